@@ -1,0 +1,166 @@
+/* Checkpoint files: one way to read them all, one way to write them all.
+ *
+ *     swg_source *source;
+ *     SWG_TRY(swg_source_open("model-folder", NULL, &source));
+ *     for (size_t i = 0; i < swg_source_n_tensors(source); i++)
+ *         puts(swg_source_tensor(source, i)->name);
+ *     swg_source_close(&source);
+ *
+ * A checkpoint is a configuration, tensors and named files. Whatever the format, it is presented in
+ * one convention, so that nobody above this folder asks which format it came from:
+ *   - the configuration is Hugging Face's config.json (readers of other formats write one);
+ *   - tensors carry their Hugging Face names, layouts ([out, in]) and rotary pairing (halves);
+ *   - files are carried verbatim under their usual names (tokenizer.json, tokenizer.bin, ...).
+ *
+ * Everything in a file is hostile: readers check every length, count and offset once, on opening,
+ * before use, and never allocate more than the file justifies. */
+#ifndef SWG_FORMATS_FORMATS_H
+#define SWG_FORMATS_FORMATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/base/progress.h"
+#include "runtime/base/status.h"
+#include "runtime/base/tensor.h"
+#include "runtime/base/thread.h"
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+typedef struct swg_source swg_source;
+
+typedef struct swg_source_options {
+    const char *tokenizer; /* path of a tokenizer file to use instead of the one found; NULL = none */
+} swg_source_options;
+
+/* Open a checkpoint of any format: a Hugging Face folder, a .safetensors file (with config.json and
+ * tokenizer beside it), a llama2.c .bin, a .swg. Format is told by content, not by name. `options`
+ * may be NULL. SWG_IO, SWG_CORRUPT, SWG_UNSUPPORTED with a sentence that names the file. */
+swg_status swg_source_open(const char *path, const swg_source_options *options, swg_source **out);
+void swg_source_close(swg_source **source); /* NULL inside is accepted */
+
+const char *swg_source_format(const swg_source *source); /* "safetensors", "llama2c", "swg" */
+const char *swg_source_path(const swg_source *source);   /* as given to open */
+
+/* Tensors, sorted by name bytes; the description lives as long as the source. */
+size_t swg_source_n_tensors(const swg_source *source);
+const swg_tensor_desc *swg_source_tensor(const swg_source *source, size_t index);
+/* Index of the tensor with that name, or SIZE_MAX. O(log n). */
+size_t swg_source_find(const swg_source *source, const char *name);
+/* Index of the earlier tensor whose stored bytes this one shares (tied tensors stored once), or
+ * its own index. */
+size_t swg_source_same_as(const swg_source *source, size_t index);
+
+/* Rows [row_begin, row_begin + n_rows) of one plane of a tensor, in the canonical layout of
+ * tensor.h, to `out` (n_rows * row_bytes). Safe from several threads, and cheapest when row_begin is
+ * a multiple of swg_source_rows_per_read and n_rows is that (or less at the end): such a read
+ * decompresses each frame once. SWG_CORRUPT, naming tensor and offset, when stored bytes do not
+ * match their hash. */
+swg_status swg_source_read(swg_source *source, size_t tensor, size_t plane, uint64_t row_begin,
+                           uint64_t n_rows, void *out);
+
+/* Best number of rows a read: a multiple of 16 where the plane has that many, about 256 KiB-1 MiB. */
+uint64_t swg_source_rows_per_read(swg_source *source, size_t tensor, size_t plane);
+
+/* Rows of a plain F32, F16 or BF16 tensor, or of a quantized one (dequantized), as float
+ * [n_rows][cols]. SWG_UNSUPPORTED for other element types. Safe from several threads. */
+swg_status swg_source_read_f32(swg_source *source, size_t tensor, uint64_t row_begin,
+                               uint64_t n_rows, float *out);
+
+/* Bytes of the tensor as stored (after compression); equals swg_tensor_bytes for plain formats. */
+uint64_t swg_source_stored_bytes(const swg_source *source, size_t tensor);
+
+/* Say that a tensor is done with, so that its pages may be dropped. */
+void swg_source_release(swg_source *source, size_t tensor);
+
+/* The configuration, as JSON text with a NUL behind it; "{}" when the checkpoint has none. */
+const char *swg_source_config(const swg_source *source, size_t *length);
+
+/* Files carried verbatim. `data` has a NUL behind its `length` bytes. */
+typedef struct swg_file_view {
+    const char *name;
+    const char *data;
+    size_t length;
+} swg_file_view;
+size_t swg_source_n_files(const swg_source *source);
+swg_status swg_source_file(swg_source *source, size_t index, swg_file_view *out);
+/* By name; SWG_FAILED with a sentence when there is none. */
+swg_status swg_source_find_file(swg_source *source, const char *name, swg_file_view *out);
+
+/* Free-form string metadata (safetensors __metadata__), as pairs. */
+size_t swg_source_n_metadata(const swg_source *source);
+void swg_source_metadata(const swg_source *source, size_t index, const char **key,
+                         const char **value);
+
+/* History of the checkpoint as JSON array text (newest last; "[]" when unknown): see
+ * swg_sink_meta.provenance. */
+const char *swg_source_provenance(const swg_source *source);
+
+/* XXH3-128 (hexadecimal) of the input as a whole: of a .swg its directory (which hashes all else),
+ * of other formats the bytes of every file read, in name order. Reads all of them. */
+swg_status swg_source_fingerprint(swg_source *source, char out[33]);
+
+/* Check every stored byte against its hash and bounds; calls `damaged` (may be NULL) for each
+ * tensor or file that fails, and goes on. SWG_CORRUPT when any did. Formats without hashes are
+ * checked for structure and for readability. */
+typedef void swg_damage_callback(void *context, const char *what, const char *sentence);
+swg_status swg_source_verify(swg_source *source, swg_pool *pool, const swg_progress *progress,
+                             swg_damage_callback *damaged, void *context);
+
+/* --- Writing ---------------------------------------------------------------------------------- */
+
+typedef struct swg_sink swg_sink;
+
+/* What goes into the new checkpoint besides tensors. Views; copied where needed. */
+typedef struct swg_sink_meta {
+    const char *config; /* JSON text */
+    size_t config_length;
+    const swg_file_view *files;
+    size_t n_files;
+    const char *const *metadata; /* 2 * n_metadata strings: key, value, ... */
+    size_t n_metadata;
+    const char *provenance; /* JSON array text, "[]" for none: what .swg keeps, other formats drop */
+} swg_sink_meta;
+
+/* Fill a meta with all that a source carries (views into it, valid while it is open). The caller
+ * frees meta->files and meta->metadata with swg_sink_meta_deinit. */
+swg_status swg_sink_meta_from_source(swg_source *source, swg_sink_meta *out);
+void swg_sink_meta_deinit(swg_sink_meta *meta);
+
+typedef struct swg_sink_options {
+    const char *format; /* row of formats.def; NULL = by the path: ".swg", ".safetensors", folder */
+    bool force;         /* replace an existing output */
+    int level;          /* zstd level for .swg; 0 = default */
+    swg_pool *pool;     /* compresses in parallel; NULL = caller only */
+} swg_sink_options;
+
+/* Start an output holding exactly these tensors (sorted by name or not; schemes as they will be
+ * stored). Refuses what the format cannot represent, before anything is written: SWG_UNSUPPORTED
+ * with a sentence that says what and how to allow it. */
+swg_status swg_sink_open(const char *path, const swg_sink_options *options,
+                         const swg_sink_meta *meta, const swg_tensor_desc *tensors,
+                         size_t n_tensors, swg_sink **out);
+
+/* Write one whole tensor: all its planes, canonical layout. Every tensor of the list is written
+ * once, in the order of the list. A tensor whose planes equal an earlier one's bytes is stored once
+ * where the format allows. The planes are the caller's again on return. */
+swg_status swg_sink_write(swg_sink *sink, size_t tensor, const void *const planes[SWG_MAX_PLANES]);
+
+/* Stored bytes of a tensor already written. */
+uint64_t swg_sink_stored_bytes(const swg_sink *sink, size_t tensor);
+
+/* Replace the provenance text before finishing (results known only now). Copied. */
+swg_status swg_sink_set_provenance(swg_sink *sink, const char *provenance);
+
+/* Finish, make durable, give the target its name; frees and clears *sink in every case. *bytes
+ * (may be NULL) receives the size of everything written. On failure the old target is as it was. */
+swg_status swg_sink_finish(swg_sink **sink, uint64_t *bytes);
+void swg_sink_abort(swg_sink **sink); /* NULL inside is accepted */
+
+/* Upper bound of the output file's size for a dry run: exact for formats without compression. */
+swg_status swg_sink_plan_bytes(const char *path, const swg_sink_options *options,
+                               const swg_sink_meta *meta, const swg_tensor_desc *tensors,
+                               size_t n_tensors, uint64_t *bytes, bool *is_exact);
+
+#endif

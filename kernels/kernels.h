@@ -1,0 +1,157 @@
+/* Kernels: the fast arithmetic, one function an operation and instruction set, chosen once at
+ * start by what the processor can do.
+ *
+ *     const swg_kernels *kernels;
+ *     SWG_TRY(swg_kernels_best(&kernels));          // honours SWAGE_ISA
+ *     kernels->rmsnorm(x, weight, n, 1e-5f, y);
+ *
+ * Kernels do not allocate, do not fail and do not check: sizes and finiteness are the caller's
+ * promise. All are safe from several threads on separate outputs.
+ *
+ * Exactness. Every operation in ops.def has one defined order of rounding steps, so all
+ * instruction sets give the same bytes:
+ *   - products of int8 activations and 4/8-bit weights are summed in int32, group by group, and the
+ *     groups are added in order with one fused multiply-add each (see swg_act);
+ *   - sums of floats (dot products, norms, softmax) use 16 lanes: lane l sums elements l, l+16,
+ *     l+32, ... with fused multiply-adds where there is a product, then lanes are folded
+ *     l += l+8, l += l+4, l += l+2, l += l+1;
+ *   - exp is the polynomial of kernels/exp.h, with fused multiply-adds in a fixed order. */
+#ifndef SWG_KERNELS_KERNELS_H
+#define SWG_KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/base/status.h"
+#include "runtime/base/tensor.h"
+
+/* --- Quantized weights in memory ---------------------------------------------------------------
+ *
+ * One layout serves all CPU instruction sets: panels of 16 rows, so that a 32-bit lane belongs to
+ * one row, and 4 columns a lane, which is the operand of VNNI dot products. A panel is
+ *
+ *   codes   4 bits: for every 8 columns 64 bytes; byte 4*r+i = code[r][c+i] | code[r][c+4+i] << 4
+ *           8 bits: for every 4 columns 64 bytes; byte 4*r+i = code[r][c+i]     (r < 16, i < 4)
+ *   scales  for every group 16 numbers, f16 (scheme F16) or f32 (schemes F32 and BF16)
+ *   zeros   asymmetric only: for every group 16 bytes
+ *
+ * each part starting on a 64-byte boundary. Columns are padded with zero codes to a multiple of 8;
+ * rows of the last panel beyond n have zero codes and zero scales. */
+enum { SWG_PANEL_ROWS = 16, SWG_COLUMN_STEP = 8 };
+
+typedef struct swg_packed {
+    uint8_t *panels;     /* n_panels * panel_bytes, zeroed before packing; not owned */
+    swg_scheme scheme;   /* quantized */
+    size_t n, k;         /* rows (outputs), columns (inputs) */
+    size_t k_padded;     /* k rounded up to SWG_COLUMN_STEP */
+    size_t group;        /* columns a group; k for whole-row schemes */
+    size_t n_groups;
+    size_t n_panels;
+    size_t scale_bytes;  /* 2 (f16) or 4 (f32) */
+    size_t scales_offset, zeros_offset; /* within a panel */
+    size_t panel_bytes;                 /* distance of panels, a multiple of 64 */
+} swg_packed;
+
+/* Fill all fields but `panels` for an n x k matrix; n, k >= 1, sizes already checked
+ * (swg_tensor_desc_check). The memory to provide is swg_packed_bytes, aligned to 64. */
+swg_packed swg_packed_layout(swg_scheme scheme, size_t n, size_t k);
+size_t swg_packed_bytes(const swg_packed *w);
+
+/* --- Activations quantized on the fly ----------------------------------------------------------
+ *
+ * Per token t and group g (the weight's groups):  scale = absmax / 127,  code = rint(x * (127 /
+ * absmax)) (both 0 when absmax is 0),  sum = sum of the codes. Then
+ *
+ *   y[t][r] = fold over g in order:  acc = fma(w_scale[r][g], float(dot - zero[r][g] * sum[t][g])
+ *                                              * x_scale[t][g], acc),       acc = 0 at the start
+ *
+ * with dot the int32 sum of weight code * activation code over the group. */
+typedef struct swg_act {
+    size_t m;        /* tokens */
+    size_t k;        /* columns */
+    size_t group;    /* columns a group, as the weight's */
+    size_t n_groups;
+    size_t stride;   /* distance of token rows in `codes`: a multiple of 64, >= k rounded up to 8 */
+    int8_t *codes;   /* [m][stride], zero from k to k rounded up to 8 */
+    float *scales;   /* [m][n_groups] */
+    int32_t *sums;   /* [m][n_groups] */
+} swg_act;
+
+/* --- Attention --------------------------------------------------------------------------------
+ *
+ * Queries that share one key/value head. For query i over keys j in [key_begin[i], key_end[i]):
+ *   s_j = dot(q_i, k_j) * scale;  p_j = exp(s_j - max s);  out_i = (sum_j p_j v_j) * (1 / sum_j p_j)
+ * dot and the sum of p in 16-lane order, the sum of p v in the order of j with fused multiply-adds.
+ * Every query has at least one key. */
+typedef struct swg_attention {
+    size_t n_queries, head_dim;
+    const float *const *q;  /* [n_queries] pointers to head_dim floats */
+    float *const *out;      /* [n_queries] pointers to head_dim floats; may equal q */
+    const uint32_t *key_begin, *key_end; /* [n_queries] */
+    const float *k, *v;     /* key j at k + j * kv_stride, value at v + j * kv_stride */
+    size_t kv_stride;       /* floats */
+    float scale;
+    float *scores;          /* scratch: at least 8 * scores_stride floats */
+    size_t scores_stride;   /* >= largest key_end - key_begin, rounded up to 16 */
+} swg_attention;
+
+/* --- Operations -------------------------------------------------------------------------------
+ *
+ * pack_codes / pack_scales / pack_zeros   canonical plane rows [row_begin, row_begin + n_rows) (see
+ *     tensor.h) into w->panels; row_begin is a multiple of 16, and n_rows too unless it ends at n.
+ *     Different row ranges may be packed by different threads.
+ * dequantize    rows [row_begin, row_begin + n_rows), any, to float [n_rows][k]:
+ *     (float)(code - zero) * scale.
+ * quantize_act  one token: x [k] -> codes [k rounded up to 8], scales, sums [n_groups].
+ * matmul_w4/w8  y[t * y_stride + r] for all t < x->m and the rows r < n of the panels
+ *     [panel_begin, panel_end).
+ * f16_to_f32, bf16_to_f32   exact conversions of n elements.
+ * add           x[i] += y[i].
+ * rmsnorm       y[i] = x[i] * (1 / sqrt(sum(x^2) / n + eps)) * weight[i], products left to right.
+ *               (Zhang and Sennrich 2019.) y may equal x.
+ * softmax       in place over n >= 1 elements.
+ * rope_half / rope_interleaved   rotate pairs (i, i + n_pairs) / (2i, 2i + 1) by the angle whose
+ *     cosine and sine are given: a' = a cos - b sin = fma(a, cos, -(b * sin)),
+ *     b' = fma(a, sin, b * cos). (Su et al. 2021.)
+ * silu_mul      y[i] = gate[i] / (1 + exp(-gate[i])) * up[i]. y may equal gate.
+ * attention     above. */
+typedef struct swg_kernels {
+#define SWG_OP(name, exactness, result, arguments) result(*name) arguments;
+#include "kernels/ops.def"
+#undef SWG_OP
+} swg_kernels;
+
+typedef enum swg_op_id {
+#define SWG_OP(name, exactness, result, arguments) SWG_OP_##name,
+#include "kernels/ops.def"
+#undef SWG_OP
+    SWG_OP_COUNT
+} swg_op_id;
+
+typedef enum swg_isa {
+#define SWG_ISA(token, priority, needs) SWG_ISA_##token,
+#include "kernels/isas.def"
+#undef SWG_ISA
+    SWG_ISA_COUNT
+} swg_isa;
+
+/* The chosen variant of every operation: best available, capped by the environment variable
+ * SWAGE_ISA. SWG_USAGE, naming the valid tokens, when that is set to an unknown token;
+ * SWG_UNSUPPORTED when it names one that this processor lacks. The table lives as long as the
+ * program. */
+swg_status swg_kernels_best(const swg_kernels **out);
+
+/* The same with an explicit cap. */
+swg_status swg_kernels_capped(swg_isa cap, const swg_kernels **out);
+
+/* One instruction set's own rows (NULL where it has no variant), and whether it runs here. */
+const swg_kernels *swg_kernels_of(swg_isa isa);
+int swg_isa_is_available(swg_isa isa);
+
+const char *swg_isa_name(swg_isa isa);
+const char *swg_isa_needs(swg_isa isa);
+const char *swg_op_name(swg_op_id op);
+/* Which instruction set's variant of `op` is in `kernels` (from swg_kernels_best or _capped). */
+swg_isa swg_kernels_isa_of(const swg_kernels *kernels, swg_op_id op);
+
+#endif

@@ -1,0 +1,19 @@
+/* Hashes: XXH3 for integrity (frames, inputs), SHA-256 where a figure names its text. */
+#ifndef SWG_RUNTIME_BASE_HASH_H
+#define SWG_RUNTIME_BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* XXH3, 64 bits, seed 0 (the xxHash specification). */
+uint64_t swg_hash64(const void *data, size_t bytes);
+
+/* XXH3, 128 bits, seed 0, as the canonical 32 lower-case hexadecimal digits. */
+enum { SWG_HASH128_TEXT = 33 };
+void swg_hash128_text(const void *data, size_t bytes, char out[SWG_HASH128_TEXT]);
+
+/* SHA-256 (FIPS 180-4) as 64 lower-case hexadecimal digits. */
+enum { SWG_SHA256_TEXT = 65 };
+void swg_sha256_text(const void *data, size_t bytes, char out[SWG_SHA256_TEXT]);
+
+#endif

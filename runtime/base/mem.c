@@ -1,0 +1,229 @@
+/* Memory: see mem.h. All allocations of the project come through count_allocation(), which is how
+ * the tests make the n-th one fail. */
+#include "runtime/base/mem.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+enum { ARENA_CHUNK_BYTES = 1 << 16 };
+static const size_t huge_page_bytes = (size_t)2 << 20;
+
+static atomic_uint_fast64_t allocations;
+static atomic_uint_fast64_t fail_at; /* 0 = never */
+static atomic_bool fail_later_too;
+
+uint64_t swg_mem_fail_at(uint64_t n, bool and_later)
+{
+    atomic_store(&fail_later_too, and_later);
+    atomic_store(&fail_at, n);
+    return atomic_exchange(&allocations, 0);
+}
+
+/* Whether this allocation may go ahead. */
+static bool count_allocation(void)
+{
+    const uint64_t index = atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed) + 1;
+    const uint64_t failing = atomic_load_explicit(&fail_at, memory_order_relaxed);
+    if (failing == 0)
+        return true;
+    return atomic_load(&fail_later_too) ? index < failing : index != failing;
+}
+
+bool swg_size_add(size_t a, size_t b, size_t *out)
+{
+    size_t sum;
+    if (__builtin_add_overflow(a, b, &sum))
+        return false;
+    *out = sum;
+    return true;
+}
+
+bool swg_size_mul(size_t a, size_t b, size_t *out)
+{
+    size_t product;
+    if (__builtin_mul_overflow(a, b, &product))
+        return false;
+    *out = product;
+    return true;
+}
+
+bool swg_u64_add(uint64_t a, uint64_t b, uint64_t *out)
+{
+    uint64_t sum;
+    if (__builtin_add_overflow(a, b, &sum))
+        return false;
+    *out = sum;
+    return true;
+}
+
+bool swg_u64_mul(uint64_t a, uint64_t b, uint64_t *out)
+{
+    uint64_t product;
+    if (__builtin_mul_overflow(a, b, &product))
+        return false;
+    *out = product;
+    return true;
+}
+
+void *swg_malloc(size_t count, size_t size)
+{
+    size_t bytes;
+    if (!swg_size_mul(count, size, &bytes) || bytes > PTRDIFF_MAX - SWG_ALIGNMENT) {
+        swg_error(SWG_NO_MEMORY, "out of memory: %zu elements of %zu bytes do not fit", count,
+                  size);
+        return NULL;
+    }
+    const size_t padded = swg_round_up(bytes ? bytes : 1, SWG_ALIGNMENT);
+    void *block = count_allocation() ? aligned_alloc(SWG_ALIGNMENT, padded) : NULL;
+    if (!block)
+        swg_error(SWG_NO_MEMORY, "out of memory: %zu bytes were refused", bytes);
+    return block;
+}
+
+void *swg_calloc(size_t count, size_t size)
+{
+    void *block = swg_malloc(count, size);
+    if (block)
+        memset(block, 0, count * size);
+    return block;
+}
+
+void *swg_realloc(void *block, size_t count, size_t size)
+{
+    size_t bytes;
+    void *grown = NULL;
+    if (swg_size_mul(count, size, &bytes) && count_allocation())
+        grown = realloc(block, bytes ? bytes : 1);
+    if (!grown)
+        swg_error(SWG_NO_MEMORY, "out of memory: %zu elements of %zu bytes were refused", count,
+                  size);
+    return grown;
+}
+
+char *swg_strndup(const char *text, size_t length)
+{
+    char *copy = swg_malloc(length + 1, 1);
+    if (copy) {
+        memcpy(copy, text, length);
+        copy[length] = '\0';
+    }
+    return copy;
+}
+
+char *swg_strdup(const char *text)
+{
+    return swg_strndup(text, strlen(text));
+}
+
+void swg_free(void *block)
+{
+    free(block);
+}
+
+swg_status swg_reserve(void **block, size_t *capacity, size_t count, size_t size)
+{
+    if (count <= *capacity)
+        return SWG_OK;
+    size_t wanted = *capacity ? *capacity : 8;
+    while (wanted < count)
+        if (!swg_size_mul(wanted, 2, &wanted))
+            return swg_error(SWG_NO_MEMORY, "out of memory: %zu elements do not fit", count);
+    void *grown = swg_realloc(*block, wanted, size);
+    if (!grown)
+        return SWG_NO_MEMORY;
+    *block = grown;
+    *capacity = wanted;
+    return SWG_OK;
+}
+
+struct swg_arena_chunk {
+    struct swg_arena_chunk *next;
+    size_t used, bytes; /* of what follows the header, which fills one alignment step */
+};
+
+void *swg_arena_calloc(swg_arena *arena, size_t count, size_t size)
+{
+    size_t bytes, padded;
+    if (!swg_size_mul(count, size, &bytes) || !swg_size_add(bytes, SWG_ALIGNMENT - 1, &padded)) {
+        swg_error(SWG_NO_MEMORY, "out of memory: %zu elements of %zu bytes do not fit", count,
+                  size);
+        return NULL;
+    }
+    padded = swg_round_up(bytes ? bytes : 1, SWG_ALIGNMENT);
+    struct swg_arena_chunk *chunk = arena->chunks;
+    if (!chunk || chunk->bytes - chunk->used < padded) {
+        const size_t room = padded > ARENA_CHUNK_BYTES ? padded : (size_t)ARENA_CHUNK_BYTES;
+        size_t total;
+        if (!swg_size_add(room, SWG_ALIGNMENT, &total))
+            return NULL;
+        chunk = swg_malloc(total, 1);
+        if (!chunk)
+            return NULL;
+        *chunk = (struct swg_arena_chunk){.next = arena->chunks, .bytes = room};
+        arena->chunks = chunk;
+    }
+    unsigned char *data = (unsigned char *)chunk + SWG_ALIGNMENT + chunk->used;
+    chunk->used += padded;
+    memset(data, 0, padded);
+    return data;
+}
+
+char *swg_arena_strndup(swg_arena *arena, const char *text, size_t length)
+{
+    char *copy = swg_arena_calloc(arena, length + 1, 1);
+    if (copy)
+        memcpy(copy, text, length);
+    return copy;
+}
+
+void swg_arena_deinit(swg_arena *arena)
+{
+    while (arena->chunks) {
+        struct swg_arena_chunk *next = arena->chunks->next;
+        swg_free(arena->chunks);
+        arena->chunks = next;
+    }
+}
+
+swg_status swg_pages_init(swg_pages *pages, size_t bytes)
+{
+    size_t padded;
+    if (!swg_size_add(bytes ? bytes : 1, huge_page_bytes - 1, &padded))
+        return swg_error(SWG_NO_MEMORY, "out of memory: %zu bytes do not fit", bytes);
+    padded -= padded % huge_page_bytes;
+    /* One page more than needed, so that the start can be moved to a 2 MiB boundary. */
+    const size_t mapped = padded + huge_page_bytes;
+    void *raw = MAP_FAILED;
+    if (mapped > padded && count_allocation())
+        raw = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (raw == MAP_FAILED)
+        return swg_error(SWG_NO_MEMORY, "out of memory: %zu bytes for weights were refused", bytes);
+    const uintptr_t start = (uintptr_t)raw;
+    const uintptr_t aligned = swg_round_up(start, huge_page_bytes);
+    if (aligned > start)
+        munmap(raw, aligned - start);
+    const uintptr_t tail = aligned + padded;
+    if (start + mapped > tail)
+        munmap((void *)tail, start + mapped - tail);
+    /* A refusal costs speed only. */
+    (void)madvise((void *)aligned, padded, MADV_HUGEPAGE);
+    *pages = (swg_pages){.data = (void *)aligned, .bytes = bytes, .mapped_bytes = padded};
+    return SWG_OK;
+}
+
+void swg_pages_deinit(swg_pages *pages)
+{
+    if (pages->data)
+        munmap(pages->data, pages->mapped_bytes);
+    *pages = (swg_pages){0};
+}
+
+uint64_t swg_peak_rss_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}

@@ -1,0 +1,33 @@
+/* Number formats and random numbers. Reference conversions, one value at a time; the bulk ones are
+ * kernels. Rounding is to nearest, ties to even, everywhere. */
+#ifndef SWG_RUNTIME_BASE_NUMERIC_H
+#define SWG_RUNTIME_BASE_NUMERIC_H
+
+#include <stdint.h>
+
+#include "runtime/base/tensor.h"
+
+/* IEEE 754 binary16 and bfloat16, held as their bits. NaN stays NaN (quieted), values beyond the
+ * largest finite become infinity, subnormals are kept. */
+float swg_f16_to_f32(uint16_t bits);
+uint16_t swg_f32_to_f16(float value);
+float swg_bf16_to_f32(uint16_t bits);
+uint16_t swg_f32_to_bf16(float value);
+
+/* Element `index` of an array of F32, F16 or BF16 as float, and the reverse. Other types are the
+ * caller's mistake. */
+float swg_float_load(swg_dtype dtype, const void *array, size_t index);
+void swg_float_store(swg_dtype dtype, void *array, size_t index, float value);
+
+/* A small fast generator (xoshiro256++, Blackman and Vigna 2019) seeded through splitmix64: the
+ * same seed gives the same numbers on every machine. */
+typedef struct swg_rng {
+    uint64_t state[4];
+} swg_rng;
+
+swg_rng swg_rng_seeded(uint64_t seed);
+uint64_t swg_rng_next(swg_rng *rng);
+double swg_rng_uniform(swg_rng *rng); /* [0, 1), 53 bits */
+float swg_rng_normal(swg_rng *rng);   /* mean 0, standard deviation 1 (Box-Muller) */
+
+#endif

@@ -1,0 +1,228 @@
+/* The thread pool: see thread.h. A job is published by raising `generation`; each worker runs it
+ * and lowers `running`. Waiting spins first (a token's operations follow each other within
+ * microseconds) and then sleeps on a futex-backed condition. */
+#include "runtime/base/thread.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "runtime/base/mem.h"
+
+/* Roughly 50 microseconds: longer than the gap between two operations of a token, far shorter
+ * than a scheduler tick. */
+enum { SPIN_ROUNDS = 20000, MAX_THREADS = 1024, ERROR_BYTES = 1024 };
+
+struct swg_pool {
+    size_t n_threads;
+    pthread_t *workers; /* n_threads - 1 */
+    size_t n_started;
+    _Alignas(64) atomic_uint generation; /* raised once a job */
+    _Alignas(64) atomic_size_t running;  /* workers still in the current job */
+    swg_pool_work *work;
+    void *context;
+    atomic_bool is_stopping;
+    pthread_mutex_t mutex; /* guards sleeping on the two conditions */
+    pthread_cond_t job_posted, job_done;
+};
+
+typedef struct worker_start {
+    swg_pool *pool;
+    size_t thread;
+} worker_start;
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#else
+    sched_yield();
+#endif
+}
+
+static void wait_for_job(swg_pool *pool, unsigned seen)
+{
+    for (int i = 0; i < SPIN_ROUNDS; i++) {
+        if (atomic_load_explicit(&pool->generation, memory_order_acquire) != seen)
+            return;
+        relax();
+    }
+    pthread_mutex_lock(&pool->mutex);
+    while (atomic_load_explicit(&pool->generation, memory_order_acquire) == seen)
+        pthread_cond_wait(&pool->job_posted, &pool->mutex);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static void wait_until_done(swg_pool *pool)
+{
+    for (int i = 0; i < SPIN_ROUNDS; i++) {
+        if (atomic_load_explicit(&pool->running, memory_order_acquire) == 0)
+            return;
+        relax();
+    }
+    pthread_mutex_lock(&pool->mutex);
+    while (atomic_load_explicit(&pool->running, memory_order_acquire) != 0)
+        pthread_cond_wait(&pool->job_done, &pool->mutex);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static void *worker_main(void *argument)
+{
+    worker_start start = *(worker_start *)argument;
+    swg_free(argument);
+    swg_pool *pool = start.pool;
+    unsigned seen = 0;
+    for (;;) {
+        wait_for_job(pool, seen);
+        seen++;
+        if (atomic_load(&pool->is_stopping))
+            return NULL;
+        pool->work(pool->context, start.thread, pool->n_threads);
+        if (atomic_fetch_sub_explicit(&pool->running, 1, memory_order_acq_rel) == 1) {
+            pthread_mutex_lock(&pool->mutex);
+            pthread_cond_signal(&pool->job_done);
+            pthread_mutex_unlock(&pool->mutex);
+        }
+    }
+}
+
+static void post(swg_pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add_explicit(&pool->generation, 1, memory_order_release);
+    pthread_cond_broadcast(&pool->job_posted);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static size_t usable_processors(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    const int count = CPU_COUNT(&set);
+    return count > 0 ? (size_t)count : 1;
+}
+
+static swg_status start_worker(swg_pool *pool, size_t thread)
+{
+    worker_start *start;
+    SWG_TRY(SWG_NEW(start, 1));
+    *start = (worker_start){.pool = pool, .thread = thread};
+    if (pthread_create(&pool->workers[thread - 1], NULL, worker_main, start) != 0) {
+        swg_free(start);
+        return swg_error(SWG_LIMIT, "cannot start thread %zu of %zu", thread, pool->n_threads);
+    }
+    pool->n_started++;
+    return SWG_OK;
+}
+
+swg_status swg_pool_new(size_t n_threads, swg_pool **out)
+{
+    if (n_threads == 0)
+        n_threads = usable_processors();
+    if (n_threads > MAX_THREADS)
+        return swg_error(SWG_LIMIT, "%zu threads were asked for; at most %d are possible",
+                         n_threads, MAX_THREADS);
+    swg_status status = SWG_OK;
+    swg_pool *pool = NULL;
+    SWG_TRY(SWG_NEW(pool, 1));
+    pool->n_threads = n_threads;
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->job_posted, NULL);
+    pthread_cond_init(&pool->job_done, NULL);
+    SWG_GO(SWG_NEW(pool->workers, n_threads - 1));
+    for (size_t thread = 1; thread < n_threads; thread++)
+        SWG_GO(start_worker(pool, thread));
+    *out = pool;
+    pool = NULL;
+done:
+    swg_pool_free(&pool);
+    return status;
+}
+
+void swg_pool_free(swg_pool **pool)
+{
+    swg_pool *p = *pool;
+    if (!p)
+        return;
+    atomic_store(&p->is_stopping, true);
+    post(p);
+    for (size_t i = 0; i < p->n_started; i++)
+        pthread_join(p->workers[i], NULL);
+    pthread_cond_destroy(&p->job_done);
+    pthread_cond_destroy(&p->job_posted);
+    pthread_mutex_destroy(&p->mutex);
+    swg_free(p->workers);
+    swg_free(p);
+    *pool = NULL;
+}
+
+size_t swg_pool_threads(const swg_pool *pool)
+{
+    return pool ? pool->n_threads : 1;
+}
+
+void swg_pool_run(swg_pool *pool, swg_pool_work *work, void *context)
+{
+    if (!pool || pool->n_threads == 1) {
+        work(context, 0, 1);
+        return;
+    }
+    pool->work = work;
+    pool->context = context;
+    atomic_store_explicit(&pool->running, pool->n_threads - 1, memory_order_relaxed);
+    post(pool);
+    work(context, 0, pool->n_threads);
+    wait_until_done(pool);
+}
+
+typedef struct for_job {
+    swg_pool_item *item;
+    void *context;
+    size_t n_items;
+    atomic_size_t next;
+    atomic_size_t first_failed; /* lowest failing index so far; n_items = none */
+    pthread_mutex_t mutex;      /* guards the next two */
+    swg_status status;
+    char message[ERROR_BYTES];
+} for_job;
+
+static void record_failure(for_job *job, size_t index, swg_status status)
+{
+    pthread_mutex_lock(&job->mutex);
+    if (index < atomic_load(&job->first_failed)) {
+        atomic_store(&job->first_failed, index);
+        job->status = status;
+        snprintf(job->message, sizeof job->message, "%s", swg_error_message());
+    }
+    pthread_mutex_unlock(&job->mutex);
+}
+
+static void take_items(void *context, size_t thread, size_t n_threads)
+{
+    (void)thread;
+    (void)n_threads;
+    for_job *job = context;
+    for (;;) {
+        const size_t index = atomic_fetch_add(&job->next, 1);
+        if (index >= job->n_items || index > atomic_load(&job->first_failed))
+            return;
+        const swg_status status = job->item(job->context, index);
+        if (status != SWG_OK)
+            record_failure(job, index, status);
+    }
+}
+
+swg_status swg_pool_for(swg_pool *pool, size_t n_items, swg_pool_item *item, void *context)
+{
+    for_job job = {.item = item, .context = context, .n_items = n_items, .status = SWG_OK};
+    atomic_init(&job.next, 0);
+    atomic_init(&job.first_failed, n_items);
+    pthread_mutex_init(&job.mutex, NULL);
+    swg_pool_run(pool, take_items, &job);
+    pthread_mutex_destroy(&job.mutex);
+    return job.status == SWG_OK ? SWG_OK : swg_error(job.status, "%s", job.message);
+}

@@ -1,0 +1,148 @@
+/* The command line: option tables and what is made of them (parsing, --help, the man page, shell
+ * completion). A subcommand is one file <folder>/cmd_<name>.c with one `const swg_command
+ * swg_command_<name>` and one row in commands.def.
+ *
+ *     typedef struct arguments { const char *output; int64_t bits; bool force; } arguments;
+ *     static const swg_option options[] = {
+ *         SWG_OPTION_STRING(arguments, output, 'o', "output", "FILE", "where to write"),
+ *         SWG_OPTION_INT(arguments, bits, 0, "bits", "N", 2, 8, "4", "bits of a weight"),
+ *         SWG_OPTION_FLAG(arguments, force, 0, "force", "replace an existing output"),
+ *     };
+ *
+ * Contract of every subcommand (DESIGN section 6): the result on stdout, talk on stderr, --json,
+ * statuses become exit codes. Options every subcommand has (--json, --threads, --quiet, --verbose,
+ * --no-progress, --color, --help) are added by the parser and reach run() through swg_cli. */
+#ifndef SWG_RUNTIME_CLI_CLI_H
+#define SWG_RUNTIME_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "runtime/base/progress.h"
+#include "runtime/base/status.h"
+#include "runtime/base/strbuf.h"
+#include "runtime/base/thread.h"
+
+typedef enum swg_option_kind {
+    SWG_OPTION_IS_FLAG,   /* bool; --name */
+    SWG_OPTION_IS_STRING, /* const char *; NULL when absent and without default */
+    SWG_OPTION_IS_INT,    /* int64_t within [min, max] */
+    SWG_OPTION_IS_DOUBLE, /* double within [min, max], finite */
+    SWG_OPTION_IS_CHOICE, /* const char *, one of the words in `choices` ("a|b|c") */
+    SWG_OPTION_IS_LIST    /* swg_string_list; the option may be repeated */
+} swg_option_kind;
+
+typedef struct swg_string_list {
+    const char **items;
+    size_t count;
+} swg_string_list;
+
+typedef struct swg_option {
+    swg_option_kind kind;
+    char letter;          /* short form, 0 = none */
+    const char *name;     /* long form without dashes */
+    const char *metavar;  /* "FILE", "N"; for choices the words themselves; NULL for flags */
+    const char *help;     /* one sentence, lower case, no full stop */
+    size_t offset;        /* of the value in the subcommand's arguments */
+    const char *initial;  /* default, as the user would type it; NULL = none (0, NULL, false) */
+    double min, max;      /* numbers */
+    const char *choices;  /* "a|b|c" */
+    bool is_required;
+} swg_option;
+
+#define SWG_OPTION_FLAG(type, field, short_letter, long_name, text)                                \
+    {                                                                                              \
+        .kind = SWG_OPTION_IS_FLAG, .letter = (short_letter), .name = (long_name), .help = (text), \
+        .offset = offsetof(type, field)                                                            \
+    }
+#define SWG_OPTION_STRING(type, field, short_letter, long_name, value_name, text)                  \
+    {                                                                                              \
+        .kind = SWG_OPTION_IS_STRING, .letter = (short_letter), .name = (long_name),               \
+        .metavar = (value_name), .help = (text), .offset = offsetof(type, field)                   \
+    }
+#define SWG_OPTION_LIST(type, field, short_letter, long_name, value_name, text)                    \
+    {                                                                                              \
+        .kind = SWG_OPTION_IS_LIST, .letter = (short_letter), .name = (long_name),                 \
+        .metavar = (value_name), .help = (text), .offset = offsetof(type, field)                   \
+    }
+#define SWG_OPTION_INT(type, field, short_letter, long_name, value_name, least, most, fallback,    \
+                       text)                                                                       \
+    {                                                                                              \
+        .kind = SWG_OPTION_IS_INT, .letter = (short_letter), .name = (long_name),                  \
+        .metavar = (value_name), .min = (least), .max = (most), .initial = (fallback),             \
+        .help = (text), .offset = offsetof(type, field)                                            \
+    }
+#define SWG_OPTION_DOUBLE(type, field, short_letter, long_name, value_name, least, most, fallback, \
+                          text)                                                                    \
+    {                                                                                              \
+        .kind = SWG_OPTION_IS_DOUBLE, .letter = (short_letter), .name = (long_name),               \
+        .metavar = (value_name), .min = (least), .max = (most), .initial = (fallback),             \
+        .help = (text), .offset = offsetof(type, field)                                            \
+    }
+#define SWG_OPTION_CHOICE(type, field, short_letter, long_name, words, fallback, text)             \
+    {                                                                                              \
+        .kind = SWG_OPTION_IS_CHOICE, .letter = (short_letter), .name = (long_name),               \
+        .metavar = (words), .choices = (words), .initial = (fallback), .help = (text),             \
+        .offset = offsetof(type, field)                                                            \
+    }
+
+/* What run() gets besides its own arguments. */
+typedef struct swg_cli {
+    const char *command;
+    bool json, quiet, verbose, color;
+    size_t n_threads; /* 0 = all */
+    const swg_progress *progress; /* draws on stderr when that is a terminal; never NULL */
+    const char *const *positionals;
+    size_t n_positionals;
+} swg_cli;
+
+typedef struct swg_example {
+    const char *command_line; /* "swage inspect model.swg" */
+    const char *text;         /* what it does */
+} swg_example;
+
+typedef struct swg_command {
+    const char *name;
+    const char *synopsis;    /* after "swage <name> ": "MODEL -o OUT [options]" */
+    const char *summary;     /* one line */
+    const char *description; /* paragraphs for --help and the man page */
+    const swg_option *options;
+    size_t n_options;
+    size_t arguments_bytes;  /* size of the struct that options point into */
+    size_t min_positionals, max_positionals; /* SIZE_MAX = any number */
+    const swg_example *examples;
+    size_t n_examples;
+    swg_status (*run)(const swg_cli *cli, const void *arguments);
+} swg_command;
+
+/* Parse and run: the whole of main(). Returns the exit code. */
+int swg_cli_main(int argc, char **argv);
+
+/* A line of talk on stderr (not with --quiet); `swg_cli_note` only with --verbose. */
+__attribute__((format(printf, 2, 3))) void swg_cli_say(const swg_cli *cli, const char *format,
+                                                       ...);
+__attribute__((format(printf, 2, 3))) void swg_cli_note(const swg_cli *cli, const char *format,
+                                                        ...);
+
+/* Start the --json result of a subcommand: opens the object and writes "schema" (1), "command" and
+ * "version". swg_cli_json_print closes it and prints it on stdout. */
+void swg_cli_json_begin(const swg_cli *cli, swg_json_writer *json);
+swg_status swg_cli_json_print(swg_json_writer *json);
+
+/* Write text to stdout; SWG_IO when that fails (a full disk behind a redirection). */
+swg_status swg_cli_print(const char *text, size_t length);
+
+/* The word of `candidates` nearest to `word` (Damerau-Levenshtein distance of at most a third of
+ * its length), for "did you mean"; NULL when none is near. */
+const char *swg_nearest_word(const char *word, const char *const *candidates, size_t count);
+
+/* Whether `name` matches a pattern with * (any run) and ? (one character); a pattern without either
+ * matches names that contain it as a whole dot-separated part or are equal to it. */
+bool swg_pattern_matches(const char *pattern, const char *name);
+
+/* "1.5 MiB", "12.0 KiB", "17 B" into `out`. */
+const char *swg_format_bytes(uint64_t bytes, char out[32]);
+
+#endif
