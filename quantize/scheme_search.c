@@ -18,7 +18,7 @@
 enum {
     LANES = 8,        /* partial sums; what makes the order of summation fixed and vectorisable */
     GRID_POINTS = 32, /* scales tried */
-    BEST = 5,         /* of these refined */
+    BEST = 4,         /* of these refined */
     REFITS = 6,       /* most alternations of least-squares scale and new codes */
     MAX_WINDOWS = 6   /* zero points tried for one scale */
 };
