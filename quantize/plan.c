@@ -61,7 +61,18 @@ const char *swg_tensor_role_name(swg_tensor_role role)
 
 swg_plan_rules swg_plan_rules_default(void)
 {
-    return (swg_plan_rules){.bits = 4, .embedding_bits = 8, .group = 64, .scale_type = SWG_F16};
+    return (swg_plan_rules){.bits = 4,
+                            .embedding_bits = 8,
+                            .group = 64,
+                            .embedding_group = swg_plan_embedding_group(8, 64),
+                            .scale_type = SWG_F16};
+}
+
+uint32_t swg_plan_embedding_group(unsigned embedding_bits, uint32_t group)
+{
+    enum { LEAST_AT_8_BITS = 128 };
+    const bool is_short = group != 0 && group < LEAST_AT_8_BITS;
+    return embedding_bits == 8 && is_short ? LEAST_AT_8_BITS : group;
 }
 
 /* Bits that the rules give a role; SWG_PLAN_KEEP with the reason. */
@@ -104,11 +115,12 @@ static swg_status plan_tensor(const swg_tensor_desc *tensor, const swg_plan_rule
     }
     if (bits == SWG_PLAN_KEEP)
         return SWG_OK;
+    const bool is_embedding = entry->role == SWG_ROLE_EMBEDDING || entry->role == SWG_ROLE_HEAD;
     swg_tensor_desc quantized = *tensor;
     quantized.scheme = (swg_scheme){.bits = (uint8_t)bits,
                                     .asymmetric = rules->asymmetric,
                                     .dtype = rules->scale_type,
-                                    .group = rules->group};
+                                    .group = is_embedding ? rules->embedding_group : rules->group};
     SWG_TRY(swg_tensor_desc_check(&quantized));
     if (asked == 0 && !rules->requantize &&
         swg_tensor_bytes(&quantized) >= swg_tensor_bytes(tensor)) {

@@ -38,8 +38,8 @@ START_TEST(rules_give_each_role_its_scheme)
     swg_plan plan;
     ck_ok(swg_plan_make(tensors, N_TENSORS, &rules, NULL, &plan));
     static const char *const wanted[N_TENSORS] = {
-        "int8-g64-sym-f16", "bf16", "int4-g64-sym-f16", "int4-g64-sym-f16", "f32", "f32", "bool",
-        "int8-g64-sym-f16"};
+        "int8-g128-sym-f16", "bf16", "int4-g64-sym-f16", "int4-g64-sym-f16", "f32", "f32", "bool",
+        "int8-g128-sym-f16"};
     static const swg_tensor_role roles[N_TENSORS] = {
         SWG_ROLE_EMBEDDING, SWG_ROLE_OTHER, SWG_ROLE_LINEAR, SWG_ROLE_LINEAR,
         SWG_ROLE_ROUTER,    SWG_ROLE_OTHER, SWG_ROLE_OTHER,  SWG_ROLE_HEAD};
@@ -75,6 +75,24 @@ START_TEST(options_reach_the_schemes)
     ck_assert_str_eq(scheme_at(&plan, GATE), "bf16");
     ck_assert_str_eq(plan.entries[GATE].why, "asked for");
     ck_assert_str_eq(scheme_at(&plan, ROUTER), "int4-row-asym-bf16");
+    swg_plan_deinit(&plan);
+}
+END_TEST
+
+START_TEST(embeddings_have_a_group_of_their_own)
+{
+    ck_assert_uint_eq(swg_plan_embedding_group(8, 32), 128);
+    ck_assert_uint_eq(swg_plan_embedding_group(8, 256), 256);
+    ck_assert_uint_eq(swg_plan_embedding_group(8, 0), 0);
+    ck_assert_uint_eq(swg_plan_embedding_group(4, 32), 32);
+    swg_tensor_desc tensors[N_TENSORS];
+    model(tensors);
+    swg_plan_rules rules = swg_plan_rules_default();
+    rules.embedding_group = 32;
+    swg_plan plan;
+    ck_ok(swg_plan_make(tensors, N_TENSORS, &rules, NULL, &plan));
+    ck_assert_str_eq(scheme_at(&plan, HEAD), "int8-g32-sym-f16");
+    ck_assert_str_eq(scheme_at(&plan, Q), "int4-g64-sym-f16");
     swg_plan_deinit(&plan);
 }
 END_TEST
@@ -185,6 +203,7 @@ Suite *swg_test_suite(void)
     TCase *c = tcase_create("plan");
     tcase_add_test(c, rules_give_each_role_its_scheme);
     tcase_add_test(c, options_reach_the_schemes);
+    tcase_add_test(c, embeddings_have_a_group_of_their_own);
     tcase_add_test(c, what_would_grow_is_kept);
     tcase_add_test(c, wrong_wishes_are_refused);
     tcase_add_test(c, quantized_input_needs_consent);
