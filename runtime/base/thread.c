@@ -11,9 +11,9 @@
 
 #include "runtime/base/mem.h"
 
-/* Roughly 50 microseconds: longer than the gap between two operations of a token, far shorter
+/* Roughly 60 microseconds: longer than the gap between two operations of a token, far shorter
  * than a scheduler tick. */
-enum { SPIN_ROUNDS = 20000, MAX_THREADS = 1024, ERROR_BYTES = 1024 };
+enum { SPIN_ROUNDS = 4000, MAX_THREADS = 1024, ERROR_BYTES = 1024 };
 
 struct swg_pool {
     size_t n_threads;
