@@ -217,6 +217,27 @@ START_TEST(each_failing_allocation_is_reported)
 }
 END_TEST
 
+/* The folder's name was allocated after the rename: the commit failed and the old file was gone. */
+START_TEST(a_commit_without_memory_leaves_the_old_file)
+{
+    fresh_folder("memory");
+    char path[512];
+    snprintf(path, sizeof path, "%s", in("memory", "out"));
+    swg_test_write_file(path, "old", 3);
+    replacement r = {"memory", path, "old", true};
+    swg_status status = SWG_NO_MEMORY;
+    for (uint64_t n = 1; status == SWG_NO_MEMORY; n++) {
+        swg_mem_fail_at(n, false);
+        status = replace(&r);
+        swg_mem_fail_at(0, false);
+        if (status == SWG_NO_MEMORY)
+            old_one_is_there_alone(&r);
+    }
+    ck_assert_int_eq(status, SWG_OK);
+    file_is(path, "new contents");
+}
+END_TEST
+
 START_TEST(many_outputs_may_be_open)
 {
     enum { LIMIT = 64 };
@@ -323,6 +344,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, a_link_is_written_through);
     tcase_add_test(cases, each_failing_write_leaves_the_old_file);
     tcase_add_test(cases, each_failing_allocation_is_reported);
+    tcase_add_test(cases, a_commit_without_memory_leaves_the_old_file);
     tcase_add_test(cases, many_outputs_may_be_open);
     tcase_add_test(cases, files_are_mapped_and_read);
     tcase_add_test(cases, an_empty_file_is_an_empty_map);
