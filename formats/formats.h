@@ -31,7 +31,8 @@
 typedef struct swg_source swg_source;
 
 typedef struct swg_source_options {
-    const char *tokenizer; /* path of a tokenizer file to use instead of the one found; NULL = none */
+    const char
+        *tokenizer; /* path of a tokenizer file to use instead of the one found; NULL = none */
 } swg_source_options;
 
 /* Open a checkpoint of any format: a Hugging Face folder, a .safetensors file (with config.json and
@@ -53,14 +54,15 @@ size_t swg_source_find(const swg_source *source, const char *name);
 size_t swg_source_same_as(const swg_source *source, size_t index);
 
 /* Rows [row_begin, row_begin + n_rows) of one plane of a tensor, in the canonical layout of
- * tensor.h, to `out` (n_rows * row_bytes). Safe from several threads, and cheapest when row_begin is
- * a multiple of swg_source_rows_per_read and n_rows is that (or less at the end): such a read
+ * tensor.h, to `out` (n_rows * row_bytes). Safe from several threads, and cheapest when row_begin
+ * is a multiple of swg_source_rows_per_read and n_rows is that (or less at the end): such a read
  * decompresses each frame once. SWG_CORRUPT, naming tensor and offset, when stored bytes do not
  * match their hash. */
 swg_status swg_source_read(swg_source *source, size_t tensor, size_t plane, uint64_t row_begin,
                            uint64_t n_rows, void *out);
 
-/* Best number of rows a read: a multiple of 16 where the plane has that many, about 256 KiB-1 MiB. */
+/* Best number of rows a read: a multiple of 16 where the plane has that many, about 256 KiB-1 MiB.
+ */
 uint64_t swg_source_rows_per_read(swg_source *source, size_t tensor, size_t plane);
 
 /* Rows of a plain F32, F16 or BF16 tensor, or of a quantized one (dequantized), as float
@@ -97,9 +99,23 @@ void swg_source_metadata(const swg_source *source, size_t index, const char **ke
  * swg_sink_meta.provenance. */
 const char *swg_source_provenance(const swg_source *source);
 
+/* Sections of a .swg that this version does not know and that may be carried along unread
+ * (docs/container.md). Views that live as long as the source. */
+typedef struct swg_extension {
+    char tag[4];
+    const void *data;
+    size_t length;
+} swg_extension;
+const swg_extension *swg_source_extensions(const swg_source *source, size_t *count);
+
 /* XXH3-128 (hexadecimal) of the input as a whole: of a .swg its directory (which hashes all else),
- * of other formats the bytes of every file read, in name order. Reads all of them. */
+ * of other formats the bytes of every file read, one after the other in order of their names. Reads
+ * all of them. */
 swg_status swg_source_fingerprint(swg_source *source, char out[33]);
+
+/* History with one more entry: `entry` is the text of a JSON object. SWG_CORRUPT when the source's
+ * history or the entry is not JSON. The caller frees *out. */
+swg_status swg_provenance_append(const swg_source *source, const char *entry, char **out);
 
 /* Check every stored byte against its hash and bounds; calls `damaged` (may be NULL) for each
  * tensor or file that fails, and goes on. SWG_CORRUPT when any did. Formats without hashes are
@@ -120,11 +136,15 @@ typedef struct swg_sink_meta {
     size_t n_files;
     const char *const *metadata; /* 2 * n_metadata strings: key, value, ... */
     size_t n_metadata;
-    const char *provenance; /* JSON array text, "[]" for none: what .swg keeps, other formats drop */
+    const char
+        *provenance; /* JSON array text, "[]" for none: what .swg keeps, other formats drop */
+    const swg_extension *extensions; /* .swg keeps them, other formats drop them */
+    size_t n_extensions;
+    uint32_t optional_features; /* bits of a .swg's superblock that this version does not know */
 } swg_sink_meta;
 
-/* Fill a meta with all that a source carries (views into it, valid while it is open). The caller
- * frees meta->files and meta->metadata with swg_sink_meta_deinit. */
+/* Fill a meta with all that a source carries (views into it, valid while it is open; all carried
+ * files are loaded). The caller frees meta->files and meta->metadata with swg_sink_meta_deinit. */
 swg_status swg_sink_meta_from_source(swg_source *source, swg_sink_meta *out);
 void swg_sink_meta_deinit(swg_sink_meta *meta);
 

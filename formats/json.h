@@ -40,7 +40,8 @@ const char *swg_json_key(const swg_json *value); /* of a member of an object; el
 /* Member of an object, exact case; NULL when absent or `value` is no object (or is NULL). Linear
  * for small objects, indexed (O(log n)) for large ones. */
 const swg_json *swg_json_get(const swg_json *value, const char *key);
-const swg_json *swg_json_at(const swg_json *value, size_t index); /* array element, linear; or NULL */
+const swg_json *swg_json_at(const swg_json *value,
+                            size_t index); /* array element, linear; or NULL */
 
 /* Typed access; false (and *out untouched) when the value is NULL, of another kind, or out of
  * range. Strings are UTF-8 without NUL inside. */

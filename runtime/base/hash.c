@@ -4,18 +4,54 @@
 
 #include <stdio.h>
 #include <string.h>
+
+#define XXH_STATIC_LINKING_ONLY /* the state's size, so that mem.h can hold it */
 #include <xxhash.h>
+
+#include "runtime/base/mem.h"
 
 uint64_t swg_hash64(const void *data, size_t bytes)
 {
     return XXH3_64bits(data, bytes);
 }
 
-void swg_hash128_text(const void *data, size_t bytes, char out[SWG_HASH128_TEXT])
+static void hash128_digits(XXH128_hash_t hash, char out[SWG_HASH128_TEXT])
 {
-    const XXH128_hash_t hash = XXH3_128bits(data, bytes);
     snprintf(out, SWG_HASH128_TEXT, "%016llx%016llx", (unsigned long long)hash.high64,
              (unsigned long long)hash.low64);
+}
+
+void swg_hash128_text(const void *data, size_t bytes, char out[SWG_HASH128_TEXT])
+{
+    hash128_digits(XXH3_128bits(data, bytes), out);
+}
+
+struct swg_hash_stream {
+    XXH3_state_t state; /* wants 64-byte alignment, which mem.h gives */
+};
+
+swg_hash_stream *swg_hash_stream_new(void)
+{
+    swg_hash_stream *stream = swg_calloc(1, sizeof *stream);
+    if (stream)
+        XXH3_128bits_reset(&stream->state);
+    return stream;
+}
+
+void swg_hash_stream_add(swg_hash_stream *stream, const void *data, size_t bytes)
+{
+    XXH3_128bits_update(&stream->state, data, bytes);
+}
+
+void swg_hash_stream_text(swg_hash_stream **stream, char out[SWG_HASH128_TEXT])
+{
+    hash128_digits(XXH3_128bits_digest(&(*stream)->state), out);
+    swg_hash_stream_free(stream);
+}
+
+void swg_hash_stream_free(swg_hash_stream **stream)
+{
+    SWG_FREE(*stream);
 }
 
 /* Fractional parts of the cube roots of the first 64 primes. */

@@ -12,6 +12,14 @@ uint64_t swg_hash64(const void *data, size_t bytes);
 enum { SWG_HASH128_TEXT = 33 };
 void swg_hash128_text(const void *data, size_t bytes, char out[SWG_HASH128_TEXT]);
 
+/* The same of bytes that come in pieces. NULL from _new when memory runs out; _text ends and frees
+ * the stream. */
+typedef struct swg_hash_stream swg_hash_stream;
+swg_hash_stream *swg_hash_stream_new(void);
+void swg_hash_stream_add(swg_hash_stream *stream, const void *data, size_t bytes);
+void swg_hash_stream_text(swg_hash_stream **stream, char out[SWG_HASH128_TEXT]);
+void swg_hash_stream_free(swg_hash_stream **stream); /* NULL inside is accepted */
+
 /* SHA-256 (FIPS 180-4) as 64 lower-case hexadecimal digits. */
 enum { SWG_SHA256_TEXT = 65 };
 void swg_sha256_text(const void *data, size_t bytes, char out[SWG_SHA256_TEXT]);

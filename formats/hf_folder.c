@@ -1,0 +1,57 @@
+/* What a Hugging Face folder holds beside its weights: config.json and the files of the tokenizer,
+ * carried verbatim. */
+#include <string.h>
+
+#include "formats/json_check.h"
+#include "formats/reader.h"
+
+static const char *const carried_files[] = {
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "tokenizer.model",
+    "tokenizer.bin",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "chat_template.jinja",
+    "generation_config.json",
+};
+
+static const size_t max_config_bytes = (size_t)16 << 20;
+
+static swg_status add_config(swg_source *source, const char *path)
+{
+    char *text = NULL;
+    size_t length = 0;
+    swg_status status = SWG_OK;
+    SWG_GO(swg_file_read(path, max_config_bytes, &text, &length));
+    SWG_GO(swg_json_check(text, length, path));
+    SWG_GO(swg_source_set_config(source, text, length));
+    SWG_GO(swg_source_add_input(source, path));
+done:
+    swg_free(text);
+    return status;
+}
+
+swg_status swg_source_add_folder(swg_source *source, const char *folder)
+{
+    swg_status status = SWG_OK;
+    char *path = swg_path_join(folder, "config.json");
+    SWG_GO(path ? SWG_OK : SWG_NO_MEMORY);
+    if (swg_path_exists(path))
+        SWG_GO(add_config(source, path));
+    for (size_t i = 0; i < sizeof carried_files / sizeof carried_files[0]; i++) {
+        swg_free(path);
+        path = swg_path_join(folder, carried_files[i]);
+        SWG_GO(path ? SWG_OK : SWG_NO_MEMORY);
+        if (!swg_path_exists(path))
+            continue;
+        SWG_GO(swg_source_add_file(source, carried_files[i], path, NULL));
+        SWG_GO(swg_source_add_input(source, path));
+    }
+done:
+    swg_free(path);
+    return status;
+}

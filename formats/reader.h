@@ -1,0 +1,118 @@
+/* What a file format's reader is made of: one `const swg_reader swg_reader_<name>` and one row in
+ * formats.def. A reader fills a swg_source while opening; source.c does everything that formats
+ * have in common (look-up, dequantizing, files, fingerprints). */
+#ifndef SWG_FORMATS_READER_H
+#define SWG_FORMATS_READER_H
+
+#include <pthread.h>
+
+#include "formats/formats.h"
+#include "runtime/base/file.h"
+#include "runtime/base/mem.h"
+
+/* What is known of a path before a reader is chosen. */
+enum { SWG_PROBE_BYTES = 64 };
+typedef struct swg_probe {
+    const char *path;
+    bool is_directory;
+    uint8_t head[SWG_PROBE_BYTES]; /* the file's first bytes; zero beyond head_bytes */
+    size_t head_bytes;
+    uint64_t file_bytes;
+} swg_probe;
+
+/* A tensor of a source. Bytes of mapped formats are at map->data + offset, in canonical layout;
+ * other readers keep what they need in `detail` (of the source's arena). */
+typedef struct swg_stored_tensor {
+    swg_tensor_desc desc;
+    size_t same_as;
+    const swg_map *map;
+    size_t offset;
+    void *detail;
+} swg_stored_tensor;
+
+/* A file carried verbatim: loaded when first asked for, from `path` or by reader->load_file. */
+typedef struct swg_source_file_entry {
+    const char *name;
+    const char *path; /* NULL: load_file */
+    void *detail;
+    char *data; /* NULL until loaded */
+    size_t length;
+} swg_source_file_entry;
+
+typedef struct swg_reader swg_reader;
+
+struct swg_source {
+    const swg_reader *reader;
+    const char *path;
+    swg_arena arena; /* names, details */
+    swg_stored_tensor *tensors;
+    size_t n_tensors, tensor_capacity;
+    swg_source_file_entry *files;
+    size_t n_files, file_capacity;
+    const char **metadata; /* 2 * n_metadata */
+    size_t n_metadata, metadata_capacity;
+    const char **inputs; /* paths of every file read, for the fingerprint */
+    size_t n_inputs, input_capacity;
+    swg_extension *extensions;
+    size_t n_extensions, extension_capacity;
+    uint32_t optional_features;
+    const char *config, *provenance;
+    size_t config_length;
+    pthread_mutex_t mutex; /* guards loading of files, and what a reader says */
+    void *state;           /* the reader's own */
+};
+
+struct swg_reader {
+    const char *name;
+    const char *summary; /* "Hugging Face safetensors (file or folder)" */
+    /* Whether this reader takes the path: decided by content alone. */
+    bool (*claims)(const swg_probe *probe);
+    /* Fill the source. On failure swg_source_close undoes everything, close() included. */
+    swg_status (*open)(swg_source *source, const swg_probe *probe);
+    void (*close)(swg_source *source);
+    /* The rest may be NULL: mapped formats need none of it.
+     * Rows of a plane (range already checked). */
+    swg_status (*read)(swg_source *source, const swg_stored_tensor *tensor, size_t plane,
+                       uint64_t row_begin, uint64_t n_rows, void *out);
+    uint64_t (*rows_per_read)(const swg_stored_tensor *tensor, size_t plane);
+    uint64_t (*stored_bytes)(const swg_stored_tensor *tensor);
+    void (*release)(swg_source *source, const swg_stored_tensor *tensor);
+    swg_status (*load_file)(swg_source *source, swg_source_file_entry *file);
+    swg_status (*fingerprint)(swg_source *source, char out[33]);
+    swg_status (*verify)(swg_source *source, swg_pool *pool, const swg_progress *progress,
+                         swg_damage_callback *damaged, void *context);
+};
+
+#define SWG_READER(name) extern const swg_reader swg_reader_##name;
+#define SWG_WRITER(name)
+#include "formats/formats.def"
+#undef SWG_READER
+#undef SWG_WRITER
+
+/* --- For readers while opening ------------------------------------------------------------------
+ * Strings are copied. SWG_NO_MEMORY, or what the check of the description says. */
+swg_status swg_source_add_tensor(swg_source *source, const char *name, size_t name_length,
+                                 swg_scheme scheme, uint32_t rank, const uint64_t *shape,
+                                 swg_stored_tensor **out);
+/* `path` or `detail` says where the bytes are. A second file of one name replaces the first. */
+swg_status swg_source_add_file(swg_source *source, const char *name, const char *path,
+                               void *detail);
+swg_status swg_source_add_metadata(swg_source *source, const char *key, const char *value);
+swg_status swg_source_add_input(swg_source *source, const char *path);
+swg_status swg_source_set_config(swg_source *source, const char *text, size_t length);
+
+/* Read a plain plane from the map behind its tensor. */
+void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *plane,
+                            uint64_t row_begin, uint64_t n_rows, void *out);
+
+/* config.json and the tokenizer files of a folder that are there (hf_folder.c). */
+swg_status swg_source_add_folder(swg_source *source, const char *folder);
+
+/* Rows a frame or a read: about 512 KiB, a multiple of 16 where 16 rows fit into 1 MiB, at least
+ * one row, at most what there is (but 1 for an empty plane). */
+uint64_t swg_plane_rows_per_frame(const swg_plane *plane);
+
+/* Whether all `count` scales are finite; the index of the first that is not in *bad. */
+bool swg_scales_are_finite(swg_dtype dtype, const void *scales, size_t count, size_t *bad);
+
+#endif

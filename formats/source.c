@@ -1,0 +1,655 @@
+/* What all readers have in common: choosing one, keeping what it found in order, and the questions
+ * that do not depend on the format. Dequantizing here is the reference way, a value at a time. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "formats/json.h"
+#include "formats/reader.h"
+#include "runtime/base/hash.h"
+#include "runtime/base/numeric.h"
+#include "runtime/base/strbuf.h"
+
+static const swg_reader *const readers[] = {
+#define SWG_READER(name) &swg_reader_##name,
+#define SWG_WRITER(name)
+#include "formats/formats.def"
+#undef SWG_READER
+#undef SWG_WRITER
+};
+enum { N_READERS = sizeof readers / sizeof readers[0] };
+
+/* Raw bytes of a frame or read; the least that keeps zstd's tables amortised and a core's cache
+ * unharmed (DESIGN: 256 KiB to 1 MiB). */
+static const uint64_t frame_target_bytes = 512 << 10, frame_max_bytes = 1 << 20;
+enum { FRAME_ROW_STEP = 16 };
+
+/* Tokenizers and the like; the largest vocabularies in use have 40 MB. */
+static const size_t max_carried_file_bytes = (size_t)256 << 20;
+
+/* --- Opening ---------------------------------------------------------------------------------- */
+
+static swg_status probe_path(const char *path, swg_probe *out)
+{
+    *out = (swg_probe){.path = path, .is_directory = swg_path_is_directory(path)};
+    if (out->is_directory)
+        return SWG_OK;
+    swg_map map = {0};
+    SWG_TRY(swg_map_open(path, &map));
+    out->file_bytes = map.size;
+    out->head_bytes = map.size < SWG_PROBE_BYTES ? map.size : SWG_PROBE_BYTES;
+    if (out->head_bytes)
+        memcpy(out->head, map.data, out->head_bytes);
+    swg_map_close(&map);
+    return out->file_bytes ? SWG_OK : swg_error(SWG_CORRUPT, "%s is empty", path);
+}
+
+static swg_status choose_reader(const swg_probe *probe, const swg_reader **out)
+{
+    for (size_t i = 0; i < N_READERS; i++)
+        if (readers[i]->claims(probe)) {
+            *out = readers[i];
+            return SWG_OK;
+        }
+    char known[256] = "";
+    for (size_t i = 0; i < N_READERS; i++) {
+        const size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", i ? "; " : "", readers[i]->summary);
+    }
+    return swg_error(SWG_UNSUPPORTED, "%s is not a checkpoint of a known format (%s)", probe->path,
+                     known);
+}
+
+/* A tokenizer named by the user stands in for whatever the checkpoint brought. */
+static swg_status replace_tokenizer(swg_source *source, const char *path)
+{
+    static const char *const others[] = {"tokenizer.json", "tokenizer.bin", "tokenizer.model",
+                                         "vocab.json", "merges.txt"};
+    swg_map map = {0};
+    SWG_TRY(swg_map_open(path, &map));
+    size_t at = 0;
+    while (at < map.size && strchr(" \t\r\n", map.data[at]) && map.data[at])
+        at++;
+    const bool is_json = at < map.size && map.data[at] == '{';
+    swg_map_close(&map);
+    size_t kept = 0;
+    for (size_t i = 0; i < source->n_files; i++) {
+        bool is_other = false;
+        for (size_t j = 0; j < sizeof others / sizeof others[0]; j++)
+            is_other = is_other || strcmp(source->files[i].name, others[j]) == 0;
+        if (!is_other)
+            source->files[kept++] = source->files[i];
+    }
+    source->n_files = kept;
+    SWG_TRY(swg_source_add_input(source, path));
+    return swg_source_add_file(source, is_json ? "tokenizer.json" : "tokenizer.bin", path, NULL);
+}
+
+static int compare_tensors(const void *a, const void *b)
+{
+    const swg_stored_tensor *left = a, *right = b;
+    return strcmp(left->desc.name, right->desc.name);
+}
+
+/* Readers of formats that share bytes sort their tensors themselves; for the others same_as is the
+ * tensor itself. */
+static swg_status sort_tensors(swg_source *source)
+{
+    bool is_sorted = true;
+    for (size_t i = 1; i < source->n_tensors && is_sorted; i++)
+        is_sorted = compare_tensors(&source->tensors[i - 1], &source->tensors[i]) < 0;
+    if (is_sorted)
+        return SWG_OK;
+    qsort(source->tensors, source->n_tensors, sizeof *source->tensors, compare_tensors);
+    for (size_t i = 0; i < source->n_tensors; i++) {
+        if (i > 0 && strcmp(source->tensors[i].desc.name, source->tensors[i - 1].desc.name) == 0)
+            return swg_error(SWG_CORRUPT, "%s holds two tensors called %s", source->path,
+                             source->tensors[i].desc.name);
+        source->tensors[i].same_as = i;
+    }
+    return SWG_OK;
+}
+
+swg_status swg_source_open(const char *path, const swg_source_options *options, swg_source **out)
+{
+    swg_probe probe;
+    SWG_TRY(probe_path(path, &probe));
+    swg_status status = SWG_OK;
+    swg_source *source = NULL;
+    SWG_GO(SWG_NEW(source, 1));
+    pthread_mutex_init(&source->mutex, NULL);
+    source->path = swg_arena_strndup(&source->arena, path, strlen(path));
+    SWG_GO(source->path ? SWG_OK : SWG_NO_MEMORY);
+    SWG_GO(choose_reader(&probe, &source->reader));
+    SWG_GO(source->reader->open(source, &probe));
+    SWG_GO(sort_tensors(source));
+    if (!source->config)
+        SWG_GO(swg_source_set_config(source, "{}", 2));
+    if (!source->provenance)
+        source->provenance = "[]";
+    if (options && options->tokenizer)
+        SWG_GO(replace_tokenizer(source, options->tokenizer));
+    *out = source;
+    source = NULL;
+done:
+    swg_source_close(&source);
+    return status;
+}
+
+void swg_source_close(swg_source **source)
+{
+    swg_source *s = *source;
+    if (!s)
+        return;
+    if (s->reader && s->reader->close)
+        s->reader->close(s);
+    for (size_t i = 0; i < s->n_files; i++)
+        swg_free(s->files[i].data);
+    swg_free(s->files);
+    swg_free(s->tensors);
+    swg_free(s->metadata);
+    swg_free(s->inputs);
+    swg_free(s->extensions);
+    swg_arena_deinit(&s->arena);
+    pthread_mutex_destroy(&s->mutex);
+    swg_free(s);
+    *source = NULL;
+}
+
+/* --- What readers fill in --------------------------------------------------------------------- */
+
+swg_status swg_source_add_tensor(swg_source *source, const char *name, size_t name_length,
+                                 swg_scheme scheme, uint32_t rank, const uint64_t *shape,
+                                 swg_stored_tensor **out)
+{
+    if (name_length > SWG_MAX_NAME || memchr(name, '\0', name_length))
+        return swg_error(SWG_CORRUPT,
+                         "%s: a tensor name of %zu bytes is longer than %d or holds a "
+                         "zero byte",
+                         source->path, name_length, SWG_MAX_NAME);
+    if (rank > SWG_MAX_RANK)
+        return swg_error(SWG_UNSUPPORTED, "%s: tensor %.*s has rank %u; at most %d is supported",
+                         source->path, (int)name_length, name, rank, SWG_MAX_RANK);
+    SWG_TRY(swg_reserve((void **)&source->tensors, &source->tensor_capacity, source->n_tensors + 1,
+                        sizeof *source->tensors));
+    swg_stored_tensor *tensor = &source->tensors[source->n_tensors];
+    *tensor =
+        (swg_stored_tensor){.same_as = source->n_tensors, .desc = {.scheme = scheme, .rank = rank}};
+    tensor->desc.name = swg_arena_strndup(&source->arena, name, name_length);
+    if (!tensor->desc.name)
+        return SWG_NO_MEMORY;
+    if (rank)
+        memcpy(tensor->desc.shape, shape, rank * sizeof *shape);
+    const swg_status status = swg_tensor_desc_check(&tensor->desc);
+    if (status != SWG_OK)
+        return swg_error_context(status, "%s", source->path);
+    source->n_tensors++;
+    *out = tensor;
+    return SWG_OK;
+}
+
+swg_status swg_source_add_file(swg_source *source, const char *name, const char *path, void *detail)
+{
+    size_t at = 0;
+    while (at < source->n_files && strcmp(source->files[at].name, name) != 0)
+        at++;
+    SWG_TRY(swg_reserve((void **)&source->files, &source->file_capacity, at + 1,
+                        sizeof *source->files));
+    swg_source_file_entry entry = {.detail = detail};
+    entry.name = swg_arena_strndup(&source->arena, name, strlen(name));
+    entry.path = path ? swg_arena_strndup(&source->arena, path, strlen(path)) : NULL;
+    if (!entry.name || (path && !entry.path))
+        return SWG_NO_MEMORY;
+    source->files[at] = entry;
+    if (at == source->n_files)
+        source->n_files++;
+    return SWG_OK;
+}
+
+swg_status swg_source_add_metadata(swg_source *source, const char *key, const char *value)
+{
+    SWG_TRY(swg_reserve((void **)&source->metadata, &source->metadata_capacity,
+                        2 * source->n_metadata + 2, sizeof *source->metadata));
+    const char *const key_copy = swg_arena_strndup(&source->arena, key, strlen(key));
+    const char *const value_copy = swg_arena_strndup(&source->arena, value, strlen(value));
+    if (!key_copy || !value_copy)
+        return SWG_NO_MEMORY;
+    source->metadata[2 * source->n_metadata] = key_copy;
+    source->metadata[2 * source->n_metadata + 1] = value_copy;
+    source->n_metadata++;
+    return SWG_OK;
+}
+
+swg_status swg_source_add_input(swg_source *source, const char *path)
+{
+    SWG_TRY(swg_reserve((void **)&source->inputs, &source->input_capacity, source->n_inputs + 1,
+                        sizeof *source->inputs));
+    const char *const copy = swg_arena_strndup(&source->arena, path, strlen(path));
+    if (!copy)
+        return SWG_NO_MEMORY;
+    source->inputs[source->n_inputs++] = copy;
+    return SWG_OK;
+}
+
+swg_status swg_source_set_config(swg_source *source, const char *text, size_t length)
+{
+    source->config = swg_arena_strndup(&source->arena, text, length);
+    source->config_length = length;
+    return source->config ? SWG_OK : SWG_NO_MEMORY;
+}
+
+/* --- Plain questions -------------------------------------------------------------------------- */
+
+const char *swg_source_format(const swg_source *source)
+{
+    return source->reader->name;
+}
+
+const char *swg_source_path(const swg_source *source)
+{
+    return source->path;
+}
+
+size_t swg_source_n_tensors(const swg_source *source)
+{
+    return source->n_tensors;
+}
+
+const swg_tensor_desc *swg_source_tensor(const swg_source *source, size_t index)
+{
+    return &source->tensors[index].desc;
+}
+
+size_t swg_source_find(const swg_source *source, const char *name)
+{
+    size_t low = 0, high = source->n_tensors;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        const int order = strcmp(source->tensors[middle].desc.name, name);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return SIZE_MAX;
+}
+
+size_t swg_source_same_as(const swg_source *source, size_t index)
+{
+    return source->tensors[index].same_as;
+}
+
+const char *swg_source_config(const swg_source *source, size_t *length)
+{
+    if (length)
+        *length = source->config_length;
+    return source->config;
+}
+
+size_t swg_source_n_metadata(const swg_source *source)
+{
+    return source->n_metadata;
+}
+
+void swg_source_metadata(const swg_source *source, size_t index, const char **key,
+                         const char **value)
+{
+    *key = source->metadata[2 * index];
+    *value = source->metadata[2 * index + 1];
+}
+
+const char *swg_source_provenance(const swg_source *source)
+{
+    return source->provenance;
+}
+
+const swg_extension *swg_source_extensions(const swg_source *source, size_t *count)
+{
+    *count = source->n_extensions;
+    return source->extensions;
+}
+
+uint64_t swg_source_stored_bytes(const swg_source *source, size_t tensor)
+{
+    const swg_stored_tensor *t = &source->tensors[tensor];
+    return source->reader->stored_bytes ? source->reader->stored_bytes(t)
+                                        : swg_tensor_bytes(&t->desc);
+}
+
+void swg_source_release(swg_source *source, size_t tensor)
+{
+    const swg_stored_tensor *t = &source->tensors[tensor];
+    if (source->reader->release)
+        source->reader->release(source, t);
+    else
+        swg_map_release(t->map, t->offset, swg_tensor_bytes(&t->desc));
+}
+
+/* --- Carried files ---------------------------------------------------------------------------- */
+
+size_t swg_source_n_files(const swg_source *source)
+{
+    return source->n_files;
+}
+
+swg_status swg_source_file(swg_source *source, size_t index, swg_file_view *out)
+{
+    swg_source_file_entry *file = &source->files[index];
+    swg_status status = SWG_OK;
+    pthread_mutex_lock(&source->mutex);
+    if (!file->data && file->path)
+        status = swg_file_read(file->path, max_carried_file_bytes, &file->data, &file->length);
+    else if (!file->data)
+        status = source->reader->load_file(source, file);
+    pthread_mutex_unlock(&source->mutex);
+    if (status == SWG_OK)
+        *out = (swg_file_view){.name = file->name, .data = file->data, .length = file->length};
+    return status;
+}
+
+swg_status swg_source_find_file(swg_source *source, const char *name, swg_file_view *out)
+{
+    for (size_t i = 0; i < source->n_files; i++)
+        if (strcmp(source->files[i].name, name) == 0)
+            return swg_source_file(source, i, out);
+    return swg_error(SWG_FAILED, "%s carries no %s", source->path, name);
+}
+
+/* --- Reading tensors -------------------------------------------------------------------------- */
+
+uint64_t swg_plane_rows_per_frame(const swg_plane *plane)
+{
+    if (plane->bytes == 0)
+        return 1;
+    uint64_t rows = frame_target_bytes / plane->row_bytes;
+    if (plane->row_bytes <= frame_max_bytes / FRAME_ROW_STEP)
+        rows = rows < FRAME_ROW_STEP ? FRAME_ROW_STEP : rows - rows % FRAME_ROW_STEP;
+    else if (rows == 0)
+        rows = 1;
+    return rows < plane->rows ? rows : plane->rows;
+}
+
+uint64_t swg_source_rows_per_read(swg_source *source, size_t tensor, size_t plane)
+{
+    const swg_stored_tensor *t = &source->tensors[tensor];
+    if (source->reader->rows_per_read)
+        return source->reader->rows_per_read(t, plane);
+    swg_plane planes[SWG_MAX_PLANES];
+    swg_tensor_planes(&t->desc, planes);
+    return swg_plane_rows_per_frame(&planes[plane]);
+}
+
+void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *plane,
+                            uint64_t row_begin, uint64_t n_rows, void *out)
+{
+    const size_t bytes = (size_t)(n_rows * plane->row_bytes);
+    if (bytes)
+        memcpy(out, tensor->map->data + tensor->offset + row_begin * plane->row_bytes, bytes);
+}
+
+bool swg_scales_are_finite(swg_dtype dtype, const void *scales, size_t count, size_t *bad)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(swg_float_load(dtype, scales, i))) {
+            *bad = i;
+            return false;
+        }
+    return true;
+}
+
+swg_status swg_source_read(swg_source *source, size_t tensor, size_t plane, uint64_t row_begin,
+                           uint64_t n_rows, void *out)
+{
+    const swg_stored_tensor *t = &source->tensors[tensor];
+    swg_plane planes[SWG_MAX_PLANES];
+    const size_t n_planes = swg_tensor_planes(&t->desc, planes);
+    if (plane >= n_planes || row_begin > planes[plane].rows ||
+        n_rows > planes[plane].rows - row_begin)
+        return swg_error(SWG_FAILED, "%s: tensor %s has no plane %zu or no rows %llu to %llu",
+                         source->path, t->desc.name, plane, (unsigned long long)row_begin,
+                         (unsigned long long)(row_begin + n_rows));
+    if (source->reader->read)
+        SWG_TRY(source->reader->read(source, t, plane, row_begin, n_rows, out));
+    else
+        swg_source_read_mapped(t, &planes[plane], row_begin, n_rows, out);
+    if (planes[plane].kind != SWG_PLANE_SCALES)
+        return SWG_OK;
+    const size_t per_row = (size_t)(planes[plane].row_bytes / planes[plane].elem_bytes);
+    size_t bad;
+    if (!swg_scales_are_finite(t->desc.scheme.dtype, out, (size_t)n_rows * per_row, &bad))
+        return swg_error(SWG_CORRUPT, "%s: a scale in row %llu of tensor %s is not finite",
+                         source->path, (unsigned long long)(row_begin + bad / per_row),
+                         t->desc.name);
+    return SWG_OK;
+}
+
+static swg_status read_plain_f32(swg_source *source, size_t tensor, uint64_t row_begin,
+                                 uint64_t n_rows, float *out)
+{
+    const swg_tensor_desc *desc = &source->tensors[tensor].desc;
+    const swg_dtype dtype = desc->scheme.dtype;
+    if (dtype == SWG_F32)
+        return swg_source_read(source, tensor, 0, row_begin, n_rows, out);
+    const size_t cols = (size_t)swg_tensor_cols(desc);
+    if (cols == 0)
+        return SWG_OK;
+    const uint64_t step = swg_source_rows_per_read(source, tensor, 0);
+    uint16_t *halves;
+    SWG_TRY(SWG_NEW_UNINIT(halves, (size_t)(step < n_rows ? step : n_rows) * cols));
+    swg_status status = SWG_OK;
+    for (uint64_t done = 0; done < n_rows;) {
+        /* Reads after the first start on a frame. */
+        const uint64_t row = row_begin + done, until = step - row % step;
+        const uint64_t rows = until < n_rows - done ? until : n_rows - done;
+        SWG_GO(swg_source_read(source, tensor, 0, row, rows, halves));
+        for (size_t i = 0; i < rows * cols; i++)
+            out[done * cols + i] = swg_float_load(dtype, halves, i);
+        done += rows;
+    }
+done:
+    swg_free(halves);
+    return status;
+}
+
+/* One row: w = (float)(code - zero) * scale. */
+static void dequantize_row(swg_scheme scheme, size_t cols, const uint8_t *codes, const void *scales,
+                           size_t first_scale, const uint8_t *zeros, float *out)
+{
+    const size_t group = swg_scheme_group_length(scheme, cols);
+    for (size_t c = 0; c < cols; c++) {
+        const size_t g = c / group;
+        const int32_t code = scheme.bits == 8 ? codes[c] : codes[c / 2] >> (c % 2 * 4) & 15;
+        const int32_t zero = zeros ? zeros[g] : (int32_t)swg_scheme_symmetric_zero(scheme);
+        out[c] = (float)(code - zero) * swg_float_load(scheme.dtype, scales, first_scale + g);
+    }
+}
+
+static swg_status read_quantized_f32(swg_source *source, size_t tensor, uint64_t row_begin,
+                                     uint64_t n_rows, float *out)
+{
+    const swg_tensor_desc *desc = &source->tensors[tensor].desc;
+    const size_t cols = (size_t)swg_tensor_cols(desc);
+    const size_t groups = swg_scheme_groups(desc->scheme, cols);
+    swg_plane planes[SWG_MAX_PLANES];
+    const size_t n_planes = swg_tensor_planes(desc, planes);
+    uint8_t *data[SWG_MAX_PLANES] = {0};
+    swg_status status = SWG_OK;
+    for (size_t p = 0; p < n_planes; p++) {
+        SWG_GO(SWG_NEW_UNINIT(data[p], (size_t)(n_rows * planes[p].row_bytes)));
+        SWG_GO(swg_source_read(source, tensor, p, row_begin, n_rows, data[p]));
+    }
+    for (size_t r = 0; r < n_rows; r++)
+        dequantize_row(desc->scheme, cols, data[0] + r * planes[0].row_bytes, data[1], r * groups,
+                       n_planes > 2 ? data[2] + r * groups : NULL, out + r * cols);
+done:
+    for (size_t p = 0; p < n_planes; p++)
+        swg_free(data[p]);
+    return status;
+}
+
+swg_status swg_source_read_f32(swg_source *source, size_t tensor, uint64_t row_begin,
+                               uint64_t n_rows, float *out)
+{
+    const swg_tensor_desc *desc = &source->tensors[tensor].desc;
+    const uint64_t rows = swg_tensor_rows(desc);
+    if (row_begin > rows || n_rows > rows - row_begin)
+        return swg_error(SWG_FAILED, "%s: tensor %s has no rows %llu to %llu", source->path,
+                         desc->name, (unsigned long long)row_begin,
+                         (unsigned long long)(row_begin + n_rows));
+    if (swg_scheme_is_quantized(desc->scheme))
+        return read_quantized_f32(source, tensor, row_begin, n_rows, out);
+    const swg_dtype dtype = desc->scheme.dtype;
+    if (dtype != SWG_F32 && dtype != SWG_F16 && dtype != SWG_BF16)
+        return swg_error(SWG_UNSUPPORTED,
+                         "%s: tensor %s holds %s; only F32, F16 and BF16 are read "
+                         "as numbers",
+                         source->path, desc->name, swg_dtype_name(dtype));
+    return read_plain_f32(source, tensor, row_begin, n_rows, out);
+}
+
+/* --- Fingerprint and verification ------------------------------------------------------------- */
+
+static int compare_inputs(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static swg_status hash_input(swg_hash_stream *stream, const char *path)
+{
+    static const size_t piece = (size_t)8 << 20; /* what is in memory at a time */
+    swg_map map = {0};
+    SWG_TRY(swg_map_open(path, &map));
+    for (size_t at = 0; at < map.size; at += piece) {
+        const size_t bytes = map.size - at < piece ? map.size - at : piece;
+        swg_hash_stream_add(stream, map.data + at, bytes);
+        swg_map_release(&map, at, bytes);
+    }
+    swg_map_close(&map);
+    return SWG_OK;
+}
+
+swg_status swg_source_fingerprint(swg_source *source, char out[33])
+{
+    if (source->reader->fingerprint)
+        return source->reader->fingerprint(source, out);
+    swg_status status = SWG_OK;
+    swg_hash_stream *stream = swg_hash_stream_new();
+    if (!stream)
+        return SWG_NO_MEMORY;
+    qsort(source->inputs, source->n_inputs, sizeof *source->inputs, compare_inputs);
+    for (size_t i = 0; i < source->n_inputs; i++)
+        SWG_GO(hash_input(stream, source->inputs[i]));
+    swg_hash_stream_text(&stream, out);
+done:
+    swg_hash_stream_free(&stream);
+    return status;
+}
+
+/* Formats without hashes: every row is read once. */
+static swg_status read_through(swg_source *source, size_t tensor)
+{
+    swg_plane planes[SWG_MAX_PLANES];
+    const size_t n_planes = swg_tensor_planes(&source->tensors[tensor].desc, planes);
+    for (size_t p = 0; p < n_planes && planes[p].bytes > 0; p++) {
+        const uint64_t step = swg_source_rows_per_read(source, tensor, p);
+        uint8_t *rows;
+        SWG_TRY(SWG_NEW_UNINIT(rows, (size_t)(step * planes[p].row_bytes)));
+        swg_status status = SWG_OK;
+        for (uint64_t row = 0; row < planes[p].rows && status == SWG_OK; row += step) {
+            const uint64_t left = planes[p].rows - row;
+            status = swg_source_read(source, tensor, p, row, step < left ? step : left, rows);
+        }
+        swg_free(rows);
+        SWG_TRY(status);
+    }
+    swg_source_release(source, tensor);
+    return SWG_OK;
+}
+
+swg_status swg_source_verify(swg_source *source, swg_pool *pool, const swg_progress *progress,
+                             swg_damage_callback *damaged, void *context)
+{
+    if (source->reader->verify)
+        return source->reader->verify(source, pool, progress, damaged, context);
+    size_t n_damaged = 0;
+    for (size_t i = 0; i < source->n_tensors; i++) {
+        SWG_TRY(swg_progress_step(progress, "verifying", "tensors", i, source->n_tensors));
+        const swg_status status = read_through(source, i);
+        if (status == SWG_NO_MEMORY)
+            return status;
+        if (status != SWG_OK && damaged)
+            damaged(context, source->tensors[i].desc.name, swg_error_message());
+        n_damaged += status != SWG_OK;
+    }
+    return n_damaged == 0 ? SWG_OK
+                          : swg_error(SWG_CORRUPT, "%s: %zu of %zu tensors are damaged",
+                                      source->path, n_damaged, source->n_tensors);
+}
+
+/* --- Handing over to a writer ----------------------------------------------------------------- */
+
+swg_status swg_sink_meta_from_source(swg_source *source, swg_sink_meta *out)
+{
+    swg_file_view *files = NULL;
+    const char **metadata = NULL;
+    swg_status status = SWG_OK;
+    SWG_GO(SWG_NEW(files, source->n_files));
+    for (size_t i = 0; i < source->n_files; i++)
+        SWG_GO(swg_source_file(source, i, &files[i]));
+    SWG_GO(SWG_NEW(metadata, 2 * source->n_metadata));
+    for (size_t i = 0; i < 2 * source->n_metadata; i++)
+        metadata[i] = source->metadata[i];
+    *out = (swg_sink_meta){.config = source->config,
+                           .config_length = source->config_length,
+                           .files = files,
+                           .n_files = source->n_files,
+                           .metadata = metadata,
+                           .n_metadata = source->n_metadata,
+                           .provenance = source->provenance,
+                           .extensions = source->extensions,
+                           .n_extensions = source->n_extensions,
+                           .optional_features = source->optional_features};
+    files = NULL;
+    metadata = NULL;
+done:
+    swg_free(files);
+    swg_free(metadata);
+    return status;
+}
+
+void swg_sink_meta_deinit(swg_sink_meta *meta)
+{
+    swg_free((void *)meta->files);
+    swg_free((void *)meta->metadata);
+    *meta = (swg_sink_meta){0};
+}
+
+swg_status swg_provenance_append(const swg_source *source, const char *entry, char **out)
+{
+    swg_status status = SWG_OK;
+    swg_json_doc *old = NULL, *added = NULL;
+    swg_strbuf text = {0};
+    SWG_GO(swg_json_parse(source->provenance, strlen(source->provenance), "provenance", &old));
+    SWG_GO(swg_json_parse(entry, strlen(entry), "provenance entry", &added));
+    const swg_json *root = swg_json_root(old);
+    if (swg_json_kind_of(root) != SWG_JSON_ARRAY)
+        SWG_GO(swg_error(SWG_CORRUPT, "%s: the provenance is not an array", source->path));
+    /* The old text up to its closing bracket stays as it is. */
+    const char *const closing = strrchr(source->provenance, ']');
+    swg_strbuf_append(&text, source->provenance, (size_t)(closing - source->provenance));
+    swg_strbuf_puts(&text, swg_json_count(root) ? "," : "");
+    swg_strbuf_puts(&text, entry);
+    swg_strbuf_puts(&text, "]");
+    SWG_GO(swg_strbuf_status(&text));
+    *out = swg_strdup(swg_strbuf_text(&text));
+    SWG_GO(*out ? SWG_OK : SWG_NO_MEMORY);
+done:
+    swg_strbuf_deinit(&text);
+    swg_json_free(&old);
+    swg_json_free(&added);
+    return status;
+}
