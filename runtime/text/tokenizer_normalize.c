@@ -72,7 +72,14 @@ static swg_status lowercase(const void *data, const char *text, size_t length, s
     return each_char(text, length, swg_char_append_lower, out);
 }
 
-static void append_unless_accent(swg_strbuf *out, uint32_t code)
+/* StripAccents takes all marks away, BertNormalizer only those without width. */
+static void append_unless_mark(swg_strbuf *out, uint32_t code)
+{
+    if (!swg_char_is_mark(code))
+        swg_char_append(out, code);
+}
+
+static void append_unless_nonspacing(swg_strbuf *out, uint32_t code)
 {
     if (!swg_char_is_nonspacing(code))
         swg_char_append(out, code);
@@ -81,15 +88,27 @@ static void append_unless_accent(swg_strbuf *out, uint32_t code)
 static swg_status strip_accents(const void *data, const char *text, size_t length, swg_strbuf *out)
 {
     (void)data;
-    return each_char(text, length, append_unless_accent, out);
+    return each_char(text, length, append_unless_mark, out);
 }
 
-/* BERT: control characters vanish, white space becomes a space. */
+static swg_status strip_bert_accents(const void *data, const char *text, size_t length,
+                                     swg_strbuf *out)
+{
+    (void)data;
+    return each_char(text, length, append_unless_nonspacing, out);
+}
+
+/* BERT: control characters vanish (U+0085 too, though it is white space), white space becomes a
+ * space. */
 static void append_clean(swg_strbuf *out, uint32_t code)
 {
-    if (code == '\t' || code == '\n' || code == '\r' || swg_char_is_space(code))
+    if (code == '\t' || code == '\n' || code == '\r')
         swg_strbuf_append(out, " ", 1);
-    else if (code != 0xfffd && !swg_char_is_control(code))
+    else if (code == 0xfffd || swg_char_is_control(code))
+        return;
+    else if (swg_char_is_space(code))
+        swg_strbuf_append(out, " ", 1);
+    else
         swg_char_append(out, code);
 }
 
@@ -152,7 +171,7 @@ static swg_status read_bert(swg_tokenizer *tokenizer, const swg_json *json)
         SWG_TRY(swg_tokenizer_add_normalizer(tokenizer, space_chinese, NULL));
     if (strip) {
         SWG_TRY(read_nfd(tokenizer, json));
-        SWG_TRY(read_strip_accents(tokenizer, json));
+        SWG_TRY(swg_tokenizer_add_normalizer(tokenizer, strip_bert_accents, NULL));
     }
     return lower ? read_lowercase(tokenizer, json) : SWG_OK;
 }

@@ -198,8 +198,10 @@ static swg_status read_punctuation(swg_tokenizer *tokenizer, const swg_json *jso
 
 static swg_status read_whitespace(swg_tokenizer *tokenizer, const swg_json *json)
 {
+    /* \w+|[^\w\s]+ of Rust's regular expressions, whose \w includes the two joiners. */
+    static const char pattern[] = "[\\w\\x{200c}\\x{200d}]+|[^\\w\\s\\x{200c}\\x{200d}]+";
     (void)json;
-    SWG_TRY(swg_regex_compile("\\w+|[^\\w\\s]+", false, &tokenizer->patterns));
+    SWG_TRY(swg_regex_compile(pattern, false, &tokenizer->patterns));
     return add_split(
         tokenizer,
         (split_data){.regex = tokenizer->patterns, .behavior = SWG_SPLIT_REMOVED, .invert = true});
