@@ -260,6 +260,12 @@ uint64_t swg_file_tell(const swg_file_writer *writer)
     return writer->position;
 }
 
+void swg_file_extend(swg_file_writer *writer, uint64_t bytes)
+{
+    if (writer->position < bytes)
+        writer->position = bytes;
+}
+
 swg_status swg_file_seal(swg_file_writer *writer)
 {
     if (writer->is_sealed)

@@ -51,6 +51,9 @@ swg_status swg_file_append(swg_file_writer *writer, const void *data, size_t byt
 swg_status swg_file_write_at(swg_file_writer *writer, uint64_t offset, const void *data,
                              size_t bytes);
 uint64_t swg_file_tell(const swg_file_writer *writer); /* where the next append goes */
+/* Count the first `bytes` as written, by swg_file_write_at: the next append goes behind them and a
+ * commit keeps them. */
+void swg_file_extend(swg_file_writer *writer, uint64_t bytes);
 
 /* First half of a commit: cut to the written length, flush, fsync. Outputs of several files seal
  * all before committing any. */

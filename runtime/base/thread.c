@@ -33,6 +33,13 @@ typedef struct worker_start {
     size_t thread;
 } worker_start;
 
+static _Thread_local size_t thread_index;
+
+size_t swg_pool_thread_index(void)
+{
+    return thread_index;
+}
+
 static void relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -73,6 +80,7 @@ static void *worker_main(void *argument)
     worker_start start = *(worker_start *)argument;
     swg_free(argument);
     swg_pool *pool = start.pool;
+    thread_index = start.thread;
     unsigned seen = 0;
     for (;;) {
         wait_for_job(pool, seen);

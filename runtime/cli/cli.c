@@ -119,6 +119,11 @@ static swg_status print_version(const swg_cli *cli)
 #else
     swg_json_bool(&json, "assertions", true);
 #endif
+#if defined(SWAGE_SANITIZE)
+    swg_json_string(&json, "sanitizers", SWAGE_SANITIZE);
+#else
+    swg_json_null(&json, "sanitizers");
+#endif
     swg_json_end_object(&json);
     return swg_cli_json_print(&json);
 }

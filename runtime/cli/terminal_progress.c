@@ -29,7 +29,9 @@ static void format_amount(double amount, const char *unit, char out[48])
     static const char *const prefixes[] = {"", "k", "M", "G", "T"};
     char bytes[32];
     if (strcmp(unit, "B") == 0) {
-        snprintf(out, 48, "%s", swg_format_bytes((uint64_t)amount, bytes));
+        /* UINT64_MAX becomes 2^64 as a double, which does not convert back. */
+        const uint64_t whole = amount < 0x1p64 ? (uint64_t)amount : UINT64_MAX;
+        snprintf(out, 48, "%s", swg_format_bytes(whole, bytes));
         return;
     }
     size_t prefix = 0;

@@ -1,0 +1,126 @@
+/* Merging: see tokenizer_merge.h. Symbols are a doubly linked list in an array; candidate pairs
+ * wait in a binary heap ordered by (rank, place). A candidate is stale when its pair is not the one
+ * it was made for. Symbols only ever grow, so comparing how many original symbols the pair covers
+ * is enough to tell. */
+#include "runtime/text/tokenizer_merge.h"
+
+#include "runtime/base/mem.h"
+
+typedef struct swg_merge_symbol {
+    int32_t id;
+    int32_t previous, next; /* -1 at the ends */
+    uint32_t covers;        /* original symbols in this one; 0 = merged away */
+} swg_merge_symbol;
+
+typedef struct swg_merge_candidate {
+    uint64_t key; /* rank << 32 | place of the left symbol */
+    int32_t id;
+    uint32_t covers;
+} swg_merge_candidate;
+
+static void heap_sift_up(swg_merge_candidate *heap, size_t at)
+{
+    const swg_merge_candidate moved = heap[at];
+    while (at > 0 && heap[(at - 1) / 2].key > moved.key) {
+        heap[at] = heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    heap[at] = moved;
+}
+
+static swg_merge_candidate heap_pop(swg_merger *merger)
+{
+    swg_merge_candidate *heap = merger->heap;
+    const swg_merge_candidate top = heap[0];
+    const swg_merge_candidate moved = heap[--merger->heap_count];
+    size_t at = 0;
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= merger->heap_count)
+            break;
+        if (child + 1 < merger->heap_count && heap[child + 1].key < heap[child].key)
+            child++;
+        if (heap[child].key >= moved.key)
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = moved;
+    return top;
+}
+
+/* Remember that the symbol at `left` and its right neighbour merge, if they do. Every symbol gives
+ * one candidate at the start and every merge at most two more, so 3n places are enough. */
+static void consider(swg_merger *merger, swg_merge_lookup *lookup, const void *context,
+                     int32_t left)
+{
+    const swg_merge_symbol *symbols = merger->symbols;
+    if (left < 0 || symbols[left].next < 0)
+        return;
+    const swg_merge_symbol *right = &symbols[symbols[left].next];
+    const swg_merge merge = lookup(context, symbols[left].id, right->id);
+    if (merge.id < 0)
+        return;
+    merger->heap[merger->heap_count++] =
+        (swg_merge_candidate){.key = (uint64_t)merge.rank << 32 | (uint32_t)left,
+                              .id = merge.id,
+                              .covers = symbols[left].covers + right->covers};
+    heap_sift_up(merger->heap, merger->heap_count - 1);
+}
+
+static swg_status prepare(swg_merger *merger, const int32_t *ids, size_t n)
+{
+    if (n > INT32_MAX)
+        return swg_error(SWG_LIMIT, "a text of %zu symbols is too long to merge in one piece", n);
+    SWG_TRY(swg_reserve((void **)&merger->symbols, &merger->symbol_capacity, n,
+                        sizeof *merger->symbols));
+    SWG_TRY(
+        swg_reserve((void **)&merger->heap, &merger->heap_capacity, 3 * n, sizeof *merger->heap));
+    merger->heap_count = 0;
+    for (size_t i = 0; i < n; i++)
+        merger->symbols[i] = (swg_merge_symbol){.id = ids[i],
+                                                .previous = (int32_t)i - 1,
+                                                .next = i + 1 < n ? (int32_t)i + 1 : -1,
+                                                .covers = 1};
+    return SWG_OK;
+}
+
+swg_status swg_merger_run(swg_merger *merger, swg_merge_lookup *lookup, const void *context,
+                          int32_t *ids, size_t *count)
+{
+    const size_t n = *count;
+    if (n < 2)
+        return SWG_OK;
+    SWG_TRY(prepare(merger, ids, n));
+    swg_merge_symbol *symbols = merger->symbols;
+    for (size_t i = 0; i + 1 < n; i++)
+        consider(merger, lookup, context, (int32_t)i);
+    while (merger->heap_count > 0) {
+        const swg_merge_candidate best = heap_pop(merger);
+        const int32_t at = (int32_t)(best.key & UINT32_MAX);
+        swg_merge_symbol *left = &symbols[at];
+        if (left->covers == 0 || left->next < 0 ||
+            left->covers + symbols[left->next].covers != best.covers)
+            continue;
+        swg_merge_symbol *right = &symbols[left->next];
+        *left = (swg_merge_symbol){
+            .id = best.id, .previous = left->previous, .next = right->next, .covers = best.covers};
+        right->covers = 0;
+        if (left->next >= 0)
+            symbols[left->next].previous = at;
+        consider(merger, lookup, context, left->previous);
+        consider(merger, lookup, context, at);
+    }
+    size_t kept = 0;
+    for (int32_t at = 0; at >= 0; at = symbols[at].next)
+        ids[kept++] = symbols[at].id;
+    *count = kept;
+    return SWG_OK;
+}
+
+void swg_merger_deinit(swg_merger *merger)
+{
+    swg_free(merger->symbols);
+    swg_free(merger->heap);
+    *merger = (swg_merger){0};
+}
