@@ -19,8 +19,8 @@ enum { SPIN_NS = 50000, MEASURED_ROUNDS = 50, MAX_THREADS = 1024, ERROR_BYTES = 
 
 struct swg_pool {
     size_t n_threads;
-    unsigned
-        spin_rounds;    /* 0 with more threads than processors: spinning keeps off who is awaited */
+    unsigned spin_rounds; /* 0 with more threads than processors: spinning would only keep off
+                             whoever is waited for */
     pthread_t *workers; /* n_threads - 1 */
     size_t n_started;
     _Alignas(64) atomic_uint generation; /* raised once a job */
@@ -36,6 +36,13 @@ typedef struct worker_start {
     swg_pool *pool;
     size_t thread;
 } worker_start;
+
+static _Thread_local size_t thread_index;
+
+size_t swg_pool_thread_index(void)
+{
+    return thread_index;
+}
 
 static void relax(void)
 {
@@ -77,6 +84,7 @@ static void *worker_main(void *argument)
     worker_start start = *(worker_start *)argument;
     swg_free(argument);
     swg_pool *pool = start.pool;
+    thread_index = start.thread;
     unsigned seen = 0;
     for (;;) {
         wait_for_job(pool, seen);
