@@ -164,9 +164,13 @@ char *swg_path_dirname(const char *path)
 static swg_status resolve_target(const char *path, bool force, char **out)
 {
     struct stat info;
+    if (*path == '\0')
+        return swg_error(SWG_USAGE, "the name of the output is empty");
     if (stat(path, &info) != 0) {
         if (errno != ENOENT && errno != ENOTDIR)
             return io_error("examine", path);
+        if (lstat(path, &info) == 0)
+            return swg_error(SWG_USAGE, "output %s is a symbolic link to nothing", path);
         *out = swg_strdup(path);
         return *out ? SWG_OK : SWG_NO_MEMORY;
     }

@@ -255,6 +255,21 @@ START_TEST(what_is_written_beyond_the_end_survives_the_commit)
 }
 END_TEST
 
+/* Both were noticed by the rename only, after all the work. */
+START_TEST(names_that_cannot_be_written_are_refused_at_once)
+{
+    fresh_folder("names");
+    swg_file_writer *writer = NULL;
+    ck_assert_int_eq(symlink("nowhere", in("names", "dangling")), 0);
+    for (int force = 0; force < 2; force++) {
+        ck_status_is(SWG_USAGE, swg_file_create("", force, 0, &writer));
+        ck_status_is(SWG_USAGE, swg_file_create(in("names", "dangling"), force, 0, &writer));
+        ck_assert_ptr_null(writer);
+    }
+    ck_assert_int_eq(count_entries("names"), 1);
+}
+END_TEST
+
 START_TEST(many_outputs_may_be_open)
 {
     enum { LIMIT = 64 };
@@ -363,6 +378,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, each_failing_allocation_is_reported);
     tcase_add_test(cases, a_commit_without_memory_leaves_the_old_file);
     tcase_add_test(cases, what_is_written_beyond_the_end_survives_the_commit);
+    tcase_add_test(cases, names_that_cannot_be_written_are_refused_at_once);
     tcase_add_test(cases, many_outputs_may_be_open);
     tcase_add_test(cases, files_are_mapped_and_read);
     tcase_add_test(cases, an_empty_file_is_an_empty_map);
