@@ -158,9 +158,8 @@ void *swg_arena_calloc(swg_arena *arena, size_t count, size_t size)
     if (!chunk || chunk->bytes - chunk->used < padded) {
         const size_t room = padded > ARENA_CHUNK_BYTES ? padded : (size_t)ARENA_CHUNK_BYTES;
         size_t total;
-        if (!swg_size_add(room, SWG_ALIGNMENT, &total))
-            return NULL;
-        chunk = swg_malloc(total, 1);
+        /* What overflows here is refused, with a sentence, by swg_malloc. */
+        chunk = swg_malloc(swg_size_add(room, SWG_ALIGNMENT, &total) ? total : SIZE_MAX, 1);
         if (!chunk)
             return NULL;
         *chunk = (struct swg_arena_chunk){.next = arena->chunks, .bytes = room};
