@@ -52,8 +52,8 @@ swg_status swg_file_write_at(swg_file_writer *writer, uint64_t offset, const voi
                              size_t bytes);
 uint64_t swg_file_tell(const swg_file_writer *writer); /* where the next append goes */
 
-/* First half of a commit: cut to the end of what was written, flush, fsync. Outputs of several files seal
- * all before committing any. */
+/* First half of a commit: cut to the end of what was written, flush, fsync. Outputs of several
+ * files seal all before committing any. */
 swg_status swg_file_seal(swg_file_writer *writer);
 /* Seal if not yet done, rename, fsync the folder, free and clear *writer - also on failure, which
  * leaves the old target (only when the folder's fsync itself fails is the new one in place, and
