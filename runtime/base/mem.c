@@ -96,7 +96,8 @@ void *swg_realloc(void *block, size_t count, size_t size)
 {
     size_t bytes;
     void *grown = NULL;
-    if (swg_size_mul(count, size, &bytes) && count_allocation())
+    if (swg_size_mul(count, size, &bytes) && bytes <= PTRDIFF_MAX - SWG_ALIGNMENT &&
+        count_allocation())
         grown = realloc(block, bytes ? bytes : 1);
     if (!grown)
         swg_error(SWG_NO_MEMORY, "out of memory: %zu elements of %zu bytes were refused", count,
