@@ -24,7 +24,8 @@ struct swg_file_writer {
     int fd;
     int slot; /* in open_writers */
     bool force, is_sealed;
-    uint64_t position; /* end of what was appended */
+    uint64_t position;        /* end of what was appended */
+    atomic_uint_fast64_t end; /* of everything written, also by swg_file_write_at */
 };
 
 static _Atomic(const char *) open_writers[MAX_OPEN_WRITERS];
@@ -163,9 +164,13 @@ char *swg_path_dirname(const char *path)
 static swg_status resolve_target(const char *path, bool force, char **out)
 {
     struct stat info;
+    if (*path == '\0')
+        return swg_error(SWG_USAGE, "the name of the output is empty");
     if (stat(path, &info) != 0) {
         if (errno != ENOENT && errno != ENOTDIR)
             return io_error("examine", path);
+        if (lstat(path, &info) == 0)
+            return swg_error(SWG_USAGE, "output %s is a symbolic link to nothing", path);
         *out = swg_strdup(path);
         return *out ? SWG_OK : SWG_NO_MEMORY;
     }
@@ -211,7 +216,8 @@ swg_status swg_file_create(const char *path, bool force, uint64_t size_hint, swg
     swg_status status = SWG_OK;
     swg_file_writer *writer = NULL;
     SWG_GO(SWG_NEW(writer, 1));
-    *writer = (swg_file_writer){.fd = -1, .slot = -1, .force = force};
+    writer->fd = writer->slot = -1;
+    writer->force = force;
     SWG_GO(resolve_target(path, force, &writer->path));
     SWG_GO(open_temporary(writer));
     if (size_hint > 0 && size_hint <= INT64_MAX) {
@@ -234,6 +240,8 @@ swg_status swg_file_write_at(swg_file_writer *writer, uint64_t offset, const voi
                              size_t bytes)
 {
     const uint8_t *at = data;
+    if (bytes == 0)
+        return SWG_OK;
     while (bytes > 0) {
         const size_t step = bytes < (1u << 30) ? bytes : 1u << 30;
         const ssize_t written =
@@ -246,6 +254,9 @@ swg_status swg_file_write_at(swg_file_writer *writer, uint64_t offset, const voi
         bytes -= (size_t)written;
         offset += (uint64_t)written;
     }
+    uint_fast64_t end = atomic_load(&writer->end);
+    while (end < offset && !atomic_compare_exchange_weak(&writer->end, &end, offset))
+        continue;
     return SWG_OK;
 }
 
@@ -271,7 +282,7 @@ swg_status swg_file_seal(swg_file_writer *writer)
 {
     if (writer->is_sealed)
         return SWG_OK;
-    if (!count_call() || ftruncate(writer->fd, (off_t)writer->position) != 0)
+    if (!count_call() || ftruncate(writer->fd, (off_t)atomic_load(&writer->end)) != 0)
         return io_error("set the length of", writer->path);
     if (!count_call() || fsync(writer->fd) != 0)
         return io_error("flush", writer->path);

@@ -238,6 +238,38 @@ START_TEST(a_commit_without_memory_leaves_the_old_file)
 }
 END_TEST
 
+/* The file was cut to what had been appended. */
+START_TEST(what_is_written_beyond_the_end_survives_the_commit)
+{
+    fresh_folder("beyond");
+    const char *path = in("beyond", "out");
+    swg_file_writer *writer = NULL;
+    ck_ok(swg_file_create(path, false, 1000, &writer));
+    ck_ok(swg_file_append(writer, "ab", 2));
+    ck_ok(swg_file_write_at(writer, 4, "ef", 2));
+    ck_ok(swg_file_write_at(writer, 2, "cd", 2));
+    ck_ok(swg_file_write_at(writer, 100, NULL, 0));
+    ck_assert_uint_eq(swg_file_tell(writer), 2);
+    ck_ok(swg_file_commit(&writer));
+    file_is(path, "abcdef");
+}
+END_TEST
+
+/* Both were noticed by the rename only, after all the work. */
+START_TEST(names_that_cannot_be_written_are_refused_at_once)
+{
+    fresh_folder("names");
+    swg_file_writer *writer = NULL;
+    ck_assert_int_eq(symlink("nowhere", in("names", "dangling")), 0);
+    for (int force = 0; force < 2; force++) {
+        ck_status_is(SWG_USAGE, swg_file_create("", force, 0, &writer));
+        ck_status_is(SWG_USAGE, swg_file_create(in("names", "dangling"), force, 0, &writer));
+        ck_assert_ptr_null(writer);
+    }
+    ck_assert_int_eq(count_entries("names"), 1);
+}
+END_TEST
+
 START_TEST(many_outputs_may_be_open)
 {
     enum { LIMIT = 64 };
@@ -345,6 +377,8 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, each_failing_write_leaves_the_old_file);
     tcase_add_test(cases, each_failing_allocation_is_reported);
     tcase_add_test(cases, a_commit_without_memory_leaves_the_old_file);
+    tcase_add_test(cases, what_is_written_beyond_the_end_survives_the_commit);
+    tcase_add_test(cases, names_that_cannot_be_written_are_refused_at_once);
     tcase_add_test(cases, many_outputs_may_be_open);
     tcase_add_test(cases, files_are_mapped_and_read);
     tcase_add_test(cases, an_empty_file_is_an_empty_map);

@@ -72,7 +72,11 @@ START_TEST(impossible_sizes_are_refused_with_a_sentence)
 {
     static const struct {
         size_t count, size;
-    } rows[] = {{SIZE_MAX, 2}, {SIZE_MAX, 1}, {PTRDIFF_MAX, 1}, {SIZE_MAX / 2 + 1, 2}};
+    } rows[] = {{SIZE_MAX, 2},
+                {SIZE_MAX, 1},
+                {PTRDIFF_MAX, 1},
+                {SIZE_MAX / 2 + 1, 2},
+                {SIZE_MAX - 63, 1} /* no room for an arena chunk's header */};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         void *blocks[3];
         swg_arena arena = {0};

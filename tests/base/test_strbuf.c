@@ -1,6 +1,7 @@
 /* The growing string and the JSON writer. */
 #include "tests/harness.h"
 
+#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +141,25 @@ START_TEST(doubles_are_short_and_read_back)
 }
 END_TEST
 
+/* "0,5" was written under a German locale. */
+START_TEST(doubles_do_not_depend_on_the_locale)
+{
+    static const char *const locales[] = {"de_DE.UTF-8", "de_DE", "fr_FR.UTF-8", "fa_IR.UTF-8"};
+    size_t i = 0;
+    while (i < sizeof locales / sizeof locales[0] && !setlocale(LC_NUMERIC, locales[i]))
+        i++;
+    if (i == sizeof locales / sizeof locales[0]) {
+        swg_test_skip("no locale with a decimal comma is installed");
+        return;
+    }
+    double_is(0.5, "0.5");
+    double_is(-1.25e-7, "-1.25e-07");
+    double_is(1e21, "1e+21");
+    double_is(-3, "-3");
+    setlocale(LC_NUMERIC, "C");
+}
+END_TEST
+
 START_TEST(unbalanced_and_deep_nesting_fail)
 {
     swg_json_writer json = {0};
@@ -184,6 +204,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, values_and_layout);
     tcase_add_test(cases, strings_are_escaped);
     tcase_add_test(cases, doubles_are_short_and_read_back);
+    tcase_add_test(cases, doubles_do_not_depend_on_the_locale);
     tcase_add_test(cases, unbalanced_and_deep_nesting_fail);
     tcase_add_test(cases, each_failing_allocation_is_reported);
     suite_add_tcase(suite, cases);

@@ -178,6 +178,8 @@ START_TEST(hostile_shapes_are_refused)
         {SWG_CORRUPT, {"2^64-1 elements", f32, 1, {UINT64_MAX}}},
         {SWG_CORRUPT, {"wraps to 1", f32, 2, {UINT64_MAX, UINT64_MAX}}},
         {SWG_CORRUPT, {"2^60 elements", f32, 2, {big, big / 16}}},
+        /* 2^58 elements of 64 bits: 2^64 bits, which wrapped to a plane of no bytes. */
+        {SWG_CORRUPT, {"2^58 elements", swg_scheme_plain(SWG_F64), 1, {UINT64_C(1) << 58}}},
         {SWG_CORRUPT, {"hidden by a zero", f32, 3, {0, UINT64_MAX, 3}}},
         {SWG_CORRUPT, {"hidden by a last zero", f32, 2, {UINT64_MAX, 0}}},
         {SWG_CORRUPT, {"half a byte", f4, 1, {3}}},
