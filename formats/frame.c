@@ -144,7 +144,7 @@ static bool saves_enough(size_t length, size_t than)
 static swg_status squeeze(swg_encoder *encoder, const uint8_t *raw, size_t bytes,
                           const uint8_t **out, size_t *length)
 {
-    size_t by_literals, by_matches;
+    size_t by_literals = 0, by_matches = 0;
     SWG_TRY(compress(encoder->literals, raw, bytes, &encoder->first, &by_literals));
     SWG_TRY(compress(encoder->matches, raw, bytes, &encoder->second, &by_matches));
     const bool take_matches = saves_enough(by_matches, by_literals);

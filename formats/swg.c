@@ -305,7 +305,7 @@ static swg_status parse_metadata(swg_source *source, swg_cursor *cursor)
     size_t count;
     SWG_TRY(read_count(source, cursor, 4 + 4, SWG_TAG_METADATA, &count));
     for (size_t i = 0; i < count; i++) {
-        const char *key, *value;
+        const char *key = NULL, *value = NULL;
         SWG_TRY(parse_text(source, cursor, SWG_TAG_METADATA, &key));
         SWG_TRY(parse_text(source, cursor, SWG_TAG_METADATA, &value));
         SWG_TRY(swg_source_add_metadata(source, key, value));
