@@ -144,7 +144,7 @@ static bool saves_enough(size_t length, size_t than)
 static swg_status squeeze(swg_encoder *encoder, const uint8_t *raw, size_t bytes,
                           const uint8_t **out, size_t *length)
 {
-    size_t by_literals, by_matches;
+    size_t by_literals = 0, by_matches = 0;
     SWG_TRY(compress(encoder->literals, raw, bytes, &encoder->first, &by_literals));
     SWG_TRY(compress(encoder->matches, raw, bytes, &encoder->second, &by_matches));
     const bool take_matches = saves_enough(by_matches, by_literals);
@@ -311,8 +311,8 @@ static swg_status decompress(swg_frame_decoder *decoder, const uint8_t *stored, 
                : swg_error(SWG_CORRUPT, "it decodes to %zu bytes where %zu are due", code, bytes);
 }
 
-static swg_status decode_split(swg_frame_decoder *decoder, swg_frame_shape shape, const uint8_t *stored,
-                               size_t stored_bytes, uint8_t *raw)
+static swg_status decode_split(swg_frame_decoder *decoder, swg_frame_shape shape,
+                               const uint8_t *stored, size_t stored_bytes, uint8_t *raw)
 {
     const size_t count = shape.bytes / shape.elem_bytes;
     SWG_TRY(grow(&decoder->rearranged, shape.bytes));
@@ -336,8 +336,8 @@ static swg_status decode_split(swg_frame_decoder *decoder, swg_frame_shape shape
     return SWG_OK;
 }
 
-static swg_status decode_nibbles(swg_frame_decoder *decoder, swg_frame_shape shape, const uint8_t *stored,
-                                 size_t stored_bytes, uint8_t *raw)
+static swg_status decode_nibbles(swg_frame_decoder *decoder, swg_frame_shape shape,
+                                 const uint8_t *stored, size_t stored_bytes, uint8_t *raw)
 {
     SWG_TRY(grow(&decoder->rearranged, 2 * shape.bytes));
     SWG_TRY(decompress(decoder, stored, stored_bytes, decoder->rearranged.data, 2 * shape.bytes));

@@ -29,7 +29,7 @@ typedef struct swg_frame_shape {
     bool has_nibbles;    /* two 4-bit codes a byte */
 } swg_frame_shape;
 
-/* Compresses; one thread at a time. `level` is zstd's, 1 to 19. */
+/* Compresses; one thread at a time. `level` is zstd's, 1 to 22. */
 typedef struct swg_encoder swg_encoder;
 swg_status swg_encoder_new(swg_encoder **out);
 void swg_encoder_free(swg_encoder **encoder); /* NULL inside is accepted */

@@ -305,7 +305,7 @@ static swg_status parse_metadata(swg_source *source, swg_cursor *cursor)
     size_t count;
     SWG_TRY(read_count(source, cursor, 4 + 4, SWG_TAG_METADATA, &count));
     for (size_t i = 0; i < count; i++) {
-        const char *key, *value;
+        const char *key = NULL, *value = NULL;
         SWG_TRY(parse_text(source, cursor, SWG_TAG_METADATA, &key));
         SWG_TRY(parse_text(source, cursor, SWG_TAG_METADATA, &value));
         SWG_TRY(swg_source_add_metadata(source, key, value));
@@ -446,7 +446,8 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
         if (!seen[i])
             return swg_error(SWG_CORRUPT, "%s: section %s is missing", source->path,
                              sections[i].tag);
-    return check_coverage(source);
+    SWG_TRY(check_coverage(source));
+    return swg_source_add_input(source, probe->path);
 }
 
 static void free_scratch(scratch *s)
