@@ -253,7 +253,7 @@ swg_status swg_quantize_print_json(const swg_cli *cli, const swg_quantize_result
     swg_json_uint(&json, "tensors_quantized", r->plan->n_quantized);
     swg_json_uint(&json, "parameters", sum.parameters);
     swg_json_uint(&json, "input_tensor_bytes", sum.input_bytes);
-    swg_json_uint(&json, "raw_bytes", r->plan->bytes);
+    swg_json_uint(&json, "output_tensor_bytes", r->plan->bytes);
     swg_json_uint(&json, "file_bytes", r->file_bytes);
     swg_json_bool(&json, "file_bytes_is_exact", r->is_exact);
     swg_json_double(&json, "file_bits_per_parameter", bits_each(r->file_bytes, sum.parameters));
