@@ -215,7 +215,8 @@ swg_status swg_file_create(const char *path, bool force, uint64_t size_hint, swg
     SWG_GO(resolve_target(path, force, &writer->path));
     SWG_GO(open_temporary(writer));
     if (size_hint > 0 && size_hint <= INT64_MAX) {
-        const int failure = count_call() ? posix_fallocate(writer->fd, 0, (off_t)size_hint) : ENOSPC;
+        const int failure =
+            count_call() ? posix_fallocate(writer->fd, 0, (off_t)size_hint) : ENOSPC;
         /* File systems without preallocation say so; that is no reason to fail. */
         if (failure == ENOSPC || failure == EFBIG) {
             errno = failure;
@@ -278,38 +279,48 @@ swg_status swg_file_seal(swg_file_writer *writer)
     return SWG_OK;
 }
 
-static swg_status sync_folder(const char *path)
+static swg_status open_folder_of(const char *path, int *fd)
 {
     char *folder = swg_path_dirname(path);
     if (!folder)
         return SWG_NO_MEMORY;
-    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    /* Some file systems cannot sync folders (EINVAL): nothing more can be done there. */
-    const bool failed = fd < 0 || (fsync(fd) != 0 && errno != EINVAL && errno != EROFS);
-    const swg_status status = failed ? io_error("flush the folder", folder) : SWG_OK;
-    if (fd >= 0)
-        close(fd);
+    *fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const swg_status status = *fd < 0 ? io_error("open the folder", folder) : SWG_OK;
     swg_free(folder);
     return status;
 }
 
-swg_status swg_file_commit(swg_file_writer **writer)
+/* Give the finished file its name. */
+static swg_status rename_finished(swg_file_writer *w)
 {
-    swg_file_writer *w = *writer;
-    swg_status status = SWG_OK;
-    SWG_GO(swg_file_seal(w));
     /* Without --force a target that appeared meanwhile must survive too. */
     const unsigned flags = w->force ? 0 : RENAME_NOREPLACE;
     int failure = count_call() ? renameat2(AT_FDCWD, w->temporary, AT_FDCWD, w->path, flags) : -1;
     if (failure != 0 && flags && errno == EINVAL) /* a file system without RENAME_NOREPLACE */
         failure = swg_path_exists(w->path) ? -1 : rename(w->temporary, w->path);
     if (failure != 0)
-        SWG_GO(io_error("rename the finished file to", w->path));
+        return io_error("rename the finished file to", w->path);
     atomic_store(&open_writers[w->slot], NULL);
     w->slot = -1;
     SWG_FREE(w->temporary);
-    SWG_GO(sync_folder(w->path));
+    return SWG_OK;
+}
+
+swg_status swg_file_commit(swg_file_writer **writer)
+{
+    swg_file_writer *w = *writer;
+    swg_status status = SWG_OK;
+    int folder = -1;
+    SWG_GO(swg_file_seal(w));
+    /* Opened first: after the rename nothing may fail that could have failed before it. */
+    SWG_GO(open_folder_of(w->path, &folder));
+    SWG_GO(rename_finished(w));
+    /* Some file systems cannot sync folders (EINVAL): nothing more can be done there. */
+    if (fsync(folder) != 0 && errno != EINVAL && errno != EROFS)
+        status = io_error("flush the folder of", w->path);
 done:
+    if (folder >= 0)
+        close(folder);
     swg_file_abort(writer);
     return status;
 }

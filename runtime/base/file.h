@@ -59,7 +59,8 @@ void swg_file_extend(swg_file_writer *writer, uint64_t bytes);
  * all before committing any. */
 swg_status swg_file_seal(swg_file_writer *writer);
 /* Seal if not yet done, rename, fsync the folder, free and clear *writer - also on failure, which
- * leaves the old target. */
+ * leaves the old target (only when the folder's fsync itself fails is the new one in place, and
+ * reported as not yet durable by SWG_IO). */
 swg_status swg_file_commit(swg_file_writer **writer);
 /* Remove the temporary file, free and clear *writer; NULL is accepted. */
 void swg_file_abort(swg_file_writer **writer);
