@@ -38,7 +38,7 @@ struct swg_encoder {
     buffer rearranged, first, second, third;
 };
 
-struct swg_decoder {
+struct swg_frame_decoder {
     ZSTD_DCtx *context;
     buffer rearranged;
 };
@@ -144,7 +144,7 @@ static bool saves_enough(size_t length, size_t than)
 static swg_status squeeze(swg_encoder *encoder, const uint8_t *raw, size_t bytes,
                           const uint8_t **out, size_t *length)
 {
-    size_t by_literals, by_matches;
+    size_t by_literals = 0, by_matches = 0;
     SWG_TRY(compress(encoder->literals, raw, bytes, &encoder->first, &by_literals));
     SWG_TRY(compress(encoder->matches, raw, bytes, &encoder->second, &by_matches));
     const bool take_matches = saves_enough(by_matches, by_literals);
@@ -251,21 +251,21 @@ swg_status swg_frame_encode(swg_encoder *encoder, int level, swg_frame_shape sha
 
 /* --- Decoding --------------------------------------------------------------------------------- */
 
-swg_status swg_decoder_new(swg_decoder **out)
+swg_status swg_frame_decoder_new(swg_frame_decoder **out)
 {
     swg_status status = SWG_OK;
-    swg_decoder *decoder = NULL;
+    swg_frame_decoder *decoder = NULL;
     SWG_GO(SWG_NEW(decoder, 1));
     decoder->context = ZSTD_createDCtx_advanced(zstd_memory);
     SWG_GO(decoder->context ? SWG_OK : SWG_NO_MEMORY);
     *out = decoder;
     decoder = NULL;
 done:
-    swg_decoder_free(&decoder);
+    swg_frame_decoder_free(&decoder);
     return status;
 }
 
-void swg_decoder_free(swg_decoder **decoder)
+void swg_frame_decoder_free(swg_frame_decoder **decoder)
 {
     if (!*decoder)
         return;
@@ -298,7 +298,7 @@ swg_status swg_frame_check(swg_frame_shape shape, uint32_t codec, uint64_t store
     return SWG_OK;
 }
 
-static swg_status decompress(swg_decoder *decoder, const uint8_t *stored, size_t stored_bytes,
+static swg_status decompress(swg_frame_decoder *decoder, const uint8_t *stored, size_t stored_bytes,
                              uint8_t *raw, size_t bytes)
 {
     /* In one piece into a buffer of the due size: whatever window a frame header claims, nothing is
@@ -311,8 +311,8 @@ static swg_status decompress(swg_decoder *decoder, const uint8_t *stored, size_t
                : swg_error(SWG_CORRUPT, "it decodes to %zu bytes where %zu are due", code, bytes);
 }
 
-static swg_status decode_split(swg_decoder *decoder, swg_frame_shape shape, const uint8_t *stored,
-                               size_t stored_bytes, uint8_t *raw)
+static swg_status decode_split(swg_frame_decoder *decoder, swg_frame_shape shape,
+                               const uint8_t *stored, size_t stored_bytes, uint8_t *raw)
 {
     const size_t count = shape.bytes / shape.elem_bytes;
     SWG_TRY(grow(&decoder->rearranged, shape.bytes));
@@ -336,8 +336,8 @@ static swg_status decode_split(swg_decoder *decoder, swg_frame_shape shape, cons
     return SWG_OK;
 }
 
-static swg_status decode_nibbles(swg_decoder *decoder, swg_frame_shape shape, const uint8_t *stored,
-                                 size_t stored_bytes, uint8_t *raw)
+static swg_status decode_nibbles(swg_frame_decoder *decoder, swg_frame_shape shape,
+                                 const uint8_t *stored, size_t stored_bytes, uint8_t *raw)
 {
     SWG_TRY(grow(&decoder->rearranged, 2 * shape.bytes));
     SWG_TRY(decompress(decoder, stored, stored_bytes, decoder->rearranged.data, 2 * shape.bytes));
@@ -345,7 +345,7 @@ static swg_status decode_nibbles(swg_decoder *decoder, swg_frame_shape shape, co
     return SWG_OK;
 }
 
-swg_status swg_frame_decode(swg_decoder *decoder, swg_frame_shape shape, swg_codec codec,
+swg_status swg_frame_decode(swg_frame_decoder *decoder, swg_frame_shape shape, swg_codec codec,
                             const uint8_t *stored, size_t stored_bytes, uint8_t *raw)
 {
     switch (codec) {

@@ -29,7 +29,7 @@ typedef struct swg_frame_shape {
     bool has_nibbles;    /* two 4-bit codes a byte */
 } swg_frame_shape;
 
-/* Compresses; one thread at a time. `level` is zstd's, 1 to 19. */
+/* Compresses; one thread at a time. `level` is zstd's, 1 to 22. */
 typedef struct swg_encoder swg_encoder;
 swg_status swg_encoder_new(swg_encoder **out);
 void swg_encoder_free(swg_encoder **encoder); /* NULL inside is accepted */
@@ -41,9 +41,9 @@ swg_status swg_frame_encode(swg_encoder *encoder, int level, swg_frame_shape sha
                             swg_codec *codec);
 
 /* Decompresses; one thread at a time. */
-typedef struct swg_decoder swg_decoder;
-swg_status swg_decoder_new(swg_decoder **out);
-void swg_decoder_free(swg_decoder **decoder); /* NULL inside is accepted */
+typedef struct swg_frame_decoder swg_frame_decoder;
+swg_status swg_frame_decoder_new(swg_frame_decoder **out);
+void swg_frame_decoder_free(swg_frame_decoder **decoder); /* NULL inside is accepted */
 
 /* Whether a codec and stored size can belong to a raw shape; SWG_CORRUPT with a sentence when not,
  * SWG_UNSUPPORTED for a codec of a later version. Cheap: looks at no bytes. */
@@ -51,7 +51,7 @@ swg_status swg_frame_check(swg_frame_shape shape, uint32_t codec, uint64_t store
 
 /* Decode a checked frame into `raw` (shape.bytes). SWG_CORRUPT when the bytes do not decode to
  * exactly that. */
-swg_status swg_frame_decode(swg_decoder *decoder, swg_frame_shape shape, swg_codec codec,
+swg_status swg_frame_decode(swg_frame_decoder *decoder, swg_frame_shape shape, swg_codec codec,
                             const uint8_t *stored, size_t stored_bytes, uint8_t *raw);
 
 #endif

@@ -16,7 +16,7 @@ static const swg_writer *const writers[] = {
 };
 enum { N_WRITERS = sizeof writers / sizeof writers[0] };
 
-enum { MAX_LEVEL = 19 };
+enum { MAX_LEVEL = 22 };
 
 static swg_status choose_writer(const char *path, const char *format, const swg_writer **out)
 {

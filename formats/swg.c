@@ -16,7 +16,7 @@
  * part, since neighbouring rows of it are usually wanted next. */
 typedef struct scratch {
     struct scratch *next;
-    swg_decoder *decoder;
+    swg_frame_decoder *decoder;
     uint8_t *raw;
     size_t capacity;
     uint64_t frame; /* offset of the frame in `raw`; 0 = none */
@@ -100,13 +100,13 @@ static swg_status load_directory(swg_source *source)
         return swg_error(SWG_CORRUPT, "%s: the directory does not match its hash", source->path);
     SWG_TRY(SWG_NEW_UNINIT(c->raw_directory, (size_t)raw));
     c->raw_directory_bytes = (size_t)raw;
-    swg_decoder *decoder = NULL;
-    SWG_TRY(swg_decoder_new(&decoder));
+    swg_frame_decoder *decoder = NULL;
+    SWG_TRY(swg_frame_decoder_new(&decoder));
     const swg_status status =
         swg_frame_decode(decoder, (swg_frame_shape){.bytes = (size_t)raw, .elem_bytes = 1},
                          stored == raw ? SWG_CODEC_STORED : SWG_CODEC_ZSTD, c->directory,
                          (size_t)stored, c->raw_directory);
-    swg_decoder_free(&decoder);
+    swg_frame_decoder_free(&decoder);
     return status == SWG_OK ? SWG_OK : swg_error_context(status, "%s: directory", source->path);
 }
 
@@ -305,7 +305,7 @@ static swg_status parse_metadata(swg_source *source, swg_cursor *cursor)
     size_t count;
     SWG_TRY(read_count(source, cursor, 4 + 4, SWG_TAG_METADATA, &count));
     for (size_t i = 0; i < count; i++) {
-        const char *key, *value;
+        const char *key = NULL, *value = NULL;
         SWG_TRY(parse_text(source, cursor, SWG_TAG_METADATA, &key));
         SWG_TRY(parse_text(source, cursor, SWG_TAG_METADATA, &value));
         SWG_TRY(swg_source_add_metadata(source, key, value));
@@ -446,12 +446,13 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
         if (!seen[i])
             return swg_error(SWG_CORRUPT, "%s: section %s is missing", source->path,
                              sections[i].tag);
-    return check_coverage(source);
+    SWG_TRY(check_coverage(source));
+    return swg_source_add_input(source, probe->path);
 }
 
 static void free_scratch(scratch *s)
 {
-    swg_decoder_free(&s->decoder);
+    swg_frame_decoder_free(&s->decoder);
     swg_free(s->raw);
     swg_free(s);
 }
@@ -492,7 +493,7 @@ static swg_status borrow_scratch(container *c, uint64_t frame, scratch **out)
     swg_status status = SWG_OK;
     if (!found) {
         SWG_GO(SWG_NEW(found, 1));
-        SWG_GO(swg_decoder_new(&found->decoder));
+        SWG_GO(swg_frame_decoder_new(&found->decoder));
     }
     *out = found;
     found = NULL;
@@ -510,7 +511,7 @@ static void return_scratch(container *c, scratch *s)
     pthread_mutex_unlock(&c->mutex);
 }
 
-static swg_status decode(const container *c, swg_decoder *decoder, const swg_stream *stream,
+static swg_status decode(const container *c, swg_frame_decoder *decoder, const swg_stream *stream,
                          uint32_t index, uint8_t *out)
 {
     const swg_frame_record *frame = &stream->frames[index];
