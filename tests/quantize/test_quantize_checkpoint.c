@@ -151,7 +151,7 @@ START_TEST(small_checkpoint_comes_back)
 {
     setting s = {.input = small_checkpoint(),
                  .output = swg_test_path("small.swg"),
-                 .rules = swg_plan_rules_default(),
+                 .rules = swg_plan_rules_default(4),
                  .n_threads = 2};
     check_checkpoint(&s);
     s.rules.asymmetric = true;
@@ -173,7 +173,7 @@ START_TEST(stories260k_comes_back)
     }
     setting s = {.input = model,
                  .output = swg_test_path("stories.swg"),
-                 .rules = swg_plan_rules_default(),
+                 .rules = swg_plan_rules_default(4),
                  .n_threads = 2};
     s.rules.group = 32;
     check_checkpoint(&s);
@@ -188,7 +188,7 @@ START_TEST(file_is_the_same_for_any_number_of_threads)
     const char *shared = swg_test_shared("models/stories260K/stories260K.bin");
     setting s = {.input = shared ? shared : small_checkpoint(),
                  .output = swg_test_path("threads.swg"),
-                 .rules = swg_plan_rules_default()};
+                 .rules = swg_plan_rules_default(4)};
     uint8_t *first = NULL;
     size_t first_length = 0;
     for (size_t t = 0; t < 3; t++) {
@@ -213,7 +213,7 @@ START_TEST(double_quantization_needs_consent)
 {
     setting s = {.input = small_checkpoint(),
                  .output = swg_test_path("first.swg"),
-                 .rules = swg_plan_rules_default(),
+                 .rules = swg_plan_rules_default(4),
                  .n_threads = 1};
     s.rules.bits = 8;
     ck_ok(quantize(&s, NULL, NULL));
@@ -241,7 +241,7 @@ START_TEST(failures_leave_nothing_behind)
 {
     setting s = {.input = small_checkpoint(),
                  .output = swg_test_path("failing.swg"),
-                 .rules = swg_plan_rules_default(),
+                 .rules = swg_plan_rules_default(4),
                  .n_threads = 1};
     swg_test_each_write_fails(quantize_again, nothing_is_left, &s);
     swg_test_each_allocation_fails(quantize_again, &s);
