@@ -60,12 +60,19 @@ size_t swg_packed_bytes(const swg_packed *w);
 /* --- Activations quantized on the fly ----------------------------------------------------------
  *
  * Per token t and group g (the weight's groups):  scale = absmax / 127,  code = rint(x * (127 /
- * absmax)) (both 0 when absmax is 0),  sum = sum of the codes. Then
+ * absmax)) (both 0 when absmax is below SWG_ACT_MIN, where 127 / absmax could overflow),  sum = sum
+ * of the codes. Then
  *
  *   y[t][r] = fold over g in order:  acc = fma(w_scale[r][g], float(dot - zero[r][g] * sum[t][g])
  *                                              * x_scale[t][g], acc),       acc = 0 at the start
  *
- * with dot the int32 sum of weight code * activation code over the group. */
+ * with dot the int32 sum of weight code * activation code over the group. dot and zero * sum must
+ * fit 32 bits: a group has at most SWG_MAX_GROUP_8BIT columns of 8-bit codes (255 * 127 * 65,536 <
+ * 2^31) or SWG_MAX_GROUP_4BIT of 4-bit codes. Only whole-row groups can be longer; whoever accepts
+ * a checkpoint refuses them. */
+#define SWG_ACT_MIN 0x1p-100f
+enum { SWG_MAX_GROUP_8BIT = 65536, SWG_MAX_GROUP_4BIT = 1048576 };
+
 typedef struct swg_act {
     size_t m;        /* tokens */
     size_t k;        /* columns */
@@ -98,7 +105,8 @@ typedef struct swg_attention {
 /* --- Operations -------------------------------------------------------------------------------
  *
  * pack_codes / pack_scales / pack_zeros   canonical plane rows [row_begin, row_begin + n_rows) (see
- *     tensor.h) into w->panels; row_begin is a multiple of 16, and n_rows too unless it ends at n.
+ *     tensor.h; the pointer is to row_begin's first byte, any alignment) into w->panels; row_begin
+ *     is a multiple of 16, and n_rows too unless it ends at n.
  *     Different row ranges may be packed by different threads.
  * dequantize    rows [row_begin, row_begin + n_rows), any, to float [n_rows][k]:
  *     (float)(code - zero) * scale.

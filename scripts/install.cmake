@@ -17,3 +17,21 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/swageConfig.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/swage)
 install(EXPORT swageTargets NAMESPACE swage::
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/swage)
+
+# The man page and the shell completions come from the option tables: the built program prints them.
+set(pages ${CMAKE_CURRENT_BINARY_DIR}/pages)
+file(MAKE_DIRECTORY ${pages})
+add_custom_command(
+  OUTPUT ${pages}/swage.1 ${pages}/swage ${pages}/_swage ${pages}/swage.fish
+  COMMAND swage --man > ${pages}/swage.1
+  COMMAND swage --completion bash > ${pages}/swage
+  COMMAND swage --completion zsh > ${pages}/_swage
+  COMMAND swage --completion fish > ${pages}/swage.fish
+  DEPENDS swage
+  COMMENT "Printing the man page and the shell completions"
+  VERBATIM)
+add_custom_target(swage_pages ALL DEPENDS ${pages}/swage.1)
+install(FILES ${pages}/swage.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${pages}/swage DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${pages}/_swage DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+install(FILES ${pages}/swage.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)

@@ -41,14 +41,14 @@ typedef struct swg_string_list {
 
 typedef struct swg_option {
     swg_option_kind kind;
-    char letter;          /* short form, 0 = none */
-    const char *name;     /* long form without dashes */
-    const char *metavar;  /* "FILE", "N"; for choices the words themselves; NULL for flags */
-    const char *help;     /* one sentence, lower case, no full stop */
-    size_t offset;        /* of the value in the subcommand's arguments */
-    const char *initial;  /* default, as the user would type it; NULL = none (0, NULL, false) */
-    double min, max;      /* numbers */
-    const char *choices;  /* "a|b|c" */
+    char letter;         /* short form, 0 = none */
+    const char *name;    /* long form without dashes */
+    const char *metavar; /* "FILE", "N"; for choices the words themselves; NULL for flags */
+    const char *help;    /* one sentence, lower case, no full stop */
+    size_t offset;       /* of the value in the subcommand's arguments */
+    const char *initial; /* default, as the user would type it; NULL = none (0, NULL, false) */
+    double min, max;     /* numbers */
+    const char *choices; /* "a|b|c" */
     bool is_required;
 } swg_option;
 
@@ -71,15 +71,15 @@ typedef struct swg_option {
                        text)                                                                       \
     {                                                                                              \
         .kind = SWG_OPTION_IS_INT, .letter = (short_letter), .name = (long_name),                  \
-        .metavar = (value_name), .min = (least), .max = (most), .initial = (fallback),             \
-        .help = (text), .offset = offsetof(type, field)                                            \
+        .metavar = (value_name), .min = (double)(least), .max = (double)(most),                    \
+        .initial = (fallback), .help = (text), .offset = offsetof(type, field)                     \
     }
 #define SWG_OPTION_DOUBLE(type, field, short_letter, long_name, value_name, least, most, fallback, \
                           text)                                                                    \
     {                                                                                              \
         .kind = SWG_OPTION_IS_DOUBLE, .letter = (short_letter), .name = (long_name),               \
-        .metavar = (value_name), .min = (least), .max = (most), .initial = (fallback),             \
-        .help = (text), .offset = offsetof(type, field)                                            \
+        .metavar = (value_name), .min = (double)(least), .max = (double)(most),                    \
+        .initial = (fallback), .help = (text), .offset = offsetof(type, field)                     \
     }
 #define SWG_OPTION_CHOICE(type, field, short_letter, long_name, words, fallback, text)             \
     {                                                                                              \
@@ -92,7 +92,7 @@ typedef struct swg_option {
 typedef struct swg_cli {
     const char *command;
     bool json, quiet, verbose, color;
-    size_t n_threads; /* 0 = all */
+    size_t n_threads;             /* 0 = all */
     const swg_progress *progress; /* draws on stderr when that is a terminal; never NULL */
     const char *const *positionals;
     size_t n_positionals;
@@ -107,10 +107,11 @@ typedef struct swg_command {
     const char *name;
     const char *synopsis;    /* after "swage <name> ": "MODEL -o OUT [options]" */
     const char *summary;     /* one line */
-    const char *description; /* paragraphs for --help and the man page */
+    const char *description; /* paragraphs, separated by empty lines, for --help and the man page;
+                                a line that starts with a blank is kept as it stands */
     const swg_option *options;
     size_t n_options;
-    size_t arguments_bytes;  /* size of the struct that options point into */
+    size_t arguments_bytes;                  /* size of the struct that options point into */
     size_t min_positionals, max_positionals; /* SIZE_MAX = any number */
     const swg_example *examples;
     size_t n_examples;
@@ -120,22 +121,25 @@ typedef struct swg_command {
 /* Parse and run: the whole of main(). Returns the exit code. */
 int swg_cli_main(int argc, char **argv);
 
+/* All subcommands, ended by NULL. */
+const swg_command *const *swg_cli_commands(void);
+
 /* A line of talk on stderr (not with --quiet); `swg_cli_note` only with --verbose. */
-__attribute__((format(printf, 2, 3))) void swg_cli_say(const swg_cli *cli, const char *format,
-                                                       ...);
+__attribute__((format(printf, 2, 3))) void swg_cli_say(const swg_cli *cli, const char *format, ...);
 __attribute__((format(printf, 2, 3))) void swg_cli_note(const swg_cli *cli, const char *format,
                                                         ...);
 
 /* Start the --json result of a subcommand: opens the object and writes "schema" (1), "command" and
- * "version". swg_cli_json_print closes it and prints it on stdout. */
+ * "version". swg_cli_json_print closes it, prints it on stdout and releases the writer; it is a
+ * subcommand's last step, so that stdout stays empty when the subcommand fails. */
 void swg_cli_json_begin(const swg_cli *cli, swg_json_writer *json);
 swg_status swg_cli_json_print(swg_json_writer *json);
 
-/* Write text to stdout; SWG_IO when that fails (a full disk behind a redirection). */
+/* Write text to stdout and flush it; SWG_IO when that fails (a full disk behind a redirection). */
 swg_status swg_cli_print(const char *text, size_t length);
 
 /* The word of `candidates` nearest to `word` (Damerau-Levenshtein distance of at most a third of
- * its length), for "did you mean"; NULL when none is near. */
+ * its length), or else the only one that starts with it, for "did you mean"; NULL when none is. */
 const char *swg_nearest_word(const char *word, const char *const *candidates, size_t count);
 
 /* Whether `name` matches a pattern with * (any run) and ? (one character); a pattern without either

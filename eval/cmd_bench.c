@@ -1,0 +1,293 @@
+/* swage bench: speed of a model, beside what the machine can do in the same run. */
+#include <string.h>
+
+#include "eval/bench_kernels.h"
+#include "eval/latency.h"
+#include "eval/shape.h"
+#include "kernels/limits.h"
+#include "runtime/base/mem.h"
+#include "runtime/cli/cli.h"
+#include "runtime/loaded.h"
+
+typedef struct arguments {
+    const char *shape, *group_size, *activations, *scale_type;
+    int64_t bits, prompt, generate, depth, repeats, chunk, seed;
+    bool asymmetric, no_limits, kernels;
+} arguments;
+
+static const swg_option options[] = {
+    SWG_OPTION_STRING(arguments, shape, 0, "shape", "KEY=N,...",
+                      "measure random weights of this shape, made in memory, instead of a model: "
+                      "d_model, n_layers, d_ff, n_heads, vocab; n_kv_heads, head_dim, context, tied"),
+    SWG_OPTION_INT(arguments, bits, 0, "bits", "N", 4, 32, "4",
+                   "bits of the random weights: 4, 8, 16 (BF16) or 32"),
+    SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "32|64|128|256|row", "64",
+                      "columns that share a scale, of the random weights"),
+    SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "f16|bf16|f32", "f16",
+                      "type of the random weights' scales"),
+    SWG_OPTION_FLAG(arguments, asymmetric, 0, "asymmetric", "random weights with zero points"),
+    SWG_OPTION_INT(arguments, prompt, 0, "prompt", "N", 0, 1 << 20, "512",
+                   "tokens of the prefill (0 = skip)"),
+    SWG_OPTION_INT(arguments, generate, 0, "generate", "N", 0, 1 << 20, "64",
+                   "tokens decoded one by one (0 = skip)"),
+    SWG_OPTION_INT(arguments, depth, 0, "depth", "N", 0, 1 << 20, "0",
+                   "tokens in the KV cache before decoding begins"),
+    SWG_OPTION_INT(arguments, repeats, 0, "repeats", "N", 1, 1000, "3",
+                   "runs of each, after a warm-up; medians are given"),
+    SWG_OPTION_INT(arguments, chunk, 0, "chunk", "N", 1, 1 << 16, "256",
+                   "prompt tokens processed together"),
+    SWG_OPTION_INT(arguments, seed, 0, "seed", "S", 0, 9007199254740992.0, "1",
+                   "seed of the random weights and tokens"),
+    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", "int8|f32", "int8",
+                      "what quantized weights are multiplied with"),
+    SWG_OPTION_FLAG(arguments, no_limits, 0, "no-limits",
+                    "do not measure the machine's own limits beside it"),
+    SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
+                    "check and time every kernel on every instruction set instead of a model"),
+};
+
+/* Everything a benchmark uses and finds. */
+typedef struct benchmark {
+    const swg_cli *cli;
+    const arguments *args;
+    swg_loaded loaded;
+    swg_exec *exec;
+    swg_dram_limit dram;    /* zero with --no-limits */
+    swg_compute_limit int8; /* likewise */
+    swg_latency latency;
+} benchmark;
+
+static swg_status scheme_of(const arguments *args, swg_scheme *out)
+{
+    char name[SWG_SCHEME_NAME_BYTES];
+    if (args->bits == 16 || args->bits == 32) {
+        *out = swg_scheme_plain(args->bits == 16 ? SWG_BF16 : SWG_F32);
+        return SWG_OK;
+    }
+    if (args->bits != 4 && args->bits != 8)
+        return swg_error(SWG_USAGE, "--bits is %lld; 4, 8, 16 and 32 are possible",
+                         (long long)args->bits);
+    const bool is_row = strcmp(args->group_size, "row") == 0;
+    snprintf(name, sizeof name, "int%d-%s%s-%s-%s", (int)args->bits, is_row ? "" : "g",
+             args->group_size, args->asymmetric ? "asym" : "sym", args->scale_type);
+    return swg_scheme_parse(name, strlen(name), out);
+}
+
+static swg_status make_random(benchmark *b)
+{
+    swg_strbuf config = {0};
+    swg_scheme scheme;
+    swg_status status = SWG_OK;
+    SWG_GO(scheme_of(b->args, &scheme));
+    SWG_GO(swg_shape_config(b->args->shape, &config));
+    SWG_GO(swg_pool_new(b->cli->n_threads, &b->loaded.pool));
+    SWG_GO(swg_model_random(config.text, config.length, scheme, (uint64_t)b->args->seed,
+                            b->loaded.pool, &b->loaded.model));
+done:
+    swg_strbuf_deinit(&config);
+    return status;
+}
+
+static swg_status load(benchmark *b)
+{
+    const bool has_model = b->cli->n_positionals == 1;
+    if (has_model == (b->args->shape != NULL))
+        return swg_error(SWG_USAGE, "give either a MODEL or --shape");
+    if (!has_model)
+        return make_random(b);
+    return swg_loaded_open(b->cli->positionals[0], NULL, false, b->cli->n_threads,
+                           b->cli->progress, &b->loaded);
+}
+
+/* Limits drift on shared machines: they are measured before and after, and the better counts. */
+static swg_status measure_limits(benchmark *b)
+{
+    if (b->args->no_limits)
+        return SWG_OK;
+    swg_dram_limit dram;
+    SWG_TRY(swg_limits_dram_read(b->loaded.pool, 0, &dram));
+    if (dram.bytes_per_s > b->dram.bytes_per_s)
+        b->dram = dram;
+    const swg_compute_limit int8 = swg_limits_int8_peak(b->loaded.pool, SWG_ISA_COUNT - 1);
+    if (int8.ops_per_s > b->int8.ops_per_s)
+        b->int8 = int8;
+    return SWG_OK;
+}
+
+static swg_status measure(benchmark *b)
+{
+    const arguments *args = b->args;
+    const size_t behind = (size_t)(args->depth + args->generate);
+    const size_t prompt = (size_t)args->prompt;
+    if (prompt == 0 && args->generate == 0)
+        return swg_error(SWG_USAGE, "--prompt and --generate are both 0: nothing to measure");
+    const swg_exec_options exec_options = {
+        .context = prompt > behind ? prompt : behind,
+        .chunk = (size_t)args->chunk,
+        .activations = strcmp(args->activations, "f32") == 0 ? SWG_ACTIVATIONS_F32
+                                                             : SWG_ACTIVATIONS_INT8};
+    const swg_latency_options latency_options = {.prompt = prompt,
+                                                 .generate = (size_t)args->generate,
+                                                 .depth = (size_t)args->depth,
+                                                 .repeats = (size_t)args->repeats,
+                                                 .seed = (uint64_t)args->seed};
+    SWG_TRY(swg_exec_new(b->loaded.model, b->loaded.pool, &exec_options, &b->exec));
+    SWG_TRY(measure_limits(b));
+    SWG_TRY(swg_latency_measure(b->exec, b->loaded.model, &latency_options, b->cli->progress,
+                                &b->latency));
+    return measure_limits(b);
+}
+
+/* Share of the DRAM read rate that decoding's weights take, of the int8 peak that prefill's
+ * products take; 0 when the limit is unknown. */
+static double decode_share(const benchmark *b)
+{
+    const double rate = (double)swg_model_bytes_per_token(b->loaded.model) *
+                        b->latency.decode_tokens_per_s.median;
+    return b->dram.bytes_per_s > 0 ? rate / b->dram.bytes_per_s : 0;
+}
+
+static double prefill_share(const benchmark *b)
+{
+    /* The head runs for the last position only. */
+    const swg_weight *head = swg_model_weight(b->loaded.model, SWG_ROLE_HEAD, 0);
+    const double per_token = (double)swg_model_ops_per_token(b->loaded.model) -
+                             (head ? 2.0 * (double)head->n * (double)head->k : 0);
+    const double rate = per_token * b->latency.prefill_tokens_per_s.median;
+    return b->int8.ops_per_s > 0 ? rate / b->int8.ops_per_s : 0;
+}
+
+static void write_rate(swg_json_writer *json, const char *key, swg_rate rate)
+{
+    char name[64];
+    swg_json_double(json, key, rate.median);
+    snprintf(name, sizeof name, "%s_least", key);
+    swg_json_double(json, name, rate.least);
+    snprintf(name, sizeof name, "%s_most", key);
+    swg_json_double(json, name, rate.most);
+}
+
+static swg_status report_json(const benchmark *b)
+{
+    static const struct {
+        const char *key;
+        double q;
+    } quantiles[] = {{"token_ms_p50", 0.5}, {"token_ms_p90", 0.9}, {"token_ms_p99", 0.99}};
+    swg_json_writer json = {0};
+    swg_cli_json_begin(b->cli, &json);
+    swg_json_string(&json, "model", b->args->shape ? b->args->shape : b->cli->positionals[0]);
+    swg_json_uint(&json, "threads", swg_pool_threads(b->loaded.pool));
+    swg_json_int(&json, "prompt", b->args->prompt);
+    swg_json_int(&json, "generate", b->args->generate);
+    swg_json_int(&json, "depth", b->args->depth);
+    swg_json_int(&json, "repeats", b->args->repeats);
+    swg_json_string(&json, "activations", b->args->activations);
+    write_rate(&json, "prefill_tokens_per_s", b->latency.prefill_tokens_per_s);
+    write_rate(&json, "decode_tokens_per_s", b->latency.decode_tokens_per_s);
+    for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++) {
+        double value;
+        if (swg_quantile(b->latency.token_ms, b->latency.n_tokens, quantiles[i].q, &value))
+            swg_json_double(&json, quantiles[i].key, value);
+        else
+            swg_json_null(&json, quantiles[i].key);
+    }
+    swg_json_double(&json, "load_s", b->loaded.model->load_s);
+    swg_json_uint(&json, "load_bytes", b->loaded.model->load_bytes);
+    swg_json_uint(&json, "parameters", b->loaded.model->n_parameters);
+    swg_json_uint(&json, "weight_bytes_per_token", swg_model_bytes_per_token(b->loaded.model));
+    swg_json_uint(&json, "ops_per_token", swg_model_ops_per_token(b->loaded.model));
+    swg_json_double(&json, "dram_read_bytes_per_s", b->dram.bytes_per_s);
+    swg_json_double(&json, "int8_ops_per_s", b->int8.ops_per_s);
+    swg_json_double(&json, "decode_share_of_dram_read", decode_share(b));
+    swg_json_double(&json, "prefill_share_of_int8_peak", prefill_share(b));
+    swg_json_uint(&json, "peak_rss_bytes", swg_peak_rss_bytes());
+    return swg_cli_json_print(&json);
+}
+
+static void print_rate(swg_strbuf *out, const char *what, swg_rate rate)
+{
+    if (rate.median > 0)
+        swg_strbuf_printf(out, "%-14s%.1f tokens/s (%.1f to %.1f)\n", what, rate.median, rate.least,
+                          rate.most);
+}
+
+static swg_status report_text(const benchmark *b)
+{
+    char bytes[32], rss[32];
+    swg_strbuf out = {0};
+    const swg_model *model = b->loaded.model;
+    print_rate(&out, "prefill", b->latency.prefill_tokens_per_s);
+    print_rate(&out, "decode", b->latency.decode_tokens_per_s);
+    if (model->load_s > 0)
+        swg_strbuf_printf(&out, "%-14s%.3f s, %.2f GB/s of raw weights\n", "load", model->load_s,
+                          1e-9 * (double)model->load_bytes / model->load_s);
+    swg_strbuf_printf(&out, "%-14s%s a token\n", "weights",
+                      swg_format_bytes(swg_model_bytes_per_token(model), bytes));
+    if (!b->args->no_limits) {
+        char turn[32];
+        swg_strbuf_printf(&out, "%-14s%.1f GB/s (%s%s, %zu streams a thread)", "DRAM read",
+                          1e-9 * b->dram.bytes_per_s,
+                          b->dram.turn_bytes ? "in turns of " : "each thread its own part",
+                          b->dram.turn_bytes ? swg_format_bytes(b->dram.turn_bytes, turn) : "",
+                          b->dram.streams);
+        if (b->args->generate)
+            swg_strbuf_printf(&out, "; decoding takes %.0f %%", 100 * decode_share(b));
+        swg_strbuf_printf(&out, "\n%-14s%.0f GOP/s (%s)", "int8 peak", 1e-9 * b->int8.ops_per_s,
+                          swg_isa_name(b->int8.isa));
+        if (b->args->prompt)
+            swg_strbuf_printf(&out, "; prefill takes %.0f %%", 100 * prefill_share(b));
+        swg_strbuf_puts(&out, "\n");
+    }
+    swg_strbuf_printf(&out, "%-14s%s\n%-14s%zu\n", "peak memory",
+                      swg_format_bytes(swg_peak_rss_bytes(), rss), "threads",
+                      swg_pool_threads(b->loaded.pool));
+    swg_status status = swg_strbuf_status(&out);
+    if (status == SWG_OK)
+        status = swg_cli_print(out.text, out.length);
+    swg_strbuf_deinit(&out);
+    return status;
+}
+
+static swg_status run(const swg_cli *cli, const void *raw_arguments)
+{
+    swg_status status = SWG_OK;
+    benchmark b = {.cli = cli, .args = raw_arguments};
+    if (b.args->kernels)
+        return swg_bench_kernels(cli, (uint64_t)b.args->seed);
+    SWG_GO(load(&b));
+    SWG_GO(measure(&b));
+    SWG_GO(cli->json ? report_json(&b) : report_text(&b));
+done:
+    swg_latency_deinit(&b.latency);
+    swg_exec_free(&b.exec);
+    swg_loaded_close(&b.loaded);
+    return status;
+}
+
+static const swg_example examples[] = {
+    {"swage bench model.swg --prompt 512 --generate 64 --json", "speed of a model, for programs"},
+    {"swage bench --shape d_model=2048,n_layers=22,d_ff=5632,n_heads=32,n_kv_heads=4,vocab=32000 "
+     "--bits 4 --group-size 64 --threads 2",
+     "speed of a 1.1-billion-parameter shape, without any checkpoint"},
+    {"swage bench --kernels", "speed of every kernel, each checked against the scalar one first"},
+};
+
+const swg_command swg_command_bench = {
+    .name = "bench",
+    .synopsis = "MODEL | --shape KEY=N,... | --kernels [--prompt N] [--generate N]",
+    .summary = "Measure a model's speed beside the machine's limits",
+    .description =
+        "Prefill and decode rates are medians over --repeats runs after a warm-up. The machine's own "
+        "limits - the best DRAM read rate over several access patterns, and the int8 peak of its dot "
+        "product instructions - are measured before and after in the same run, because rates mean "
+        "little without them. Decoding reads every weight once a token: its share of the DRAM rate "
+        "says how much faster it could be; prefill's share of the int8 peak likewise.",
+    .options = options,
+    .n_options = sizeof options / sizeof options[0],
+    .arguments_bytes = sizeof(arguments),
+    .min_positionals = 0,
+    .max_positionals = 1,
+    .examples = examples,
+    .n_examples = sizeof examples / sizeof examples[0],
+    .run = run,
+};

@@ -1,0 +1,145 @@
+/* Speed of a model: see latency.h. */
+#include "eval/latency.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/base/numeric.h"
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static swg_rate rate_of(double *rates, size_t n)
+{
+    qsort(rates, n, sizeof *rates, compare_doubles);
+    const double median = n % 2 ? rates[n / 2] : 0.5 * (rates[n / 2 - 1] + rates[n / 2]);
+    return (swg_rate){.median = median, .least = rates[0], .most = rates[n - 1]};
+}
+
+/* What one measurement works with. */
+typedef struct runner {
+    swg_exec *exec;
+    const swg_latency_options *options;
+    const swg_progress *progress;
+    int32_t *ids;  /* random: [max(prompt, depth + generate)] */
+    float *logits; /* [vocab] */
+    double *rates; /* [repeats] */
+} runner;
+
+/* Seconds of one prefill. The last position's logits are computed too, as a user would need them. */
+static swg_status prefill_once(runner *r, double *seconds)
+{
+    const size_t n = r->options->prompt;
+    swg_exec_reset(r->exec);
+    const double start = seconds_now();
+    SWG_TRY(swg_exec_run(r->exec, r->ids, n, n - 1, r->logits));
+    *seconds = seconds_now() - start;
+    return SWG_OK;
+}
+
+static swg_status measure_prefill(runner *r, swg_latency *out)
+{
+    double seconds;
+    for (size_t i = 0; i <= r->options->repeats; i++) {
+        SWG_TRY(swg_progress_step(r->progress, "prefill", "runs", i, r->options->repeats + 1));
+        SWG_TRY(prefill_once(r, &seconds));
+        if (i > 0) /* the first warms up */
+            r->rates[i - 1] = (double)r->options->prompt / seconds;
+    }
+    out->prefill_tokens_per_s = rate_of(r->rates, r->options->repeats);
+    return SWG_OK;
+}
+
+/* Decode `generate` tokens behind `depth`; times of single tokens to `ms` unless NULL. */
+static swg_status decode_once(runner *r, double *ms, double *seconds)
+{
+    const size_t depth = r->options->depth;
+    swg_exec_reset(r->exec);
+    if (depth > 0)
+        SWG_TRY(swg_exec_run(r->exec, r->ids, depth, depth, NULL));
+    const double start = seconds_now();
+    double before = start;
+    for (size_t i = 0; i < r->options->generate; i++) {
+        SWG_TRY(swg_exec_run(r->exec, r->ids + depth + i, 1, 0, r->logits));
+        const double now = seconds_now();
+        if (ms)
+            ms[i] = 1e3 * (now - before);
+        before = now;
+    }
+    *seconds = before - start;
+    return SWG_OK;
+}
+
+static swg_status measure_decode(runner *r, swg_latency *out)
+{
+    double seconds;
+    for (size_t i = 0; i <= r->options->repeats; i++) {
+        SWG_TRY(swg_progress_step(r->progress, "decode", "runs", i, r->options->repeats + 1));
+        double *ms = i > 0 ? out->token_ms + (i - 1) * r->options->generate : NULL;
+        SWG_TRY(decode_once(r, ms, &seconds));
+        if (i > 0)
+            r->rates[i - 1] = (double)r->options->generate / seconds;
+    }
+    out->decode_tokens_per_s = rate_of(r->rates, r->options->repeats);
+    out->n_tokens = r->options->repeats * r->options->generate;
+    qsort(out->token_ms, out->n_tokens, sizeof *out->token_ms, compare_doubles);
+    return SWG_OK;
+}
+
+swg_status swg_latency_measure(swg_exec *exec, const swg_model *model,
+                               const swg_latency_options *options, const swg_progress *progress,
+                               swg_latency *out)
+{
+    swg_status status = SWG_OK;
+    const size_t vocab = (size_t)model->hparams.vocab, behind = options->depth + options->generate;
+    const size_t longest = options->prompt > behind ? options->prompt : behind;
+    runner r = {.exec = exec, .options = options, .progress = progress};
+    swg_latency made = {0};
+    SWG_GO(SWG_NEW(r.ids, longest));
+    SWG_GO(SWG_NEW(r.logits, vocab));
+    SWG_GO(SWG_NEW(r.rates, options->repeats));
+    SWG_GO(SWG_NEW(made.token_ms, options->repeats * options->generate));
+    swg_rng rng = swg_rng_seeded(options->seed);
+    for (size_t i = 0; i < longest; i++)
+        r.ids[i] = (int32_t)(swg_rng_next(&rng) % vocab);
+    if (options->prompt > 0)
+        SWG_GO(measure_prefill(&r, &made));
+    if (options->generate > 0)
+        SWG_GO(measure_decode(&r, &made));
+    *out = made;
+    made = (swg_latency){0};
+done:
+    swg_latency_deinit(&made);
+    swg_free(r.rates);
+    swg_free(r.logits);
+    swg_free(r.ids);
+    return status;
+}
+
+void swg_latency_deinit(swg_latency *latency)
+{
+    swg_free(latency->token_ms);
+    *latency = (swg_latency){0};
+}
+
+bool swg_quantile(const double *ascending, size_t n, double q, double *out)
+{
+    const double beyond = q < 0.5 ? q : 1 - q;
+    if (n == 0 || (double)n * beyond < 1)
+        return false;
+    const size_t rank = (size_t)ceil(q * (double)n);
+    *out = ascending[rank > 0 ? rank - 1 : 0];
+    return true;
+}

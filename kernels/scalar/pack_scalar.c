@@ -1,0 +1,91 @@
+/* From canonical planes to panels and back to floats: the definition. The drawing of a panel stands
+ * in kernels.h. Padding columns and rows are written as zero codes; their scales stay as the
+ * zeroed memory has them. Exactness: same bytes. */
+#include "kernels/variants.h"
+
+#include <string.h>
+
+#include "runtime/base/numeric.h"
+
+enum { LANE_COLUMNS = 4 }; /* columns in the 32-bit lane of one row */
+
+static uint8_t canonical_code(const swg_packed *w, const uint8_t *row, size_t column)
+{
+    if (column >= w->k)
+        return 0;
+    if (w->scheme.bits == 8)
+        return row[column];
+    return row[column / 2] >> column % 2 * 4 & 15;
+}
+
+/* Byte of a panel that holds code[r][column], and for 4 bits how far it is shifted there. */
+static size_t code_offset(const swg_packed *w, size_t r, size_t column, unsigned *shift)
+{
+    const size_t lane = column / LANE_COLUMNS;
+    *shift = w->scheme.bits == 4 ? lane % 2 * 4 : 0;
+    const size_t block = w->scheme.bits == 4 ? lane / 2 : lane;
+    return (block * SWG_PANEL_ROWS + r) * LANE_COLUMNS + column % LANE_COLUMNS;
+}
+
+void swg_pack_codes__scalar(const swg_packed *w, size_t row_begin, size_t n_rows,
+                            const uint8_t *codes)
+{
+    const size_t row_bytes = (w->k * w->scheme.bits + 7) / 8;
+    for (size_t i = 0; i < n_rows; i++) {
+        const size_t row = row_begin + i;
+        uint8_t *panel = w->panels + row / SWG_PANEL_ROWS * w->panel_bytes;
+        for (size_t c = 0; c < w->k_padded; c++) {
+            unsigned shift;
+            const size_t at = code_offset(w, row % SWG_PANEL_ROWS, c, &shift);
+            const unsigned code = canonical_code(w, codes + i * row_bytes, c);
+            panel[at] = (uint8_t)(shift ? panel[at] | code << shift : code);
+        }
+    }
+}
+
+void swg_pack_scales__scalar(const swg_packed *w, size_t row_begin, size_t n_rows,
+                             const void *scales)
+{
+    for (size_t i = 0; i < n_rows; i++) {
+        const size_t row = row_begin + i;
+        uint8_t *plane = w->panels + row / SWG_PANEL_ROWS * w->panel_bytes + w->scales_offset;
+        for (size_t g = 0; g < w->n_groups; g++) {
+            const size_t from = i * w->n_groups + g;
+            const size_t to = g * SWG_PANEL_ROWS + row % SWG_PANEL_ROWS;
+            if (w->scheme.dtype == SWG_F16)
+                memcpy(plane + to * 2, (const uint8_t *)scales + from * 2, 2);
+            else
+                swg_float_store(SWG_F32, plane, to, swg_float_load(w->scheme.dtype, scales, from));
+        }
+    }
+}
+
+void swg_pack_zeros__scalar(const swg_packed *w, size_t row_begin, size_t n_rows,
+                            const uint8_t *zeros)
+{
+    for (size_t i = 0; i < n_rows; i++) {
+        const size_t row = row_begin + i;
+        uint8_t *plane = w->panels + row / SWG_PANEL_ROWS * w->panel_bytes + w->zeros_offset;
+        for (size_t g = 0; g < w->n_groups; g++)
+            plane[g * SWG_PANEL_ROWS + row % SWG_PANEL_ROWS] = zeros[i * w->n_groups + g];
+    }
+}
+
+void swg_dequantize__scalar(const swg_packed *w, size_t row_begin, size_t n_rows, float *out)
+{
+    const unsigned mask = (1u << w->scheme.bits) - 1;
+    for (size_t i = 0; i < n_rows; i++) {
+        const size_t row = row_begin + i, r = row % SWG_PANEL_ROWS;
+        const uint8_t *panel = w->panels + row / SWG_PANEL_ROWS * w->panel_bytes;
+        for (size_t c = 0; c < w->k; c++) {
+            const size_t at_group = c / w->group * SWG_PANEL_ROWS + r;
+            const int zero = w->scheme.asymmetric ? panel[w->zeros_offset + at_group]
+                                                  : (int)swg_scheme_symmetric_zero(w->scheme);
+            const float scale = swg_float_load(w->scale_bytes == 2 ? SWG_F16 : SWG_F32,
+                                               panel + w->scales_offset, at_group);
+            unsigned shift;
+            const size_t at = code_offset(w, r, c, &shift);
+            out[i * w->k + c] = (float)((int)(panel[at] >> shift & mask) - zero) * scale;
+        }
+    }
+}

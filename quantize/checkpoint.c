@@ -1,0 +1,111 @@
+/* Tensor by tensor from a source to a sink. See checkpoint.h. */
+#include "quantize/checkpoint.h"
+
+#include "runtime/base/mem.h"
+
+/* A tensor on its way. */
+typedef struct transfer {
+    swg_source *source;
+    size_t index;
+    const swg_plan_entry *entry;
+    swg_plane layout[SWG_MAX_PLANES];
+    size_t n_planes;
+    void *planes[SWG_MAX_PLANES];
+} transfer;
+
+static swg_status read_rows(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
+{
+    const transfer *t = context;
+    return swg_source_read_f32(t->source, t->index, row_begin, n_rows, out);
+}
+
+static swg_status transfer_init(transfer *t)
+{
+    t->n_planes = swg_tensor_planes(&t->entry->desc, t->layout);
+    for (size_t i = 0; i < t->n_planes; i++) {
+        uint8_t *plane;
+        SWG_TRY(SWG_NEW_UNINIT(plane, t->layout[i].bytes));
+        t->planes[i] = plane;
+    }
+    return SWG_OK;
+}
+
+static void transfer_deinit(transfer *t)
+{
+    for (size_t i = 0; i < t->n_planes; i++)
+        SWG_FREE(t->planes[i]);
+}
+
+static swg_status quantize(transfer *t, const swg_quantize_options *options, swg_quant_stats *stats)
+{
+    const swg_tensor_desc *desc = &t->entry->desc;
+    const swg_quantize_job job = {
+        .name = desc->name,
+        .rows = swg_tensor_rows(desc),
+        .cols = swg_tensor_cols(desc),
+        .scheme = desc->scheme,
+        .search = options->search,
+        .read_rows = read_rows,
+        .context = t,
+        .rows_per_read = swg_source_rows_per_read(t->source, t->index, 0),
+        .pool = options->pool,
+    };
+    return swg_quantize_tensor(options->method, &job, t->planes, stats);
+}
+
+static swg_status copy(transfer *t)
+{
+    for (size_t i = 0; i < t->n_planes; i++)
+        SWG_TRY(swg_source_read(t->source, t->index, i, 0, t->layout[i].rows, t->planes[i]));
+    return SWG_OK;
+}
+
+static swg_status pass_tensor(transfer *t, const swg_quantize_options *options, swg_sink *sink,
+                              swg_tensor_report *report)
+{
+    const swg_tensor_desc *desc = &t->entry->desc;
+    swg_status status = SWG_OK;
+    *report = (swg_tensor_report){
+        .stats = {.elems = swg_tensor_elems(desc), .bytes = swg_tensor_bytes(desc)}};
+    SWG_GO(transfer_init(t));
+    SWG_GO(t->entry->is_quantized ? quantize(t, options, &report->stats) : copy(t));
+    swg_source_release(t->source, t->index);
+    SWG_GO(swg_sink_write(sink, t->index, (const void *const *)t->planes));
+    report->stored_bytes = swg_sink_stored_bytes(sink, t->index);
+done:
+    transfer_deinit(t);
+    return status;
+}
+
+swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
+                                   const swg_quantize_options *options, swg_sink *sink,
+                                   swg_tensor_report *reports)
+{
+    uint64_t done_bytes = 0;
+    for (size_t i = 0; i < plan->n_entries; i++) {
+        transfer t = {.source = source, .index = i, .entry = &plan->entries[i]};
+        SWG_TRY(swg_progress_step(options->progress, "quantize", "B", done_bytes, plan->bytes));
+        SWG_TRY(pass_tensor(&t, options, sink, &reports[i]));
+        done_bytes += reports[i].stats.bytes;
+    }
+    return swg_progress_step(options->progress, "quantize", "B", done_bytes, plan->bytes);
+}
+
+swg_status swg_quantize_source_descs(const swg_source *source, swg_tensor_desc **out)
+{
+    const size_t n = swg_source_n_tensors(source);
+    swg_tensor_desc *descs;
+    SWG_TRY(SWG_NEW(descs, n));
+    for (size_t i = 0; i < n; i++)
+        descs[i] = *swg_source_tensor(source, i);
+    *out = descs;
+    return SWG_OK;
+}
+
+uint64_t swg_quantize_peak_bytes(const swg_plan *plan, size_t n_threads)
+{
+    /* A thread holds a block of floats (1 MiB) or a frame and its compressed form (3 MiB); the
+     * rest is the process itself, configuration, tokenizer and directory. */
+    const uint64_t per_thread = UINT64_C(4) << 20, base = UINT64_C(24) << 20;
+    return plan->largest_bytes + n_threads * per_thread + base;
+}

@@ -1,0 +1,39 @@
+/* Quantizing a whole checkpoint: every tensor of a source, as planned, into a sink.
+ *
+ * Tensors go through one at a time: at most one is held in memory, as it will be stored, beside
+ * the pages of the one being read. So the memory needed does not grow with the model. */
+#ifndef SWG_QUANTIZE_CHECKPOINT_H
+#define SWG_QUANTIZE_CHECKPOINT_H
+
+#include "formats/formats.h"
+#include "quantize/plan.h"
+#include "quantize/quantize.h"
+
+typedef struct swg_quantize_options {
+    swg_quant_method method;
+    swg_scale_search search;
+    swg_pool *pool;               /* NULL = the caller's thread alone */
+    const swg_progress *progress; /* may be NULL */
+} swg_quantize_options;
+
+/* What became of one tensor. */
+typedef struct swg_tensor_report {
+    swg_quant_stats stats; /* elems and bytes always; errors of quantized tensors */
+    uint64_t stored_bytes; /* in the output, after compression */
+} swg_tensor_report;
+
+/* Descriptions of all tensors of a source, as an array to plan for; the caller frees it with
+ * swg_free, and the names live as long as the source. */
+swg_status swg_quantize_source_descs(const swg_source *source, swg_tensor_desc **out);
+
+/* Write all tensors of the plan, made for this source's tensors in their order, to a sink opened
+ * with the plan's descriptions in the same order. `reports` [n_entries] is filled as far as the
+ * work came. Fails with what reading, quantizing or writing returns, naming the tensor. */
+swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
+                                   const swg_quantize_options *options, swg_sink *sink,
+                                   swg_tensor_report *reports);
+
+/* Upper bound of the memory that swg_quantize_checkpoint adds to the process on `n_threads`. */
+uint64_t swg_quantize_peak_bytes(const swg_plan *plan, size_t n_threads);
+
+#endif

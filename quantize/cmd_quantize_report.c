@@ -1,0 +1,241 @@
+/* See cmd_quantize_report.h. */
+#include "quantize/cmd_quantize_report.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* --- Recipe and provenance ---------------------------------------------------------------------
+ */
+
+static void write_group(swg_json_writer *json, const char *key, uint32_t group)
+{
+    if (group)
+        swg_json_uint(json, key, group);
+    else
+        swg_json_string(json, key, "row");
+}
+
+static void write_list(swg_json_writer *json, const char *key, const swg_string_list *list)
+{
+    swg_json_begin_array(json, key);
+    for (size_t i = 0; i < list->count; i++)
+        swg_json_string(json, NULL, list->items[i]);
+    swg_json_end_array(json);
+}
+
+static void write_recipe(swg_json_writer *json, const swg_quantize_recipe *recipe)
+{
+    const swg_plan_rules *rules = &recipe->rules;
+    swg_json_begin_object(json, "recipe");
+    swg_json_string(json, "method", swg_quant_method_name(recipe->method));
+    swg_json_uint(json, "bits", rules->bits);
+    write_group(json, "group_size", rules->group);
+    swg_json_uint(json, "embedding_bits", rules->embedding_bits);
+    write_group(json, "embedding_group_size", rules->embedding_group);
+    swg_json_bool(json, "asymmetric", rules->asymmetric);
+    swg_json_string(json, "scale_type", swg_dtype_name(rules->scale_type));
+    swg_json_string(json, "scale_search", recipe->search == SWG_SEARCH_MSE ? "mse" : "absmax");
+    write_list(json, "keep", recipe->keep);
+    write_list(json, "bits_for", recipe->bits_for);
+    swg_json_bool(json, "requantize", rules->requantize);
+    swg_json_int(json, "level", recipe->level);
+    swg_json_end_object(json);
+}
+
+swg_status swg_quantize_provenance(swg_source *source, const swg_quantize_recipe *recipe,
+                                   char **out)
+{
+    char fingerprint[33];
+    SWG_TRY(swg_source_fingerprint(source, fingerprint));
+    swg_json_writer json = {.compact = true};
+    swg_json_begin_object(&json, NULL);
+    swg_json_string(&json, "step", "quantize");
+    swg_json_string(&json, "tool", "swage");
+    swg_json_string(&json, "version", SWAGE_VERSION);
+    write_recipe(&json, recipe);
+    swg_json_string(&json, "input_fingerprint", fingerprint);
+    swg_json_end_object(&json);
+    swg_status status = swg_strbuf_status(&json.out);
+    if (status == SWG_OK)
+        status = swg_provenance_append(source, swg_strbuf_text(&json.out), out);
+    swg_json_deinit(&json);
+    return status;
+}
+
+/* --- Totals ------------------------------------------------------------------------------------
+ */
+
+typedef struct totals {
+    uint64_t parameters; /* elements of tensors that are floats or codes, tied ones once */
+    uint64_t input_bytes;
+    swg_quant_stats quantized; /* tied tensors once */
+} totals;
+
+static totals add_up(const swg_quantize_result *r)
+{
+    totals sum = {0};
+    for (size_t i = 0; i < r->plan->n_entries; i++) {
+        const swg_dtype dtype = r->inputs[i].scheme.dtype;
+        const bool is_parameter = dtype == SWG_F32 || dtype == SWG_F16 || dtype == SWG_BF16;
+        if (swg_source_same_as(r->source, i) != i)
+            continue;
+        sum.input_bytes += swg_tensor_bytes(&r->inputs[i]);
+        if (is_parameter)
+            sum.parameters += swg_tensor_elems(&r->inputs[i]);
+        if (r->reports && r->plan->entries[i].is_quantized)
+            swg_quant_stats_add(&sum.quantized, &r->reports[i].stats);
+    }
+    return sum;
+}
+
+static double bits_each(uint64_t bytes, uint64_t elems)
+{
+    return elems ? 8.0 * (double)bytes / (double)elems : 0;
+}
+
+/* --- Table -------------------------------------------------------------------------------------
+ */
+
+static int name_width(const swg_quantize_result *r)
+{
+    size_t width = strlen("tensor");
+    for (size_t i = 0; i < r->plan->n_entries; i++) {
+        const size_t length = strlen(r->plan->entries[i].desc.name);
+        width = length > width ? length : width;
+    }
+    return width < 64 ? (int)width : 64;
+}
+
+static void table_row(swg_strbuf *out, const swg_quantize_result *r, size_t i, int width)
+{
+    const swg_plan_entry *entry = &r->plan->entries[i];
+    char scheme[SWG_SCHEME_NAME_BYTES];
+    const uint64_t raw = swg_tensor_bytes(&entry->desc);
+    swg_strbuf_printf(out, "%-*s  %-9s  %-20s", width, entry->desc.name,
+                      swg_tensor_role_name(entry->role),
+                      swg_scheme_name(entry->desc.scheme, scheme));
+    if (!r->reports) {
+        swg_strbuf_printf(out, "  %7.3f  %12" PRIu64,
+                          bits_each(raw, swg_tensor_elems(&entry->desc)), raw);
+    } else {
+        const swg_quant_stats *stats = &r->reports[i].stats;
+        if (entry->is_quantized)
+            swg_strbuf_printf(out, "  %9.6f  %7.2f", swg_quant_relative_error(stats),
+                              swg_quant_snr_db(stats));
+        else
+            swg_strbuf_printf(out, "  %9s  %7s", "-", "-");
+        swg_strbuf_printf(out, "  %7.3f  %12" PRIu64 "  %12" PRIu64,
+                          swg_quant_bits_per_weight(stats), raw, r->reports[i].stored_bytes);
+    }
+    swg_strbuf_printf(out, "%s%s\n", *entry->why ? "  kept: " : "", entry->why);
+}
+
+static void table_totals(swg_strbuf *out, const swg_quantize_result *r)
+{
+    const totals sum = add_up(r);
+    char bytes[32], from[32], peak[32];
+    swg_strbuf_printf(out, "\n%zu of %zu tensors quantized", r->plan->n_quantized,
+                      r->plan->n_entries);
+    if (r->reports)
+        swg_strbuf_printf(out, ", relative error %.6f, %.2f dB",
+                          swg_quant_relative_error(&sum.quantized),
+                          swg_quant_snr_db(&sum.quantized));
+    swg_strbuf_printf(out,
+                      "\ntensors: %" PRIu64 " bytes before, %" PRIu64 " after (%.3f bits a "
+                      "parameter) without compression\n",
+                      sum.input_bytes, r->plan->bytes, bits_each(r->plan->bytes, sum.parameters));
+    swg_strbuf_printf(
+        out,
+        "file: %s%" PRIu64 " bytes (%s from %s of tensors), %.3f bits a "
+        "parameter in all\n",
+        r->is_exact ? "" : "at most ", r->file_bytes, swg_format_bytes(r->file_bytes, bytes),
+        swg_format_bytes(sum.input_bytes, from), bits_each(r->file_bytes, sum.parameters));
+    swg_strbuf_printf(out, "memory: %s%s at the peak\n", r->reports ? "" : "at most ",
+                      swg_format_bytes(r->peak_memory_bytes, peak));
+    if (r->reports)
+        swg_strbuf_printf(out, "time: %.2f s\n", r->elapsed_s);
+}
+
+swg_status swg_quantize_print_table(const swg_quantize_result *result)
+{
+    swg_strbuf out = {0};
+    const int width = name_width(result);
+    swg_strbuf_printf(&out, "%-*s  %-9s  %-20s", width, "tensor", "role", "scheme");
+    if (result->reports)
+        swg_strbuf_printf(&out, "  %9s  %7s  %7s  %12s  %12s\n", "rel.error", "SNR dB", "bits",
+                          "bytes", "stored");
+    else
+        swg_strbuf_printf(&out, "  %7s  %12s\n", "bits", "bytes");
+    for (size_t i = 0; i < result->plan->n_entries; i++)
+        table_row(&out, result, i, width);
+    table_totals(&out, result);
+    swg_status status = swg_strbuf_status(&out);
+    if (status == SWG_OK)
+        status = swg_cli_print(swg_strbuf_text(&out), out.length);
+    swg_strbuf_deinit(&out);
+    return status;
+}
+
+/* --- JSON --------------------------------------------------------------------------------------
+ */
+
+static void json_tensor(swg_json_writer *json, const swg_quantize_result *r, size_t i)
+{
+    const swg_plan_entry *entry = &r->plan->entries[i];
+    char scheme[SWG_SCHEME_NAME_BYTES];
+    const uint64_t raw = swg_tensor_bytes(&entry->desc);
+    swg_json_begin_object(json, NULL);
+    swg_json_string(json, "name", entry->desc.name);
+    swg_json_string(json, "role", swg_tensor_role_name(entry->role));
+    swg_json_begin_array(json, "shape");
+    for (uint32_t d = 0; d < entry->desc.rank; d++)
+        swg_json_uint(json, NULL, entry->desc.shape[d]);
+    swg_json_end_array(json);
+    swg_json_string(json, "scheme_before", swg_scheme_name(r->inputs[i].scheme, scheme));
+    swg_json_string(json, "scheme", swg_scheme_name(entry->desc.scheme, scheme));
+    swg_json_bool(json, "quantized", entry->is_quantized);
+    if (*entry->why)
+        swg_json_string(json, "kept_because", entry->why);
+    swg_json_double(json, "bits_per_weight", bits_each(raw, swg_tensor_elems(&entry->desc)));
+    swg_json_uint(json, "raw_bytes", raw);
+    if (r->reports) {
+        const swg_quant_stats *stats = &r->reports[i].stats;
+        swg_json_uint(json, "stored_bytes", r->reports[i].stored_bytes);
+        if (entry->is_quantized) {
+            swg_json_double(json, "relative_error", swg_quant_relative_error(stats));
+            swg_json_double(json, "snr_db", swg_quant_snr_db(stats));
+            swg_json_double(json, "max_abs_error", stats->max_abs_error);
+        }
+    }
+    swg_json_end_object(json);
+}
+
+swg_status swg_quantize_print_json(const swg_cli *cli, const swg_quantize_result *r)
+{
+    const totals sum = add_up(r);
+    swg_json_writer json = {0};
+    swg_cli_json_begin(cli, &json);
+    swg_json_string(&json, "input", swg_source_path(r->source));
+    swg_json_string(&json, "input_format", swg_source_format(r->source));
+    swg_json_string(&json, "output", r->output);
+    swg_json_bool(&json, "dry_run", !r->reports);
+    write_recipe(&json, r->recipe);
+    swg_json_begin_array(&json, "tensors");
+    for (size_t i = 0; i < r->plan->n_entries; i++)
+        json_tensor(&json, r, i);
+    swg_json_end_array(&json);
+    swg_json_uint(&json, "tensors_quantized", r->plan->n_quantized);
+    swg_json_uint(&json, "parameters", sum.parameters);
+    swg_json_uint(&json, "input_tensor_bytes", sum.input_bytes);
+    swg_json_uint(&json, "output_tensor_bytes", r->plan->bytes);
+    swg_json_uint(&json, "file_bytes", r->file_bytes);
+    swg_json_bool(&json, "file_bytes_is_exact", r->is_exact);
+    swg_json_double(&json, "file_bits_per_parameter", bits_each(r->file_bytes, sum.parameters));
+    swg_json_uint(&json, "peak_memory_bytes", r->peak_memory_bytes);
+    if (r->reports) {
+        swg_json_double(&json, "relative_error", swg_quant_relative_error(&sum.quantized));
+        swg_json_double(&json, "snr_db", swg_quant_snr_db(&sum.quantized));
+        swg_json_double(&json, "elapsed_s", r->elapsed_s);
+    }
+    return swg_cli_json_print(&json);
+}

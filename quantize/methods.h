@@ -1,0 +1,17 @@
+/* The functions behind quant_methods.def; for quantize.c and the methods' own files. */
+#ifndef SWG_QUANTIZE_METHODS_H
+#define SWG_QUANTIZE_METHODS_H
+
+#include "quantize/quantize.h"
+
+/* A method: quantize the whole matrix of a checked job into `planes`, and add signal, noise and
+ * largest error to `stats` (elems and bytes are filled). */
+typedef swg_status swg_quantize_function(const swg_quantize_job *job,
+                                         void *const planes[SWG_MAX_PLANES],
+                                         swg_quant_stats *stats);
+
+#define SWG_QUANT_METHOD(name, meaning) swg_quantize_function swg_quantize__##name;
+#include "quantize/quant_methods.def"
+#undef SWG_QUANT_METHOD
+
+#endif

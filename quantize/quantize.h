@@ -1,0 +1,111 @@
+/* Quantization: float matrices to integer codes with a scale (and zero point) per group.
+ *
+ *     swg_quantize_job job = {.name = "q_proj.weight", .rows = n, .cols = k, .scheme = scheme,
+ *                             .read_rows = read_rows, .context = context};
+ *     void *planes[SWG_MAX_PLANES] = {codes, scales};           // sizes: swg_tensor_planes
+ *     swg_quant_stats stats;
+ *     SWG_TRY(swg_quantize_tensor(SWG_QUANT_rtn, &job, planes, &stats));
+ *     printf("%s %.2f dB\n", job.name, swg_quant_snr_db(&stats));
+ *
+ * plan.h decides which tensor of a model gets which scheme; scheme_search.h finds the grid of one
+ * group. What a method stores depends only on the job: never on the number of threads, and for rtn
+ * on no instruction set either. */
+#ifndef SWG_QUANTIZE_QUANTIZE_H
+#define SWG_QUANTIZE_QUANTIZE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "quantize/scheme_search.h"
+#include "runtime/base/progress.h"
+#include "runtime/base/status.h"
+#include "runtime/base/tensor.h"
+#include "runtime/base/thread.h"
+
+/* --- Methods ---------------------------------------------------------------------------------- */
+
+typedef enum swg_quant_method {
+#define SWG_QUANT_METHOD(name, meaning) SWG_QUANT_##name,
+#include "quantize/quant_methods.def"
+#undef SWG_QUANT_METHOD
+    SWG_QUANT_METHOD_COUNT
+} swg_quant_method;
+
+const char *swg_quant_method_name(swg_quant_method method);
+const char *swg_quant_method_meaning(swg_quant_method method);
+
+/* Method of that name; SWG_USAGE, naming the valid ones, when there is none. */
+swg_status swg_quant_method_find(const char *name, swg_quant_method *out);
+
+/* --- One matrix ------------------------------------------------------------------------------- */
+
+/* Rows [row_begin, row_begin + n_rows) of the matrix as float [n_rows][cols]. Called from several
+ * threads at once, each row once. */
+typedef swg_status swg_read_rows(void *context, uint64_t row_begin, uint64_t n_rows, float *out);
+
+/* What to quantize. All pointers are views and stay the caller's. */
+typedef struct swg_quantize_job {
+    const char *name;        /* for messages */
+    uint64_t rows, cols;     /* n outputs, k inputs; >= 1 */
+    swg_scheme scheme;       /* bits 4 or 8, group 0 (row) or >= 1, scales F16, BF16 or F32 */
+    swg_scale_search search; /* 0 = least squared error */
+    const float *importance; /* [cols] weight of a column's squared error; NULL = all 1 */
+    swg_read_rows *read_rows;
+    void *context;          /* of read_rows */
+    uint64_t rows_per_read; /* read_rows is cheapest in multiples of this; 0 = any */
+    swg_pool *pool;         /* NULL = the caller's thread alone */
+} swg_quantize_job;
+
+/* What quantization cost one matrix (or several, added up). */
+typedef struct swg_quant_stats {
+    uint64_t elems;
+    uint64_t bytes;       /* of all planes */
+    double signal;        /* sum of w^2 */
+    double noise;         /* sum of (w' - w)^2, w' the value the runtime will compute */
+    double max_abs_error; /* largest |w' - w| */
+} swg_quant_stats;
+
+/* Choose codes, scales and zero points of the whole matrix by `method` and write them to `planes`:
+ * the canonical layout of tensor.h, in the order of swg_tensor_planes, every byte (padding nibbles
+ * are 0). Needs about 256 KiB, or one row if that is more, of scratch a thread. On failure the
+ * planes hold anything; `stats` is written only on success. SWG_CORRUPT for weights that are NaN or
+ * infinite, SWG_UNSUPPORTED for weights beyond the scale type or a scheme outside the above, both
+ * naming tensor, row and column; SWG_NO_MEMORY; SWG_INTERRUPTED; what read_rows returns. */
+swg_status swg_quantize_tensor(swg_quant_method method, const swg_quantize_job *job,
+                               void *const planes[SWG_MAX_PLANES], swg_quant_stats *stats);
+
+/* Relative Frobenius error |W' - W| / |W| (0 for 0 / 0), signal-to-noise ratio in dB (infinite
+ * without noise), stored bits a weight before compression (scales and zero points included). */
+double swg_quant_relative_error(const swg_quant_stats *stats);
+double swg_quant_snr_db(const swg_quant_stats *stats);
+double swg_quant_bits_per_weight(const swg_quant_stats *stats);
+void swg_quant_stats_add(swg_quant_stats *sum, const swg_quant_stats *part);
+
+/* --- For the authors of methods --------------------------------------------------------------- */
+
+/* Where the parts of a matrix go. */
+typedef struct swg_quant_planes {
+    swg_scheme scheme;
+    size_t cols, group, n_groups, code_row_bytes;
+    uint8_t *codes;
+    void *scales;
+    uint8_t *zeros; /* NULL for symmetric schemes */
+} swg_quant_planes;
+
+/* View of a job's planes. */
+swg_quant_planes swg_quant_planes_view(const swg_quantize_job *job,
+                                       void *const planes[SWG_MAX_PLANES]);
+
+/* Store the grid of group `g` of a row, and the codes (one a byte, [cols]) of a whole row.
+ * Different rows may be stored from different threads. */
+void swg_quant_planes_store_grid(const swg_quant_planes *planes, uint64_t row, size_t g,
+                                 swg_grid grid);
+void swg_quant_planes_store_codes(const swg_quant_planes *planes, uint64_t row,
+                                  const uint8_t *codes);
+
+/* Add n weights and their codes to the signal, noise and largest error of `stats`. */
+void swg_quant_stats_measure(swg_quant_stats *stats, swg_grid grid, const float *x,
+                             const uint8_t *codes, size_t n);
+
+#endif

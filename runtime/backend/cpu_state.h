@@ -1,0 +1,46 @@
+/* State of the CPU backend. Private to runtime/backend/cpu*.c. */
+#ifndef SWG_RUNTIME_BACKEND_CPU_STATE_H
+#define SWG_RUNTIME_BACKEND_CPU_STATE_H
+
+#include "runtime/exec_state.h"
+
+/* Queries of so many tokens share one pass over the keys. */
+enum { SWG_ATTENTION_TOKENS = 16, SWG_TILE_ROWS = 128 };
+
+/* Scratch memory of one thread. */
+typedef struct swg_cpu_thread {
+    float *tile;   /* [SWG_TILE_ROWS][largest k]: dequantized weights */
+    float *scores; /* [8][context rounded up to 16] */
+    const float **q;
+    float **out;
+    uint32_t *key_begin, *key_end; /* [SWG_ATTENTION_TOKENS * query heads a key head] */
+} swg_cpu_thread;
+
+typedef struct swg_cpu {
+    const swg_kernels *kernels;
+    swg_arena arena;
+    swg_cpu_thread *threads; /* [pool threads] */
+    float *cosine, *sine;    /* [context][head_dim / 2] */
+    swg_act act;             /* quantized input of the product under way */
+} swg_cpu;
+
+static inline swg_cpu *swg_cpu_of(const swg_exec *exec)
+{
+    return exec->backend_state;
+}
+
+/* The weight products (cpu_linear.c): see swg_backend.linears. */
+void swg_cpu_linears(swg_exec *exec, size_t n_tokens, swg_value x, size_t count,
+                     const swg_weight *const *weights, const swg_value *y);
+
+/* Attention (cpu_attention.c): see swg_backend.attend. */
+void swg_cpu_attend(swg_exec *exec, size_t layer, swg_value q, swg_value k, swg_value v,
+                    swg_value y);
+
+/* Run `rows(context, exec, begin, end)` over [0, n_rows), on the pool when `work` (a rough count of
+ * elements) is worth starting it. */
+typedef void swg_cpu_rows(void *context, swg_exec *exec, size_t begin, size_t end);
+void swg_cpu_over_rows(swg_exec *exec, size_t n_rows, size_t work, swg_cpu_rows *rows,
+                       void *context);
+
+#endif

@@ -1,0 +1,315 @@
+/* Parsing of a subcommand's words by its option table and the common one. Every deviation from the
+ * tables is a sentence that names the option and, where one is near, the name that was meant.
+ * Nothing here depends on the locale. */
+#include "runtime/cli/options.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_WORDS_SUGGESTED = 64, MAX_WORD_SHOWN = 200 };
+
+const swg_option swg_common_options[SWG_N_COMMON_OPTIONS] = {
+    SWG_OPTION_FLAG(swg_common_arguments, json, 0, "json", "print the result as JSON"),
+    SWG_OPTION_INT(swg_common_arguments, n_threads, 't', "threads", "N", 0, 1024, "0",
+                   "worker threads; 0 means one per processor"),
+    SWG_OPTION_FLAG(swg_common_arguments, quiet, 'q', "quiet",
+                    "print no talk and no progress on standard error"),
+    SWG_OPTION_FLAG(swg_common_arguments, verbose, 'v', "verbose",
+                    "say more on standard error about what is done"),
+    SWG_OPTION_FLAG(swg_common_arguments, no_progress, 0, "no-progress",
+                    "draw no progress bar, even on a terminal"),
+    SWG_OPTION_CHOICE(swg_common_arguments, color, 0, "color", "auto|always|never", "auto",
+                      "colour the result; auto: on a terminal, unless NO_COLOR is set"),
+    SWG_OPTION_FLAG(swg_common_arguments, help, 'h', "help", "print this help"),
+};
+
+typedef struct parser {
+    const swg_command *command;
+    const char *const *words;
+    size_t count, next; /* words, and the first not yet read */
+    bool *seen;         /* the command's options, then the common ones */
+    swg_parsed *out;
+} parser;
+
+static size_t option_count(const swg_command *command)
+{
+    return command->n_options + SWG_N_COMMON_OPTIONS;
+}
+
+static const swg_option *option_at(const swg_command *command, size_t index)
+{
+    return index < command->n_options ? &command->options[index]
+                                      : &swg_common_options[index - command->n_options];
+}
+
+/* Where the value of option `index` is kept. */
+static void *value_at(const parser *p, size_t index)
+{
+    char *base =
+        index < p->command->n_options ? (char *)p->out->arguments : (char *)&p->out->common;
+    return base + option_at(p->command, index)->offset;
+}
+
+bool swg_choice_word(const char *choices, size_t index, const char **word, size_t *length)
+{
+    const char *at = choices;
+    for (; index > 0; index--) {
+        at = strchr(at, '|');
+        if (!at)
+            return false;
+        at++;
+    }
+    *word = at;
+    *length = strcspn(at, "|");
+    return true;
+}
+
+static swg_status refuse_choice(const swg_option *option, const char *text)
+{
+    char words[MAX_WORDS_SUGGESTED][32];
+    const char *candidates[MAX_WORDS_SUGGESTED], *word;
+    size_t n = 0, length;
+    while (n < MAX_WORDS_SUGGESTED && swg_choice_word(option->choices, n, &word, &length)) {
+        snprintf(words[n], sizeof words[n], "%.*s", (int)length, word);
+        candidates[n] = words[n];
+        n++;
+    }
+    const char *near = swg_nearest_word(text, candidates, n);
+    return swg_error(SWG_USAGE, "option --%s: \"%.*s\" is not one of %s%s%s%s", option->name,
+                     MAX_WORD_SHOWN, text, option->choices, near ? "; did you mean " : "",
+                     near ? near : "", near ? "?" : "");
+}
+
+static swg_status store_choice(const swg_option *option, const char *text, const char **value)
+{
+    const char *word;
+    size_t length;
+    for (size_t i = 0; swg_choice_word(option->choices, i, &word, &length); i++)
+        if (strlen(text) == length && memcmp(text, word, length) == 0) {
+            *value = text;
+            return SWG_OK;
+        }
+    return refuse_choice(option, text);
+}
+
+static swg_status refuse_range(const swg_option *option, const char *text)
+{
+    return swg_error(SWG_USAGE, "option --%s: %.*s is not between %.15g and %.15g", option->name,
+                     MAX_WORD_SHOWN, text, option->min, option->max);
+}
+
+static swg_status store_int(const swg_option *option, const char *text, int64_t *value)
+{
+    const char *digits = text + (*text == '-');
+    if (!*digits || digits[strspn(digits, "0123456789")])
+        return swg_error(SWG_USAGE, "option --%s: \"%.*s\" is not a whole number", option->name,
+                         MAX_WORD_SHOWN, text);
+    errno = 0;
+    const long long number = strtoll(text, NULL, 10);
+    if (errno == ERANGE || (double)number < option->min || (double)number > option->max)
+        return refuse_range(option, text);
+    *value = number;
+    return SWG_OK;
+}
+
+static swg_status store_double(const swg_option *option, const char *text, double *value)
+{
+    char *end;
+    /* The set of characters keeps out what strtod also reads: blanks, hexadecimal, inf and nan. */
+    const bool is_plain = *text && text[strspn(text, "0123456789+-.eE")] == '\0';
+    const double number = is_plain ? strtod(text, &end) : 0;
+    if (!is_plain || *end || end == text)
+        return swg_error(SWG_USAGE, "option --%s: \"%.*s\" is not a number", option->name,
+                         MAX_WORD_SHOWN, text);
+    if (!isfinite(number) || number < option->min || number > option->max)
+        return refuse_range(option, text);
+    *value = number;
+    return SWG_OK;
+}
+
+static swg_status append(parser *p, swg_string_list *list, const char *text)
+{
+    /* No list can become longer than the command line and its default. */
+    if (!list->items) {
+        list->items = swg_arena_calloc(&p->out->arena, p->count + 1, sizeof *list->items);
+        if (!list->items)
+            return SWG_NO_MEMORY;
+    }
+    list->items[list->count++] = text;
+    return SWG_OK;
+}
+
+static swg_status store(parser *p, size_t index, const char *text)
+{
+    const swg_option *option = option_at(p->command, index);
+    void *value = value_at(p, index);
+    switch (option->kind) {
+    case SWG_OPTION_IS_FLAG:
+        *(bool *)value = true;
+        return SWG_OK;
+    case SWG_OPTION_IS_STRING:
+        *(const char **)value = text;
+        return SWG_OK;
+    case SWG_OPTION_IS_INT:
+        return store_int(option, text, value);
+    case SWG_OPTION_IS_DOUBLE:
+        return store_double(option, text, value);
+    case SWG_OPTION_IS_CHOICE:
+        return store_choice(option, text, value);
+    case SWG_OPTION_IS_LIST:
+        return append(p, value, text);
+    }
+    return swg_error(SWG_FAILED, "option --%s is of no known kind", option->name);
+}
+
+static swg_status set_defaults(parser *p)
+{
+    for (size_t i = 0; i < option_count(p->command); i++)
+        if (option_at(p->command, i)->initial)
+            SWG_TRY(store(p, i, option_at(p->command, i)->initial));
+    return SWG_OK;
+}
+
+static swg_status mark_seen(parser *p, size_t index)
+{
+    const swg_option *option = option_at(p->command, index);
+    if (p->seen[index] && option->kind != SWG_OPTION_IS_LIST)
+        return swg_error(SWG_USAGE, "option --%s is given twice", option->name);
+    p->seen[index] = true;
+    return SWG_OK;
+}
+
+/* A word that starts like an option is not taken for a value (--output --force is a slip, and
+ * would write a file called "--force"); a negative number and "-" alone are. */
+static bool can_be_value(const char *word)
+{
+    return word[0] != '-' || word[1] == '\0' || word[1] == '.' ||
+           (word[1] >= '0' && word[1] <= '9');
+}
+
+static swg_status take_value(parser *p, size_t index)
+{
+    const swg_option *option = option_at(p->command, index);
+    if (p->next < p->count && can_be_value(p->words[p->next]))
+        return store(p, index, p->words[p->next++]);
+    if (p->next < p->count)
+        return swg_error(SWG_USAGE,
+                         "option --%s needs a value; one that starts with a dash is "
+                         "written --%s=%.*s",
+                         option->name, option->name, MAX_WORD_SHOWN, p->words[p->next]);
+    return swg_error(SWG_USAGE, "option --%s needs a value", option->name);
+}
+
+static swg_status refuse_long(const swg_command *command, const char *name)
+{
+    const char *candidates[MAX_WORDS_SUGGESTED];
+    size_t n = 0;
+    for (size_t i = 0; i < option_count(command) && n < MAX_WORDS_SUGGESTED; i++)
+        candidates[n++] = option_at(command, i)->name;
+    const char *near = swg_nearest_word(name, candidates, n);
+    return near ? swg_error(SWG_USAGE, "unknown option --%.*s; did you mean --%s?", MAX_WORD_SHOWN,
+                            name, near)
+                : swg_error(SWG_USAGE, "unknown option --%.*s", MAX_WORD_SHOWN, name);
+}
+
+static swg_status parse_long(parser *p, const char *text)
+{
+    const size_t length = strcspn(text, "=");
+    const char *attached = text[length] ? text + length + 1 : NULL;
+    for (size_t i = 0; i < option_count(p->command); i++) {
+        const swg_option *option = option_at(p->command, i);
+        if (strlen(option->name) != length || memcmp(option->name, text, length) != 0)
+            continue;
+        SWG_TRY(mark_seen(p, i));
+        const bool is_flag = option->kind == SWG_OPTION_IS_FLAG;
+        if (is_flag && attached)
+            return swg_error(SWG_USAGE, "option --%s takes no value", option->name);
+        return is_flag || attached ? store(p, i, attached) : take_value(p, i);
+    }
+    char name[MAX_WORD_SHOWN + 1];
+    snprintf(name, sizeof name, "%.*s", (int)length, text);
+    return refuse_long(p->command, name);
+}
+
+/* "-qv", "-t4", "-qt 4": flags, the last of which may be an option with a value. */
+static swg_status parse_short(parser *p, const char *letters)
+{
+    for (; *letters; letters++) {
+        size_t i = 0;
+        while (i < option_count(p->command) && option_at(p->command, i)->letter != *letters)
+            i++;
+        if (i == option_count(p->command))
+            return swg_error(SWG_USAGE, "unknown option -%c", *letters);
+        SWG_TRY(mark_seen(p, i));
+        if (option_at(p->command, i)->kind != SWG_OPTION_IS_FLAG)
+            return letters[1] ? store(p, i, letters + 1) : take_value(p, i);
+        SWG_TRY(store(p, i, NULL));
+    }
+    return SWG_OK;
+}
+
+static swg_status parse_words(parser *p)
+{
+    bool options_ended = false;
+    while (p->next < p->count) {
+        const char *word = p->words[p->next++];
+        if (options_ended || word[0] != '-' || word[1] == '\0')
+            p->out->positionals[p->out->n_positionals++] = word;
+        else if (word[1] != '-')
+            SWG_TRY(parse_short(p, word + 1));
+        else if (word[2] != '\0')
+            SWG_TRY(parse_long(p, word + 2));
+        else
+            options_ended = true;
+    }
+    return SWG_OK;
+}
+
+static swg_status check_complete(const parser *p)
+{
+    const swg_command *command = p->command;
+    for (size_t i = 0; i < command->n_options; i++)
+        if (command->options[i].is_required && !p->seen[i])
+            return swg_error(SWG_USAGE, "option --%s is required", command->options[i].name);
+    const size_t given = p->out->n_positionals;
+    if (given < command->min_positionals)
+        return swg_error(SWG_USAGE, "%zu of %s%zu arguments given: %s", given,
+                         command->max_positionals > command->min_positionals ? "at least " : "",
+                         command->min_positionals, command->synopsis);
+    if (given > command->max_positionals)
+        return swg_error(SWG_USAGE, "unexpected argument \"%.*s\"", MAX_WORD_SHOWN,
+                         p->out->positionals[command->max_positionals]);
+    if (p->out->common.quiet && p->out->common.verbose)
+        return swg_error(SWG_USAGE, "options --quiet and --verbose exclude each other");
+    return SWG_OK;
+}
+
+swg_status swg_options_parse(const swg_command *command, const char *const *words, size_t count,
+                             swg_parsed *out)
+{
+    swg_status status = SWG_OK;
+    swg_parsed parsed = {0};
+    parser p = {.command = command, .words = words, .count = count, .out = &parsed};
+    p.seen = swg_arena_calloc(&parsed.arena, option_count(command), sizeof *p.seen);
+    parsed.positionals = swg_arena_calloc(&parsed.arena, count, sizeof *parsed.positionals);
+    parsed.arguments = swg_arena_calloc(&parsed.arena, command->arguments_bytes, 1);
+    if (!p.seen || !parsed.positionals || !parsed.arguments)
+        SWG_GO(SWG_NO_MEMORY);
+    SWG_GO(set_defaults(&p));
+    SWG_GO(parse_words(&p));
+    if (!parsed.common.help)
+        SWG_GO(check_complete(&p));
+    *out = parsed;
+    parsed = (swg_parsed){0};
+done:
+    swg_parsed_deinit(&parsed);
+    return status;
+}
+
+void swg_parsed_deinit(swg_parsed *parsed)
+{
+    swg_arena_deinit(&parsed->arena);
+    *parsed = (swg_parsed){0};
+}

@@ -1,0 +1,246 @@
+/* Loading a model from a checkpoint: match the architecture's tensor rows with the checkpoint's
+ * tensors, both ways, then read blocks of rows in parallel - decompressing, checking and repacking
+ * each block while it is in cache. */
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+#include "runtime/model_build.h"
+
+/* A piece of work: rows of one plane of one weight. */
+typedef struct load_block {
+    size_t tensor; /* in the source */
+    size_t plane;
+    swg_plane_kind kind;
+    swg_weight *weight;
+    uint64_t row_begin, n_rows;
+    size_t bytes;
+} load_block;
+
+typedef struct loader {
+    swg_source *source;
+    swg_model *model;
+    const swg_kernels *kernels;
+    const swg_progress *progress;
+    bool *is_used; /* [source tensors] */
+    load_block *blocks;
+    size_t n_blocks, blocks_capacity;
+    uint8_t **scratch; /* [threads], each of the largest block's bytes */
+    size_t scratch_bytes;
+    atomic_uint_fast64_t done_bytes;
+} loader;
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static swg_status check_shape(const swg_tensor_desc *desc, size_t n, size_t k, bool is_vector)
+{
+    const uint32_t rank = is_vector ? 1 : 2;
+    const bool matches = desc->rank == rank && desc->shape[0] == n &&
+                         (is_vector || desc->shape[1] == k);
+    if (matches)
+        return SWG_OK;
+    return swg_error(SWG_CORRUPT,
+                     "tensor %s has shape [%llu, %llu] (rank %u); the configuration means [%zu, %zu]",
+                     desc->name, (unsigned long long)(desc->rank ? desc->shape[0] : 0),
+                     (unsigned long long)(desc->rank > 1 ? desc->shape[1] : 1), desc->rank, n, k);
+}
+
+/* Read a small tensor of one dimension as floats. */
+static swg_status read_vector(loader *l, size_t tensor, size_t n, float *out)
+{
+    const swg_tensor_desc *desc = swg_source_tensor(l->source, tensor);
+    SWG_TRY(check_shape(desc, n, 1, true));
+    SWG_TRY(swg_source_read_f32(l->source, tensor, 0, 1, out));
+    l->is_used[tensor] = true;
+    l->model->load_bytes += swg_tensor_bytes(desc);
+    return SWG_OK;
+}
+
+static swg_status load_bias(loader *l, const char *weight_name, swg_weight *weight)
+{
+    char name[SWG_TENSOR_NAME_BYTES + 8];
+    const char *suffix = strrchr(weight_name, '.');
+    const size_t stem = suffix ? (size_t)(suffix - weight_name) : strlen(weight_name);
+    memcpy(name, weight_name, stem);
+    memcpy(name + stem, ".bias", sizeof ".bias");
+    const size_t tensor = swg_source_find(l->source, name);
+    if (tensor == SIZE_MAX)
+        return SWG_OK;
+    float *bias = swg_arena_calloc(&l->model->small, weight->n, sizeof *bias);
+    if (!bias)
+        return SWG_NO_MEMORY;
+    weight->bias = bias;
+    l->model->n_parameters += weight->n;
+    return read_vector(l, tensor, weight->n, bias);
+}
+
+/* Find and declare one weight; vectors are read at once. */
+static swg_status match_weight(loader *l, const swg_tensor_row *row, size_t layer)
+{
+    char name[SWG_TENSOR_NAME_BYTES];
+    swg_tensor_row_name(row->pattern, layer, name);
+    const size_t tensor = swg_source_find(l->source, name);
+    const swg_hparams *h = &l->model->hparams;
+    if (tensor == SIZE_MAX) {
+        const bool may_lack =
+            (row->flags & SWG_TENSOR_OPTIONAL) || ((row->flags & SWG_TENSOR_TIED) && h->tied_head);
+        return may_lack ? SWG_OK
+                        : swg_error(SWG_CORRUPT, "%s has no tensor %s",
+                                    swg_source_path(l->source), name);
+    }
+    if ((row->flags & SWG_TENSOR_TIED) && h->tied_head) {
+        /* Some checkpoints spell the tied head out; the embedding is what counts. */
+        l->is_used[tensor] = true;
+        return SWG_OK;
+    }
+    const swg_tensor_desc *desc = swg_source_tensor(l->source, tensor);
+    const bool is_vector = row->k == SWG_DIM_ONE;
+    SWG_TRY(check_shape(desc, swg_dim_size(h, row->n), swg_dim_size(h, row->k), is_vector));
+    const swg_status status = swg_model_declare(l->model, row, layer, desc->scheme);
+    if (status != SWG_OK)
+        return swg_error_context(status, "tensor %s", name);
+    l->is_used[tensor] = true;
+    swg_weight *weight = swg_model_slot(l->model, row->role, layer);
+    if (is_vector)
+        return read_vector(l, tensor, weight->n, (float *)weight->plain);
+    if (row->flags & SWG_TENSOR_MAY_BIAS)
+        SWG_TRY(load_bias(l, name, weight));
+    return SWG_OK;
+}
+
+static swg_status refuse_unused(loader *l)
+{
+    const swg_arch *arch = l->model->arch;
+    for (const char *const *pattern = arch->ignored; *pattern; pattern++)
+        for (int64_t layer = 0; layer < l->model->hparams.n_layers; layer++) {
+            char name[SWG_TENSOR_NAME_BYTES];
+            swg_tensor_row_name(*pattern, (size_t)layer, name);
+            const size_t tensor = swg_source_find(l->source, name);
+            if (tensor != SIZE_MAX)
+                l->is_used[tensor] = true;
+        }
+    for (size_t i = 0; i < swg_source_n_tensors(l->source); i++)
+        if (!l->is_used[i])
+            return swg_error(SWG_UNSUPPORTED,
+                             "tensor %s is not part of architecture %s with %lld layers",
+                             swg_source_tensor(l->source, i)->name, arch->name,
+                             (long long)l->model->hparams.n_layers);
+    return SWG_OK;
+}
+
+/* Cut one matrix into blocks of whole panels. */
+static swg_status add_blocks(loader *l, const swg_tensor_row *row, size_t layer)
+{
+    char name[SWG_TENSOR_NAME_BYTES];
+    swg_tensor_row_name(row->pattern, layer, name);
+    swg_weight *weight = swg_model_slot(l->model, row->role, layer);
+    if (weight->n == 0 || row->k == SWG_DIM_ONE)
+        return SWG_OK;
+    const size_t tensor = swg_source_find(l->source, name);
+    swg_plane planes[SWG_MAX_PLANES];
+    const size_t n_planes = swg_tensor_planes(swg_source_tensor(l->source, tensor), planes);
+    for (size_t p = 0; p < n_planes; p++) {
+        const uint64_t best = swg_source_rows_per_read(l->source, tensor, p);
+        const uint64_t step = swg_round_up(best ? best : 1, SWG_PANEL_ROWS);
+        for (uint64_t at = 0; at < planes[p].rows; at += step) {
+            SWG_TRY(swg_reserve((void **)&l->blocks, &l->blocks_capacity, l->n_blocks + 1,
+                                sizeof *l->blocks));
+            const uint64_t left = planes[p].rows - at;
+            const uint64_t n_rows = left < step ? left : step;
+            const load_block block = {.tensor = tensor, .plane = p, .kind = planes[p].kind,
+                                      .weight = weight, .row_begin = at, .n_rows = n_rows,
+                                      .bytes = (size_t)(n_rows * planes[p].row_bytes)};
+            l->blocks[l->n_blocks++] = block;
+            l->model->load_bytes += block.bytes;
+            if (block.bytes > l->scratch_bytes)
+                l->scratch_bytes = block.bytes;
+        }
+    }
+    return SWG_OK;
+}
+
+static swg_status load_one(void *context, size_t index)
+{
+    loader *l = context;
+    const load_block *block = &l->blocks[index];
+    const swg_packed *packed = &block->weight->packed;
+    void *target = l->scratch[swg_pool_thread_index()];
+    if (block->kind == SWG_PLANE_VALUES)
+        target = (uint8_t *)block->weight->plain + block->row_begin * (block->bytes / block->n_rows);
+    SWG_TRY(swg_source_read(l->source, block->tensor, block->plane, block->row_begin, block->n_rows,
+                            target));
+    const size_t row = (size_t)block->row_begin, n_rows = (size_t)block->n_rows;
+    if (block->kind == SWG_PLANE_CODES)
+        l->kernels->pack_codes(packed, row, n_rows, target);
+    else if (block->kind == SWG_PLANE_SCALES)
+        l->kernels->pack_scales(packed, row, n_rows, target);
+    else if (block->kind == SWG_PLANE_ZEROS)
+        l->kernels->pack_zeros(packed, row, n_rows, target);
+    const uint64_t done = atomic_fetch_add(&l->done_bytes, block->bytes) + block->bytes;
+    if (swg_pool_thread_index() == 0)
+        return swg_progress_step(l->progress, "loading", "B", done, l->model->load_bytes);
+    return SWG_OK;
+}
+
+static swg_status load_matrices(loader *l, swg_pool *pool)
+{
+    const swg_arch *arch = l->model->arch;
+    for (size_t i = 0; i < arch->n_tensors; i++)
+        for (size_t layer = 0; layer < swg_tensor_row_layers(l->model, &arch->tensors[i]); layer++)
+            SWG_TRY(add_blocks(l, &arch->tensors[i], layer));
+    const size_t n_threads = swg_pool_threads(pool);
+    SWG_TRY(SWG_NEW(l->scratch, n_threads));
+    for (size_t t = 0; t < n_threads; t++)
+        SWG_TRY(SWG_NEW_UNINIT(l->scratch[t], l->scratch_bytes));
+    return swg_pool_for(pool, l->n_blocks, load_one, l);
+}
+
+static swg_status load_all(loader *l, swg_pool *pool)
+{
+    const swg_arch *arch = l->model->arch;
+    for (size_t i = 0; i < arch->n_tensors; i++)
+        for (size_t layer = 0; layer < swg_tensor_row_layers(l->model, &arch->tensors[i]); layer++)
+            SWG_TRY(match_weight(l, &arch->tensors[i], layer));
+    SWG_TRY(refuse_unused(l));
+    SWG_TRY(swg_model_allocate(l->model));
+    return load_matrices(l, pool);
+}
+
+static void loader_deinit(loader *l, swg_pool *pool)
+{
+    for (size_t t = 0; l->scratch && t < swg_pool_threads(pool); t++)
+        swg_free(l->scratch[t]);
+    swg_free(l->scratch);
+    swg_free(l->blocks);
+    swg_free(l->is_used);
+}
+
+swg_status swg_model_load(swg_source *source, swg_pool *pool, const swg_progress *progress,
+                          swg_model **out)
+{
+    swg_status status = SWG_OK;
+    const double start = seconds_now();
+    loader l = {.source = source, .progress = progress};
+    size_t length;
+    const char *config = swg_source_config(source, &length);
+    SWG_GO(swg_kernels_best(&l.kernels));
+    status = swg_model_begin(config, length, &l.model);
+    if (status != SWG_OK) {
+        swg_error_context(status, "%s", swg_source_path(source));
+        goto done;
+    }
+    SWG_GO(SWG_NEW(l.is_used, swg_source_n_tensors(source)));
+    SWG_GO(load_all(&l, pool));
+    l.model->load_s = seconds_now() - start;
+    *out = l.model;
+    l.model = NULL;
+done:
+    swg_model_free(&l.model);
+    loader_deinit(&l, pool);
+    return status;
+}

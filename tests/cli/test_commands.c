@@ -1,0 +1,88 @@
+/* The real table of subcommands: what the engine relies on and the compiler cannot check. */
+#include "tests/harness.h"
+
+#include <string.h>
+
+#include "runtime/cli/options.h"
+
+static void check_option(const char *command, const swg_option *option)
+{
+    ck_assert_msg(option->name && option->help, "an option of %s lacks its name or help", command);
+    const char *last = option->help + strlen(option->help);
+    ck_assert_msg(*option->help && last[-1] != '.', "help of %s --%s is empty or ends in a stop",
+                  command, option->name);
+    const bool takes_value = option->kind != SWG_OPTION_IS_FLAG;
+    ck_assert_msg(takes_value == (option->metavar != NULL), "value name of %s --%s", command,
+                  option->name);
+    ck_assert_msg(strspn(option->name, "abcdefghijklmnopqrstuvwxyz0123456789-") ==
+                      strlen(option->name),
+                  "name of %s --%s", command, option->name);
+    ck_assert_msg((option->kind == SWG_OPTION_IS_CHOICE) == (option->choices != NULL),
+                  "choices of %s --%s", command, option->name);
+    if (option->kind == SWG_OPTION_IS_INT || option->kind == SWG_OPTION_IS_DOUBLE)
+        ck_assert_msg(option->min < option->max, "range of %s --%s", command, option->name);
+}
+
+static void check_distinct(const char *command, const swg_option *a, const swg_option *b)
+{
+    ck_assert_msg(strcmp(a->name, b->name) != 0, "%s has --%s twice", command, a->name);
+    ck_assert_msg(!a->letter || a->letter != b->letter, "%s: -%c is --%s and --%s", command,
+                  a->letter, a->name, b->name);
+}
+
+START_TEST(option_tables_are_sound)
+{
+    for (const swg_command *const *c = swg_cli_commands(); *c; c++)
+        for (size_t i = 0; i < (*c)->n_options; i++) {
+            check_option((*c)->name, &(*c)->options[i]);
+            for (size_t j = 0; j < i; j++)
+                check_distinct((*c)->name, &(*c)->options[i], &(*c)->options[j]);
+            for (size_t j = 0; j < SWG_N_COMMON_OPTIONS; j++)
+                check_distinct((*c)->name, &(*c)->options[i], &swg_common_options[j]);
+        }
+    for (size_t i = 0; i < SWG_N_COMMON_OPTIONS; i++)
+        check_option("swage", &swg_common_options[i]);
+}
+END_TEST
+
+START_TEST(commands_are_described)
+{
+    for (const swg_command *const *c = swg_cli_commands(); *c; c++) {
+        ck_assert_msg((*c)->run && (*c)->synopsis && (*c)->summary, "%s lacks a field", (*c)->name);
+        ck_assert_msg((*c)->n_examples > 0, "%s has no example", (*c)->name);
+        ck_assert_msg((*c)->min_positionals <= (*c)->max_positionals, "arguments of %s",
+                      (*c)->name);
+        for (size_t i = 0; i < (*c)->n_examples; i++) {
+            char start[64];
+            snprintf(start, sizeof start, "swage %s", (*c)->name);
+            ck_assert_msg(strstr((*c)->examples[i].command_line, start) != NULL,
+                          "example %zu of %s does not call it", i, (*c)->name);
+        }
+        for (const swg_command *const *other = swg_cli_commands(); other != c; other++)
+            ck_assert_str_ne((*other)->name, (*c)->name);
+    }
+}
+END_TEST
+
+/* With --help nothing else is asked for, so what is parsed here are the defaults. */
+START_TEST(defaults_are_within_their_own_limits)
+{
+    for (const swg_command *const *c = swg_cli_commands(); *c; c++) {
+        swg_parsed parsed;
+        const char *const words[] = {"--help"};
+        ck_ok(swg_options_parse(*c, words, 1, &parsed));
+        swg_parsed_deinit(&parsed);
+    }
+}
+END_TEST
+
+Suite *swg_test_suite(void)
+{
+    Suite *suite = suite_create("commands");
+    TCase *cases = tcase_create("commands");
+    tcase_add_test(cases, option_tables_are_sound);
+    tcase_add_test(cases, commands_are_described);
+    tcase_add_test(cases, defaults_are_within_their_own_limits);
+    suite_add_tcase(suite, cases);
+    return suite;
+}

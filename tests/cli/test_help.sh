@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# The command's own pages and exit codes: --help, --version, man page, completions, bad usage.
+. tests/cli/lib.sh
+
+expect_exit 0 "swage --help" "$SWAGE" --help
+expect_match "help shows the usage" "$stdout" '^Usage: swage COMMAND'
+check "help says nothing on standard error" [ -z "$stderr" ]
+long=$(awk 'length > 80' "$scratch/stdout")
+check "help fits 80 columns: $long" [ -z "$long" ]
+expect_exit 0 "swage -h" "$SWAGE" -h
+expect_exit 0 "swage help" "$SWAGE" help
+expect_match "help without a command is the program's" "$stdout" '^Usage: swage COMMAND'
+
+expect_exit 0 "swage --version" "$SWAGE" --version
+expect_match "version" "$stdout" '^swage [0-9]+\.[0-9]+\.[0-9]+$'
+expect_exit 0 "swage --version --json" "$SWAGE" --version --json
+expect_match "version as JSON" "$stdout" '"version": "[0-9]+\.[0-9]+\.[0-9]+"'
+expect_exit 0 "swage --json --version" "$SWAGE" --json --version
+
+# Wrong usage: exit 2, one sentence and a pointer to the help on standard error, nothing on stdout.
+usage() { # NAME PATTERN ARGUMENTS...
+  local name=$1 pattern=$2
+  shift 2
+  expect_exit 2 "$name" "$SWAGE" "$@"
+  expect_match "$name" "$stderr" "$pattern"
+  check "$name keeps standard output empty" [ -z "$stdout" ]
+  check "$name takes one sentence and one pointer" [ "$(wc -l <"$scratch/stderr")" -eq 2 ]
+}
+usage "no arguments" 'no command is given.see swage --help$'
+usage "unknown command" 'unknown command "hlep"; did you mean help\?' hlep
+usage "unknown command, nothing near" 'unknown command "zzzzzzzz"' zzzzzzzz
+usage "empty command" 'unknown command ""' ''
+usage "unknown option" 'unknown option --versoin; did you mean --version\?' --versoin
+usage "unknown letter" 'unknown option -Z' -Z
+usage "bad choice" '"bahs" is not one of bash\|zsh\|fish; did you mean bash\?' --completion bahs
+usage "option given twice" 'option --json is given twice' --json --json
+usage "argument of --help" 'option --help takes no value' --help=1
+expect_exit 2 "help of an unknown command" "$SWAGE" help nothing
+expect_match "help of an unknown command" "$stderr" 'unknown command "nothing"'
+expect_exit 2 "options alone" "$SWAGE" --quiet
+
+# Output that cannot be written.
+expect_exit 6 "full disk" bash -c "$SWAGE --help >/dev/full"
+expect_match "full disk" "$stderr" 'cannot write to standard output: No space left'
+expect_exit 6 "closed standard output" bash -c "$SWAGE --help >&-"
+expect_exit 6 "reader gone, SIGPIPE ignored" \
+  bash -c "trap '' PIPE; { sleep 0.1; $SWAGE --man; echo \$? >$scratch/code; } 2>/dev/null | true; exit \$(cat $scratch/code)"
+expect_exit 141 "reader gone" bash -c "set -o pipefail; { sleep 0.1; exec $SWAGE --man; } | true"
+check "dying of a broken pipe is silent" [ -z "$stderr" ]
+
+# Every command: help by both ways is the same text, fits, and names the common options.
+commands=$("$SWAGE" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p')
+for command in $commands; do
+  expect_exit 0 "swage $command --help" "$SWAGE" "$command" --help
+  expect_match "help of $command" "$stdout" "^Usage: swage $command"
+  expect_match "help of $command has the common options" "$stdout" '--no-progress'
+  long=$(awk 'length > 80 && !/^  swage |^Usage: /' "$scratch/stdout")
+  check "help of $command fits 80 columns: $long" [ -z "$long" ]
+  [ "$command" = help ] && continue
+  check "help $command = $command --help" [ "$("$SWAGE" help "$command")" = "$stdout" ]
+  expect_exit 2 "$command with an unknown option" "$SWAGE" "$command" --no-such-option
+  expect_match "$command names itself in an error" "$stderr" "^swage $command: unknown option"
+done
+
+# Generated pages.
+"$SWAGE" --man >"$scratch/swage.1"
+check "the man page begins with its title" grep -q '^\.TH SWAGE 1' "$scratch/swage.1"
+for heading in NAME SYNOPSIS DESCRIPTION COMMANDS 'COMMON OPTIONS' 'EXIT STATUS' ENVIRONMENT EXAMPLES; do
+  check "the man page has $heading" grep -qx ".SH $heading" "$scratch/swage.1"
+done
+if command -v groff >/dev/null; then
+  warnings=$(groff -man -ww -z -Tutf8 "$scratch/swage.1" 2>&1)
+  check "the man page is clean roff: $warnings" [ -z "$warnings" ]
+else
+  skip "groff is absent: the man page's roff is not checked"
+fi
+for shell in bash zsh fish; do
+  expect_exit 0 "completion for $shell" "$SWAGE" --completion "$shell"
+  if command -v "$shell" >/dev/null; then
+    check "completion for $shell parses" "$shell" -n "$scratch/stdout"
+  else
+    skip "$shell is absent: its completion script is not parsed"
+  fi
+done
+
+# What bash offers for a half-typed line.
+complete_line() { # WORDS..., the last one half-typed
+  bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _swage; echo "${COMPREPLY[*]}"' \
+    "$scratch/completion.bash" "$@"
+}
+"$SWAGE" --completion bash >"$scratch/completion.bash"
+check "bash completes commands" [ "$(complete_line swage hel)" = help ]
+check "bash completes options" [ "$(complete_line swage --vers)" = --version ]
+check "bash completes shells" [ "$(complete_line swage --completion z)" = zsh ]
+check "bash completes choices" [ "$(complete_line swage any --color al)" = always ]
+check "bash completes choices behind =" [ "$(complete_line swage any --color = ne)" = never ]
+
+# Start-up: a command line tool answers at once. The least of several runs, so that a busy machine
+# does not decide; sanitizers start too slowly to be measured.
+if "$SWAGE" --version --json | grep -q '"sanitizers": null'; then
+  best=1000000
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    start=$(date +%s%N)
+    "$SWAGE" --help >/dev/null
+    took=$((($(date +%s%N) - start) / 1000))
+    [ "$took" -lt "$best" ] && best=$took
+  done
+  echo "swage --help takes $best us, the shell's part included"
+  check "swage --help takes less than 10 ms" [ "$best" -lt 10000 ]
+else
+  skip "a build with sanitizers: the start-up time is not checked"
+fi
+finish

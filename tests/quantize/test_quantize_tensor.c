@@ -1,0 +1,257 @@
+/* Whole matrices: planes against the statistics and against a decoder of its own, the same bytes
+ * for any number of threads, refusals, failing allocations. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "quantize/quantize.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/numeric.h"
+#include "tests/harness.h"
+
+typedef struct matrix {
+    float *x;
+    uint64_t rows, cols;
+    uint64_t fail_row; /* reading it fails; UINT64_MAX = never */
+} matrix;
+
+static matrix matrix_of(uint64_t rows, uint64_t cols)
+{
+    matrix m = {.rows = rows, .cols = cols, .fail_row = UINT64_MAX};
+    ck_ok(SWG_NEW_UNINIT(m.x, rows * cols));
+    swg_rng rng = swg_rng_seeded(swg_test_seed() + rows * 31 + cols);
+    for (size_t i = 0; i < rows * cols; i++)
+        m.x[i] = 0.04f * swg_rng_normal(&rng);
+    return m;
+}
+
+static swg_status read_rows(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
+{
+    const matrix *m = context;
+    ck_assert_uint_le(row_begin + n_rows, m->rows);
+    if (m->fail_row >= row_begin && m->fail_row < row_begin + n_rows)
+        return swg_error(SWG_IO, "row %llu cannot be read", (unsigned long long)m->fail_row);
+    memcpy(out, m->x + row_begin * m->cols, n_rows * m->cols * sizeof *out);
+    return SWG_OK;
+}
+
+typedef struct result {
+    void *planes[SWG_MAX_PLANES];
+    swg_plane layout[SWG_MAX_PLANES];
+    size_t n_planes;
+    swg_quant_stats stats;
+} result;
+
+static void result_deinit(result *r)
+{
+    for (size_t i = 0; i < r->n_planes; i++)
+        SWG_FREE(r->planes[i]);
+}
+
+static swg_status quantize(matrix *m, swg_scheme scheme, uint64_t rows_per_read, size_t n_threads,
+                           result *out)
+{
+    const swg_tensor_desc desc = {
+        .name = "w", .scheme = scheme, .rank = 2, .shape = {m->rows, m->cols}};
+    const swg_quantize_job job = {.name = "w",
+                                  .rows = m->rows,
+                                  .cols = m->cols,
+                                  .scheme = scheme,
+                                  .read_rows = read_rows,
+                                  .context = m,
+                                  .rows_per_read = rows_per_read};
+    swg_quantize_job pooled = job;
+    swg_status status = SWG_OK;
+    *out = (result){0};
+    out->n_planes = swg_tensor_planes(&desc, out->layout);
+    for (size_t i = 0; i < out->n_planes; i++) {
+        uint8_t *plane;
+        SWG_GO(SWG_NEW_UNINIT(plane, out->layout[i].bytes));
+        out->planes[i] = plane;
+        memset(plane, 0xa5, out->layout[i].bytes);
+    }
+    if (n_threads)
+        SWG_GO(swg_pool_new(n_threads, &pooled.pool));
+    SWG_GO(swg_quantize_tensor(SWG_QUANT_rtn, &pooled, out->planes, &out->stats));
+done:
+    swg_pool_free(&pooled.pool);
+    if (status != SWG_OK)
+        result_deinit(out);
+    return status;
+}
+
+/* w[r][c] by tensor.h's definition. */
+static double value_at(const result *r, swg_scheme scheme, uint64_t cols, uint64_t row,
+                       uint64_t col)
+{
+    const uint8_t *codes = (const uint8_t *)r->planes[0] + row * r->layout[0].row_bytes;
+    const int code = scheme.bits == 8 ? codes[col] : codes[col / 2] >> (col % 2 * 4) & 15;
+    const size_t n_groups = scheme.group ? (cols + scheme.group - 1) / scheme.group : 1;
+    const size_t at = row * n_groups + (scheme.group ? col / scheme.group : 0);
+    const int zero =
+        scheme.asymmetric ? ((const uint8_t *)r->planes[2])[at] : 1 << (scheme.bits - 1);
+    return (double)(swg_float_load(scheme.dtype, r->planes[1], at) * (float)(code - zero));
+}
+
+static void check_matrix(uint64_t rows, uint64_t cols, swg_scheme scheme)
+{
+    matrix m = matrix_of(rows, cols);
+    result r;
+    ck_ok(quantize(&m, scheme, 0, 0, &r));
+    double signal = 0, noise = 0, largest = 0;
+    for (uint64_t row = 0; row < rows; row++)
+        for (uint64_t col = 0; col < cols; col++) {
+            const double w = (double)m.x[row * cols + col];
+            const double d = value_at(&r, scheme, cols, row, col) - w;
+            signal += w * w;
+            noise += d * d;
+            largest = fmax(largest, fabs(d));
+        }
+    if (scheme.bits == 4 && cols % 2) /* the padding nibble is 0 */
+        for (uint64_t row = 0; row < rows; row++)
+            ck_assert_uint_lt(((uint8_t *)r.planes[0])[row * r.layout[0].row_bytes + cols / 2], 16);
+    ck_assert_double_eq_tol(swg_quant_relative_error(&r.stats), sqrt(noise / signal), 1e-9);
+    ck_assert_double_eq_tol(r.stats.signal, signal, 1e-9 * signal);
+    ck_assert_double_eq(r.stats.max_abs_error, largest);
+    ck_assert_uint_eq(r.stats.elems, rows * cols);
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < r.n_planes; i++)
+        bytes += r.layout[i].bytes;
+    ck_assert_uint_eq(r.stats.bytes, bytes);
+    ck_assert_double_eq_tol(swg_quant_bits_per_weight(&r.stats),
+                            8.0 * (double)bytes / (double)(rows * cols), 1e-12);
+    if (noise > 0)
+        ck_assert_double_eq_tol(swg_quant_snr_db(&r.stats), 10 * log10(signal / noise), 1e-6);
+    /* Fewer levels for more weights lose more; these bounds hold with a wide margin. */
+    ck_assert_double_lt(sqrt(noise / signal), scheme.bits == 8 ? 0.03 : 0.2);
+    result_deinit(&r);
+    swg_free(m.x);
+}
+
+START_TEST(planes_hold_what_the_statistics_say)
+{
+    static const uint64_t shapes[][2] = {{1, 1}, {3, 33}, {17, 64}, {5, 255}, {9, 1001}};
+    static const uint32_t groups[] = {0, 32, 64, 128, 256};
+    static const swg_dtype types[] = {SWG_F16, SWG_BF16, SWG_F32};
+    for (size_t s = 0; s < 5; s++)
+        for (size_t g = 0; g < 5; g++)
+            for (int kind = 0; kind < 12; kind++)
+                check_matrix(shapes[s][0], shapes[s][1],
+                             (swg_scheme){.bits = kind % 2 ? 4 : 8,
+                                          .asymmetric = kind / 2 % 2,
+                                          .dtype = types[kind / 4],
+                                          .group = groups[g]});
+}
+END_TEST
+
+START_TEST(bytes_do_not_depend_on_threads)
+{
+    static const size_t threads[] = {1, 2, 5};
+    matrix m = matrix_of(700, 520); /* several blocks */
+    for (int asymmetric = 0; asymmetric < 2; asymmetric++) {
+        const swg_scheme scheme = {
+            .bits = 4, .asymmetric = asymmetric, .dtype = SWG_F16, .group = 64};
+        result alone;
+        ck_ok(quantize(&m, scheme, 0, 0, &alone));
+        for (size_t t = 0; t < 3; t++) {
+            result r;
+            ck_ok(quantize(&m, scheme, 0, threads[t], &r));
+            for (size_t i = 0; i < r.n_planes; i++)
+                ck_assert_mem_eq(r.planes[i], alone.planes[i], r.layout[i].bytes);
+            ck_assert_mem_eq(&r.stats, &alone.stats, sizeof r.stats);
+            result_deinit(&r);
+        }
+        result r; /* the size of reads changes the order of statistics, never the planes */
+        ck_ok(quantize(&m, scheme, 48, 2, &r));
+        for (size_t i = 0; i < r.n_planes; i++)
+            ck_assert_mem_eq(r.planes[i], alone.planes[i], r.layout[i].bytes);
+        result_deinit(&r);
+        result_deinit(&alone);
+    }
+    swg_free(m.x);
+}
+END_TEST
+
+START_TEST(bad_weights_are_named)
+{
+    matrix m = matrix_of(300, 300);
+    const swg_scheme scheme = {.bits = 4, .dtype = SWG_F16, .group = 64};
+    result r;
+    m.x[250 * 300 + 70] = NAN;
+    ck_status_is(SWG_CORRUPT, quantize(&m, scheme, 0, 2, &r));
+    ck_assert_str_eq(swg_error_message(),
+                     "tensor w, row 250, columns 64 to 127: weight 6 of the group is not a number");
+    m.x[250 * 300 + 70] = 1e9f;
+    ck_status_is(SWG_UNSUPPORTED, quantize(&m, scheme, 0, 2, &r));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "tensor w, row 250, columns 64 to 127"));
+    m.fail_row = 299;
+    m.x[250 * 300 + 70] = 0;
+    ck_status_is(SWG_IO, quantize(&m, scheme, 0, 2, &r));
+    m.fail_row = UINT64_MAX;
+    ck_status_is(SWG_UNSUPPORTED,
+                 quantize(&m, (swg_scheme){.bits = 5, .dtype = SWG_F16}, 0, 0, &r));
+    ck_status_is(SWG_UNSUPPORTED, quantize(&m, (swg_scheme){.bits = 4, .dtype = SWG_I8}, 0, 0, &r));
+    swg_free(m.x);
+}
+END_TEST
+
+START_TEST(methods_are_found_by_name)
+{
+    swg_quant_method method;
+    ck_ok(swg_quant_method_find("rtn", &method));
+    ck_assert_int_eq(method, SWG_QUANT_rtn);
+    ck_assert_str_eq(swg_quant_method_name(method), "rtn");
+    ck_assert_str_ne(swg_quant_method_meaning(method), "");
+    ck_status_is(SWG_USAGE, swg_quant_method_find("rtm", &method));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "rtn"));
+}
+END_TEST
+
+START_TEST(statistics_add_up)
+{
+    swg_quant_stats sum = {0};
+    ck_assert_double_eq(swg_quant_relative_error(&sum), 0);
+    ck_assert(isinf(swg_quant_snr_db(&sum)));
+    ck_assert_double_eq(swg_quant_bits_per_weight(&sum), 0);
+    const swg_quant_stats a = {
+        .elems = 8, .bytes = 6, .signal = 50, .noise = 0.5, .max_abs_error = 0.25};
+    swg_quant_stats_add(&sum, &a);
+    swg_quant_stats_add(&sum, &a);
+    ck_assert_double_eq_tol(swg_quant_relative_error(&sum), 0.1, 1e-15);
+    ck_assert_double_eq_tol(swg_quant_snr_db(&sum), 20, 1e-12);
+    ck_assert_double_eq(swg_quant_bits_per_weight(&sum), 6);
+    ck_assert_double_eq(sum.max_abs_error, 0.25);
+}
+END_TEST
+
+static swg_status quantize_once(void *context)
+{
+    result r;
+    SWG_TRY(
+        quantize(context, (swg_scheme){.bits = 4, .asymmetric = true, .dtype = SWG_F16}, 0, 2, &r));
+    result_deinit(&r);
+    return SWG_OK;
+}
+
+START_TEST(lack_of_memory_is_an_error)
+{
+    matrix m = matrix_of(20, 40);
+    swg_test_each_allocation_fails(quantize_once, &m);
+    swg_free(m.x);
+}
+END_TEST
+
+Suite *swg_test_suite(void)
+{
+    Suite *suite = suite_create("quantize_tensor");
+    TCase *c = tcase_create("matrices");
+    tcase_set_timeout(c, 120);
+    tcase_add_test(c, planes_hold_what_the_statistics_say);
+    tcase_add_test(c, bytes_do_not_depend_on_threads);
+    tcase_add_test(c, bad_weights_are_named);
+    tcase_add_test(c, methods_are_found_by_name);
+    tcase_add_test(c, statistics_add_up);
+    tcase_add_test(c, lack_of_memory_is_an_error);
+    suite_add_tcase(suite, c);
+    return suite;
+}
