@@ -216,6 +216,9 @@ swg_status swg_source_add_metadata(swg_source *source, const char *key, const ch
     if (source->n_metadata == SWG_MAX_METADATA)
         return swg_error(SWG_UNSUPPORTED, "%s has more than %d metadata entries", source->path,
                          SWG_MAX_METADATA);
+    for (size_t i = 0; i < source->n_metadata; i++)
+        if (strcmp(source->metadata[2 * i], key) == 0)
+            return swg_error(SWG_CORRUPT, "%s has two metadata entries of one name", source->path);
     SWG_TRY(swg_reserve((void **)&source->metadata, &source->metadata_capacity,
                         2 * source->n_metadata + 2, sizeof *source->metadata));
     const char *const key_copy = swg_arena_strndup(&source->arena, key, strlen(key));
