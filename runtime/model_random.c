@@ -81,7 +81,7 @@ swg_status swg_model_random(const char *config, size_t length, swg_scheme scheme
     const swg_arch *arch = model->arch;
     for (size_t i = 0; i < arch->n_tensors; i++) {
         const swg_tensor_row *row = &arch->tensors[i];
-        if ((row->flags & SWG_TENSOR_OPTIONAL) ||
+        if (!swg_tensor_row_applies(model, row) || (row->flags & SWG_TENSOR_OPTIONAL) ||
             ((row->flags & SWG_TENSOR_TIED) && model->hparams.tied_head))
             continue;
         for (size_t layer = 0; layer < swg_tensor_row_layers(model, row); layer++)
@@ -91,7 +91,7 @@ swg_status swg_model_random(const char *config, size_t length, swg_scheme scheme
     for (size_t i = 0; i < arch->n_tensors; i++)
         for (size_t layer = 0; layer < swg_tensor_row_layers(model, &arch->tensors[i]); layer++) {
             swg_weight *weight = swg_model_slot(model, arch->tensors[i].role, layer);
-            if (weight->n > 0)
+            if (weight->n > 0 && swg_tensor_row_applies(model, &arch->tensors[i]))
                 SWG_GO(fill_weight(weight, seed + (i << 40) + (layer << 28), pool));
         }
     *out = model;

@@ -185,14 +185,14 @@ static bool may_join(const swg_exec *exec, const swg_weight *a, const swg_weight
            (!uses_panels(exec, a) || a->packed.group == b->packed.group);
 }
 
-void swg_cpu_linears(swg_exec *exec, size_t n_tokens, swg_value x, size_t count,
-                     const swg_weight *const *weights, const swg_value *y)
+void swg_cpu_linears(swg_exec *exec, swg_value x, size_t count, const swg_weight *const *weights,
+                     const swg_value *y)
 {
     for (size_t begin = 0; begin < count;) {
         size_t end = begin + 1;
         while (end < count && may_join(exec, weights[begin], weights[end]))
             end++;
-        linear_job job = {.exec = exec, .n_tokens = n_tokens, .x = x, .count = end - begin,
+        linear_job job = {.exec = exec, .n_tokens = exec->n_rows, .x = x, .count = end - begin,
                           .weights = weights + begin, .y = y + begin};
         const bool in_panels = uses_panels(exec, weights[begin]);
         if (in_panels)
