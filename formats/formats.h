@@ -44,6 +44,9 @@ void swg_source_close(swg_source **source); /* NULL inside is accepted */
 const char *swg_source_format(const swg_source *source); /* "safetensors", "llama2c", "swg" */
 const char *swg_source_path(const swg_source *source);   /* as given to open */
 
+/* Whether `path` is one of the files that the checkpoint is read from. */
+bool swg_source_reads(const swg_source *source, const char *path);
+
 /* Tensors, sorted by name bytes; the description lives as long as the source. */
 size_t swg_source_n_tensors(const swg_source *source);
 const swg_tensor_desc *swg_source_tensor(const swg_source *source, size_t index);
@@ -86,6 +89,7 @@ typedef struct swg_file_view {
     size_t length;
 } swg_file_view;
 size_t swg_source_n_files(const swg_source *source);
+const char *swg_source_file_name(const swg_source *source, size_t index); /* loads nothing */
 swg_status swg_source_file(swg_source *source, size_t index, swg_file_view *out);
 /* By name; SWG_FAILED with a sentence when there is none. */
 swg_status swg_source_find_file(swg_source *source, const char *name, swg_file_view *out);

@@ -111,7 +111,7 @@ static swg_status check_hex4(checker *c, uint32_t *out)
 
 static swg_status check_unicode_escape(checker *c)
 {
-    uint32_t code, low;
+    uint32_t code = 0, low = 0;
     SWG_TRY(check_hex4(c, &code));
     if (code == 0)
         return fail(c, "\\u0000 is not accepted");

@@ -252,6 +252,14 @@ const char *swg_source_path(const swg_source *source)
     return source->path;
 }
 
+bool swg_source_reads(const swg_source *source, const char *path)
+{
+    for (size_t i = 0; i < source->n_inputs; i++)
+        if (swg_path_is_same(source->inputs[i], path))
+            return true;
+    return false;
+}
+
 size_t swg_source_n_tensors(const swg_source *source)
 {
     return source->n_tensors;
@@ -334,6 +342,11 @@ void swg_source_release(swg_source *source, size_t tensor)
 size_t swg_source_n_files(const swg_source *source)
 {
     return source->n_files;
+}
+
+const char *swg_source_file_name(const swg_source *source, size_t index)
+{
+    return source->files[index].name;
 }
 
 swg_status swg_source_file(swg_source *source, size_t index, swg_file_view *out)

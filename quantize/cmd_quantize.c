@@ -91,6 +91,36 @@ static swg_status resolve(const arguments *a, swg_quantize_recipe *out)
     return swg_quant_method_find(a->method, &out->method);
 }
 
+/* The tensor name, else the part of one, that the user may have meant; NULL = none is near. Lives
+ * in the arena. */
+static swg_status nearest_name(const char *pattern, const swg_tensor_desc *tensors, size_t n,
+                               swg_arena *arena, const char **out)
+{
+    void *block = NULL; /* of n_words pointers */
+    size_t n_words = 0, capacity = 0;
+    swg_status status = SWG_OK;
+    *out = NULL;
+    for (int by_part = 0; by_part < 2 && !*out; by_part++) {
+        n_words = 0;
+        for (size_t i = 0; i < n; i++) {
+            const char *name = tensors[i].name;
+            while (*name) {
+                const size_t length = by_part ? strcspn(name, ".") : strlen(name);
+                SWG_GO(swg_reserve(&block, &capacity, n_words + 1, sizeof(char *)));
+                const char **words = block;
+                words[n_words] = swg_arena_strndup(arena, name, length);
+                if (!words[n_words++])
+                    SWG_GO(SWG_NO_MEMORY);
+                name += length + (name[length] == '.');
+            }
+        }
+        *out = swg_nearest_word(pattern, block, n_words);
+    }
+done:
+    swg_free(block);
+    return status;
+}
+
 /* Set the bits of all tensors that match; a pattern without any is a mistake of the user's. */
 static swg_status apply_pattern(const char *option, const char *pattern, uint8_t bits,
                                 const swg_tensor_desc *tensors, size_t n, uint8_t *overrides)
@@ -103,14 +133,14 @@ static swg_status apply_pattern(const char *option, const char *pattern, uint8_t
         }
     if (matched)
         return SWG_OK;
-    const char **names;
-    SWG_TRY(SWG_NEW(names, n));
-    for (size_t i = 0; i < n; i++)
-        names[i] = tensors[i].name;
-    const char *near = swg_nearest_word(pattern, names, n);
-    swg_free(names);
-    return swg_error(SWG_USAGE, "--%s %s matches none of the %zu tensors%s%s", option, pattern, n,
-                     near ? "; the nearest is " : "", near ? near : "");
+    swg_arena arena = {0};
+    const char *near;
+    swg_status status = nearest_name(pattern, tensors, n, &arena, &near);
+    if (status == SWG_OK)
+        status = swg_error(SWG_USAGE, "--%s %s matches none of the %zu tensors%s%s", option,
+                           pattern, n, near ? "; the nearest is " : "", near ? near : "");
+    swg_arena_deinit(&arena);
+    return status;
 }
 
 /* "PATTERN=N"; the pattern is cut off in `pattern` [SWG_MAX_NAME + 1]. */

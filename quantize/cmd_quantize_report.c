@@ -1,11 +1,8 @@
 /* See cmd_quantize_report.h. */
 #include "quantize/cmd_quantize_report.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
-
-#include "runtime/base/mem.h"
 
 /* --- Recipe and provenance ---------------------------------------------------------------------
  */
@@ -45,34 +42,12 @@ static void write_recipe(swg_json_writer *json, const swg_quantize_recipe *recip
     swg_json_end_object(json);
 }
 
-/* The elements of a JSON array's text, without the brackets around them. */
-static const char *array_items(const char *text, size_t *length)
-{
-    const char *begin = strchr(text, '['), *end = strrchr(text, ']');
-    if (!begin || !end || end <= begin) {
-        *length = 0;
-        return "";
-    }
-    begin++;
-    while (begin < end && isspace((unsigned char)*begin))
-        begin++;
-    while (end > begin && isspace((unsigned char)end[-1]))
-        end--;
-    *length = (size_t)(end - begin);
-    return begin;
-}
-
 swg_status swg_quantize_provenance(swg_source *source, const swg_quantize_recipe *recipe,
                                    char **out)
 {
     char fingerprint[33];
     SWG_TRY(swg_source_fingerprint(source, fingerprint));
-    size_t length;
-    const char *items = array_items(swg_source_provenance(source), &length);
     swg_json_writer json = {.compact = true};
-    swg_json_begin_array(&json, NULL);
-    if (length)
-        swg_json_raw(&json, NULL, items, length);
     swg_json_begin_object(&json, NULL);
     swg_json_string(&json, "step", "quantize");
     swg_json_string(&json, "tool", "swage");
@@ -80,10 +55,9 @@ swg_status swg_quantize_provenance(swg_source *source, const swg_quantize_recipe
     write_recipe(&json, recipe);
     swg_json_string(&json, "input_fingerprint", fingerprint);
     swg_json_end_object(&json);
-    swg_json_end_array(&json);
     swg_status status = swg_strbuf_status(&json.out);
-    if (status == SWG_OK && !(*out = swg_strdup(swg_strbuf_text(&json.out))))
-        status = SWG_NO_MEMORY;
+    if (status == SWG_OK)
+        status = swg_provenance_append(source, swg_strbuf_text(&json.out), out);
     swg_json_deinit(&json);
     return status;
 }
@@ -253,7 +227,7 @@ swg_status swg_quantize_print_json(const swg_cli *cli, const swg_quantize_result
     swg_json_uint(&json, "tensors_quantized", r->plan->n_quantized);
     swg_json_uint(&json, "parameters", sum.parameters);
     swg_json_uint(&json, "input_tensor_bytes", sum.input_bytes);
-    swg_json_uint(&json, "raw_bytes", r->plan->bytes);
+    swg_json_uint(&json, "output_tensor_bytes", r->plan->bytes);
     swg_json_uint(&json, "file_bytes", r->file_bytes);
     swg_json_bool(&json, "file_bytes_is_exact", r->is_exact);
     swg_json_double(&json, "file_bits_per_parameter", bits_each(r->file_bytes, sum.parameters));

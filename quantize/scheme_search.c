@@ -60,10 +60,14 @@ static inline __attribute__((always_inline)) sums pass(const float *restrict x,
 {
     float rr[LANES] = {0}, rc[LANES] = {0}, cc[LANES] = {0};
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
+    for (; i + LANES <= n; i += LANES) {
+        /* Left alone at -O3, compilers unroll this loop before they see that it is a vector: half
+         * the speed. */
+#pragma GCC unroll 1
         for (size_t l = 0; l < LANES; l++)
             add_one(x[i + l], is_weighted ? w[i + l] : 1, is_weighted, scale, low, high, &rr[l],
                     &rc[l], &cc[l]);
+    }
     for (size_t l = 0; i + l < n; l++)
         add_one(x[i + l], is_weighted ? w[i + l] : 1, is_weighted, scale, low, high, &rr[l], &rc[l],
                 &cc[l]);

@@ -46,15 +46,19 @@ V16_INLINE v16 v16_load(const float *p)
 }
 V16_INLINE v16 v16_load_n(const float *p, size_t n)
 {
-    return _mm512_maskz_loadu_ps(v16_first(n), p);
+    return n >= 16 ? v16_load(p) : _mm512_maskz_loadu_ps(v16_first(n), p);
 }
 V16_INLINE void v16_store(float *p, v16 x)
 {
     _mm512_storeu_ps(p, x);
 }
+/* Whole vectors go unmasked: masked stores are slower, and loads from them cannot be forwarded. */
 V16_INLINE void v16_store_n(float *p, v16 x, size_t n)
 {
-    _mm512_mask_storeu_ps(p, v16_first(n), x);
+    if (n >= 16)
+        v16_store(p, x);
+    else
+        _mm512_mask_storeu_ps(p, v16_first(n), x);
 }
 V16_INLINE v16 v16_first_of(v16 x, v16 otherwise, size_t n)
 {
@@ -128,11 +132,14 @@ V16_INLINE v16 v16_odds(v16 a)
 {
     return _mm512_movehdup_ps(a);
 }
-/* a0 b0 a1 b1 ... a7 b7 of the first n (up to 8) elements of two arrays. */
+/* a0 b0 a1 b1 ... a7 b7 of the first n (up to 8) elements of two arrays. Half-width loads: a masked
+ * load that reaches into an unmapped page is correct but takes a slow path. */
 V16_INLINE v16 v16_zip_n(const float *a, const float *b, size_t n)
 {
     const __m512i order = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    return _mm512_permutex2var_ps(v16_load_n(a, n), order, v16_load_n(b, n));
+    const __m256 x = _mm256_maskz_loadu_ps((__mmask8)v16_first(n), a);
+    const __m256 y = _mm256_maskz_loadu_ps((__mmask8)v16_first(n), b);
+    return _mm512_permutex2var_ps(_mm512_castps256_ps512(x), order, _mm512_castps256_ps512(y));
 }
 /* The sum of 16 lanes, l += l + 8, l += l + 4, l += l + 2, l += l + 1; the largest lane. */
 V16_INLINE float v16_fold(v16 x)

@@ -24,7 +24,8 @@ struct swg_file_writer {
     int fd;
     int slot; /* in open_writers */
     bool force, is_sealed;
-    uint64_t position; /* end of what was appended */
+    uint64_t position;        /* end of what was appended */
+    atomic_uint_fast64_t end; /* of everything written, also by swg_file_write_at */
 };
 
 static _Atomic(const char *) open_writers[MAX_OPEN_WRITERS];
@@ -163,9 +164,13 @@ char *swg_path_dirname(const char *path)
 static swg_status resolve_target(const char *path, bool force, char **out)
 {
     struct stat info;
+    if (*path == '\0')
+        return swg_error(SWG_USAGE, "the name of the output is empty");
     if (stat(path, &info) != 0) {
         if (errno != ENOENT && errno != ENOTDIR)
             return io_error("examine", path);
+        if (lstat(path, &info) == 0)
+            return swg_error(SWG_USAGE, "output %s is a symbolic link to nothing", path);
         *out = swg_strdup(path);
         return *out ? SWG_OK : SWG_NO_MEMORY;
     }
@@ -211,11 +216,13 @@ swg_status swg_file_create(const char *path, bool force, uint64_t size_hint, swg
     swg_status status = SWG_OK;
     swg_file_writer *writer = NULL;
     SWG_GO(SWG_NEW(writer, 1));
-    *writer = (swg_file_writer){.fd = -1, .slot = -1, .force = force};
+    writer->fd = writer->slot = -1;
+    writer->force = force;
     SWG_GO(resolve_target(path, force, &writer->path));
     SWG_GO(open_temporary(writer));
     if (size_hint > 0 && size_hint <= INT64_MAX) {
-        const int failure = count_call() ? posix_fallocate(writer->fd, 0, (off_t)size_hint) : ENOSPC;
+        const int failure =
+            count_call() ? posix_fallocate(writer->fd, 0, (off_t)size_hint) : ENOSPC;
         /* File systems without preallocation say so; that is no reason to fail. */
         if (failure == ENOSPC || failure == EFBIG) {
             errno = failure;
@@ -233,6 +240,8 @@ swg_status swg_file_write_at(swg_file_writer *writer, uint64_t offset, const voi
                              size_t bytes)
 {
     const uint8_t *at = data;
+    if (bytes == 0)
+        return SWG_OK;
     while (bytes > 0) {
         const size_t step = bytes < (1u << 30) ? bytes : 1u << 30;
         const ssize_t written =
@@ -245,6 +254,9 @@ swg_status swg_file_write_at(swg_file_writer *writer, uint64_t offset, const voi
         bytes -= (size_t)written;
         offset += (uint64_t)written;
     }
+    uint_fast64_t end = atomic_load(&writer->end);
+    while (end < offset && !atomic_compare_exchange_weak(&writer->end, &end, offset))
+        continue;
     return SWG_OK;
 }
 
@@ -260,11 +272,17 @@ uint64_t swg_file_tell(const swg_file_writer *writer)
     return writer->position;
 }
 
+void swg_file_extend(swg_file_writer *writer, uint64_t bytes)
+{
+    if (writer->position < bytes)
+        writer->position = bytes;
+}
+
 swg_status swg_file_seal(swg_file_writer *writer)
 {
     if (writer->is_sealed)
         return SWG_OK;
-    if (!count_call() || ftruncate(writer->fd, (off_t)writer->position) != 0)
+    if (!count_call() || ftruncate(writer->fd, (off_t)atomic_load(&writer->end)) != 0)
         return io_error("set the length of", writer->path);
     if (!count_call() || fsync(writer->fd) != 0)
         return io_error("flush", writer->path);
@@ -272,38 +290,48 @@ swg_status swg_file_seal(swg_file_writer *writer)
     return SWG_OK;
 }
 
-static swg_status sync_folder(const char *path)
+static swg_status open_folder_of(const char *path, int *fd)
 {
     char *folder = swg_path_dirname(path);
     if (!folder)
         return SWG_NO_MEMORY;
-    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    /* Some file systems cannot sync folders (EINVAL): nothing more can be done there. */
-    const bool failed = fd < 0 || (fsync(fd) != 0 && errno != EINVAL && errno != EROFS);
-    const swg_status status = failed ? io_error("flush the folder", folder) : SWG_OK;
-    if (fd >= 0)
-        close(fd);
+    *fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const swg_status status = *fd < 0 ? io_error("open the folder", folder) : SWG_OK;
     swg_free(folder);
     return status;
 }
 
-swg_status swg_file_commit(swg_file_writer **writer)
+/* Give the finished file its name. */
+static swg_status rename_finished(swg_file_writer *w)
 {
-    swg_file_writer *w = *writer;
-    swg_status status = SWG_OK;
-    SWG_GO(swg_file_seal(w));
     /* Without --force a target that appeared meanwhile must survive too. */
     const unsigned flags = w->force ? 0 : RENAME_NOREPLACE;
     int failure = count_call() ? renameat2(AT_FDCWD, w->temporary, AT_FDCWD, w->path, flags) : -1;
     if (failure != 0 && flags && errno == EINVAL) /* a file system without RENAME_NOREPLACE */
         failure = swg_path_exists(w->path) ? -1 : rename(w->temporary, w->path);
     if (failure != 0)
-        SWG_GO(io_error("rename the finished file to", w->path));
+        return io_error("rename the finished file to", w->path);
     atomic_store(&open_writers[w->slot], NULL);
     w->slot = -1;
     SWG_FREE(w->temporary);
-    SWG_GO(sync_folder(w->path));
+    return SWG_OK;
+}
+
+swg_status swg_file_commit(swg_file_writer **writer)
+{
+    swg_file_writer *w = *writer;
+    swg_status status = SWG_OK;
+    int folder = -1;
+    SWG_GO(swg_file_seal(w));
+    /* Opened first: after the rename nothing may fail that could have failed before it. */
+    SWG_GO(open_folder_of(w->path, &folder));
+    SWG_GO(rename_finished(w));
+    /* Some file systems cannot sync folders (EINVAL): nothing more can be done there. */
+    if (fsync(folder) != 0 && errno != EINVAL && errno != EROFS)
+        status = io_error("flush the folder of", w->path);
 done:
+    if (folder >= 0)
+        close(folder);
     swg_file_abort(writer);
     return status;
 }

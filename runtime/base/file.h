@@ -51,12 +51,16 @@ swg_status swg_file_append(swg_file_writer *writer, const void *data, size_t byt
 swg_status swg_file_write_at(swg_file_writer *writer, uint64_t offset, const void *data,
                              size_t bytes);
 uint64_t swg_file_tell(const swg_file_writer *writer); /* where the next append goes */
+/* Count the first `bytes` as written, by swg_file_write_at: the next append goes behind them and a
+ * commit keeps them. */
+void swg_file_extend(swg_file_writer *writer, uint64_t bytes);
 
-/* First half of a commit: cut to the written length, flush, fsync. Outputs of several files seal
- * all before committing any. */
+/* First half of a commit: cut to the end of what was written, flush, fsync. Outputs of several
+ * files seal all before committing any. */
 swg_status swg_file_seal(swg_file_writer *writer);
 /* Seal if not yet done, rename, fsync the folder, free and clear *writer - also on failure, which
- * leaves the old target. */
+ * leaves the old target (only when the folder's fsync itself fails is the new one in place, and
+ * reported as not yet durable by SWG_IO). */
 swg_status swg_file_commit(swg_file_writer **writer);
 /* Remove the temporary file, free and clear *writer; NULL is accepted. */
 void swg_file_abort(swg_file_writer **writer);

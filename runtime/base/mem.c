@@ -96,7 +96,8 @@ void *swg_realloc(void *block, size_t count, size_t size)
 {
     size_t bytes;
     void *grown = NULL;
-    if (swg_size_mul(count, size, &bytes) && count_allocation())
+    if (swg_size_mul(count, size, &bytes) && bytes <= PTRDIFF_MAX - SWG_ALIGNMENT &&
+        count_allocation())
         grown = realloc(block, bytes ? bytes : 1);
     if (!grown)
         swg_error(SWG_NO_MEMORY, "out of memory: %zu elements of %zu bytes were refused", count,
@@ -158,9 +159,8 @@ void *swg_arena_calloc(swg_arena *arena, size_t count, size_t size)
     if (!chunk || chunk->bytes - chunk->used < padded) {
         const size_t room = padded > ARENA_CHUNK_BYTES ? padded : (size_t)ARENA_CHUNK_BYTES;
         size_t total;
-        if (!swg_size_add(room, SWG_ALIGNMENT, &total))
-            return NULL;
-        chunk = swg_malloc(total, 1);
+        /* What overflows here is refused, with a sentence, by swg_malloc. */
+        chunk = swg_malloc(swg_size_add(room, SWG_ALIGNMENT, &total) ? total : SIZE_MAX, 1);
         if (!chunk)
             return NULL;
         *chunk = (struct swg_arena_chunk){.next = arena->chunks, .bytes = room};

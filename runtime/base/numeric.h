@@ -7,8 +7,9 @@
 
 #include "runtime/base/tensor.h"
 
-/* IEEE 754 binary16 and bfloat16, held as their bits. NaN stays NaN (quieted), values beyond the
- * largest finite become infinity, subnormals are kept. */
+/* IEEE 754 binary16 and bfloat16, held as their bits. NaN stays NaN (quieted, except by
+ * swg_bf16_to_f32, which only moves the bits), values beyond the largest finite become infinity,
+ * subnormals are kept. */
 float swg_f16_to_f32(uint16_t bits);
 uint16_t swg_f32_to_f16(float value);
 float swg_bf16_to_f32(uint16_t bits);

@@ -39,7 +39,8 @@ void swg_strbuf_printf(swg_strbuf *buffer, const char *format, ...)
     const int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
     size_t needed;
-    if (length < 0 || buffer->failed || !swg_size_add(buffer->length, (size_t)length + 1, &needed) ||
+    if (length < 0 || buffer->failed ||
+        !swg_size_add(buffer->length, (size_t)length + 1, &needed) ||
         swg_reserve((void **)&buffer->text, &buffer->capacity, needed, 1) != SWG_OK) {
         buffer->failed = true;
     } else {
@@ -65,7 +66,7 @@ void swg_strbuf_deinit(swg_strbuf *buffer)
     *buffer = (swg_strbuf){0};
 }
 
-enum { MAX_DEPTH = sizeof ((swg_json_writer *)0)->has_items };
+enum { MAX_DEPTH = sizeof((swg_json_writer *)0)->has_items };
 
 static void new_line(swg_json_writer *json)
 {
@@ -192,7 +193,14 @@ void swg_json_double(swg_json_writer *json, const char *key, double value)
         if (strtod(digits, NULL) == value)
             break;
     }
-    swg_strbuf_puts(&json->out, digits);
+    /* A program that uses the library may have chosen a locale with another decimal point, perhaps
+     * of several bytes; JSON knows one. */
+    const size_t whole = strspn(digits, "-0123456789");
+    const size_t point = strcspn(digits + whole, "-+e0123456789");
+    swg_strbuf_append(&json->out, digits, whole);
+    if (point)
+        swg_strbuf_puts(&json->out, ".");
+    swg_strbuf_puts(&json->out, digits + whole + point);
 }
 
 void swg_json_bool(swg_json_writer *json, const char *key, bool value)

@@ -17,7 +17,8 @@ static const struct {
 #undef SWG_DTYPE
 };
 
-/* Larger sizes are refused: they cannot be a file's, and leave head-room for later sums. */
+/* Sizes from here on are refused: they cannot be a file's, and below it the bits of a plane fit
+ * 64 bits too. */
 static const uint64_t max_tensor_bytes = UINT64_C(1) << 62;
 
 unsigned swg_dtype_bits(swg_dtype dtype)
@@ -164,12 +165,12 @@ swg_status swg_tensor_desc_check(const swg_tensor_desc *desc)
             return swg_error(SWG_CORRUPT, "the shape of tensor %s overflows", desc->name);
     /* 16 bytes an element covers every plane of every scheme together. */
     uint64_t bound;
-    if (!swg_u64_mul(elems, 16, &bound) || bound > max_tensor_bytes)
-        return swg_error(SWG_CORRUPT, "the shape of tensor %s means more than 2^62 bytes",
+    if (!swg_u64_mul(elems, 16, &bound) || bound >= max_tensor_bytes)
+        return swg_error(SWG_CORRUPT, "the shape of tensor %s means 2^62 bytes or more",
                          desc->name);
     /* With a zero dimension the product says nothing about the others. */
     for (uint32_t i = 0; i < desc->rank; i++)
-        if (desc->shape[i] > max_tensor_bytes / 16)
+        if (desc->shape[i] >= max_tensor_bytes / 16)
             return swg_error(SWG_CORRUPT, "a dimension of tensor %s is %llu", desc->name,
                              (unsigned long long)desc->shape[i]);
     if (swg_scheme_is_quantized(desc->scheme)) {

@@ -8,15 +8,19 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "runtime/base/mem.h"
 
-/* Roughly 50 microseconds: longer than the gap between two operations of a token, far shorter
- * than a scheduler tick. */
-enum { SPIN_ROUNDS = 20000, MAX_THREADS = 1024, ERROR_BYTES = 1024 };
+/* Waiting spins for 50 microseconds: longer than the gap between two operations of a token, far
+ * shorter than a scheduler tick. Counted in rounds, whose length is measured when a pool starts: a
+ * pause takes 10 to 150 cycles, depending on the processor. */
+enum { SPIN_NS = 50000, MEASURED_ROUNDS = 50, MAX_THREADS = 1024, ERROR_BYTES = 1024 };
 
 struct swg_pool {
     size_t n_threads;
+    unsigned spin_rounds; /* 0 with more threads than processors: spinning would only keep off
+                             whoever is waited for */
     pthread_t *workers; /* n_threads - 1 */
     size_t n_started;
     _Alignas(64) atomic_uint generation; /* raised once a job */
@@ -51,7 +55,7 @@ static void relax(void)
 
 static void wait_for_job(swg_pool *pool, unsigned seen)
 {
-    for (int i = 0; i < SPIN_ROUNDS; i++) {
+    for (unsigned i = 0; i < pool->spin_rounds; i++) {
         if (atomic_load_explicit(&pool->generation, memory_order_acquire) != seen)
             return;
         relax();
@@ -64,7 +68,7 @@ static void wait_for_job(swg_pool *pool, unsigned seen)
 
 static void wait_until_done(swg_pool *pool)
 {
-    for (int i = 0; i < SPIN_ROUNDS; i++) {
+    for (unsigned i = 0; i < pool->spin_rounds; i++) {
         if (atomic_load_explicit(&pool->running, memory_order_acquire) == 0)
             return;
         relax();
@@ -114,6 +118,29 @@ static size_t usable_processors(void)
     return count > 0 ? (size_t)count : 1;
 }
 
+static double now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return 1e9 * (double)now.tv_sec + (double)now.tv_nsec;
+}
+
+static unsigned spin_rounds(size_t n_threads)
+{
+    if (n_threads > usable_processors())
+        return 0;
+    /* The shortest of a few: a preempted measurement would switch spinning off for good. */
+    double round_ns = SPIN_NS;
+    for (int attempt = 0; attempt < 5; attempt++) {
+        const double start = now_ns();
+        for (int i = 0; i < MEASURED_ROUNDS; i++)
+            relax();
+        const double took = (now_ns() - start) / MEASURED_ROUNDS;
+        round_ns = took < round_ns ? took : round_ns;
+    }
+    return round_ns > 1 ? (unsigned)(SPIN_NS / round_ns) : SPIN_NS;
+}
+
 static swg_status start_worker(swg_pool *pool, size_t thread)
 {
     worker_start *start;
@@ -138,6 +165,7 @@ swg_status swg_pool_new(size_t n_threads, swg_pool **out)
     swg_pool *pool = NULL;
     SWG_TRY(SWG_NEW(pool, 1));
     pool->n_threads = n_threads;
+    pool->spin_rounds = spin_rounds(n_threads);
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->job_posted, NULL);
     pthread_cond_init(&pool->job_done, NULL);

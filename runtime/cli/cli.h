@@ -71,15 +71,15 @@ typedef struct swg_option {
                        text)                                                                       \
     {                                                                                              \
         .kind = SWG_OPTION_IS_INT, .letter = (short_letter), .name = (long_name),                  \
-        .metavar = (value_name), .min = (least), .max = (most), .initial = (fallback),             \
-        .help = (text), .offset = offsetof(type, field)                                            \
+        .metavar = (value_name), .min = (double)(least), .max = (double)(most),                    \
+        .initial = (fallback), .help = (text), .offset = offsetof(type, field)                     \
     }
 #define SWG_OPTION_DOUBLE(type, field, short_letter, long_name, value_name, least, most, fallback, \
                           text)                                                                    \
     {                                                                                              \
         .kind = SWG_OPTION_IS_DOUBLE, .letter = (short_letter), .name = (long_name),               \
-        .metavar = (value_name), .min = (least), .max = (most), .initial = (fallback),             \
-        .help = (text), .offset = offsetof(type, field)                                            \
+        .metavar = (value_name), .min = (double)(least), .max = (double)(most),                    \
+        .initial = (fallback), .help = (text), .offset = offsetof(type, field)                     \
     }
 #define SWG_OPTION_CHOICE(type, field, short_letter, long_name, words, fallback, text)             \
     {                                                                                              \

@@ -46,9 +46,20 @@ bool swg_char_is_nonspacing(uint32_t code)
 
 bool swg_char_is_word(uint32_t code)
 {
+    /* Alphabetic though they are symbols, and the two joiners. */
+    static const uint32_t others[][2] = {{0x200c, 0x200d},
+                                         {0x24b6, 0x24e9},
+                                         {0x1f130, 0x1f149},
+                                         {0x1f150, 0x1f169},
+                                         {0x1f170, 0x1f189}};
     const utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code);
-    return swg_char_is_letter(code) || swg_char_is_mark(code) || category == UTF8PROC_CATEGORY_ND ||
-           category == UTF8PROC_CATEGORY_NL || category == UTF8PROC_CATEGORY_PC;
+    if (category_between(code, UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_NL) ||
+        category == UTF8PROC_CATEGORY_PC)
+        return true;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (code >= others[i][0] && code <= others[i][1])
+            return true;
+    return false;
 }
 
 bool swg_char_is_control(uint32_t code)

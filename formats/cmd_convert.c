@@ -1,0 +1,350 @@
+/* swage convert: a checkpoint in another format, bit for bit, or with its quantized tensors written
+ * out as floats where that was asked for. One tensor is in memory at a time. */
+#include <string.h>
+
+#include "formats/formats.h"
+#include "runtime/base/file.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/numeric.h"
+#include "runtime/cli/cli.h"
+
+typedef struct arguments {
+    const char *output, *dequantize, *tokenizer;
+    int64_t level;
+    bool force, dry_run;
+} arguments;
+
+static const swg_option options[] = {
+    {.kind = SWG_OPTION_IS_STRING,
+     .letter = 'o',
+     .name = "output",
+     .metavar = "OUT",
+     .help = "FILE.swg, FILE.safetensors, or a folder to write",
+     .offset = offsetof(arguments, output),
+     .is_required = true},
+    SWG_OPTION_CHOICE(arguments, dequantize, 0, "dequantize", "f32|f16|bf16", NULL,
+                      "write quantized tensors as floats of this type"),
+    SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
+                   "zstd level of a .swg; 0 = the default"),
+    SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
+                      "tokenizer to pack instead of the one found"),
+    SWG_OPTION_FLAG(arguments, dry_run, 'n', "dry-run",
+                    "print the plan, its bytes and memory; write nothing"),
+    SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
+};
+
+typedef struct job {
+    const swg_cli *cli;
+    const arguments *a;
+    swg_source *source;
+    swg_pool *pool;
+    swg_tensor_desc *outputs; /* [n_tensors], in the source's order */
+    size_t n_tensors;
+    swg_sink_meta meta;
+    char *provenance;
+} job;
+
+/* What a run or a dry run did. */
+typedef struct outcome {
+    uint64_t bytes, peak_memory_bytes;
+    bool is_exact;
+    uint64_t *stored_bytes; /* of each tensor; NULL = dry run */
+} outcome;
+
+static swg_status plan_outputs(job *j)
+{
+    j->n_tensors = swg_source_n_tensors(j->source);
+    SWG_TRY(SWG_NEW(j->outputs, j->n_tensors));
+    for (size_t i = 0; i < j->n_tensors; i++) {
+        j->outputs[i] = *swg_source_tensor(j->source, i);
+        const char *type = j->a->dequantize;
+        if (type && swg_scheme_is_quantized(j->outputs[i].scheme))
+            j->outputs[i].scheme = swg_scheme_plain(strcmp(type, "f32") == 0   ? SWG_F32
+                                                    : strcmp(type, "f16") == 0 ? SWG_F16
+                                                                               : SWG_BF16);
+    }
+    return SWG_OK;
+}
+
+/* This step's entry of the history. The same input and options give the same text. */
+static swg_status add_provenance(job *j)
+{
+    char fingerprint[33];
+    swg_json_writer json = {.compact = true};
+    SWG_TRY(swg_source_fingerprint(j->source, fingerprint));
+    swg_json_begin_object(&json, NULL);
+    swg_json_string(&json, "tool", "swage");
+    swg_json_string(&json, "version", SWAGE_VERSION);
+    swg_json_string(&json, "command", "convert");
+    swg_json_begin_object(&json, "recipe");
+    if (j->a->dequantize)
+        swg_json_string(&json, "dequantize", j->a->dequantize);
+    swg_json_end_object(&json);
+    swg_json_begin_object(&json, "input");
+    swg_json_string(&json, "format", swg_source_format(j->source));
+    swg_json_string(&json, "xxh3_128", fingerprint);
+    swg_json_end_object(&json);
+    swg_json_end_object(&json);
+    swg_status status = swg_strbuf_status(&json.out);
+    if (status == SWG_OK)
+        status = swg_provenance_append(j->source, swg_strbuf_text(&json.out), &j->provenance);
+    swg_json_deinit(&json);
+    j->meta.provenance = j->provenance;
+    return status;
+}
+
+/* --- One tensor ------------------------------------------------------------------------------- */
+
+/* Rows of one plane, read in parallel. */
+typedef struct reading {
+    job *j;
+    size_t tensor, plane;
+    swg_plane shape; /* of the output's plane */
+    uint64_t step;   /* rows an item */
+    uint8_t *out;
+} reading;
+
+static swg_status dequantize_rows(const reading *r, uint64_t row, uint64_t rows, uint8_t *out)
+{
+    const swg_tensor_desc *desc = &r->j->outputs[r->tensor];
+    const size_t count = (size_t)(rows * swg_tensor_cols(desc));
+    if (desc->scheme.dtype == SWG_F32)
+        return swg_source_read_f32(r->j->source, r->tensor, row, rows, (float *)(void *)out);
+    float *numbers;
+    SWG_TRY(SWG_NEW_UNINIT(numbers, count));
+    const swg_status status = swg_source_read_f32(r->j->source, r->tensor, row, rows, numbers);
+    for (size_t i = 0; status == SWG_OK && i < count; i++)
+        swg_float_store(desc->scheme.dtype, out, i, numbers[i]);
+    swg_free(numbers);
+    return status;
+}
+
+static swg_status read_item(void *context, size_t index)
+{
+    const reading *r = context;
+    const uint64_t row = index * r->step, left = r->shape.rows - row;
+    const uint64_t rows = r->step < left ? r->step : left;
+    uint8_t *out = r->out + row * r->shape.row_bytes;
+    const swg_tensor_desc *from = swg_source_tensor(r->j->source, r->tensor);
+    if (swg_scheme_equal(from->scheme, r->j->outputs[r->tensor].scheme))
+        return swg_source_read(r->j->source, r->tensor, r->plane, row, rows, out);
+    return dequantize_rows(r, row, rows, out);
+}
+
+static swg_status convert_tensor(job *j, swg_sink *sink, size_t tensor)
+{
+    swg_plane planes[SWG_MAX_PLANES];
+    const size_t n_planes = swg_tensor_planes(&j->outputs[tensor], planes);
+    uint8_t *data[SWG_MAX_PLANES] = {0};
+    swg_status status = SWG_OK;
+    for (size_t p = 0; p < n_planes; p++) {
+        SWG_GO(SWG_NEW_UNINIT(data[p], (size_t)planes[p].bytes));
+        reading r = {.j = j,
+                     .tensor = tensor,
+                     .plane = p,
+                     .shape = planes[p],
+                     .step = swg_source_rows_per_read(j->source, tensor, p),
+                     .out = data[p]};
+        if (planes[p].bytes > 0)
+            SWG_GO(swg_pool_for(j->pool, (size_t)((planes[p].rows + r.step - 1) / r.step),
+                                read_item, &r));
+    }
+    /* What was read is in memory of our own now. */
+    swg_source_release(j->source, tensor);
+    SWG_GO(swg_sink_write(sink, tensor,
+                          (const void *const[SWG_MAX_PLANES]){data[0], data[1], data[2]}));
+done:
+    for (size_t p = 0; p < n_planes; p++)
+        swg_free(data[p]);
+    return status;
+}
+
+/* --- Reports ---------------------------------------------------------------------------------- */
+
+static void json_tensor(const job *j, const outcome *o, size_t tensor, swg_json_writer *json)
+{
+    char scheme[SWG_SCHEME_NAME_BYTES];
+    const swg_tensor_desc *desc = &j->outputs[tensor];
+    swg_json_begin_object(json, NULL);
+    swg_json_string(json, "name", desc->name);
+    swg_json_string(json, "from",
+                    swg_scheme_name(swg_source_tensor(j->source, tensor)->scheme, scheme));
+    swg_json_string(json, "scheme", swg_scheme_name(desc->scheme, scheme));
+    swg_json_uint(json, "raw_bytes", swg_tensor_bytes(desc));
+    if (o->stored_bytes)
+        swg_json_uint(json, "stored_bytes", o->stored_bytes[tensor]);
+    swg_json_end_object(json);
+}
+
+static swg_status print_json(const job *j, const outcome *o)
+{
+    swg_json_writer json = {0};
+    swg_cli_json_begin(j->cli, &json);
+    swg_json_string(&json, "input", swg_source_path(j->source));
+    swg_json_string(&json, "input_format", swg_source_format(j->source));
+    swg_json_string(&json, "output", j->a->output);
+    swg_json_bool(&json, "dry_run", o->stored_bytes == NULL);
+    swg_json_uint(&json, "output_bytes", o->bytes);
+    swg_json_bool(&json, "output_bytes_exact", o->is_exact);
+    swg_json_uint(&json, "peak_memory_bytes", o->peak_memory_bytes);
+    swg_json_begin_array(&json, "tensors");
+    for (size_t i = 0; i < j->n_tensors; i++)
+        json_tensor(j, o, i, &json);
+    swg_json_end_array(&json);
+    return swg_cli_json_print(&json);
+}
+
+static swg_status print_text(const job *j, const outcome *o)
+{
+    swg_strbuf out = {0};
+    char bytes[32], memory[32];
+    for (size_t i = 0; i < j->n_tensors && !o->stored_bytes; i++) {
+        char from[SWG_SCHEME_NAME_BYTES], to[SWG_SCHEME_NAME_BYTES];
+        const swg_tensor_desc *desc = &j->outputs[i];
+        swg_strbuf_printf(&out, "%-48s %-18s -> %-18s %14llu B\n", desc->name,
+                          swg_scheme_name(swg_source_tensor(j->source, i)->scheme, from),
+                          swg_scheme_name(desc->scheme, to),
+                          (unsigned long long)swg_tensor_bytes(desc));
+    }
+    swg_strbuf_printf(&out, "%s: %s%llu bytes (%s), peak memory %s\n", j->a->output,
+                      o->is_exact ? "" : "at most ", (unsigned long long)o->bytes,
+                      swg_format_bytes(o->bytes, bytes),
+                      swg_format_bytes(o->peak_memory_bytes, memory));
+    swg_status status = swg_strbuf_status(&out);
+    if (status == SWG_OK)
+        status = swg_cli_print(swg_strbuf_text(&out), out.length);
+    swg_strbuf_deinit(&out);
+    return status;
+}
+
+static swg_status print(const job *j, const outcome *o)
+{
+    return j->cli->json ? print_json(j, o) : print_text(j, o);
+}
+
+/* --- The command ------------------------------------------------------------------------------ */
+
+/* The largest tensor as it is mapped and as it is written, and compression's buffers. */
+static uint64_t plan_memory(const job *j)
+{
+    static const uint64_t base_bytes = 16 << 20, thread_bytes = 12 << 20;
+    uint64_t largest = 0;
+    for (size_t i = 0; i < j->n_tensors; i++) {
+        const uint64_t bytes =
+            swg_tensor_bytes(swg_source_tensor(j->source, i)) + swg_tensor_bytes(&j->outputs[i]);
+        largest = bytes > largest ? bytes : largest;
+    }
+    return base_bytes + largest + thread_bytes * swg_pool_threads(j->pool);
+}
+
+static swg_status dry_run(job *j, const swg_sink_options *sink_options)
+{
+    outcome o = {.peak_memory_bytes = plan_memory(j)};
+    SWG_TRY(swg_sink_plan_bytes(j->a->output, sink_options, &j->meta, j->outputs, j->n_tensors,
+                                &o.bytes, &o.is_exact));
+    return print(j, &o);
+}
+
+static swg_status write_output(job *j, const swg_sink_options *sink_options)
+{
+    swg_sink *sink = NULL;
+    swg_status status = SWG_OK;
+    outcome o = {.is_exact = true};
+    SWG_TRY(SWG_NEW(o.stored_bytes, j->n_tensors));
+    SWG_GO(swg_sink_open(j->a->output, sink_options, &j->meta, j->outputs, j->n_tensors, &sink));
+    for (size_t i = 0; i < j->n_tensors; i++) {
+        SWG_GO(swg_progress_step(j->cli->progress, "converting", "tensors", i, j->n_tensors));
+        SWG_GO(convert_tensor(j, sink, i));
+        o.stored_bytes[i] = swg_sink_stored_bytes(sink, i);
+    }
+    SWG_GO(swg_sink_finish(&sink, &o.bytes));
+    o.peak_memory_bytes = swg_peak_rss_bytes();
+    SWG_GO(print(j, &o));
+done:
+    swg_sink_abort(&sink);
+    swg_free(o.stored_bytes);
+    return status;
+}
+
+/* The output must not be, or hold, a file that is being read. */
+static swg_status check_output(const swg_source *source, const char *output)
+{
+    char *weights = swg_path_join(output, "model.safetensors");
+    if (!weights)
+        return SWG_NO_MEMORY;
+    const bool is_input = swg_source_reads(source, output) || swg_source_reads(source, weights);
+    swg_free(weights);
+    return is_input ? swg_error(SWG_USAGE, "%s would replace a file of the input", output) : SWG_OK;
+}
+
+/* A single .safetensors has no place for the rest of a checkpoint. */
+static void say_what_is_dropped(const job *j)
+{
+    static const char ending[] = ".safetensors";
+    const size_t length = strlen(j->a->output);
+    if (length < sizeof ending || strcmp(j->a->output + length - (sizeof ending - 1), ending) != 0)
+        return;
+    if (j->meta.n_files > 0 || j->meta.config_length > 2)
+        swg_cli_say(j->cli,
+                    "%s holds tensors and metadata only; name a folder to keep the configuration "
+                    "and the tokenizer",
+                    j->a->output);
+}
+
+static swg_status run(const swg_cli *cli, const void *values)
+{
+    const arguments *a = values;
+    job j = {.cli = cli, .a = a};
+    swg_status status = SWG_OK;
+    const char *input = cli->positionals[0];
+    if (swg_path_is_same(input, a->output))
+        return swg_error(SWG_USAGE, "%s is both the input and the output", input);
+    SWG_GO(swg_source_open(input, &(swg_source_options){.tokenizer = a->tokenizer}, &j.source));
+    SWG_GO(check_output(j.source, a->output));
+    SWG_GO(plan_outputs(&j));
+    SWG_GO(swg_pool_new(cli->n_threads, &j.pool));
+    SWG_GO(swg_sink_meta_from_source(j.source, &j.meta));
+    SWG_GO(add_provenance(&j));
+    say_what_is_dropped(&j);
+    const swg_sink_options sink_options = {
+        .force = a->force, .level = (int)a->level, .pool = j.pool};
+    SWG_GO(a->dry_run ? dry_run(&j, &sink_options) : write_output(&j, &sink_options));
+done:
+    swg_sink_meta_deinit(&j.meta);
+    swg_free(j.provenance);
+    swg_free(j.outputs);
+    swg_pool_free(&j.pool);
+    swg_source_close(&j.source);
+    return status;
+}
+
+static const swg_example examples[] = {
+    {"swage convert model-folder -o model.swg", "pack a Hugging Face folder, losing nothing"},
+    {"swage convert model.swg -o model-folder", "and back"},
+    {"swage convert quantized.swg -o folder --dequantize bf16", "floats for other programs"},
+    {"swage convert stories.bin -o stories.swg --tokenizer tokenizer.bin --dry-run",
+     "what would be written, and how large"},
+};
+
+const swg_command swg_command_convert = {
+    .name = "convert",
+    .synopsis = "MODEL -o OUT [--dequantize TYPE] [options]",
+    .summary = "write a checkpoint in another format",
+    .description =
+        "Reads any checkpoint and writes FILE.swg, FILE.safetensors, or a Hugging Face folder "
+        "(config.json, tokenizer files, model.safetensors) when OUT has none of those endings. "
+        "Numbers are kept bit for bit. A FILE.safetensors holds tensors and metadata only; name "
+        "a folder to keep the configuration and the tokenizer.\n\n"
+        "safetensors has no quantized tensors: --dequantize says that they may be written as "
+        "floats, and of which type.\n\n"
+        "The output appears whole or not at all, and never replaces an existing one without "
+        "--force.",
+    .options = options,
+    .n_options = sizeof options / sizeof *options,
+    .arguments_bytes = sizeof(arguments),
+    .min_positionals = 1,
+    .max_positionals = 1,
+    .examples = examples,
+    .n_examples = sizeof examples / sizeof *examples,
+    .run = run,
+};

@@ -1,0 +1,315 @@
+/* swage inspect: what a checkpoint is and holds, from its header alone. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "formats/formats.h"
+#include "formats/json.h"
+#include "kernels/kernels.h"
+#include "runtime/cli/cli.h"
+
+typedef struct arguments {
+    const char *tensors;
+    bool kernels;
+} arguments;
+
+static const swg_option options[] = {
+    SWG_OPTION_STRING(arguments, tensors, 't', "tensors", "PATTERN",
+                      "list only the tensors with such names"),
+    SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
+                    "show which instruction set serves each operation on this machine"),
+};
+
+typedef struct totals {
+    uint64_t parameters, bytes, stored_bytes;
+} totals;
+
+static bool is_shared(const swg_source *source, size_t tensor)
+{
+    return swg_source_same_as(source, tensor) != tensor;
+}
+
+static totals add_up(const swg_source *source)
+{
+    totals sum = {0};
+    for (size_t i = 0; i < swg_source_n_tensors(source); i++) {
+        const swg_tensor_desc *desc = swg_source_tensor(source, i);
+        sum.parameters += swg_tensor_elems(desc);
+        sum.bytes += swg_tensor_bytes(desc);
+        sum.stored_bytes += is_shared(source, i) ? 0 : swg_source_stored_bytes(source, i);
+    }
+    return sum;
+}
+
+static double bits_per_weight(const totals *sum)
+{
+    return sum->parameters ? 8.0 * (double)sum->stored_bytes / (double)sum->parameters : 0.0;
+}
+
+static double ratio(const totals *sum)
+{
+    return sum->bytes ? (double)sum->stored_bytes / (double)sum->bytes : 1.0;
+}
+
+/* Tensors of the list: all, or those that match; a pattern without any is the user's mistake. */
+static bool is_listed(const arguments *a, const swg_source *source, size_t tensor)
+{
+    return !a->tensors || swg_pattern_matches(a->tensors, swg_source_tensor(source, tensor)->name);
+}
+
+static swg_status check_pattern(const arguments *a, const swg_source *source)
+{
+    for (size_t i = 0; i < swg_source_n_tensors(source); i++)
+        if (is_listed(a, source, i))
+            return SWG_OK;
+    return a->tensors ? swg_error(SWG_USAGE, "--tensors %s matches none of the %zu tensors",
+                                  a->tensors, swg_source_n_tensors(source))
+                      : SWG_OK;
+}
+
+/* --- Text ------------------------------------------------------------------------------------- */
+
+/* The single values of the configuration, as they stand there. */
+static swg_status put_config(const swg_source *source, swg_strbuf *out)
+{
+    swg_json_doc *doc = NULL;
+    size_t length = 0;
+    const char *text = swg_source_config(source, &length);
+    SWG_TRY(swg_json_parse(text, length, "config", &doc));
+    const swg_json *root = swg_json_root(doc);
+    for (const swg_json *item = swg_json_first(root); item; item = swg_json_next(item)) {
+        const char *key = swg_json_key(item), *string;
+        double number;
+        bool flag;
+        if (!key || !swg_name_is_printable(key, strlen(key)))
+            continue;
+        if (swg_json_as_double(item, &number))
+            swg_strbuf_printf(out, "  %-28s %.12g\n", key, number);
+        else if (swg_json_as_bool(item, &flag))
+            swg_strbuf_printf(out, "  %-28s %s\n", key, flag ? "true" : "false");
+        else if (swg_json_as_string(item, &string) && swg_name_is_printable(string, strlen(string)))
+            swg_strbuf_printf(out, "  %-28s %s\n", key, string);
+    }
+    swg_json_free(&doc);
+    return SWG_OK;
+}
+
+static void put_shape(const swg_tensor_desc *desc, char *out, size_t bytes)
+{
+    size_t used = (size_t)snprintf(out, bytes, "[");
+    for (uint32_t i = 0; i < desc->rank && used < bytes; i++)
+        used += (size_t)snprintf(out + used, bytes - used, "%s%llu", i ? ", " : "",
+                                 (unsigned long long)desc->shape[i]);
+    if (used < bytes)
+        snprintf(out + used, bytes - used, "]");
+}
+
+static void put_tensors(const arguments *a, const swg_source *source, swg_strbuf *out)
+{
+    int width = 6;
+    for (size_t i = 0; i < swg_source_n_tensors(source); i++) {
+        const int length = (int)strlen(swg_source_tensor(source, i)->name);
+        width = is_listed(a, source, i) && length > width ? length : width;
+    }
+    swg_strbuf_printf(out, "\n%-*s  %-16s %-18s %14s %14s\n", width, "tensor", "shape", "scheme",
+                      "bytes", "stored");
+    for (size_t i = 0; i < swg_source_n_tensors(source); i++) {
+        const swg_tensor_desc *desc = swg_source_tensor(source, i);
+        char shape[96], scheme[SWG_SCHEME_NAME_BYTES];
+        if (!is_listed(a, source, i))
+            continue;
+        put_shape(desc, shape, sizeof shape);
+        swg_strbuf_printf(out, "%-*s  %-16s %-18s %14llu ", width, desc->name, shape,
+                          swg_scheme_name(desc->scheme, scheme),
+                          (unsigned long long)swg_tensor_bytes(desc));
+        if (is_shared(source, i))
+            swg_strbuf_printf(out, "  as %s\n",
+                              swg_source_tensor(source, swg_source_same_as(source, i))->name);
+        else
+            swg_strbuf_printf(out, "%14llu\n",
+                              (unsigned long long)swg_source_stored_bytes(source, i));
+    }
+}
+
+static void put_extras(const swg_source *source, swg_strbuf *out)
+{
+    for (size_t i = 0; i < swg_source_n_files(source); i++)
+        swg_strbuf_printf(out, "%s%s%s", i ? ", " : "files: ", swg_source_file_name(source, i),
+                          i + 1 == swg_source_n_files(source) ? "\n" : "");
+    for (size_t i = 0; i < swg_source_n_metadata(source); i++) {
+        const char *key, *value;
+        swg_source_metadata(source, i, &key, &value);
+        const bool is_shown =
+            swg_name_is_printable(key, strlen(key)) && swg_name_is_printable(value, strlen(value));
+        if (is_shown)
+            swg_strbuf_printf(out, "metadata: %s = %s\n", key, value);
+        else
+            swg_strbuf_puts(out, "metadata: (an entry that is not printable; see --json)\n");
+    }
+    if (strcmp(swg_source_provenance(source), "[]") != 0)
+        swg_strbuf_printf(out, "provenance: %s\n", swg_source_provenance(source));
+}
+
+static swg_status print_text(const arguments *a, const swg_source *source)
+{
+    swg_strbuf out = {0};
+    const totals sum = add_up(source);
+    char raw[32], stored[32];
+    swg_strbuf_printf(&out, "%s: %s\n", swg_source_path(source), swg_source_format(source));
+    swg_status status = put_config(source, &out);
+    swg_strbuf_printf(&out, "%zu tensors, %llu parameters, %s", swg_source_n_tensors(source),
+                      (unsigned long long)sum.parameters, swg_format_bytes(sum.bytes, raw));
+    swg_strbuf_printf(&out, " stored in %s (%.4f of that), %.3f bits a weight\n",
+                      swg_format_bytes(sum.stored_bytes, stored), ratio(&sum),
+                      bits_per_weight(&sum));
+    put_extras(source, &out);
+    put_tensors(a, source, &out);
+    if (status == SWG_OK)
+        status = swg_strbuf_status(&out);
+    if (status == SWG_OK)
+        status = swg_cli_print(swg_strbuf_text(&out), out.length);
+    swg_strbuf_deinit(&out);
+    return status;
+}
+
+/* --- JSON ------------------------------------------------------------------------------------- */
+
+static void json_tensor(swg_json_writer *json, const swg_source *source, size_t tensor)
+{
+    const swg_tensor_desc *desc = swg_source_tensor(source, tensor);
+    char scheme[SWG_SCHEME_NAME_BYTES];
+    swg_json_begin_object(json, NULL);
+    swg_json_string(json, "name", desc->name);
+    swg_json_begin_array(json, "shape");
+    for (uint32_t i = 0; i < desc->rank; i++)
+        swg_json_uint(json, NULL, desc->shape[i]);
+    swg_json_end_array(json);
+    swg_json_string(json, "scheme", swg_scheme_name(desc->scheme, scheme));
+    swg_json_uint(json, "raw_bytes", swg_tensor_bytes(desc));
+    if (is_shared(source, tensor)) {
+        swg_json_uint(json, "stored_bytes", 0);
+        swg_json_string(json, "same_as",
+                        swg_source_tensor(source, swg_source_same_as(source, tensor))->name);
+    } else {
+        swg_json_uint(json, "stored_bytes", swg_source_stored_bytes(source, tensor));
+    }
+    swg_json_end_object(json);
+}
+
+static swg_status print_json(const swg_cli *cli, const arguments *a, const swg_source *source)
+{
+    swg_json_writer json = {0};
+    const totals sum = add_up(source);
+    struct stat info;
+    swg_cli_json_begin(cli, &json);
+    swg_json_string(&json, "path", swg_source_path(source));
+    swg_json_string(&json, "format", swg_source_format(source));
+    if (stat(swg_source_path(source), &info) == 0 && S_ISREG(info.st_mode))
+        swg_json_uint(&json, "file_bytes", (uint64_t)info.st_size);
+    else
+        swg_json_null(&json, "file_bytes");
+    swg_json_uint(&json, "tensor_count", swg_source_n_tensors(source));
+    swg_json_uint(&json, "parameters", sum.parameters);
+    swg_json_uint(&json, "raw_bytes", sum.bytes);
+    swg_json_uint(&json, "stored_bytes", sum.stored_bytes);
+    swg_json_double(&json, "stored_ratio", ratio(&sum));
+    swg_json_double(&json, "bits_per_weight", bits_per_weight(&sum));
+    size_t length = 0;
+    const char *config = swg_source_config(source, &length);
+    swg_json_raw(&json, "config", config, length);
+    swg_json_begin_array(&json, "files");
+    for (size_t i = 0; i < swg_source_n_files(source); i++)
+        swg_json_string(&json, NULL, swg_source_file_name(source, i));
+    swg_json_end_array(&json);
+    swg_json_begin_object(&json, "metadata");
+    for (size_t i = 0; i < swg_source_n_metadata(source); i++) {
+        const char *key, *value;
+        swg_source_metadata(source, i, &key, &value);
+        swg_json_string(&json, key, value);
+    }
+    swg_json_end_object(&json);
+    const char *provenance = swg_source_provenance(source);
+    swg_json_raw(&json, "provenance", provenance, strlen(provenance));
+    swg_json_begin_array(&json, "tensors");
+    for (size_t i = 0; i < swg_source_n_tensors(source); i++)
+        if (is_listed(a, source, i))
+            json_tensor(&json, source, i);
+    swg_json_end_array(&json);
+    return swg_cli_json_print(&json);
+}
+
+/* --- Kernels ---------------------------------------------------------------------------------- */
+
+static swg_status print_kernels(const swg_cli *cli)
+{
+    const swg_kernels *kernels;
+    SWG_TRY(swg_kernels_best(&kernels));
+    if (cli->json) {
+        swg_json_writer json = {0};
+        swg_cli_json_begin(cli, &json);
+        swg_json_begin_object(&json, "kernels");
+        for (int op = 0; op < SWG_OP_COUNT; op++)
+            swg_json_string(&json, swg_op_name((swg_op_id)op),
+                            swg_isa_name(swg_kernels_isa_of(kernels, (swg_op_id)op)));
+        swg_json_end_object(&json);
+        return swg_cli_json_print(&json);
+    }
+    swg_strbuf out = {0};
+    for (int isa = 0; isa < SWG_ISA_COUNT; isa++)
+        swg_strbuf_printf(&out, "%-10s %-9s (%s)\n", swg_isa_name((swg_isa)isa),
+                          swg_isa_is_available((swg_isa)isa) ? "available" : "absent",
+                          swg_isa_needs((swg_isa)isa));
+    swg_strbuf_puts(&out, "\n");
+    for (int op = 0; op < SWG_OP_COUNT; op++)
+        swg_strbuf_printf(&out, "%-18s %s\n", swg_op_name((swg_op_id)op),
+                          swg_isa_name(swg_kernels_isa_of(kernels, (swg_op_id)op)));
+    swg_status status = swg_strbuf_status(&out);
+    if (status == SWG_OK)
+        status = swg_cli_print(swg_strbuf_text(&out), out.length);
+    swg_strbuf_deinit(&out);
+    return status;
+}
+
+static swg_status run(const swg_cli *cli, const void *values)
+{
+    const arguments *a = values;
+    if (a->kernels)
+        return cli->n_positionals == 0
+                   ? print_kernels(cli)
+                   : swg_error(SWG_USAGE, "--kernels is about this machine and takes no MODEL");
+    if (cli->n_positionals == 0)
+        return swg_error(SWG_USAGE, "inspect needs a MODEL (or --kernels)");
+    swg_source *source = NULL;
+    SWG_TRY(swg_source_open(cli->positionals[0], NULL, &source));
+    swg_status status = check_pattern(a, source);
+    if (status == SWG_OK)
+        status = cli->json ? print_json(cli, a, source) : print_text(a, source);
+    swg_source_close(&source);
+    return status;
+}
+
+static const swg_example examples[] = {
+    {"swage inspect model.swg", "what it is, how large, and every tensor"},
+    {"swage inspect model --tensors 'model.layers.0.*' --json", "one layer, for programs"},
+    {"swage inspect --kernels", "which instruction sets are used here"},
+};
+
+const swg_command swg_command_inspect = {
+    .name = "inspect",
+    .synopsis = "MODEL [--tensors PATTERN] | --kernels",
+    .summary = "show what a checkpoint is and holds",
+    .description =
+        "Prints format, configuration, totals, carried files, metadata, provenance and the table "
+        "of tensors: shape, scheme (element type, or bits, group and scale type of quantized "
+        "tensors), bytes as numbers and bytes as stored. Reads the header only, whatever the "
+        "size of the model.\n\n"
+        "A PATTERN with * and ? matches whole tensor names; without them it names one or more "
+        "dot-separated parts of a name.",
+    .options = options,
+    .n_options = sizeof options / sizeof *options,
+    .arguments_bytes = sizeof(arguments),
+    .min_positionals = 0,
+    .max_positionals = 1,
+    .examples = examples,
+    .n_examples = sizeof examples / sizeof *examples,
+    .run = run,
+};

@@ -1,0 +1,255 @@
+/* What all writers have in common: choosing one, checking and copying what the caller wants
+ * written, and the order of calls. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "formats/json_check.h"
+#include "formats/reader.h"
+#include "formats/writer.h"
+
+static const swg_writer *const writers[] = {
+#define SWG_READER(name)
+#define SWG_WRITER(name) &swg_writer_##name,
+#include "formats/formats.def"
+#undef SWG_READER
+#undef SWG_WRITER
+};
+enum { N_WRITERS = sizeof writers / sizeof writers[0] };
+
+enum { MAX_LEVEL = 22 };
+
+static swg_status choose_writer(const char *path, const char *format, const swg_writer **out)
+{
+    for (size_t i = 0; i < N_WRITERS; i++)
+        if (format ? strcmp(writers[i]->name, format) == 0 : writers[i]->takes(path)) {
+            *out = writers[i];
+            return SWG_OK;
+        }
+    if (format)
+        return swg_error(SWG_UNSUPPORTED, "there is no writer of the format \"%.60s\"", format);
+    return swg_error(SWG_UNSUPPORTED,
+                     "%s: no format is written under that name; use FILE.swg, FILE.safetensors or "
+                     "the name of a folder",
+                     path);
+}
+
+/* --- Copies ----------------------------------------------------------------------------------- */
+
+static swg_status copy_text(swg_sink *sink, const char *text, size_t length, const char **out)
+{
+    *out = swg_arena_strndup(&sink->arena, text, length);
+    return *out ? SWG_OK : SWG_NO_MEMORY;
+}
+
+static swg_status copy_tensors(swg_sink *sink, const swg_tensor_desc *tensors, size_t count)
+{
+    sink->tensors = swg_arena_calloc(&sink->arena, count, sizeof *sink->tensors);
+    sink->by_name = swg_arena_calloc(&sink->arena, count, sizeof *sink->by_name);
+    sink->stored_bytes = swg_arena_calloc(&sink->arena, count, sizeof *sink->stored_bytes);
+    if (!sink->tensors || !sink->by_name || !sink->stored_bytes)
+        return SWG_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        SWG_TRY(swg_tensor_desc_check(&tensors[i]));
+        sink->tensors[i] = tensors[i];
+        SWG_TRY(copy_text(sink, tensors[i].name, strlen(tensors[i].name), &sink->tensors[i].name));
+        sink->by_name[i] = i;
+    }
+    sink->n_tensors = count;
+    return SWG_OK;
+}
+
+static int compare_names(const void *a, const void *b, void *context)
+{
+    const swg_tensor_desc *tensors = context;
+    return strcmp(tensors[*(const size_t *)a].name, tensors[*(const size_t *)b].name);
+}
+
+static swg_status sort_names(swg_sink *sink)
+{
+    qsort_r(sink->by_name, sink->n_tensors, sizeof *sink->by_name, compare_names, sink->tensors);
+    for (size_t i = 1; i < sink->n_tensors; i++)
+        if (compare_names(&sink->by_name[i - 1], &sink->by_name[i], sink->tensors) == 0)
+            return swg_error(SWG_FAILED, "%s: two tensors are called %s", sink->path,
+                             sink->tensors[sink->by_name[i]].name);
+    return SWG_OK;
+}
+
+static swg_status copy_meta(swg_sink *sink, const swg_sink_meta *meta)
+{
+    swg_sink_meta *to = &sink->meta;
+    *to = *meta;
+    SWG_TRY(copy_text(sink, meta->config ? meta->config : "{}",
+                      meta->config ? meta->config_length : 2, &to->config));
+    to->config_length = meta->config ? meta->config_length : 2;
+    SWG_TRY(swg_json_check(to->config, to->config_length, "config"));
+    const char **metadata = swg_arena_calloc(&sink->arena, 2 * meta->n_metadata, sizeof *metadata);
+    if (!metadata)
+        return SWG_NO_MEMORY;
+    for (size_t i = 0; i < 2 * meta->n_metadata; i++)
+        SWG_TRY(copy_text(sink, meta->metadata[i], strlen(meta->metadata[i]), &metadata[i]));
+    to->metadata = metadata;
+    swg_extension *extensions =
+        swg_arena_calloc(&sink->arena, meta->n_extensions, sizeof *extensions);
+    if (!extensions)
+        return SWG_NO_MEMORY;
+    for (size_t i = 0; i < meta->n_extensions; i++) {
+        extensions[i] = meta->extensions[i];
+        const char *copy;
+        SWG_TRY(copy_text(sink, extensions[i].data, extensions[i].length, &copy));
+        extensions[i].data = copy;
+    }
+    to->extensions = extensions;
+    return swg_sink_set_provenance(sink, meta->provenance ? meta->provenance : "[]");
+}
+
+/* A file's name becomes a path of the output folder of some formats. */
+static swg_status check_files(const swg_sink *sink)
+{
+    for (size_t i = 0; i < sink->meta.n_files; i++) {
+        const char *const name = sink->meta.files[i].name;
+        const size_t length = strlen(name);
+        if (length == 0 || length > SWG_MAX_NAME || !swg_name_is_printable(name, length) ||
+            strchr(name, '/') || name[0] == '.')
+            return swg_error(SWG_FAILED,
+                             "%s: a carried file's name is not the plain name of a file",
+                             sink->path);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(sink->meta.files[j].name, name) == 0)
+                return swg_error(SWG_FAILED, "%s: two carried files are called %s", sink->path,
+                                 name);
+    }
+    return SWG_OK;
+}
+
+/* Everything but opening. */
+static swg_status prepare(const char *path, const swg_sink_options *options,
+                          const swg_sink_meta *meta, const swg_tensor_desc *tensors,
+                          size_t n_tensors, swg_sink **out)
+{
+    static const swg_sink_options no_options;
+    const swg_sink_options *o = options ? options : &no_options;
+    swg_status status = SWG_OK;
+    swg_sink *sink = NULL;
+    SWG_GO(SWG_NEW(sink, 1));
+    sink->force = o->force;
+    sink->level = o->level;
+    sink->pool = o->pool;
+    SWG_GO(copy_text(sink, path, strlen(path), &sink->path));
+    SWG_GO(choose_writer(path, o->format, &sink->writer));
+    if (o->level < 0 || o->level > MAX_LEVEL)
+        SWG_GO(swg_error(SWG_USAGE, "compression level %d is not between 0 and %d", o->level,
+                         MAX_LEVEL));
+    SWG_GO(copy_tensors(sink, tensors, n_tensors));
+    SWG_GO(sort_names(sink));
+    SWG_GO(copy_meta(sink, meta));
+    SWG_GO(check_files(sink));
+    if (sink->writer->check)
+        SWG_GO(sink->writer->check(sink));
+    *out = sink;
+    sink = NULL;
+done:
+    swg_sink_abort(&sink);
+    return status;
+}
+
+/* --- The calls -------------------------------------------------------------------------------- */
+
+swg_status swg_sink_open(const char *path, const swg_sink_options *options,
+                         const swg_sink_meta *meta, const swg_tensor_desc *tensors,
+                         size_t n_tensors, swg_sink **out)
+{
+    swg_sink *sink = NULL;
+    SWG_TRY(prepare(path, options, meta, tensors, n_tensors, &sink));
+    const swg_status status = sink->writer->open(sink);
+    if (status != SWG_OK) {
+        swg_sink_abort(&sink);
+        return status;
+    }
+    sink->meta.files = NULL;
+    sink->meta.n_files = 0;
+    *out = sink;
+    return SWG_OK;
+}
+
+static swg_status check_scales(const swg_sink *sink, const swg_tensor_desc *desc,
+                               const void *const planes[SWG_MAX_PLANES])
+{
+    swg_plane all[SWG_MAX_PLANES];
+    const size_t n_planes = swg_tensor_planes(desc, all);
+    for (size_t p = 0; p < n_planes; p++) {
+        size_t bad;
+        if (all[p].kind == SWG_PLANE_SCALES &&
+            !swg_scales_are_finite(desc->scheme.dtype, planes[p],
+                                   (size_t)(all[p].bytes / all[p].elem_bytes), &bad))
+            return swg_error(SWG_CORRUPT, "%s: scale %zu of tensor %s is not finite", sink->path,
+                             bad, desc->name);
+    }
+    return SWG_OK;
+}
+
+swg_status swg_sink_write(swg_sink *sink, size_t tensor, const void *const planes[SWG_MAX_PLANES])
+{
+    if (tensor != sink->n_written || tensor >= sink->n_tensors)
+        return swg_error(SWG_FAILED, "%s: tensor %zu was written where %zu is due", sink->path,
+                         tensor, sink->n_written);
+    SWG_TRY(check_scales(sink, &sink->tensors[tensor], planes));
+    SWG_TRY(sink->writer->write(sink, tensor, planes, &sink->stored_bytes[tensor]));
+    sink->n_written++;
+    return SWG_OK;
+}
+
+uint64_t swg_sink_stored_bytes(const swg_sink *sink, size_t tensor)
+{
+    return sink->stored_bytes[tensor];
+}
+
+swg_status swg_sink_set_provenance(swg_sink *sink, const char *provenance)
+{
+    SWG_TRY(swg_json_check(provenance, strlen(provenance), "provenance"));
+    char *copy = swg_strdup(provenance);
+    if (!copy)
+        return SWG_NO_MEMORY;
+    swg_free(sink->provenance);
+    sink->provenance = copy;
+    sink->meta.provenance = copy;
+    return SWG_OK;
+}
+
+swg_status swg_sink_finish(swg_sink **sink, uint64_t *bytes)
+{
+    swg_sink *s = *sink;
+    swg_status status = SWG_OK;
+    uint64_t written = 0;
+    if (s->n_written != s->n_tensors)
+        SWG_GO(swg_error(SWG_FAILED, "%s: %zu of %zu tensors were written", s->path, s->n_written,
+                         s->n_tensors));
+    SWG_GO(s->writer->finish(s, &written));
+    if (bytes)
+        *bytes = written;
+done:
+    swg_sink_abort(sink);
+    return status;
+}
+
+void swg_sink_abort(swg_sink **sink)
+{
+    swg_sink *s = *sink;
+    if (!s)
+        return;
+    if (s->state)
+        s->writer->close(s);
+    swg_free(s->provenance);
+    swg_arena_deinit(&s->arena);
+    SWG_FREE(*sink);
+}
+
+swg_status swg_sink_plan_bytes(const char *path, const swg_sink_options *options,
+                               const swg_sink_meta *meta, const swg_tensor_desc *tensors,
+                               size_t n_tensors, uint64_t *bytes, bool *is_exact)
+{
+    swg_sink *sink = NULL;
+    SWG_TRY(prepare(path, options, meta, tensors, n_tensors, &sink));
+    const swg_status status = sink->writer->plan(sink, bytes, is_exact);
+    swg_sink_abort(&sink);
+    return status;
+}

@@ -1,0 +1,52 @@
+/* What a file format's writer is made of: one `const swg_writer swg_writer_<name>` and one row in
+ * formats.def. sink.c checks and copies what the caller gave; a writer lays it out. */
+#ifndef SWG_FORMATS_WRITER_H
+#define SWG_FORMATS_WRITER_H
+
+#include "formats/formats.h"
+#include "runtime/base/file.h"
+#include "runtime/base/mem.h"
+
+typedef struct swg_writer swg_writer;
+
+struct swg_sink {
+    const swg_writer *writer;
+    const char *path;
+    bool force;
+    int level;
+    swg_pool *pool;
+    swg_arena arena;
+    swg_tensor_desc *tensors; /* in the caller's order */
+    size_t n_tensors, n_written;
+    size_t *by_name;        /* tensor indices sorted by name */
+    uint64_t *stored_bytes; /* of tensors already written */
+    swg_sink_meta meta;     /* copies, except files: the caller's, valid during open only */
+    char *provenance;
+    void *state; /* the writer's own */
+};
+
+struct swg_writer {
+    const char *name;
+    /* Whether an output of this path is of this format when none was named. */
+    bool (*takes)(const char *path);
+    /* Refuse what cannot be represented; NULL = nothing is refused. */
+    swg_status (*check)(const swg_sink *sink);
+    /* Start the output. On failure close() undoes everything. */
+    swg_status (*open)(swg_sink *sink);
+    swg_status (*write)(swg_sink *sink, size_t tensor, const void *const planes[SWG_MAX_PLANES],
+                        uint64_t *stored_bytes);
+    /* Make the output durable and visible; its size. close() follows. */
+    swg_status (*finish)(swg_sink *sink, uint64_t *bytes);
+    /* Free the state; remove what was not finished. */
+    void (*close)(swg_sink *sink);
+    /* Size of the output without writing it (nothing is open). */
+    swg_status (*plan)(swg_sink *sink, uint64_t *bytes, bool *is_exact);
+};
+
+#define SWG_READER(name)
+#define SWG_WRITER(name) extern const swg_writer swg_writer_##name;
+#include "formats/formats.def"
+#undef SWG_READER
+#undef SWG_WRITER
+
+#endif

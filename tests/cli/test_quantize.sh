@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# swage quantize: plans, refusals, reports, and that the same input and recipe give the same bytes.
+. tests/cli/lib.sh
+
+# A small checkpoint made here: two matrices, an embedding, a vector; every float finite.
+floats() { # COUNT (even) -> escapes for printf
+  local i
+  for ((i = 0; i < $1 / 2; i++)); do
+    printf '\\x%02x\\x22\\x33\\x3d\\x44\\x%02x\\x66\\xbe' $((i * 37 % 256)) $((i * 91 % 256))
+  done
+}
+model=$scratch/model.safetensors
+header='{"model.embed_tokens.weight":{"dtype":"F32","shape":[32,64],"data_offsets":[0,8192]},'
+header+='"model.layers.0.q_proj.weight":{"dtype":"F32","shape":[16,64],"data_offsets":[8192,12288]},'
+header+='"model.layers.1.q_proj.weight":{"dtype":"F32","shape":[16,64],"data_offsets":[12288,16384]},'
+header+='"model.norm.weight":{"dtype":"F32","shape":[64],"data_offsets":[16384,16640]}}'
+while [ $((${#header} % 8)) -ne 0 ]; do header+=' '; done
+{
+  # shellcheck disable=SC2059
+  printf "\\x$(printf %02x $((${#header} % 256)))\\x$(printf %02x $((${#header} / 256)))\0\0\0\0\0\0"
+  printf '%s' "$header"
+  # shellcheck disable=SC2059
+  printf "$(floats 4160)"
+} >"$model"
+out=$scratch/out.swg
+
+key() { # NAME -> its value in the last JSON on standard output
+  sed -nE "s/^ *\"$1\": \"?([^\",]*)\"?,?$/\1/p" "$scratch/stdout" | head -n 1
+}
+schemes() { sed -nE 's/^ *"scheme": "(.*)",?$/\1/p' "$scratch/stdout" | tr '\n' ' '; }
+
+# The plan.
+expect_exit 0 "dry run" "$SWAGE" quantize "$model" -o "$out" --dry-run --json
+check "a dry run writes nothing" [ ! -e "$out" ]
+check "default schemes" [ "$(schemes)" = "int8-g128-sym-f16 int4-g64-sym-f16 int4-g64-sym-f16 f32 " ]
+# 32 x (64 + 2) + 2 x 16 x (32 + 2) + 64 x 4
+check "exact raw bytes" [ "$(key output_tensor_bytes)" = 3456 ]
+check "memory is stated" [ "$(key peak_memory_bytes)" -gt 0 ]
+expect_exit 0 "dry run as a table" "$SWAGE" quantize "$model" -o "$out" -n
+expect_match "the table shows the schemes" "$stdout" 'layers\.0\.q_proj\.weight +linear +int4-g64-sym-f16'
+
+plan() { # NAME SCHEMES OPTIONS...
+  local name=$1 wanted=$2
+  shift 2
+  expect_exit 0 "$name" "$SWAGE" quantize "$model" -o "$out" --dry-run --json "$@"
+  check "$name: $(schemes)" [ "$(schemes)" = "$wanted " ]
+}
+plan "8 bits, whole rows" "int8-row-sym-f16 int8-row-sym-f16 int8-row-sym-f16 f32" \
+  --bits 8 --group-size row
+plan "asymmetric, f32 scales" "int8-g128-asym-f32 int4-g32-asym-f32 int4-g32-asym-f32 f32" \
+  --group-size 32 --asymmetric --scale-type f32
+plan "kept by part" "int8-g128-sym-f16 f32 f32 f32" --keep q_proj
+plan "kept by pattern" "int8-g128-sym-f16 f32 int4-g64-sym-f16 f32" --keep 'model.layers.0.*'
+plan "bits for a pattern; later ones win" "int8-g128-sym-f16 int4-g64-sym-f16 int8-g64-sym-f16 f32" \
+  --bits-for '*q_proj*=8' --bits-for '*.0.q_proj*=4'
+plan "embeddings kept" "f32 int4-g64-sym-f16 int4-g64-sym-f16 f32" --embedding-bits 16
+plan "embeddings like the rest" "int4-g64-sym-f16 int4-g64-sym-f16 int4-g64-sym-f16 f32" \
+  --embedding-bits 4
+plan "group of embeddings" "int8-g32-sym-f16 int4-g64-sym-f16 int4-g64-sym-f16 f32" \
+  --embedding-group-size 32
+
+# Refusals.
+refuse() { # CODE NAME PATTERN OPTIONS...
+  local code=$1 name=$2 pattern=$3
+  shift 3
+  expect_exit "$code" "$name" "$SWAGE" quantize "$@"
+  expect_match "$name" "$stderr" "$pattern"
+  check "$name writes nothing" [ ! -e "$out" ]
+}
+refuse 2 "unmatched keep" 'nearest is q_proj' "$model" -o "$out" --keep q_prj
+refuse 2 "unmatched keep, whole name" 'nearest is model\.norm\.weight' "$model" -o "$out" \
+  --keep model.nrm.weight
+refuse 2 "unmatched bits-for" 'matches none of the 4 tensors' "$model" -o "$out" --bits-for 'zzz*=8'
+refuse 2 "bits-for without bits" 'PATTERN=N' "$model" -o "$out" --bits-for q_proj
+refuse 2 "bits-for with wrong bits" 'bits are 4, 8 or 16' "$model" -o "$out" --bits-for q_proj=5
+refuse 2 "bits for a vector" 'model\.norm\.weight cannot be quantized' "$model" -o "$out" \
+  --bits-for 'model.norm.weight=8'
+refuse 2 "wrong bits" '"5" is not one of' "$model" -o "$out" --bits 5
+refuse 2 "wrong group" '"48" is not one of' "$model" -o "$out" --group-size 48
+refuse 2 "no output" 'output' "$model"
+refuse 4 "nothing to do" 'none of the 4 tensors' "$model" -o "$out" --keep 'model*'
+expect_exit 2 "input = output" "$SWAGE" quantize "$model" -o "$model"
+expect_match "input = output" "$stderr" 'both the input and the output'
+refuse 6 "no input" 'missing' "$scratch/missing" -o "$out"
+
+# The work.
+expect_exit 0 "quantize" "$SWAGE" quantize "$model" -o "$out" --json --threads 1
+check "the file's size is reported" [ "$(key file_bytes)" = "$(stat -c %s "$out")" ]
+expect_match "errors are reported" "$stdout" '"relative_error": 0\.[0-9]+'
+expect_match "stored bytes are reported" "$stdout" '"stored_bytes": [1-9]'
+check "nothing but the result on standard output" [ "$(head -c 1 "$scratch/stdout")" = "{" ]
+expect_exit 2 "an existing output is kept" "$SWAGE" quantize "$model" -o "$out"
+for threads in 2 5; do
+  expect_exit 0 "$threads threads" "$SWAGE" quantize "$model" -o "$scratch/$threads.swg" \
+    --threads "$threads"
+  check "the same bytes with $threads threads" cmp "$out" "$scratch/$threads.swg"
+done
+expect_match "the table has totals" "$stdout" 'file: [0-9]+ bytes'
+expect_exit 0 "force" "$SWAGE" quantize "$model" -o "$out" --force --bits 8
+check "another recipe, other bytes" [ "$(cmp "$out" "$scratch/2.swg" 2>&1 | wc -l)" -eq 1 ]
+
+# Twice.
+expect_exit 4 "quantized input" "$SWAGE" quantize "$out" -o "$scratch/twice.swg"
+expect_match "quantized input" "$stderr" 'quantized already \(int8.*--requantize'
+expect_exit 0 "quantized input, allowed" "$SWAGE" quantize "$out" -o "$scratch/twice.swg" --requantize
+
+# A weight that is no number is named.
+cp "$model" "$scratch/nan.safetensors"
+printf '\0\0\xc0\x7f' | dd of="$scratch/nan.safetensors" bs=1 conv=notrunc status=none \
+  seek=$((8 + ${#header} + 8192 + 64 * 4 * 3 + 4 * 7))
+expect_exit 3 "NaN" "$SWAGE" quantize "$scratch/nan.safetensors" -o "$scratch/nan.swg"
+expect_match "NaN" "$stderr" 'layers\.0\.q_proj\.weight, row 3, columns 0 to 63: weight 7'
+check "NaN writes nothing" [ ! -e "$scratch/nan.swg" ]
+finish
