@@ -5,12 +5,13 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
+#include "runtime/cmd_run_encoder.h"
 #include "runtime/exec.h"
 #include "runtime/loaded.h"
 #include "runtime/text/sampler.h"
 
 typedef struct arguments {
-    const char *prompt, *activations, *tokenizer;
+    const char *prompt, *passage, *activations, *tokenizer;
     int64_t max_tokens, context, seed, top_k, repetition_window;
     double temperature, top_p, min_p, repetition_penalty;
     bool echo, ignore_end;
@@ -18,7 +19,10 @@ typedef struct arguments {
 
 static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, prompt, 'p', "prompt", "TEXT",
-                      "text to continue (default: none, the model begins a text)"),
+                      "text to continue (default: none, the model begins a text); for encoders: "
+                      "the text or the question"),
+    SWG_OPTION_STRING(arguments, passage, 0, "passage", "TEXT",
+                      "for encoders: a second text, in which answers are looked for"),
     SWG_OPTION_INT(arguments, max_tokens, 'n', "max-tokens", "N", 1, 1 << 24, "128",
                    "stop after so many tokens"),
     SWG_OPTION_DOUBLE(arguments, temperature, 0, "temperature", "T", 0, 100, "0.8",
@@ -101,11 +105,17 @@ static swg_status encode_prompt(generation *g)
     return SWG_OK;
 }
 
+static swg_activations activations_of(const arguments *args)
+{
+    return strcmp(args->activations, "f32") == 0 ? SWG_ACTIVATIONS_F32 : SWG_ACTIVATIONS_INT8;
+}
+
 static swg_status prepare(generation *g)
 {
     const arguments *args = g->args;
-    SWG_TRY(swg_loaded_open(g->cli->positionals[0], args->tokenizer, true, g->cli->n_threads,
-                            g->cli->progress, &g->loaded));
+    if (args->passage)
+        return swg_error(SWG_USAGE, "%s continues texts: it takes no --passage",
+                         g->cli->positionals[0]);
     SWG_TRY(encode_prompt(g));
     const swg_hparams *h = &g->loaded.model->hparams;
     const size_t needed = g->prompt.count + (size_t)args->max_tokens;
@@ -115,8 +125,7 @@ static swg_status prepare(generation *g)
                          g->prompt.count, most);
     const swg_exec_options exec_options = {
         .context = needed < most ? needed : most,
-        .activations = strcmp(args->activations, "f32") == 0 ? SWG_ACTIVATIONS_F32
-                                                             : SWG_ACTIVATIONS_INT8};
+        .activations = activations_of(args)};
     SWG_TRY(swg_exec_new(g->loaded.model, g->loaded.pool, &exec_options, &g->exec));
     SWG_TRY(SWG_NEW(g->logits, (size_t)h->vocab));
     swg_sampler_options sampling = swg_sampler_options_default();
@@ -204,14 +213,35 @@ static swg_status report(generation *g)
     return swg_cli_json_print(&json);
 }
 
+static swg_status continue_text(generation *g)
+{
+    SWG_TRY(prepare(g));
+    SWG_TRY(prefill(g));
+    SWG_TRY(generate(g));
+    return report(g);
+}
+
+static swg_status encode_text(const generation *g)
+{
+    const arguments *args = g->args;
+    const swg_encoder_run encoder = {.cli = g->cli,
+                                     .loaded = &g->loaded,
+                                     .text = args->prompt ? args->prompt : "",
+                                     .second = args->passage,
+                                     .activations = activations_of(args)};
+    if (!args->prompt)
+        return swg_error(SWG_USAGE, "%s reads a text: give one with --prompt",
+                         g->cli->positionals[0]);
+    return swg_run_encoder(&encoder);
+}
+
 static swg_status run(const swg_cli *cli, const void *raw_arguments)
 {
     swg_status status = SWG_OK;
     generation g = {.cli = cli, .args = raw_arguments};
-    SWG_GO(prepare(&g));
-    SWG_GO(prefill(&g));
-    SWG_GO(generate(&g));
-    SWG_GO(report(&g));
+    SWG_GO(swg_loaded_open(cli->positionals[0], g.args->tokenizer, true, cli->n_threads,
+                           cli->progress, &g.loaded));
+    SWG_GO(g.loaded.model->hparams.is_encoder ? encode_text(&g) : continue_text(&g));
 done:
     swg_decoder_free(&g.decoder);
     swg_sampler_free(&g.sampler);
@@ -228,17 +258,23 @@ static const swg_example examples[] = {
      "the model's likeliest continuation"},
     {"swage run examples/tiny-tales --temperature 0.8 --top-p 0.95 --seed 7",
      "a text from nothing, reproducibly random"},
+    {"swage run bert-answers --prompt \"Who came?\" --passage \"Ann came, Bob stayed.\"",
+     "the span of the passage that answers"},
 };
 
 const swg_command swg_command_run = {
     .name = "run",
     .synopsis = "MODEL [--prompt TEXT] [--max-tokens N] [--temperature T] [--seed S]",
-    .summary = "Continue a text with a model",
+    .summary = "Continue a text with a model, or classify it",
     .description =
         "Prints the continuation of the prompt on stdout as it is generated, and nothing else "
         "there; characters are never split. The same model, prompt, options and seed give the same "
         "text for any number of threads. Generation stops at the model's end of text, after "
-        "--max-tokens, or when the context is full.",
+        "--max-tokens, or when the context is full.\n\n"
+        "Encoders continue nothing; they print what they say of the text: classifiers their labels "
+        "with probabilities, likeliest first (of every token, for token classifiers), question "
+        "answering the span of --passage that answers --prompt, masked language models the "
+        "likeliest tokens for every [MASK].",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .arguments_bytes = sizeof(arguments),

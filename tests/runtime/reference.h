@@ -120,8 +120,9 @@ static inline double largest_difference(const float *a, const float *b, size_t n
     return worst;
 }
 
-/* The model at `path` gives the logits of the folder to 2e-4. */
-static inline void agree_with_reference(const char *path, const char *folder, const char *what)
+/* The model at `path` gives the logits of the folder, to `bound`. */
+static inline void agree_with_reference(const char *path, const char *folder, double bound,
+                                        const char *what)
 {
     reference wanted;
     read_reference(folder, &wanted);
@@ -132,7 +133,7 @@ static inline void agree_with_reference(const char *path, const char *folder, co
     float *got = run_typed(model, NULL, NULL, wanted.ids, wanted.types, wanted.n);
     const double worst = largest_difference(got, wanted.logits, wanted.n_logits);
     printf("%s: largest difference of %zu x %zu logits %.3g\n", what, rows, columns, worst);
-    ck_assert_double_le(worst, 2e-4);
+    ck_assert_double_le(worst, bound);
     if (!isnan(wanted.mean_nll)) {
         const double nll = mean_nll_of(got, wanted.ids, wanted.n, columns);
         ck_assert_double_le(fabs(nll - wanted.mean_nll), 1e-5 * wanted.mean_nll);
