@@ -178,8 +178,7 @@ static swg_status make_output(swg_sink *sink)
         for (size_t i = 0; i < sink->meta.n_files; i++)
             output->carried_bytes += sink->meta.files[i].length;
     }
-    SWG_TRY(swg_conv1d_in_config(sink->meta.config, sink->meta.config_length,
-                                 &output->has_conv1d));
+    SWG_TRY(swg_conv1d_in_config(sink->meta.config, sink->meta.config_length, &output->has_conv1d));
     return lay_out(sink, output);
 }
 

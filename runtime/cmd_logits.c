@@ -16,14 +16,22 @@ typedef struct arguments {
 } arguments;
 
 static const swg_option options[] = {
-    {.kind = SWG_OPTION_IS_STRING, .name = "ids", .metavar = "FILE|1,2,3", .is_required = true,
+    {.kind = SWG_OPTION_IS_STRING,
+     .name = "ids",
+     .metavar = "FILE|1,2,3",
+     .is_required = true,
      .help = "token ids: a comma-separated list, or a file of ids separated by spaces, commas or "
              "line breaks",
      .offset = offsetof(arguments, ids)},
     SWG_OPTION_STRING(arguments, token_type_ids, 0, "token-type-ids", "FILE|0,0,1",
                       "token types of the ids, for encoders that have them (default: all 0)"),
-    {.kind = SWG_OPTION_IS_STRING, .letter = 'o', .name = "output", .metavar = "OUT",
-     .is_required = true, .help = "file for the logits", .offset = offsetof(arguments, output)},
+    {.kind = SWG_OPTION_IS_STRING,
+     .letter = 'o',
+     .name = "output",
+     .metavar = "OUT",
+     .is_required = true,
+     .help = "file for the logits",
+     .offset = offsetof(arguments, output)},
     SWG_OPTION_CHOICE(arguments, activations, 0, "activations", "int8|f32", "int8",
                       "what quantized weights are multiplied with"),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
@@ -46,8 +54,8 @@ static swg_status parse_ids(const char *text, const char *what, swg_ids *out)
         const long value = strtol(at, &end, 10);
         if (end == at || (*end && !is_separator(*end)) || value < 0 || value > INT32_MAX)
             return swg_error(SWG_USAGE, "%s: \"%.20s\" is not a token id", what, at);
-        SWG_TRY(swg_reserve((void **)&out->data, &out->capacity, out->count + 1,
-                            sizeof *out->data));
+        SWG_TRY(
+            swg_reserve((void **)&out->data, &out->capacity, out->count + 1, sizeof *out->data));
         out->data[out->count++] = (int32_t)value;
         at = end;
     }
@@ -105,10 +113,10 @@ static swg_status prepare(job *j)
         return swg_error(SWG_USAGE, "%s has no token types", j->cli->positionals[0]);
     j->rows = h->one_output ? 1 : j->ids.count;
     j->columns = (size_t)h->n_outputs;
-    const swg_exec_options exec_options = {
-        .context = j->ids.count,
-        .activations = strcmp(j->args->activations, "f32") == 0 ? SWG_ACTIVATIONS_F32
-                                                                : SWG_ACTIVATIONS_INT8};
+    const swg_exec_options exec_options = {.context = j->ids.count,
+                                           .activations = strcmp(j->args->activations, "f32") == 0
+                                                              ? SWG_ACTIVATIONS_F32
+                                                              : SWG_ACTIVATIONS_INT8};
     SWG_TRY(swg_exec_new(j->loaded.model, j->loaded.pool, &exec_options, &j->exec));
     return swg_file_create(j->args->output, j->args->force,
                            (uint64_t)j->rows * j->columns * sizeof(float), &j->writer);

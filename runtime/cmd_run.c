@@ -40,8 +40,7 @@ static const swg_option options[] = {
     SWG_OPTION_INT(arguments, seed, 0, "seed", "S", 0, 9007199254740992.0, "0",
                    "seed of the random choices"),
     SWG_OPTION_FLAG(arguments, echo, 0, "echo", "print the prompt too"),
-    SWG_OPTION_FLAG(arguments, ignore_end, 0, "ignore-end",
-                    "go on when the model ends its text"),
+    SWG_OPTION_FLAG(arguments, ignore_end, 0, "ignore-end", "go on when the model ends its text"),
     SWG_OPTION_INT(arguments, context, 0, "context", "N", 1, 1 << 24, NULL,
                    "positions to hold (default: what prompt and --max-tokens need, at most the "
                    "model's)"),
@@ -61,7 +60,7 @@ typedef struct generation {
     swg_decoder *decoder;
     swg_ids prompt;
     float *logits;
-    swg_strbuf text;   /* what --json collects, or what is about to be printed */
+    swg_strbuf text; /* what --json collects, or what is about to be printed */
     size_t n_generated;
     const char *finish; /* why it ended: "end", "length" or "context" */
     double prefill_s, decode_s;
@@ -98,8 +97,9 @@ static swg_status encode_prompt(generation *g)
     const int32_t bos = swg_tokenizer_bos(tokenizer);
     const int32_t first = bos >= 0 ? bos : swg_tokenizer_eos(tokenizer);
     if (first < 0)
-        return swg_error(SWG_USAGE, "this model's tokenizer has no token to begin a text with; give a "
-                                    "--prompt");
+        return swg_error(SWG_USAGE,
+                         "this model's tokenizer has no token to begin a text with; give a "
+                         "--prompt");
     SWG_TRY(swg_reserve((void **)&g->prompt.data, &g->prompt.capacity, 1, sizeof first));
     g->prompt.data[g->prompt.count++] = first;
     return SWG_OK;
@@ -123,9 +123,8 @@ static swg_status prepare(generation *g)
     if (g->prompt.count > most)
         return swg_error(SWG_LIMIT, "the prompt has %zu tokens; the context holds %zu",
                          g->prompt.count, most);
-    const swg_exec_options exec_options = {
-        .context = needed < most ? needed : most,
-        .activations = activations_of(args)};
+    const swg_exec_options exec_options = {.context = needed < most ? needed : most,
+                                           .activations = activations_of(args)};
     SWG_TRY(swg_exec_new(g->loaded.model, g->loaded.pool, &exec_options, &g->exec));
     SWG_TRY(SWG_NEW(g->logits, (size_t)h->vocab));
     swg_sampler_options sampling = swg_sampler_options_default();
@@ -197,7 +196,8 @@ static swg_status report(generation *g)
     const double decode_rate = g->decode_s > 0 ? (double)g->n_generated / g->decode_s : 0;
     if (!g->cli->json) {
         SWG_TRY(swg_cli_print("\n", 1));
-        swg_cli_note(g->cli, "%zu prompt tokens in %.3f s, %zu tokens generated at %.1f tokens/s (%s)",
+        swg_cli_note(g->cli,
+                     "%zu prompt tokens in %.3f s, %zu tokens generated at %.1f tokens/s (%s)",
                      g->prompt.count, g->prefill_s, g->n_generated, decode_rate, g->finish);
         return SWG_OK;
     }

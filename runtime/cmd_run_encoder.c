@@ -1,5 +1,6 @@
-/* swage run on an encoder. A pair of texts is what the tokenizer makes of the first, with its special
- * tokens, then the second alone, then the first's closing token once more: [CLS] a [SEP] b [SEP]. */
+/* swage run on an encoder. A pair of texts is what the tokenizer makes of the first, with its
+ * special tokens, then the second alone, then the first's closing token once more: [CLS] a [SEP] b
+ * [SEP]. */
 #include "runtime/cmd_run_encoder.h"
 
 #include <math.h>
@@ -224,7 +225,8 @@ static swg_status print_answer(encoding *e)
     size_t best_first = 0, best_last = 0;
     for (size_t first = 0; first < n; first++)
         for (size_t last = first; last < n && last < first + MOST_ANSWER_TOKENS; last++)
-            if (rows[2 * first] * rows[2 * last + 1] > rows[2 * best_first] * rows[2 * best_last + 1]) {
+            if (rows[2 * first] * rows[2 * last + 1] >
+                rows[2 * best_first] * rows[2 * best_last + 1]) {
                 best_first = first;
                 best_last = last;
             }

@@ -10,7 +10,7 @@ typedef struct swg_encoder_run {
     const swg_cli *cli;
     const swg_loaded *loaded; /* with tokenizer; an encoder's model */
     const char *text;         /* the text, or the question */
-    const char *second;       /* a second text, the one that answers are looked for in; may be NULL */
+    const char *second; /* a second text, the one that answers are looked for in; may be NULL */
     swg_activations activations;
 } swg_encoder_run;
 

@@ -42,8 +42,8 @@ struct swg_exec {
     const swg_backend *backend;
     void *backend_state;
     swg_kvcache cache;
-    size_t position; /* tokens read before this chunk */
-    float *state;    /* recurrent models: [n_layers][2][widest]: h and c of every layer */
+    size_t position;    /* tokens read before this chunk */
+    float *state;       /* recurrent models: [n_layers][2][widest]: h and c of every layer */
     float *state_gates; /* [4 * widest]: the state's share of one step's gates */
     size_t widest;      /* units of the widest recurrent layer */
 

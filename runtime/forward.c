@@ -9,7 +9,8 @@
 
 enum { DEFAULT_CHUNK = 256 };
 
-/* Options with their defaults filled in. An encoder's text is one chunk: every position sees all. */
+/* Options with their defaults filled in. An encoder's text is one chunk: every position sees all.
+ */
 static swg_status resolve_options(const swg_model *model, const swg_exec_options *given,
                                   swg_exec_options *out)
 {
@@ -91,7 +92,8 @@ static swg_status check_ids(const swg_exec *exec, const int32_t *ids, size_t n)
     const int64_t vocab = exec->model->hparams.vocab;
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= vocab)
-            return swg_error(SWG_CORRUPT, "token id %d at position %zu is outside the vocabulary of %lld",
+            return swg_error(SWG_CORRUPT,
+                             "token id %d at position %zu is outside the vocabulary of %lld",
                              ids[i], exec->position + i, (long long)vocab);
     if (n > exec->options.context - exec->position)
         return swg_error(SWG_LIMIT, "%zu tokens after %zu do not fit a context of %zu", n,
@@ -152,8 +154,7 @@ swg_status swg_exec_encode(swg_exec *exec, const int32_t *ids, const int32_t *ty
                            float *logits)
 {
     if (!exec->model->hparams.is_encoder)
-        return swg_error(SWG_UNSUPPORTED, "architecture %s is no encoder",
-                         exec->model->arch->name);
+        return swg_error(SWG_UNSUPPORTED, "architecture %s is no encoder", exec->model->arch->name);
     SWG_TRY(check_ids(exec, ids, n));
     if (types)
         SWG_TRY(check_types(exec, types, n));
@@ -299,6 +300,5 @@ bool swg_keep_outputs(swg_exec *exec, swg_value *x)
 
 swg_value swg_logits(const swg_exec *exec)
 {
-    return (swg_value){.data = exec->logits,
-                       .columns = (size_t)exec->model->hparams.n_outputs};
+    return (swg_value){.data = exec->logits, .columns = (size_t)exec->model->hparams.n_outputs};
 }

@@ -15,7 +15,7 @@
 #include "runtime/model.h"
 
 typedef struct swg_value {
-    float *data;    /* [tokens][columns] */
+    float *data; /* [tokens][columns] */
     size_t columns;
 } swg_value;
 

@@ -242,8 +242,8 @@ static swg_status check_demand(const swg_json *root, const swg_demand_row *deman
         snprintf(text, sizeof text, "%s", swg_json_kind_name(swg_json_kind_of(value)));
     if (strcmp(text, demand->value) == 0)
         return SWG_OK;
-    return swg_error(SWG_UNSUPPORTED, "config.json: \"%s\" is %s; only %s is supported", demand->key,
-                     text, demand->value);
+    return swg_error(SWG_UNSUPPORTED, "config.json: \"%s\" is %s; only %s is supported",
+                     demand->key, text, demand->value);
 }
 
 static swg_status read_fields(const swg_json *root, const swg_arch **arch, swg_hparams *out)

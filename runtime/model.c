@@ -51,8 +51,9 @@ swg_status swg_model_begin(const char *config, size_t length, swg_model **out)
     swg_model *model = NULL;
     SWG_GO(SWG_NEW(model, 1));
     SWG_GO(swg_hparams_read(config, length, &model->arch, &model->hparams));
-    model->weights = swg_arena_calloc(
-        &model->small, (size_t)SWG_ROLE_COUNT * (size_t)model->hparams.n_layers, sizeof(swg_weight));
+    model->weights =
+        swg_arena_calloc(&model->small, (size_t)SWG_ROLE_COUNT * (size_t)model->hparams.n_layers,
+                         sizeof(swg_weight));
     if (!model->weights)
         SWG_GO(SWG_NO_MEMORY);
     SWG_GO(read_labels(model, config, length));
@@ -130,7 +131,8 @@ swg_weight *swg_model_slot(swg_model *model, swg_role role, size_t layer)
 
 const swg_weight *swg_model_weight(const swg_model *model, swg_role role, size_t layer)
 {
-    const swg_weight *weight = &model->weights[(size_t)role * (size_t)model->hparams.n_layers + layer];
+    const swg_weight *weight =
+        &model->weights[(size_t)role * (size_t)model->hparams.n_layers + layer];
     if (weight->n > 0)
         return weight;
     const swg_weight *embedding =

@@ -80,32 +80,32 @@ typedef struct swg_layer_set {
 typedef struct swg_hparams {
     int64_t n_layers, d_model, d_ff, vocab;
     int64_t n_heads, n_kv_heads, head_dim; /* 0 heads = no attention, no KV cache */
-    int64_t max_positions;   /* longest context the model was made for */
-    bool learned_positions;  /* max_positions is a hard limit: further positions do not exist */
-    int64_t n_token_types;   /* sorts of segments that ids can belong to */
+    int64_t max_positions;                 /* longest context the model was made for */
+    bool learned_positions; /* max_positions is a hard limit: further positions do not exist */
+    int64_t n_token_types;  /* sorts of segments that ids can belong to */
     double norm_eps;
-    double rope_theta;       /* 0 = no rotary positions */
-    int64_t rope_scaling;    /* swg_rope_scaling */
+    double rope_theta;    /* 0 = no rotary positions */
+    int64_t rope_scaling; /* swg_rope_scaling */
     double rope_factor, rope_low_factor, rope_high_factor;
     int64_t rope_original_positions;
-    bool rope_interleaved;   /* rotary pairs are (2i, 2i+1) instead of (i, i + head_dim / 2) */
-    int64_t window;          /* attention reaches back so many positions, itself included */
+    bool rope_interleaved; /* rotary pairs are (2i, 2i+1) instead of (i, i + head_dim / 2) */
+    int64_t window;        /* attention reaches back so many positions, itself included */
     int64_t first_window_layer;
     bool uses_window;
-    swg_layer_set window_layers; /* where the window holds; elsewhere attention is unlimited */
+    swg_layer_set window_layers;   /* where the window holds; elsewhere attention is unlimited */
     bool attention_bias, mlp_bias; /* such weights have biases (SWG_BIAS_* of arch.h) */
-    bool tied_head;          /* the output head is the embedding */
-    int64_t activation;      /* swg_activation */
-    int64_t cell;            /* swg_cell */
+    bool tied_head;                /* the output head is the embedding */
+    int64_t activation;            /* swg_activation */
+    int64_t cell;                  /* swg_cell */
     int64_t units[SWG_MAX_RECURRENT_LAYERS]; /* of recurrent layers; 0 = not recurrent */
-    int64_t gate_order;      /* of a GRU: swg_gate_order */
-    bool is_encoder;         /* reads whole texts (swg_exec_encode) and continues none */
-    bool one_output;         /* one row of logits a text, not one a position */
-    int64_t task;            /* swg_task */
-    int64_t class_kind;      /* swg_class_kind */
-    int64_t n_labels;        /* of classifiers */
-    int64_t n_outputs;       /* columns of a row of logits: vocab or n_labels */
-    int64_t bos_id, eos_id;  /* -1 = none */
+    int64_t gate_order;                      /* of a GRU: swg_gate_order */
+    bool is_encoder;        /* reads whole texts (swg_exec_encode) and continues none */
+    bool one_output;        /* one row of logits a text, not one a position */
+    int64_t task;           /* swg_task */
+    int64_t class_kind;     /* swg_class_kind */
+    int64_t n_labels;       /* of classifiers */
+    int64_t n_outputs;      /* columns of a row of logits: vocab or n_labels */
+    int64_t bos_id, eos_id; /* -1 = none */
 } swg_hparams;
 
 /* The window of a layer's attention; 0 = unlimited. */
@@ -129,7 +129,7 @@ typedef struct swg_model {
     swg_hparams hparams;
     swg_weight *weights; /* [SWG_ROLE_COUNT][n_layers]; see swg_model_weight */
     swg_pages matrices;
-    swg_arena small;     /* vectors, biases and `weights` */
+    swg_arena small;           /* vectors, biases and `weights` */
     const char *const *labels; /* [n_labels] names of a classifier's labels ("id2label"), or NULL */
     uint64_t n_parameters;
     double load_s;       /* seconds that loading took */
@@ -159,8 +159,8 @@ swg_status swg_model_random(const char *config, size_t length, swg_scheme scheme
 
 void swg_model_free(swg_model **model); /* NULL inside is accepted */
 
-/* SWG_UNSUPPORTED, with a sentence that names the architecture and `what` ("perplexity"), unless the
- * model predicts the next token of a text that it reads bit by bit. */
+/* SWG_UNSUPPORTED, with a sentence that names the architecture and `what` ("perplexity"), unless
+ * the model predicts the next token of a text that it reads bit by bit. */
 swg_status swg_model_must_continue(const swg_model *model, const char *what);
 
 /* Parse a configuration alone: which architecture and what sizes. */

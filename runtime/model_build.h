@@ -22,8 +22,8 @@ swg_weight *swg_model_slot(swg_model *model, swg_role role, size_t layer);
 /* Layers that a tensor row stands for: the model's, or 1. */
 size_t swg_tensor_row_layers(const swg_model *model, const swg_tensor_row *row);
 
-/* Name in the checkpoint: the pattern (up to "|") with the prefix in place of "{P}" and the layer in
- * place of "{L}". Returns the next pattern after "|", or NULL. */
+/* Name in the checkpoint: the pattern (up to "|") with the prefix in place of "{P}" and the layer
+ * in place of "{L}". Returns the next pattern after "|", or NULL. */
 enum { SWG_TENSOR_NAME_BYTES = 256 };
 const char *swg_tensor_row_name(const char *pattern, const char *prefix, size_t layer,
                                 char out[SWG_TENSOR_NAME_BYTES]);

@@ -42,14 +42,15 @@ static double seconds_now(void)
 static swg_status check_shape(const swg_tensor_desc *desc, size_t n, size_t k, bool is_vector)
 {
     const uint32_t rank = is_vector ? 1 : 2;
-    const bool matches = desc->rank == rank && desc->shape[0] == n &&
-                         (is_vector || desc->shape[1] == k);
+    const bool matches =
+        desc->rank == rank && desc->shape[0] == n && (is_vector || desc->shape[1] == k);
     if (matches)
         return SWG_OK;
-    return swg_error(SWG_CORRUPT,
-                     "tensor %s has shape [%llu, %llu] (rank %u); the configuration means [%zu, %zu]",
-                     desc->name, (unsigned long long)(desc->rank ? desc->shape[0] : 0),
-                     (unsigned long long)(desc->rank > 1 ? desc->shape[1] : 1), desc->rank, n, k);
+    return swg_error(
+        SWG_CORRUPT,
+        "tensor %s has shape [%llu, %llu] (rank %u); the configuration means [%zu, %zu]",
+        desc->name, (unsigned long long)(desc->rank ? desc->shape[0] : 0),
+        (unsigned long long)(desc->rank > 1 ? desc->shape[1] : 1), desc->rank, n, k);
 }
 
 /* The tensor of a row and layer under the first of its names that is there, and that name (of a
@@ -110,9 +111,9 @@ static swg_status load_bias(loader *l, const swg_tensor_row *row, const char *we
     bias_name(weight_name, name);
     const size_t tensor = swg_source_find(l->source, name);
     if (tensor == SIZE_MAX)
-        return weight->bias ? swg_error(SWG_CORRUPT, "%s has no tensor %s",
-                                        swg_source_path(l->source), name)
-                            : SWG_OK;
+        return weight->bias
+                   ? swg_error(SWG_CORRUPT, "%s has no tensor %s", swg_source_path(l->source), name)
+                   : SWG_OK;
     if (!weight->bias) {
         weight->bias = swg_arena_calloc(&l->model->small, weight->n, sizeof *weight->bias);
         if (!weight->bias)
@@ -126,9 +127,9 @@ static swg_status missing(const loader *l, const swg_tensor_row *row, const char
 {
     const bool may_lack = (row->flags & SWG_TENSOR_OPTIONAL) ||
                           ((row->flags & SWG_TENSOR_TIED) && l->model->hparams.tied_head);
-    return may_lack ? SWG_OK
-                    : swg_error(SWG_CORRUPT, "%s has no tensor %s", swg_source_path(l->source),
-                                name);
+    return may_lack
+               ? SWG_OK
+               : swg_error(SWG_CORRUPT, "%s has no tensor %s", swg_source_path(l->source), name);
 }
 
 /* Find and declare one weight; vectors are read at once. */
@@ -225,9 +226,9 @@ static swg_status add_blocks(loader *l, const swg_tensor_row *row, size_t layer)
     swg_plane planes[SWG_MAX_PLANES];
     const size_t n_planes = swg_tensor_planes(swg_source_tensor(l->source, tensor), planes);
     for (size_t p = 0; p < n_planes; p++)
-        SWG_TRY(add_plane(l, weight, &planes[p],
-                          (load_block){.tensor = tensor, .plane = p,
-                                       .source_row = row->part * weight->n}));
+        SWG_TRY(add_plane(
+            l, weight, &planes[p],
+            (load_block){.tensor = tensor, .plane = p, .source_row = row->part * weight->n}));
     return SWG_OK;
 }
 
@@ -253,9 +254,10 @@ static swg_status load_one(void *context, size_t index)
     const swg_packed *packed = &block->weight->packed;
     void *target = l->scratch[swg_pool_thread_index()];
     if (block->kind == SWG_PLANE_VALUES)
-        target = (uint8_t *)block->weight->plain + block->row_begin * (block->bytes / block->n_rows);
-    SWG_TRY(swg_source_read(l->source, block->tensor, block->plane, block->source_row, block->n_rows,
-                            target));
+        target =
+            (uint8_t *)block->weight->plain + block->row_begin * (block->bytes / block->n_rows);
+    SWG_TRY(swg_source_read(l->source, block->tensor, block->plane, block->source_row,
+                            block->n_rows, target));
     const size_t row = (size_t)block->row_begin, n_rows = (size_t)block->n_rows;
     if (block->kind == SWG_PLANE_CODES)
         l->kernels->pack_codes(packed, row, n_rows, target);

@@ -23,8 +23,7 @@ static double llama3(const swg_hparams *h, double frequency)
         return frequency / h->rope_factor;
     if (turns > h->rope_high_factor)
         return frequency;
-    const double kept =
-        (turns - h->rope_low_factor) / (h->rope_high_factor - h->rope_low_factor);
+    const double kept = (turns - h->rope_low_factor) / (h->rope_high_factor - h->rope_low_factor);
     return (1 - kept) * frequency / h->rope_factor + kept * frequency;
 }
 

@@ -42,20 +42,30 @@ typedef struct swg_hparam_row {
 } swg_hparam_row;
 
 #define SWG_HPARAM(kind_, key_, field_, min_, max_)                                                \
-    {.key = key_, .kind = SWG_HPARAM_##kind_, .offset = offsetof(swg_hparams, field_),             \
-     .min = min_, .max = max_}
+    {                                                                                              \
+        .key = key_, .kind = SWG_HPARAM_##kind_, .offset = offsetof(swg_hparams, field_),          \
+        .min = min_, .max = max_                                                                   \
+    }
 #define SWG_HPARAM_OR(kind_, key_, field_, min_, max_, fallback_)                                  \
-    {.key = key_, .kind = SWG_HPARAM_##kind_, .offset = offsetof(swg_hparams, field_),             \
-     .min = min_, .max = max_, .has_default = true, .fallback = fallback_}
+    {                                                                                              \
+        .key = key_, .kind = SWG_HPARAM_##kind_, .offset = offsetof(swg_hparams, field_),          \
+        .min = min_, .max = max_, .has_default = true, .fallback = fallback_                       \
+    }
 #define SWG_HPARAM_WORDS(key_, field_, words_)                                                     \
-    {.key = key_, .kind = SWG_HPARAM_WORD, .offset = offsetof(swg_hparams, field_),                \
-     .words = words_}
+    {                                                                                              \
+        .key = key_, .kind = SWG_HPARAM_WORD, .offset = offsetof(swg_hparams, field_),             \
+        .words = words_                                                                            \
+    }
 #define SWG_HPARAM_WORDS_OR(key_, field_, words_, fallback_)                                       \
-    {.key = key_, .kind = SWG_HPARAM_WORD, .offset = offsetof(swg_hparams, field_),                \
-     .words = words_, .has_default = true, .fallback = fallback_}
+    {                                                                                              \
+        .key = key_, .kind = SWG_HPARAM_WORD, .offset = offsetof(swg_hparams, field_),             \
+        .words = words_, .has_default = true, .fallback = fallback_                                \
+    }
 #define SWG_HPARAM_LAYERS_OR_NONE(key_, field_, words_)                                            \
-    {.key = key_, .kind = SWG_HPARAM_LAYERS, .offset = offsetof(swg_hparams, field_),              \
-     .words = words_, .has_default = true}
+    {                                                                                              \
+        .key = key_, .kind = SWG_HPARAM_LAYERS, .offset = offsetof(swg_hparams, field_),           \
+        .words = words_, .has_default = true                                                       \
+    }
 
 /* A key that, when present, must have this value: what the forward function takes for granted.
  * `key` as above; the value is a string's text, "true", "false" or a number. */
@@ -76,10 +86,10 @@ typedef enum swg_dim {
     SWG_DIM_POSITIONS,
     SWG_DIM_TOKEN_TYPES,
     SWG_DIM_LABELS,
-    SWG_DIM_UNITS,      /* of the recurrent layer */
-    SWG_DIM_GATES,      /* units times the gates of the cell: 4 (LSTM) or 3 (GRU) */
-    SWG_DIM_BELOW,      /* what the recurrent layer reads: d_model or the units of the last one */
-    SWG_DIM_LAST_UNITS  /* units of the last recurrent layer */
+    SWG_DIM_UNITS,     /* of the recurrent layer */
+    SWG_DIM_GATES,     /* units times the gates of the cell: 4 (LSTM) or 3 (GRU) */
+    SWG_DIM_BELOW,     /* what the recurrent layer reads: d_model or the units of the last one */
+    SWG_DIM_LAST_UNITS /* units of the last recurrent layer */
 } swg_dim;
 
 enum {
@@ -106,14 +116,20 @@ typedef struct swg_tensor_row {
 } swg_tensor_row;
 
 #define SWG_ROW(role_, pattern_, n_, k_, flags_)                                                   \
-    {.role = SWG_ROLE_##role_, .pattern = pattern_, .n = SWG_DIM_##n_, .k = SWG_DIM_##k_,          \
-     .flags = flags_}
+    {                                                                                              \
+        .role = SWG_ROLE_##role_, .pattern = pattern_, .n = SWG_DIM_##n_, .k = SWG_DIM_##k_,       \
+        .flags = flags_                                                                            \
+    }
 #define SWG_ROW_PART(role_, pattern_, n_, k_, flags_, part_, parts_)                               \
-    {.role = SWG_ROLE_##role_, .pattern = pattern_, .n = SWG_DIM_##n_, .k = SWG_DIM_##k_,          \
-     .flags = flags_, .part = part_, .parts = parts_}
+    {                                                                                              \
+        .role = SWG_ROLE_##role_, .pattern = pattern_, .n = SWG_DIM_##n_, .k = SWG_DIM_##k_,       \
+        .flags = flags_, .part = part_, .parts = parts_                                            \
+    }
 #define SWG_ROW_FOR(tasks_, role_, pattern_, n_, k_, flags_)                                       \
-    {.role = SWG_ROLE_##role_, .pattern = pattern_, .n = SWG_DIM_##n_, .k = SWG_DIM_##k_,          \
-     .flags = flags_, .tasks = tasks_}
+    {                                                                                              \
+        .role = SWG_ROLE_##role_, .pattern = pattern_, .n = SWG_DIM_##n_, .k = SWG_DIM_##k_,       \
+        .flags = flags_, .tasks = tasks_                                                           \
+    }
 
 struct swg_arch {
     const char *name;
@@ -122,10 +138,10 @@ struct swg_arch {
     size_t n_hparams;
     const swg_tensor_row *tensors; /* in the order in which a token visits them */
     size_t n_tensors;
-    const char *const *prefixes; /* what "{P}" may be: the first with which the first row's tensor is
-                                    there; NULL-terminated, or NULL for none */
-    const char *const *ignored;  /* patterns of tensors that nothing here computes with,
-                                    NULL-terminated */
+    const char *const *prefixes;   /* what "{P}" may be: the first with which the first row's tensor
+                                      is   there; NULL-terminated, or NULL for none */
+    const char *const *ignored;    /* patterns of tensors that nothing here computes with,
+                                      NULL-terminated */
     const swg_demand_row *demands; /* ends with a NULL key */
     /* Derived fields and contradictions between fields. */
     swg_status (*check)(swg_hparams *hparams);

@@ -43,7 +43,8 @@
     SWG_HPARAM_OR(BOOL, "use_sliding_window", uses_window, 0, 1, 0),                               \
         SWG_HPARAM_OR(INT_OR_NONE, "sliding_window", window, 0, 1 << 24, 4096),                    \
         SWG_HPARAM_OR(INT, "max_window_layers", first_window_layer, 0, SWG_MAX_LAYERS, 28),        \
-        SWG_HPARAM_LAYERS_OR_NONE("layer_types", window_layers, "full_attention|sliding_attention")
+        SWG_HPARAM_LAYERS_OR_NONE("layer_types", window_layers,                                    \
+                                  "full_attention|sliding_attention")
 
 static const swg_hparam_row llama_hparams[] = {
     FAMILY_HPARAMS(2048),
@@ -139,10 +140,11 @@ static swg_status check_qwen(swg_hparams *h)
         h->uses_window = false;
     for (int64_t layer = 0; set->count != 0 && !h->uses_window && layer < h->n_layers; layer++)
         if (set->bits[layer / 64] >> layer % 64 & 1)
-            return swg_error(SWG_CORRUPT,
-                             "config.json: layer %lld is of type sliding_attention, but there is no "
-                             "sliding window (use_sliding_window, sliding_window)",
-                             (long long)layer);
+            return swg_error(
+                SWG_CORRUPT,
+                "config.json: layer %lld is of type sliding_attention, but there is no "
+                "sliding window (use_sliding_window, sliding_window)",
+                (long long)layer);
     return check_family(h);
 }
 

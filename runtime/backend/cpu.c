@@ -251,8 +251,7 @@ static void add_rows(void *context, swg_exec *exec, size_t begin, size_t end)
 {
     const operands *o = context;
     const size_t n = o->x.columns;
-    swg_cpu_of(exec)->kernels->add(o->x.data + begin * n, o->y.data + begin * n,
-                                   (end - begin) * n);
+    swg_cpu_of(exec)->kernels->add(o->x.data + begin * n, o->y.data + begin * n, (end - begin) * n);
 }
 
 static void add(swg_exec *exec, swg_value x, swg_value y)

@@ -43,9 +43,8 @@ static void attend_item(const attend_job *job, size_t item)
     const size_t sharing = job->q.columns / head_dim / exec->cache.n_heads;
     const size_t kv_head = item / job->n_blocks;
     const size_t begin = item % job->n_blocks * SWG_ATTENTION_TOKENS;
-    const size_t end = begin + SWG_ATTENTION_TOKENS < exec->n_tokens
-                           ? begin + SWG_ATTENTION_TOKENS
-                           : exec->n_tokens;
+    const size_t end = begin + SWG_ATTENTION_TOKENS < exec->n_tokens ? begin + SWG_ATTENTION_TOKENS
+                                                                     : exec->n_tokens;
     size_t n = 0;
     for (size_t t = begin; t < end; t++)
         for (size_t s = 0; s < sharing; s++, n++) {
@@ -92,8 +91,14 @@ static void attend_work(void *context, size_t thread, size_t n_threads)
 void swg_cpu_attend(swg_exec *exec, size_t layer, size_t window, swg_value q, swg_value k,
                     swg_value v, swg_value y)
 {
-    attend_job job = {.exec = exec, .layer = layer, .window = window, .q = q, .k = k, .v = v,
-                      .y = y, .sees_all = exec->model->hparams.is_encoder};
+    attend_job job = {.exec = exec,
+                      .layer = layer,
+                      .window = window,
+                      .q = q,
+                      .k = k,
+                      .v = v,
+                      .y = y,
+                      .sees_all = exec->model->hparams.is_encoder};
     job.n_blocks = swg_ceil_div(exec->n_tokens, SWG_ATTENTION_TOKENS);
     job.n_items = job.n_blocks * exec->cache.n_heads;
     atomic_init(&job.next, 0);

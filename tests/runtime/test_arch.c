@@ -1,12 +1,13 @@
 /* Architectures: every family and feature agrees with independent references, from its original
- * format and from .swg, however its text is cut into calls. fixtures/make.py made the small ones. */
+ * format and from .swg, however its text is cut into calls. fixtures/make.py made the small ones.
+ */
 #include "tests/runtime/reference.h"
 
 static const char *const own[] = {
-    "llama-linear",   "llama-dynamic", "llama-llama3", "llama-biases",
-    "mistral-window", "qwen2-window",  "qwen3",        "gpt2-bare",
-    "gpt2-untied",    "bert-sequence", "bert-token",   "bert-span",
-    "bert-masked",    "rnn-lstm",      "rnn-gru",      "rnn-lstm-torch",
+    "llama-linear",         "llama-dynamic", "llama-llama3", "llama-biases",
+    "mistral-window",       "qwen2-window",  "qwen3",        "gpt2-bare",
+    "gpt2-untied",          "bert-sequence", "bert-token",   "bert-span",
+    "bert-masked",          "rnn-lstm",      "rnn-gru",      "rnn-lstm-torch",
     "rnn-gru-update-first",
 };
 enum { N_OWN = sizeof own / sizeof own[0] };
@@ -130,8 +131,7 @@ START_TEST(every_feature_shows)
     ck_assert_msg(at != NULL, "%s has no %s", path, features[_i].from);
     char edited[4096];
     const int n = snprintf(edited, sizeof edited, "%.*s%s%.*s", (int)(at - config), config,
-                           features[_i].to,
-                           (int)(config + length - at - strlen(features[_i].from)),
+                           features[_i].to, (int)(config + length - at - strlen(features[_i].from)),
                            at + strlen(features[_i].from));
     snprintf(path, sizeof path, "%s/config.json", swg_test_path("edited"));
     swg_test_write_file(path, edited, (size_t)n);

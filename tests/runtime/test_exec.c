@@ -146,8 +146,8 @@ static void write_interleaved(const char *from, const char *to)
     swg_tensor_desc descs[64];
     for (size_t i = 0; i < n; i++)
         descs[i] = *swg_source_tensor(source, i);
-    const swg_sink_meta meta = {.config = config, .config_length = strlen(config),
-                                .provenance = "[]"};
+    const swg_sink_meta meta = {
+        .config = config, .config_length = strlen(config), .provenance = "[]"};
     const swg_sink_options options = {.force = true};
     ck_ok(swg_sink_open(to, &options, &meta, descs, n, &sink));
     for (size_t i = 0; i < n; i++) {
