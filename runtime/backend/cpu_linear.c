@@ -12,7 +12,10 @@
 #include "runtime/backend/cpu_state.h"
 
 /* Turns of this size read DRAM fastest (docs/performance.md). */
-enum { CHUNK_BYTES = 256 * 1024 };
+enum { CHUNK_BYTES = 1024 * 1024 };
+
+/* Products of fewer multiply-adds are done before other threads have begun. */
+enum { SERIAL_PRODUCTS = 128 * 1024 };
 
 typedef struct linear_job {
     swg_exec *exec;
@@ -23,6 +26,7 @@ typedef struct linear_job {
     const swg_value *y;
     size_t n_units;     /* panels, or tiles, of all weights together */
     size_t chunk_units; /* a turn */
+    swg_pool *pool;     /* NULL where one thread is faster */
 } linear_job;
 
 static size_t units_of(const swg_weight *weight, bool in_panels)
@@ -159,13 +163,15 @@ static void tiles_work(void *context, size_t thread, size_t n_threads)
  * and kernels that take two panels at a time get pairs. */
 static void choose_chunks(linear_job *job, bool in_panels)
 {
-    const size_t n_threads = swg_pool_threads(job->exec->pool);
-    size_t bytes = 0;
+    size_t bytes = 0, products = 0;
     job->n_units = 0;
     for (size_t i = 0; i < job->count; i++) {
         bytes += job->weights[i]->bytes;
+        products += job->n_tokens * job->weights[i]->n * job->weights[i]->k;
         job->n_units += units_of(job->weights[i], in_panels);
     }
+    job->pool = products < SERIAL_PRODUCTS ? NULL : job->exec->pool;
+    const size_t n_threads = swg_pool_threads(job->pool);
     const size_t turns = swg_ceil_div(swg_ceil_div(bytes, CHUNK_BYTES), n_threads);
     job->chunk_units = swg_ceil_div(job->n_units, (turns ? turns : 1) * n_threads);
     if (in_panels)
@@ -202,7 +208,7 @@ void swg_cpu_linears(swg_exec *exec, swg_value x, size_t count, const swg_weight
         if (in_panels)
             quantize_input(&job);
         choose_chunks(&job, in_panels);
-        swg_pool_run(exec->pool, in_panels ? panels_work : tiles_work, &job);
+        swg_pool_run(job.pool, in_panels ? panels_work : tiles_work, &job);
         begin = end;
     }
 }

@@ -199,6 +199,9 @@ START_TEST(names_what_it_does_not_support)
         {"\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\h\"},\"behavior\":"
          "\"Isolated\"}",
          SMALL_MODEL, "escape"},
+        {"\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a{1,2}+\"},\"behavior\":"
+         "\"Isolated\"}",
+         SMALL_MODEL, "possessive"},
         {"\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"behavior\":"
          "\"Odd\"}",
          SMALL_MODEL, "Odd"},
@@ -296,6 +299,40 @@ START_TEST(survives_every_flipped_byte)
             file.text[i] ^= (char)(1u << bit);
         }
     swg_strbuf_deinit(&file);
+}
+END_TEST
+
+/* vocab.json and merges.txt, the latter cut at every length: with a line cut short it is refused,
+ * and without the lines that are gone it merges less. */
+START_TEST(reads_vocab_and_merges)
+{
+    static const char vocab[] = "{\"a\":0,\"b\":1,\"\xc4\xa0\":2,\"ab\":3,\"\xc4\xa0"
+                                "ab\":4,"
+                                "\"<|endoftext|>\":5}";
+    static const char merges[] = "#version: 0.2\na b\r\n\xc4\xa0 ab\n";
+    swg_file_view files[2] = {{"vocab.json", vocab, sizeof vocab - 1},
+                              {"merges.txt", merges, sizeof merges - 1}};
+    swg_tokenizer *tokenizer = NULL;
+    ck_ok(swg_tokenizer_from_files(files, 2, NULL, &tokenizer));
+    check_encoding(tokenizer, "ab ab a<|endoftext|>", 20, NULL, (int32_t[]){3, 4, 2, 0, 5}, 5);
+    ck_assert_int_eq(swg_tokenizer_eos(tokenizer), 5);
+    ck_assert(!swg_tokenizer_adds_bos(tokenizer));
+    check_round_trip(tokenizer, "ab ab", 5);
+    swg_tokenizer_free(&tokenizer);
+    for (size_t length = 0; length < sizeof merges - 1; length++) {
+        char *exact = swg_malloc(length, 1);
+        memcpy(exact, merges, length);
+        files[1] = (swg_file_view){"merges.txt", exact, length};
+        const swg_status status = swg_tokenizer_from_files(files, 2, NULL, &tokenizer);
+        ck_assert(status == SWG_OK || status == SWG_CORRUPT);
+        swg_tokenizer_free(&tokenizer);
+        swg_free(exact);
+    }
+    files[1] = (swg_file_view){"merges.txt", "a b b\n", 6};
+    ck_status_is(SWG_CORRUPT, swg_tokenizer_from_files(files, 2, NULL, &tokenizer));
+    files[1] = (swg_file_view){"merges.txt", "b a\n", 4};
+    ck_status_is(SWG_CORRUPT, swg_tokenizer_from_files(files, 2, NULL, &tokenizer));
+    ck_status_is(SWG_FAILED, swg_tokenizer_from_files(files, 1, NULL, &tokenizer));
 }
 END_TEST
 
@@ -621,6 +658,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, refuses_what_contradicts_itself);
     tcase_add_test(cases, refuses_every_truncation);
     tcase_add_test(cases, survives_every_flipped_byte);
+    tcase_add_test(cases, reads_vocab_and_merges);
     tcase_add_test(cases, survives_failing_allocations);
     tcase_add_test(cases, stops_a_pattern_that_explodes);
     tcase_add_test(cases, merges_long_pieces_quickly);
