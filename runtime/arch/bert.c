@@ -59,7 +59,7 @@ static const swg_tensor_row tensor_rows[] = {
     SWG_ROW_FOR(MASKED, HEAD_TRANSFORM, TRANSFORM "dense.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST),
     SWG_ROW_FOR(MASKED, HEAD_NORM, NORM_OF(TRANSFORM), D_MODEL, ONE, SWG_BIAS_MUST),
     SWG_ROW_FOR(MASKED, HEAD, "cls.predictions.decoder.weight", VOCAB, D_MODEL, SWG_TENSOR_TIED),
-    SWG_ROW_FOR(MASKED, HEAD_BIAS, "cls.predictions.bias|cls.predictions.decoder.bias", VOCAB, ONE,
+    SWG_ROW_FOR(MASKED, HEAD_BIAS, "cls.predictions.decoder.bias|cls.predictions.bias", VOCAB, ONE,
                 0),
 };
 
@@ -156,7 +156,7 @@ static const char *const ignored[] = {"{P}embeddings.position_ids",
                                       "{P}pooler.dense.bias",
                                       "cls.seq_relationship.weight",
                                       "cls.seq_relationship.bias",
-                                      "cls.predictions.decoder.bias",
+                                      "cls.predictions.bias",
                                       NULL};
 
 const swg_arch swg_arch_bert = {
