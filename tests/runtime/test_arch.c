@@ -265,6 +265,41 @@ START_TEST(random_models_run_quantized)
 }
 END_TEST
 
+/* Large enough that every operation is shared out. */
+static const char *const wide[] = {
+    "{\"model_type\": \"gpt2\", \"n_embd\": 96, \"n_layer\": 2, \"n_head\": 4, \"n_positions\": "
+    "192,"
+    " \"vocab_size\": 200}",
+    "{\"model_type\": \"bert\", \"architectures\": [\"BertForMaskedLM\"], \"hidden_size\": 96,"
+    " \"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"intermediate_size\": 200,"
+    " \"vocab_size\": 200, \"max_position_embeddings\": 192}",
+    "{\"model_type\": \"mistral\", \"hidden_size\": 96, \"intermediate_size\": 200,"
+    " \"num_hidden_layers\": 2, \"num_attention_heads\": 6, \"num_key_value_heads\": 2,"
+    " \"vocab_size\": 200, \"sliding_window\": 40}",
+    "{\"model_type\": \"rnn\", \"cell\": \"gru\", \"embedding_size\": 90, \"num_hidden_layers\": 2,"
+    " \"hidden_size\": [160, 300], \"vocab_size\": 200}",
+};
+
+START_TEST(threads_change_nothing)
+{
+    enum { N = 190 };
+    const swg_scheme scheme = {.bits = 8, .group = 32, .dtype = SWG_F16};
+    int32_t ids[N];
+    swg_pool *pool = NULL;
+    swg_model *model = NULL;
+    for (size_t i = 0; i < N; i++)
+        ids[i] = (int32_t)(i * i % 199);
+    ck_ok(swg_pool_new(4, &pool));
+    ck_ok(swg_model_random(wide[_i], strlen(wide[_i]), scheme, 3, pool, &model));
+    float *one = run_all(model, NULL, NULL, ids, N), *many = run_all(model, pool, NULL, ids, N);
+    ck_assert_mem_eq(one, many, N * 200 * sizeof *one);
+    swg_free(one);
+    swg_free(many);
+    swg_model_free(&model);
+    swg_pool_free(&pool);
+}
+END_TEST
+
 START_TEST(encoders_and_limits_are_refused_clearly)
 {
     char folder[256];
@@ -308,6 +343,7 @@ Suite *swg_test_suite(void)
     tcase_add_loop_test(cases, pieces_change_nothing, 0, N_OWN);
     tcase_add_test(cases, dynamic_rope_forgets_longer_texts);
     tcase_add_loop_test(cases, random_models_run_quantized, 0, N_OWN);
+    tcase_add_loop_test(cases, threads_change_nothing, 0, sizeof wide / sizeof wide[0]);
     tcase_add_test(cases, encoders_and_limits_are_refused_clearly);
     suite_add_tcase(suite, cases);
     return suite;
