@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "formats/bytes.h"
+#include "formats/conv1d.h"
 #include "formats/json.h"
 #include "formats/reader.h"
 
@@ -357,6 +358,7 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
     SWG_GO(path ? SWG_OK : SWG_NO_MEMORY);
     SWG_GO(is_index_path(path) ? open_index(source, path, folder) : open_single(source, path));
     SWG_GO(swg_source_add_folder(source, folder));
+    SWG_GO(swg_conv1d_turn(source));
 done:
     swg_free(path);
     swg_free(folder);

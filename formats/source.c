@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/conv1d.h"
 #include "formats/json.h"
 #include "formats/reader.h"
 #include "runtime/base/hash.h"
@@ -409,7 +410,11 @@ void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *pl
                             uint64_t row_begin, uint64_t n_rows, void *out)
 {
     const size_t bytes = (size_t)(n_rows * plane->row_bytes);
-    if (bytes)
+    if (bytes && tensor->is_transposed)
+        swg_transposed_rows(tensor->map->data + tensor->offset, (size_t)tensor->desc.shape[1],
+                            (size_t)tensor->desc.shape[0], plane->elem_bytes, (size_t)row_begin,
+                            (size_t)n_rows, out);
+    else if (bytes)
         memcpy(out, tensor->map->data + tensor->offset + row_begin * plane->row_bytes, bytes);
 }
 

@@ -18,8 +18,10 @@ static const struct {
     {"position_embeddings", SWG_ROLE_EMBEDDING},
     {"token_type_embeddings", SWG_ROLE_EMBEDDING},
     {"embed_positions", SWG_ROLE_EMBEDDING},
+    {"embedding", SWG_ROLE_EMBEDDING}, /* recurrent models */
     {"lm_head", SWG_ROLE_HEAD},
     {"embed_out", SWG_ROLE_HEAD},
+    {"head", SWG_ROLE_HEAD},
     {"router", SWG_ROLE_ROUTER},
     {"gate", SWG_ROLE_ROUTER}, /* mlp.gate of mixtures of experts; a gated MLP says gate_proj */
 };
