@@ -2,10 +2,18 @@
  * schemes of ours that mean the same numbers, other block types decoded to F32 row by row.
  * Tensors and architectures that no table knows keep the names they have. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "formats/bytes.h"
 #include "formats/gguf.h"
+#include "runtime/base/numeric.h"
+
+/* Tensors that this project's writer widened to F32, and what they were; sorted. */
+typedef struct widened_names {
+    swg_gguf_text *names;
+    size_t n;
+} widened_names;
 
 typedef struct gguf_state {
     swg_map map;
@@ -13,6 +21,7 @@ typedef struct gguf_state {
     const swg_gguf_arch *arch; /* NULL = not known */
     int64_t n_heads, n_kv_heads;
     bool has_classifier;
+    widened_names widened[2];
 } gguf_state;
 
 /* How a tensor's rows are stored; of swg_stored_tensor.detail. */
@@ -29,8 +38,45 @@ static bool claims(const swg_probe *probe)
 
 /* --- Tensors ---------------------------------------------------------------------------------- */
 
-static swg_scheme presented_scheme(const swg_gguf_tensor *tensor)
+static int compare_texts(const void *a, const void *b)
 {
+    const swg_gguf_text *x = a, *y = b;
+    const int order = memcmp(x->text, y->text, x->length < y->length ? x->length : y->length);
+    return order ? order : (x->length > y->length) - (x->length < y->length);
+}
+
+static const swg_dtype widened_types[2] = {SWG_F16, SWG_BF16};
+
+static swg_status find_widened(swg_source *source)
+{
+    static const char *const keys[2] = {"swage.widened_f16", "swage.widened_bf16"};
+    gguf_state *state = source->state;
+    for (size_t k = 0; k < 2; k++) {
+        const swg_gguf_value *value = swg_gguf_find(&state->header, keys[k]);
+        widened_names *widened = &state->widened[k];
+        if (!value)
+            continue;
+        if (!swg_gguf_is_array(value, SWG_GGUF_STRING))
+            return swg_error(SWG_CORRUPT, "%s: %s is not an array of strings", source->path,
+                             keys[k]);
+        widened->names =
+            swg_arena_calloc(&source->arena, (size_t)value->count, sizeof *widened->names);
+        if (!widened->names)
+            return SWG_NO_MEMORY;
+        for (size_t at = 0; widened->n < value->count; widened->n++)
+            swg_gguf_next_text(value, &at, &widened->names[widened->n]);
+        if (widened->n > 1)
+            qsort(widened->names, widened->n, sizeof *widened->names, compare_texts);
+    }
+    return SWG_OK;
+}
+
+static swg_scheme presented_scheme(const gguf_state *state, const swg_gguf_tensor *tensor)
+{
+    for (size_t k = 0; k < 2 && tensor->type->id == SWG_GGUF_F32; k++)
+        if (state->widened[k].n && bsearch(&tensor->name, state->widened[k].names,
+                                           state->widened[k].n, sizeof tensor->name, compare_texts))
+            return swg_scheme_plain(widened_types[k]);
     if (tensor->rank == 2 && tensor->shape[1] > 0 && tensor->type->id == SWG_GGUF_Q8_0)
         return (swg_scheme){.bits = 8, .dtype = SWG_F16, .group = SWG_GGUF_BLOCK};
     if (tensor->rank == 2 && tensor->shape[1] > 0 && tensor->type->id == SWG_GGUF_Q4_0)
@@ -90,8 +136,8 @@ static swg_status add_tensor(swg_source *source, const swg_gguf_tensor *from)
         present_name(state, row, layer, name);
     }
     SWG_TRY(swg_source_add_tensor(source, row ? name : from->name.text,
-                                  row ? strlen(name) : from->name.length, presented_scheme(from),
-                                  from->rank, from->shape, &tensor));
+                                  row ? strlen(name) : from->name.length,
+                                  presented_scheme(state, from), from->rank, from->shape, &tensor));
     tensor->map = &state->map;
     tensor->offset = from->offset;
     gguf_rows *rows = swg_arena_calloc(&source->arena, 1, sizeof *rows);
@@ -114,6 +160,7 @@ static swg_status add_tensors(swg_source *source)
     SWG_TRY(swg_gguf_arch_int(source->path, header, "attention.head_count", &state->n_heads));
     state->n_kv_heads = state->n_heads;
     SWG_TRY(swg_gguf_arch_int(source->path, header, "attention.head_count_kv", &state->n_kv_heads));
+    SWG_TRY(find_widened(source));
     state->has_classifier = swg_gguf_find_tensor(header, "cls.output.weight") != NULL;
     for (size_t i = 0; i < header->n_tensors; i++)
         SWG_TRY(add_tensor(source, &header->tensors[i]));
@@ -255,34 +302,56 @@ static void present_row(const gguf_rows *rows, swg_plane_kind kind, const uint8_
     }
 }
 
+/* A row of widened numbers as what it was. */
+static swg_status narrow_row(const swg_source *source, const swg_stored_tensor *tensor,
+                             const uint8_t *from, size_t count, uint8_t *out)
+{
+    const swg_dtype dtype = tensor->desc.scheme.dtype;
+    for (size_t i = 0; i < count; i++) {
+        float value;
+        memcpy(&value, from + i * sizeof value, sizeof value);
+        swg_float_store(dtype, out, i, value);
+        const float back = swg_float_load(dtype, out, i);
+        if (back != value && value == value)
+            return swg_error(SWG_CORRUPT,
+                             "%s: element %zu of a row of tensor %s is no %s, as the "
+                             "file says it was",
+                             source->path, i, tensor->desc.name, swg_dtype_name(dtype));
+    }
+    return SWG_OK;
+}
+
 /* Elements of a vector whose elements are a matrix's rows. */
-static void read_permuted_vector(const swg_stored_tensor *tensor, uint64_t head_dim, uint8_t *out)
+static swg_status read_permuted_vector(const swg_source *source, const swg_stored_tensor *tensor,
+                                       bool is_widened, uint8_t *out)
 {
     const gguf_rows *rows = tensor->detail;
-    const size_t bytes = rows->type->block_bytes;
-    for (uint64_t i = 0; i < tensor->desc.shape[0]; i++)
-        memcpy(out + i * bytes,
-               tensor->map->data + tensor->offset + swg_gguf_neighbour_row(i, head_dim) * bytes,
-               bytes);
+    const size_t stored = rows->type->block_bytes, bytes = is_widened ? 2 : stored;
+    for (uint64_t i = 0; i < tensor->desc.shape[0]; i++) {
+        const uint8_t *from =
+            tensor->map->data + tensor->offset + swg_gguf_neighbour_row(i, rows->head_dim) * stored;
+        if (is_widened)
+            SWG_TRY(narrow_row(source, tensor, from, 1, out + i * bytes));
+        else
+            memcpy(out + i * bytes, from, bytes);
+    }
+    return SWG_OK;
 }
 
 static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor, size_t plane,
                             uint64_t row_begin, uint64_t n_rows, void *out)
 {
-    (void)source;
     const gguf_rows *rows = tensor->detail;
     swg_plane planes[SWG_MAX_PLANES];
     swg_tensor_planes(&tensor->desc, planes);
     const swg_plane *p = &planes[plane];
-    if (!rows->type->decode && !rows->head_dim) {
+    const bool is_widened = !rows->type->decode && rows->type->dtype != tensor->desc.scheme.dtype;
+    if (!rows->type->decode && !rows->head_dim && !is_widened) {
         swg_source_read_mapped(tensor, p, row_begin, n_rows, out);
         return SWG_OK;
     }
-    if (rows->head_dim && tensor->desc.rank == 1) {
-        if (n_rows)
-            read_permuted_vector(tensor, rows->head_dim, out);
-        return SWG_OK;
-    }
+    if (rows->head_dim && tensor->desc.rank == 1)
+        return n_rows ? read_permuted_vector(source, tensor, is_widened, out) : SWG_OK;
     for (uint64_t i = 0; i < n_rows; i++) {
         const uint64_t row =
             rows->head_dim ? swg_gguf_neighbour_row(row_begin + i, rows->head_dim) : row_begin + i;
@@ -290,6 +359,8 @@ static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor,
         uint8_t *to = (uint8_t *)out + i * p->row_bytes;
         if (rows->type->decode)
             present_row(rows, p->kind, from, to);
+        else if (is_widened)
+            SWG_TRY(narrow_row(source, tensor, from, rows->n_blocks, to));
         else if (p->row_bytes)
             memcpy(to, from, p->row_bytes);
     }

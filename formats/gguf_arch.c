@@ -15,11 +15,15 @@ enum {
 
 #define INT(gguf, hf, flags)                                                                       \
     {                                                                                              \
-        gguf, hf, SWG_GGUF_CONFIG_INT, flags                                                       \
+        gguf, hf, SWG_GGUF_CONFIG_INT, flags, NULL, 0                                              \
     }
 #define FLOAT(gguf, hf, flags)                                                                     \
     {                                                                                              \
-        gguf, hf, SWG_GGUF_CONFIG_FLOAT, flags                                                     \
+        gguf, hf, SWG_GGUF_CONFIG_FLOAT, flags, NULL, 0                                            \
+    }
+#define INT_OR(gguf, hf, flags, or_hf, times)                                                      \
+    {                                                                                              \
+        gguf, hf, SWG_GGUF_CONFIG_INT, flags, or_hf, times                                         \
     }
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -31,7 +35,7 @@ static const swg_gguf_config_row llama_config[] = {
     INT("block_count", "num_hidden_layers", REQUIRED),
     INT("feed_forward_length", "intermediate_size", REQUIRED),
     INT("attention.head_count", "num_attention_heads", REQUIRED),
-    INT("attention.head_count_kv", "num_key_value_heads", 0),
+    INT_OR("attention.head_count_kv", "num_key_value_heads", 0, "num_attention_heads", 1),
     FLOAT("attention.layer_norm_rms_epsilon", "rms_norm_eps", REQUIRED),
     FLOAT("rope.freq_base", "rope_theta", 0),
     INT("attention.key_length", "head_dim", 0),
@@ -85,8 +89,8 @@ static const swg_gguf_config_row gpt2_config[] = {
     INT("embedding_length", "n_embd", REQUIRED),
     INT("block_count", "n_layer", REQUIRED),
     INT("attention.head_count", "n_head", REQUIRED),
-    INT("feed_forward_length", "n_inner", 0),
-    FLOAT("attention.layer_norm_epsilon", "layer_norm_epsilon", 0),
+    INT_OR("feed_forward_length", "n_inner", REQUIRED, "n_embd", 4),
+    FLOAT("attention.layer_norm_epsilon", "layer_norm_epsilon", REQUIRED),
 };
 
 static const swg_gguf_fixed_row gpt2_fixed[] = {

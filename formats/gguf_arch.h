@@ -41,6 +41,8 @@ typedef struct swg_gguf_config_row {
     const char *hf;
     swg_gguf_config_kind kind;
     unsigned flags;
+    const char *or_hf; /* absent: `times` the value of this key; NULL = then it stays absent */
+    uint32_t times;
 } swg_gguf_config_row;
 
 /* Configuration that GGUF cannot say because the architecture implies it: written when reading; a
