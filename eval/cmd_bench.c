@@ -1,7 +1,7 @@
 /* swage bench: speed of a model, beside what the machine can do in the same run. */
 #include <string.h>
 
-#include "eval/bench_kernels.h"
+#include "eval/cmd_bench_kernels.h"
 #include "eval/latency.h"
 #include "eval/shape.h"
 #include "kernels/limits.h"

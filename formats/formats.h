@@ -9,7 +9,8 @@
  * A checkpoint is a configuration, tensors and named files. Whatever the format, it is presented in
  * one convention, so that nobody above this folder asks which format it came from:
  *   - the configuration is Hugging Face's config.json (readers of other formats write one);
- *   - tensors carry their Hugging Face names, layouts ([out, in]) and rotary pairing (halves);
+ *   - tensors carry their Hugging Face names and rotary pairing (halves), and the layout [out, in]
+ *     (GPT-2's Conv1D weights, which Hugging Face stores [in, out], are turned: conv1d.h);
  *   - files are carried verbatim under their usual names (tokenizer.json, tokenizer.bin, ...).
  *
  * Everything in a file is hostile: readers check every length, count and offset once, on opening,

@@ -1,10 +1,13 @@
 /* Reading safetensors: one file, or the shards of an index, with the config and tokenizer of their
  * folder. Format: 8 bytes header length, a JSON header, the buffer that the tensors tile without
  * gap or overlap. (https://github.com/huggingface/safetensors, README and tensor.rs.) */
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "formats/bytes.h"
+#include "formats/conv1d.h"
 #include "formats/json.h"
 #include "formats/reader.h"
 
@@ -20,10 +23,10 @@ typedef struct shards {
 
 static bool folder_has(const char *folder, const char *name)
 {
-    char *path = swg_path_join(folder, name);
-    const bool exists = path && swg_path_exists(path);
-    swg_free(path);
-    return exists;
+    /* A longer path cannot be opened. No allocation: asking whose a file is cannot fail. */
+    char path[PATH_MAX];
+    const int length = snprintf(path, sizeof path, "%s/%s", folder, name);
+    return length > 0 && length < PATH_MAX && swg_path_exists(path);
 }
 
 static bool is_index_path(const char *path)
@@ -355,6 +358,7 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
     SWG_GO(path ? SWG_OK : SWG_NO_MEMORY);
     SWG_GO(is_index_path(path) ? open_index(source, path, folder) : open_single(source, path));
     SWG_GO(swg_source_add_folder(source, folder));
+    SWG_GO(swg_conv1d_turn(source));
 done:
     swg_free(path);
     swg_free(folder);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/conv1d.h"
 #include "formats/json.h"
 #include "formats/reader.h"
 #include "runtime/base/hash.h"
@@ -195,6 +196,9 @@ swg_status swg_source_add_file(swg_source *source, const char *name, const char 
     size_t at = 0;
     while (at < source->n_files && strcmp(source->files[at].name, name) != 0)
         at++;
+    if (at == SWG_MAX_FILES)
+        return swg_error(SWG_UNSUPPORTED, "%s carries more than %d files", source->path,
+                         SWG_MAX_FILES);
     SWG_TRY(swg_reserve((void **)&source->files, &source->file_capacity, at + 1,
                         sizeof *source->files));
     swg_source_file_entry entry = {.detail = detail};
@@ -210,6 +214,12 @@ swg_status swg_source_add_file(swg_source *source, const char *name, const char 
 
 swg_status swg_source_add_metadata(swg_source *source, const char *key, const char *value)
 {
+    if (source->n_metadata == SWG_MAX_METADATA)
+        return swg_error(SWG_UNSUPPORTED, "%s has more than %d metadata entries", source->path,
+                         SWG_MAX_METADATA);
+    for (size_t i = 0; i < source->n_metadata; i++)
+        if (strcmp(source->metadata[2 * i], key) == 0)
+            return swg_error(SWG_CORRUPT, "%s has two metadata entries of one name", source->path);
     SWG_TRY(swg_reserve((void **)&source->metadata, &source->metadata_capacity,
                         2 * source->n_metadata + 2, sizeof *source->metadata));
     const char *const key_copy = swg_arena_strndup(&source->arena, key, strlen(key));
@@ -400,7 +410,11 @@ void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *pl
                             uint64_t row_begin, uint64_t n_rows, void *out)
 {
     const size_t bytes = (size_t)(n_rows * plane->row_bytes);
-    if (bytes)
+    if (bytes && tensor->is_transposed)
+        swg_transposed_rows(tensor->map->data + tensor->offset, (size_t)tensor->desc.shape[1],
+                            (size_t)tensor->desc.shape[0], plane->elem_bytes, (size_t)row_begin,
+                            (size_t)n_rows, out);
+    else if (bytes)
         memcpy(out, tensor->map->data + tensor->offset + row_begin * plane->row_bytes, bytes);
 }
 

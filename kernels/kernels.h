@@ -32,7 +32,7 @@
  *
  *   codes   4 bits: for every 8 columns 64 bytes; byte 4*r+i = code[r][c+i] | code[r][c+4+i] << 4
  *           8 bits: for every 4 columns 64 bytes; byte 4*r+i = code[r][c+i]     (r < 16, i < 4)
- *   scales  for every group 16 numbers, f16 (scheme F16) or f32 (schemes F32 and BF16)
+ *   scales  for every group 16 numbers of the scheme's type
  *   zeros   asymmetric only: for every group 16 bytes
  *
  * each part starting on a 64-byte boundary. Columns are padded with zero codes to a multiple of 8;
@@ -47,7 +47,7 @@ typedef struct swg_packed {
     size_t group;        /* columns a group; k for whole-row schemes */
     size_t n_groups;
     size_t n_panels;
-    size_t scale_bytes;  /* 2 (f16) or 4 (f32) */
+    size_t scale_bytes;  /* of one scale: 2 or 4 */
     size_t scales_offset, zeros_offset; /* within a panel */
     size_t panel_bytes;                 /* distance of panels, a multiple of 64 */
 } swg_packed;
@@ -122,7 +122,18 @@ typedef struct swg_attention {
  *     cosine and sine are given: a' = a cos - b sin = fma(a, cos, -(b * sin)),
  *     b' = fma(a, sin, b * cos). (Su et al. 2021.)
  * silu_mul      y[i] = gate[i] / (1 + exp(-gate[i])) * up[i]. y may equal gate.
- * attention     above. */
+ * attention     above.
+ * layernorm     y[i] = (x[i] - mean) * (1 / sqrt(sum((x - mean)^2) / n + eps)) * weight[i] + bias[i],
+ *               the last two steps fused. (Ba et al. 2016.) y may equal x.
+ * gelu          in place: x times the Gaussian distribution function of x, through erfc to 1.5e-7.
+ * gelu_tanh     in place: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). (Hendrycks, Gimpel
+ *               2016, both.)
+ * tanh          in place.
+ * lstm_cell     one step of n units: x and s [4n] are the input's and the state's shares (their
+ *               biases in) of the gates input, forget, new, output; c and h [n] are updated.
+ * gru_cell      one step of n units: x and s [3n] likewise; the update gate is third number z, the
+ *               reset gate number r (0 and 1, or 1 and 0), the new state the last, whose s the
+ *               reset gate scales; h [n] is updated. */
 typedef struct swg_kernels {
 #define SWG_OP(name, exactness, result, arguments) result(*name) arguments;
 #include "kernels/ops.def"

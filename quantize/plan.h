@@ -23,6 +23,9 @@ typedef enum swg_tensor_role {
     SWG_ROLE_COUNT
 } swg_tensor_role;
 
+/* Whether a tensor can be quantized at all: a matrix of F32, F16 or BF16, or already of codes. */
+bool swg_plan_is_matrix(const swg_tensor_desc *tensor);
+
 /* Role by name and shape: matrices whose last name part starts with "weight"; which kind, the other
  * parts say. */
 swg_tensor_role swg_tensor_role_of(const swg_tensor_desc *tensor);
@@ -40,8 +43,11 @@ typedef struct swg_plan_rules {
     bool requantize;      /* allow tensors that are quantized already */
 } swg_plan_rules;
 
-/* 4 bits in groups of 64, embeddings as below, symmetric, F16 scales. */
-swg_plan_rules swg_plan_rules_default(void);
+/* Rules for linear weights of `bits` bits, symmetric; embeddings at 8 bits, as below.
+ * 4 bits: groups of 64, F16 scales. 8 bits: groups of 32, BF16 scales - an 8-bit grid's scale is so
+ * small (a group's largest weight / 127) that F16 would store many as subnormals, and codes are
+ * chosen for the rounded scale, so BF16's fewer digits lose nothing. */
+swg_plan_rules swg_plan_rules_default(unsigned bits);
 
 /* Group of embeddings unless the user names one: `group`, but at least 128 at 8 bits: there the
  * error is small with any group (0.6 %), and shorter groups cost 2 % more bytes. */

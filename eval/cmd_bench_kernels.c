@@ -1,5 +1,5 @@
-/* swage bench --kernels: see bench_kernels.h. */
-#include "eval/bench_kernels.h"
+/* swage bench --kernels: see cmd_bench_kernels.h. */
+#include "eval/cmd_bench_kernels.h"
 
 #include "kernels/check.h"
 

@@ -1,6 +1,6 @@
 /* swage bench --kernels: every kernel checked, then timed, by the driver the tests use. */
-#ifndef SWG_EVAL_BENCH_KERNELS_H
-#define SWG_EVAL_BENCH_KERNELS_H
+#ifndef SWG_EVAL_CMD_BENCH_KERNELS_H
+#define SWG_EVAL_CMD_BENCH_KERNELS_H
 
 #include "runtime/cli/cli.h"
 
