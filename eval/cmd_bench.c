@@ -1,6 +1,7 @@
 /* swage bench: speed of a model, beside what the machine can do in the same run. */
 #include <string.h>
 
+#include "eval/cmd_bench_kernels.h"
 #include "eval/latency.h"
 #include "eval/shape.h"
 #include "kernels/limits.h"
@@ -11,7 +12,7 @@
 typedef struct arguments {
     const char *shape, *group_size, *activations, *scale_type;
     int64_t bits, prompt, generate, depth, repeats, chunk, seed;
-    bool asymmetric, no_limits;
+    bool asymmetric, no_limits, kernels;
 } arguments;
 
 static const swg_option options[] = {
@@ -41,6 +42,8 @@ static const swg_option options[] = {
                       "what quantized weights are multiplied with"),
     SWG_OPTION_FLAG(arguments, no_limits, 0, "no-limits",
                     "do not measure the machine's own limits beside it"),
+    SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
+                    "check and time every kernel on every instruction set instead of a model"),
 };
 
 /* Everything a benchmark uses and finds. */
@@ -49,7 +52,8 @@ typedef struct benchmark {
     const arguments *args;
     swg_loaded loaded;
     swg_exec *exec;
-    swg_limits limits; /* zero with --no-limits */
+    swg_dram_limit dram;    /* zero with --no-limits */
+    swg_compute_limit int8; /* likewise */
     swg_latency latency;
 } benchmark;
 
@@ -100,14 +104,13 @@ static swg_status measure_limits(benchmark *b)
 {
     if (b->args->no_limits)
         return SWG_OK;
-    swg_limits now;
-    SWG_TRY(swg_limits_measure(b->loaded.pool, &now));
-    if (now.dram_read_bytes_per_s > b->limits.dram_read_bytes_per_s) {
-        b->limits.dram_read_bytes_per_s = now.dram_read_bytes_per_s;
-        b->limits.dram_pattern = now.dram_pattern;
-    }
-    if (now.int8_ops_per_s > b->limits.int8_ops_per_s)
-        b->limits.int8_ops_per_s = now.int8_ops_per_s;
+    swg_dram_limit dram;
+    SWG_TRY(swg_limits_dram_read(b->loaded.pool, 0, &dram));
+    if (dram.bytes_per_s > b->dram.bytes_per_s)
+        b->dram = dram;
+    const swg_compute_limit int8 = swg_limits_int8_peak(b->loaded.pool, SWG_ISA_COUNT - 1);
+    if (int8.ops_per_s > b->int8.ops_per_s)
+        b->int8 = int8;
     return SWG_OK;
 }
 
@@ -141,7 +144,7 @@ static double decode_share(const benchmark *b)
 {
     const double rate = (double)swg_model_bytes_per_token(b->loaded.model) *
                         b->latency.decode_tokens_per_s.median;
-    return b->limits.dram_read_bytes_per_s > 0 ? rate / b->limits.dram_read_bytes_per_s : 0;
+    return b->dram.bytes_per_s > 0 ? rate / b->dram.bytes_per_s : 0;
 }
 
 static double prefill_share(const benchmark *b)
@@ -151,7 +154,7 @@ static double prefill_share(const benchmark *b)
     const double per_token = (double)swg_model_ops_per_token(b->loaded.model) -
                              (head ? 2.0 * (double)head->n * (double)head->k : 0);
     const double rate = per_token * b->latency.prefill_tokens_per_s.median;
-    return b->limits.int8_ops_per_s > 0 ? rate / b->limits.int8_ops_per_s : 0;
+    return b->int8.ops_per_s > 0 ? rate / b->int8.ops_per_s : 0;
 }
 
 static void write_rate(swg_json_writer *json, const char *key, swg_rate rate)
@@ -193,8 +196,8 @@ static swg_status report_json(const benchmark *b)
     swg_json_uint(&json, "parameters", b->loaded.model->n_parameters);
     swg_json_uint(&json, "weight_bytes_per_token", swg_model_bytes_per_token(b->loaded.model));
     swg_json_uint(&json, "ops_per_token", swg_model_ops_per_token(b->loaded.model));
-    swg_json_double(&json, "dram_read_bytes_per_s", b->limits.dram_read_bytes_per_s);
-    swg_json_double(&json, "int8_ops_per_s", b->limits.int8_ops_per_s);
+    swg_json_double(&json, "dram_read_bytes_per_s", b->dram.bytes_per_s);
+    swg_json_double(&json, "int8_ops_per_s", b->int8.ops_per_s);
     swg_json_double(&json, "decode_share_of_dram_read", decode_share(b));
     swg_json_double(&json, "prefill_share_of_int8_peak", prefill_share(b));
     swg_json_uint(&json, "peak_rss_bytes", swg_peak_rss_bytes());
@@ -221,11 +224,16 @@ static swg_status report_text(const benchmark *b)
     swg_strbuf_printf(&out, "%-14s%s a token\n", "weights",
                       swg_format_bytes(swg_model_bytes_per_token(model), bytes));
     if (!b->args->no_limits) {
-        swg_strbuf_printf(&out, "%-14s%.1f GB/s (%s)", "DRAM read",
-                          1e-9 * b->limits.dram_read_bytes_per_s, b->limits.dram_pattern);
+        char turn[32];
+        swg_strbuf_printf(&out, "%-14s%.1f GB/s (%s%s, %zu streams a thread)", "DRAM read",
+                          1e-9 * b->dram.bytes_per_s,
+                          b->dram.turn_bytes ? "in turns of " : "each thread its own part",
+                          b->dram.turn_bytes ? swg_format_bytes(b->dram.turn_bytes, turn) : "",
+                          b->dram.streams);
         if (b->args->generate)
             swg_strbuf_printf(&out, "; decoding takes %.0f %%", 100 * decode_share(b));
-        swg_strbuf_printf(&out, "\n%-14s%.0f GOP/s", "int8 peak", 1e-9 * b->limits.int8_ops_per_s);
+        swg_strbuf_printf(&out, "\n%-14s%.0f GOP/s (%s)", "int8 peak", 1e-9 * b->int8.ops_per_s,
+                          swg_isa_name(b->int8.isa));
         if (b->args->prompt)
             swg_strbuf_printf(&out, "; prefill takes %.0f %%", 100 * prefill_share(b));
         swg_strbuf_puts(&out, "\n");
@@ -244,6 +252,8 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
 {
     swg_status status = SWG_OK;
     benchmark b = {.cli = cli, .args = raw_arguments};
+    if (b.args->kernels)
+        return swg_bench_kernels(cli, (uint64_t)b.args->seed);
     SWG_GO(load(&b));
     SWG_GO(measure(&b));
     SWG_GO(cli->json ? report_json(&b) : report_text(&b));
@@ -259,11 +269,12 @@ static const swg_example examples[] = {
     {"swage bench --shape d_model=2048,n_layers=22,d_ff=5632,n_heads=32,n_kv_heads=4,vocab=32000 "
      "--bits 4 --group-size 64 --threads 2",
      "speed of a 1.1-billion-parameter shape, without any checkpoint"},
+    {"swage bench --kernels", "speed of every kernel, each checked against the scalar one first"},
 };
 
 const swg_command swg_command_bench = {
     .name = "bench",
-    .synopsis = "MODEL | --shape KEY=N,... [--prompt N] [--generate N]",
+    .synopsis = "MODEL | --shape KEY=N,... | --kernels [--prompt N] [--generate N]",
     .summary = "Measure a model's speed beside the machine's limits",
     .description =
         "Prefill and decode rates are medians over --repeats runs after a warm-up. The machine's own "

@@ -13,7 +13,7 @@ typedef struct arguments {
 } arguments;
 
 static const swg_option options[] = {
-    SWG_OPTION_STRING(arguments, tensors, 't', "tensors", "PATTERN",
+    SWG_OPTION_STRING(arguments, tensors, 0, "tensors", "PATTERN",
                       "list only the tensors with such names"),
     SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
                     "show which instruction set serves each operation on this machine"),

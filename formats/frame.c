@@ -31,7 +31,7 @@ typedef struct buffer {
     size_t capacity;
 } buffer;
 
-struct swg_encoder {
+struct swg_frame_encoder {
     ZSTD_CCtx *literals; /* Huffman only */
     ZSTD_CCtx *matches;
     int level; /* set in `matches` */
@@ -93,10 +93,10 @@ static swg_status configure_literals(ZSTD_CCtx *context)
     return set(context, ZSTD_c_literalCompressionMode, ZSTD_ps_enable);
 }
 
-swg_status swg_encoder_new(swg_encoder **out)
+swg_status swg_frame_encoder_new(swg_frame_encoder **out)
 {
     swg_status status = SWG_OK;
-    swg_encoder *encoder = NULL;
+    swg_frame_encoder *encoder = NULL;
     SWG_GO(SWG_NEW(encoder, 1));
     encoder->literals = ZSTD_createCCtx_advanced(zstd_memory);
     encoder->matches = ZSTD_createCCtx_advanced(zstd_memory);
@@ -105,13 +105,13 @@ swg_status swg_encoder_new(swg_encoder **out)
     *out = encoder;
     encoder = NULL;
 done:
-    swg_encoder_free(&encoder);
+    swg_frame_encoder_free(&encoder);
     return status;
 }
 
-void swg_encoder_free(swg_encoder **encoder)
+void swg_frame_encoder_free(swg_frame_encoder **encoder)
 {
-    swg_encoder *e = *encoder;
+    swg_frame_encoder *e = *encoder;
     if (!e)
         return;
     ZSTD_freeCCtx(e->literals);
@@ -141,7 +141,7 @@ static bool saves_enough(size_t length, size_t than)
 
 /* The better zstd form of a block: a view into the encoder's buffers. Below the least ratio it is
  * filled up with one of zstd's skippable frames. */
-static swg_status squeeze(swg_encoder *encoder, const uint8_t *raw, size_t bytes,
+static swg_status squeeze(swg_frame_encoder *encoder, const uint8_t *raw, size_t bytes,
                           const uint8_t **out, size_t *length)
 {
     size_t by_literals = 0, by_matches = 0;
@@ -164,8 +164,8 @@ static swg_status squeeze(swg_encoder *encoder, const uint8_t *raw, size_t bytes
 }
 
 /* A block into `out`: zstd, or as it is when that saves too little; then *length is `bytes`. */
-static swg_status encode_block(swg_encoder *encoder, const uint8_t *raw, size_t bytes, uint8_t *out,
-                               size_t *length)
+static swg_status encode_block(swg_frame_encoder *encoder, const uint8_t *raw, size_t bytes,
+                               uint8_t *out, size_t *length)
 {
     if (bytes >= LEAST_BLOCK_BYTES) {
         const uint8_t *coded;
@@ -182,8 +182,8 @@ static swg_status encode_block(swg_encoder *encoder, const uint8_t *raw, size_t 
     return SWG_OK;
 }
 
-static swg_status encode_split(swg_encoder *encoder, swg_frame_shape shape, const uint8_t *raw,
-                               uint8_t *out, size_t *length)
+static swg_status encode_split(swg_frame_encoder *encoder, swg_frame_shape shape,
+                               const uint8_t *raw, uint8_t *out, size_t *length)
 {
     const size_t count = shape.bytes / shape.elem_bytes;
     const size_t head = (size_t)LENGTH_BYTES * shape.elem_bytes;
@@ -210,8 +210,8 @@ static swg_status encode_split(swg_encoder *encoder, swg_frame_shape shape, cons
 
 /* Bytes, and codes of 4 bits, which may be smaller one a byte: a Huffman table of 16 symbols is
  * shorter, and runs that start on an odd column become visible. */
-static swg_status encode_bytes(swg_encoder *encoder, swg_frame_shape shape, const uint8_t *raw,
-                               uint8_t *out, size_t *length, swg_codec *codec)
+static swg_status encode_bytes(swg_frame_encoder *encoder, swg_frame_shape shape,
+                               const uint8_t *raw, uint8_t *out, size_t *length, swg_codec *codec)
 {
     SWG_TRY(encode_block(encoder, raw, shape.bytes, out, length));
     *codec = *length < shape.bytes ? SWG_CODEC_ZSTD : SWG_CODEC_STORED;
@@ -230,7 +230,7 @@ static swg_status encode_bytes(swg_encoder *encoder, swg_frame_shape shape, cons
     return SWG_OK;
 }
 
-swg_status swg_frame_encode(swg_encoder *encoder, int level, swg_frame_shape shape,
+swg_status swg_frame_encode(swg_frame_encoder *encoder, int level, swg_frame_shape shape,
                             const uint8_t *raw, uint8_t *out, uint32_t *stored_bytes,
                             swg_codec *codec)
 {

@@ -30,13 +30,13 @@ typedef struct swg_frame_shape {
 } swg_frame_shape;
 
 /* Compresses; one thread at a time. `level` is zstd's, 1 to 22. */
-typedef struct swg_encoder swg_encoder;
-swg_status swg_encoder_new(swg_encoder **out);
-void swg_encoder_free(swg_encoder **encoder); /* NULL inside is accepted */
+typedef struct swg_frame_encoder swg_frame_encoder;
+swg_status swg_frame_encoder_new(swg_frame_encoder **out);
+void swg_frame_encoder_free(swg_frame_encoder **encoder); /* NULL inside is accepted */
 
 /* Code a frame into `out` (room for shape.bytes: coding never grows). Same bytes for the same
  * input, level and zstd version. */
-swg_status swg_frame_encode(swg_encoder *encoder, int level, swg_frame_shape shape,
+swg_status swg_frame_encode(swg_frame_encoder *encoder, int level, swg_frame_shape shape,
                             const uint8_t *raw, uint8_t *out, uint32_t *stored_bytes,
                             swg_codec *codec);
 

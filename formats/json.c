@@ -1,10 +1,11 @@
 /* JSON documents: json_check.c decides what is JSON, cJSON builds the tree, and one walk over the
- * tree finds duplicate keys and leaves hash tables in large objects. The only user of cJSON.
+ * tree finds duplicate keys and leaves sorted lists of members in large objects (sorted, not
+ * hashed: keys can be made to collide). The only user of cJSON.
  *
  * cJSON's nodes and strings come from a bump arena of the document, so that a header of 100,000
  * tensors costs a few hundred allocations and none of cJSON's recursive freeing. Its hooks are
  * global and carry no context, hence the thread-local `parsing`. A container's count is kept in its
- * node's unused valuedouble, its table in the unused valuestring. */
+ * node's unused valuedouble, its list in the unused valuestring. */
 #include "formats/json.h"
 
 #include <cjson/cJSON.h>
@@ -14,7 +15,6 @@
 #include <string.h>
 
 #include "formats/json_check.h"
-#include "runtime/base/hash.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/tensor.h"
 
@@ -79,22 +79,10 @@ static size_t count_of(const cJSON *node)
     return (size_t)node->valuedouble;
 }
 
-/* Slots of an object's table: a power of two, at most half full. */
-static size_t table_slots(size_t count)
+static int compare_keys(const void *a, const void *b)
 {
-    size_t slots = 16;
-    while (slots < 2 * count)
-        slots *= 2;
-    return slots;
-}
-
-/* The slot that holds `key`, or the free one where it belongs. */
-static const cJSON **table_slot(const cJSON **table, size_t slots, const char *key)
-{
-    size_t at = (size_t)swg_hash64(key, strlen(key)) & (slots - 1);
-    while (table[at] && strcmp(table[at]->string, key) != 0)
-        at = (at + 1) & (slots - 1);
-    return &table[at];
+    const cJSON *left = *(const cJSON *const *)a, *right = *(const cJSON *const *)b;
+    return strcmp(left->string, right->string);
 }
 
 static swg_status duplicate(const swg_json_doc *doc, const char *key)
@@ -114,18 +102,17 @@ static swg_status index_object(swg_json_doc *doc, cJSON *object)
                     return duplicate(doc, a->string);
         return SWG_OK;
     }
-    const size_t slots = table_slots(count);
-    const cJSON **table = bump(doc, slots * sizeof *table);
-    if (!table)
+    const cJSON **members = bump(doc, count * sizeof *members);
+    if (!members)
         return SWG_NO_MEMORY;
-    memset(table, 0, slots * sizeof *table);
-    for (const cJSON *member = object->child; member; member = member->next) {
-        const cJSON **slot = table_slot(table, slots, member->string);
-        if (*slot)
-            return duplicate(doc, member->string);
-        *slot = member;
-    }
-    object->valuestring = (char *)table;
+    size_t n = 0;
+    for (const cJSON *member = object->child; member; member = member->next)
+        members[n++] = member;
+    qsort(members, count, sizeof *members, compare_keys);
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(members[i - 1]->string, members[i]->string) == 0)
+            return duplicate(doc, members[i]->string);
+    object->valuestring = (char *)members;
     return SWG_OK;
 }
 
@@ -246,8 +233,10 @@ const swg_json *swg_json_get(const swg_json *value, const char *key)
     if (!object || !cJSON_IsObject(object))
         return NULL;
     if (object->valuestring) {
-        const cJSON **table = (const cJSON **)(void *)object->valuestring;
-        return value_of(*table_slot(table, table_slots(count_of(object)), key));
+        const cJSON wanted = {.string = (char *)(uintptr_t)key}, *wanted_at = &wanted;
+        const cJSON *const *found =
+            bsearch(&wanted_at, object->valuestring, count_of(object), sizeof found, compare_keys);
+        return found ? value_of(*found) : NULL;
     }
     for (const cJSON *member = object->child; member; member = member->next)
         if (strcmp(member->string, key) == 0)

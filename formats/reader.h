@@ -20,6 +20,10 @@ typedef struct swg_probe {
     uint64_t file_bytes;
 } swg_probe;
 
+/* More carried files or metadata entries than these are refused: no checkpoint has them, and they
+ * are looked up one by one. */
+enum { SWG_MAX_FILES = 1024, SWG_MAX_METADATA = 4096 };
+
 /* A tensor of a source. Bytes of mapped formats are at map->data + offset, in canonical layout;
  * other readers keep what they need in `detail` (of the source's arena). */
 typedef struct swg_stored_tensor {

@@ -105,6 +105,11 @@ static swg_status copy_meta(swg_sink *sink, const swg_sink_meta *meta)
 /* A file's name becomes a path of the output folder of some formats. */
 static swg_status check_files(const swg_sink *sink)
 {
+    if (sink->meta.n_files > SWG_MAX_FILES || sink->meta.n_metadata > SWG_MAX_METADATA)
+        return swg_error(SWG_UNSUPPORTED,
+                         "%s: %zu files and %zu metadata entries; at most %d and %d are carried",
+                         sink->path, sink->meta.n_files, sink->meta.n_metadata, SWG_MAX_FILES,
+                         SWG_MAX_METADATA);
     for (size_t i = 0; i < sink->meta.n_files; i++) {
         const char *const name = sink->meta.files[i].name;
         const size_t length = strlen(name);

@@ -195,6 +195,9 @@ swg_status swg_source_add_file(swg_source *source, const char *name, const char 
     size_t at = 0;
     while (at < source->n_files && strcmp(source->files[at].name, name) != 0)
         at++;
+    if (at == SWG_MAX_FILES)
+        return swg_error(SWG_UNSUPPORTED, "%s carries more than %d files", source->path,
+                         SWG_MAX_FILES);
     SWG_TRY(swg_reserve((void **)&source->files, &source->file_capacity, at + 1,
                         sizeof *source->files));
     swg_source_file_entry entry = {.detail = detail};
@@ -210,6 +213,9 @@ swg_status swg_source_add_file(swg_source *source, const char *name, const char 
 
 swg_status swg_source_add_metadata(swg_source *source, const char *key, const char *value)
 {
+    if (source->n_metadata == SWG_MAX_METADATA)
+        return swg_error(SWG_UNSUPPORTED, "%s has more than %d metadata entries", source->path,
+                         SWG_MAX_METADATA);
     SWG_TRY(swg_reserve((void **)&source->metadata, &source->metadata_capacity,
                         2 * source->n_metadata + 2, sizeof *source->metadata));
     const char *const key_copy = swg_arena_strndup(&source->arena, key, strlen(key));

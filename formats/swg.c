@@ -11,6 +11,7 @@
 #include "formats/reader.h"
 #include "formats/swg_layout.h"
 #include "runtime/base/hash.h"
+#include "runtime/base/utf8.h"
 
 /* What decoding needs, lent to one thread at a time. Remembers the last frame that was read in
  * part, since neighbouring rows of it are usually wanted next. */
@@ -293,9 +294,9 @@ static swg_status parse_text(swg_source *source, swg_cursor *cursor, const char 
     const char *text = (const char *)swg_cursor_take(cursor, length);
     if (!text)
         return is_short(source, section);
-    if (memchr(text, '\0', length))
-        return swg_error(SWG_CORRUPT, "%s: a text in section %s holds a zero byte", source->path,
-                         section);
+    if (memchr(text, '\0', length) || !swg_utf8_is_valid(text, length))
+        return swg_error(SWG_CORRUPT, "%s: a text in section %s is not UTF-8 or holds a zero byte",
+                         source->path, section);
     *out = swg_arena_strndup(&source->arena, text, length);
     return *out ? SWG_OK : SWG_NO_MEMORY;
 }

@@ -24,7 +24,7 @@ enum {
 
 /* A frame being compressed. */
 typedef struct slot {
-    swg_encoder *encoder;
+    swg_frame_encoder *encoder;
     uint8_t *out;
     size_t capacity;
     uint32_t stored_bytes;
@@ -131,7 +131,7 @@ static swg_status encode_item(void *context, size_t index)
     const swg_frame_shape shape = swg_stream_frame_shape(in, frame);
     const uint8_t *const raw = (const uint8_t *)b->data[stream] + (uint64_t)frame * in->frame_bytes;
     if (!s->encoder)
-        SWG_TRY(swg_encoder_new(&s->encoder));
+        SWG_TRY(swg_frame_encoder_new(&s->encoder));
     if (s->capacity < shape.bytes) {
         swg_free(s->out);
         s->capacity = 0;
@@ -361,11 +361,11 @@ static swg_status finish(swg_sink *sink, uint64_t *bytes)
     swg_output *output = sink->state;
     swg_strbuf directory = {0};
     uint8_t *stored = NULL;
-    swg_encoder *encoder = NULL;
+    swg_frame_encoder *encoder = NULL;
     swg_status status = SWG_OK;
     SWG_GO(build_directory(sink, &directory));
     SWG_GO(SWG_NEW_UNINIT(stored, directory.length));
-    SWG_GO(swg_encoder_new(&encoder));
+    SWG_GO(swg_frame_encoder_new(&encoder));
     uint32_t stored_bytes;
     swg_codec codec; /* told by the lengths */
     SWG_GO(swg_frame_encode(encoder, TEXT_LEVEL,
@@ -377,7 +377,7 @@ static swg_status finish(swg_sink *sink, uint64_t *bytes)
     SWG_GO(swg_file_commit(&output->file));
     *bytes = at + stored_bytes;
 done:
-    swg_encoder_free(&encoder);
+    swg_frame_encoder_free(&encoder);
     swg_free(stored);
     swg_strbuf_deinit(&directory);
     return status;
@@ -467,7 +467,7 @@ static void close_output(swg_sink *sink)
 {
     swg_output *output = sink->state;
     for (size_t i = 0; output->slots && i < output->n_slots; i++) {
-        swg_encoder_free(&output->slots[i].encoder);
+        swg_frame_encoder_free(&output->slots[i].encoder);
         swg_free(output->slots[i].out);
     }
     swg_file_abort(&output->file);

@@ -18,7 +18,8 @@ enum {
     CAPACITY = 4 * 1024 * 1024, /* of a guarded mapping */
     CANARY_BYTES = 256,
     CANARY = 0xc5,
-    DEFAULT_CASES = 480
+    DEFAULT_CASES = 480,
+    MAX_TIMING_TOKENS = 64 /* what the guarded mappings hold */
 };
 
 typedef enum placement { AT_END, AT_START, PLACEMENTS } placement;
@@ -43,6 +44,7 @@ swg_check_options swg_check_options_default(void)
                                .seed = 1,
                                .cases = DEFAULT_CASES,
                                .timing_seconds = 0.02,
+                               .timing_tokens = 48,
                                .candidate_name = "candidate"};
 }
 
@@ -246,7 +248,7 @@ static swg_status run_case(const checker *k, swg_op_id op, size_t index, bool fo
                            op_run *run)
 {
     swg_rng rng = swg_rng_seeded(k->options->seed * 1000003 + (uint64_t)op * 65537 + index);
-    swg_check_case c = {.op = op, .rng = &rng};
+    swg_check_case c = {.op = op, .rng = &rng, .m = k->options->timing_tokens};
     swg_status status = swg_check_generate(&c, index, for_timing);
     if (status == SWG_OK)
         status = check_case(k, &c, run);
@@ -316,6 +318,9 @@ static swg_status check_op(checker *k, swg_op_id op)
 
 swg_status swg_kernels_check(const swg_check_options *options, swg_check_report *report)
 {
+    if (options->timing_tokens < 1 || options->timing_tokens > MAX_TIMING_TOKENS)
+        return swg_error(SWG_USAGE, "products are timed with 1 to %d tokens, not %zu",
+                         MAX_TIMING_TOKENS, options->timing_tokens);
     *report = (swg_check_report){.n_variants = 0};
     checker k = {.options = options, .report = report};
     swg_status status = map_buffers(&k);

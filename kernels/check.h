@@ -39,11 +39,12 @@ typedef struct swg_check_result {
 typedef void swg_check_callback(void *context, const swg_check_result *result);
 
 typedef struct swg_check_options {
-    size_t size;                  /* of this struct */
-    uint64_t seed;                /* default 1 */
-    size_t cases;                 /* inputs per operation: edges first, then random; default 480 */
-    bool timing;                  /* default false */
-    double timing_seconds;        /* spent on each variant; default 0.02 */
+    size_t size;           /* of this struct */
+    uint64_t seed;         /* default 1 */
+    size_t cases;          /* inputs per operation: edges first, then random; default 480 */
+    bool timing;           /* default false */
+    double timing_seconds; /* spent on each variant; default 0.02 */
+    size_t timing_tokens;  /* of the timed products; default 48, at most 64; 1 shows bandwidth */
     const swg_kernels *candidate; /* check the rows of this table (a variant in the making, one with
                                      a planted fault) instead of the built-in ones; default NULL */
     const char *candidate_name;   /* default "candidate" */
@@ -59,7 +60,8 @@ typedef struct swg_check_report {
 swg_check_options swg_check_options_default(void);
 
 /* Check (and time) every variant. A variant that fails is a result: SWG_OK is returned and counted
- * in the report. SWG_NO_MEMORY and SWG_FAILED (no guard pages) are failures of the check itself. */
+ * in the report. SWG_USAGE (timing_tokens), SWG_NO_MEMORY and SWG_FAILED (no guard pages) are
+ * failures of the check itself. */
 swg_status swg_kernels_check(const swg_check_options *options, swg_check_report *report);
 
 #endif

@@ -37,8 +37,8 @@ typedef struct swg_check_case {
     char text[160];    /* "n 17, tiny" */
 } swg_check_case;
 
-/* Fill `c` (zeroed but for op and rng) with input `index`: edges first, then random. With
- * `for_timing` the input is the operation's usual size. */
+/* Fill `c` (zeroed but for op, rng and, for timing, the tokens m) with input `index`: edges first,
+ * then random. With `for_timing` the input is the operation's usual size. */
 swg_status swg_check_generate(swg_check_case *c, size_t index, bool for_timing);
 
 /* Call the operation of `kernels` with the buffers at these addresses. */

@@ -153,8 +153,7 @@ static int panel_code(const swg_packed *w, const uint8_t *panels, size_t row, si
 static double panel_scale(const swg_packed *w, const uint8_t *panels, size_t row, size_t group)
 {
     const uint8_t *panel = panels + row / 16 * w->panel_bytes + w->scales_offset;
-    return swg_float_load(w->scheme.dtype == SWG_F16 ? SWG_F16 : SWG_F32, panel,
-                          group * 16 + row % 16);
+    return swg_float_load(w->scheme.dtype, panel, group * 16 + row % 16);
 }
 
 static int panel_zero(const swg_packed *w, const uint8_t *panels, size_t row, size_t group)

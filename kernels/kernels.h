@@ -32,7 +32,7 @@
  *
  *   codes   4 bits: for every 8 columns 64 bytes; byte 4*r+i = code[r][c+i] | code[r][c+4+i] << 4
  *           8 bits: for every 4 columns 64 bytes; byte 4*r+i = code[r][c+i]     (r < 16, i < 4)
- *   scales  for every group 16 numbers, f16 (scheme F16) or f32 (schemes F32 and BF16)
+ *   scales  for every group 16 numbers of the scheme's type
  *   zeros   asymmetric only: for every group 16 bytes
  *
  * each part starting on a 64-byte boundary. Columns are padded with zero codes to a multiple of 8;
@@ -47,7 +47,7 @@ typedef struct swg_packed {
     size_t group;        /* columns a group; k for whole-row schemes */
     size_t n_groups;
     size_t n_panels;
-    size_t scale_bytes;  /* 2 (f16) or 4 (f32) */
+    size_t scale_bytes;  /* of one scale: 2 or 4 */
     size_t scales_offset, zeros_offset; /* within a panel */
     size_t panel_bytes;                 /* distance of panels, a multiple of 64 */
 } swg_packed;

@@ -31,11 +31,11 @@ static const swg_option options[] = {
      .offset = offsetof(arguments, output),
      .is_required = true},
     SWG_OPTION_CHOICE(arguments, bits, 0, "bits", "4|8", "4", "bits of a linear weight"),
-    SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "32|64|128|256|row", "64",
-                      "weights of a row that share a scale"),
+    SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "auto|32|64|128|256|row", "auto",
+                      "weights of a row that share a scale; auto = 64 at 4 bits, 32 at 8 bits"),
     SWG_OPTION_FLAG(arguments, asymmetric, 0, "asymmetric", "store a zero point for every group"),
-    SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "f16|bf16|f32", "f16",
-                      "number format of the scales"),
+    SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "auto|f16|bf16|f32", "auto",
+                      "number format of the scales; auto = f16 at 4 bits, bf16 at 8 bits"),
     SWG_OPTION_CHOICE(arguments, scale_search, 0, "scale-search", "mse|absmax", "mse",
                       "scale with the least squared error, or from the largest weight"),
     SWG_OPTION_CHOICE(arguments, method, 0, "method", method_words + 1, "rtn",
@@ -69,18 +69,20 @@ static uint32_t group_of(const char *word)
 
 static swg_status resolve(const arguments *a, swg_quantize_recipe *out)
 {
-    swg_plan_rules rules = {.bits = (unsigned)strtoul(a->bits, NULL, 10),
-                            .embedding_bits = (unsigned)strtoul(a->embedding_bits, NULL, 10),
-                            .group = group_of(a->group_size),
-                            .asymmetric = a->asymmetric,
-                            .requantize = a->requantize};
+    swg_plan_rules rules = swg_plan_rules_default((unsigned)strtoul(a->bits, NULL, 10));
+    rules.embedding_bits = (unsigned)strtoul(a->embedding_bits, NULL, 10);
+    rules.asymmetric = a->asymmetric;
+    rules.requantize = a->requantize;
+    if (strcmp(a->group_size, "auto") != 0)
+        rules.group = group_of(a->group_size);
     rules.embedding_group = strcmp(a->embedding_group_size, "auto") == 0
                                 ? swg_plan_embedding_group(rules.embedding_bits, rules.group)
                                 : group_of(a->embedding_group_size);
     const char *type = a->scale_type;
-    rules.scale_type = strcmp(type, "f16") == 0    ? SWG_F16
-                       : strcmp(type, "bf16") == 0 ? SWG_BF16
-                                                   : SWG_F32;
+    if (strcmp(type, "auto") != 0)
+        rules.scale_type = strcmp(type, "f16") == 0    ? SWG_F16
+                           : strcmp(type, "bf16") == 0 ? SWG_BF16
+                                                       : SWG_F32;
     *out = (swg_quantize_recipe){
         .rules = rules,
         .search = strcmp(a->scale_search, "mse") == 0 ? SWG_SEARCH_MSE : SWG_SEARCH_ABSMAX,

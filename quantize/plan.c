@@ -59,13 +59,14 @@ const char *swg_tensor_role_name(swg_tensor_role role)
     return names[role];
 }
 
-swg_plan_rules swg_plan_rules_default(void)
+swg_plan_rules swg_plan_rules_default(unsigned bits)
 {
-    return (swg_plan_rules){.bits = 4,
+    const uint32_t group = bits == 8 ? 32 : 64;
+    return (swg_plan_rules){.bits = bits,
                             .embedding_bits = 8,
-                            .group = 64,
-                            .embedding_group = swg_plan_embedding_group(8, 64),
-                            .scale_type = SWG_F16};
+                            .group = group,
+                            .embedding_group = swg_plan_embedding_group(8, group),
+                            .scale_type = bits == 8 ? SWG_BF16 : SWG_F16};
 }
 
 uint32_t swg_plan_embedding_group(unsigned embedding_bits, uint32_t group)

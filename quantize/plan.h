@@ -40,8 +40,11 @@ typedef struct swg_plan_rules {
     bool requantize;      /* allow tensors that are quantized already */
 } swg_plan_rules;
 
-/* 4 bits in groups of 64, embeddings as below, symmetric, F16 scales. */
-swg_plan_rules swg_plan_rules_default(void);
+/* Rules for linear weights of `bits` bits, symmetric; embeddings at 8 bits, as below.
+ * 4 bits: groups of 64, F16 scales. 8 bits: groups of 32, BF16 scales - an 8-bit grid's scale is so
+ * small (a group's largest weight / 127) that F16 would store many as subnormals, and codes are
+ * chosen for the rounded scale, so BF16's fewer digits lose nothing. */
+swg_plan_rules swg_plan_rules_default(unsigned bits);
 
 /* Group of embeddings unless the user names one: `group`, but at least 128 at 8 bits: there the
  * error is small with any group (0.6 %), and shorter groups cost 2 % more bytes. */

@@ -292,6 +292,14 @@ V16_INLINE v16 v16_from_f16(const void *p)
     const __m128i *at = p;
     return (v16){_mm256_cvtph_ps(_mm_loadu_si128(at)), _mm256_cvtph_ps(_mm_loadu_si128(at + 1))};
 }
+V16_INLINE v16 v16_from_bf16(const void *p)
+{
+    const __m128i *at = p;
+    const __m256i lo = _mm256_cvtepu16_epi32(_mm_loadu_si128(at));
+    const __m256i hi = _mm256_cvtepu16_epi32(_mm_loadu_si128(at + 1));
+    return (v16){_mm256_castsi256_ps(_mm256_slli_epi32(lo, 16)),
+                 _mm256_castsi256_ps(_mm256_slli_epi32(hi, 16))};
+}
 V16_INLINE v16 v16_from_f16_n(const uint16_t *p, size_t n)
 {
     if (n >= 16)

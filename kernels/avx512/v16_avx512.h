@@ -273,6 +273,11 @@ V16_INLINE v16 v16_from_f16(const void *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }
+V16_INLINE v16 v16_from_bf16(const void *p)
+{
+    const __m512i words = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
+}
 V16_INLINE v16 v16_from_f16_n(const uint16_t *p, size_t n)
 {
     return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(v16_first(n), p));

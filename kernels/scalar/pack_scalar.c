@@ -52,10 +52,8 @@ void swg_pack_scales__scalar(const swg_packed *w, size_t row_begin, size_t n_row
         for (size_t g = 0; g < w->n_groups; g++) {
             const size_t from = i * w->n_groups + g;
             const size_t to = g * SWG_PANEL_ROWS + row % SWG_PANEL_ROWS;
-            if (w->scheme.dtype == SWG_F16)
-                memcpy(plane + to * 2, (const uint8_t *)scales + from * 2, 2);
-            else
-                swg_float_store(SWG_F32, plane, to, swg_float_load(w->scheme.dtype, scales, from));
+            memcpy(plane + to * w->scale_bytes, (const uint8_t *)scales + from * w->scale_bytes,
+                   w->scale_bytes);
         }
     }
 }
@@ -81,8 +79,8 @@ void swg_dequantize__scalar(const swg_packed *w, size_t row_begin, size_t n_rows
             const size_t at_group = c / w->group * SWG_PANEL_ROWS + r;
             const int zero = w->scheme.asymmetric ? panel[w->zeros_offset + at_group]
                                                   : (int)swg_scheme_symmetric_zero(w->scheme);
-            const float scale = swg_float_load(w->scale_bytes == 2 ? SWG_F16 : SWG_F32,
-                                               panel + w->scales_offset, at_group);
+            const float scale =
+                swg_float_load(w->scheme.dtype, panel + w->scales_offset, at_group);
             unsigned shift;
             const size_t at = code_offset(w, r, c, &shift);
             out[i * w->k + c] = (float)((int)(panel[at] >> shift & mask) - zero) * scale;

@@ -21,6 +21,10 @@
  * pass; panels then come from memory once a block. */
 enum { BLOCK_BYTES = 192 * 1024, TILE_MAX_PANELS = 4, TILE_MAX_TOKENS = 6 };
 
+/* How far ahead of its use a single token's product prefetches: 4 KiB to 32 KiB were tried
+ * (docs/performance.md). */
+enum { STREAM_AHEAD = 16 * 1024 };
+
 typedef struct product {
     const swg_packed *w;
     const swg_act *x;
@@ -32,7 +36,11 @@ typedef struct product {
 V16_INLINE v16 group_scales(const swg_packed *w, const uint8_t *panel, size_t g)
 {
     const uint8_t *scales = panel + w->scales_offset + g * SWG_PANEL_ROWS * w->scale_bytes;
-    return w->scale_bytes == 2 ? v16_from_f16(scales) : v16_load((const float *)scales);
+    if (w->scheme.dtype == SWG_F16)
+        return v16_from_f16(scales);
+    if (w->scheme.dtype == SWG_BF16)
+        return v16_from_bf16(scales);
+    return v16_load((const float *)scales);
 }
 
 /* (bias - zero) of group g, to be multiplied by the sum of the activations. */
@@ -54,6 +62,17 @@ V16_INLINE v16i half_codes(const uint8_t *panel, size_t c, int half, const unsig
     return v16i_and(half ? v16i_shift_right(both, 4) : both, v16i_set1(0x0f0f0f0f));
 }
 
+/* Ask for the codes that lie STREAM_AHEAD behind those of columns c to c + 7: with one token every
+ * code is used once, and the processor's own prefetcher stays too close to hide memory's latency.
+ * Beyond the last panel the hint does nothing. */
+V16_INLINE void prefetch_codes(const uint8_t *panel, size_t c, const unsigned bits)
+{
+    const char *at = (const char *)panel + c * SWG_PANEL_ROWS * bits / 8 + STREAM_AHEAD;
+    __builtin_prefetch(at);
+    if (bits == 8)
+        __builtin_prefetch(at + 64);
+}
+
 /* Add the products of columns [begin, end), multiples of 8, to acc. */
 V16_INLINE void tile_columns(const uint8_t *const panel[TILE_MAX_PANELS],
                              const int8_t *const a[TILE_MAX_TOKENS], size_t begin, size_t end,
@@ -63,7 +82,9 @@ V16_INLINE void tile_columns(const uint8_t *const panel[TILE_MAX_PANELS],
     v16i part[TILE_MAX_PANELS][TILE_MAX_TOKENS];
     UNROLL for (int p = 0; p < n_panels; p++) UNROLL for (int t = 0; t < n_tokens; t++) part[p][t] =
         v16i_dot_begin(acc[p][t], bits);
-    for (size_t c = begin; c < end; c += SWG_COLUMN_STEP)
+    for (size_t c = begin; c < end; c += SWG_COLUMN_STEP) {
+        if (n_tokens == 1)
+            UNROLL for (int p = 0; p < n_panels; p++) prefetch_codes(panel[p], c, bits);
         UNROLL for (int half = 0; half < 2; half++)
         {
             v16i codes[TILE_MAX_PANELS];
@@ -76,6 +97,7 @@ V16_INLINE void tile_columns(const uint8_t *const panel[TILE_MAX_PANELS],
                     v16i_dot_step(part[p][t], codes[p], act, bits);
             }
         }
+    }
     UNROLL for (int p = 0; p < n_panels; p++) UNROLL for (int t = 0; t < n_tokens; t++) acc[p][t] =
         v16i_dot_end(acc[p][t], part[p][t], bits);
 }
@@ -174,10 +196,10 @@ V16_INLINE void matmul(const product *job, size_t panel_begin, size_t panel_end,
     for (size_t token = 0; token < m; token += block) {
         const size_t end = m - token < block ? m : token + block;
         size_t p = panel_begin;
-        if (m <= V16_WIDE_TOKENS)
+        if (m > 1 && m <= V16_WIDE_TOKENS)
             for (; panel_end - p >= V16_WIDE_PANELS; p += V16_WIDE_PANELS)
                 panel_tokens(job, p, token, end, bits, V16_WIDE_PANELS, V16_WIDE_TOKENS);
-        if (V16_TALL_PANELS > 1)
+        if (m > 1 && V16_TALL_PANELS > 1)
             for (; panel_end - p >= V16_TALL_PANELS; p += V16_TALL_PANELS)
                 panel_tokens(job, p, token, end, bits, V16_TALL_PANELS, V16_TALL_TOKENS);
         for (; p < panel_end; p++)

@@ -12,7 +12,7 @@
 #include "runtime/backend/cpu_state.h"
 
 /* Turns of this size read DRAM fastest (docs/performance.md). */
-enum { CHUNK_BYTES = 256 * 1024 };
+enum { CHUNK_BYTES = 1024 * 1024 };
 
 typedef struct linear_job {
     swg_exec *exec;

@@ -153,6 +153,8 @@ static swg_status apply_settings(swg_tokenizer *tokenizer, const swg_text_files 
     }
     add_end(tokenizer, tokenizer->eos);
     apply_config(tokenizer, files->config);
+    if (tokenizer->bos < 0 && tokenizer->n_before > 0)
+        tokenizer->bos = tokenizer->before[0]; /* what every text begins with */
     if (doc && swg_json_as_bool(swg_json_get(swg_json_root(doc), "add_bos_token"), &add_bos))
         apply_add_bos(tokenizer, add_bos);
 done:

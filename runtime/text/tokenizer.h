@@ -9,8 +9,9 @@
  *
  * A tokenizer is read from files that a checkpoint carries (text_sources.def lists them) and never
  * guessed: a component that is not known is SWG_UNSUPPORTED with a sentence that names it, and a
- * file that contradicts itself is SWG_CORRUPT. Once built it never changes, so every function that
- * takes a const swg_tokenizer is safe from several threads at once. */
+ * file that contradicts itself is SWG_CORRUPT. Characters younger than the Unicode tables in use
+ * (14 for patterns, 15 elsewhere) count as unassigned. Once built it never changes, so every
+ * function that takes a const swg_tokenizer is safe from several threads at once. */
 #ifndef SWG_RUNTIME_TEXT_TOKENIZER_H
 #define SWG_RUNTIME_TEXT_TOKENIZER_H
 

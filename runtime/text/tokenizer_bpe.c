@@ -20,6 +20,7 @@ typedef struct pair_slot {
 
 typedef struct bpe_model {
     swg_vocab words; /* the model's own tokens, as bytes when is_byte_level */
+    swg_joins joins;
     pair_slot *pairs;
     unsigned pair_shift; /* 64 - log2(number of slots) */
     size_t pair_mask;
@@ -123,7 +124,8 @@ static swg_status merge_word(const bpe_model *model, swg_encoder *encoder, const
     const size_t start = out->count;
     SWG_TRY(push_units(model, encoder, text, length));
     size_t count = out->count - start;
-    SWG_TRY(swg_merger_run(&encoder->merger, lookup_pair, model, out->data + start, &count));
+    SWG_TRY(swg_merger_run(&encoder->merger, lookup_pair, model, &model->joins, out->data + start,
+                           &count));
     out->count = start + count;
     return SWG_OK;
 }
@@ -183,6 +185,7 @@ static swg_status add_merge(const swg_tokenizer *tokenizer, bpe_model *model,
                          rank, (int)(line->n_left & 0xff), line->left, (int)(line->n_right & 0xff),
                          line->right);
     const uint64_t key = pair_key(left, right);
+    swg_joins_add(&model->joins, model->joins.last[left], model->joins.first[right]);
     model->pairs[pair_slot_of(model, key)] =
         (pair_slot){.key = key, .merge = {.rank = (uint32_t)rank, .id = id}};
     return SWG_OK;
@@ -261,6 +264,9 @@ static swg_status prepare(swg_tokenizer *tokenizer, bpe_model *model, const swg_
     /* With byte fallback unknown characters of the alphabet would become bytes of the alphabet. */
     model->is_byte_level = !model->byte_fallback && swg_bytelevel_take_last_split(tokenizer);
     SWG_TRY(swg_model_vocab(tokenizer, vocab, model->is_byte_level, &model->words));
+    /* By the tokens as the file spells them, whole vocabulary: unknown and byte tokens are ids too.
+     */
+    SWG_TRY(swg_joins_init(&model->joins, &tokenizer->arena, &tokenizer->vocab));
     model->whole = swg_arena_calloc(&tokenizer->arena, model->words.n_ids, sizeof *model->whole);
     if (!model->whole)
         return SWG_NO_MEMORY;

@@ -18,6 +18,7 @@ static const char file_name[] = "tokenizer.bin";
 typedef struct llama2c_model {
     const swg_vocab *vocab;
     float *scores; /* [n_ids] */
+    swg_joins joins;
     int32_t space;
 } llama2c_model;
 
@@ -74,7 +75,8 @@ static swg_status encode(const void *data, swg_encoder *encoder, const char *tex
         at += n;
     }
     size_t count = out->count - start;
-    SWG_TRY(swg_merger_run(&encoder->merger, joined_token, model, out->data + start, &count));
+    SWG_TRY(swg_merger_run(&encoder->merger, joined_token, model, &model->joins, out->data + start,
+                           &count));
     out->count = start + count;
     return SWG_OK;
 }
@@ -163,6 +165,19 @@ static swg_status read_tokens(swg_tokenizer *tokenizer, const swg_file_view *fil
     return swg_vocab_index(vocab, &tokenizer->arena);
 }
 
+/* Two tokens merge only if their texts joined are a token: they meet at neighbouring bytes of one.
+ * A character of a token may come from byte tokens, whose texts are ASCII. */
+static void add_joins(llama2c_model *model)
+{
+    for (size_t id = 0; id < model->vocab->n_ids; id++) {
+        size_t length;
+        const char *text = swg_vocab_text(model->vocab, (int64_t)id, &length);
+        for (size_t at = 1; at < length; at++)
+            swg_joins_add(&model->joins, swg_joins_last(text, at),
+                          swg_joins_first(text + at, length - at));
+    }
+}
+
 swg_status swg_tokenizer_read_llama2c(swg_tokenizer *tokenizer, const swg_text_files *files)
 {
     const swg_file_view *file = swg_text_file(files, file_name);
@@ -179,6 +194,8 @@ swg_status swg_tokenizer_read_llama2c(swg_tokenizer *tokenizer, const swg_text_f
     *model = (llama2c_model){.vocab = &tokenizer->vocab,
                              .scores = scores,
                              .space = swg_vocab_find(&tokenizer->vocab, " ", 1)};
+    SWG_TRY(swg_joins_init(&model->joins, arena, &tokenizer->vocab));
+    add_joins(model);
     if (model->space < 0)
         return swg_error(SWG_CORRUPT, "%s: has no token for a space", file_name);
     tokenizer->takes_any_bytes = true;

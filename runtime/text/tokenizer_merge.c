@@ -4,7 +4,11 @@
  * is enough to tell. */
 #include "runtime/text/tokenizer_merge.h"
 
-#include "runtime/base/mem.h"
+#include <stdbool.h>
+#include <string.h>
+
+#include "runtime/base/utf8.h"
+#include "runtime/text/tokenizer_unicode.h"
 
 typedef struct swg_merge_symbol {
     int32_t id;
@@ -17,6 +21,71 @@ typedef struct swg_merge_candidate {
     int32_t id;
     uint32_t covers;
 } swg_merge_candidate;
+
+/* --- Places ----------------------------------------------------------------------------------- */
+
+enum { JOIN_BITS = 18 }; /* 32 KiB: the pairs of a large vocabulary fill a few per cent */
+
+/* The bytes of one character as a number; invalid bytes count by themselves. */
+static uint32_t character(const char *text, size_t length)
+{
+    uint32_t number = 0;
+    memcpy(&number, text, length < sizeof number ? length : sizeof number);
+    return number;
+}
+
+uint32_t swg_joins_first(const char *text, size_t length)
+{
+    if (length == 0)
+        return 0;
+    const size_t step = swg_utf8_decode(text, length, NULL);
+    return character(text, step ? step : 1);
+}
+
+uint32_t swg_joins_last(const char *text, size_t length)
+{
+    if (length == 0)
+        return 0;
+    const size_t start = swg_utf8_previous(text, length);
+    const bool is_whole = swg_utf8_decode(text + start, length - start, NULL) == length - start;
+    return is_whole ? character(text + start, length - start) : character(text + length - 1, 1);
+}
+
+static uint32_t join_place(uint32_t left, uint32_t right)
+{
+    const uint64_t mixed = ((uint64_t)left << 32 | right) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(mixed >> (64 - JOIN_BITS));
+}
+
+swg_status swg_joins_init(swg_joins *joins, swg_arena *arena, const swg_vocab *vocab)
+{
+    joins->pairs = swg_arena_calloc(arena, (1 << JOIN_BITS) / 64, sizeof *joins->pairs);
+    joins->first = swg_arena_calloc(arena, vocab->n_ids, sizeof *joins->first);
+    joins->last = swg_arena_calloc(arena, vocab->n_ids, sizeof *joins->last);
+    if (!joins->pairs || !joins->first || !joins->last)
+        return SWG_NO_MEMORY;
+    for (size_t id = 0; id < vocab->n_ids; id++) {
+        size_t length;
+        const char *text = swg_vocab_text(vocab, (int64_t)id, &length);
+        joins->first[id] = swg_joins_first(text, length);
+        joins->last[id] = swg_joins_last(text, length);
+    }
+    return SWG_OK;
+}
+
+void swg_joins_add(swg_joins *joins, uint32_t left, uint32_t right)
+{
+    const uint32_t place = join_place(left, right);
+    joins->pairs[place / 64] |= UINT64_C(1) << place % 64;
+}
+
+static bool may_meet(const swg_joins *joins, int32_t left, int32_t right)
+{
+    const uint32_t place = join_place(joins->last[left], joins->first[right]);
+    return joins->pairs[place / 64] >> place % 64 & 1;
+}
+
+/* --- Merging ---------------------------------------------------------------------------------- */
 
 static void heap_sift_up(swg_merge_candidate *heap, size_t at)
 {
@@ -68,31 +137,17 @@ static void consider(swg_merger *merger, swg_merge_lookup *lookup, const void *c
     heap_sift_up(merger->heap, merger->heap_count - 1);
 }
 
-static swg_status prepare(swg_merger *merger, const int32_t *ids, size_t n)
+/* Merge one run of at least two ids; returns how many are left. */
+static size_t merge_run(swg_merger *merger, swg_merge_lookup *lookup, const void *context,
+                        int32_t *ids, size_t n)
 {
-    if (n > INT32_MAX)
-        return swg_error(SWG_LIMIT, "a text of %zu symbols is too long to merge in one piece", n);
-    SWG_TRY(swg_reserve((void **)&merger->symbols, &merger->symbol_capacity, n,
-                        sizeof *merger->symbols));
-    SWG_TRY(
-        swg_reserve((void **)&merger->heap, &merger->heap_capacity, 3 * n, sizeof *merger->heap));
+    swg_merge_symbol *symbols = merger->symbols;
     merger->heap_count = 0;
     for (size_t i = 0; i < n; i++)
-        merger->symbols[i] = (swg_merge_symbol){.id = ids[i],
-                                                .previous = (int32_t)i - 1,
-                                                .next = i + 1 < n ? (int32_t)i + 1 : -1,
-                                                .covers = 1};
-    return SWG_OK;
-}
-
-swg_status swg_merger_run(swg_merger *merger, swg_merge_lookup *lookup, const void *context,
-                          int32_t *ids, size_t *count)
-{
-    const size_t n = *count;
-    if (n < 2)
-        return SWG_OK;
-    SWG_TRY(prepare(merger, ids, n));
-    swg_merge_symbol *symbols = merger->symbols;
+        symbols[i] = (swg_merge_symbol){.id = ids[i],
+                                        .previous = (int32_t)i - 1,
+                                        .next = i + 1 < n ? (int32_t)i + 1 : -1,
+                                        .covers = 1};
     for (size_t i = 0; i + 1 < n; i++)
         consider(merger, lookup, context, (int32_t)i);
     while (merger->heap_count > 0) {
@@ -114,6 +169,31 @@ swg_status swg_merger_run(swg_merger *merger, swg_merge_lookup *lookup, const vo
     size_t kept = 0;
     for (int32_t at = 0; at >= 0; at = symbols[at].next)
         ids[kept++] = symbols[at].id;
+    return kept;
+}
+
+swg_status swg_merger_run(swg_merger *merger, swg_merge_lookup *lookup, const void *context,
+                          const swg_joins *joins, int32_t *ids, size_t *count)
+{
+    const size_t n = *count;
+    size_t kept = 0;
+    if (n > INT32_MAX)
+        return swg_error(SWG_LIMIT, "a text of %zu symbols is too long to merge in one piece", n);
+    for (size_t begin = 0, end; begin < n; begin = end) {
+        end = begin + 1;
+        while (end < n && may_meet(joins, ids[end - 1], ids[end]))
+            end++;
+        size_t length = end - begin;
+        if (length > 1) {
+            SWG_TRY(swg_reserve((void **)&merger->symbols, &merger->symbol_capacity, length,
+                                sizeof *merger->symbols));
+            SWG_TRY(swg_reserve((void **)&merger->heap, &merger->heap_capacity, 3 * length,
+                                sizeof *merger->heap));
+            length = merge_run(merger, lookup, context, ids + begin, length);
+        }
+        memmove(ids + kept, ids + begin, length * sizeof *ids);
+        kept += length;
+    }
     *count = kept;
     return SWG_OK;
 }

@@ -7,19 +7,29 @@
 
 /* --- Normal forms ----------------------------------------------------------------------------- */
 
-static bool is_ascii(const char *text, size_t length)
+/* How many bytes at the start are ASCII (are not). */
+static size_t ascii_run(const char *text, size_t length, bool ascii)
 {
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char)text[i] >= 0x80)
-            return false;
-    return true;
+    size_t n = 0;
+    while (n < length && ((unsigned char)text[n] < 0x80) == ascii)
+        n++;
+    return n;
 }
 
+/* ASCII has no other form and nothing in it joins what stands before it, so only the rest is looked
+ * at, together with the one character that it may join. */
 static swg_status to_normal_form(const void *data, const char *text, size_t length, swg_strbuf *out)
 {
-    if (!is_ascii(text, length))
-        return swg_unicode_normalize(*(const swg_normal_form *)data, text, length, out);
-    swg_strbuf_append(out, text, length);
+    for (size_t at = 0; at < length;) {
+        const size_t plain = ascii_run(text + at, length - at, true);
+        const size_t other = ascii_run(text + at + plain, length - at - plain, false);
+        const size_t kept = plain - (plain > 0 && other > 0);
+        swg_strbuf_append(out, text + at, kept);
+        if (other > 0)
+            SWG_TRY(swg_unicode_normalize(*(const swg_normal_form *)data, text + at + kept,
+                                          plain - kept + other, out));
+        at += plain + other;
+    }
     return SWG_OK;
 }
 
@@ -54,9 +64,19 @@ static swg_status read_nfkd(swg_tokenizer *tokenizer, const swg_json *json)
 /* Append what a character becomes. */
 typedef void char_change(swg_strbuf *out, uint32_t code);
 
-static swg_status each_char(const char *text, size_t length, char_change *change, swg_strbuf *out)
+/* Printable ASCII is copied as it is, except capitals where `changes_capitals`. */
+static swg_status each_char(const char *text, size_t length, char_change *change,
+                            bool changes_capitals, swg_strbuf *out)
 {
     for (size_t at = 0; at < length;) {
+        size_t end = at;
+        while (end < length && text[end] >= ' ' && text[end] <= '~' &&
+               !(changes_capitals && text[end] >= 'A' && text[end] <= 'Z'))
+            end++;
+        swg_strbuf_append(out, text + at, end - at);
+        at = end;
+        if (at == length)
+            break;
         uint32_t code = 0;
         const size_t step = swg_utf8_decode(text + at, length - at, &code);
         if (step > 0)
@@ -69,7 +89,7 @@ static swg_status each_char(const char *text, size_t length, char_change *change
 static swg_status lowercase(const void *data, const char *text, size_t length, swg_strbuf *out)
 {
     (void)data;
-    return each_char(text, length, swg_char_append_lower, out);
+    return each_char(text, length, swg_char_append_lower, true, out);
 }
 
 /* StripAccents takes all marks away, BertNormalizer only those without width. */
@@ -88,14 +108,14 @@ static void append_unless_nonspacing(swg_strbuf *out, uint32_t code)
 static swg_status strip_accents(const void *data, const char *text, size_t length, swg_strbuf *out)
 {
     (void)data;
-    return each_char(text, length, append_unless_mark, out);
+    return each_char(text, length, append_unless_mark, false, out);
 }
 
 static swg_status strip_bert_accents(const void *data, const char *text, size_t length,
                                      swg_strbuf *out)
 {
     (void)data;
-    return each_char(text, length, append_unless_nonspacing, out);
+    return each_char(text, length, append_unless_nonspacing, false, out);
 }
 
 /* BERT: control characters vanish (U+0085 too, though it is white space), white space becomes a
@@ -115,7 +135,7 @@ static void append_clean(swg_strbuf *out, uint32_t code)
 static swg_status clean_text(const void *data, const char *text, size_t length, swg_strbuf *out)
 {
     (void)data;
-    return each_char(text, length, append_clean, out);
+    return each_char(text, length, append_clean, false, out);
 }
 
 /* The ranges that BERT calls Chinese; 2B920 is what its implementations have. */
@@ -143,7 +163,7 @@ static void append_spaced(swg_strbuf *out, uint32_t code)
 static swg_status space_chinese(const void *data, const char *text, size_t length, swg_strbuf *out)
 {
     (void)data;
-    return each_char(text, length, append_spaced, out);
+    return each_char(text, length, append_spaced, false, out);
 }
 
 static swg_status read_lowercase(swg_tokenizer *tokenizer, const swg_json *json)

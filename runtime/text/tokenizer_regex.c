@@ -108,7 +108,7 @@ static swg_status escape(translation *t)
         swg_strbuf_printf(&t->out, "[^%s]", word_set);
         break;
     default:
-        if (c == '\0' || (isalnum((unsigned char)c) && !strchr("nrtfvaexu", c) &&
+        if (c == '\0' || (isalnum((unsigned char)c) && !strchr("nrtfaexu", c) &&
                           (t->in_class || !strchr("Az", c))))
             return refuse(t, "an unknown escape");
         if (c == 'u') { /* \uHHHH */
@@ -150,6 +150,8 @@ static swg_status translate(translation *t)
             SWG_TRY(group(t));
         if (!t->in_class && t->at[0] == '(' && t->at[1] == '*')
             return refuse(t, "a control verb");
+        if (!t->in_class && t->at[0] == '}' && t->at[1] == '+')
+            return refuse(t, "a possessive interval");
         if (t->in_class && t->at[0] == '[')
             return refuse(t, "a class inside a class");
         if (t->in_class && t->at[0] == '&' && t->at[1] == '&')

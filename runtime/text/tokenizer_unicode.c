@@ -7,6 +7,8 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/utf8.h"
 
+enum { SHORT_TEXT = 128 }; /* characters that are normalized without an allocation */
+
 static bool category_between(uint32_t code, utf8proc_category_t first, utf8proc_category_t last)
 {
     const utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code);
@@ -113,14 +115,15 @@ swg_status swg_unicode_normalize(swg_normal_form form, const char *text, size_t 
         utf8proc_decompose(bytes, (utf8proc_ssize_t)length, NULL, 0, options[form]);
     if (needed < 0)
         return swg_error(SWG_FAILED, "text cannot be normalized: %s", utf8proc_errmsg(needed));
-    utf8proc_int32_t *codes = swg_malloc((size_t)needed + 1, sizeof *codes);
-    if (!codes)
+    utf8proc_int32_t few[SHORT_TEXT], *codes = few;
+    if (needed >= SHORT_TEXT && !(codes = swg_malloc((size_t)needed + 1, sizeof *codes)))
         return SWG_NO_MEMORY;
     utf8proc_decompose(bytes, (utf8proc_ssize_t)length, codes, needed, options[form]);
     const utf8proc_ssize_t written = utf8proc_reencode(codes, needed, options[form]);
     if (written >= 0)
         swg_strbuf_append(out, codes, (size_t)written);
-    swg_free(codes);
+    if (codes != few)
+        swg_free(codes);
     return written < 0
                ? swg_error(SWG_FAILED, "text cannot be normalized: %s", utf8proc_errmsg(written))
                : swg_strbuf_status(out);

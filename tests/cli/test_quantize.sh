@@ -45,7 +45,7 @@ plan() { # NAME SCHEMES OPTIONS...
   expect_exit 0 "$name" "$SWAGE" quantize "$model" -o "$out" --dry-run --json "$@"
   check "$name: $(schemes)" [ "$(schemes)" = "$wanted " ]
 }
-plan "8 bits, whole rows" "int8-row-sym-f16 int8-row-sym-f16 int8-row-sym-f16 f32" \
+plan "8 bits, whole rows" "int8-row-sym-bf16 int8-row-sym-bf16 int8-row-sym-bf16 f32" \
   --bits 8 --group-size row
 plan "asymmetric, f32 scales" "int8-g128-asym-f32 int4-g32-asym-f32 int4-g32-asym-f32 f32" \
   --group-size 32 --asymmetric --scale-type f32

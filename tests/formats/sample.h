@@ -13,6 +13,14 @@
 
 enum { SAMPLE_MAX_TENSORS = 64 };
 
+/* Write a file that was not there a moment ago: file systems flush one that is cut to nothing and
+ * written again, which makes thousands of damaged copies slow. */
+static inline void sample_put_file(const char *path, const void *data, size_t length)
+{
+    remove(path);
+    swg_test_write_file(path, data, length);
+}
+
 typedef struct sample {
     size_t n_tensors;
     swg_tensor_desc tensors[SAMPLE_MAX_TENSORS];

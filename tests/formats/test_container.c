@@ -237,12 +237,12 @@ START_TEST(every_truncation_is_found)
     uint8_t *bytes = write_victim(&length);
     const char *path = swg_test_path("damaged.swg");
     for (size_t cut = 0; cut < length; cut++) {
-        swg_test_write_file(path, bytes, cut);
+        sample_put_file(path, bytes, cut);
         expect_refusal(path, "truncation", cut);
     }
     uint8_t *longer = swg_calloc(length + 1, 1);
     memcpy(longer, bytes, length);
-    swg_test_write_file(path, longer, length + 1);
+    sample_put_file(path, longer, length + 1);
     expect_refusal(path, "a byte too many", length);
     swg_free(longer);
     swg_free(bytes);
@@ -258,7 +258,7 @@ START_TEST(every_flip_is_found)
     for (size_t at = 0; at < length; at++)
         for (size_t i = 0; i < sizeof flips; i++) {
             bytes[at] ^= flips[i];
-            swg_test_write_file(path, bytes, length);
+            sample_put_file(path, bytes, length);
             expect_refusal(path, "flip", at);
             bytes[at] ^= flips[i];
         }
@@ -290,7 +290,7 @@ START_TEST(verify_names_the_damaged_tensor)
     size_t length = 0;
     uint8_t *bytes = swg_test_read_file(path, &length);
     bytes[at] ^= 4;
-    swg_test_write_file(path, bytes, length);
+    sample_put_file(path, bytes, length);
     ck_ok(swg_source_open(path, NULL, &source));
     size_t count = 0;
     ck_status_is(SWG_CORRUPT, swg_source_verify(source, NULL, NULL, count_damage, &count));
@@ -359,7 +359,7 @@ static const char old_bytes[] = "what was there before";
 static swg_status overwrite(void *context)
 {
     const char *path = swg_test_path("old/target.swg");
-    swg_test_write_file(path, old_bytes, sizeof old_bytes);
+    sample_put_file(path, old_bytes, sizeof old_bytes);
     return sample_write(context, path, &(swg_sink_options){.force = true});
 }
 

@@ -246,6 +246,8 @@ START_TEST(every_variant_is_timed)
     ck_ok(swg_kernels_check(&options, &report));
     ck_assert_uint_eq(n_timed, report.n_variants);
     ck_assert_uint_eq(report.n_failed, 0);
+    options.timing_tokens = 0;
+    ck_status_is(SWG_USAGE, swg_kernels_check(&options, &report));
 }
 END_TEST
 

@@ -34,7 +34,7 @@ START_TEST(rules_give_each_role_its_scheme)
 {
     swg_tensor_desc tensors[N_TENSORS];
     model(tensors);
-    const swg_plan_rules rules = swg_plan_rules_default();
+    const swg_plan_rules rules = swg_plan_rules_default(4);
     swg_plan plan;
     ck_ok(swg_plan_make(tensors, N_TENSORS, &rules, NULL, &plan));
     static const char *const wanted[N_TENSORS] = {
@@ -87,7 +87,7 @@ START_TEST(embeddings_have_a_group_of_their_own)
     ck_assert_uint_eq(swg_plan_embedding_group(4, 32), 32);
     swg_tensor_desc tensors[N_TENSORS];
     model(tensors);
-    swg_plan_rules rules = swg_plan_rules_default();
+    swg_plan_rules rules = swg_plan_rules_default(4);
     rules.embedding_group = 32;
     swg_plan plan;
     ck_ok(swg_plan_make(tensors, N_TENSORS, &rules, NULL, &plan));
@@ -101,7 +101,7 @@ START_TEST(what_would_grow_is_kept)
 {
     swg_tensor_desc tensors[2] = {desc("a.weight", SWG_F16, 2, 100, 1),
                                   desc("b.weight", SWG_F16, 2, 100, 64)};
-    const swg_plan_rules rules = swg_plan_rules_default();
+    const swg_plan_rules rules = swg_plan_rules_default(4);
     swg_plan plan;
     ck_ok(swg_plan_make(tensors, 2, &rules, NULL, &plan));
     ck_assert_str_eq(plan.entries[0].why, "would not get smaller");
@@ -115,7 +115,7 @@ START_TEST(wrong_wishes_are_refused)
 {
     swg_tensor_desc tensors[N_TENSORS];
     model(tensors);
-    swg_plan_rules rules = swg_plan_rules_default();
+    swg_plan_rules rules = swg_plan_rules_default(4);
     uint8_t overrides[N_TENSORS] = {0};
     swg_plan plan = {.n_entries = 7};
     overrides[BIAS] = 8;
@@ -137,7 +137,7 @@ START_TEST(quantized_input_needs_consent)
 {
     swg_tensor_desc tensors[N_TENSORS];
     model(tensors);
-    swg_plan_rules rules = swg_plan_rules_default();
+    swg_plan_rules rules = swg_plan_rules_default(4);
     tensors[Q].scheme = (swg_scheme){.bits = 8, .dtype = SWG_F16, .group = 32};
     swg_plan plan;
     ck_status_is(SWG_UNSUPPORTED, swg_plan_make(tensors, N_TENSORS, &rules, NULL, &plan));
@@ -183,7 +183,7 @@ static swg_status plan_once(void *context)
 {
     swg_tensor_desc tensors[N_TENSORS];
     model(tensors);
-    const swg_plan_rules rules = swg_plan_rules_default();
+    const swg_plan_rules rules = swg_plan_rules_default(4);
     swg_plan plan;
     (void)context;
     SWG_TRY(swg_plan_make(tensors, N_TENSORS, &rules, NULL, &plan));

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# inspect, convert and verify as a user meets them: outputs, refusals, exit codes. The model is made
+# here: one llama2.c file, with numbers that only have to be finite.
+. tests/cli/lib.sh
+
+# dim 8, hidden 8, 1 layer, 2 heads, 1 kv head, vocabulary 16, context 4.
+int32() { for value; do printf "\\x$(printf %02x "$value")\\0\\0\\0"; done; }
+floats=$((16 * 8 + 8 + 64 + 32 + 32 + 64 + 8 + 3 * 64 + 8 + 2 * 4 * 2))
+{
+  int32 8 8 1 2 1 16 4
+  for ((i = 0; i < floats; i++)); do printf "\\x$(printf %02x $((i % 251)))\\x10\\x20\\x3e"; done
+} >"$scratch/model.bin"
+printf 'a tokenizer' >"$scratch/tokenizer.bin"
+
+expect_exit 0 "inspect llama2.c" "$SWAGE" inspect "$scratch/model.bin"
+expect_match "inspect names format and tensors" "$stdout" 'llama2c.*model_type +llama.*tokenizer\.bin.*self_attn\.q_proj'
+expect_exit 0 "inspect one tensor as JSON" "$SWAGE" inspect "$scratch/model.bin" --tensors 'model.norm*' --json
+expect_match "inspect JSON" "$stdout" '"format": "llama2c".*"bits_per_weight": 32.*"name": "model.norm.weight"'
+expect_exit 2 "inspect with a pattern that matches nothing" "$SWAGE" inspect "$scratch/model.bin" --tensors nothing
+expect_exit 0 "inspect --kernels" "$SWAGE" inspect --kernels
+expect_match "inspect --kernels" "$stdout" 'matmul_w4 '
+
+expect_exit 0 "convert --dry-run" "$SWAGE" convert "$scratch/model.bin" -o "$scratch/a.swg" --dry-run
+check "a dry run writes nothing" [ ! -e "$scratch/a.swg" ]
+expect_exit 0 "convert to .swg" "$SWAGE" convert "$scratch/model.bin" -o "$scratch/a.swg"
+expect_exit 2 "convert does not overwrite" "$SWAGE" convert "$scratch/model.bin" -o "$scratch/a.swg"
+expect_match "convert names --force" "$stderr" '\-\-force'
+expect_exit 2 "input is output" "$SWAGE" convert "$scratch/a.swg" -o "$scratch/a.swg" --force
+expect_exit 0 "verify a whole file" "$SWAGE" verify "$scratch/a.swg"
+for threads in 1 2 5; do
+  expect_exit 0 "convert with $threads threads" "$SWAGE" convert "$scratch/model.bin" -o "$scratch/t.swg" --threads "$threads" --force
+  check "same bytes with $threads threads" cmp -s "$scratch/a.swg" "$scratch/t.swg"
+done
+
+expect_exit 0 "convert to a folder" "$SWAGE" convert "$scratch/a.swg" -o "$scratch/folder" --json
+expect_match "convert JSON" "$stdout" '"dry_run": false.*"stored_bytes"'
+check "the folder has its three files" [ -e "$scratch/folder/config.json" -a -e "$scratch/folder/model.safetensors" ]
+check "the tokenizer is carried" cmp -s "$scratch/tokenizer.bin" "$scratch/folder/tokenizer.bin"
+expect_exit 2 "output folder is the input's" "$SWAGE" convert "$scratch/folder" -o "$scratch/folder" --force
+expect_exit 2 "output file is the input's" "$SWAGE" convert "$scratch/folder" -o "$scratch/folder/model.safetensors" --force
+expect_exit 0 "convert a folder to one file" "$SWAGE" convert "$scratch/folder" -o "$scratch/one.safetensors"
+expect_match "what one file cannot hold is said" "$stderr" 'tensors and metadata only'
+check "one file equals the folder's" cmp -s "$scratch/one.safetensors" "$scratch/folder/model.safetensors"
+expect_exit 4 "an ending nobody writes" "$SWAGE" convert "$scratch/a.swg" -o "$scratch/x.onnx"
+
+expect_exit 0 "quantize for the next steps" "$SWAGE" quantize "$scratch/model.bin" -o "$scratch/q.swg"
+expect_exit 4 "dequantizing is never silent" "$SWAGE" convert "$scratch/q.swg" -o "$scratch/q"
+expect_match "how to allow it" "$stderr" '\-\-dequantize'
+check "a refused folder is not made" [ ! -e "$scratch/q" ]
+expect_exit 0 "dequantizing when asked" "$SWAGE" convert "$scratch/q.swg" -o "$scratch/q" --dequantize bf16
+expect_exit 0 "its history is kept" "$SWAGE" inspect "$scratch/a.swg" --json
+expect_match "its history is kept" "$stdout" '"command":"convert"'
+
+# Damage inside the frames: found by verify, which names it.
+cp "$scratch/a.swg" "$scratch/bad.swg"
+printf '\xff\xff' | dd of="$scratch/bad.swg" bs=1 seek=300 conv=notrunc status=none
+expect_exit 3 "verify finds damage" "$SWAGE" verify "$scratch/bad.swg"
+expect_match "verify names it" "$stdout" 'damaged: [a-z_.0-9]+: '
+expect_exit 3 "verify --json finds damage" "$SWAGE" verify "$scratch/bad.swg" --json
+expect_match "verify --json names it" "$stdout" '"ok": false.*"damaged": \[\{"name"'
+head -c 200 "$scratch/a.swg" >"$scratch/short.swg"
+expect_exit 3 "inspect refuses a cut file" "$SWAGE" inspect "$scratch/short.swg"
+expect_exit 4 "inspect refuses what is no checkpoint" "$SWAGE" inspect "$scratch/tokenizer.bin"
+expect_exit 6 "inspect of nothing" "$SWAGE" inspect "$scratch/absent"
+finish
