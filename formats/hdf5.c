@@ -348,8 +348,9 @@ static swg_status size_mismatch(const swg_h5_file *file, uint64_t declared, uint
                      (unsigned long long)stored);
 }
 
-static swg_status check_chunks(swg_h5_file *file, hid_t dataset, hid_t dcpl, bool is_deflated,
-                               uint64_t elem_bytes, const hsize_t *shape, swg_h5_entry *entry)
+static swg_status check_chunks(swg_h5_file *file, hid_t dataset, hid_t space, hid_t dcpl,
+                               bool is_deflated, uint64_t elem_bytes, const hsize_t *shape,
+                               swg_h5_entry *entry)
 {
     hsize_t chunk[H5S_MAX_RANK];
     if (H5Pget_chunk(dcpl, H5S_MAX_RANK, chunk) != (int)entry->rank)
@@ -366,7 +367,7 @@ static swg_status check_chunks(swg_h5_file *file, hid_t dataset, hid_t dcpl, boo
     if (chunk_bytes > MAX_CHUNK_BYTES || !swg_u64_mul(n_chunks, chunk_bytes, &all))
         return refuse(file, SWG_UNSUPPORTED, "has chunks of more than 1 GiB");
     hsize_t counted = 0;
-    if (n_chunks > file->map->size || H5Dget_num_chunks(dataset, H5S_ALL, &counted) < 0 ||
+    if (n_chunks > file->map->size || H5Dget_num_chunks(dataset, space, &counted) < 0 ||
         counted != n_chunks)
         return swg_error(SWG_CORRUPT, "%s: %.300s declares %llu chunks, the file holds %llu",
                          file->path, file->object, (unsigned long long)n_chunks,
@@ -377,8 +378,8 @@ static swg_status check_chunks(swg_h5_file *file, hid_t dataset, hid_t dcpl, boo
     return found < all ? size_mismatch(file, all, found) : SWG_OK;
 }
 
-static swg_status check_storage(swg_h5_file *file, hid_t dataset, hid_t dcpl, uint64_t elem_bytes,
-                                const hsize_t *shape, swg_h5_entry *entry)
+static swg_status check_storage(swg_h5_file *file, hid_t dataset, hid_t space, hid_t dcpl,
+                                uint64_t elem_bytes, const hsize_t *shape, swg_h5_entry *entry)
 {
     bool is_deflated = false;
     const H5D_layout_t layout = H5Pget_layout(dcpl);
@@ -401,7 +402,7 @@ static swg_status check_storage(swg_h5_file *file, hid_t dataset, hid_t dcpl, ui
         file->stored_bytes > file->map->size)
         return refuse(file, SWG_CORRUPT, "and those before it need more bytes than the file has");
     if (layout == H5D_CHUNKED)
-        return check_chunks(file, dataset, dcpl, is_deflated, elem_bytes, shape, entry);
+        return check_chunks(file, dataset, space, dcpl, is_deflated, elem_bytes, shape, entry);
     if (entry->stored_bytes < bytes)
         return size_mismatch(file, bytes, entry->stored_bytes);
     if (layout == H5D_CONTIGUOUS) {
@@ -429,7 +430,7 @@ static swg_status describe(swg_h5_file *file, hid_t dataset, hid_t space, hid_t 
     const size_t elem_bytes = H5Tget_size(type);
     if (elem_bytes == 0)
         return refuse(file, SWG_CORRUPT, "has elements of no bytes");
-    return check_storage(file, dataset, dcpl, elem_bytes, shape, entry);
+    return check_storage(file, dataset, space, dcpl, elem_bytes, shape, entry);
 }
 
 static swg_status add_entry(swg_h5_file *file, hid_t dataset, uint64_t address)

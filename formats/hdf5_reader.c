@@ -54,12 +54,6 @@ swg_status swg_h5_tensors_add(swg_source *source, swg_h5_tensors *tensors, const
     return SWG_OK;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    const swg_h5_tensor *left = a, *right = b;
-    return strcmp(left->name, right->name);
-}
-
 static int compare_places(const void *a, const void *b, void *context)
 {
     const swg_h5_tensor *list = context;
@@ -76,22 +70,18 @@ static bool is_same_view(const swg_h5_tensor *a, const swg_h5_tensor *b)
            a->dtype == b->dtype;
 }
 
-/* Into the source, sorted by name; several names of one dataset are tied. */
-static swg_status add_all(swg_source *source, swg_h5_tensors *tensors)
+/* Into the source; several names of one dataset are tied. */
+static swg_status add_all(swg_source *source, const swg_h5_tensors *tensors)
 {
+    const size_t count = tensors->count;
     swg_status status = SWG_OK;
     size_t *order = NULL;
-    swg_h5_tensor *kept;
-    qsort(tensors->list, tensors->count, sizeof *tensors->list, compare_names);
-    kept = swg_arena_calloc(&source->arena, tensors->count, sizeof *kept);
+    swg_h5_tensor *kept = swg_arena_calloc(&source->arena, count, sizeof *kept);
     SWG_GO(kept ? SWG_OK : SWG_NO_MEMORY);
-    SWG_GO(SWG_NEW(order, tensors->count));
-    for (size_t i = 0; i < tensors->count; i++) {
+    SWG_GO(SWG_NEW(order, count));
+    for (size_t i = 0; i < count; i++) {
         const swg_h5_tensor *from = &tensors->list[i];
         swg_stored_tensor *stored;
-        if (i > 0 && strcmp(from->name, from[-1].name) == 0)
-            SWG_GO(swg_error(SWG_CORRUPT, "%s holds two tensors called %.300s", source->path,
-                             from->name));
         kept[i] = *from;
         order[i] = i;
         SWG_GO(swg_source_add_tensor(source, from->name, strlen(from->name),
@@ -99,8 +89,8 @@ static swg_status add_all(swg_source *source, swg_h5_tensors *tensors)
                                      &stored));
         stored->detail = &kept[i];
     }
-    qsort_r(order, tensors->count, sizeof *order, compare_places, kept);
-    for (size_t i = 1; i < tensors->count; i++)
+    qsort_r(order, count, sizeof *order, compare_places, kept);
+    for (size_t i = 1; i < count; i++)
         if (is_same_view(&kept[order[i - 1]], &kept[order[i]]))
             source->tensors[order[i]].same_as = source->tensors[order[i - 1]].same_as;
 done:
@@ -356,6 +346,14 @@ static uint64_t stored_bytes(const swg_stored_tensor *tensor)
     return from->entry->stored_bytes;
 }
 
+/* The library does not say which pages it read. */
+static void release(swg_source *source, const swg_stored_tensor *tensor)
+{
+    (void)tensor;
+    const h5_state *state = source->state;
+    swg_map_release(&state->map, 0, state->map.size);
+}
+
 static swg_status load_file(swg_source *source, swg_source_file_entry *file)
 {
     h5_state *state = source->state;
@@ -384,5 +382,6 @@ const swg_reader swg_reader_hdf5 = {
     .read = read_rows,
     .rows_per_read = rows_per_read,
     .stored_bytes = stored_bytes,
+    .release = release,
     .load_file = load_file,
 };
