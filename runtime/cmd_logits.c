@@ -1,5 +1,4 @@
 /* swage logits: the model's raw output for given token ids. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/file.h"
@@ -16,41 +15,24 @@ typedef struct arguments {
 } arguments;
 
 static const swg_option options[] = {
-    {.kind = SWG_OPTION_IS_STRING, .name = "ids", .metavar = "FILE|1,2,3", .is_required = true,
+    {.kind = SWG_OPTION_IS_STRING,
+     .name = "ids",
+     .metavar = "FILE|1,2,3",
+     .is_required = true,
      .help = "token ids: a comma-separated list, or a file of ids separated by spaces, commas or "
              "line breaks",
      .offset = offsetof(arguments, ids)},
-    {.kind = SWG_OPTION_IS_STRING, .letter = 'o', .name = "output", .metavar = "OUT",
-     .is_required = true, .help = "file for the logits", .offset = offsetof(arguments, output)},
+    {.kind = SWG_OPTION_IS_STRING,
+     .letter = 'o',
+     .name = "output",
+     .metavar = "OUT",
+     .is_required = true,
+     .help = "file for the logits",
+     .offset = offsetof(arguments, output)},
     SWG_OPTION_CHOICE(arguments, activations, 0, "activations", "int8|f32", "int8",
                       "what quantized weights are multiplied with"),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
 };
-
-static bool is_separator(char c)
-{
-    return c == ',' || c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
-/* Ids of a text. */
-static swg_status parse_ids(const char *text, const char *what, swg_ids *out)
-{
-    for (const char *at = text;;) {
-        while (is_separator(*at))
-            at++;
-        if (*at == '\0')
-            break;
-        char *end;
-        const long value = strtol(at, &end, 10);
-        if (end == at || (*end && !is_separator(*end)) || value < 0 || value > INT32_MAX)
-            return swg_error(SWG_USAGE, "%s: \"%.20s\" is not a token id", what, at);
-        SWG_TRY(swg_reserve((void **)&out->data, &out->capacity, out->count + 1,
-                            sizeof *out->data));
-        out->data[out->count++] = (int32_t)value;
-        at = end;
-    }
-    return out->count ? SWG_OK : swg_error(SWG_USAGE, "%s: no token ids", what);
-}
 
 /* A list starts with a digit and holds only digits and separators; anything else is a path. */
 static bool is_list(const char *text)
@@ -60,16 +42,16 @@ static bool is_list(const char *text)
 
 static swg_status read_ids(const char *argument, swg_ids *out)
 {
-    if (is_list(argument))
-        return parse_ids(argument, "--ids", out);
     char *text = NULL;
-    size_t length;
-    SWG_TRY(swg_file_read(argument, MAX_IDS_BYTES, &text, &length));
-    const swg_status status = strlen(text) == length
-                                  ? parse_ids(text, argument, out)
-                                  : swg_error(SWG_CORRUPT, "%s holds a NUL byte", argument);
+    size_t length = strlen(argument);
+    const bool is_file = !is_list(argument);
+    if (is_file)
+        SWG_TRY(swg_file_read(argument, MAX_IDS_BYTES, &text, &length));
+    const char *what = is_file ? argument : "--ids";
+    const swg_status status = swg_ids_parse(is_file ? text : argument, length, what, out);
     swg_free(text);
-    return status;
+    SWG_TRY(status);
+    return out->count ? SWG_OK : swg_error(SWG_USAGE, "%s: no token ids", what);
 }
 
 /* Run the ids in pieces and append each piece's rows to the file. */
@@ -93,8 +75,8 @@ done:
 static swg_status report(const swg_cli *cli, const arguments *args, size_t positions, size_t vocab)
 {
     if (!cli->json) {
-        swg_cli_say(cli, "%zu positions x %zu logits, float32 little-endian, in %s", positions, vocab,
-                    args->output);
+        swg_cli_say(cli, "%zu positions x %zu logits, float32 little-endian, in %s", positions,
+                    vocab, args->output);
         return SWG_OK;
     }
     swg_json_writer json = {0};
@@ -115,13 +97,13 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
     swg_exec *exec = NULL;
     swg_file_writer *writer = NULL;
     SWG_GO(read_ids(args->ids, &ids));
-    SWG_GO(swg_loaded_open(cli->positionals[0], NULL, false, cli->n_threads, cli->progress,
-                           &loaded));
+    SWG_GO(
+        swg_loaded_open(cli->positionals[0], NULL, false, cli->n_threads, cli->progress, &loaded));
     const size_t vocab = (size_t)loaded.model->hparams.vocab;
-    const swg_exec_options exec_options = {
-        .context = ids.count,
-        .activations = strcmp(args->activations, "f32") == 0 ? SWG_ACTIVATIONS_F32
-                                                             : SWG_ACTIVATIONS_INT8};
+    const swg_exec_options exec_options = {.context = ids.count,
+                                           .activations = strcmp(args->activations, "f32") == 0
+                                                              ? SWG_ACTIVATIONS_F32
+                                                              : SWG_ACTIVATIONS_INT8};
     SWG_GO(swg_exec_new(loaded.model, loaded.pool, &exec_options, &exec));
     SWG_GO(swg_file_create(args->output, args->force, (uint64_t)ids.count * vocab * sizeof(float),
                            &writer));
