@@ -70,10 +70,7 @@ static swg_status replace_tokenizer(swg_source *source, const char *path)
                                          "vocab.json", "merges.txt"};
     swg_map map = {0};
     SWG_TRY(swg_map_open(path, &map));
-    size_t at = 0;
-    while (at < map.size && strchr(" \t\r\n", map.data[at]) && map.data[at])
-        at++;
-    const bool is_json = at < map.size && map.data[at] == '{';
+    const char *name = swg_tokenizer_file_name(map.data, map.size);
     swg_map_close(&map);
     size_t kept = 0;
     for (size_t i = 0; i < source->n_files; i++) {
@@ -85,7 +82,7 @@ static swg_status replace_tokenizer(swg_source *source, const char *path)
     }
     source->n_files = kept;
     SWG_TRY(swg_source_add_input(source, path));
-    return swg_source_add_file(source, is_json ? "tokenizer.json" : "tokenizer.bin", path, NULL);
+    return swg_source_add_file(source, name, path, NULL);
 }
 
 static int compare_names(const void *a, const void *b, void *context)
