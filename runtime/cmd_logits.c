@@ -88,10 +88,9 @@ static swg_status prepare(job *j)
         return swg_error(SWG_USAGE, "%s has no token types", j->cli->positionals[0]);
     j->rows = h->one_output ? 1 : j->ids.count;
     j->columns = (size_t)h->n_outputs;
-    const swg_exec_options exec_options = {.context = j->ids.count,
-                                           .activations = strcmp(j->args->activations, "f32") == 0
-                                                              ? SWG_ACTIVATIONS_F32
-                                                              : SWG_ACTIVATIONS_INT8};
+    const swg_exec_options exec_options = {
+        .context = j->ids.count,
+        .activations = strcmp(j->args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8};
     SWG_TRY(swg_exec_new(j->loaded.model, j->loaded.pool, &exec_options, &j->exec));
     return swg_file_create(j->args->output, j->args->force,
                            (uint64_t)j->rows * j->columns * sizeof(float), &j->writer);
