@@ -481,6 +481,9 @@ static swg_status open_output(swg_sink *sink)
     gguf_output *output = sink->state;
     SWG_TRY(swg_file_create(sink->path, sink->force, output->bytes, &output->file));
     SWG_TRY(swg_file_append(output->file, output->header.text, output->header.length));
+    /* The padding behind the last tensor, whichever is written last. */
+    if (output->bytes > output->header.length)
+        SWG_TRY(swg_file_write_at(output->file, output->bytes - 1, "", 1));
     return output->has_factors ? write_factors(output) : SWG_OK;
 }
 

@@ -217,8 +217,6 @@ static swg_status place_tensor(const swg_sink *sink, size_t index, size_t *n_pla
     for (size_t i = 0; i < n_kinds; i++) {
         llama2c_place *place = &output->places[index];
         const uint64_t bytes = swg_llama2c_bytes(h, &kinds[i]);
-        if (!kinds[i].name && !output->tables)
-            output->tables = offset;
         if (names_kind(h, &kinds[i], desc->name, &layer)) {
             *place = (llama2c_place){true, kinds[i], offset + layer * bytes};
             (*n_placed)++;
@@ -248,9 +246,15 @@ static swg_status make_output(swg_sink *sink, unsigned version)
         SWG_TRY(place_tensor(sink, i, &n_placed));
     swg_llama2c_kind kinds[SWG_LLAMA2C_KINDS];
     const size_t n_kinds = swg_llama2c_kinds(h, kinds);
-    uint64_t n_due = 0;
-    for (size_t i = 0; i < n_kinds; i++)
-        n_due += !kinds[i].name ? 0 : kinds[i].every_layer ? h->n_layers : 1;
+    uint64_t n_due = 0, offset = swg_llama2c_header_bytes(h);
+    for (size_t i = 0; i < n_kinds; i++) {
+        const uint64_t copies = kinds[i].every_layer ? h->n_layers : 1;
+        if (kinds[i].name)
+            n_due += copies;
+        else if (!output->tables)
+            output->tables = offset;
+        offset += swg_llama2c_bytes(h, &kinds[i]) * copies;
+    }
     if (n_placed != n_due)
         return swg_error(SWG_UNSUPPORTED,
                          "%s: %zu of the %llu tensors of a llama2.c file are there", sink->path,
