@@ -96,6 +96,11 @@ swg_status swg_source_file(swg_source *source, size_t index, swg_file_view *out)
 /* By name; SWG_FAILED with a sentence when there is none. */
 swg_status swg_source_find_file(swg_source *source, const char *name, swg_file_view *out);
 
+/* The usual name of a tokenizer's file by its content: "tokenizer.json" when it is JSON,
+ * "tokenizer.model" when it begins as a SentencePiece model does (two length-prefixed fields number
+ * 1, a piece and its text), else "tokenizer.bin". */
+const char *swg_tokenizer_file_name(const void *data, size_t length);
+
 /* Free-form string metadata (safetensors __metadata__), as pairs. */
 size_t swg_source_n_metadata(const swg_source *source);
 void swg_source_metadata(const swg_source *source, size_t index, const char **key,

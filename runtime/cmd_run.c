@@ -105,9 +105,9 @@ static swg_status encode_prompt(generation *g)
     return SWG_OK;
 }
 
-static swg_activations activations_of(const arguments *args)
+static swg_act_precision activations_of(const arguments *args)
 {
-    return strcmp(args->activations, "f32") == 0 ? SWG_ACTIVATIONS_F32 : SWG_ACTIVATIONS_INT8;
+    return strcmp(args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8;
 }
 
 static swg_status prepare(generation *g)

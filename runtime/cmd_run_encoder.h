@@ -11,7 +11,7 @@ typedef struct swg_encoder_run {
     const swg_loaded *loaded; /* with tokenizer; an encoder's model */
     const char *text;         /* the text, or the question */
     const char *second; /* a second text, the one that answers are looked for in; may be NULL */
-    swg_activations activations;
+    swg_act_precision activations;
 } swg_encoder_run;
 
 /* Print labels with probabilities (of the text or of every token), the span that answers the

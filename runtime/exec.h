@@ -24,15 +24,15 @@
 
 typedef struct swg_exec swg_exec;
 
-typedef enum swg_activations {
-    SWG_ACTIVATIONS_INT8, /* quantized per token and group, on the fly: fast */
-    SWG_ACTIVATIONS_F32   /* weights dequantized, products in float: measures the weights alone */
-} swg_activations;
+typedef enum swg_act_precision {
+    SWG_ACT_INT8, /* quantized per token and group, on the fly: fast */
+    SWG_ACT_F32   /* weights dequantized, products in float: measures the weights alone */
+} swg_act_precision;
 
 typedef struct swg_exec_options {
-    size_t context;              /* positions of the KV cache; 0 = the model's max_positions */
-    size_t chunk;                /* tokens processed together; 0 = 256 (encoders: the context) */
-    swg_activations activations; /* for quantized weights; plain weights always use f32 */
+    size_t context;                /* positions of the KV cache; 0 = the model's max_positions */
+    size_t chunk;                  /* tokens processed together; 0 = 256 (encoders: the context) */
+    swg_act_precision activations; /* for quantized weights; plain weights always use f32 */
 } swg_exec_options;
 
 /* `options` may be NULL (all defaults). SWG_UNSUPPORTED when the context exceeds the positions that

@@ -180,8 +180,7 @@ static void choose_chunks(linear_job *job, bool in_panels)
 
 static bool uses_panels(const swg_exec *exec, const swg_weight *weight)
 {
-    return swg_scheme_is_quantized(weight->scheme) &&
-           exec->options.activations == SWG_ACTIVATIONS_INT8;
+    return swg_scheme_is_quantized(weight->scheme) && exec->options.activations == SWG_ACT_INT8;
 }
 
 /* Whether two weights can be one job: computed the same way from the same quantized input. */

@@ -250,9 +250,7 @@ static swg_status load_single(const char *path, swg_file_view *view)
     char *data = NULL;
     size_t length;
     SWG_TRY(swg_file_read(path, MAX_TOKENIZER_BYTES, &data, &length));
-    const size_t n = strlen(path);
-    const bool is_json = n >= 5 && strcmp(path + n - 5, ".json") == 0;
-    *view = (swg_file_view){is_json ? "tokenizer.json" : "tokenizer.bin", data, length};
+    *view = (swg_file_view){swg_tokenizer_file_name(data, length), data, length};
     return SWG_OK;
 }
 

@@ -43,7 +43,7 @@ START_TEST(thread_count_changes_nothing)
     int32_t ids[MICRO_TOKENS];
     make_ids(ids, MICRO_TOKENS);
     for (int activations = 0; activations < 2; activations++) {
-        const swg_exec_options options = {.activations = (swg_activations)activations};
+        const swg_exec_options options = {.activations = (swg_act_precision)activations};
         float *one = run_all(model, NULL, &options, ids, MICRO_TOKENS);
         for (size_t threads = 2; threads <= 5; threads += 3) {
             swg_pool *pool = NULL;
