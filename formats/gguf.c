@@ -7,6 +7,7 @@
 
 #include "formats/bytes.h"
 #include "formats/gguf.h"
+#include "formats/rotary.h"
 #include "runtime/base/numeric.h"
 
 /* Tensors that this project's writer widened to F32, and what they were; sorted. */
@@ -329,7 +330,7 @@ static swg_status read_permuted_vector(const swg_source *source, const swg_store
     const size_t stored = rows->type->block_bytes, bytes = is_widened ? 2 : stored;
     for (uint64_t i = 0; i < tensor->desc.shape[0]; i++) {
         const uint8_t *from =
-            tensor->map->data + tensor->offset + swg_gguf_neighbour_row(i, rows->head_dim) * stored;
+            tensor->map->data + tensor->offset + swg_neighbour_row(i, rows->head_dim) * stored;
         if (is_widened)
             SWG_TRY(narrow_row(source, tensor, from, 1, out + i * bytes));
         else
@@ -354,7 +355,7 @@ static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor,
         return n_rows ? read_permuted_vector(source, tensor, is_widened, out) : SWG_OK;
     for (uint64_t i = 0; i < n_rows; i++) {
         const uint64_t row =
-            rows->head_dim ? swg_gguf_neighbour_row(row_begin + i, rows->head_dim) : row_begin + i;
+            rows->head_dim ? swg_neighbour_row(row_begin + i, rows->head_dim) : row_begin + i;
         const uint8_t *from = tensor->map->data + tensor->offset + row * rows->row_bytes;
         uint8_t *to = (uint8_t *)out + i * p->row_bytes;
         if (rows->type->decode)

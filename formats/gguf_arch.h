@@ -80,17 +80,4 @@ const swg_gguf_tensor_row *swg_gguf_row_of_hf(const swg_gguf_arch *arch, const c
 /* `pattern` with the layer put in, into `out`; what does not fit is cut off. */
 void swg_gguf_row_name(const char *pattern, uint64_t layer, char *out, size_t out_bytes);
 
-/* Where row `row` of Hugging Face's order (halves) lies in GGUF's (neighbours), with rows of
- * `head_dim` to a head; and the other way round. */
-static inline uint64_t swg_gguf_neighbour_row(uint64_t row, uint64_t head_dim)
-{
-    const uint64_t at = row % head_dim, half = head_dim / 2;
-    return row - at + 2 * (at % half) + at / half;
-}
-static inline uint64_t swg_gguf_half_row(uint64_t row, uint64_t head_dim)
-{
-    const uint64_t at = row % head_dim, half = head_dim / 2;
-    return row - at + at % 2 * half + at / 2;
-}
-
 #endif

@@ -9,6 +9,7 @@
 #include "formats/bytes.h"
 #include "formats/gguf.h"
 #include "formats/gguf_put.h"
+#include "formats/rotary.h"
 #include "runtime/base/numeric.h"
 
 typedef struct gguf_tensor {
@@ -399,7 +400,7 @@ static swg_status put_row(const swg_sink *sink, size_t index,
     const gguf_output *output = sink->state;
     const gguf_tensor *tensor = &output->tensors[index];
     const swg_tensor_desc *desc = &sink->tensors[index];
-    const uint64_t from = tensor->head_dim ? swg_gguf_half_row(row, tensor->head_dim) : row;
+    const uint64_t from = tensor->head_dim ? swg_half_row(row, tensor->head_dim) : row;
     if (swg_scheme_is_quantized(desc->scheme))
         return put_blocks(sink, desc, tensor, planes, from, out);
     if (!tensor->type->encode && tensor->type->dtype == desc->scheme.dtype) {
@@ -414,9 +415,9 @@ static void put_permuted_vector(const swg_tensor_desc *desc, const gguf_tensor *
                                 const void *plane, uint8_t *out)
 {
     for (uint64_t i = 0; i < desc->shape[0]; i++)
-        swg_float_store(tensor->type->dtype, out, (size_t)i,
-                        swg_float_load(desc->scheme.dtype, plane,
-                                       (size_t)swg_gguf_half_row(i, tensor->head_dim)));
+        swg_float_store(
+            tensor->type->dtype, out, (size_t)i,
+            swg_float_load(desc->scheme.dtype, plane, (size_t)swg_half_row(i, tensor->head_dim)));
 }
 
 static swg_status write_rows(swg_sink *sink, size_t index, const void *const planes[SWG_MAX_PLANES])
@@ -480,6 +481,9 @@ static swg_status open_output(swg_sink *sink)
     gguf_output *output = sink->state;
     SWG_TRY(swg_file_create(sink->path, sink->force, output->bytes, &output->file));
     SWG_TRY(swg_file_append(output->file, output->header.text, output->header.length));
+    /* The padding behind the last tensor, whichever is written last. */
+    if (output->bytes > output->header.length)
+        SWG_TRY(swg_file_write_at(output->file, output->bytes - 1, "", 1));
     return output->has_factors ? write_factors(output) : SWG_OK;
 }
 
