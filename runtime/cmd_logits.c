@@ -52,10 +52,10 @@ static swg_status parse_ids(const char *text, const char *what, swg_ids *out)
     return out->count ? SWG_OK : swg_error(SWG_USAGE, "%s: no token ids", what);
 }
 
-/* A list starts with a digit and holds only digits and separators; anything else is a path. */
+/* A list holds only numbers and separators; anything else is a path. */
 static bool is_list(const char *text)
 {
-    return strspn(text, "0123456789, ") == strlen(text);
+    return strspn(text, "0123456789, +-") == strlen(text);
 }
 
 static swg_status read_ids(const char *argument, swg_ids *out)

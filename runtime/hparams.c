@@ -52,6 +52,14 @@ static void store(const swg_hparam_row *row, double number, swg_hparams *out)
         *(int64_t *)field = (int64_t)number;
 }
 
+/* For "... is not %s". */
+static const char *const kind_meanings[] = {
+    [SWG_HPARAM_INT] = "a whole number",
+    [SWG_HPARAM_DOUBLE] = "a number",
+    [SWG_HPARAM_BOOL] = "true or false",
+    [SWG_HPARAM_TOKEN] = "a token id or a list of them",
+};
+
 static swg_status read_row(const swg_json *root, const swg_hparam_row *row, swg_hparams *out)
 {
     const swg_json *value = swg_json_get(root, row->key);
@@ -61,8 +69,8 @@ static swg_status read_row(const swg_json *root, const swg_hparam_row *row, swg_
             return swg_error(SWG_CORRUPT, "config.json: \"%s\" is missing", row->key);
     } else {
         if (!read_value(row, value, &number))
-            return swg_error(SWG_CORRUPT, "config.json: \"%s\" is a %s of the wrong kind", row->key,
-                             swg_json_kind_name(swg_json_kind_of(value)));
+            return swg_error(SWG_CORRUPT, "config.json: \"%s\" is not %s", row->key,
+                             kind_meanings[row->kind]);
         if (!(number >= row->min && number <= row->max))
             return swg_error(SWG_CORRUPT, "config.json: \"%s\" is %.17g; %.17g to %.17g is possible",
                              row->key, number, row->min, row->max);
