@@ -3,17 +3,10 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static int compare_doubles(const void *a, const void *b)
 {
@@ -43,9 +36,9 @@ static swg_status prefill_once(runner *r, double *seconds)
 {
     const size_t n = r->options->prompt;
     swg_exec_reset(r->exec);
-    const double start = seconds_now();
+    const double start = swg_clock_s();
     SWG_TRY(swg_exec_run(r->exec, r->ids, n, n - 1, r->logits));
-    *seconds = seconds_now() - start;
+    *seconds = swg_clock_s() - start;
     return SWG_OK;
 }
 
@@ -69,11 +62,11 @@ static swg_status decode_once(runner *r, double *ms, double *seconds)
     swg_exec_reset(r->exec);
     if (depth > 0)
         SWG_TRY(swg_exec_run(r->exec, r->ids, depth, depth, NULL));
-    const double start = seconds_now();
+    const double start = swg_clock_s();
     double before = start;
     for (size_t i = 0; i < r->options->generate; i++) {
         SWG_TRY(swg_exec_run(r->exec, r->ids + depth + i, 1, 0, r->logits));
-        const double now = seconds_now();
+        const double now = swg_clock_s();
         if (ms)
             ms[i] = 1e3 * (now - before);
         before = now;

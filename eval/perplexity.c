@@ -3,8 +3,8 @@
 #include "eval/perplexity.h"
 
 #include <math.h>
-#include <time.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 
 /* Logits of a piece stay below this. */
@@ -61,13 +61,6 @@ static swg_status score_window(scorer *s, const swg_windows *windows, const swg_
     return SWG_OK;
 }
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* Standard error of a ratio of sums over windows (linearised): windows, not tokens, are taken as
  * independent, because tokens of one window are not. */
 static double standard_error(const double *sums, const swg_windows *windows, double mean,
@@ -87,7 +80,7 @@ static swg_status measure(scorer *s, const swg_windows *windows, const swg_progr
                           double *sums, swg_perplexity *out)
 {
     swg_perplexity result = {.n_windows = windows->n_windows};
-    const double start = seconds_now();
+    const double start = swg_clock_s();
     double total = 0;
     for (size_t i = 0; i < windows->n_windows; i++) {
         SWG_TRY(swg_progress_step(progress, "scoring", "windows", i, windows->n_windows));
@@ -101,7 +94,7 @@ static swg_status measure(scorer *s, const swg_windows *windows, const swg_progr
     result.perplexity = exp(result.mean_nll);
     result.standard_error =
         standard_error(sums, windows, result.mean_nll, result.tokens_scored);
-    result.seconds = seconds_now() - start;
+    result.seconds = swg_clock_s() - start;
     *out = result;
     return SWG_OK;
 }

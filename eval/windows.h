@@ -33,14 +33,19 @@ typedef struct swg_windows {
     size_t n_ids;
     swg_window *windows;
     size_t n_windows;
-    size_t tokens_total; /* of the text, before anything was added, replaced or dropped */
+    size_t tokens_total; /* of the text as the protocol tokenizes it, before anything was cut or
+                            replaced; a BOS that the tokenizer adds to texts counts */
 } swg_windows;
 
 /* Tokenize `text` and cut it by the protocol. At most `max_tokens` tokens of the text are used
  * (0 = all). `context` >= 2. SWG_FAILED with a sentence when the text gives no window; SWG_LIMIT
- * when a document is longer than the context. Free with swg_windows_deinit. */
+ * when a document is longer than the context; SWG_USAGE for a context that leaves nothing to
+ * score. Free with swg_windows_deinit. */
 swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenizer, const char *text,
                             size_t length, size_t context, size_t max_tokens, swg_windows *out);
 void swg_windows_deinit(swg_windows *windows);
+
+/* Tokens of the longest window: positions that an execution must hold. */
+size_t swg_windows_longest(const swg_windows *windows);
 
 #endif
