@@ -138,10 +138,11 @@ void swg_latency_deinit(swg_latency *latency)
 
 bool swg_quantile(const double *ascending, size_t n, double q, double *out)
 {
+    const double slack = 1e-9; /* 10 * (1 - 0.9) is a little less than 1 in floating point */
     const double beyond = q < 0.5 ? q : 1 - q;
-    if (n == 0 || (double)n * beyond < 1)
+    if (n == 0 || (double)n * beyond < 1 - slack)
         return false;
-    const size_t rank = (size_t)ceil(q * (double)n);
+    const size_t rank = (size_t)ceil(q * (double)n - slack);
     *out = ascending[rank > 0 ? rank - 1 : 0];
     return true;
 }
