@@ -2,8 +2,8 @@
  * reproduce the figure. */
 #include <string.h>
 
-#include "eval/clock.h"
 #include "eval/task.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/mem.h"
@@ -84,9 +84,9 @@ static swg_status evaluate(evaluation *e)
     swg_cli_json_begin(e->cli, &e->report.json);
     swg_json_string(&e->report.json, "model", e->cli->positionals[0]);
     swg_json_string(&e->report.json, "task", e->task->name);
-    const double start = swg_seconds_now();
+    const double start = swg_clock_s();
     SWG_TRY(e->task->run(&input, &e->report));
-    e->seconds = swg_seconds_now() - start;
+    e->seconds = swg_clock_s() - start;
     return SWG_OK;
 }
 

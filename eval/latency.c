@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "eval/clock.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 
@@ -38,10 +38,10 @@ static swg_status prefill_once(runner *r, double *seconds)
 {
     const size_t n = r->options->prompt;
     swg_exec_reset(r->exec);
-    const double start = swg_seconds_now();
+    const double start = swg_clock_s();
     SWG_TRY(r->is_encoder ? swg_exec_encode(r->exec, r->ids, NULL, n, r->logits)
                           : swg_exec_run(r->exec, r->ids, n, n - 1, r->logits));
-    *seconds = swg_seconds_now() - start;
+    *seconds = swg_clock_s() - start;
     return SWG_OK;
 }
 
@@ -65,11 +65,11 @@ static swg_status decode_once(runner *r, double *ms, double *seconds)
     swg_exec_reset(r->exec);
     if (depth > 0)
         SWG_TRY(swg_exec_run(r->exec, r->ids, depth, depth, NULL));
-    const double start = swg_seconds_now();
+    const double start = swg_clock_s();
     double before = start;
     for (size_t i = 0; i < r->options->generate; i++) {
         SWG_TRY(swg_exec_run(r->exec, r->ids + depth + i, 1, 0, r->logits));
-        const double now = swg_seconds_now();
+        const double now = swg_clock_s();
         if (ms)
             ms[i] = 1e3 * (now - before);
         before = now;

@@ -57,6 +57,7 @@ swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scor
     }
     swg_score score = {.n_windows = windows->n_windows, .tokens_scored = scoring.total};
     score.mean_nll = total / (double)scoring.total;
+    score.perplexity = exp(score.mean_nll);
     score.standard_error = standard_error(sums, windows, score.mean_nll, scoring.total);
     *out = score;
 done:

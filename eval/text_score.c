@@ -1,8 +1,6 @@
 /* Tasks on a text: see text_score.h. */
 #include "eval/text_score.h"
 
-#include <math.h>
-
 /* The longest window allowed: the context asked for, or else the protocol's, at most the model's.
  */
 static size_t window_length(const swg_eval_input *in)
@@ -17,7 +15,7 @@ static size_t window_length(const swg_eval_input *in)
 static void report_json(const swg_eval_input *in, const swg_text_score *kind,
                         const swg_windows *windows, const swg_score *score, swg_json_writer *json)
 {
-    swg_json_double(json, kind->exp_key, exp(score->mean_nll));
+    swg_json_double(json, kind->exp_key, score->perplexity);
     swg_json_double(json, kind->mean_key, kind->sign * score->mean_nll);
     swg_json_double(json, kind->error_key, score->standard_error);
     swg_json_uint(json, "tokens_scored", score->tokens_scored);
@@ -37,7 +35,7 @@ static void report_text(const swg_eval_input *in, const swg_text_score *kind,
                       "tokens        %llu scored of %zu, in %zu windows\n"
                       "protocol      %s, context %zu: %s\n"
                       "BOS           %s\n",
-                      kind->exp_title, exp(score->mean_nll), kind->mean_title,
+                      kind->exp_title, score->perplexity, kind->mean_title,
                       kind->sign * score->mean_nll, score->standard_error,
                       (unsigned long long)score->tokens_scored, windows->tokens_total,
                       score->n_windows, swg_protocol_name(in->protocol), window_length(in),

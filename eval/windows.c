@@ -1,6 +1,7 @@
 /* Protocols: see windows.h and docs/perplexity.md. */
 #include "eval/windows.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/mem.h"
@@ -65,8 +66,16 @@ static swg_status windows_gptq(const window_input *in, window_lists *lists)
     return SWG_OK;
 }
 
+/* Scored are the tokens from context / 2 + 1 on. */
+enum { LLAMA_CPP_LEAST_CONTEXT = 3 };
+
 static swg_status windows_llama_cpp(const window_input *in, window_lists *lists)
 {
+    if (in->context < LLAMA_CPP_LEAST_CONTEXT)
+        return swg_error(SWG_USAGE,
+                         "protocol llama.cpp scores nothing of windows of %zu tokens; the least "
+                         "context is %d",
+                         in->context, LLAMA_CPP_LEAST_CONTEXT);
     const bool adds_bos = swg_tokenizer_adds_bos(in->tokenizer);
     SWG_TRY(add_text(in, adds_bos, lists));
     if (lists->made.n_ids < 2 * in->context)
@@ -266,7 +275,12 @@ swg_status swg_protocol_parse(const char *name, swg_protocol *out)
             *out = (swg_protocol)i;
             return SWG_OK;
         }
-    return swg_error(SWG_USAGE, "unknown protocol \"%s\"", name);
+    char known[128] = "";
+    for (int i = 0; i < SWG_PROTOCOL_COUNT; i++) {
+        const size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", protocols[i].name);
+    }
+    return swg_error(SWG_USAGE, "unknown protocol \"%s\"; known: %s", name, known);
 }
 
 swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenizer, const char *text,
@@ -286,13 +300,6 @@ swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenize
     return status;
 }
 
-void swg_windows_deinit(swg_windows *windows)
-{
-    swg_free(windows->ids);
-    swg_free(windows->windows);
-    *windows = (swg_windows){0};
-}
-
 size_t swg_windows_longest(const swg_windows *windows)
 {
     size_t longest = 0;
@@ -300,4 +307,11 @@ size_t swg_windows_longest(const swg_windows *windows)
         if (windows->windows[i].count > longest)
             longest = windows->windows[i].count;
     return longest;
+}
+
+void swg_windows_deinit(swg_windows *windows)
+{
+    swg_free(windows->ids);
+    swg_free(windows->windows);
+    *windows = (swg_windows){0};
 }

@@ -38,6 +38,8 @@ static const expected cases[] = {
     {LLAMA_CPP, "", "abcdefghijkl", 6, 0, "abcdEF ghijKL", 12, SWG_OK},
     {LLAMA_CPP, "", "abcdefghij", 5, 0, "abcDE fghIJ", 10, SWG_OK},
     {LLAMA_CPP, "s", "abcdefghi", 4, 0, "^abC ^efG", 10, SWG_OK},
+    {LLAMA_CPP, "", "abcdef", 3, 0, "abC deF", 6, SWG_OK},
+    {LLAMA_CPP, "", "abcdef", 2, 0, NULL, 0, SWG_USAGE}, /* scores nothing: the figure was NaN */
     {LLAMA_CPP, "", "abcdefg", 4, 0, NULL, 0, SWG_FAILED},
     {LLAMA_CPP, "", "abcdefgh", 4, 7, NULL, 0, SWG_FAILED},
     /* per-doc: blank lines, and the break that ends the file. */
@@ -173,6 +175,7 @@ START_TEST(protocols_are_found_by_name)
     }
     swg_protocol none;
     ck_status_is(SWG_USAGE, swg_protocol_parse("gptq2", &none));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "gptq, llama.cpp, per-doc, pll"));
     ck_assert_int_eq(swg_protocol_output(PLL), SWG_TASK_MASKED_TOKEN);
     ck_assert_int_eq(swg_protocol_output(PER_DOC), SWG_TASK_NEXT_TOKEN);
 }
@@ -180,7 +183,7 @@ END_TEST
 
 Suite *swg_test_suite(void)
 {
-    Suite *suite = suite_create("windows");
+    Suite *suite = suite_create("protocols");
     TCase *tests = tcase_create("protocols");
     tcase_add_loop_test(tests, windows_are_exactly_so, 0, sizeof cases / sizeof cases[0]);
     tcase_add_test(tests, a_long_document_is_named);
