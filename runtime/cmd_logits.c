@@ -1,5 +1,4 @@
 /* swage logits: the model's raw output for given token ids. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/file.h"
@@ -37,31 +36,6 @@ static const swg_option options[] = {
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
 };
 
-static bool is_separator(char c)
-{
-    return c == ',' || c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
-/* Ids of a text. */
-static swg_status parse_ids(const char *text, const char *what, swg_ids *out)
-{
-    for (const char *at = text;;) {
-        while (is_separator(*at))
-            at++;
-        if (*at == '\0')
-            break;
-        char *end;
-        const long value = strtol(at, &end, 10);
-        if (end == at || (*end && !is_separator(*end)) || value < 0 || value > INT32_MAX)
-            return swg_error(SWG_USAGE, "%s: \"%.20s\" is not a token id", what, at);
-        SWG_TRY(
-            swg_reserve((void **)&out->data, &out->capacity, out->count + 1, sizeof *out->data));
-        out->data[out->count++] = (int32_t)value;
-        at = end;
-    }
-    return out->count ? SWG_OK : swg_error(SWG_USAGE, "%s: no token ids", what);
-}
-
 /* A list starts with a digit and holds only digits and separators; anything else is a path. */
 static bool is_list(const char *text)
 {
@@ -70,16 +44,16 @@ static bool is_list(const char *text)
 
 static swg_status read_ids(const char *argument, const char *option, swg_ids *out)
 {
-    if (is_list(argument))
-        return parse_ids(argument, option, out);
     char *text = NULL;
-    size_t length;
-    SWG_TRY(swg_file_read(argument, MAX_IDS_BYTES, &text, &length));
-    const swg_status status = strlen(text) == length
-                                  ? parse_ids(text, argument, out)
-                                  : swg_error(SWG_CORRUPT, "%s holds a NUL byte", argument);
+    size_t length = strlen(argument);
+    const bool is_file = !is_list(argument);
+    if (is_file)
+        SWG_TRY(swg_file_read(argument, MAX_IDS_BYTES, &text, &length));
+    const char *what = is_file ? argument : option;
+    const swg_status status = swg_ids_parse(is_file ? text : argument, length, what, out);
     swg_free(text);
-    return status;
+    SWG_TRY(status);
+    return out->count ? SWG_OK : swg_error(SWG_USAGE, "%s: no token ids", what);
 }
 
 /* One run of the command. */
