@@ -1,17 +1,16 @@
 /* Reading safetensors: one file, or the shards of an index, with the config and tokenizer of their
  * folder. Format: 8 bytes header length, a JSON header, the buffer that the tensors tile without
  * gap or overlap. (https://github.com/huggingface/safetensors, README and tensor.rs.) */
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "formats/bytes.h"
+#include "formats/conv1d.h"
 #include "formats/json.h"
 #include "formats/reader.h"
+#include "formats/shard_index.h"
 
 static const uint64_t max_header_bytes = 100000000; /* the reference's limit */
-static const size_t max_index_bytes = (size_t)100 << 20;
 static const char single_name[] = "model.safetensors";
 static const char index_name[] = "model.safetensors.index.json";
 
@@ -19,14 +18,6 @@ typedef struct shards {
     swg_map *maps;
     size_t n_maps;
 } shards;
-
-static bool folder_has(const char *folder, const char *name)
-{
-    /* A longer path cannot be opened. No allocation: asking whose a file is cannot fail. */
-    char path[PATH_MAX];
-    const int length = snprintf(path, sizeof path, "%s/%s", folder, name);
-    return length > 0 && length < PATH_MAX && swg_path_exists(path);
-}
 
 static bool is_index_path(const char *path)
 {
@@ -38,7 +29,7 @@ static bool is_index_path(const char *path)
 static bool claims(const swg_probe *probe)
 {
     if (probe->is_directory)
-        return folder_has(probe->path, single_name) || folder_has(probe->path, index_name);
+        return swg_folder_has(probe->path, single_name) || swg_folder_has(probe->path, index_name);
     if (is_index_path(probe->path))
         return true;
     /* A length of 2^40 or more is no length; what is merely too long is told so. */
@@ -199,148 +190,27 @@ done:
     return status;
 }
 
-static swg_status make_shards(swg_source *source, size_t count, shards **out)
+static swg_status prepare_shards(swg_source *source, size_t count)
 {
     shards *state = swg_arena_calloc(&source->arena, 1, sizeof *state);
     if (!state)
         return SWG_NO_MEMORY;
     source->state = state;
     state->maps = swg_arena_calloc(&source->arena, count, sizeof *state->maps);
-    if (!state->maps)
-        return SWG_NO_MEMORY;
-    *out = state;
-    return SWG_OK;
+    return state->maps ? SWG_OK : SWG_NO_MEMORY;
+}
+
+static swg_status open_shard(swg_source *source, const char *path)
+{
+    shards *state = source->state;
+    SWG_TRY(swg_map_open(path, &state->maps[state->n_maps]));
+    return add_header(source, path, &state->maps[state->n_maps++]);
 }
 
 static swg_status open_single(swg_source *source, const char *path)
 {
-    shards *state;
-    SWG_TRY(make_shards(source, 1, &state));
-    SWG_TRY(swg_map_open(path, &state->maps[0]));
-    state->n_maps = 1;
-    return add_header(source, path, &state->maps[0]);
-}
-
-/* --- Shards ----------------------------------------------------------------------------------- */
-
-/* One line of the index. */
-typedef struct placement {
-    const char *tensor, *file;
-} placement;
-
-static int compare_placements(const void *a, const void *b)
-{
-    const placement *left = a, *right = b;
-    const int by_file = strcmp(left->file, right->file);
-    return by_file ? by_file : strcmp(left->tensor, right->tensor);
-}
-
-/* Only names beside the index: no path may lead elsewhere. */
-static bool is_plain_name(const char *name)
-{
-    return name[0] != '\0' && !strchr(name, '/') && strcmp(name, ".") != 0 &&
-           strcmp(name, "..") != 0;
-}
-
-static swg_status read_placements(const char *path, const swg_json *map, placement *out)
-{
-    size_t i = 0;
-    for (const swg_json *item = swg_json_first(map); item; item = swg_json_next(item)) {
-        placement *place = &out[i++];
-        place->tensor = swg_json_key(item);
-        if (!swg_json_as_string(item, &place->file))
-            return swg_error(SWG_CORRUPT, "%s: the shard of tensor %.200s is not a string", path,
-                             place->tensor);
-        if (!is_plain_name(place->file))
-            return swg_error(SWG_CORRUPT,
-                             "%s: the shard of tensor %.200s is \"%.200s\", which is not the name "
-                             "of a file beside the index",
-                             path, place->tensor, place->file);
-    }
-    qsort(out, i, sizeof *out, compare_placements);
-    return SWG_OK;
-}
-
-/* The tensors that a shard added are exactly those that the index puts there. */
-static swg_status check_shard(const swg_source *source, const char *path, size_t first_tensor,
-                              const placement *places, size_t count)
-{
-    const size_t n_found = source->n_tensors - first_tensor;
-    for (size_t i = first_tensor; i < source->n_tensors; i++) {
-        const placement wanted = {.tensor = source->tensors[i].desc.name, .file = places[0].file};
-        if (!bsearch(&wanted, places, count, sizeof *places, compare_placements))
-            return swg_error(SWG_CORRUPT,
-                             "%s: shard %.200s holds tensor %s, which the index does "
-                             "not place there",
-                             path, wanted.file, wanted.tensor);
-    }
-    if (n_found != count)
-        return swg_error(SWG_CORRUPT,
-                         "%s: shard %.200s holds %zu of the %zu tensors that the "
-                         "index places there",
-                         path, places[0].file, n_found, count);
-    return SWG_OK;
-}
-
-static swg_status open_shard(swg_source *source, const char *index_path, const char *folder,
-                             const placement *places, size_t count)
-{
-    shards *state = source->state;
-    const size_t first_tensor = source->n_tensors;
-    char *path = swg_path_join(folder, places[0].file);
-    if (!path)
-        return SWG_NO_MEMORY;
-    swg_status status = SWG_OK;
-    SWG_GO(swg_map_open(path, &state->maps[state->n_maps]));
-    const swg_map *map = &state->maps[state->n_maps++];
-    SWG_GO(add_header(source, path, map));
-    SWG_GO(check_shard(source, index_path, first_tensor, places, count));
-done:
-    swg_free(path);
-    return status;
-}
-
-static swg_status open_placed(swg_source *source, const char *index_path, const char *folder,
-                              const swg_json *map)
-{
-    const size_t count = swg_json_count(map);
-    placement *places;
-    SWG_TRY(SWG_NEW(places, count));
-    swg_status status = SWG_OK;
-    SWG_GO(read_placements(index_path, map, places));
-    size_t n_files = 0;
-    for (size_t i = 0; i < count; i++)
-        n_files += i == 0 || strcmp(places[i].file, places[i - 1].file) != 0;
-    shards *state;
-    SWG_GO(make_shards(source, n_files, &state));
-    for (size_t begin = 0, end; begin < count; begin = end) {
-        end = begin + 1;
-        while (end < count && strcmp(places[end].file, places[begin].file) == 0)
-            end++;
-        SWG_GO(open_shard(source, index_path, folder, places + begin, end - begin));
-    }
-done:
-    swg_free(places);
-    return status;
-}
-
-static swg_status open_index(swg_source *source, const char *path, const char *folder)
-{
-    swg_status status = SWG_OK;
-    char *text = NULL;
-    size_t length = 0;
-    swg_json_doc *doc = NULL;
-    SWG_GO(swg_file_read(path, max_index_bytes, &text, &length));
-    SWG_GO(swg_json_parse(text, length, path, &doc));
-    const swg_json *map = swg_json_get(swg_json_root(doc), "weight_map");
-    if (!map || swg_json_kind_of(map) != SWG_JSON_OBJECT)
-        SWG_GO(swg_error(SWG_CORRUPT, "%s has no weight_map", path));
-    SWG_GO(open_placed(source, path, folder, map));
-    SWG_GO(swg_source_add_input(source, path));
-done:
-    swg_json_free(&doc);
-    swg_free(text);
-    return status;
+    SWG_TRY(prepare_shards(source, 1));
+    return open_shard(source, path);
 }
 
 static swg_status open_source(swg_source *source, const swg_probe *probe)
@@ -350,13 +220,16 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
     char *path = NULL;
     SWG_GO(folder ? SWG_OK : SWG_NO_MEMORY);
     if (probe->is_directory) {
-        path = swg_path_join(folder, folder_has(folder, single_name) ? single_name : index_name);
+        path =
+            swg_path_join(folder, swg_folder_has(folder, single_name) ? single_name : index_name);
     } else {
         path = swg_strdup(probe->path);
     }
     SWG_GO(path ? SWG_OK : SWG_NO_MEMORY);
-    SWG_GO(is_index_path(path) ? open_index(source, path, folder) : open_single(source, path));
+    SWG_GO(is_index_path(path) ? swg_shard_index_read(source, path, prepare_shards, open_shard)
+                               : open_single(source, path));
     SWG_GO(swg_source_add_folder(source, folder));
+    SWG_GO(swg_conv1d_turn(source));
 done:
     swg_free(path);
     swg_free(folder);

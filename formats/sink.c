@@ -27,10 +27,11 @@ static swg_status choose_writer(const char *path, const char *format, const swg_
         }
     if (format)
         return swg_error(SWG_UNSUPPORTED, "there is no writer of the format \"%.60s\"", format);
-    return swg_error(SWG_UNSUPPORTED,
-                     "%s: no format is written under that name; use FILE.swg, FILE.safetensors or "
-                     "the name of a folder",
-                     path);
+    return swg_error(
+        SWG_UNSUPPORTED,
+        "%s: no format is written under that name; use FILE.swg, FILE.safetensors, FILE.gguf or "
+        "the name of a folder",
+        path);
 }
 
 /* --- Copies ----------------------------------------------------------------------------------- */
@@ -143,6 +144,7 @@ static swg_status prepare(const char *path, const swg_sink_options *options,
     sink->force = o->force;
     sink->level = o->level;
     sink->pool = o->pool;
+    sink->element_type = o->element_type;
     SWG_GO(copy_text(sink, path, strlen(path), &sink->path));
     SWG_GO(choose_writer(path, o->format, &sink->writer));
     if (o->level < 0 || o->level > MAX_LEVEL)

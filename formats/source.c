@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/conv1d.h"
 #include "formats/json.h"
 #include "formats/reader.h"
 #include "runtime/base/hash.h"
@@ -84,29 +85,57 @@ static swg_status replace_tokenizer(swg_source *source, const char *path)
     return swg_source_add_file(source, name, path, NULL);
 }
 
-static int compare_tensors(const void *a, const void *b)
+static int compare_names(const void *a, const void *b, void *context)
 {
-    const swg_stored_tensor *left = a, *right = b;
-    return strcmp(left->desc.name, right->desc.name);
+    const swg_stored_tensor *tensors = context;
+    return strcmp(tensors[*(const size_t *)a].desc.name, tensors[*(const size_t *)b].desc.name);
 }
 
-/* Readers of formats that share bytes sort their tensors themselves; for the others same_as is the
- * tensor itself. */
+/* Into the order of names. Of tied tensors the first by name becomes the one that is stored. */
+static swg_status reorder_tensors(swg_source *source, const size_t *order, size_t *place,
+                                  size_t *first)
+{
+    const size_t count = source->n_tensors;
+    swg_stored_tensor *sorted;
+    SWG_TRY(SWG_NEW(sorted, count));
+    for (size_t i = 0; i < count; i++) {
+        place[order[i]] = i;
+        first[i] = SIZE_MAX;
+    }
+    for (size_t i = 0; i < count; i++) {
+        sorted[i] = source->tensors[order[i]];
+        size_t *owner = &first[place[sorted[i].same_as]];
+        *owner = *owner < i ? *owner : i;
+        sorted[i].same_as = *owner;
+    }
+    swg_free(source->tensors);
+    source->tensors = sorted;
+    source->tensor_capacity = count;
+    return SWG_OK;
+}
+
 static swg_status sort_tensors(swg_source *source)
 {
     bool is_sorted = true;
     for (size_t i = 1; i < source->n_tensors && is_sorted; i++)
-        is_sorted = compare_tensors(&source->tensors[i - 1], &source->tensors[i]) < 0;
+        is_sorted = strcmp(source->tensors[i - 1].desc.name, source->tensors[i].desc.name) < 0;
     if (is_sorted)
         return SWG_OK;
-    qsort(source->tensors, source->n_tensors, sizeof *source->tensors, compare_tensors);
-    for (size_t i = 0; i < source->n_tensors; i++) {
-        if (i > 0 && strcmp(source->tensors[i].desc.name, source->tensors[i - 1].desc.name) == 0)
-            return swg_error(SWG_CORRUPT, "%s holds two tensors called %s", source->path,
-                             source->tensors[i].desc.name);
-        source->tensors[i].same_as = i;
-    }
-    return SWG_OK;
+    swg_status status = SWG_OK;
+    const size_t count = source->n_tensors;
+    size_t *numbers; /* order, place, first */
+    SWG_TRY(SWG_NEW(numbers, 3 * count));
+    for (size_t i = 0; i < count; i++)
+        numbers[i] = i;
+    qsort_r(numbers, count, sizeof *numbers, compare_names, source->tensors);
+    for (size_t i = 1; i < count; i++)
+        if (compare_names(&numbers[i - 1], &numbers[i], source->tensors) == 0)
+            SWG_GO(swg_error(SWG_CORRUPT, "%s holds two tensors called %s", source->path,
+                             source->tensors[numbers[i]].desc.name));
+    SWG_GO(reorder_tensors(source, numbers, numbers + count, numbers + 2 * count));
+done:
+    swg_free(numbers);
+    return status;
 }
 
 swg_status swg_source_open(const char *path, const swg_source_options *options, swg_source **out)
@@ -406,7 +435,11 @@ void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *pl
                             uint64_t row_begin, uint64_t n_rows, void *out)
 {
     const size_t bytes = (size_t)(n_rows * plane->row_bytes);
-    if (bytes)
+    if (bytes && tensor->is_transposed)
+        swg_transposed_rows(tensor->map->data + tensor->offset, (size_t)tensor->desc.shape[1],
+                            (size_t)tensor->desc.shape[0], plane->elem_bytes, (size_t)row_begin,
+                            (size_t)n_rows, out);
+    else if (bytes)
         memcpy(out, tensor->map->data + tensor->offset + row_begin * plane->row_bytes, bytes);
 }
 

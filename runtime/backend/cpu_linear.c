@@ -116,8 +116,8 @@ static void tile_range(const linear_job *job, size_t which, size_t begin, size_t
         const size_t row = tile * SWG_TILE_ROWS;
         const size_t n_rows = least(SWG_TILE_ROWS, weight->n - row);
         const float *rows = float_rows(job, weight, row, n_rows);
-        swg_sgemm_nt(job->n_tokens, n_rows, weight->k, job->x.data, job->x.columns, rows,
-                     weight->k, y.data + row, y.columns);
+        swg_sgemm_nt(job->n_tokens, n_rows, weight->k, job->x.data, job->x.columns, rows, weight->k,
+                     y.data + row, y.columns);
         add_bias(job, which, row, row + n_rows);
     }
 }
@@ -180,8 +180,7 @@ static void choose_chunks(linear_job *job, bool in_panels)
 
 static bool uses_panels(const swg_exec *exec, const swg_weight *weight)
 {
-    return swg_scheme_is_quantized(weight->scheme) &&
-           exec->options.activations == SWG_ACTIVATIONS_INT8;
+    return swg_scheme_is_quantized(weight->scheme) && exec->options.activations == SWG_ACT_INT8;
 }
 
 /* Whether two weights can be one job: computed the same way from the same quantized input. */
@@ -191,15 +190,19 @@ static bool may_join(const swg_exec *exec, const swg_weight *a, const swg_weight
            (!uses_panels(exec, a) || a->packed.group == b->packed.group);
 }
 
-void swg_cpu_linears(swg_exec *exec, size_t n_tokens, swg_value x, size_t count,
-                     const swg_weight *const *weights, const swg_value *y)
+void swg_cpu_linears(swg_exec *exec, swg_value x, size_t count, const swg_weight *const *weights,
+                     const swg_value *y)
 {
     for (size_t begin = 0; begin < count;) {
         size_t end = begin + 1;
         while (end < count && may_join(exec, weights[begin], weights[end]))
             end++;
-        linear_job job = {.exec = exec, .n_tokens = n_tokens, .x = x, .count = end - begin,
-                          .weights = weights + begin, .y = y + begin};
+        linear_job job = {.exec = exec,
+                          .n_tokens = exec->n_rows,
+                          .x = x,
+                          .count = end - begin,
+                          .weights = weights + begin,
+                          .y = y + begin};
         const bool in_panels = uses_panels(exec, weights[begin]);
         if (in_panels)
             quantize_input(&job);

@@ -1,0 +1,90 @@
+/* Sets of addresses and boxes of datasets, for hdf5.c. */
+#include "formats/hdf5_parts.h"
+
+static const uint64_t chunk_target_bytes = 1 << 20;
+
+/* --- Addresses -------------------------------------------------------------------------------- */
+
+/* The slot that holds `value`, or the free one where it goes. */
+static size_t find_slot(const uint64_t *slots, size_t capacity, uint64_t value)
+{
+    size_t at = (size_t)(value * 0x9E3779B97F4A7C15u >> 20) & (capacity - 1);
+    while (slots[at] && slots[at] != value)
+        at = (at + 1) & (capacity - 1);
+    return at;
+}
+
+static swg_status grow(swg_h5_addresses *set)
+{
+    const size_t capacity = set->capacity ? 2 * set->capacity : 64;
+    uint64_t *slots;
+    SWG_TRY(SWG_NEW(slots, capacity));
+    for (size_t i = 0; i < set->capacity; i++)
+        if (set->slots[i])
+            slots[find_slot(slots, capacity, set->slots[i])] = set->slots[i];
+    swg_free(set->slots);
+    set->slots = slots;
+    set->capacity = capacity;
+    return SWG_OK;
+}
+
+swg_status swg_h5_addresses_add(swg_h5_addresses *set, uint64_t address, bool *is_new)
+{
+    if (2 * set->count >= set->capacity)
+        SWG_TRY(grow(set));
+    const size_t at = find_slot(set->slots, set->capacity, address + 1);
+    *is_new = !set->slots[at];
+    set->count += *is_new;
+    set->slots[at] = address + 1;
+    return SWG_OK;
+}
+
+/* --- Boxes ------------------------------------------------------------------------------------ */
+
+uint64_t swg_h5_next_box(const swg_h5_entry *entry, uint64_t row, uint64_t n_rows,
+                         uint64_t start[SWG_MAX_RANK], uint64_t count[SWG_MAX_RANK])
+{
+    const uint64_t *const shape = entry->shape;
+    const uint32_t last = entry->rank - 1;
+    start[last] = 0;
+    count[last] = shape[last];
+    if (last == 0)
+        return n_rows;
+    /* Whole inner dimensions while the rows begin and end with them. */
+    uint32_t d = last - 1;
+    uint64_t inner = 1; /* rows below dimension d */
+    while (d > 0 && row % (inner * shape[d]) == 0 && n_rows >= inner * shape[d]) {
+        start[d] = 0;
+        count[d] = shape[d];
+        inner *= shape[d--];
+    }
+    uint64_t at = row / inner;
+    start[d] = at % shape[d];
+    at /= shape[d];
+    count[d] = n_rows / inner;
+    if (count[d] > shape[d] - start[d])
+        count[d] = shape[d] - start[d];
+    const uint64_t rows = count[d] * inner;
+    while (d-- > 0) {
+        start[d] = at % shape[d];
+        at /= shape[d];
+        count[d] = 1;
+    }
+    return rows;
+}
+
+bool swg_h5_chunk_box(unsigned elem_bytes, uint32_t rank, const uint64_t *shape,
+                      uint64_t chunk[SWG_MAX_RANK])
+{
+    uint64_t room = chunk_target_bytes / elem_bytes; /* elements */
+    for (uint32_t i = rank; i-- > 0;) {
+        if (shape[i] == 0)
+            return false;
+        const uint64_t most = shape[i] < room ? shape[i] : room;
+        const uint64_t n_chunks = (shape[i] - 1) / most + 1;
+        chunk[i] = (shape[i] - 1) / n_chunks + 1;
+        room /= chunk[i];
+        room = room ? room : 1;
+    }
+    return rank > 0;
+}
