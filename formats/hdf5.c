@@ -16,6 +16,7 @@
 #include <H5FDdevelop.h>
 #endif
 
+#include "formats/hdf5_header.h"
 #include "formats/hdf5_parts.h"
 #include "formats/hdf5_storage.h"
 #include "formats/hdf5_text.h"
@@ -444,6 +445,9 @@ static swg_status visit_link(swg_h5_file *file, hid_t group, const char *name,
     swg_status status;
     if (!swg_name_is_printable(name, length))
         status = swg_error(SWG_CORRUPT, "%s: a name in it is not printable text", file->path);
+    else if (link->type == H5L_TYPE_HARD && !swg_h5_header_is_sound(file->map, link->u.address))
+        status =
+            refuse(file, SWG_CORRUPT, "has a damaged header, or one of a kind that is not read");
     else if (link->type == H5L_TYPE_HARD)
         status = visit_object(file, group, name);
     else
@@ -476,22 +480,14 @@ static swg_status walk_group(swg_h5_file *file, hid_t group)
     return result < 0 ? library_error(SWG_CORRUPT, file->path, "list", file->object) : SWG_OK;
 }
 
-/* Offsets and lengths of eight bytes, as every writer since 1998 has them. */
-static swg_status check_sizes(const swg_h5_file *file)
-{
-    size_t offset_bytes = 0, length_bytes = 0;
-    const hid_t fcpl = H5Fget_create_plist(file->id);
-    const bool is_known = fcpl >= 0 && H5Pget_sizes(fcpl, &offset_bytes, &length_bytes) >= 0;
-    drop(fcpl);
-    if (!is_known || offset_bytes != 8 || length_bytes != 8)
-        return swg_error(SWG_UNSUPPORTED,
-                         "%s has offsets of %zu and lengths of %zu bytes; 8 are read", file->path,
-                         offset_bytes, length_bytes);
-    return SWG_OK;
-}
-
 static swg_status open_locked(swg_h5_file *file)
 {
+    uint64_t root;
+    if (!swg_h5_find_root(file->map, &root) || !swg_h5_header_is_sound(file->map, root))
+        return swg_error(SWG_CORRUPT,
+                         "%s: the superblock or the root group is damaged, or of a "
+                         "kind that is not read",
+                         file->path);
     const hid_t fapl = make_access(&file->channel);
     if (fapl < 0)
         return library_error(SWG_NO_MEMORY, file->path, "prepare", "");
@@ -501,7 +497,6 @@ static swg_status open_locked(swg_h5_file *file)
         return file->channel.failure;
     if (file->id < 0)
         return library_error(SWG_CORRUPT, file->path, "open", "");
-    SWG_TRY(check_sizes(file));
     H5O_info_t info;
     bool is_new;
     if (H5Oget_info2(file->id, &info, H5O_INFO_BASIC) < 0)
