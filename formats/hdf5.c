@@ -16,9 +16,9 @@
 #include <H5FDdevelop.h>
 #endif
 
+#include "formats/hdf5_chunk.h"
 #include "formats/hdf5_header.h"
 #include "formats/hdf5_parts.h"
-#include "formats/hdf5_storage.h"
 #include "formats/hdf5_text.h"
 
 enum {
@@ -323,18 +323,24 @@ static bool ask_storage(hid_t dataset, hid_t space, hid_t dcpl, swg_h5_storage *
                                                  : SWG_H5_UNKNOWN;
     storage->is_external = H5Pget_external_count(dcpl) != 0;
     const int n_filters = H5Pget_nfilters(dcpl);
+    if (n_filters < 0 || n_filters > SWG_H5_MAX_FILTERS)
+        return false;
     for (int i = 0; i < n_filters; i++) {
-        unsigned flags, config;
-        size_t n_values = 0;
+        unsigned flags, config, value = 0;
+        size_t n_values = 1;
         const H5Z_filter_t filter =
-            H5Pget_filter2(dcpl, (unsigned)i, &flags, &n_values, NULL, 0, NULL, &config);
-        if (filter == H5Z_FILTER_DEFLATE)
-            storage->is_deflated = true;
-        else if (filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32)
+            H5Pget_filter2(dcpl, (unsigned)i, &flags, &n_values, &value, 0, NULL, &config);
+        if (filter == H5Z_FILTER_SHUFFLE)
+            storage->shuffle_bytes = n_values ? value : 1;
+        if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE &&
+            filter != H5Z_FILTER_FLETCHER32)
             storage->foreign_filter = filter ? (int)filter : -1;
+        storage->filters[storage->n_filters++] = filter == H5Z_FILTER_DEFLATE   ? SWG_H5_DEFLATE
+                                                 : filter == H5Z_FILTER_SHUFFLE ? SWG_H5_SHUFFLE
+                                                                                : SWG_H5_FLETCHER32;
     }
-    if (n_filters < 0 || storage->is_external || storage->foreign_filter)
-        return n_filters >= 0;
+    if (storage->is_external || storage->foreign_filter)
+        return true;
     if (layout == H5D_CONTIGUOUS || layout == H5D_COMPACT || layout == H5D_CHUNKED)
         storage->stored_bytes = H5Dget_storage_size(dataset);
     if (layout == H5D_CONTIGUOUS)
@@ -355,22 +361,28 @@ static swg_status describe(swg_h5_file *file, hid_t dataset, hid_t space, hid_t 
                            swg_h5_entry *entry)
 {
     hsize_t shape[H5S_MAX_RANK] = {0};
-    swg_h5_storage storage = {.elem_bytes = H5Tget_size(type)};
+    swg_h5_storage *storage = swg_arena_calloc(&file->arena, 1, sizeof *storage);
+    if (!storage)
+        return SWG_NO_MEMORY;
+    entry->storage = storage;
+    storage->elem_bytes = H5Tget_size(type);
     const H5S_class_t kind = H5Sget_simple_extent_type(space);
     const int rank = H5Sget_simple_extent_ndims(space);
     if ((kind != H5S_SCALAR && kind != H5S_SIMPLE) || rank < 0 || rank > SWG_H5_MAX_RANK ||
         H5Sget_simple_extent_dims(space, shape, NULL) != rank)
         return refuse(file, SWG_UNSUPPORTED, "has no extent");
-    entry->rank = storage.rank = (uint32_t)rank;
+    entry->rank = storage->rank = (uint32_t)rank;
     for (int i = 0; i < rank; i++) {
-        storage.shape[i] = shape[i];
+        storage->shape[i] = shape[i];
         if (rank <= SWG_MAX_RANK)
             entry->shape[i] = shape[i];
     }
     entry->is_numeric = type_dtype(type, &entry->dtype);
-    if (!ask_storage(dataset, space, dcpl, &storage))
+    storage->is_big_endian =
+        entry->is_numeric && H5Tget_class(type) != H5T_ENUM && H5Tget_order(type) == H5T_ORDER_BE;
+    if (!ask_storage(dataset, space, dcpl, storage))
         return library_error(SWG_CORRUPT, file->path, "describe", file->object);
-    return swg_h5_check_storage(file->path, file->object, file->map->size, &storage,
+    return swg_h5_check_storage(file->path, file->object, file->map->size, storage,
                                 &file->stored_bytes, entry);
 }
 
@@ -621,14 +633,38 @@ static swg_status read_block(swg_h5_file *file, const swg_h5_entry *entry,
     return status;
 }
 
-swg_status swg_h5_read_block(swg_h5_file *file, const swg_h5_entry *entry,
-                             const uint64_t start[SWG_MAX_RANK], const uint64_t count[SWG_MAX_RANK],
-                             void *out)
+swg_status swg_h5_read_compact(swg_h5_file *file, const swg_h5_entry *entry,
+                               const uint64_t start[SWG_MAX_RANK],
+                               const uint64_t count[SWG_MAX_RANK], void *out)
 {
     lock_library();
     const swg_status status = read_block(file, entry, start, count, out);
     unlock_library();
     return status;
+}
+
+swg_status swg_h5_find_chunk(swg_h5_file *file, const swg_h5_entry *entry,
+                             const uint64_t corner[SWG_MAX_RANK], swg_h5_chunk *out)
+{
+    hsize_t at[SWG_MAX_RANK], bytes = 0;
+    haddr_t offset = HADDR_UNDEF;
+    unsigned skipped = 0;
+    for (uint32_t i = 0; i < entry->rank; i++)
+        at[i] = corner[i];
+    lock_library();
+    swg_status status = open_entry(file, entry);
+    if (status == SWG_OK &&
+        (H5Dget_chunk_info_by_coord(file->open_dataset, at, &skipped, &offset, &bytes) < 0 ||
+         offset == HADDR_UNDEF))
+        status = library_error(SWG_CORRUPT, file->path, "find a chunk of", entry->path);
+    unlock_library();
+    *out = (swg_h5_chunk){.offset = offset, .bytes = bytes, .skipped_filters = skipped};
+    return status;
+}
+
+const swg_map *swg_h5_map(const swg_h5_file *file)
+{
+    return file->map;
 }
 
 /* --- Reading: attributes ---------------------------------------------------------------------- */
