@@ -124,8 +124,7 @@ static swg_status measure(benchmark *b)
     const swg_exec_options exec_options = {
         .context = prompt > behind ? prompt : behind,
         .chunk = (size_t)args->chunk,
-        .activations = strcmp(args->activations, "f32") == 0 ? SWG_ACTIVATIONS_F32
-                                                             : SWG_ACTIVATIONS_INT8};
+        .activations = strcmp(args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8};
     const swg_latency_options latency_options = {.prompt = prompt,
                                                  .generate = (size_t)args->generate,
                                                  .depth = (size_t)args->depth,

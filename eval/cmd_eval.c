@@ -67,8 +67,7 @@ static swg_status evaluate(const swg_cli *cli, const arguments *args, evaluation
                              e->text.size, e->context, (size_t)args->max_tokens, &e->windows));
     const swg_exec_options exec_options = {
         .context = e->context,
-        .activations = strcmp(args->activations, "f32") == 0 ? SWG_ACTIVATIONS_F32
-                                                             : SWG_ACTIVATIONS_INT8};
+        .activations = strcmp(args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8};
     SWG_TRY(swg_exec_new(e->loaded.model, e->loaded.pool, &exec_options, &e->exec));
     return swg_perplexity_measure(e->exec, e->loaded.model, e->loaded.pool, &e->windows,
                                   cli->progress, &e->result);

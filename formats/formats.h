@@ -9,7 +9,8 @@
  * A checkpoint is a configuration, tensors and named files. Whatever the format, it is presented in
  * one convention, so that nobody above this folder asks which format it came from:
  *   - the configuration is Hugging Face's config.json (readers of other formats write one);
- *   - tensors carry their Hugging Face names, layouts ([out, in]) and rotary pairing (halves);
+ *   - tensors carry their Hugging Face names and rotary pairing (halves), and the layout [out, in]
+ *     (GPT-2's Conv1D weights, which Hugging Face stores [in, out], are turned: conv1d.h);
  *   - files are carried verbatim under their usual names (tokenizer.json, tokenizer.bin, ...).
  *
  * Everything in a file is hostile: readers check every length, count and offset once, on opening,
@@ -36,12 +37,13 @@ typedef struct swg_source_options {
 } swg_source_options;
 
 /* Open a checkpoint of any format: a Hugging Face folder, a .safetensors file (with config.json and
- * tokenizer beside it), a llama2.c .bin, a .swg. Format is told by content, not by name. `options`
- * may be NULL. SWG_IO, SWG_CORRUPT, SWG_UNSUPPORTED with a sentence that names the file. */
+ * tokenizer beside it), a GGUF, a llama2.c .bin, a .swg. Format is told by content, not by name.
+ * `options` may be NULL. SWG_IO, SWG_CORRUPT, SWG_UNSUPPORTED with a sentence that names the file.
+ */
 swg_status swg_source_open(const char *path, const swg_source_options *options, swg_source **out);
 void swg_source_close(swg_source **source); /* NULL inside is accepted */
 
-const char *swg_source_format(const swg_source *source); /* "safetensors", "llama2c", "swg" */
+const char *swg_source_format(const swg_source *source); /* "safetensors", "gguf", ... */
 const char *swg_source_path(const swg_source *source);   /* as given to open */
 
 /* Whether `path` is one of the files that the checkpoint is read from. */
@@ -93,6 +95,11 @@ const char *swg_source_file_name(const swg_source *source, size_t index); /* loa
 swg_status swg_source_file(swg_source *source, size_t index, swg_file_view *out);
 /* By name; SWG_FAILED with a sentence when there is none. */
 swg_status swg_source_find_file(swg_source *source, const char *name, swg_file_view *out);
+
+/* The usual name of a tokenizer's file by its content: "tokenizer.json" when it is JSON,
+ * "tokenizer.model" when it begins as a SentencePiece model does (two length-prefixed fields number
+ * 1, a piece and its text), else "tokenizer.bin". */
+const char *swg_tokenizer_file_name(const void *data, size_t length);
 
 /* Free-form string metadata (safetensors __metadata__), as pairs. */
 size_t swg_source_n_metadata(const swg_source *source);
@@ -157,6 +164,9 @@ typedef struct swg_sink_options {
     bool force;         /* replace an existing output */
     int level;          /* zstd level for .swg; 0 = default */
     swg_pool *pool;     /* compresses in parallel; NULL = caller only */
+    const char *element_type; /* what a .gguf holds matrices of floats as: "f32", "f16", "bf16",
+                                 "q8_0", "q4_0", "q4_1" (rounded as ggml's reference does);
+                                 NULL = as they are. Other formats take no notice. */
 } swg_sink_options;
 
 /* Start an output holding exactly these tensors (sorted by name or not; schemes as they will be

@@ -19,6 +19,19 @@ static const char *const carried_files[] = {
     "generation_config.json",
 };
 
+const char *swg_tokenizer_file_name(const void *data, size_t length)
+{
+    const unsigned char *bytes = data;
+    const unsigned char piece = 0x0a; /* field 1, length-prefixed */
+    size_t at = 0;
+    while (at < length && memchr(" \t\r\n", bytes[at], 4))
+        at++;
+    if (at < length && bytes[at] == '{')
+        return "tokenizer.json";
+    return length > 2 && bytes[0] == piece && bytes[2] == piece ? "tokenizer.model"
+                                                                : "tokenizer.bin";
+}
+
 static const size_t max_config_bytes = (size_t)16 << 20;
 
 static swg_status add_config(swg_source *source, const char *path)

@@ -1,159 +1,94 @@
-/* Reading llama2.c's legacy .bin (export.py version 0): seven little-endian int32, then float32
- * tensors grouped by kind, all layers of a kind together. Nothing says how long it is, so the size
- * is derived from the header and must fit exactly.
- *
- * The format pairs neighbouring elements (2i, 2i+1) in its rotary embedding; Hugging Face pairs
- * (i, i + head_dim/2). Rows of q and k are put in the latter order while they are read; since that
- * only moves rows, nothing is lost. (https://github.com/karpathy/llama2.c, export.py and run.c.) */
+/* Reading llama2.c's .bin in all its versions (llama2c_layout.h). Version 2's int8 groups are a
+ * scheme of ours where a group is 32, 64, 128 or 256 columns of one row; other group lengths are
+ * read as F32. Tables of cosines and sines are skipped, as run.c does. */
 #include <stdio.h>
 #include <string.h>
 
-#include "formats/bytes.h"
+#include "formats/llama2c_layout.h"
 #include "formats/reader.h"
+#include "formats/rotary.h"
 #include "runtime/base/strbuf.h"
-
-enum { HEADER_INTS = 7, HEADER_BYTES = 4 * HEADER_INTS };
-
-/* Far beyond any model of this format; they keep random bytes from passing for a header. */
-enum { MAX_DIMENSION = 1 << 20, MAX_ROWS = 1 << 24, MAX_LAYERS = 1 << 12 };
-
-typedef struct header {
-    uint64_t dim, hidden, n_layers, n_heads, n_kv_heads, vocab, context;
-    uint64_t head_dim, kv_dim;
-    bool is_tied;
-} header;
 
 typedef struct llama2c_state {
     swg_map map;
+    swg_llama2c_header header;
 } llama2c_state;
 
-static bool in_range(int64_t value, int64_t most)
-{
-    return value >= 1 && value <= most;
-}
-
-static bool parse_header(const uint8_t *bytes, header *out)
-{
-    int64_t v[HEADER_INTS];
-    for (int i = 0; i < HEADER_INTS; i++)
-        v[i] = (int32_t)(uint32_t)swg_get_le(bytes + 4 * i, 4);
-    const int64_t vocab = v[5] < 0 ? -v[5] : v[5];
-    if (!in_range(v[0], MAX_DIMENSION) || !in_range(v[1], MAX_DIMENSION) ||
-        !in_range(v[2], MAX_LAYERS) || !in_range(v[3], v[0]) || !in_range(v[4], v[3]) ||
-        !in_range(vocab, MAX_ROWS) || !in_range(v[6], MAX_ROWS) || v[0] % v[3] != 0 ||
-        v[3] % v[4] != 0 || v[0] / v[3] % 2 != 0)
-        return false;
-    *out = (header){.dim = (uint64_t)v[0],
-                    .hidden = (uint64_t)v[1],
-                    .n_layers = (uint64_t)v[2],
-                    .n_heads = (uint64_t)v[3],
-                    .n_kv_heads = (uint64_t)v[4],
-                    .vocab = (uint64_t)vocab,
-                    .context = (uint64_t)v[6],
-                    .head_dim = (uint64_t)(v[0] / v[3]),
-                    .kv_dim = (uint64_t)(v[0] / v[3] * v[4]),
-                    .is_tied = v[5] > 0};
-    return true;
-}
-
-/* --- The order of the file -------------------------------------------------------------------- */
-
-/* A kind of tensor, in file order. A NULL name is data that is skipped. */
-typedef struct kind {
-    const char *name; /* behind "model.layers.N." for kinds of every layer */
-    bool every_layer;
-    uint32_t rank;
-    uint64_t shape[2];
-    uint64_t permuted_heads; /* rows are permuted within that many heads; 0 = as they are */
-} kind;
-
-enum { MAX_KINDS = 14 };
-
-static size_t list_kinds(const header *h, kind out[MAX_KINDS])
-{
-    const kind kinds[MAX_KINDS] = {
-        {"model.embed_tokens.weight", false, 2, {h->vocab, h->dim}, 0},
-        {"input_layernorm.weight", true, 1, {h->dim}, 0},
-        {"self_attn.q_proj.weight", true, 2, {h->dim, h->dim}, h->n_heads},
-        {"self_attn.k_proj.weight", true, 2, {h->kv_dim, h->dim}, h->n_kv_heads},
-        {"self_attn.v_proj.weight", true, 2, {h->kv_dim, h->dim}, 0},
-        {"self_attn.o_proj.weight", true, 2, {h->dim, h->dim}, 0},
-        {"post_attention_layernorm.weight", true, 1, {h->dim}, 0},
-        {"mlp.gate_proj.weight", true, 2, {h->hidden, h->dim}, 0},
-        {"mlp.down_proj.weight", true, 2, {h->dim, h->hidden}, 0},
-        {"mlp.up_proj.weight", true, 2, {h->hidden, h->dim}, 0},
-        {"model.norm.weight", false, 1, {h->dim}, 0},
-        {NULL, false, 2, {h->context, h->head_dim / 2}, 0}, /* cosines */
-        {NULL, false, 2, {h->context, h->head_dim / 2}, 0}, /* sines */
-        {"lm_head.weight", false, 2, {h->vocab, h->dim}, 0},
-    };
-    memcpy(out, kinds, sizeof kinds);
-    return h->is_tied ? MAX_KINDS - 1 : MAX_KINDS;
-}
-
-static uint64_t kind_bytes(const kind *k)
-{
-    /* Below 2^24 * 2^20 * 4. */
-    return k->shape[0] * (k->rank == 2 ? k->shape[1] : 1) * sizeof(float);
-}
+/* How a tensor is stored; of swg_stored_tensor.detail. */
+typedef struct llama2c_rows {
+    uint64_t head_dim; /* rows are permuted within that many; 0 = as they are */
+    size_t scales;     /* offset of version 2's scales; 0 = F32 */
+    size_t bytes;      /* in the file */
+} llama2c_rows;
 
 static bool claims(const swg_probe *probe)
 {
-    header h;
-    return !probe->is_directory && probe->head_bytes >= HEADER_BYTES &&
-           parse_header(probe->head, &h);
+    swg_llama2c_header header;
+    return !probe->is_directory && swg_llama2c_parse(probe->head, probe->head_bytes, &header);
 }
 
-static swg_status add_tensor(swg_source *source, const kind *k, uint64_t layer, uint64_t offset)
+/* --- Tensors ---------------------------------------------------------------------------------- */
+
+static swg_scheme presented_scheme(const swg_llama2c_header *h, const swg_llama2c_kind *kind)
 {
-    char name[96];
-    if (k->every_layer)
-        snprintf(name, sizeof name, "model.layers.%llu.%s", (unsigned long long)layer, k->name);
-    else
-        snprintf(name, sizeof name, "%s", k->name);
-    swg_stored_tensor *tensor;
-    SWG_TRY(swg_source_add_tensor(source, name, strlen(name), swg_scheme_plain(SWG_F32), k->rank,
-                                  k->shape, &tensor));
+    const bool is_scheme = h->group == 32 || h->group == 64 || h->group == 128 || h->group == 256;
+    if (!kind->is_quantized || !is_scheme || kind->shape[1] % h->group != 0)
+        return swg_scheme_plain(SWG_F32);
+    return (swg_scheme){.bits = 8, .dtype = SWG_F32, .group = (uint32_t)h->group};
+}
+
+static swg_status add_tensor(swg_source *source, const swg_llama2c_kind *kind, uint64_t layer,
+                             uint64_t offset)
+{
     llama2c_state *state = source->state;
+    char name[96];
+    if (kind->every_layer)
+        snprintf(name, sizeof name, "model.layers.%llu.%s", (unsigned long long)layer, kind->name);
+    else
+        snprintf(name, sizeof name, "%s", kind->name);
+    swg_stored_tensor *tensor;
+    SWG_TRY(swg_source_add_tensor(source, name, strlen(name),
+                                  presented_scheme(&state->header, kind), kind->rank, kind->shape,
+                                  &tensor));
     tensor->map = &state->map;
     tensor->offset = (size_t)offset;
-    if (k->permuted_heads) {
-        uint64_t *heads = swg_arena_calloc(&source->arena, 1, sizeof *heads);
-        if (!heads)
-            return SWG_NO_MEMORY;
-        *heads = k->permuted_heads;
-        tensor->detail = heads;
-    }
+    llama2c_rows *rows = swg_arena_calloc(&source->arena, 1, sizeof *rows);
+    if (!rows)
+        return SWG_NO_MEMORY;
+    rows->bytes = (size_t)swg_llama2c_bytes(&state->header, kind);
+    if (kind->permuted_heads)
+        rows->head_dim = kind->shape[0] / kind->permuted_heads;
+    if (kind->is_quantized)
+        rows->scales = (size_t)(offset + swg_llama2c_elems(kind));
+    tensor->detail = rows;
     return SWG_OK;
 }
 
-static swg_status add_tensors(swg_source *source, const header *h)
+static swg_status add_tensors(swg_source *source)
 {
-    kind kinds[MAX_KINDS];
-    const size_t n_kinds = list_kinds(h, kinds);
     const llama2c_state *state = source->state;
-    /* Below 2^46 * 2^12 * 14: no overflow. */
-    uint64_t due = HEADER_BYTES;
-    for (size_t i = 0; i < n_kinds; i++)
-        due += kind_bytes(&kinds[i]) * (kinds[i].every_layer ? h->n_layers : 1);
+    const swg_llama2c_header *h = &state->header;
+    swg_llama2c_kind kinds[SWG_LLAMA2C_KINDS];
+    const size_t n_kinds = swg_llama2c_kinds(h, kinds);
+    const uint64_t due = swg_llama2c_file_bytes(h);
     if (due != state->map.size)
         return swg_error(SWG_CORRUPT, "%s: the llama2.c header means %llu bytes, the file has %zu",
                          source->path, (unsigned long long)due, state->map.size);
-    uint64_t offset = HEADER_BYTES;
+    uint64_t offset = swg_llama2c_header_bytes(h);
     for (size_t i = 0; i < n_kinds; i++) {
         const uint64_t copies = kinds[i].every_layer ? h->n_layers : 1;
         for (uint64_t layer = 0; layer < copies; layer++) {
             if (kinds[i].name)
                 SWG_TRY(add_tensor(source, &kinds[i], layer, offset));
-            offset += kind_bytes(&kinds[i]);
+            offset += swg_llama2c_bytes(h, &kinds[i]);
         }
     }
     return SWG_OK;
 }
 
-/* --- Opening and reading ---------------------------------------------------------------------- */
+/* --- Opening ---------------------------------------------------------------------------------- */
 
-static swg_status write_config(swg_source *source, const header *h)
+static swg_status write_config(swg_source *source, const swg_llama2c_header *h)
 {
     swg_json_writer json = {0};
     swg_json_begin_object(&json, NULL);
@@ -203,6 +138,18 @@ done:
     return status;
 }
 
+/* What follows a versioned header up to the tensors is zero, or of a version to come. */
+static swg_status check_padding(const swg_source *source)
+{
+    const llama2c_state *state = source->state;
+    const size_t begin = state->header.version == 2 ? SWG_LLAMA2C_PROBE : SWG_LLAMA2C_PROBE - 4;
+    for (size_t i = begin; state->header.version && i < SWG_LLAMA2C_HEADER; i++)
+        if (state->map.data[i] != 0)
+            return swg_error(SWG_UNSUPPORTED, "%s: byte %zu of the llama2.c header is not zero",
+                             source->path, i);
+    return SWG_OK;
+}
+
 static swg_status open_source(swg_source *source, const swg_probe *probe)
 {
     llama2c_state *state = swg_arena_calloc(&source->arena, 1, sizeof *state);
@@ -210,11 +157,11 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
         return SWG_NO_MEMORY;
     source->state = state;
     SWG_TRY(swg_map_open(probe->path, &state->map));
-    header h;
-    if (state->map.size < HEADER_BYTES || !parse_header(state->map.data, &h))
+    if (!swg_llama2c_parse(state->map.data, state->map.size, &state->header))
         return swg_error(SWG_CORRUPT, "%s: not a llama2.c header", probe->path);
-    SWG_TRY(add_tensors(source, &h));
-    SWG_TRY(write_config(source, &h));
+    SWG_TRY(add_tensors(source));
+    SWG_TRY(check_padding(source));
+    SWG_TRY(write_config(source, &state->header));
     SWG_TRY(swg_source_add_input(source, probe->path));
     return add_tokenizer(source);
 }
@@ -226,25 +173,67 @@ static void close_source(swg_source *source)
         swg_map_close(&state->map);
 }
 
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+/* Row `row` of the file, as a row of one plane. Unaligned: version 2's scales stand where the codes
+ * end. */
+static void present_row(const swg_source *source, const swg_stored_tensor *tensor,
+                        const swg_plane *plane, uint64_t row, uint8_t *out)
+{
+    const llama2c_state *state = source->state;
+    const llama2c_rows *rows = tensor->detail;
+    const size_t cols = (size_t)swg_tensor_cols(&tensor->desc), first = (size_t)row * cols;
+    const uint8_t *codes = state->map.data + tensor->offset + first;
+    const uint8_t *scales = state->map.data + rows->scales;
+    const size_t group = (size_t)state->header.group;
+    if (plane->kind == SWG_PLANE_SCALES) {
+        memcpy(out, scales + first / group * sizeof(float), plane->row_bytes);
+        return;
+    }
+    if (plane->kind == SWG_PLANE_CODES) {
+        for (size_t c = 0; c < cols; c++)
+            out[c] = codes[c] ^ 0x80;
+        return;
+    }
+    for (size_t c = 0; c < cols; c++) {
+        float scale;
+        memcpy(&scale, scales + (first + c) / group * sizeof scale, sizeof scale);
+        const float value = (float)(int8_t)codes[c] * scale;
+        memcpy(out + c * sizeof value, &value, sizeof value);
+    }
+}
+
 static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor, size_t plane,
                             uint64_t row_begin, uint64_t n_rows, void *out)
 {
-    (void)source;
     swg_plane planes[SWG_MAX_PLANES];
     swg_tensor_planes(&tensor->desc, planes);
-    const uint64_t *heads = tensor->detail;
-    if (!heads) {
+    const llama2c_rows *rows = tensor->detail;
+    if (!rows->head_dim && !rows->scales) {
         swg_source_read_mapped(tensor, &planes[plane], row_begin, n_rows, out);
         return SWG_OK;
     }
-    const uint64_t head_dim = planes[plane].rows / *heads, half = head_dim / 2;
     for (uint64_t i = 0; i < n_rows; i++) {
-        const uint64_t row = row_begin + i, head = row / head_dim, at = row % head_dim;
-        swg_source_read_mapped(tensor, &planes[plane],
-                               head * head_dim + 2 * (at % half) + at / half, 1,
-                               (uint8_t *)out + i * planes[plane].row_bytes);
+        const uint64_t row =
+            rows->head_dim ? swg_neighbour_row(row_begin + i, rows->head_dim) : row_begin + i;
+        uint8_t *to = (uint8_t *)out + i * planes[plane].row_bytes;
+        if (rows->scales)
+            present_row(source, tensor, &planes[plane], row, to);
+        else
+            swg_source_read_mapped(tensor, &planes[plane], row, 1, to);
     }
     return SWG_OK;
+}
+
+static uint64_t stored_bytes(const swg_stored_tensor *tensor)
+{
+    return ((const llama2c_rows *)tensor->detail)->bytes;
+}
+
+static void release(swg_source *source, const swg_stored_tensor *tensor)
+{
+    (void)source;
+    swg_map_release(tensor->map, tensor->offset, (size_t)stored_bytes(tensor));
 }
 
 const swg_reader swg_reader_llama2c = {
@@ -254,4 +243,6 @@ const swg_reader swg_reader_llama2c = {
     .open = open_source,
     .close = close_source,
     .read = read_rows,
+    .stored_bytes = stored_bytes,
+    .release = release,
 };

@@ -31,6 +31,7 @@ typedef struct swg_stored_tensor {
     size_t same_as;
     const swg_map *map;
     size_t offset;
+    bool is_transposed; /* the map holds the plain matrix column by column (conv1d.h) */
     void *detail;
 } swg_stored_tensor;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "formats/bytes.h"
+#include "formats/conv1d.h"
 #include "formats/json.h"
 #include "formats/reader.h"
 #include "formats/shard_index.h"
@@ -228,6 +229,7 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
     SWG_GO(is_index_path(path) ? swg_shard_index_read(source, path, prepare_shards, open_shard)
                                : open_single(source, path));
     SWG_GO(swg_source_add_folder(source, folder));
+    SWG_GO(swg_conv1d_turn(source));
 done:
     swg_free(path);
     swg_free(folder);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "formats/bytes.h"
+#include "formats/conv1d.h"
 #include "formats/writer.h"
 #include "runtime/base/strbuf.h"
 
@@ -19,6 +20,7 @@ static const char file_ending[] = ".safetensors";
 typedef struct st_output {
     swg_strbuf header;      /* length, JSON, padding */
     uint64_t *offsets;      /* of each tensor in the file */
+    bool has_conv1d;        /* some tensors are stored [in, out] (conv1d.h) */
     uint64_t bytes;         /* of the weights' file */
     uint64_t carried_bytes; /* of the other files */
     swg_file_writer *weights;
@@ -92,14 +94,14 @@ static int compare_places(const void *a, const void *b, void *context)
     return by_type ? by_type : strcmp(left->name, right->name);
 }
 
-static void put_entry(swg_json_writer *json, const swg_tensor_desc *desc, uint64_t begin,
-                      uint64_t end)
+static void put_entry(swg_json_writer *json, const swg_tensor_desc *desc, bool is_turned,
+                      uint64_t begin, uint64_t end)
 {
     swg_json_begin_object(json, desc->name);
     swg_json_string(json, "dtype", swg_dtype_name(desc->scheme.dtype));
     swg_json_begin_array(json, "shape");
     for (uint32_t i = 0; i < desc->rank; i++)
-        swg_json_uint(json, NULL, desc->shape[i]);
+        swg_json_uint(json, NULL, desc->shape[is_turned ? desc->rank - 1 - i : i]);
     swg_json_end_array(json);
     swg_json_begin_array(json, "data_offsets");
     swg_json_uint(json, NULL, begin);
@@ -138,7 +140,7 @@ static swg_status lay_out(const swg_sink *sink, st_output *output)
             SWG_GO(
                 swg_error(SWG_UNSUPPORTED, "%s: the tensors together are too large", sink->path));
         output->offsets[order[i]] = begin;
-        put_entry(&json, desc, begin, end);
+        put_entry(&json, desc, output->has_conv1d && swg_conv1d_is_weight(desc), begin, end);
     }
     swg_json_end_object(&json);
     while (json.out.length % HEADER_ALIGNMENT != 0 && !json.out.failed)
@@ -176,6 +178,7 @@ static swg_status make_output(swg_sink *sink)
         for (size_t i = 0; i < sink->meta.n_files; i++)
             output->carried_bytes += sink->meta.files[i].length;
     }
+    SWG_TRY(swg_conv1d_in_config(sink->meta.config, sink->meta.config_length, &output->has_conv1d));
     return lay_out(sink, output);
 }
 
@@ -232,11 +235,30 @@ static swg_status open_output(swg_sink *sink)
     return swg_file_append(output->weights, output->header.text, output->header.length);
 }
 
+/* A Conv1D's weight, back to [in, out]. */
+static swg_status write_turned(const st_output *output, size_t tensor, const swg_tensor_desc *desc,
+                               const void *plane)
+{
+    const size_t rows = (size_t)desc->shape[0], columns = (size_t)desc->shape[1];
+    const size_t bytes = (size_t)swg_tensor_bytes(desc);
+    uint8_t *turned;
+    SWG_TRY(SWG_NEW_UNINIT(turned, bytes));
+    swg_transposed_rows(plane, rows, columns, swg_dtype_bits(desc->scheme.dtype) / 8, 0, columns,
+                        turned);
+    const swg_status status =
+        swg_file_write_at(output->weights, output->offsets[tensor], turned, bytes);
+    swg_free(turned);
+    return status;
+}
+
 static swg_status write_tensor(swg_sink *sink, size_t tensor,
                                const void *const planes[SWG_MAX_PLANES], uint64_t *stored_bytes)
 {
     const st_output *output = sink->state;
-    *stored_bytes = swg_tensor_bytes(&sink->tensors[tensor]);
+    const swg_tensor_desc *desc = &sink->tensors[tensor];
+    *stored_bytes = swg_tensor_bytes(desc);
+    if (output->has_conv1d && swg_conv1d_is_weight(desc))
+        return write_turned(output, tensor, desc, planes[0]);
     return swg_file_write_at(output->weights, output->offsets[tensor], planes[0],
                              (size_t)*stored_bytes);
 }

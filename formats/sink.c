@@ -27,10 +27,11 @@ static swg_status choose_writer(const char *path, const char *format, const swg_
         }
     if (format)
         return swg_error(SWG_UNSUPPORTED, "there is no writer of the format \"%.60s\"", format);
-    return swg_error(SWG_UNSUPPORTED,
-                     "%s: no format is written under that name; use FILE.swg, FILE.safetensors or "
-                     "the name of a folder",
-                     path);
+    return swg_error(
+        SWG_UNSUPPORTED,
+        "%s: no format is written under that name; use FILE.swg, FILE.safetensors, FILE.gguf or "
+        "the name of a folder",
+        path);
 }
 
 /* --- Copies ----------------------------------------------------------------------------------- */
@@ -102,14 +103,18 @@ static swg_status copy_meta(swg_sink *sink, const swg_sink_meta *meta)
     return swg_sink_set_provenance(sink, meta->provenance ? meta->provenance : "[]");
 }
 
-/* A file's name becomes a path of the output folder of some formats. */
-static swg_status check_files(const swg_sink *sink)
+/* Carried files and metadata. A file's name becomes a path of the output folder of some formats. */
+static swg_status check_extras(const swg_sink *sink)
 {
     if (sink->meta.n_files > SWG_MAX_FILES || sink->meta.n_metadata > SWG_MAX_METADATA)
         return swg_error(SWG_UNSUPPORTED,
                          "%s: %zu files and %zu metadata entries; at most %d and %d are carried",
                          sink->path, sink->meta.n_files, sink->meta.n_metadata, SWG_MAX_FILES,
                          SWG_MAX_METADATA);
+    for (size_t i = 0; i < sink->meta.n_metadata; i++)
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(sink->meta.metadata[2 * i], sink->meta.metadata[2 * j]) == 0)
+                return swg_error(SWG_FAILED, "%s: two metadata entries of one name", sink->path);
     for (size_t i = 0; i < sink->meta.n_files; i++) {
         const char *const name = sink->meta.files[i].name;
         const size_t length = strlen(name);
@@ -139,6 +144,7 @@ static swg_status prepare(const char *path, const swg_sink_options *options,
     sink->force = o->force;
     sink->level = o->level;
     sink->pool = o->pool;
+    sink->element_type = o->element_type;
     SWG_GO(copy_text(sink, path, strlen(path), &sink->path));
     SWG_GO(choose_writer(path, o->format, &sink->writer));
     if (o->level < 0 || o->level > MAX_LEVEL)
@@ -147,7 +153,7 @@ static swg_status prepare(const char *path, const swg_sink_options *options,
     SWG_GO(copy_tensors(sink, tensors, n_tensors));
     SWG_GO(sort_names(sink));
     SWG_GO(copy_meta(sink, meta));
-    SWG_GO(check_files(sink));
+    SWG_GO(check_extras(sink));
     if (sink->writer->check)
         SWG_GO(sink->writer->check(sink));
     *out = sink;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/conv1d.h"
 #include "formats/json.h"
 #include "formats/reader.h"
 #include "runtime/base/hash.h"
@@ -69,10 +70,7 @@ static swg_status replace_tokenizer(swg_source *source, const char *path)
                                          "vocab.json", "merges.txt"};
     swg_map map = {0};
     SWG_TRY(swg_map_open(path, &map));
-    size_t at = 0;
-    while (at < map.size && strchr(" \t\r\n", map.data[at]) && map.data[at])
-        at++;
-    const bool is_json = at < map.size && map.data[at] == '{';
+    const char *name = swg_tokenizer_file_name(map.data, map.size);
     swg_map_close(&map);
     size_t kept = 0;
     for (size_t i = 0; i < source->n_files; i++) {
@@ -84,7 +82,7 @@ static swg_status replace_tokenizer(swg_source *source, const char *path)
     }
     source->n_files = kept;
     SWG_TRY(swg_source_add_input(source, path));
-    return swg_source_add_file(source, is_json ? "tokenizer.json" : "tokenizer.bin", path, NULL);
+    return swg_source_add_file(source, name, path, NULL);
 }
 
 static int compare_names(const void *a, const void *b, void *context)
@@ -244,6 +242,9 @@ swg_status swg_source_add_metadata(swg_source *source, const char *key, const ch
     if (source->n_metadata == SWG_MAX_METADATA)
         return swg_error(SWG_UNSUPPORTED, "%s has more than %d metadata entries", source->path,
                          SWG_MAX_METADATA);
+    for (size_t i = 0; i < source->n_metadata; i++)
+        if (strcmp(source->metadata[2 * i], key) == 0)
+            return swg_error(SWG_CORRUPT, "%s has two metadata entries of one name", source->path);
     SWG_TRY(swg_reserve((void **)&source->metadata, &source->metadata_capacity,
                         2 * source->n_metadata + 2, sizeof *source->metadata));
     const char *const key_copy = swg_arena_strndup(&source->arena, key, strlen(key));
@@ -434,7 +435,11 @@ void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *pl
                             uint64_t row_begin, uint64_t n_rows, void *out)
 {
     const size_t bytes = (size_t)(n_rows * plane->row_bytes);
-    if (bytes)
+    if (bytes && tensor->is_transposed)
+        swg_transposed_rows(tensor->map->data + tensor->offset, (size_t)tensor->desc.shape[1],
+                            (size_t)tensor->desc.shape[0], plane->elem_bytes, (size_t)row_begin,
+                            (size_t)n_rows, out);
+    else if (bytes)
         memcpy(out, tensor->map->data + tensor->offset + row_begin * plane->row_bytes, bytes);
 }
 

@@ -15,6 +15,7 @@ struct swg_sink {
     bool force;
     int level;
     swg_pool *pool;
+    const char *element_type; /* of swg_sink_options; valid during open only */
     swg_arena arena;
     swg_tensor_desc *tensors; /* in the caller's order */
     size_t n_tensors, n_written;

@@ -148,7 +148,7 @@ static swg_status generate_binary(swg_check_case *c, size_t index, bool for_timi
     return SWG_OK;
 }
 
-/* 0: x. */
+/* softmax and the activation functions. 0: x. */
 static swg_status generate_softmax(swg_check_case *c, size_t index, bool for_timing)
 {
     c->n = for_timing ? TIMED_ROW : size_number(c, index, 600);
@@ -157,6 +157,55 @@ static swg_status generate_softmax(swg_check_case *c, size_t index, bool for_tim
     SWG_TRY(add_buffer(c, "x", CHECK_OUT, c->n * 4, &x));
     fill_floats(c, x, c->n, kind, 40);
     c->bytes = (double)c->n * 8;
+    describe(c, kind);
+    return SWG_OK;
+}
+
+/* 0: y, which holds x when in place, 1: weight, 2: bias, 3: x, absent in place. */
+static swg_status generate_layernorm(swg_check_case *c, size_t index, bool for_timing)
+{
+    c->n = for_timing ? TIMED_ROW : size_number(c, index, 600);
+    const flavour kind = for_timing ? NORMAL : any_flavour(c, index);
+    c->in_place = index % 3 == 0;
+    c->eps = index % 5 ? 1e-5f : 1e-12f;
+    float *y, *weight, *bias, *x;
+    SWG_TRY(add_buffer(c, "y", CHECK_OUT, c->n * 4, &y));
+    SWG_TRY(add_buffer(c, "weight", CHECK_IN, c->n * 4, &weight));
+    SWG_TRY(add_buffer(c, "bias", CHECK_IN, c->n * 4, &bias));
+    x = y;
+    if (!c->in_place)
+        SWG_TRY(add_buffer(c, "x", CHECK_IN, c->n * 4, &x));
+    fill_floats(c, x, c->n, kind, 0x1p40f);
+    fill_floats(c, weight, c->n, NORMAL, 1);
+    fill_floats(c, bias, c->n, NORMAL, 1);
+    c->ops = (double)c->n * 7;
+    c->bytes = (double)c->n * 16;
+    describe(c, kind);
+    return SWG_OK;
+}
+
+/* lstm_cell and gru_cell of n units. 0: h, 1: the input's share of the gates, 2: the state's,
+ * 3: c (LSTM alone). row_begin is the place of a GRU's update gate. */
+static swg_status generate_cell(swg_check_case *c, size_t index, bool for_timing)
+{
+    const bool is_lstm = c->op == SWG_OP_lstm_cell;
+    const size_t n_gates = is_lstm ? 4 : 3;
+    c->n = for_timing ? TIMED_ROW : size_number(c, index, 200);
+    c->row_begin = index % 2;
+    const flavour kind = for_timing ? NORMAL : any_flavour(c, index);
+    float *h, *x, *s, *cell;
+    SWG_TRY(add_buffer(c, "h", CHECK_OUT, c->n * 4, &h));
+    SWG_TRY(add_buffer(c, "x", CHECK_IN, n_gates * c->n * 4, &x));
+    SWG_TRY(add_buffer(c, "s", CHECK_IN, n_gates * c->n * 4, &s));
+    fill_floats(c, h, c->n, NORMAL, 1);
+    fill_floats(c, x, n_gates * c->n, kind, 30);
+    fill_floats(c, s, n_gates * c->n, kind, 30);
+    if (is_lstm) {
+        SWG_TRY(add_buffer(c, "c", CHECK_OUT, c->n * 4, &cell));
+        fill_floats(c, cell, c->n, kind, 10);
+    }
+    c->ops = (double)(n_gates * c->n * 20);
+    c->bytes = (double)(2 * (n_gates + 2) * c->n * 4);
     describe(c, kind);
     return SWG_OK;
 }
@@ -458,6 +507,14 @@ swg_status swg_check_generate(swg_check_case *c, size_t index, bool for_timing)
     case SWG_OP_rmsnorm:
     case SWG_OP_silu_mul:
         return generate_binary(c, index, for_timing);
+    case SWG_OP_layernorm:
+        return generate_layernorm(c, index, for_timing);
+    case SWG_OP_lstm_cell:
+    case SWG_OP_gru_cell:
+        return generate_cell(c, index, for_timing);
+    case SWG_OP_gelu:
+    case SWG_OP_gelu_tanh:
+    case SWG_OP_tanh:
     case SWG_OP_softmax:
         return generate_softmax(c, index, for_timing);
     case SWG_OP_rope_half:
@@ -558,6 +615,24 @@ void swg_check_invoke(const swg_check_case *c, const swg_kernels *kernels, void 
         break;
     case SWG_OP_silu_mul:
         kernels->silu_mul(first, at[1], c->n, at[0]);
+        break;
+    case SWG_OP_layernorm:
+        kernels->layernorm(c->in_place ? at[0] : at[3], at[1], at[2], c->n, c->eps, at[0]);
+        break;
+    case SWG_OP_gelu:
+        kernels->gelu(at[0], c->n);
+        break;
+    case SWG_OP_gelu_tanh:
+        kernels->gelu_tanh(at[0], c->n);
+        break;
+    case SWG_OP_tanh:
+        kernels->tanh(at[0], c->n);
+        break;
+    case SWG_OP_lstm_cell:
+        kernels->lstm_cell(at[1], at[2], c->n, at[3], at[0]);
+        break;
+    case SWG_OP_gru_cell:
+        kernels->gru_cell(at[1], at[2], c->n, c->row_begin, 1 - c->row_begin, at[0]);
         break;
     case SWG_OP_attention:
         invoke_attention(c, kernels, at);

@@ -138,6 +138,96 @@ static bool check_rope(const swg_check_case *c, const float *y, char *failure)
     return true;
 }
 
+/* The mean of n values is off by `shift`; a common shift changes the variance in second order only,
+ * each rounded difference by EPS. */
+static bool check_layernorm(const swg_check_case *c, const float *y, char *failure)
+{
+    const float *x = initial(c, c->in_place ? 0 : 3), *weight = initial(c, 1),
+                *bias = initial(c, 2);
+    const double n = (double)c->n;
+    double mean = 0, magnitude = 0, variance = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        mean += x[i] / n;
+        magnitude += fabs((double)x[i]) / n;
+    }
+    for (size_t i = 0; i < c->n; i++)
+        variance += (x[i] - mean) * (x[i] - mean) / n;
+    const double deviation = sqrt(variance + (double)c->eps);
+    const double shift = (n + 2) * EPS * magnitude + DENORMAL;
+    const double relative = (n + 8) * EPS + shift * shift / (deviation * deviation);
+    for (size_t i = 0; i < c->n; i++) {
+        const double d = x[i] - mean, wanted = d / deviation * weight[i] + bias[i];
+        const double error = shift + fabs(d) * (relative + EPS);
+        const double bound = fabs((double)weight[i]) / deviation * error +
+                             2 * EPS * (fabs(wanted) + fabs((double)bias[i]));
+        if (!is_near(y[i], wanted, bound, "y", i, failure))
+            return false;
+    }
+    return true;
+}
+
+/* gelu: the distribution function within 0.75e-7 and ten roundings. gelu_tanh: the argument u of
+ * the exponential is rounded four times, exp(-u) is clamped beyond exp(88). tanh: an absolute
+ * bound. */
+static bool check_activation(const swg_check_case *c, const float *y, char *failure)
+{
+    const float *input = initial(c, 0);
+    for (size_t i = 0; i < c->n; i++) {
+        const double x = input[i], size = fabs(x);
+        const double u = 2 * sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
+        double wanted = tanh(x), bound = 8 * EPS;
+        if (c->op == SWG_OP_gelu) {
+            wanted = x * erfc(-x / sqrt(2)) / 2;
+            bound = size * (0.75e-7 + 10 * EPS);
+        } else if (c->op == SWG_OP_gelu_tanh) {
+            wanted = x / (1 + exp(-u));
+            bound = (6 + 5 * fmin(fabs(u), 90)) * EPS * fabs(wanted) + size * 6e-39;
+        }
+        if (!is_near(y[i], wanted, bound, "x", i, failure))
+            return false;
+    }
+    return true;
+}
+
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+/* With its argument rounded a sigmoid is within 5 EPS, a tanh within 10. */
+static bool check_lstm(const swg_check_case *c, const float *h, const float *cells, char *failure)
+{
+    const float *x = initial(c, 1), *s = initial(c, 2), *old = initial(c, 3);
+    const size_t n = c->n;
+    for (size_t i = 0; i < n; i++) {
+        const double in = sigmoid((double)x[i] + s[i]);
+        const double forget = sigmoid((double)x[n + i] + s[n + i]);
+        const double cell = forget * old[i] + in * tanh((double)x[2 * n + i] + s[2 * n + i]);
+        const double wanted = sigmoid((double)x[3 * n + i] + s[3 * n + i]) * tanh(cell);
+        const double bound = (6 * fabs((double)old[i]) + 18 + fabs(cell)) * EPS;
+        if (!is_near(cells[i], cell, bound, "c", i, failure) ||
+            !is_near(h[i], wanted, bound + 16 * EPS, "h", i, failure))
+            return false;
+    }
+    return true;
+}
+
+static bool check_gru(const swg_check_case *c, const float *h, char *failure)
+{
+    const float *old = initial(c, 0), *x = initial(c, 1), *s = initial(c, 2);
+    const size_t n = c->n, z = c->row_begin * n, r = n - z;
+    for (size_t i = 0; i < n; i++) {
+        const double update = sigmoid((double)x[z + i] + s[z + i]);
+        const double reset = sigmoid((double)x[r + i] + s[r + i]), state = s[2 * n + i];
+        const double new = tanh(reset * state + x[2 * n + i]);
+        const double wanted = update * old[i] + (1 - update) * new;
+        const double bound = 5 * fabs(old[i] - new) + 10 + 5 * fabs(state) + 3 * fabs(old[i]) + 3;
+        if (!is_near(h[i], wanted, bound * EPS, "h", i, failure))
+            return false;
+    }
+    return true;
+}
+
 /* --- Weights --- */
 
 /* The packed numbers, read by the drawing in kernels.h. */
@@ -346,6 +436,16 @@ bool swg_check_reference(const swg_check_case *c, void *const at[],
         return check_rmsnorm(c, at[0], failure);
     case SWG_OP_silu_mul:
         return check_silu_mul(c, at[0], failure);
+    case SWG_OP_layernorm:
+        return check_layernorm(c, at[0], failure);
+    case SWG_OP_gelu:
+    case SWG_OP_gelu_tanh:
+    case SWG_OP_tanh:
+        return check_activation(c, at[0], failure);
+    case SWG_OP_lstm_cell:
+        return check_lstm(c, at[0], at[3], failure);
+    case SWG_OP_gru_cell:
+        return check_gru(c, at[0], failure);
     case SWG_OP_softmax:
         return check_softmax(c, at[0], failure);
     case SWG_OP_rope_half:

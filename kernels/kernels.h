@@ -122,7 +122,18 @@ typedef struct swg_attention {
  *     cosine and sine are given: a' = a cos - b sin = fma(a, cos, -(b * sin)),
  *     b' = fma(a, sin, b * cos). (Su et al. 2021.)
  * silu_mul      y[i] = gate[i] / (1 + exp(-gate[i])) * up[i]. y may equal gate.
- * attention     above. */
+ * attention     above.
+ * layernorm     y[i] = (x[i] - mean) * (1 / sqrt(sum((x - mean)^2) / n + eps)) * weight[i] + bias[i],
+ *               the last two steps fused. (Ba et al. 2016.) y may equal x.
+ * gelu          in place: x times the Gaussian distribution function of x, through erfc to 1.5e-7.
+ * gelu_tanh     in place: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). (Hendrycks, Gimpel
+ *               2016, both.)
+ * tanh          in place.
+ * lstm_cell     one step of n units: x and s [4n] are the input's and the state's shares (their
+ *               biases in) of the gates input, forget, new, output; c and h [n] are updated.
+ * gru_cell      one step of n units: x and s [3n] likewise; the update gate is third number z, the
+ *               reset gate number r (0 and 1, or 1 and 0), the new state the last, whose s the
+ *               reset gate scales; h [n] is updated. */
 typedef struct swg_kernels {
 #define SWG_OP(name, exactness, result, arguments) result(*name) arguments;
 #include "kernels/ops.def"

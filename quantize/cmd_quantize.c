@@ -123,18 +123,25 @@ done:
     return status;
 }
 
-/* Set the bits of all tensors that match; a pattern without any is a mistake of the user's. */
+/* Set the bits of all tensors that match; a pattern without any is a mistake of the user's. One that
+ * asks for fewer bits means the matrices among them: 'layers.0.*' also matches norms. */
 static swg_status apply_pattern(const char *option, const char *pattern, uint8_t bits,
                                 const swg_tensor_desc *tensors, size_t n, uint8_t *overrides)
 {
-    size_t matched = 0;
+    size_t matched = 0, set = 0;
     for (size_t i = 0; i < n; i++)
         if (swg_pattern_matches(pattern, tensors[i].name)) {
-            overrides[i] = bits;
             matched++;
+            if (bits == SWG_PLAN_KEEP || swg_plan_is_matrix(&tensors[i])) {
+                overrides[i] = bits;
+                set++;
+            }
         }
-    if (matched)
+    if (set)
         return SWG_OK;
+    if (matched)
+        return swg_error(SWG_USAGE, "--%s %s matches no matrix of floats, and only those can have %u bits",
+                         option, pattern, bits);
     swg_arena arena = {0};
     const char *near;
     swg_status status = nearest_name(pattern, tensors, n, &arena, &near);
@@ -297,7 +304,7 @@ done:
 static const swg_example examples[] = {
     {"swage quantize model -o model.swg", "4 bits in groups of 64, embeddings 8 bits"},
     {"swage quantize model -o model.swg --bits 8 --group-size row", "8 bits, one scale a row"},
-    {"swage quantize model -o model.swg --bits-for 'model.layers.0.*=8' --keep lm_head --dry-run",
+    {"swage quantize model -o model.swg --bits-for 'model.layers.0.*=8' --keep embed_tokens --dry-run",
      "what a mixed recipe would do"},
 };
 

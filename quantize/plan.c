@@ -18,8 +18,10 @@ static const struct {
     {"position_embeddings", SWG_ROLE_EMBEDDING},
     {"token_type_embeddings", SWG_ROLE_EMBEDDING},
     {"embed_positions", SWG_ROLE_EMBEDDING},
+    {"embedding", SWG_ROLE_EMBEDDING}, /* recurrent models */
     {"lm_head", SWG_ROLE_HEAD},
     {"embed_out", SWG_ROLE_HEAD},
+    {"head", SWG_ROLE_HEAD},
     {"router", SWG_ROLE_ROUTER},
     {"gate", SWG_ROLE_ROUTER}, /* mlp.gate of mixtures of experts; a gated MLP says gate_proj */
 };
@@ -29,7 +31,7 @@ static bool is_float(swg_dtype dtype)
     return dtype == SWG_F32 || dtype == SWG_F16 || dtype == SWG_BF16;
 }
 
-static bool is_float_matrix(const swg_tensor_desc *tensor)
+bool swg_plan_is_matrix(const swg_tensor_desc *tensor)
 {
     return tensor->rank == 2 && swg_tensor_elems(tensor) > 0 &&
            (swg_scheme_is_quantized(tensor->scheme) || is_float(tensor->scheme.dtype));
@@ -39,7 +41,7 @@ swg_tensor_role swg_tensor_role_of(const swg_tensor_desc *tensor)
 {
     const char *dot = strrchr(tensor->name, '.');
     const char *last = dot ? dot + 1 : tensor->name;
-    if (!is_float_matrix(tensor) || strncmp(last, "weight", strlen("weight")) != 0)
+    if (!swg_plan_is_matrix(tensor) || strncmp(last, "weight", strlen("weight")) != 0)
         return SWG_ROLE_OTHER;
     for (const char *part = tensor->name; *part;) {
         const size_t length = strcspn(part, ".");
@@ -103,7 +105,7 @@ static swg_status plan_tensor(const swg_tensor_desc *tensor, const swg_plan_rule
         bits = bits_of_role(rules, entry->role, &entry->why);
     else if (asked == SWG_PLAN_KEEP)
         entry->why = "asked for";
-    else if (!is_float_matrix(tensor))
+    else if (!swg_plan_is_matrix(tensor))
         return swg_error(SWG_USAGE,
                          "tensor %s cannot be quantized to %u bits: it is no matrix of floats",
                          tensor->name, asked);

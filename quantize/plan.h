@@ -23,6 +23,9 @@ typedef enum swg_tensor_role {
     SWG_ROLE_COUNT
 } swg_tensor_role;
 
+/* Whether a tensor can be quantized at all: a matrix of F32, F16 or BF16, or already of codes. */
+bool swg_plan_is_matrix(const swg_tensor_desc *tensor);
+
 /* Role by name and shape: matrices whose last name part starts with "weight"; which kind, the other
  * parts say. */
 swg_tensor_role swg_tensor_role_of(const swg_tensor_desc *tensor);

@@ -1,5 +1,4 @@
 /* swage logits: the model's raw output for given token ids. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/file.h"
@@ -11,46 +10,31 @@
 enum { PIECE = 64, MAX_IDS_BYTES = 1 << 28 };
 
 typedef struct arguments {
-    const char *ids, *output, *activations;
+    const char *ids, *token_type_ids, *output, *activations;
     bool force;
 } arguments;
 
 static const swg_option options[] = {
-    {.kind = SWG_OPTION_IS_STRING, .name = "ids", .metavar = "FILE|1,2,3", .is_required = true,
+    {.kind = SWG_OPTION_IS_STRING,
+     .name = "ids",
+     .metavar = "FILE|1,2,3",
+     .is_required = true,
      .help = "token ids: a comma-separated list, or a file of ids separated by spaces, commas or "
              "line breaks",
      .offset = offsetof(arguments, ids)},
-    {.kind = SWG_OPTION_IS_STRING, .letter = 'o', .name = "output", .metavar = "OUT",
-     .is_required = true, .help = "file for the logits", .offset = offsetof(arguments, output)},
+    SWG_OPTION_STRING(arguments, token_type_ids, 0, "token-type-ids", "FILE|0,0,1",
+                      "token types of the ids, for encoders that have them (default: all 0)"),
+    {.kind = SWG_OPTION_IS_STRING,
+     .letter = 'o',
+     .name = "output",
+     .metavar = "OUT",
+     .is_required = true,
+     .help = "file for the logits",
+     .offset = offsetof(arguments, output)},
     SWG_OPTION_CHOICE(arguments, activations, 0, "activations", "int8|f32", "int8",
                       "what quantized weights are multiplied with"),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
 };
-
-static bool is_separator(char c)
-{
-    return c == ',' || c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
-/* Ids of a text. */
-static swg_status parse_ids(const char *text, const char *what, swg_ids *out)
-{
-    for (const char *at = text;;) {
-        while (is_separator(*at))
-            at++;
-        if (*at == '\0')
-            break;
-        char *end;
-        const long value = strtol(at, &end, 10);
-        if (end == at || (*end && !is_separator(*end)) || value < 0 || value > INT32_MAX)
-            return swg_error(SWG_USAGE, "%s: \"%.20s\" is not a token id", what, at);
-        SWG_TRY(swg_reserve((void **)&out->data, &out->capacity, out->count + 1,
-                            sizeof *out->data));
-        out->data[out->count++] = (int32_t)value;
-        at = end;
-    }
-    return out->count ? SWG_OK : swg_error(SWG_USAGE, "%s: no token ids", what);
-}
 
 /* A list starts with a digit and holds only digits and separators; anything else is a path. */
 static bool is_list(const char *text)
@@ -58,86 +42,127 @@ static bool is_list(const char *text)
     return strspn(text, "0123456789, ") == strlen(text);
 }
 
-static swg_status read_ids(const char *argument, swg_ids *out)
+static swg_status read_ids(const char *argument, const char *option, swg_ids *out)
 {
-    if (is_list(argument))
-        return parse_ids(argument, "--ids", out);
     char *text = NULL;
-    size_t length;
-    SWG_TRY(swg_file_read(argument, MAX_IDS_BYTES, &text, &length));
-    const swg_status status = strlen(text) == length
-                                  ? parse_ids(text, argument, out)
-                                  : swg_error(SWG_CORRUPT, "%s holds a NUL byte", argument);
+    size_t length = strlen(argument);
+    const bool is_file = !is_list(argument);
+    if (is_file)
+        SWG_TRY(swg_file_read(argument, MAX_IDS_BYTES, &text, &length));
+    const char *what = is_file ? argument : option;
+    const swg_status status = swg_ids_parse(is_file ? text : argument, length, what, out);
     swg_free(text);
+    SWG_TRY(status);
+    return out->count ? SWG_OK : swg_error(SWG_USAGE, "%s: no token ids", what);
+}
+
+/* One run of the command. */
+typedef struct job {
+    const swg_cli *cli;
+    const arguments *args;
+    swg_ids ids, types;
+    swg_loaded loaded;
+    swg_exec *exec;
+    swg_file_writer *writer;
+    size_t rows, columns; /* of the output */
+} job;
+
+static swg_status read_input(job *j)
+{
+    SWG_TRY(read_ids(j->args->ids, "--ids", &j->ids));
+    if (!j->args->token_type_ids)
+        return SWG_OK;
+    SWG_TRY(read_ids(j->args->token_type_ids, "--token-type-ids", &j->types));
+    if (j->types.count == j->ids.count)
+        return SWG_OK;
+    return swg_error(SWG_USAGE, "%zu token types for %zu token ids", j->types.count, j->ids.count);
+}
+
+static swg_status prepare(job *j)
+{
+    SWG_TRY(swg_loaded_open(j->cli->positionals[0], NULL, false, j->cli->n_threads,
+                            j->cli->progress, &j->loaded));
+    const swg_hparams *h = &j->loaded.model->hparams;
+    if (j->types.count > 0 && h->n_token_types == 0)
+        return swg_error(SWG_USAGE, "%s has no token types", j->cli->positionals[0]);
+    j->rows = h->one_output ? 1 : j->ids.count;
+    j->columns = (size_t)h->n_outputs;
+    const swg_exec_options exec_options = {
+        .context = j->ids.count,
+        .activations = strcmp(j->args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8};
+    SWG_TRY(swg_exec_new(j->loaded.model, j->loaded.pool, &exec_options, &j->exec));
+    return swg_file_create(j->args->output, j->args->force,
+                           (uint64_t)j->rows * j->columns * sizeof(float), &j->writer);
+}
+
+/* An encoder reads the text at once. */
+static swg_status write_encoded(job *j)
+{
+    float *logits;
+    SWG_TRY(SWG_NEW_UNINIT(logits, j->rows * j->columns));
+    swg_status status = swg_exec_encode(j->exec, j->ids.data, j->types.data, j->ids.count, logits);
+    if (status == SWG_OK)
+        status = swg_file_append(j->writer, logits, j->rows * j->columns * sizeof *logits);
+    swg_free(logits);
     return status;
 }
 
 /* Run the ids in pieces and append each piece's rows to the file. */
-static swg_status write_logits(swg_exec *exec, const swg_cli *cli, const swg_ids *ids, size_t vocab,
-                               swg_file_writer *writer)
+static swg_status write_pieces(job *j)
 {
     float *logits = NULL;
     swg_status status = SWG_OK;
-    SWG_GO(SWG_NEW_UNINIT(logits, PIECE * vocab));
-    for (size_t at = 0; at < ids->count; at += PIECE) {
-        const size_t n = ids->count - at < PIECE ? ids->count - at : PIECE;
-        SWG_GO(swg_progress_step(cli->progress, "computing", "tokens", at, ids->count));
-        SWG_GO(swg_exec_run(exec, ids->data + at, n, 0, logits));
-        SWG_GO(swg_file_append(writer, logits, n * vocab * sizeof *logits));
+    const size_t count = j->ids.count;
+    SWG_GO(SWG_NEW_UNINIT(logits, PIECE * j->columns));
+    for (size_t at = 0; at < count; at += PIECE) {
+        const size_t n = count - at < PIECE ? count - at : PIECE;
+        SWG_GO(swg_progress_step(j->cli->progress, "computing", "tokens", at, count));
+        SWG_GO(swg_exec_run(j->exec, j->ids.data + at, n, 0, logits));
+        SWG_GO(swg_file_append(j->writer, logits, n * j->columns * sizeof *logits));
     }
 done:
     swg_free(logits);
     return status;
 }
 
-static swg_status report(const swg_cli *cli, const arguments *args, size_t positions, size_t vocab)
+static swg_status report(const job *j)
 {
-    if (!cli->json) {
-        swg_cli_say(cli, "%zu positions x %zu logits, float32 little-endian, in %s", positions, vocab,
-                    args->output);
+    if (!j->cli->json) {
+        swg_cli_say(j->cli, "%zu positions x %zu logits, float32 little-endian, in %s", j->rows,
+                    j->columns, j->args->output);
         return SWG_OK;
     }
     swg_json_writer json = {0};
-    swg_cli_json_begin(cli, &json);
-    swg_json_string(&json, "output", args->output);
-    swg_json_uint(&json, "positions", positions);
-    swg_json_uint(&json, "vocabulary", vocab);
-    swg_json_string(&json, "activations", args->activations);
+    swg_cli_json_begin(j->cli, &json);
+    swg_json_string(&json, "output", j->args->output);
+    swg_json_uint(&json, "positions", j->rows);
+    swg_json_uint(&json, "vocabulary", j->columns);
+    swg_json_string(&json, "activations", j->args->activations);
     return swg_cli_json_print(&json);
 }
 
 static swg_status run(const swg_cli *cli, const void *raw_arguments)
 {
-    const arguments *args = raw_arguments;
     swg_status status = SWG_OK;
-    swg_loaded loaded = {0};
-    swg_ids ids = {0};
-    swg_exec *exec = NULL;
-    swg_file_writer *writer = NULL;
-    SWG_GO(read_ids(args->ids, &ids));
-    SWG_GO(swg_loaded_open(cli->positionals[0], NULL, false, cli->n_threads, cli->progress,
-                           &loaded));
-    const size_t vocab = (size_t)loaded.model->hparams.vocab;
-    const swg_exec_options exec_options = {
-        .context = ids.count,
-        .activations = strcmp(args->activations, "f32") == 0 ? SWG_ACTIVATIONS_F32
-                                                             : SWG_ACTIVATIONS_INT8};
-    SWG_GO(swg_exec_new(loaded.model, loaded.pool, &exec_options, &exec));
-    SWG_GO(swg_file_create(args->output, args->force, (uint64_t)ids.count * vocab * sizeof(float),
-                           &writer));
-    SWG_GO(write_logits(exec, cli, &ids, vocab, writer));
-    SWG_GO(swg_file_commit(&writer));
-    SWG_GO(report(cli, args, ids.count, vocab));
+    job j = {.cli = cli, .args = raw_arguments};
+    SWG_GO(read_input(&j));
+    SWG_GO(prepare(&j));
+    SWG_GO(j.loaded.model->hparams.is_encoder ? write_encoded(&j) : write_pieces(&j));
+    SWG_GO(swg_file_commit(&j.writer));
+    SWG_GO(report(&j));
 done:
-    swg_file_abort(&writer);
-    swg_exec_free(&exec);
-    swg_ids_deinit(&ids);
-    swg_loaded_close(&loaded);
+    swg_file_abort(&j.writer);
+    swg_exec_free(&j.exec);
+    swg_ids_deinit(&j.ids);
+    swg_ids_deinit(&j.types);
+    swg_loaded_close(&j.loaded);
     return status;
 }
 
 static const swg_example examples[] = {
     {"swage logits model.swg --ids 1,403,407 -o logits.f32", "three rows of logits"},
+    {"swage logits bert --ids 101,7,102,9,102 --token-type-ids 0,0,0,1,1 -o logits.f32",
+     "a pair of texts through an encoder"},
 };
 
 const swg_command swg_command_logits = {
@@ -146,6 +171,8 @@ const swg_command swg_command_logits = {
     .summary = "Write the model's logits for given token ids",
     .description = "Runs the model on a sequence of token ids and writes one row of little-endian "
                    "float32 logits per position: [positions, vocabulary], row-major, nothing else. "
+                   "Classifiers give one row of labels (per text, or per position), question "
+                   "answering start and end per position. "
                    "For comparing implementations and for feeding other tools.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],

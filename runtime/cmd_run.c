@@ -5,12 +5,13 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
+#include "runtime/cmd_run_encoder.h"
 #include "runtime/exec.h"
 #include "runtime/loaded.h"
 #include "runtime/text/sampler.h"
 
 typedef struct arguments {
-    const char *prompt, *activations, *tokenizer;
+    const char *prompt, *passage, *activations, *tokenizer;
     int64_t max_tokens, context, seed, top_k, repetition_window;
     double temperature, top_p, min_p, repetition_penalty;
     bool echo, ignore_end;
@@ -18,7 +19,10 @@ typedef struct arguments {
 
 static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, prompt, 'p', "prompt", "TEXT",
-                      "text to continue (default: none, the model begins a text)"),
+                      "text to continue (default: none, the model begins a text); for encoders: "
+                      "the text or the question"),
+    SWG_OPTION_STRING(arguments, passage, 0, "passage", "TEXT",
+                      "for encoders: a second text, in which answers are looked for"),
     SWG_OPTION_INT(arguments, max_tokens, 'n', "max-tokens", "N", 1, 1 << 24, "128",
                    "stop after so many tokens"),
     SWG_OPTION_DOUBLE(arguments, temperature, 0, "temperature", "T", 0, 100, "0.8",
@@ -36,8 +40,7 @@ static const swg_option options[] = {
     SWG_OPTION_INT(arguments, seed, 0, "seed", "S", 0, 9007199254740992.0, "0",
                    "seed of the random choices"),
     SWG_OPTION_FLAG(arguments, echo, 0, "echo", "print the prompt too"),
-    SWG_OPTION_FLAG(arguments, ignore_end, 0, "ignore-end",
-                    "go on when the model ends its text"),
+    SWG_OPTION_FLAG(arguments, ignore_end, 0, "ignore-end", "go on when the model ends its text"),
     SWG_OPTION_INT(arguments, context, 0, "context", "N", 1, 1 << 24, NULL,
                    "positions to hold (default: what prompt and --max-tokens need, at most the "
                    "model's)"),
@@ -57,7 +60,7 @@ typedef struct generation {
     swg_decoder *decoder;
     swg_ids prompt;
     float *logits;
-    swg_strbuf text;   /* what --json collects, or what is about to be printed */
+    swg_strbuf text; /* what --json collects, or what is about to be printed */
     size_t n_generated;
     const char *finish; /* why it ended: "end", "length" or "context" */
     double prefill_s, decode_s;
@@ -94,18 +97,25 @@ static swg_status encode_prompt(generation *g)
     const int32_t bos = swg_tokenizer_bos(tokenizer);
     const int32_t first = bos >= 0 ? bos : swg_tokenizer_eos(tokenizer);
     if (first < 0)
-        return swg_error(SWG_USAGE, "this model's tokenizer has no token to begin a text with; give a "
-                                    "--prompt");
+        return swg_error(SWG_USAGE,
+                         "this model's tokenizer has no token to begin a text with; give a "
+                         "--prompt");
     SWG_TRY(swg_reserve((void **)&g->prompt.data, &g->prompt.capacity, 1, sizeof first));
     g->prompt.data[g->prompt.count++] = first;
     return SWG_OK;
 }
 
+static swg_act_precision activations_of(const arguments *args)
+{
+    return strcmp(args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8;
+}
+
 static swg_status prepare(generation *g)
 {
     const arguments *args = g->args;
-    SWG_TRY(swg_loaded_open(g->cli->positionals[0], args->tokenizer, true, g->cli->n_threads,
-                            g->cli->progress, &g->loaded));
+    if (args->passage)
+        return swg_error(SWG_USAGE, "%s continues texts: it takes no --passage",
+                         g->cli->positionals[0]);
     SWG_TRY(encode_prompt(g));
     const swg_hparams *h = &g->loaded.model->hparams;
     const size_t needed = g->prompt.count + (size_t)args->max_tokens;
@@ -113,10 +123,8 @@ static swg_status prepare(generation *g)
     if (g->prompt.count > most)
         return swg_error(SWG_LIMIT, "the prompt has %zu tokens; the context holds %zu",
                          g->prompt.count, most);
-    const swg_exec_options exec_options = {
-        .context = needed < most ? needed : most,
-        .activations = strcmp(args->activations, "f32") == 0 ? SWG_ACTIVATIONS_F32
-                                                             : SWG_ACTIVATIONS_INT8};
+    const swg_exec_options exec_options = {.context = needed < most ? needed : most,
+                                           .activations = activations_of(args)};
     SWG_TRY(swg_exec_new(g->loaded.model, g->loaded.pool, &exec_options, &g->exec));
     SWG_TRY(SWG_NEW(g->logits, (size_t)h->vocab));
     swg_sampler_options sampling = swg_sampler_options_default();
@@ -188,7 +196,8 @@ static swg_status report(generation *g)
     const double decode_rate = g->decode_s > 0 ? (double)g->n_generated / g->decode_s : 0;
     if (!g->cli->json) {
         SWG_TRY(swg_cli_print("\n", 1));
-        swg_cli_note(g->cli, "%zu prompt tokens in %.3f s, %zu tokens generated at %.1f tokens/s (%s)",
+        swg_cli_note(g->cli,
+                     "%zu prompt tokens in %.3f s, %zu tokens generated at %.1f tokens/s (%s)",
                      g->prompt.count, g->prefill_s, g->n_generated, decode_rate, g->finish);
         return SWG_OK;
     }
@@ -204,14 +213,35 @@ static swg_status report(generation *g)
     return swg_cli_json_print(&json);
 }
 
+static swg_status continue_text(generation *g)
+{
+    SWG_TRY(prepare(g));
+    SWG_TRY(prefill(g));
+    SWG_TRY(generate(g));
+    return report(g);
+}
+
+static swg_status encode_text(const generation *g)
+{
+    const arguments *args = g->args;
+    const swg_encoder_run encoder = {.cli = g->cli,
+                                     .loaded = &g->loaded,
+                                     .text = args->prompt ? args->prompt : "",
+                                     .second = args->passage,
+                                     .activations = activations_of(args)};
+    if (!args->prompt)
+        return swg_error(SWG_USAGE, "%s reads a text: give one with --prompt",
+                         g->cli->positionals[0]);
+    return swg_run_encoder(&encoder);
+}
+
 static swg_status run(const swg_cli *cli, const void *raw_arguments)
 {
     swg_status status = SWG_OK;
     generation g = {.cli = cli, .args = raw_arguments};
-    SWG_GO(prepare(&g));
-    SWG_GO(prefill(&g));
-    SWG_GO(generate(&g));
-    SWG_GO(report(&g));
+    SWG_GO(swg_loaded_open(cli->positionals[0], g.args->tokenizer, true, cli->n_threads,
+                           cli->progress, &g.loaded));
+    SWG_GO(g.loaded.model->hparams.is_encoder ? encode_text(&g) : continue_text(&g));
 done:
     swg_decoder_free(&g.decoder);
     swg_sampler_free(&g.sampler);
@@ -228,17 +258,23 @@ static const swg_example examples[] = {
      "the model's likeliest continuation"},
     {"swage run examples/tiny-tales --temperature 0.8 --top-p 0.95 --seed 7",
      "a text from nothing, reproducibly random"},
+    {"swage run bert-answers --prompt \"Who came?\" --passage \"Ann came, Bob stayed.\"",
+     "the span of the passage that answers"},
 };
 
 const swg_command swg_command_run = {
     .name = "run",
     .synopsis = "MODEL [--prompt TEXT] [--max-tokens N] [--temperature T] [--seed S]",
-    .summary = "Continue a text with a model",
+    .summary = "Continue a text with a model, or classify it",
     .description =
         "Prints the continuation of the prompt on stdout as it is generated, and nothing else "
         "there; characters are never split. The same model, prompt, options and seed give the same "
         "text for any number of threads. Generation stops at the model's end of text, after "
-        "--max-tokens, or when the context is full.",
+        "--max-tokens, or when the context is full.\n\n"
+        "Encoders continue nothing; they print what they say of the text: classifiers their labels "
+        "with probabilities, likeliest first (of every token, for token classifiers), question "
+        "answering the span of --passage that answers --prompt, masked language models the "
+        "likeliest tokens for every [MASK].",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .arguments_bytes = sizeof(arguments),

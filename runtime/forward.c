@@ -9,26 +9,60 @@
 
 enum { DEFAULT_CHUNK = 256 };
 
+/* Options with their defaults filled in. An encoder's text is one chunk: every position sees all.
+ */
+static swg_status resolve_options(const swg_model *model, const swg_exec_options *given,
+                                  swg_exec_options *out)
+{
+    const swg_hparams *h = &model->hparams;
+    swg_exec_options options = given ? *given : (swg_exec_options){0};
+    const size_t most = (size_t)h->max_positions;
+    if (options.context == 0)
+        options.context = most;
+    if (h->learned_positions && options.context > most)
+        return swg_error(SWG_UNSUPPORTED,
+                         "a text of %zu positions; this model has learned %zu and no more",
+                         options.context, most);
+    if (options.chunk == 0)
+        options.chunk = DEFAULT_CHUNK;
+    if (options.chunk > options.context || h->is_encoder)
+        options.chunk = options.context;
+    *out = options;
+    return SWG_OK;
+}
+
+/* Keys and values of all layers; encoders forget a layer's when the next begins. */
+static swg_status init_cache(swg_exec *exec, const swg_hparams *h)
+{
+    if (h->n_heads == 0)
+        return SWG_OK;
+    return swg_kvcache_init(&exec->cache, h->is_encoder ? 1 : (size_t)h->n_layers,
+                            (size_t)h->n_kv_heads, (size_t)h->head_dim, exec->options.context);
+}
+
+static swg_status init_state(swg_exec *exec, const swg_hparams *h)
+{
+    for (int64_t layer = 0; h->units[0] > 0 && layer < h->n_layers; layer++)
+        if ((size_t)h->units[layer] > exec->widest)
+            exec->widest = (size_t)h->units[layer];
+    if (exec->widest == 0)
+        return SWG_OK;
+    SWG_TRY(SWG_NEW(exec->state, (size_t)h->n_layers * 2 * exec->widest));
+    return SWG_NEW(exec->state_gates, 4 * exec->widest);
+}
+
 swg_status swg_exec_new(const swg_model *model, swg_pool *pool, const swg_exec_options *options,
                         swg_exec **out)
 {
     swg_status status = SWG_OK;
     swg_exec *exec = NULL;
-    const swg_hparams *h = &model->hparams;
     SWG_GO(SWG_NEW(exec, 1));
     exec->model = model;
     exec->pool = pool;
     exec->backend = &swg_backend_cpu;
-    if (options)
-        exec->options = *options;
-    if (exec->options.context == 0)
-        exec->options.context = (size_t)h->max_positions;
-    if (exec->options.chunk == 0)
-        exec->options.chunk = DEFAULT_CHUNK;
-    if (exec->options.chunk > exec->options.context)
-        exec->options.chunk = exec->options.context;
-    SWG_GO(swg_kvcache_init(&exec->cache, (size_t)h->n_layers, (size_t)h->n_kv_heads,
-                            (size_t)h->head_dim, exec->options.context));
+    SWG_GO(resolve_options(model, options, &exec->options));
+    SWG_GO(init_cache(exec, &model->hparams));
+    SWG_GO(init_state(exec, &model->hparams));
     SWG_GO(exec->backend->init(exec));
     *out = exec;
     exec = NULL;
@@ -46,6 +80,8 @@ void swg_exec_free(swg_exec **exec)
         e->backend->deinit(e);
     for (size_t i = 0; i < e->n_values; i++)
         swg_free(e->values[i].data);
+    swg_free(e->state);
+    swg_free(e->state_gates);
     swg_kvcache_deinit(&e->cache);
     swg_free(e);
     *exec = NULL;
@@ -56,7 +92,8 @@ static swg_status check_ids(const swg_exec *exec, const int32_t *ids, size_t n)
     const int64_t vocab = exec->model->hparams.vocab;
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= vocab)
-            return swg_error(SWG_CORRUPT, "token id %d at position %zu is outside the vocabulary of %lld",
+            return swg_error(SWG_CORRUPT,
+                             "token id %d at position %zu is outside the vocabulary of %lld",
                              ids[i], exec->position + i, (long long)vocab);
     if (n > exec->options.context - exec->position)
         return swg_error(SWG_LIMIT, "%zu tokens after %zu do not fit a context of %zu", n,
@@ -64,30 +101,65 @@ static swg_status check_ids(const swg_exec *exec, const int32_t *ids, size_t n)
     return SWG_OK;
 }
 
+/* One chunk through the architecture. */
+static swg_status forward_chunk(swg_exec *exec, const int32_t *ids, size_t n, size_t first_logits,
+                                float *logits)
+{
+    exec->ids = ids;
+    exec->n_tokens = n;
+    exec->n_rows = n;
+    exec->first_logits = first_logits;
+    exec->logits = logits;
+    exec->next_value = 0;
+    return exec->model->arch->forward(exec);
+}
+
 swg_status swg_exec_run(swg_exec *exec, const int32_t *ids, size_t n, size_t first_logits,
                         float *logits)
 {
+    SWG_TRY(swg_model_must_continue(exec->model, "running it token by token"));
     SWG_TRY(check_ids(exec, ids, n));
     const size_t start = exec->position;
+    exec->types = NULL;
+    exec->backend->begin_text(exec, start + n);
     for (size_t at = 0; at < n;) {
         const size_t left = n - at;
-        exec->ids = ids + at;
-        exec->n_tokens = left < exec->options.chunk ? left : exec->options.chunk;
+        const size_t count = left < exec->options.chunk ? left : exec->options.chunk;
         const size_t skipped = first_logits > at ? first_logits - at : 0;
-        exec->first_logits = skipped < exec->n_tokens ? skipped : exec->n_tokens;
-        exec->logits = logits;
-        exec->next_value = 0;
-        const swg_status status = exec->model->arch->forward(exec);
+        const size_t first = skipped < count ? skipped : count;
+        const swg_status status = forward_chunk(exec, ids + at, count, first, logits);
         if (status != SWG_OK) {
             exec->position = start;
             return status;
         }
         if (logits)
-            logits += (exec->n_tokens - exec->first_logits) * (size_t)exec->model->hparams.vocab;
-        exec->position += exec->n_tokens;
-        at += exec->n_tokens;
+            logits += (count - first) * (size_t)exec->model->hparams.n_outputs;
+        exec->position += count;
+        at += count;
     }
     return SWG_OK;
+}
+
+static swg_status check_types(const swg_exec *exec, const int32_t *types, size_t n)
+{
+    const int64_t known = exec->model->hparams.n_token_types;
+    for (size_t i = 0; i < n; i++)
+        if (types[i] < 0 || types[i] >= known)
+            return swg_error(SWG_CORRUPT, "token type %d at position %zu; the model has %lld types",
+                             types[i], i, (long long)known);
+    return SWG_OK;
+}
+
+swg_status swg_exec_encode(swg_exec *exec, const int32_t *ids, const int32_t *types, size_t n,
+                           float *logits)
+{
+    if (!exec->model->hparams.is_encoder)
+        return swg_error(SWG_UNSUPPORTED, "architecture %s is no encoder", exec->model->arch->name);
+    SWG_TRY(check_ids(exec, ids, n));
+    if (types)
+        SWG_TRY(check_types(exec, types, n));
+    exec->types = types;
+    return forward_chunk(exec, ids, n, 0, logits);
 }
 
 size_t swg_exec_position(const swg_exec *exec)
@@ -103,11 +175,19 @@ size_t swg_exec_context(const swg_exec *exec)
 void swg_exec_reset(swg_exec *exec)
 {
     exec->position = 0;
+    const size_t elems = (size_t)exec->model->hparams.n_layers * 2 * exec->widest;
+    if (elems)
+        memset(exec->state, 0, elems * sizeof *exec->state);
 }
 
 const swg_hparams *swg_exec_hparams(const swg_exec *exec)
 {
     return &exec->model->hparams;
+}
+
+bool swg_has(const swg_exec *exec, swg_role role)
+{
+    return swg_model_weight(exec->model, role, 0) != NULL;
 }
 
 swg_status swg_scratch(swg_exec *exec, size_t columns, swg_value *out)
@@ -127,14 +207,24 @@ swg_status swg_scratch(swg_exec *exec, size_t columns, swg_value *out)
     return SWG_OK;
 }
 
-void swg_embed(swg_exec *exec, swg_role role, swg_value x)
+void swg_embed(swg_exec *exec, swg_role role, swg_index index, swg_value x)
 {
-    exec->backend->embed(exec, swg_model_weight(exec->model, role, 0), x);
+    exec->backend->embed(exec, swg_model_weight(exec->model, role, 0), index, false, x);
+}
+
+void swg_embed_add(swg_exec *exec, swg_role role, swg_index index, swg_value x)
+{
+    exec->backend->embed(exec, swg_model_weight(exec->model, role, 0), index, true, x);
 }
 
 void swg_rmsnorm(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_value y)
 {
-    exec->backend->rmsnorm(exec, swg_model_weight(exec->model, role, layer), exec->n_tokens, x, y);
+    exec->backend->rmsnorm(exec, swg_model_weight(exec->model, role, layer), x, y);
+}
+
+void swg_layernorm(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_value y)
+{
+    exec->backend->layernorm(exec, swg_model_weight(exec->model, role, layer), x, y);
 }
 
 void swg_linears(swg_exec *exec, size_t layer, swg_value x, size_t count, const swg_role *roles,
@@ -143,7 +233,7 @@ void swg_linears(swg_exec *exec, size_t layer, swg_value x, size_t count, const 
     const swg_weight *weights[SWG_MAX_JOINT_LINEARS];
     for (size_t i = 0; i < count; i++)
         weights[i] = swg_model_weight(exec->model, roles[i], layer);
-    exec->backend->linears(exec, exec->n_tokens, x, count, weights, y);
+    exec->backend->linears(exec, x, count, weights, y);
 }
 
 void swg_linear(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_value y)
@@ -156,9 +246,27 @@ void swg_rope(swg_exec *exec, swg_value x)
     exec->backend->rope(exec, x);
 }
 
-void swg_attend(swg_exec *exec, size_t layer, swg_value q, swg_value k, swg_value v, swg_value y)
+void swg_attend(swg_exec *exec, size_t layer, size_t window, swg_value q, swg_value k, swg_value v,
+                swg_value y)
 {
-    exec->backend->attend(exec, layer, q, k, v, y);
+    exec->backend->attend(exec, layer % exec->cache.n_layers, window, q, k, v, y);
+}
+
+void swg_recur(swg_exec *exec, swg_cell cell, swg_role role, size_t layer, swg_value gates,
+               swg_value y)
+{
+    const size_t units = y.columns, n_rows = exec->n_rows;
+    float *h = exec->state + 2 * layer * exec->widest, *c = h + exec->widest;
+    const swg_value state = {.data = h, .columns = units};
+    const swg_value from_state = {.data = exec->state_gates, .columns = gates.columns};
+    exec->n_rows = 1; /* the product with the state is one row's */
+    for (size_t t = 0; t < n_rows; t++) {
+        swg_linear(exec, role, layer, state, from_state);
+        exec->backend->cell(exec, cell, units, gates.data + t * gates.columns, from_state.data, h,
+                            c);
+        memcpy(y.data + t * units, h, units * sizeof *h);
+    }
+    exec->n_rows = n_rows;
 }
 
 void swg_silu_mul(swg_exec *exec, swg_value gate, swg_value up)
@@ -166,22 +274,31 @@ void swg_silu_mul(swg_exec *exec, swg_value gate, swg_value up)
     exec->backend->silu_mul(exec, gate, up);
 }
 
+void swg_activate(swg_exec *exec, swg_activation activation, swg_value x)
+{
+    exec->backend->activate(exec, activation, x);
+}
+
 void swg_add(swg_exec *exec, swg_value x, swg_value y)
 {
     exec->backend->add(exec, x, y);
 }
 
-swg_status swg_output(swg_exec *exec, swg_role norm, swg_role head, swg_value x)
+void swg_add_vector(swg_exec *exec, swg_role role, size_t layer, swg_value x)
 {
-    const size_t wanted = exec->n_tokens - exec->first_logits;
-    if (wanted == 0)
-        return SWG_OK;
-    swg_value normed;
-    SWG_TRY(swg_scratch(exec, x.columns, &normed));
-    const swg_weight *weight = swg_model_weight(exec->model, head, 0);
-    const swg_value from = {.data = x.data + exec->first_logits * x.columns, .columns = x.columns};
-    const swg_value logits = {.data = exec->logits, .columns = weight->n};
-    exec->backend->rmsnorm(exec, swg_model_weight(exec->model, norm, 0), wanted, from, normed);
-    exec->backend->linears(exec, wanted, normed, 1, &weight, &logits);
-    return SWG_OK;
+    exec->backend->add_vector(exec, swg_model_weight(exec->model, role, layer), x);
+}
+
+bool swg_keep_outputs(swg_exec *exec, swg_value *x)
+{
+    const bool is_one = exec->model->hparams.one_output;
+    const size_t first = is_one ? 0 : exec->first_logits;
+    exec->n_rows = is_one ? 1 : exec->n_tokens - first;
+    x->data += first * x->columns;
+    return exec->n_rows > 0;
+}
+
+swg_value swg_logits(const swg_exec *exec)
+{
+    return (swg_value){.data = exec->logits, .columns = (size_t)exec->model->hparams.n_outputs};
 }

@@ -1,11 +1,14 @@
 /* Hyper-parameters from config.json: architecture by "model_type", fields by its table of rows.
  * Every value is checked for kind and range here, once. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "formats/json.h"
 #include "runtime/arch/arch.h"
 #include "runtime/model.h"
+
+enum { KEY_BYTES = 128 };
 
 static const swg_arch *find_arch(const char *model_type)
 {
@@ -16,29 +19,132 @@ static const swg_arch *find_arch(const char *model_type)
     return NULL;
 }
 
-/* The value of an integer row: a number, or for token ids also the first of a list. */
-static bool read_integer(const swg_hparam_row *row, const swg_json *value, double *out)
+static bool is_none(const swg_json *value)
 {
-    if (row->kind == SWG_HPARAM_TOKEN && swg_json_kind_of(value) == SWG_JSON_ARRAY)
-        value = swg_json_first(value);
-    int64_t number;
-    if (!swg_json_as_int(value, &number))
-        return false;
-    *out = (double)number;
-    return true;
+    return !value || swg_json_kind_of(value) == SWG_JSON_NULL;
 }
 
-static bool read_value(const swg_hparam_row *row, const swg_json *value, double *out)
+/* --- Keys ------------------------------------------------------------------------------------- */
+
+/* Cut the next piece of `list`, up to `separator`, into `out`; returns where to go on, or NULL. */
+static const char *next_piece(const char *list, char separator, char out[KEY_BYTES])
 {
-    if (row->kind == SWG_HPARAM_DOUBLE)
-        return swg_json_as_double(value, out);
-    if (row->kind != SWG_HPARAM_BOOL)
-        return read_integer(row, value, out);
+    const size_t length = strcspn(list, (const char[]){separator, '\0'});
+    snprintf(out, KEY_BYTES, "%.*s", (int)length, list);
+    return list[length] ? list + length + 1 : NULL;
+}
+
+/* The member that dots lead to, or NULL. */
+static const swg_json *follow(const swg_json *root, const char *path)
+{
+    char name[KEY_BYTES];
+    for (const char *rest = path; rest && root;) {
+        rest = next_piece(rest, '.', name);
+        root = swg_json_get(root, name);
+    }
+    return root;
+}
+
+/* The first of the keys that has a value, its name in `found`; a key that is null counts when none
+ * has (then the last key is named). */
+static const swg_json *look_up(const swg_json *root, const char *keys, char found[KEY_BYTES])
+{
+    const swg_json *null = NULL;
+    for (const char *rest = keys; rest;) {
+        rest = next_piece(rest, '|', found);
+        const swg_json *value = follow(root, found);
+        if (!is_none(value))
+            return value;
+        null = value ? value : null;
+    }
+    return null;
+}
+
+/* --- Values ----------------------------------------------------------------------------------- */
+
+/* Which of "a|b,c" is `text`: 0, 1, 1; -1 for none. */
+static int word_number(const char *words, const char *text)
+{
+    char group[4 * KEY_BYTES], word[KEY_BYTES];
+    int number = 0;
+    for (const char *rest = words; rest; number++) {
+        const size_t length = strcspn(rest, "|");
+        snprintf(group, sizeof group, "%.*s", (int)length, rest);
+        rest = rest[length] ? rest + length + 1 : NULL;
+        for (const char *left = group; left;) {
+            left = next_piece(left, ',', word);
+            if (*word && strcmp(word, text) == 0)
+                return number;
+        }
+    }
+    return -1;
+}
+
+static swg_status unknown_word(const char *key, const char *text, const char *words)
+{
+    char list[512];
+    size_t length = 0;
+    for (const char *at = words + (*words == '|'); *at && length + 3 < sizeof list; at++) {
+        list[length++] = *at == '|' ? ',' : *at;
+        if (*at == '|' || *at == ',')
+            list[length++] = ' ';
+    }
+    list[length] = '\0';
+    return swg_error(SWG_UNSUPPORTED, "config.json: \"%s\" is %.80s; supported is %s", key, text,
+                     list);
+}
+
+static swg_status wrong_kind(const char *key, const swg_json *value)
+{
+    return swg_error(SWG_CORRUPT, "config.json: \"%s\" is a %s of the wrong kind", key,
+                     swg_json_kind_name(swg_json_kind_of(value)));
+}
+
+static const swg_json *first_of_list(const swg_json *value)
+{
+    return swg_json_kind_of(value) == SWG_JSON_ARRAY ? swg_json_first(value) : value;
+}
+
+/* A number that stands for the value; kinds that fill more than one number are not here. */
+static swg_status read_number(const swg_hparam_row *row, const char *key, const swg_json *value,
+                              double *out)
+{
     bool flag;
-    if (!swg_json_as_bool(value, &flag))
-        return false;
-    *out = flag;
-    return true;
+    int64_t integer;
+    const char *text;
+    switch (row->kind) {
+    case SWG_HPARAM_DOUBLE:
+        return swg_json_as_double(value, out) ? SWG_OK : wrong_kind(key, value);
+    case SWG_HPARAM_BOOL:
+        if (!swg_json_as_bool(value, &flag))
+            return wrong_kind(key, value);
+        *out = flag;
+        return SWG_OK;
+    case SWG_HPARAM_MEMBERS:
+        if (swg_json_kind_of(value) != SWG_JSON_OBJECT)
+            return wrong_kind(key, value);
+        *out = (double)swg_json_count(value);
+        return SWG_OK;
+    case SWG_HPARAM_WORD:
+        if (!swg_json_as_string(first_of_list(value), &text))
+            return wrong_kind(key, value);
+        *out = word_number(row->words, text);
+        return *out >= 0 ? SWG_OK : unknown_word(key, text, row->words);
+    default:
+        if (!swg_json_as_int(row->kind == SWG_HPARAM_TOKEN ? first_of_list(value) : value,
+                             &integer))
+            return wrong_kind(key, value);
+        *out = (double)integer;
+        return SWG_OK;
+    }
+}
+
+static swg_status check_range(const swg_hparam_row *row, const char *key, double number)
+{
+    if (row->kind == SWG_HPARAM_WORD || (number >= row->min && number <= row->max))
+        return SWG_OK;
+    return swg_error(SWG_CORRUPT, "config.json: \"%s\" is %.17g; %.17g to %.17g is possible", key,
+                     number, row->min, row->max);
 }
 
 static void store(const swg_hparam_row *row, double number, swg_hparams *out)
@@ -52,37 +158,92 @@ static void store(const swg_hparam_row *row, double number, swg_hparams *out)
         *(int64_t *)field = (int64_t)number;
 }
 
+static swg_status read_layers(const swg_hparam_row *row, const char *key, const swg_json *value,
+                              swg_layer_set *out)
+{
+    if (swg_json_kind_of(value) != SWG_JSON_ARRAY || swg_json_count(value) > SWG_MAX_LAYERS)
+        return wrong_kind(key, value);
+    const int last = word_number(row->words, strrchr(row->words, '|') + 1);
+    for (const swg_json *item = swg_json_first(value); item; item = swg_json_next(item)) {
+        const char *text;
+        if (!swg_json_as_string(item, &text))
+            return wrong_kind(key, item);
+        const int number = word_number(row->words, text);
+        if (number < 0)
+            return unknown_word(key, text, row->words);
+        if (number == last)
+            out->bits[out->count / 64] |= (uint64_t)1 << out->count % 64;
+        out->count++;
+    }
+    return SWG_OK;
+}
+
+/* One number for all layers (n_layers is known: its row comes first) or a list of them. */
+static swg_status read_units(const swg_hparam_row *row, const char *key, const swg_json *value,
+                             int64_t *units, int64_t n_layers)
+{
+    const bool is_list = swg_json_kind_of(value) == SWG_JSON_ARRAY;
+    const int64_t count = is_list ? (int64_t)swg_json_count(value) : n_layers;
+    if (count > SWG_MAX_RECURRENT_LAYERS)
+        return wrong_kind(key, value);
+    const swg_json *item = is_list ? swg_json_first(value) : value;
+    for (int64_t i = 0; i < count; i++) {
+        if (!swg_json_as_int(item, &units[i]))
+            return wrong_kind(key, item);
+        SWG_TRY(check_range(row, key, (double)units[i]));
+        item = is_list ? swg_json_next(item) : item;
+    }
+    return SWG_OK;
+}
+
 static swg_status read_row(const swg_json *root, const swg_hparam_row *row, swg_hparams *out)
 {
-    const swg_json *value = swg_json_get(root, row->key);
+    char key[KEY_BYTES];
+    const swg_json *value = look_up(root, row->key, key);
     double number = row->fallback;
-    if (!value || swg_json_kind_of(value) == SWG_JSON_NULL) {
+    if (is_none(value)) {
         if (!row->has_default)
-            return swg_error(SWG_CORRUPT, "config.json: \"%s\" is missing", row->key);
-    } else {
-        if (!read_value(row, value, &number))
-            return swg_error(SWG_CORRUPT, "config.json: \"%s\" is a %s of the wrong kind", row->key,
-                             swg_json_kind_name(swg_json_kind_of(value)));
-        if (!(number >= row->min && number <= row->max))
-            return swg_error(SWG_CORRUPT, "config.json: \"%s\" is %.17g; %.17g to %.17g is possible",
-                             row->key, number, row->min, row->max);
+            return swg_error(SWG_CORRUPT, "config.json: \"%s\" is missing", key);
+        if (row->kind == SWG_HPARAM_LAYERS)
+            return SWG_OK;
+        if (row->kind == SWG_HPARAM_INT_OR_NONE && value)
+            number = 0;
+        store(row, number, out);
+        return SWG_OK;
     }
+    if (row->kind == SWG_HPARAM_LAYERS)
+        return read_layers(row, key, value, (void *)((char *)out + row->offset));
+    if (row->kind == SWG_HPARAM_UNITS)
+        return read_units(row, key, value, (void *)((char *)out + row->offset), out->n_layers);
+    SWG_TRY(read_number(row, key, value, &number));
+    SWG_TRY(check_range(row, key, number));
     store(row, number, out);
     return SWG_OK;
 }
 
+/* --- Demands ---------------------------------------------------------------------------------- */
+
 static swg_status check_demand(const swg_json *root, const swg_demand_row *demand)
 {
-    const swg_json *value = swg_json_get(root, demand->key);
-    if (!value || swg_json_kind_of(value) == SWG_JSON_NULL)
+    const swg_json *value = follow(root, demand->key);
+    if (is_none(value))
         return SWG_OK;
-    const char *text = NULL;
-    const bool is_string = swg_json_as_string(value, &text);
-    if (demand->value && is_string && strcmp(text, demand->value) == 0)
+    char text[KEY_BYTES];
+    const char *string;
+    double number;
+    bool flag;
+    if (swg_json_as_string(value, &string))
+        snprintf(text, sizeof text, "%s", string);
+    else if (swg_json_as_bool(value, &flag))
+        snprintf(text, sizeof text, "%s", flag ? "true" : "false");
+    else if (swg_json_as_double(value, &number))
+        snprintf(text, sizeof text, "%.17g", number);
+    else
+        snprintf(text, sizeof text, "%s", swg_json_kind_name(swg_json_kind_of(value)));
+    if (strcmp(text, demand->value) == 0)
         return SWG_OK;
-    return swg_error(SWG_UNSUPPORTED, "config.json: \"%s\" is %s; only %s is supported", demand->key,
-                     is_string ? text : swg_json_kind_name(swg_json_kind_of(value)),
-                     demand->value ? demand->value : "null");
+    return swg_error(SWG_UNSUPPORTED, "config.json: \"%s\" is %s; only %s is supported",
+                     demand->key, text, demand->value);
 }
 
 static swg_status read_fields(const swg_json *root, const swg_arch **arch, swg_hparams *out)
@@ -98,7 +259,9 @@ static swg_status read_fields(const swg_json *root, const swg_arch **arch, swg_h
         SWG_TRY(read_row(root, &(*arch)->hparams[i], out));
     for (const swg_demand_row *demand = (*arch)->demands; demand->key; demand++)
         SWG_TRY(check_demand(root, demand));
-    return (*arch)->check(out);
+    SWG_TRY((*arch)->check(out));
+    out->n_outputs = out->n_labels ? out->n_labels : out->vocab;
+    return SWG_OK;
 }
 
 swg_status swg_hparams_read(const char *config, size_t length, const swg_arch **arch,
@@ -115,4 +278,10 @@ swg_status swg_hparams_read(const char *config, size_t length, const swg_arch **
     *arch = found;
     *out = hparams;
     return SWG_OK;
+}
+
+size_t swg_hparams_window(const swg_hparams *h, size_t layer)
+{
+    const bool has_window = h->uses_window && h->window_layers.bits[layer / 64] >> layer % 64 & 1;
+    return has_window ? (size_t)h->window : 0;
 }

@@ -4,8 +4,46 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "formats/json.h"
 #include "runtime/base/numeric.h"
 #include "runtime/model_build.h"
+
+/* The label of class `index`: id2label's member of that key. */
+static swg_status copy_label(swg_model *model, const swg_json *map, size_t index, const char **out)
+{
+    char key[32];
+    const char *text;
+    snprintf(key, sizeof key, "%zu", index);
+    if (!swg_json_as_string(swg_json_get(map, key), &text))
+        return swg_error(SWG_CORRUPT,
+                         "config.json: \"id2label\" has %zu members, but none with the key \"%s\" "
+                         "and a string",
+                         swg_json_count(map), key);
+    *out = swg_arena_strndup(&model->small, text, strlen(text));
+    return *out ? SWG_OK : SWG_NO_MEMORY;
+}
+
+static swg_status read_labels(swg_model *model, const char *config, size_t length)
+{
+    swg_status status = SWG_OK;
+    swg_json_doc *doc = NULL;
+    const size_t count = (size_t)model->hparams.n_labels;
+    if (count == 0)
+        return SWG_OK;
+    SWG_GO(swg_json_parse(config, length, "config.json", &doc));
+    const swg_json *map = swg_json_get(swg_json_root(doc), "id2label");
+    if (!map || swg_json_kind_of(map) != SWG_JSON_OBJECT)
+        goto done;
+    const char **labels = swg_arena_calloc(&model->small, count, sizeof *labels);
+    if (!labels)
+        SWG_GO(SWG_NO_MEMORY);
+    for (size_t i = 0; i < count; i++)
+        SWG_GO(copy_label(model, map, i, &labels[i]));
+    model->labels = labels;
+done:
+    swg_json_free(&doc);
+    return status;
+}
 
 swg_status swg_model_begin(const char *config, size_t length, swg_model **out)
 {
@@ -13,10 +51,12 @@ swg_status swg_model_begin(const char *config, size_t length, swg_model **out)
     swg_model *model = NULL;
     SWG_GO(SWG_NEW(model, 1));
     SWG_GO(swg_hparams_read(config, length, &model->arch, &model->hparams));
-    model->weights = swg_arena_calloc(
-        &model->small, (size_t)SWG_ROLE_COUNT * (size_t)model->hparams.n_layers, sizeof(swg_weight));
+    model->weights =
+        swg_arena_calloc(&model->small, (size_t)SWG_ROLE_COUNT * (size_t)model->hparams.n_layers,
+                         sizeof(swg_weight));
     if (!model->weights)
         SWG_GO(SWG_NO_MEMORY);
+    SWG_GO(read_labels(model, config, length));
     *out = model;
     model = NULL;
 done:
@@ -35,8 +75,10 @@ void swg_model_free(swg_model **model)
     *model = NULL;
 }
 
-size_t swg_dim_size(const swg_hparams *h, swg_dim dim)
+size_t swg_dim_size(const swg_hparams *h, swg_dim dim, size_t layer)
 {
+    const bool is_recurrent = h->units[0] > 0;
+    const size_t units = is_recurrent ? (size_t)h->units[layer] : 0;
     switch (dim) {
     case SWG_DIM_ONE:
         return 1;
@@ -50,8 +92,36 @@ size_t swg_dim_size(const swg_hparams *h, swg_dim dim)
         return (size_t)(h->n_heads * h->head_dim);
     case SWG_DIM_KV:
         return (size_t)(h->n_kv_heads * h->head_dim);
+    case SWG_DIM_HEAD:
+        return (size_t)h->head_dim;
+    case SWG_DIM_POSITIONS:
+        return (size_t)h->max_positions;
+    case SWG_DIM_TOKEN_TYPES:
+        return (size_t)h->n_token_types;
+    case SWG_DIM_LABELS:
+        return (size_t)h->n_labels;
+    case SWG_DIM_UNITS:
+        return units;
+    case SWG_DIM_GATES:
+        return units * (h->cell == SWG_CELL_LSTM ? 4 : 3);
+    case SWG_DIM_BELOW:
+        return layer == 0 ? (size_t)h->d_model : (size_t)h->units[layer - 1];
+    case SWG_DIM_LAST_UNITS:
+        return (size_t)h->units[h->n_layers - 1];
     }
     return 0;
+}
+
+bool swg_tensor_row_applies(const swg_model *model, const swg_tensor_row *row)
+{
+    return row->tasks == 0 || (row->tasks >> model->hparams.task & 1);
+}
+
+bool swg_tensor_row_has_bias(const swg_model *model, const swg_tensor_row *row)
+{
+    return (row->flags & SWG_BIAS_MUST) ||
+           ((row->flags & SWG_BIAS_ATTENTION) && model->hparams.attention_bias) ||
+           ((row->flags & SWG_BIAS_MLP) && model->hparams.mlp_bias);
 }
 
 swg_weight *swg_model_slot(swg_model *model, swg_role role, size_t layer)
@@ -61,7 +131,8 @@ swg_weight *swg_model_slot(swg_model *model, swg_role role, size_t layer)
 
 const swg_weight *swg_model_weight(const swg_model *model, swg_role role, size_t layer)
 {
-    const swg_weight *weight = &model->weights[(size_t)role * (size_t)model->hparams.n_layers + layer];
+    const swg_weight *weight =
+        &model->weights[(size_t)role * (size_t)model->hparams.n_layers + layer];
     if (weight->n > 0)
         return weight;
     const swg_weight *embedding =
@@ -84,14 +155,23 @@ size_t swg_tensor_row_layers(const swg_model *model, const swg_tensor_row *row)
     return is_per_layer(row->role) ? (size_t)model->hparams.n_layers : 1;
 }
 
-void swg_tensor_row_name(const char *pattern, size_t layer, char out[SWG_TENSOR_NAME_BYTES])
+const char *swg_tensor_row_name(const char *pattern, const char *prefix, size_t layer,
+                                char out[SWG_TENSOR_NAME_BYTES])
 {
-    const char *mark = strstr(pattern, "{L}");
-    if (mark)
-        snprintf(out, SWG_TENSOR_NAME_BYTES, "%.*s%zu%s", (int)(mark - pattern), pattern, layer,
-                 mark + strlen("{L}"));
-    else
-        snprintf(out, SWG_TENSOR_NAME_BYTES, "%s", pattern);
+    size_t length = 0;
+    const char *at = pattern;
+    while (*at && *at != '|' && length + 1 < SWG_TENSOR_NAME_BYTES) {
+        const size_t room = SWG_TENSOR_NAME_BYTES - length;
+        if (strncmp(at, "{P}", 3) == 0)
+            length += (size_t)snprintf(out + length, room, "%s", prefix);
+        else if (strncmp(at, "{L}", 3) == 0)
+            length += (size_t)snprintf(out + length, room, "%zu", layer);
+        else
+            out[length++] = *at;
+        at += *at == '{' ? 3 : 1;
+    }
+    out[length < SWG_TENSOR_NAME_BYTES ? length : SWG_TENSOR_NAME_BYTES - 1] = '\0';
+    return *at == '|' ? at + 1 : NULL;
 }
 
 static bool is_float(swg_dtype dtype)
@@ -99,36 +179,45 @@ static bool is_float(swg_dtype dtype)
     return dtype == SWG_F32 || dtype == SWG_F16 || dtype == SWG_BF16;
 }
 
+/* Sizes of a quantized matrix; longer groups could overflow the kernels' 32-bit sums. */
+static swg_status declare_packed(swg_weight *weight)
+{
+    const size_t longest = (size_t)1 << 16;
+    const size_t group = swg_scheme_group_length(weight->scheme, weight->k);
+    if (group > longest)
+        return swg_error(SWG_UNSUPPORTED, "a quantization group of %zu columns is longer than %zu",
+                         group, longest);
+    weight->packed = swg_packed_layout(weight->scheme, weight->n, weight->k);
+    weight->bytes = swg_packed_bytes(&weight->packed);
+    return SWG_OK;
+}
+
 swg_status swg_model_declare(swg_model *model, const swg_tensor_row *row, size_t layer,
                              swg_scheme scheme)
 {
     swg_weight *weight = swg_model_slot(model, row->role, layer);
-    const size_t n = swg_dim_size(&model->hparams, row->n);
-    const size_t k = swg_dim_size(&model->hparams, row->k);
+    const size_t n = swg_dim_size(&model->hparams, row->n, layer);
+    const size_t k = swg_dim_size(&model->hparams, row->k, layer);
     if (!is_float(scheme.dtype))
         return swg_error(SWG_UNSUPPORTED, "weights of type %s cannot be computed with",
                          swg_dtype_name(scheme.dtype));
-    model->n_parameters += (uint64_t)n * k;
-    if (row->k == SWG_DIM_ONE) { /* a vector: kept as F32 */
-        float *values = swg_arena_calloc(&model->small, n, sizeof *values);
-        if (!values)
-            return SWG_NO_MEMORY;
-        *weight = (swg_weight){.scheme = swg_scheme_plain(SWG_F32), .n = n, .k = 1,
-                               .plain = values, .bytes = n * sizeof *values};
-        return SWG_OK;
-    }
     *weight = (swg_weight){.scheme = scheme, .n = n, .k = k};
-    if (swg_scheme_is_quantized(scheme)) {
-        /* Longer groups could overflow the kernels' 32-bit sums. */
-        const size_t longest = (size_t)1 << 16;
-        if (swg_scheme_group_length(scheme, k) > longest)
-            return swg_error(SWG_UNSUPPORTED, "a quantization group of %zu columns is longer than %zu",
-                             swg_scheme_group_length(scheme, k), longest);
-        weight->packed = swg_packed_layout(scheme, n, k);
-        weight->bytes = swg_packed_bytes(&weight->packed);
-    } else {
-        weight->bytes = n * k * swg_dtype_bits(scheme.dtype) / 8;
+    model->n_parameters += (uint64_t)n * k;
+    if (swg_tensor_row_has_bias(model, row)) {
+        weight->bias = swg_arena_calloc(&model->small, n, sizeof *weight->bias);
+        if (!weight->bias)
+            return SWG_NO_MEMORY;
+        model->n_parameters += n;
     }
+    if (row->k == SWG_DIM_ONE) { /* a vector: kept as F32 */
+        weight->scheme = swg_scheme_plain(SWG_F32);
+        weight->plain = swg_arena_calloc(&model->small, n, sizeof(float));
+        weight->bytes = n * sizeof(float);
+        return weight->plain ? SWG_OK : SWG_NO_MEMORY;
+    }
+    if (swg_scheme_is_quantized(scheme))
+        return declare_packed(weight);
+    weight->bytes = n * k * swg_dtype_bits(scheme.dtype) / 8;
     return SWG_OK;
 }
 
@@ -148,7 +237,8 @@ static size_t place_matrices(swg_model *model, uint8_t *memory)
         for (size_t layer = 0; layer < layers; layer++) {
             for (size_t i = row; i < end; i++) {
                 swg_weight *weight = swg_model_slot(model, arch->tensors[i].role, layer);
-                if (weight->n == 0 || arch->tensors[i].k == SWG_DIM_ONE)
+                if (weight->n == 0 || arch->tensors[i].k == SWG_DIM_ONE ||
+                    !swg_tensor_row_applies(model, &arch->tensors[i]))
                     continue;
                 if (memory && swg_scheme_is_quantized(weight->scheme))
                     weight->packed.panels = memory + offset;
@@ -174,7 +264,9 @@ static uint64_t sum_over_products(const swg_model *model, bool in_bytes)
 {
     uint64_t sum = 0;
     for (int role = 0; role < SWG_ROLE_COUNT; role++) {
-        if (role == SWG_ROLE_EMBEDDING) /* a look-up; tied, it is counted as the head */
+        /* Look-ups; a tied embedding is counted as the head. */
+        if (role == SWG_ROLE_EMBEDDING || role == SWG_ROLE_POSITION_EMBEDDING ||
+            role == SWG_ROLE_TYPE_EMBEDDING)
             continue;
         const size_t layers = is_per_layer((swg_role)role) ? (size_t)model->hparams.n_layers : 1;
         for (size_t layer = 0; layer < layers; layer++) {
@@ -209,4 +301,14 @@ void swg_weight_row(const swg_weight *weight, const swg_kernels *kernels, size_t
         kernels->f16_to_f32((const uint16_t *)weight->plain + first, weight->k, out);
     else
         kernels->bf16_to_f32((const uint16_t *)weight->plain + first, weight->k, out);
+}
+
+swg_status swg_model_must_continue(const swg_model *model, const char *what)
+{
+    if (!model->hparams.is_encoder)
+        return SWG_OK;
+    return swg_error(SWG_UNSUPPORTED,
+                     "architecture %s is an encoder: it reads whole texts and predicts no next "
+                     "token, so there is no %s",
+                     model->arch->name, what);
 }

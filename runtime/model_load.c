@@ -2,6 +2,7 @@
  * tensors, both ways, then read blocks of rows in parallel - decompressing, checking and repacking
  * each block while it is in cache. */
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -13,7 +14,7 @@ typedef struct load_block {
     size_t plane;
     swg_plane_kind kind;
     swg_weight *weight;
-    uint64_t row_begin, n_rows;
+    uint64_t source_row, row_begin, n_rows; /* in the tensor, in the weight */
     size_t bytes;
 } load_block;
 
@@ -22,7 +23,8 @@ typedef struct loader {
     swg_model *model;
     const swg_kernels *kernels;
     const swg_progress *progress;
-    bool *is_used; /* [source tensors] */
+    const char *prefix; /* what "{P}" stands for in this checkpoint */
+    bool *is_used;      /* [source tensors] */
     load_block *blocks;
     size_t n_blocks, blocks_capacity;
     uint8_t **scratch; /* [threads], each of the largest block's bytes */
@@ -40,77 +42,135 @@ static double seconds_now(void)
 static swg_status check_shape(const swg_tensor_desc *desc, size_t n, size_t k, bool is_vector)
 {
     const uint32_t rank = is_vector ? 1 : 2;
-    const bool matches = desc->rank == rank && desc->shape[0] == n &&
-                         (is_vector || desc->shape[1] == k);
+    const bool matches =
+        desc->rank == rank && desc->shape[0] == n && (is_vector || desc->shape[1] == k);
     if (matches)
         return SWG_OK;
-    return swg_error(SWG_CORRUPT,
-                     "tensor %s has shape [%llu, %llu] (rank %u); the configuration means [%zu, %zu]",
-                     desc->name, (unsigned long long)(desc->rank ? desc->shape[0] : 0),
-                     (unsigned long long)(desc->rank > 1 ? desc->shape[1] : 1), desc->rank, n, k);
+    return swg_error(
+        SWG_CORRUPT,
+        "tensor %s has shape [%llu, %llu] (rank %u); the configuration means [%zu, %zu]",
+        desc->name, (unsigned long long)(desc->rank ? desc->shape[0] : 0),
+        (unsigned long long)(desc->rank > 1 ? desc->shape[1] : 1), desc->rank, n, k);
 }
 
-/* Read a small tensor of one dimension as floats. */
-static swg_status read_vector(loader *l, size_t tensor, size_t n, float *out)
+/* The tensor of a row and layer under the first of its names that is there, and that name (of a
+ * missing tensor: its first name). SIZE_MAX when there is none. */
+static size_t find_tensor(const loader *l, const swg_tensor_row *row, size_t layer,
+                          char name[SWG_TENSOR_NAME_BYTES])
+{
+    for (const char *pattern = row->pattern; pattern;) {
+        pattern = swg_tensor_row_name(pattern, l->prefix, layer, name);
+        const size_t tensor = swg_source_find(l->source, name);
+        if (tensor != SIZE_MAX)
+            return tensor;
+    }
+    swg_tensor_row_name(row->pattern, l->prefix, layer, name);
+    return SIZE_MAX;
+}
+
+static size_t parts_of(const swg_tensor_row *row)
+{
+    return row->parts ? row->parts : 1;
+}
+
+/* Read the row's part of a small tensor of one dimension as n floats. */
+static swg_status read_vector(loader *l, const swg_tensor_row *row, size_t tensor, size_t n,
+                              float *out)
 {
     const swg_tensor_desc *desc = swg_source_tensor(l->source, tensor);
-    SWG_TRY(check_shape(desc, n, 1, true));
-    SWG_TRY(swg_source_read_f32(l->source, tensor, 0, 1, out));
+    const size_t parts = parts_of(row);
+    SWG_TRY(check_shape(desc, n * parts, 1, true));
     l->is_used[tensor] = true;
-    l->model->load_bytes += swg_tensor_bytes(desc);
-    return SWG_OK;
+    l->model->load_bytes += swg_tensor_bytes(desc) / parts;
+    if (parts == 1)
+        return swg_source_read_f32(l->source, tensor, 0, 1, out);
+    float *whole;
+    SWG_TRY(SWG_NEW_UNINIT(whole, n * parts));
+    const swg_status status = swg_source_read_f32(l->source, tensor, 0, 1, whole);
+    if (status == SWG_OK)
+        memcpy(out, whole + row->part * n, n * sizeof *out);
+    swg_free(whole);
+    return status;
 }
 
-static swg_status load_bias(loader *l, const char *weight_name, swg_weight *weight)
+/* "a.weight" -> "a.bias", "a.weight_ih_l0" -> "a.bias_ih_l0", "a.gamma" -> "a.beta". */
+static void bias_name(const char *weight_name, char out[SWG_TENSOR_NAME_BYTES])
 {
-    char name[SWG_TENSOR_NAME_BYTES + 8];
-    const char *suffix = strrchr(weight_name, '.');
-    const size_t stem = suffix ? (size_t)(suffix - weight_name) : strlen(weight_name);
-    memcpy(name, weight_name, stem);
-    memcpy(name + stem, ".bias", sizeof ".bias");
+    const char *dot = strrchr(weight_name, '.');
+    const char *last = dot ? dot + 1 : weight_name;
+    const bool is_gamma = strcmp(last, "gamma") == 0;
+    const size_t word = strlen(is_gamma ? "gamma" : "weight");
+    snprintf(out, SWG_TENSOR_NAME_BYTES, "%.*s%s%s", (int)(last - weight_name), weight_name,
+             is_gamma ? "beta" : "bias", strlen(last) > word ? last + word : "");
+}
+
+static swg_status load_bias(loader *l, const swg_tensor_row *row, const char *weight_name,
+                            swg_weight *weight)
+{
+    char name[SWG_TENSOR_NAME_BYTES];
+    bias_name(weight_name, name);
     const size_t tensor = swg_source_find(l->source, name);
     if (tensor == SIZE_MAX)
-        return SWG_OK;
-    float *bias = swg_arena_calloc(&l->model->small, weight->n, sizeof *bias);
-    if (!bias)
-        return SWG_NO_MEMORY;
-    weight->bias = bias;
-    l->model->n_parameters += weight->n;
-    return read_vector(l, tensor, weight->n, bias);
+        return weight->bias
+                   ? swg_error(SWG_CORRUPT, "%s has no tensor %s", swg_source_path(l->source), name)
+                   : SWG_OK;
+    if (!weight->bias) {
+        weight->bias = swg_arena_calloc(&l->model->small, weight->n, sizeof *weight->bias);
+        if (!weight->bias)
+            return SWG_NO_MEMORY;
+        l->model->n_parameters += weight->n;
+    }
+    return read_vector(l, row, tensor, weight->n, (float *)weight->bias);
+}
+
+static swg_status missing(const loader *l, const swg_tensor_row *row, const char *name)
+{
+    const bool may_lack = (row->flags & SWG_TENSOR_OPTIONAL) ||
+                          ((row->flags & SWG_TENSOR_TIED) && l->model->hparams.tied_head);
+    return may_lack
+               ? SWG_OK
+               : swg_error(SWG_CORRUPT, "%s has no tensor %s", swg_source_path(l->source), name);
 }
 
 /* Find and declare one weight; vectors are read at once. */
 static swg_status match_weight(loader *l, const swg_tensor_row *row, size_t layer)
 {
     char name[SWG_TENSOR_NAME_BYTES];
-    swg_tensor_row_name(row->pattern, layer, name);
-    const size_t tensor = swg_source_find(l->source, name);
+    const size_t tensor = find_tensor(l, row, layer, name);
     const swg_hparams *h = &l->model->hparams;
-    if (tensor == SIZE_MAX) {
-        const bool may_lack =
-            (row->flags & SWG_TENSOR_OPTIONAL) || ((row->flags & SWG_TENSOR_TIED) && h->tied_head);
-        return may_lack ? SWG_OK
-                        : swg_error(SWG_CORRUPT, "%s has no tensor %s",
-                                    swg_source_path(l->source), name);
-    }
-    if ((row->flags & SWG_TENSOR_TIED) && h->tied_head) {
-        /* Some checkpoints spell the tied head out; the embedding is what counts. */
-        l->is_used[tensor] = true;
-        return SWG_OK;
-    }
+    if (tensor == SIZE_MAX)
+        return missing(l, row, name);
+    l->is_used[tensor] = true;
+    if ((row->flags & SWG_TENSOR_TIED) && h->tied_head)
+        return SWG_OK; /* some checkpoints spell the tied head out; the embedding is what counts */
     const swg_tensor_desc *desc = swg_source_tensor(l->source, tensor);
     const bool is_vector = row->k == SWG_DIM_ONE;
-    SWG_TRY(check_shape(desc, swg_dim_size(h, row->n), swg_dim_size(h, row->k), is_vector));
+    SWG_TRY(check_shape(desc, swg_dim_size(h, row->n, layer) * parts_of(row),
+                        swg_dim_size(h, row->k, layer), is_vector));
     const swg_status status = swg_model_declare(l->model, row, layer, desc->scheme);
     if (status != SWG_OK)
         return swg_error_context(status, "tensor %s", name);
-    l->is_used[tensor] = true;
     swg_weight *weight = swg_model_slot(l->model, row->role, layer);
     if (is_vector)
-        return read_vector(l, tensor, weight->n, (float *)weight->plain);
-    if (row->flags & SWG_TENSOR_MAY_BIAS)
-        SWG_TRY(load_bias(l, name, weight));
+        SWG_TRY(read_vector(l, row, tensor, weight->n, (float *)weight->plain));
+    if (weight->bias || (row->flags & SWG_BIAS_MAY))
+        SWG_TRY(load_bias(l, row, name, weight));
     return SWG_OK;
+}
+
+/* The prefix with which the first row's tensor is there; the first prefix when there is none. */
+static const char *choose_prefix(const loader *l)
+{
+    const swg_arch *arch = l->model->arch;
+    if (!arch->prefixes)
+        return "";
+    for (const char *const *prefix = arch->prefixes; *prefix; prefix++) {
+        char name[SWG_TENSOR_NAME_BYTES];
+        swg_tensor_row_name(arch->tensors[0].pattern, *prefix, 0, name);
+        if (swg_source_find(l->source, name) != SIZE_MAX)
+            return *prefix;
+    }
+    return arch->prefixes[0];
 }
 
 static swg_status refuse_unused(loader *l)
@@ -119,7 +179,7 @@ static swg_status refuse_unused(loader *l)
     for (const char *const *pattern = arch->ignored; *pattern; pattern++)
         for (int64_t layer = 0; layer < l->model->hparams.n_layers; layer++) {
             char name[SWG_TENSOR_NAME_BYTES];
-            swg_tensor_row_name(*pattern, (size_t)layer, name);
+            swg_tensor_row_name(*pattern, l->prefix, (size_t)layer, name);
             const size_t tensor = swg_source_find(l->source, name);
             if (tensor != SIZE_MAX)
                 l->is_used[tensor] = true;
@@ -133,33 +193,56 @@ static swg_status refuse_unused(loader *l)
     return SWG_OK;
 }
 
-/* Cut one matrix into blocks of whole panels. */
+/* Cut one plane of a matrix into blocks of whole panels. */
+static swg_status add_plane(loader *l, swg_weight *weight, const swg_plane *plane, load_block block)
+{
+    const uint64_t best = swg_source_rows_per_read(l->source, block.tensor, block.plane);
+    const uint64_t step = swg_round_up(best ? best : 1, SWG_PANEL_ROWS);
+    const uint64_t first_row = block.source_row;
+    block.weight = weight;
+    block.kind = plane->kind;
+    for (uint64_t at = 0; at < weight->n; at += step) {
+        SWG_TRY(swg_reserve((void **)&l->blocks, &l->blocks_capacity, l->n_blocks + 1,
+                            sizeof *l->blocks));
+        block.row_begin = at;
+        block.source_row = first_row + at;
+        block.n_rows = weight->n - at < step ? weight->n - at : step;
+        block.bytes = (size_t)(block.n_rows * plane->row_bytes);
+        l->blocks[l->n_blocks++] = block;
+        l->model->load_bytes += block.bytes;
+        if (block.bytes > l->scratch_bytes)
+            l->scratch_bytes = block.bytes;
+    }
+    return SWG_OK;
+}
+
 static swg_status add_blocks(loader *l, const swg_tensor_row *row, size_t layer)
 {
     char name[SWG_TENSOR_NAME_BYTES];
-    swg_tensor_row_name(row->pattern, layer, name);
     swg_weight *weight = swg_model_slot(l->model, row->role, layer);
     if (weight->n == 0 || row->k == SWG_DIM_ONE)
         return SWG_OK;
-    const size_t tensor = swg_source_find(l->source, name);
+    const size_t tensor = find_tensor(l, row, layer, name);
     swg_plane planes[SWG_MAX_PLANES];
     const size_t n_planes = swg_tensor_planes(swg_source_tensor(l->source, tensor), planes);
-    for (size_t p = 0; p < n_planes; p++) {
-        const uint64_t best = swg_source_rows_per_read(l->source, tensor, p);
-        const uint64_t step = swg_round_up(best ? best : 1, SWG_PANEL_ROWS);
-        for (uint64_t at = 0; at < planes[p].rows; at += step) {
-            SWG_TRY(swg_reserve((void **)&l->blocks, &l->blocks_capacity, l->n_blocks + 1,
-                                sizeof *l->blocks));
-            const uint64_t left = planes[p].rows - at;
-            const uint64_t n_rows = left < step ? left : step;
-            const load_block block = {.tensor = tensor, .plane = p, .kind = planes[p].kind,
-                                      .weight = weight, .row_begin = at, .n_rows = n_rows,
-                                      .bytes = (size_t)(n_rows * planes[p].row_bytes)};
-            l->blocks[l->n_blocks++] = block;
-            l->model->load_bytes += block.bytes;
-            if (block.bytes > l->scratch_bytes)
-                l->scratch_bytes = block.bytes;
-        }
+    for (size_t p = 0; p < n_planes; p++)
+        SWG_TRY(add_plane(
+            l, weight, &planes[p],
+            (load_block){.tensor = tensor, .plane = p, .source_row = row->part * weight->n}));
+    return SWG_OK;
+}
+
+/* Visit the rows that this model has, layer by layer. */
+static swg_status for_each_row(loader *l,
+                               swg_status (*visit)(loader *, const swg_tensor_row *, size_t))
+{
+    const swg_arch *arch = l->model->arch;
+    for (size_t i = 0; i < arch->n_tensors; i++) {
+        const swg_tensor_row *row = &arch->tensors[i];
+        if (!swg_tensor_row_applies(l->model, row))
+            continue;
+        for (size_t layer = 0; layer < swg_tensor_row_layers(l->model, row); layer++)
+            SWG_TRY(visit(l, row, layer));
     }
     return SWG_OK;
 }
@@ -171,9 +254,10 @@ static swg_status load_one(void *context, size_t index)
     const swg_packed *packed = &block->weight->packed;
     void *target = l->scratch[swg_pool_thread_index()];
     if (block->kind == SWG_PLANE_VALUES)
-        target = (uint8_t *)block->weight->plain + block->row_begin * (block->bytes / block->n_rows);
-    SWG_TRY(swg_source_read(l->source, block->tensor, block->plane, block->row_begin, block->n_rows,
-                            target));
+        target =
+            (uint8_t *)block->weight->plain + block->row_begin * (block->bytes / block->n_rows);
+    SWG_TRY(swg_source_read(l->source, block->tensor, block->plane, block->source_row,
+                            block->n_rows, target));
     const size_t row = (size_t)block->row_begin, n_rows = (size_t)block->n_rows;
     if (block->kind == SWG_PLANE_CODES)
         l->kernels->pack_codes(packed, row, n_rows, target);
@@ -189,10 +273,7 @@ static swg_status load_one(void *context, size_t index)
 
 static swg_status load_matrices(loader *l, swg_pool *pool)
 {
-    const swg_arch *arch = l->model->arch;
-    for (size_t i = 0; i < arch->n_tensors; i++)
-        for (size_t layer = 0; layer < swg_tensor_row_layers(l->model, &arch->tensors[i]); layer++)
-            SWG_TRY(add_blocks(l, &arch->tensors[i], layer));
+    SWG_TRY(for_each_row(l, add_blocks));
     const size_t n_threads = swg_pool_threads(pool);
     SWG_TRY(SWG_NEW(l->scratch, n_threads));
     for (size_t t = 0; t < n_threads; t++)
@@ -202,10 +283,8 @@ static swg_status load_matrices(loader *l, swg_pool *pool)
 
 static swg_status load_all(loader *l, swg_pool *pool)
 {
-    const swg_arch *arch = l->model->arch;
-    for (size_t i = 0; i < arch->n_tensors; i++)
-        for (size_t layer = 0; layer < swg_tensor_row_layers(l->model, &arch->tensors[i]); layer++)
-            SWG_TRY(match_weight(l, &arch->tensors[i], layer));
+    l->prefix = choose_prefix(l);
+    SWG_TRY(for_each_row(l, match_weight));
     SWG_TRY(refuse_unused(l));
     SWG_TRY(swg_model_allocate(l->model));
     return load_matrices(l, pool);

@@ -26,8 +26,7 @@ static void fill_scales(const swg_packed *w, uint8_t *panel)
 {
     /* Uniform codes have a standard deviation of 2^bits / sqrt(12); the sum over k inputs of equal
      * size grows by sqrt(k). */
-    const float scale =
-        sqrtf(12.0f / (float)w->k) / (float)(1u << w->scheme.bits);
+    const float scale = sqrtf(12.0f / (float)w->k) / (float)(1u << w->scheme.bits);
     for (size_t i = 0; i < w->n_groups * SWG_PANEL_ROWS; i++)
         swg_float_store(w->scheme.dtype, panel + w->scales_offset, i, scale);
     if (w->scheme.asymmetric)
@@ -80,7 +79,7 @@ swg_status swg_model_random(const char *config, size_t length, swg_scheme scheme
     const swg_arch *arch = model->arch;
     for (size_t i = 0; i < arch->n_tensors; i++) {
         const swg_tensor_row *row = &arch->tensors[i];
-        if ((row->flags & SWG_TENSOR_OPTIONAL) ||
+        if (!swg_tensor_row_applies(model, row) || (row->flags & SWG_TENSOR_OPTIONAL) ||
             ((row->flags & SWG_TENSOR_TIED) && model->hparams.tied_head))
             continue;
         for (size_t layer = 0; layer < swg_tensor_row_layers(model, row); layer++)
@@ -90,7 +89,7 @@ swg_status swg_model_random(const char *config, size_t length, swg_scheme scheme
     for (size_t i = 0; i < arch->n_tensors; i++)
         for (size_t layer = 0; layer < swg_tensor_row_layers(model, &arch->tensors[i]); layer++) {
             swg_weight *weight = swg_model_slot(model, arch->tensors[i].role, layer);
-            if (weight->n > 0)
+            if (weight->n > 0 && swg_tensor_row_applies(model, &arch->tensors[i]))
                 SWG_GO(fill_weight(weight, seed + (i << 40) + (layer << 28), pool));
         }
     *out = model;

@@ -17,4 +17,10 @@ const swg_kernels swg_table__avx2 = {
     .rope_interleaved = swg_rope_interleaved__avx2,
     .silu_mul = swg_silu_mul__avx2,
     .attention = swg_attention__avx2,
+    .layernorm = swg_layernorm__avx2,
+    .gelu = swg_gelu__avx2,
+    .gelu_tanh = swg_gelu_tanh__avx2,
+    .tanh = swg_tanh__avx2,
+    .lstm_cell = swg_lstm_cell__avx2,
+    .gru_cell = swg_gru_cell__avx2,
 };

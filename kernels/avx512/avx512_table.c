@@ -17,4 +17,10 @@ const swg_kernels swg_table__avx512 = {
     .rope_interleaved = swg_rope_interleaved__avx512,
     .silu_mul = swg_silu_mul__avx512,
     .attention = swg_attention__avx512,
+    .layernorm = swg_layernorm__avx512,
+    .gelu = swg_gelu__avx512,
+    .gelu_tanh = swg_gelu_tanh__avx512,
+    .tanh = swg_tanh__avx512,
+    .lstm_cell = swg_lstm_cell__avx512,
+    .gru_cell = swg_gru_cell__avx512,
 };

@@ -1,5 +1,11 @@
 /* What describes an architecture: hyper-parameter rows, tensor rows and one forward function. An
- * architecture is one file here plus one row in archs.def; nobody else asks which one it is. */
+ * architecture is one file here plus one row in archs.def; nobody else asks which one it is. What
+ * others need to know is a property in swg_hparams (is_encoder, window, n_outputs, ...), set by a
+ * row or by `check`.
+ *
+ * Weights are [n_out, k_in] without exception. Checkpoints whose ecosystem stores some of them
+ * [in, out] (GPT-2's Conv1D) are turned by the readers and writers of those files
+ * (formats/conv1d.h), so that no row here, no quantizer and no container knows of it. */
 #ifndef SWG_RUNTIME_ARCH_ARCH_H
 #define SWG_RUNTIME_ARCH_ARCH_H
 
@@ -11,13 +17,20 @@
 
 typedef enum swg_hparam_kind {
     SWG_HPARAM_INT,
+    SWG_HPARAM_INT_OR_NONE, /* null stands for 0, not for the default */
     SWG_HPARAM_DOUBLE,
     SWG_HPARAM_BOOL,
-    SWG_HPARAM_TOKEN /* a token id; a list stands for its first; negative = none */
+    SWG_HPARAM_TOKEN,   /* a token id; a list stands for its first; negative = none */
+    SWG_HPARAM_WORD,    /* one of `words`; the field gets its number */
+    SWG_HPARAM_MEMBERS, /* an object; the field gets how many members it has */
+    SWG_HPARAM_LAYERS,  /* a list of `words`, one a layer: a swg_layer_set of those that are the
+                           last word */
+    SWG_HPARAM_UNITS    /* a number for all recurrent layers or a list, one a layer */
 } swg_hparam_kind;
 
 /* One configuration key. A key that is absent or null takes the default; without a default it is
- * required. */
+ * required. `key` may be several, tried in order: "rope_parameters.rope_theta|rope_theta"; dots
+ * lead into objects. A list stands for its first element where WORD asks for a string. */
 typedef struct swg_hparam_row {
     const char *key;
     swg_hparam_kind kind;
@@ -25,12 +38,40 @@ typedef struct swg_hparam_row {
     double min, max;
     bool has_default;
     double fallback;
+    const char *words; /* "a|b,c|d": b and c both are number 1 */
 } swg_hparam_row;
 
-/* A key that, when present, must have this value: what the forward function takes for granted. */
+#define SWG_HPARAM(kind_, key_, field_, min_, max_)                                                \
+    {                                                                                              \
+        .key = key_, .kind = SWG_HPARAM_##kind_, .offset = offsetof(swg_hparams, field_),          \
+        .min = min_, .max = max_                                                                   \
+    }
+#define SWG_HPARAM_OR(kind_, key_, field_, min_, max_, fallback_)                                  \
+    {                                                                                              \
+        .key = key_, .kind = SWG_HPARAM_##kind_, .offset = offsetof(swg_hparams, field_),          \
+        .min = min_, .max = max_, .has_default = true, .fallback = fallback_                       \
+    }
+#define SWG_HPARAM_WORDS(key_, field_, words_)                                                     \
+    {                                                                                              \
+        .key = key_, .kind = SWG_HPARAM_WORD, .offset = offsetof(swg_hparams, field_),             \
+        .words = words_                                                                            \
+    }
+#define SWG_HPARAM_WORDS_OR(key_, field_, words_, fallback_)                                       \
+    {                                                                                              \
+        .key = key_, .kind = SWG_HPARAM_WORD, .offset = offsetof(swg_hparams, field_),             \
+        .words = words_, .has_default = true, .fallback = fallback_                                \
+    }
+#define SWG_HPARAM_LAYERS_OR_NONE(key_, field_, words_)                                            \
+    {                                                                                              \
+        .key = key_, .kind = SWG_HPARAM_LAYERS, .offset = offsetof(swg_hparams, field_),           \
+        .words = words_, .has_default = true                                                       \
+    }
+
+/* A key that, when present, must have this value: what the forward function takes for granted.
+ * `key` as above; the value is a string's text, "true", "false" or a number. */
 typedef struct swg_demand_row {
     const char *key;
-    const char *value; /* a string, or NULL for JSON null */
+    const char *value;
 } swg_demand_row;
 
 /* Sizes that a tensor's shape is made of. */
@@ -40,22 +81,55 @@ typedef enum swg_dim {
     SWG_DIM_D_FF,
     SWG_DIM_VOCAB,
     SWG_DIM_QUERY, /* n_heads * head_dim */
-    SWG_DIM_KV     /* n_kv_heads * head_dim */
+    SWG_DIM_KV,    /* n_kv_heads * head_dim */
+    SWG_DIM_HEAD,  /* head_dim */
+    SWG_DIM_POSITIONS,
+    SWG_DIM_TOKEN_TYPES,
+    SWG_DIM_LABELS,
+    SWG_DIM_UNITS,     /* of the recurrent layer */
+    SWG_DIM_GATES,     /* units times the gates of the cell: 4 (LSTM) or 3 (GRU) */
+    SWG_DIM_BELOW,     /* what the recurrent layer reads: d_model or the units of the last one */
+    SWG_DIM_LAST_UNITS /* units of the last recurrent layer */
 } swg_dim;
 
 enum {
-    SWG_TENSOR_OPTIONAL = 1,  /* may be absent */
-    SWG_TENSOR_TIED = 2,      /* absent = the embedding serves */
-    SWG_TENSOR_MAY_BIAS = 4,  /* "X.weight" may come with a vector "X.bias" of its rows */
-    SWG_TENSOR_PLAIN_ONLY = 8 /* never quantized: vectors */
+    SWG_TENSOR_OPTIONAL = 1, /* may be absent */
+    SWG_TENSOR_TIED = 2,     /* absent = the embedding serves */
+    /* "X.weight" comes with a vector "X.bias" of its rows ("weight_ih" with "bias_ih", "gamma" with
+     * "beta"): it may, it must, it must when the configuration says so and must not otherwise. */
+    SWG_BIAS_MAY = 4,
+    SWG_BIAS_MUST = 8,
+    SWG_BIAS_ATTENTION = 16, /* hparams.attention_bias */
+    SWG_BIAS_MLP = 32        /* hparams.mlp_bias */
 };
 
+/* One weight. `pattern` is its name in the checkpoint, where "{L}" stands for the layer and "{P}"
+ * for the checkpoint's prefix; "a|b" are names tried in order. */
 typedef struct swg_tensor_row {
     swg_role role;
-    const char *pattern; /* name in the checkpoint; "{L}" stands for the layer */
-    swg_dim n, k;        /* shape [n, k], or [n] when k is SWG_DIM_ONE */
+    const char *pattern;
+    swg_dim n, k; /* shape [n, k], or [n] when k is SWG_DIM_ONE */
     unsigned flags;
+    unsigned part, parts; /* rows [part * n, (part + 1) * n) of a tensor (and bias) of parts * n
+                             rows; parts 0 = all of it */
+    unsigned tasks;       /* bits 1 << swg_task of the models that have it; 0 = all */
 } swg_tensor_row;
+
+#define SWG_ROW(role_, pattern_, n_, k_, flags_)                                                   \
+    {                                                                                              \
+        .role = SWG_ROLE_##role_, .pattern = pattern_, .n = SWG_DIM_##n_, .k = SWG_DIM_##k_,       \
+        .flags = flags_                                                                            \
+    }
+#define SWG_ROW_PART(role_, pattern_, n_, k_, flags_, part_, parts_)                               \
+    {                                                                                              \
+        .role = SWG_ROLE_##role_, .pattern = pattern_, .n = SWG_DIM_##n_, .k = SWG_DIM_##k_,       \
+        .flags = flags_, .part = part_, .parts = parts_                                            \
+    }
+#define SWG_ROW_FOR(tasks_, role_, pattern_, n_, k_, flags_)                                       \
+    {                                                                                              \
+        .role = SWG_ROLE_##role_, .pattern = pattern_, .n = SWG_DIM_##n_, .k = SWG_DIM_##k_,       \
+        .flags = flags_, .tasks = tasks_                                                           \
+    }
 
 struct swg_arch {
     const char *name;
@@ -64,8 +138,10 @@ struct swg_arch {
     size_t n_hparams;
     const swg_tensor_row *tensors; /* in the order in which a token visits them */
     size_t n_tensors;
-    const char *const *ignored; /* patterns (as in tensor rows) of tensors that carry no weight,
-                                   NULL-terminated */
+    const char *const *prefixes;   /* what "{P}" may be: the first with which the first row's tensor
+                                      is   there; NULL-terminated, or NULL for none */
+    const char *const *ignored;    /* patterns of tensors that nothing here computes with,
+                                      NULL-terminated */
     const swg_demand_row *demands; /* ends with a NULL key */
     /* Derived fields and contradictions between fields. */
     swg_status (*check)(swg_hparams *hparams);

@@ -1,53 +1,80 @@
 /* The Llama family (Touvron et al. 2023): pre-norm transformer with RMS norm, rotary positions,
- * grouped-query attention and a SiLU-gated feed-forward network. Head tied or not; attention biases
- * where the checkpoint has them. Left out: RoPE scaling and sliding windows, which are refused. */
+ * grouped-query attention and a SiLU-gated feed-forward network. Llama, Mistral (sliding window),
+ * Qwen2 (biases of q, k, v; windows in upper layers) and Qwen3 (q and k normed per head) differ in
+ * their rows alone; one forward function reads them all. Left out: experts, and RoPE scalings other
+ * than linear, dynamic and llama3, which are refused. */
 #include "runtime/arch/arch.h"
 
-#define FIELD(name) offsetof(swg_hparams, name)
+#include "runtime/base/mem.h"
 
-static const swg_hparam_row hparam_rows[] = {
-    {"num_hidden_layers", SWG_HPARAM_INT, FIELD(n_layers), 1, 4096, false, 0},
-    {"hidden_size", SWG_HPARAM_INT, FIELD(d_model), 1, 1 << 20, false, 0},
-    {"intermediate_size", SWG_HPARAM_INT, FIELD(d_ff), 1, 1 << 22, false, 0},
-    {"vocab_size", SWG_HPARAM_INT, FIELD(vocab), 1, 1 << 24, false, 0},
-    {"num_attention_heads", SWG_HPARAM_INT, FIELD(n_heads), 1, 4096, false, 0},
-    {"num_key_value_heads", SWG_HPARAM_INT, FIELD(n_kv_heads), 1, 4096, true, 0},
-    {"head_dim", SWG_HPARAM_INT, FIELD(head_dim), 2, 4096, true, 0},
-    {"max_position_embeddings", SWG_HPARAM_INT, FIELD(max_positions), 1, 1 << 24, true, 2048},
-    {"rms_norm_eps", SWG_HPARAM_DOUBLE, FIELD(norm_eps), 0, 1, true, 1e-6},
-    {"rope_theta", SWG_HPARAM_DOUBLE, FIELD(rope_theta), 1, 1e12, true, 10000},
-    {"rope_interleaved", SWG_HPARAM_BOOL, FIELD(rope_interleaved), 0, 1, true, 0},
-    {"tie_word_embeddings", SWG_HPARAM_BOOL, FIELD(tied_head), 0, 1, true, 0},
-    {"bos_token_id", SWG_HPARAM_TOKEN, FIELD(bos_id), -1, 1 << 24, true, -1},
-    {"eos_token_id", SWG_HPARAM_TOKEN, FIELD(eos_id), -1, 1 << 24, true, -1},
+/* --- Hyper-parameters ------------------------------------------------------------------------- */
+
+/* Rotary keys have moved twice: rope_scaling.type, rope_scaling.rope_type, rope_parameters. */
+#define FAMILY_HPARAMS(default_positions)                                                          \
+    SWG_HPARAM(INT, "num_hidden_layers", n_layers, 1, SWG_MAX_LAYERS),                             \
+        SWG_HPARAM(INT, "hidden_size", d_model, 1, 1 << 20),                                       \
+        SWG_HPARAM(INT, "intermediate_size", d_ff, 1, 1 << 22),                                    \
+        SWG_HPARAM(INT, "vocab_size", vocab, 1, 1 << 24),                                          \
+        SWG_HPARAM(INT, "num_attention_heads", n_heads, 1, 4096),                                  \
+        SWG_HPARAM_OR(INT, "num_key_value_heads", n_kv_heads, 1, 4096, 0),                         \
+        SWG_HPARAM_OR(INT, "max_position_embeddings", max_positions, 1, 1 << 24,                   \
+                      default_positions),                                                          \
+        SWG_HPARAM_OR(DOUBLE, "rms_norm_eps", norm_eps, 0, 1, 1e-6),                               \
+        SWG_HPARAM_OR(DOUBLE, "rope_parameters.rope_theta|rope_theta", rope_theta, 1, 1e12,        \
+                      10000),                                                                      \
+        SWG_HPARAM_WORDS_OR("rope_parameters.rope_type|rope_scaling.rope_type|rope_scaling.type",  \
+                            rope_scaling, "default|linear|dynamic|llama3", 0),                     \
+        SWG_HPARAM_OR(DOUBLE, "rope_parameters.factor|rope_scaling.factor", rope_factor, 1, 1e6,   \
+                      0),                                                                          \
+        SWG_HPARAM_OR(DOUBLE, "rope_parameters.low_freq_factor|rope_scaling.low_freq_factor",      \
+                      rope_low_factor, 1e-6, 1e6, 0),                                              \
+        SWG_HPARAM_OR(DOUBLE, "rope_parameters.high_freq_factor|rope_scaling.high_freq_factor",    \
+                      rope_high_factor, 1e-6, 1e6, 0),                                             \
+        SWG_HPARAM_OR(INT,                                                                         \
+                      "rope_parameters.original_max_position_embeddings|"                          \
+                      "rope_scaling.original_max_position_embeddings",                             \
+                      rope_original_positions, 1, 1 << 24, 0),                                     \
+        SWG_HPARAM_OR(BOOL, "tie_word_embeddings", tied_head, 0, 1, 0),                            \
+        SWG_HPARAM_OR(TOKEN, "bos_token_id", bos_id, -1, 1 << 24, -1),                             \
+        SWG_HPARAM_OR(TOKEN, "eos_token_id", eos_id, -1, 1 << 24, -1)
+
+/* Qwen's window, off unless switched on, from one layer upwards or as a list says. */
+#define QWEN_WINDOW                                                                                \
+    SWG_HPARAM_OR(BOOL, "use_sliding_window", uses_window, 0, 1, 0),                               \
+        SWG_HPARAM_OR(INT_OR_NONE, "sliding_window", window, 0, 1 << 24, 4096),                    \
+        SWG_HPARAM_OR(INT, "max_window_layers", first_window_layer, 0, SWG_MAX_LAYERS, 28),        \
+        SWG_HPARAM_LAYERS_OR_NONE("layer_types", window_layers,                                    \
+                                  "full_attention|sliding_attention")
+
+static const swg_hparam_row llama_hparams[] = {
+    FAMILY_HPARAMS(2048),
+    SWG_HPARAM_OR(INT, "head_dim", head_dim, 2, 4096, 0),
+    SWG_HPARAM_OR(BOOL, "rope_interleaved", rope_interleaved, 0, 1, 0),
+    SWG_HPARAM_OR(BOOL, "attention_bias", attention_bias, 0, 1, 0),
+    SWG_HPARAM_OR(BOOL, "mlp_bias", mlp_bias, 0, 1, 0),
 };
 
-static const swg_tensor_row tensor_rows[] = {
-    {SWG_ROLE_EMBEDDING, "model.embed_tokens.weight", SWG_DIM_VOCAB, SWG_DIM_D_MODEL, 0},
-    {SWG_ROLE_ATTENTION_NORM, "model.layers.{L}.input_layernorm.weight", SWG_DIM_D_MODEL,
-     SWG_DIM_ONE, SWG_TENSOR_PLAIN_ONLY},
-    {SWG_ROLE_QUERY, "model.layers.{L}.self_attn.q_proj.weight", SWG_DIM_QUERY, SWG_DIM_D_MODEL,
-     SWG_TENSOR_MAY_BIAS},
-    {SWG_ROLE_KEY, "model.layers.{L}.self_attn.k_proj.weight", SWG_DIM_KV, SWG_DIM_D_MODEL,
-     SWG_TENSOR_MAY_BIAS},
-    {SWG_ROLE_VALUE, "model.layers.{L}.self_attn.v_proj.weight", SWG_DIM_KV, SWG_DIM_D_MODEL,
-     SWG_TENSOR_MAY_BIAS},
-    {SWG_ROLE_ATTENTION_OUTPUT, "model.layers.{L}.self_attn.o_proj.weight", SWG_DIM_D_MODEL,
-     SWG_DIM_QUERY, SWG_TENSOR_MAY_BIAS},
-    {SWG_ROLE_FFN_NORM, "model.layers.{L}.post_attention_layernorm.weight", SWG_DIM_D_MODEL,
-     SWG_DIM_ONE, SWG_TENSOR_PLAIN_ONLY},
-    {SWG_ROLE_FFN_GATE, "model.layers.{L}.mlp.gate_proj.weight", SWG_DIM_D_FF, SWG_DIM_D_MODEL,
-     SWG_TENSOR_MAY_BIAS},
-    {SWG_ROLE_FFN_UP, "model.layers.{L}.mlp.up_proj.weight", SWG_DIM_D_FF, SWG_DIM_D_MODEL,
-     SWG_TENSOR_MAY_BIAS},
-    {SWG_ROLE_FFN_DOWN, "model.layers.{L}.mlp.down_proj.weight", SWG_DIM_D_MODEL, SWG_DIM_D_FF,
-     SWG_TENSOR_MAY_BIAS},
-    {SWG_ROLE_OUTPUT_NORM, "model.norm.weight", SWG_DIM_D_MODEL, SWG_DIM_ONE,
-     SWG_TENSOR_PLAIN_ONLY},
-    {SWG_ROLE_HEAD, "lm_head.weight", SWG_DIM_VOCAB, SWG_DIM_D_MODEL, SWG_TENSOR_TIED},
+static const swg_hparam_row mistral_hparams[] = {
+    FAMILY_HPARAMS(131072),
+    SWG_HPARAM_OR(INT, "head_dim", head_dim, 2, 4096, 0),
+    SWG_HPARAM_OR(INT_OR_NONE, "sliding_window", window, 0, 1 << 24, 4096),
 };
 
-static swg_status check(swg_hparams *h)
+static const swg_hparam_row qwen2_hparams[] = {FAMILY_HPARAMS(32768), QWEN_WINDOW};
+
+static const swg_hparam_row qwen3_hparams[] = {
+    FAMILY_HPARAMS(32768),
+    SWG_HPARAM_OR(INT, "head_dim", head_dim, 2, 4096, 128),
+    SWG_HPARAM_OR(BOOL, "attention_bias", attention_bias, 0, 1, 0),
+    QWEN_WINDOW,
+};
+
+static const swg_demand_row demands[] = {{"hidden_act", "silu"},
+                                         {"partial_rotary_factor", "1"},
+                                         {"rope_parameters.partial_rotary_factor", "1"},
+                                         {NULL, NULL}};
+
+static swg_status check_heads(swg_hparams *h)
 {
     if (h->n_kv_heads == 0)
         h->n_kv_heads = h->n_heads;
@@ -70,12 +97,96 @@ static swg_status check(swg_hparams *h)
     return SWG_OK;
 }
 
+static swg_status check_rope(const swg_hparams *h)
+{
+    if (h->rope_scaling != SWG_ROPE_PLAIN && h->rope_factor == 0)
+        return swg_error(SWG_CORRUPT, "config.json: the RoPE scaling has no factor");
+    if (h->rope_scaling == SWG_ROPE_DYNAMIC && h->head_dim == 2)
+        return swg_error(SWG_CORRUPT, "config.json: dynamic RoPE scaling needs a head_dim above 2");
+    if (h->rope_scaling == SWG_ROPE_LLAMA3 &&
+        (h->rope_low_factor == 0 || h->rope_high_factor <= h->rope_low_factor ||
+         h->rope_original_positions == 0))
+        return swg_error(SWG_CORRUPT,
+                         "config.json: llama3 RoPE scaling needs original_max_position_embeddings "
+                         "and a high_freq_factor (%g) above the low_freq_factor (%g)",
+                         h->rope_high_factor, h->rope_low_factor);
+    return SWG_OK;
+}
+
+static swg_status check_family(swg_hparams *h)
+{
+    SWG_TRY(check_heads(h));
+    return check_rope(h);
+}
+
+/* Mistral: where there is a window, every layer has it. */
+static swg_status check_mistral(swg_hparams *h)
+{
+    h->uses_window = h->window > 0;
+    for (int64_t layer = 0; layer < h->n_layers; layer++)
+        h->window_layers.bits[layer / 64] |= (uint64_t)1 << layer % 64;
+    return check_family(h);
+}
+
+static swg_status check_qwen(swg_hparams *h)
+{
+    swg_layer_set *set = &h->window_layers;
+    if (set->count != 0 && set->count != h->n_layers)
+        return swg_error(SWG_CORRUPT, "config.json: %lld \"layer_types\" for %lld layers",
+                         (long long)set->count, (long long)h->n_layers);
+    for (int64_t layer = h->first_window_layer; set->count == 0 && layer < h->n_layers; layer++)
+        set->bits[layer / 64] |= (uint64_t)1 << layer % 64;
+    if (h->window == 0)
+        h->uses_window = false;
+    for (int64_t layer = 0; set->count != 0 && !h->uses_window && layer < h->n_layers; layer++)
+        if (set->bits[layer / 64] >> layer % 64 & 1)
+            return swg_error(
+                SWG_CORRUPT,
+                "config.json: layer %lld is of type sliding_attention, but there is no "
+                "sliding window (use_sliding_window, sliding_window)",
+                (long long)layer);
+    return check_family(h);
+}
+
+/* --- Tensors ---------------------------------------------------------------------------------- */
+
+#define FAMILY_TENSORS(qkv_bias, output_bias, mlp_bias)                                            \
+    SWG_ROW(EMBEDDING, "model.embed_tokens.weight", VOCAB, D_MODEL, 0),                            \
+        SWG_ROW(ATTENTION_NORM, "model.layers.{L}.input_layernorm.weight", D_MODEL, ONE, 0),       \
+        SWG_ROW(QUERY, "model.layers.{L}.self_attn.q_proj.weight", QUERY, D_MODEL, qkv_bias),      \
+        SWG_ROW(KEY, "model.layers.{L}.self_attn.k_proj.weight", KV, D_MODEL, qkv_bias),           \
+        SWG_ROW(VALUE, "model.layers.{L}.self_attn.v_proj.weight", KV, D_MODEL, qkv_bias),         \
+        SWG_ROW(ATTENTION_OUTPUT, "model.layers.{L}.self_attn.o_proj.weight", D_MODEL, QUERY,      \
+                output_bias),                                                                      \
+        SWG_ROW(FFN_NORM, "model.layers.{L}.post_attention_layernorm.weight", D_MODEL, ONE, 0),    \
+        SWG_ROW(FFN_GATE, "model.layers.{L}.mlp.gate_proj.weight", D_FF, D_MODEL, mlp_bias),       \
+        SWG_ROW(FFN_UP, "model.layers.{L}.mlp.up_proj.weight", D_FF, D_MODEL, mlp_bias),           \
+        SWG_ROW(FFN_DOWN, "model.layers.{L}.mlp.down_proj.weight", D_MODEL, D_FF, mlp_bias),       \
+        SWG_ROW(OUTPUT_NORM, "model.norm.weight", D_MODEL, ONE, 0),                                \
+        SWG_ROW(HEAD, "lm_head.weight", VOCAB, D_MODEL, SWG_TENSOR_TIED)
+
+static const swg_tensor_row llama_tensors[] = {
+    FAMILY_TENSORS(SWG_BIAS_ATTENTION, SWG_BIAS_ATTENTION, SWG_BIAS_MLP)};
+
+static const swg_tensor_row mistral_tensors[] = {FAMILY_TENSORS(0, 0, 0)};
+
+static const swg_tensor_row qwen2_tensors[] = {FAMILY_TENSORS(SWG_BIAS_MUST, 0, 0)};
+
+static const swg_tensor_row qwen3_tensors[] = {
+    FAMILY_TENSORS(SWG_BIAS_ATTENTION, SWG_BIAS_ATTENTION, 0),
+    SWG_ROW(QUERY_NORM, "model.layers.{L}.self_attn.q_norm.weight", HEAD, ONE, 0),
+    SWG_ROW(KEY_NORM, "model.layers.{L}.self_attn.k_norm.weight", HEAD, ONE, 0),
+};
+
+/* --- Forward ---------------------------------------------------------------------------------- */
+
 static swg_status forward(swg_exec *e)
 {
     const swg_hparams *h = swg_exec_hparams(e);
     const size_t d_model = (size_t)h->d_model, d_ff = (size_t)h->d_ff;
     const size_t d_query = (size_t)(h->n_heads * h->head_dim);
     const size_t d_kv = (size_t)(h->n_kv_heads * h->head_dim);
+    const bool norms_heads = swg_has(e, SWG_ROLE_QUERY_NORM);
     swg_value x, y, q, k, v, attended, gate, up;
     SWG_TRY(swg_scratch(e, d_model, &x));
     SWG_TRY(swg_scratch(e, d_model, &y));
@@ -86,16 +197,20 @@ static swg_status forward(swg_exec *e)
     SWG_TRY(swg_scratch(e, d_ff, &gate));
     SWG_TRY(swg_scratch(e, d_ff, &up));
 
-    swg_embed(e, SWG_ROLE_EMBEDDING, x);
+    swg_embed(e, SWG_ROLE_EMBEDDING, SWG_INDEX_TOKEN, x);
     for (size_t layer = 0; layer < (size_t)h->n_layers; layer++) {
-        /* x += O attention(rope(Q y), rope(K y), V y),  y = norm(x) */
+        /* x += O attention(rope(norm(Q y)), rope(norm(K y)), V y),  y = norm(x) */
         swg_rmsnorm(e, SWG_ROLE_ATTENTION_NORM, layer, x, y);
         swg_linears(e, layer, y, 3,
                     (const swg_role[]){SWG_ROLE_QUERY, SWG_ROLE_KEY, SWG_ROLE_VALUE},
                     (const swg_value[]){q, k, v});
+        if (norms_heads) {
+            swg_rmsnorm(e, SWG_ROLE_QUERY_NORM, layer, q, q);
+            swg_rmsnorm(e, SWG_ROLE_KEY_NORM, layer, k, k);
+        }
         swg_rope(e, q);
         swg_rope(e, k);
-        swg_attend(e, layer, q, k, v, attended);
+        swg_attend(e, layer, swg_hparams_window(h, layer), q, k, v, attended);
         swg_linear(e, SWG_ROLE_ATTENTION_OUTPUT, layer, attended, y);
         swg_add(e, x, y);
 
@@ -107,22 +222,32 @@ static swg_status forward(swg_exec *e)
         swg_linear(e, SWG_ROLE_FFN_DOWN, layer, gate, y);
         swg_add(e, x, y);
     }
-    return swg_output(e, SWG_ROLE_OUTPUT_NORM, SWG_ROLE_HEAD, x);
+    if (swg_keep_outputs(e, &x)) {
+        swg_rmsnorm(e, SWG_ROLE_OUTPUT_NORM, 0, x, y);
+        swg_linear(e, SWG_ROLE_HEAD, 0, y, swg_logits(e));
+    }
+    return SWG_OK;
 }
 
-static const char *const model_types[] = {"llama", NULL};
-static const char *const ignored[] = {"model.layers.{L}.self_attn.rotary_emb.inv_freq", NULL};
-static const swg_demand_row demands[] = {{"hidden_act", "silu"}, {"rope_scaling", NULL}, {NULL, NULL}};
+/* --- The members of the family ---------------------------------------------------------------- */
 
-const swg_arch swg_arch_llama = {
-    .name = "llama",
-    .model_types = model_types,
-    .hparams = hparam_rows,
-    .n_hparams = sizeof hparam_rows / sizeof hparam_rows[0],
-    .tensors = tensor_rows,
-    .n_tensors = sizeof tensor_rows / sizeof tensor_rows[0],
-    .ignored = ignored,
-    .demands = demands,
-    .check = check,
-    .forward = forward,
-};
+static const char *const ignored[] = {"model.layers.{L}.self_attn.rotary_emb.inv_freq", NULL};
+
+#define MEMBER(type, check_)                                                                       \
+    const swg_arch swg_arch_##type = {                                                             \
+        .name = #type,                                                                             \
+        .model_types = (const char *const[]){#type, NULL},                                         \
+        .hparams = type##_hparams,                                                                 \
+        .n_hparams = sizeof type##_hparams / sizeof type##_hparams[0],                             \
+        .tensors = type##_tensors,                                                                 \
+        .n_tensors = sizeof type##_tensors / sizeof type##_tensors[0],                             \
+        .ignored = ignored,                                                                        \
+        .demands = demands,                                                                        \
+        .check = check_,                                                                           \
+        .forward = forward,                                                                        \
+    }
+
+MEMBER(llama, check_family);
+MEMBER(mistral, check_mistral);
+MEMBER(qwen2, check_qwen);
+MEMBER(qwen3, check_qwen);

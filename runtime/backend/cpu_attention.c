@@ -10,6 +10,8 @@
 typedef struct attend_job {
     swg_exec *exec;
     size_t layer;
+    size_t window; /* 0 = unlimited */
+    bool sees_all; /* the whole text, not only what came before */
     swg_value q, k, v, y;
     size_t n_blocks, n_items;
     atomic_size_t next;
@@ -41,17 +43,19 @@ static void attend_item(const attend_job *job, size_t item)
     const size_t sharing = job->q.columns / head_dim / exec->cache.n_heads;
     const size_t kv_head = item / job->n_blocks;
     const size_t begin = item % job->n_blocks * SWG_ATTENTION_TOKENS;
-    const size_t end = begin + SWG_ATTENTION_TOKENS < exec->n_tokens
-                           ? begin + SWG_ATTENTION_TOKENS
-                           : exec->n_tokens;
+    const size_t end = begin + SWG_ATTENTION_TOKENS < exec->n_tokens ? begin + SWG_ATTENTION_TOKENS
+                                                                     : exec->n_tokens;
     size_t n = 0;
     for (size_t t = begin; t < end; t++)
         for (size_t s = 0; s < sharing; s++, n++) {
             const size_t at = (kv_head * sharing + s) * head_dim;
             scratch->q[n] = job->q.data + t * job->q.columns + at;
             scratch->out[n] = job->y.data + t * job->y.columns + at;
-            scratch->key_begin[n] = 0;
-            scratch->key_end[n] = (uint32_t)(exec->position + t + 1);
+            const size_t visible = exec->position + t + 1;
+            scratch->key_begin[n] =
+                (uint32_t)(job->window && visible > job->window ? visible - job->window : 0);
+            scratch->key_end[n] =
+                (uint32_t)(job->sees_all ? exec->position + exec->n_tokens : visible);
         }
     const swg_attention a = {
         .n_queries = n,
@@ -84,10 +88,17 @@ static void attend_work(void *context, size_t thread, size_t n_threads)
     }
 }
 
-void swg_cpu_attend(swg_exec *exec, size_t layer, swg_value q, swg_value k, swg_value v,
-                    swg_value y)
+void swg_cpu_attend(swg_exec *exec, size_t layer, size_t window, swg_value q, swg_value k,
+                    swg_value v, swg_value y)
 {
-    attend_job job = {.exec = exec, .layer = layer, .q = q, .k = k, .v = v, .y = y};
+    attend_job job = {.exec = exec,
+                      .layer = layer,
+                      .window = window,
+                      .q = q,
+                      .k = k,
+                      .v = v,
+                      .y = y,
+                      .sees_all = exec->model->hparams.is_encoder};
     job.n_blocks = swg_ceil_div(exec->n_tokens, SWG_ATTENTION_TOKENS);
     job.n_items = job.n_blocks * exec->cache.n_heads;
     atomic_init(&job.next, 0);

@@ -14,6 +14,9 @@
 /* Turns of this size read DRAM fastest (docs/performance.md). */
 enum { CHUNK_BYTES = 1024 * 1024 };
 
+/* Products of fewer multiply-adds are done before other threads have begun. */
+enum { SERIAL_PRODUCTS = 128 * 1024 };
+
 typedef struct linear_job {
     swg_exec *exec;
     size_t n_tokens;
@@ -23,6 +26,7 @@ typedef struct linear_job {
     const swg_value *y;
     size_t n_units;     /* panels, or tiles, of all weights together */
     size_t chunk_units; /* a turn */
+    swg_pool *pool;     /* NULL where one thread is faster */
 } linear_job;
 
 static size_t units_of(const swg_weight *weight, bool in_panels)
@@ -112,8 +116,8 @@ static void tile_range(const linear_job *job, size_t which, size_t begin, size_t
         const size_t row = tile * SWG_TILE_ROWS;
         const size_t n_rows = least(SWG_TILE_ROWS, weight->n - row);
         const float *rows = float_rows(job, weight, row, n_rows);
-        swg_sgemm_nt(job->n_tokens, n_rows, weight->k, job->x.data, job->x.columns, rows,
-                     weight->k, y.data + row, y.columns);
+        swg_sgemm_nt(job->n_tokens, n_rows, weight->k, job->x.data, job->x.columns, rows, weight->k,
+                     y.data + row, y.columns);
         add_bias(job, which, row, row + n_rows);
     }
 }
@@ -159,13 +163,15 @@ static void tiles_work(void *context, size_t thread, size_t n_threads)
  * and kernels that take two panels at a time get pairs. */
 static void choose_chunks(linear_job *job, bool in_panels)
 {
-    const size_t n_threads = swg_pool_threads(job->exec->pool);
-    size_t bytes = 0;
+    size_t bytes = 0, products = 0;
     job->n_units = 0;
     for (size_t i = 0; i < job->count; i++) {
         bytes += job->weights[i]->bytes;
+        products += job->n_tokens * job->weights[i]->n * job->weights[i]->k;
         job->n_units += units_of(job->weights[i], in_panels);
     }
+    job->pool = products < SERIAL_PRODUCTS ? NULL : job->exec->pool;
+    const size_t n_threads = swg_pool_threads(job->pool);
     const size_t turns = swg_ceil_div(swg_ceil_div(bytes, CHUNK_BYTES), n_threads);
     job->chunk_units = swg_ceil_div(job->n_units, (turns ? turns : 1) * n_threads);
     if (in_panels)
@@ -174,8 +180,7 @@ static void choose_chunks(linear_job *job, bool in_panels)
 
 static bool uses_panels(const swg_exec *exec, const swg_weight *weight)
 {
-    return swg_scheme_is_quantized(weight->scheme) &&
-           exec->options.activations == SWG_ACTIVATIONS_INT8;
+    return swg_scheme_is_quantized(weight->scheme) && exec->options.activations == SWG_ACT_INT8;
 }
 
 /* Whether two weights can be one job: computed the same way from the same quantized input. */
@@ -185,20 +190,24 @@ static bool may_join(const swg_exec *exec, const swg_weight *a, const swg_weight
            (!uses_panels(exec, a) || a->packed.group == b->packed.group);
 }
 
-void swg_cpu_linears(swg_exec *exec, size_t n_tokens, swg_value x, size_t count,
-                     const swg_weight *const *weights, const swg_value *y)
+void swg_cpu_linears(swg_exec *exec, swg_value x, size_t count, const swg_weight *const *weights,
+                     const swg_value *y)
 {
     for (size_t begin = 0; begin < count;) {
         size_t end = begin + 1;
         while (end < count && may_join(exec, weights[begin], weights[end]))
             end++;
-        linear_job job = {.exec = exec, .n_tokens = n_tokens, .x = x, .count = end - begin,
-                          .weights = weights + begin, .y = y + begin};
+        linear_job job = {.exec = exec,
+                          .n_tokens = exec->n_rows,
+                          .x = x,
+                          .count = end - begin,
+                          .weights = weights + begin,
+                          .y = y + begin};
         const bool in_panels = uses_panels(exec, weights[begin]);
         if (in_panels)
             quantize_input(&job);
         choose_chunks(&job, in_panels);
-        swg_pool_run(exec->pool, in_panels ? panels_work : tiles_work, &job);
+        swg_pool_run(job.pool, in_panels ? panels_work : tiles_work, &job);
         begin = end;
     }
 }

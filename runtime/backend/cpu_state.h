@@ -9,7 +9,7 @@ enum { SWG_ATTENTION_TOKENS = 16, SWG_TILE_ROWS = 128 };
 
 /* Scratch memory of one thread. */
 typedef struct swg_cpu_thread {
-    float *tile;   /* [SWG_TILE_ROWS][largest k]: dequantized weights */
+    float *tile;   /* [SWG_TILE_ROWS][largest k]: dequantized weights, rows looked up */
     float *scores; /* [8][context rounded up to 16] */
     const float **q;
     float **out;
@@ -20,7 +20,7 @@ typedef struct swg_cpu {
     const swg_kernels *kernels;
     swg_arena arena;
     swg_cpu_thread *threads; /* [pool threads] */
-    float *cosine, *sine;    /* [context][head_dim / 2] */
+    float *cosine, *sine;    /* [context][head_dim / 2], or NULL without rotary positions */
     swg_act act;             /* quantized input of the product under way */
 } swg_cpu;
 
@@ -30,12 +30,12 @@ static inline swg_cpu *swg_cpu_of(const swg_exec *exec)
 }
 
 /* The weight products (cpu_linear.c): see swg_backend.linears. */
-void swg_cpu_linears(swg_exec *exec, size_t n_tokens, swg_value x, size_t count,
-                     const swg_weight *const *weights, const swg_value *y);
+void swg_cpu_linears(swg_exec *exec, swg_value x, size_t count, const swg_weight *const *weights,
+                     const swg_value *y);
 
 /* Attention (cpu_attention.c): see swg_backend.attend. */
-void swg_cpu_attend(swg_exec *exec, size_t layer, swg_value q, swg_value k, swg_value v,
-                    swg_value y);
+void swg_cpu_attend(swg_exec *exec, size_t layer, size_t window, swg_value q, swg_value k,
+                    swg_value v, swg_value y);
 
 /* Run `rows(context, exec, begin, end)` over [0, n_rows), on the pool when `work` (a rough count of
  * elements) is worth starting it. */

@@ -39,9 +39,9 @@ swg_status swg_tokenizer_from_source(swg_source *source, swg_tokenizer **out);
 swg_status swg_tokenizer_from_files(const swg_file_view *files, size_t n_files, const char *config,
                                     swg_tokenizer **out);
 
-/* The same from a path: a folder that holds such files, or one of these files itself (then its name
- * does not matter if it is JSON: a .json file is read as tokenizer.json, any other file as
- * tokenizer.bin). Files beside a single file are not read. SWG_IO besides. */
+/* The same from a path: a folder that holds such files, or one of these files itself, told apart by
+ * content (swg_tokenizer_file_name), not by name. Files beside a single file are not read. SWG_IO
+ * besides. */
 swg_status swg_tokenizer_from_path(const char *path, swg_tokenizer **out);
 
 void swg_tokenizer_free(swg_tokenizer **tokenizer); /* NULL inside is accepted */
@@ -81,6 +81,10 @@ typedef struct swg_ids {
     size_t count, capacity;
 } swg_ids;
 void swg_ids_deinit(swg_ids *ids);
+
+/* Append the ids that `length` bytes of text list, separated by spaces, commas or line breaks;
+ * `what` names the text in messages. SWG_USAGE for anything else; then `out` is as it was. */
+swg_status swg_ids_parse(const char *text, size_t length, const char *what, swg_ids *out);
 
 typedef struct swg_encode_options {
     bool add_special;   /* default true: add what the file puts around a text (BOS, [CLS], ...) */

@@ -2,19 +2,6 @@
 #include "runtime/base/utf8.h"
 #include "runtime/text/tokenizer_parts.h"
 
-void swg_ids_deinit(swg_ids *ids)
-{
-    swg_free(ids->data);
-    *ids = (swg_ids){0};
-}
-
-swg_status swg_ids_push(swg_ids *ids, int32_t id)
-{
-    SWG_TRY(swg_reserve((void **)&ids->data, &ids->capacity, ids->count + 1, sizeof *ids->data));
-    ids->data[ids->count++] = id;
-    return SWG_OK;
-}
-
 swg_encode_options swg_encode_options_default(void)
 {
     return (swg_encode_options){.add_special = true, .parse_special = true};

@@ -73,7 +73,7 @@ refuse 2 "unmatched keep, whole name" 'nearest is model\.norm\.weight' "$model" 
 refuse 2 "unmatched bits-for" 'matches none of the 4 tensors' "$model" -o "$out" --bits-for 'zzz*=8'
 refuse 2 "bits-for without bits" 'PATTERN=N' "$model" -o "$out" --bits-for q_proj
 refuse 2 "bits-for with wrong bits" 'bits are 4, 8 or 16' "$model" -o "$out" --bits-for q_proj=5
-refuse 2 "bits for a vector" 'model\.norm\.weight cannot be quantized' "$model" -o "$out" \
+refuse 2 "bits for a vector" 'model\.norm\.weight matches no matrix' "$model" -o "$out" \
   --bits-for 'model.norm.weight=8'
 refuse 2 "wrong bits" '"5" is not one of' "$model" -o "$out" --bits 5
 refuse 2 "wrong group" '"48" is not one of' "$model" -o "$out" --group-size 48

@@ -485,6 +485,38 @@ START_TEST(extensions_are_kept_or_refused)
 }
 END_TEST
 
+START_TEST(metadata_that_lies)
+{
+    const char *path = swg_test_path("metadata.swg");
+    write_victim(path, false);
+    opened o = open_container(path);
+    size_t at = 0;
+    while (memcmp(o.directory + at, "note", 4) != 0)
+        at++;
+    o.directory[at] = 0xff;
+    save_container(&o, path);
+    ck_status_is(SWG_CORRUPT, sample_use(path, true));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "not UTF-8"));
+    close_container(&o);
+
+    sample s;
+    sample_init(&s);
+    s.metadata[2] = s.metadata[0];
+    ck_status_is(SWG_FAILED, sample_write(&s, path, &(swg_sink_options){.force = true}));
+    s.metadata[2] = "Format";
+    ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+    o = open_container(path);
+    for (at = 0; memcmp(o.directory + at, "Format", 6) != 0;)
+        at++;
+    o.directory[at] = 'f';
+    save_container(&o, path);
+    ck_status_is(SWG_CORRUPT, sample_use(path, true));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "two metadata entries"));
+    close_container(&o);
+    sample_deinit(&s);
+}
+END_TEST
+
 START_TEST(versions_and_features)
 {
     const char *path = swg_test_path("version.swg");
@@ -563,6 +595,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, scales_that_are_not_finite);
     tcase_add_test(cases, frames_that_lie);
     tcase_add_test(cases, extensions_are_kept_or_refused);
+    tcase_add_test(cases, metadata_that_lies);
     tcase_add_test(cases, versions_and_features);
     tcase_add_test(cases, frames_with_flipped_bytes);
     suite_add_tcase(suite, cases);

@@ -1,136 +1,16 @@
-/* Execution: agreement with independent references, and independence of threads, chunks and
- * instruction sets. */
+/* Execution: independence of threads, chunks and instruction sets. Agreement with independent
+ * references is test_arch.c's. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/json.h"
-#include "runtime/base/file.h"
 #include "runtime/base/mem.h"
-#include "runtime/exec.h"
-#include "runtime/model.h"
 #include "tests/harness.h"
 #include "tests/micro_model.h"
+#include "tests/runtime/reference.h"
 
 enum { MICRO_VOCAB = 40, MICRO_TOKENS = 50 };
-
-static swg_model *load_model(const char *path, swg_pool *pool)
-{
-    swg_source *source = NULL;
-    swg_model *model = NULL;
-    ck_ok(swg_source_open(path, NULL, &source));
-    ck_ok(swg_model_load(source, pool, NULL, &model));
-    swg_source_close(&source);
-    return model;
-}
-
-/* Logits of all positions; the caller frees. */
-static float *run_all(const swg_model *model, swg_pool *pool, const swg_exec_options *options,
-                      const int32_t *ids, size_t n)
-{
-    swg_exec *exec = NULL;
-    float *logits = swg_calloc(n * (size_t)model->hparams.vocab, sizeof *logits);
-    ck_assert_ptr_nonnull(logits);
-    ck_ok(swg_exec_new(model, pool, options, &exec));
-    ck_ok(swg_exec_run(exec, ids, n, 0, logits));
-    swg_exec_free(&exec);
-    return logits;
-}
-
-/* "input_ids" and "mean_nll" (NaN when absent) of a reference.json. */
-static size_t read_reference(const char *path, int32_t *ids, size_t capacity, double *mean_nll)
-{
-    size_t length, n = 0;
-    char *text = (char *)swg_test_read_file(path, &length);
-    swg_json_doc *doc = NULL;
-    ck_ok(swg_json_parse(text, length, path, &doc));
-    const swg_json *list = swg_json_get(swg_json_root(doc), "input_ids");
-    for (const swg_json *v = swg_json_first(list); v; v = swg_json_next(v)) {
-        int64_t id;
-        ck_assert(swg_json_as_int(v, &id) && n < capacity);
-        ids[n++] = (int32_t)id;
-    }
-    *mean_nll = NAN;
-    swg_json_as_double(swg_json_get(swg_json_root(doc), "mean_nll"), mean_nll);
-    swg_json_free(&doc);
-    swg_free(text);
-    return n;
-}
-
-static double mean_nll_of(const float *logits, const int32_t *ids, size_t n, size_t vocab)
-{
-    double sum = 0;
-    for (size_t t = 0; t + 1 < n; t++) {
-        double total = 0;
-        for (size_t i = 0; i < vocab; i++)
-            total += exp((double)logits[t * vocab + i]);
-        sum += log(total) - (double)logits[t * vocab + (size_t)ids[t + 1]];
-    }
-    return sum / (double)(n - 1);
-}
-
-static void agree_with_reference(const char *model_path, const char *folder, const char *what)
-{
-    char path[1024];
-    int32_t ids[512];
-    double wanted_nll;
-    size_t bytes;
-    snprintf(path, sizeof path, "%s/reference.json", folder);
-    const size_t n = read_reference(path, ids, 512, &wanted_nll);
-    snprintf(path, sizeof path, "%s/reference_logits.f32", folder);
-    float *wanted = (float *)swg_test_read_file(path, &bytes);
-    swg_model *model = load_model(model_path, NULL);
-    const size_t vocab = (size_t)model->hparams.vocab;
-    ck_assert_uint_eq(bytes, n * vocab * sizeof(float));
-    float *got = run_all(model, NULL, NULL, ids, n);
-    double worst = 0;
-    for (size_t i = 0; i < n * vocab; i++)
-        worst = fmax(worst, fabs((double)got[i] - (double)wanted[i]));
-    printf("%s: largest difference of %zu x %zu logits %.3g\n", what, n, vocab, worst);
-    ck_assert_double_le(worst, 2e-4);
-    if (!isnan(wanted_nll)) {
-        const double nll = mean_nll_of(got, ids, n, vocab);
-        ck_assert_double_le(fabs(nll - wanted_nll), 1e-5 * wanted_nll);
-    }
-    swg_free(got);
-    swg_free(wanted);
-    swg_model_free(&model);
-}
-
-START_TEST(llama_tiny_agrees)
-{
-    const char *folder = swg_test_shared("fixtures/llama-tiny");
-    if (!folder) {
-        swg_test_skip("fixtures/llama-tiny is absent");
-        return;
-    }
-    agree_with_reference(folder, folder, "llama-tiny");
-}
-END_TEST
-
-START_TEST(stories260k_agrees)
-{
-    const char *folder = swg_test_shared("models/stories260K");
-    if (!folder) {
-        swg_test_skip("models/stories260K is absent");
-        return;
-    }
-    agree_with_reference(swg_test_shared("models/stories260K/stories260K.bin"), folder,
-                         "stories260K");
-}
-END_TEST
-
-START_TEST(novels_6m_agrees)
-{
-    const char *folder = swg_test_shared("models/novels-6m");
-    if (!folder) {
-        swg_test_skip("models/novels-6m is absent");
-        return;
-    }
-    agree_with_reference(folder, folder, "novels-6m");
-}
-END_TEST
 
 /* --- The same results however the work is shared out ------------------------------------------ */
 
@@ -163,7 +43,7 @@ START_TEST(thread_count_changes_nothing)
     int32_t ids[MICRO_TOKENS];
     make_ids(ids, MICRO_TOKENS);
     for (int activations = 0; activations < 2; activations++) {
-        const swg_exec_options options = {.activations = (swg_activations)activations};
+        const swg_exec_options options = {.activations = (swg_act_precision)activations};
         float *one = run_all(model, NULL, &options, ids, MICRO_TOKENS);
         for (size_t threads = 2; threads <= 5; threads += 3) {
             swg_pool *pool = NULL;
@@ -266,8 +146,8 @@ static void write_interleaved(const char *from, const char *to)
     swg_tensor_desc descs[64];
     for (size_t i = 0; i < n; i++)
         descs[i] = *swg_source_tensor(source, i);
-    const swg_sink_meta meta = {.config = config, .config_length = strlen(config),
-                                .provenance = "[]"};
+    const swg_sink_meta meta = {
+        .config = config, .config_length = strlen(config), .provenance = "[]"};
     const swg_sink_options options = {.force = true};
     ck_ok(swg_sink_open(to, &options, &meta, descs, n, &sink));
     for (size_t i = 0; i < n; i++) {
@@ -311,9 +191,6 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("exec");
     TCase *cases = tcase_create("run");
     tcase_set_timeout(cases, 60);
-    tcase_add_test(cases, llama_tiny_agrees);
-    tcase_add_test(cases, stories260k_agrees);
-    tcase_add_test(cases, novels_6m_agrees);
     tcase_add_loop_test(cases, thread_count_changes_nothing, 0, sizeof schemes / sizeof schemes[0]);
     tcase_add_loop_test(cases, chunks_change_nothing, 0, sizeof schemes / sizeof schemes[0]);
     tcase_add_test(cases, only_wanted_logits_are_given);

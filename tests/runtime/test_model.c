@@ -42,7 +42,8 @@ START_TEST(micro_model_loads)
     ck_assert_int_eq(model->hparams.n_kv_heads, 1);
     ck_assert(swg_model_weight(model, SWG_ROLE_HEAD, 0) ==
               swg_model_weight(model, SWG_ROLE_EMBEDDING, 0));
-    ck_assert_uint_eq(model->n_parameters, 40 * 16 + 16 + 2 * (16 + 256 + 128 + 128 + 256 + 16 + 3 * 384));
+    ck_assert_uint_eq(model->n_parameters,
+                      40 * 16 + 16 + 2 * (16 + 256 + 128 + 128 + 256 + 16 + 3 * 384));
     swg_model_free(&model);
 }
 END_TEST
@@ -93,8 +94,8 @@ START_TEST(missing_and_unknown_tensors_are_refused)
     ck_ok(swg_micro_model_write(path, NULL, NULL, "model.layers.0.mystery.weight", 1));
     ck_status_is(SWG_UNSUPPORTED, load(path, &model));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "mystery"));
-    ck_ok(swg_micro_model_write(path, NULL, NULL,
-                                "model.layers.0.self_attn.rotary_emb.inv_freq", 1));
+    ck_ok(
+        swg_micro_model_write(path, NULL, NULL, "model.layers.0.self_attn.rotary_emb.inv_freq", 1));
     ck_ok(load(path, &model));
     swg_model_free(&model);
 }
@@ -135,8 +136,7 @@ Suite *swg_test_suite(void)
     TCase *cases = tcase_create("load");
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, micro_model_loads);
-    tcase_add_loop_test(cases, wrong_configurations_are_refused, 0,
-                        sizeof edits / sizeof edits[0]);
+    tcase_add_loop_test(cases, wrong_configurations_are_refused, 0, sizeof edits / sizeof edits[0]);
     tcase_add_test(cases, missing_and_unknown_tensors_are_refused);
     tcase_add_test(cases, failing_allocations_are_survived);
     suite_add_tcase(suite, cases);

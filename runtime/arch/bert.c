@@ -1,0 +1,174 @@
+/* BERT (Devlin et al. 2019): bidirectional encoder with learned positions and token types, norms
+ * after each residual, and one of four heads: a class for the text (from the pooled first
+ * position), a class for each position, the span of an answer, or the masked tokens. Left out:
+ * decoding, cross-attention and relative positions, which are refused; next-sentence heads, which
+ * are ignored. */
+#include "runtime/arch/arch.h"
+
+enum {
+    MASKED = 1 << SWG_TASK_MASKED_TOKEN,
+    SEQUENCE = 1 << SWG_TASK_SEQUENCE_CLASS,
+    TOKENS = 1 << SWG_TASK_TOKEN_CLASS,
+    SPAN = 1 << SWG_TASK_ANSWER_SPAN
+};
+
+static const swg_hparam_row hparam_rows[] = {
+    SWG_HPARAM(INT, "num_hidden_layers", n_layers, 1, SWG_MAX_LAYERS),
+    SWG_HPARAM(INT, "hidden_size", d_model, 1, 1 << 20),
+    SWG_HPARAM(INT, "intermediate_size", d_ff, 1, 1 << 22),
+    SWG_HPARAM(INT, "vocab_size", vocab, 1, 1 << 24),
+    SWG_HPARAM(INT, "num_attention_heads", n_heads, 1, 4096),
+    SWG_HPARAM_OR(INT, "max_position_embeddings", max_positions, 1, 1 << 24, 512),
+    SWG_HPARAM_OR(INT, "type_vocab_size", n_token_types, 1, 1 << 20, 2),
+    SWG_HPARAM_OR(DOUBLE, "layer_norm_eps", norm_eps, 0, 1, 1e-12),
+    SWG_HPARAM_WORDS_OR("hidden_act", activation, "gelu|gelu_new,gelu_pytorch_tanh", 0),
+    SWG_HPARAM_WORDS("architectures", task,
+                     "|BertForMaskedLM,BertForPreTraining|BertForSequenceClassification|"
+                     "BertForTokenClassification|BertForQuestionAnswering"),
+    SWG_HPARAM_OR(MEMBERS, "id2label", n_labels, 1, 1 << 20, 2),
+    SWG_HPARAM_WORDS_OR("problem_type", class_kind,
+                        "single_label_classification|multi_label_classification|regression", 0),
+    SWG_HPARAM_OR(BOOL, "tie_word_embeddings", tied_head, 0, 1, 1),
+    SWG_HPARAM_OR(TOKEN, "bos_token_id", bos_id, -1, 1 << 24, -1),
+    SWG_HPARAM_OR(TOKEN, "eos_token_id", eos_id, -1, 1 << 24, -1),
+};
+
+#define EMBEDDINGS "{P}embeddings."
+#define LAYER      "{P}encoder.layer.{L}."
+#define TRANSFORM  "cls.predictions.transform."
+/* Checkpoints converted from TensorFlow call a norm's weight gamma. */
+#define NORM_OF(stem) stem "LayerNorm.weight|" stem "LayerNorm.gamma"
+
+static const swg_tensor_row tensor_rows[] = {
+    SWG_ROW(EMBEDDING, EMBEDDINGS "word_embeddings.weight", VOCAB, D_MODEL, 0),
+    SWG_ROW(POSITION_EMBEDDING, EMBEDDINGS "position_embeddings.weight", POSITIONS, D_MODEL, 0),
+    SWG_ROW(TYPE_EMBEDDING, EMBEDDINGS "token_type_embeddings.weight", TOKEN_TYPES, D_MODEL, 0),
+    SWG_ROW(EMBEDDING_NORM, NORM_OF(EMBEDDINGS), D_MODEL, ONE, SWG_BIAS_MUST),
+    SWG_ROW(QUERY, LAYER "attention.self.query.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST),
+    SWG_ROW(KEY, LAYER "attention.self.key.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST),
+    SWG_ROW(VALUE, LAYER "attention.self.value.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST),
+    SWG_ROW(ATTENTION_OUTPUT, LAYER "attention.output.dense.weight", D_MODEL, D_MODEL,
+            SWG_BIAS_MUST),
+    SWG_ROW(ATTENTION_NORM, NORM_OF(LAYER "attention.output."), D_MODEL, ONE, SWG_BIAS_MUST),
+    SWG_ROW(FFN_UP, LAYER "intermediate.dense.weight", D_FF, D_MODEL, SWG_BIAS_MUST),
+    SWG_ROW(FFN_DOWN, LAYER "output.dense.weight", D_MODEL, D_FF, SWG_BIAS_MUST),
+    SWG_ROW(FFN_NORM, NORM_OF(LAYER "output."), D_MODEL, ONE, SWG_BIAS_MUST),
+    SWG_ROW_FOR(SEQUENCE, POOLER, "{P}pooler.dense.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST),
+    SWG_ROW_FOR(SEQUENCE | TOKENS, CLASSIFIER, "classifier.weight", LABELS, D_MODEL, SWG_BIAS_MUST),
+    SWG_ROW_FOR(SPAN, CLASSIFIER, "qa_outputs.weight", LABELS, D_MODEL, SWG_BIAS_MUST),
+    SWG_ROW_FOR(MASKED, HEAD_TRANSFORM, TRANSFORM "dense.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST),
+    SWG_ROW_FOR(MASKED, HEAD_NORM, NORM_OF(TRANSFORM), D_MODEL, ONE, SWG_BIAS_MUST),
+    SWG_ROW_FOR(MASKED, HEAD, "cls.predictions.decoder.weight", VOCAB, D_MODEL, SWG_TENSOR_TIED),
+    SWG_ROW_FOR(MASKED, HEAD_BIAS, "cls.predictions.decoder.bias|cls.predictions.bias", VOCAB, ONE,
+                0),
+};
+
+static swg_status check(swg_hparams *h)
+{
+    if (h->d_model % h->n_heads != 0)
+        return swg_error(SWG_CORRUPT,
+                         "config.json: hidden_size %lld is not a multiple of num_attention_heads "
+                         "%lld",
+                         (long long)h->d_model, (long long)h->n_heads);
+    if (h->task == SWG_TASK_ANSWER_SPAN && h->n_labels != 2)
+        return swg_error(SWG_CORRUPT,
+                         "config.json: question answering has 2 outputs a position, start and end; "
+                         "id2label has %lld",
+                         (long long)h->n_labels);
+    h->head_dim = h->d_model / h->n_heads;
+    h->n_kv_heads = h->n_heads;
+    h->learned_positions = true;
+    h->is_encoder = true;
+    h->one_output = h->task == SWG_TASK_SEQUENCE_CLASS;
+    if (h->task == SWG_TASK_MASKED_TOKEN)
+        h->n_labels = 0;
+    else
+        h->tied_head = false; /* there is no head over the vocabulary */
+    return SWG_OK;
+}
+
+/* The head on top of the kept positions x; y is scratch of x's size. */
+static void run_head(swg_exec *e, const swg_hparams *h, swg_value x, swg_value y)
+{
+    switch ((swg_task)h->task) {
+    case SWG_TASK_SEQUENCE_CLASS:
+        swg_linear(e, SWG_ROLE_POOLER, 0, x, y);
+        swg_activate(e, SWG_ACTIVATION_TANH, y);
+        swg_linear(e, SWG_ROLE_CLASSIFIER, 0, y, swg_logits(e));
+        break;
+    case SWG_TASK_MASKED_TOKEN:
+        swg_linear(e, SWG_ROLE_HEAD_TRANSFORM, 0, x, y);
+        swg_activate(e, (swg_activation)h->activation, y);
+        swg_layernorm(e, SWG_ROLE_HEAD_NORM, 0, y, y);
+        swg_linear(e, SWG_ROLE_HEAD, 0, y, swg_logits(e));
+        swg_add_vector(e, SWG_ROLE_HEAD_BIAS, 0, swg_logits(e));
+        break;
+    default:
+        swg_linear(e, SWG_ROLE_CLASSIFIER, 0, x, swg_logits(e));
+    }
+}
+
+static swg_status forward(swg_exec *e)
+{
+    const swg_hparams *h = swg_exec_hparams(e);
+    const size_t d_model = (size_t)h->d_model;
+    swg_value x, y, q, k, v, up;
+    SWG_TRY(swg_scratch(e, d_model, &x));
+    SWG_TRY(swg_scratch(e, d_model, &y));
+    SWG_TRY(swg_scratch(e, d_model, &q));
+    SWG_TRY(swg_scratch(e, d_model, &k));
+    SWG_TRY(swg_scratch(e, d_model, &v));
+    SWG_TRY(swg_scratch(e, (size_t)h->d_ff, &up));
+
+    swg_embed(e, SWG_ROLE_EMBEDDING, SWG_INDEX_TOKEN, x);
+    swg_embed_add(e, SWG_ROLE_TYPE_EMBEDDING, SWG_INDEX_TYPE, x);
+    swg_embed_add(e, SWG_ROLE_POSITION_EMBEDDING, SWG_INDEX_POSITION, x);
+    swg_layernorm(e, SWG_ROLE_EMBEDDING_NORM, 0, x, x);
+    for (size_t layer = 0; layer < (size_t)h->n_layers; layer++) {
+        /* x = norm(x + O attention(Q x, K x, V x)) */
+        swg_linears(e, layer, x, 3,
+                    (const swg_role[]){SWG_ROLE_QUERY, SWG_ROLE_KEY, SWG_ROLE_VALUE},
+                    (const swg_value[]){q, k, v});
+        swg_attend(e, layer, 0, q, k, v, q);
+        swg_linear(e, SWG_ROLE_ATTENTION_OUTPUT, layer, q, y);
+        swg_add(e, x, y);
+        swg_layernorm(e, SWG_ROLE_ATTENTION_NORM, layer, x, x);
+
+        /* x = norm(x + down(GELU(up x))) */
+        swg_linear(e, SWG_ROLE_FFN_UP, layer, x, up);
+        swg_activate(e, (swg_activation)h->activation, up);
+        swg_linear(e, SWG_ROLE_FFN_DOWN, layer, up, y);
+        swg_add(e, x, y);
+        swg_layernorm(e, SWG_ROLE_FFN_NORM, layer, x, x);
+    }
+    if (swg_keep_outputs(e, &x))
+        run_head(e, h, x, y);
+    return SWG_OK;
+}
+
+static const swg_demand_row demands[] = {{"position_embedding_type", "absolute"},
+                                         {"is_decoder", "false"},
+                                         {"add_cross_attention", "false"},
+                                         {NULL, NULL}};
+
+static const char *const ignored[] = {"{P}embeddings.position_ids",
+                                      "{P}pooler.dense.weight",
+                                      "{P}pooler.dense.bias",
+                                      "cls.seq_relationship.weight",
+                                      "cls.seq_relationship.bias",
+                                      "cls.predictions.bias",
+                                      NULL};
+
+const swg_arch swg_arch_bert = {
+    .name = "bert",
+    .model_types = (const char *const[]){"bert", NULL},
+    .hparams = hparam_rows,
+    .n_hparams = sizeof hparam_rows / sizeof hparam_rows[0],
+    .tensors = tensor_rows,
+    .n_tensors = sizeof tensor_rows / sizeof tensor_rows[0],
+    .prefixes = (const char *const[]){"bert.", "", NULL},
+    .ignored = ignored,
+    .demands = demands,
+    .check = check,
+    .forward = forward,
+};

@@ -1,0 +1,114 @@
+/* Recurrent language models: embedding, a stack of LSTM (Hochreiter and Schmidhuber 1997, with
+ * forget gates) or GRU (Cho et al. 2014, reset after the product) layers, and a dense head.
+ *
+ * There is no common config.json for them; this is the one that swage reads, and that readers of
+ * other formats write:
+ *
+ *     {"model_type": "rnn", "cell": "lstm" or "gru", "vocab_size": V, "embedding_size": E,
+ *      "num_hidden_layers": L, "hidden_size": U or [U0, U1, ...],
+ *      "gate_order": GRU only: "rzn" (reset first: PyTorch, the default) or "zrn" (update first:
+ *                    Keras, which calls the new state h),
+ *      "tie_word_embeddings": false, "bos_token_id", "eos_token_id", "max_position_embeddings": all
+ *      optional; a recurrent model has no longest context of its own}
+ *
+ * Tensors have the names and layouts of torch.nn.Embedding, LSTM or GRU, and Linear:
+ *
+ *     embedding.weight        [V, E]        also encoder.weight, embed.weight
+ *     rnn.weight_ih_l<L>      [gates U, input]; also lstm.*, gru.*
+ *     rnn.weight_hh_l<L>      [gates U, U]
+ *     rnn.bias_ih_l<L>, rnn.bias_hh_l<L>    [gates U], either may be absent
+ *     head.weight, head.bias  [V, U], [V]   also decoder.*, fc.*, linear.*, dense.*
+ *
+ * An LSTM's gates are input, forget, new, output (Keras i, f, c, o; PyTorch i, f, g, o). Keras
+ * stores kernels [input, gates U]: its reader turns them; a bias of one row is bias_ih, the two
+ * rows of a GRU with reset_after are bias_ih and bias_hh. Left out: bidirectional and projected
+ * layers, and GRUs that reset before the product. */
+#include "runtime/arch/arch.h"
+
+enum { ENDLESS = 1 << 20 }; /* positions: nothing ends there, but counters need some number */
+
+static const swg_hparam_row hparam_rows[] = {
+    SWG_HPARAM_WORDS("cell", cell, "lstm|gru"),
+    SWG_HPARAM(INT, "num_hidden_layers", n_layers, 1, SWG_MAX_RECURRENT_LAYERS),
+    SWG_HPARAM(UNITS, "hidden_size", units, 1, 1 << 20),
+    SWG_HPARAM(INT, "embedding_size", d_model, 1, 1 << 20),
+    SWG_HPARAM(INT, "vocab_size", vocab, 1, 1 << 24),
+    SWG_HPARAM_WORDS_OR("gate_order", gate_order, "zrn|rzn", 1),
+    SWG_HPARAM_OR(INT, "max_position_embeddings", max_positions, 1, 1 << 24, ENDLESS),
+    SWG_HPARAM_OR(BOOL, "tie_word_embeddings", tied_head, 0, 1, 0),
+    SWG_HPARAM_OR(TOKEN, "bos_token_id", bos_id, -1, 1 << 24, -1),
+    SWG_HPARAM_OR(TOKEN, "eos_token_id", eos_id, -1, 1 << 24, -1),
+};
+
+#define STACK(name) "rnn." name "_l{L}|lstm." name "_l{L}|gru." name "_l{L}"
+
+static const swg_tensor_row tensor_rows[] = {
+    SWG_ROW(EMBEDDING, "embedding.weight|encoder.weight|embed.weight", VOCAB, D_MODEL, 0),
+    SWG_ROW(RECURRENT_INPUT, STACK("weight_ih"), GATES, BELOW, SWG_BIAS_MAY),
+    SWG_ROW(RECURRENT_STATE, STACK("weight_hh"), GATES, UNITS, SWG_BIAS_MAY),
+    SWG_ROW(HEAD, "head.weight|decoder.weight|fc.weight|linear.weight|dense.weight", VOCAB,
+            LAST_UNITS, SWG_TENSOR_TIED),
+    SWG_ROW(HEAD_BIAS, "head.bias|decoder.bias|fc.bias|linear.bias|dense.bias", VOCAB, ONE,
+            SWG_TENSOR_OPTIONAL),
+};
+
+static swg_status check(swg_hparams *h)
+{
+    const int64_t last = h->units[h->n_layers - 1];
+    if (h->tied_head && last != h->d_model)
+        return swg_error(SWG_CORRUPT,
+                         "config.json: a tied head needs as many units (%lld) as the embedding has "
+                         "columns (%lld)",
+                         (long long)last, (long long)h->d_model);
+    if (h->n_layers < SWG_MAX_RECURRENT_LAYERS && h->units[h->n_layers] != 0)
+        return swg_error(SWG_CORRUPT, "config.json: \"hidden_size\" lists more than %lld layers",
+                         (long long)h->n_layers);
+    for (int64_t layer = 0; layer < h->n_layers; layer++)
+        if (h->units[layer] == 0)
+            return swg_error(SWG_CORRUPT, "config.json: \"hidden_size\" lists %lld of %lld layers",
+                             (long long)layer, (long long)h->n_layers);
+    return SWG_OK;
+}
+
+static swg_status forward(swg_exec *e)
+{
+    const swg_hparams *h = swg_exec_hparams(e);
+    size_t widest = (size_t)h->d_model, most_units = 0;
+    for (int64_t layer = 0; layer < h->n_layers; layer++)
+        if ((size_t)h->units[layer] > most_units)
+            most_units = (size_t)h->units[layer];
+    widest = most_units > widest ? most_units : widest;
+    const size_t n_gates = h->cell == SWG_CELL_LSTM ? 4 : 3;
+    swg_value x, gates;
+    SWG_TRY(swg_scratch(e, widest, &x));
+    SWG_TRY(swg_scratch(e, n_gates * most_units, &gates));
+
+    x.columns = (size_t)h->d_model;
+    swg_embed(e, SWG_ROLE_EMBEDDING, SWG_INDEX_TOKEN, x);
+    for (size_t layer = 0; layer < (size_t)h->n_layers; layer++) {
+        /* For each position: (h, c) = cell(W x + b, U h + b', c);  x = h */
+        gates.columns = n_gates * (size_t)h->units[layer];
+        swg_linear(e, SWG_ROLE_RECURRENT_INPUT, layer, x, gates);
+        x.columns = (size_t)h->units[layer];
+        swg_recur(e, (swg_cell)h->cell, SWG_ROLE_RECURRENT_STATE, layer, gates, x);
+    }
+    if (swg_keep_outputs(e, &x)) {
+        swg_linear(e, SWG_ROLE_HEAD, 0, x, swg_logits(e));
+        if (swg_has(e, SWG_ROLE_HEAD_BIAS))
+            swg_add_vector(e, SWG_ROLE_HEAD_BIAS, 0, swg_logits(e));
+    }
+    return SWG_OK;
+}
+
+const swg_arch swg_arch_rnn = {
+    .name = "rnn",
+    .model_types = (const char *const[]){"rnn", NULL},
+    .hparams = hparam_rows,
+    .n_hparams = sizeof hparam_rows / sizeof hparam_rows[0],
+    .tensors = tensor_rows,
+    .n_tensors = sizeof tensor_rows / sizeof tensor_rows[0],
+    .ignored = (const char *const[]){NULL},
+    .demands = (const swg_demand_row[]){{NULL, NULL}},
+    .check = check,
+    .forward = forward,
+};

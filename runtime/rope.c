@@ -1,0 +1,42 @@
+/* Rotary frequencies. See rope.h.
+ *
+ *     plain    theta^(-2 i / head_dim)                                     (Su et al. 2021)
+ *     linear   plain / factor                                             (Chen et al. 2023)
+ *     dynamic  plain with theta * (factor * L / P - (factor - 1))^(d / (d - 2)) once the text has L
+ *              positions, more than the P of training ("NTK-aware" scaling)
+ *     llama3   wavelengths above P / low_factor are divided by factor, those below P / high_factor
+ *              are kept, between them the two are mixed linearly in 1 / wavelength */
+#include "runtime/rope.h"
+
+#include <math.h>
+
+bool swg_rope_depends_on(const swg_hparams *h, size_t length)
+{
+    return h->rope_scaling == SWG_ROPE_DYNAMIC && length > (size_t)h->max_positions;
+}
+
+static double llama3(const swg_hparams *h, double frequency)
+{
+    const double positions = (double)h->rope_original_positions;
+    const double turns = positions * frequency / (2 * M_PI);
+    if (turns < h->rope_low_factor)
+        return frequency / h->rope_factor;
+    if (turns > h->rope_high_factor)
+        return frequency;
+    const double kept = (turns - h->rope_low_factor) / (h->rope_high_factor - h->rope_low_factor);
+    return (1 - kept) * frequency / h->rope_factor + kept * frequency;
+}
+
+double swg_rope_frequency(const swg_hparams *h, size_t pair, size_t length)
+{
+    const double dim = (double)h->head_dim;
+    double theta = h->rope_theta;
+    if (swg_rope_depends_on(h, length)) {
+        const double stretch = (double)length / (double)h->max_positions;
+        theta *= pow(h->rope_factor * stretch - (h->rope_factor - 1), dim / (dim - 2));
+    }
+    const double frequency = pow(theta, -2.0 * (double)pair / dim);
+    if (h->rope_scaling == SWG_ROPE_LINEAR)
+        return frequency / h->rope_factor;
+    return h->rope_scaling == SWG_ROPE_LLAMA3 ? llama3(h, frequency) : frequency;
+}

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Encoders on the command line: labels, token labels, answers, masks and refusals; and the commands
+# on the other families' fixtures. fixtures/make.py made the models.
+. tests/cli/lib.sh
+fixtures=tests/runtime/fixtures
+
+. tests/cli/bert_tokenizer.sh
+write_bert_tokenizer "$scratch/tokenizer.json"
+run() { "$SWAGE" run "$fixtures/$1" --tokenizer "$scratch/tokenizer.json" "${@:2}"; }
+
+expect_exit 0 "labels" run bert-sequence --prompt "Ann came, Bob stayed."
+expect_match "five labels, likeliest first" "$stdout" '^[a-z]+	0\.[0-9]{4}(
+[a-z]+	0\.[0-9]{4}){4}$'
+check "probabilities add up to 1" awk -F'\t' '{s += $2; if (NR > 1 && $2 > last) exit 1; last = $2}
+  END {exit !(s > 0.999 && s < 1.001)}' "$scratch/stdout"
+expect_exit 0 "labels of a pair" run bert-sequence --prompt "Ann came" --passage "Bob stayed" --json
+expect_match "labels as JSON" "$stdout" '"labels": \[.*"label": "calm"'
+
+# The command agrees with the logits of the same ids: [CLS] ann came [SEP] bob stayed [SEP].
+"$SWAGE" logits "$fixtures/bert-sequence" --ids 2,5,7,3,6,8,3 --token-type-ids 0,0,0,0,1,1,1 \
+  -o "$scratch/pair.f32" --quiet
+best=$(od -An -v -w4 -tf4 "$scratch/pair.f32" | awk '$1 > max || NR == 1 {max = $1; best = NR}
+  END {split("calm glad sad wild none", names, " "); print names[best]}')
+run bert-sequence --prompt "Ann came" --passage "Bob stayed" >"$scratch/stdout"
+expect_match "likeliest label of the pair" "$(head -n 1 "$scratch/stdout")" "^$best	"
+
+expect_exit 0 "token labels" run bert-token --prompt "the dogs ran"
+expect_match "one line a token" "$stdout" '^\[CLS\]	[a-z]+	[01]\.[0-9]+
+the	.*
+dog	.*
+##s	.*
+ran	.*
+\[SEP\]	'
+expect_exit 0 "answer" run bert-span --prompt "who came?" --passage "Ann came, then Bob came in."
+expect_match "a span of the passage" "ann came, then bob came in." "$stdout"
+check "an answer is not empty" test -n "$stdout"
+expect_exit 2 "a question without a passage" run bert-span --prompt "who?"
+expect_match "says what is missing" "$stderr" '--passage'
+expect_exit 0 "masks" run bert-masked --prompt "the [MASK] ran"
+check "five candidates for one mask" test "$(wc -l <"$scratch/stdout")" -eq 5
+expect_exit 2 "no mask" run bert-masked --prompt "the dog ran"
+expect_exit 2 "no text" run bert-sequence
+expect_exit 4 "too long a text" run bert-sequence --prompt "$(printf 'ann %.0s' {1..30})"
+expect_match "says how many positions" "$stderr" 'learned 24'
+expect_exit 2 "a passage for a model that continues texts" \
+  "$SWAGE" run "$fixtures/gpt2-bare" --tokenizer "$scratch/tokenizer.json" --passage x
+
+expect_exit 2 "types for a model without" "$SWAGE" logits "$fixtures/gpt2-bare" --ids 1,2 \
+  --token-type-ids 0,0 -o "$scratch/x.f32"
+expect_exit 2 "too few types" "$SWAGE" logits "$fixtures/bert-token" --ids 1,2 \
+  --token-type-ids 0 -o "$scratch/x.f32"
+expect_exit 3 "a type that there is not" "$SWAGE" logits "$fixtures/bert-token" --ids 1,2 \
+  --token-type-ids 0,7 -o "$scratch/x.f32"
+expect_exit 3 "an id outside the vocabulary" "$SWAGE" logits "$fixtures/rnn-gru" --ids 1,29 \
+  -o "$scratch/x.f32"
+expect_exit 4 "more than the learned positions" "$SWAGE" logits "$fixtures/gpt2-bare" \
+  --ids 1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1 -o "$scratch/x.f32"
+check "refusals write nothing" test ! -e "$scratch/x.f32"
+expect_exit 4 "no next token, no perplexity" "$SWAGE" eval "$fixtures/bert-masked" --text README.md \
+  --tokenizer "$scratch/tokenizer.json"
+
+# Every family quantizes, and computes nearly the same: a weight along the wrong axis would not.
+ids=3,1,4,1,5,9,2,6,5,3
+for name in llama-biases mistral-window qwen2-window qwen3 gpt2-untied bert-token rnn-lstm rnn-gru; do
+  "$SWAGE" logits "$fixtures/$name" --ids $ids -o "$scratch/f.f32" --force --quiet
+  expect_exit 0 "quantize $name" "$SWAGE" quantize "$fixtures/$name" -o "$scratch/q.swg" --bits 8 \
+    --group-size 32 --force --quiet
+  "$SWAGE" logits "$scratch/q.swg" --ids $ids -o "$scratch/q.f32" --force --quiet
+  error=$(paste <(od -An -v -w4 -tf4 "$scratch/f.f32") <(od -An -v -w4 -tf4 "$scratch/q.f32") |
+    awk '{d += ($1 - $2) ^ 2; s += $1 ^ 2} END {printf "%.4f", sqrt(d / s)}')
+  echo "$name: relative error of 8-bit logits $error"
+  check "$name in 8 bits: relative error $error" awk -v e="$error" 'BEGIN {exit !(e > 0 && e < 0.05)}'
+done
+finish

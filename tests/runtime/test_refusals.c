@@ -1,0 +1,210 @@
+/* Configurations that are not supported or contradict themselves or the tensors, family by family:
+ * one sentence each that names the key or the tensor. And configurations with random damage. */
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "runtime/base/numeric.h"
+#include "tests/runtime/reference.h"
+
+static char *read_fixture(const char *name, const char *file, size_t *length)
+{
+    char path[512];
+    snprintf(path, sizeof path, "tests/runtime/fixtures/%s/%s", name, file);
+    return (char *)swg_test_read_file(path, length);
+}
+
+/* A folder with the fixture's weights and this configuration. */
+static void write_folder(const char *name, const char *config, size_t config_length)
+{
+    char path[1024];
+    size_t length;
+    char *weights = read_fixture(name, "model.safetensors", &length);
+    const char *folder = swg_test_path("folder");
+    mkdir(folder, 0777);
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    swg_test_write_file(path, weights, length);
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    swg_test_write_file(path, config, config_length);
+    swg_free(weights);
+}
+
+static swg_status load_folder(swg_model **out)
+{
+    swg_source *source = NULL;
+    SWG_TRY(swg_source_open(swg_test_path("folder"), NULL, &source));
+    const swg_status status = swg_model_load(source, NULL, NULL, out);
+    swg_source_close(&source);
+    return status;
+}
+
+static const struct {
+    const char *fixture, *from, *to;
+    swg_status status;
+    const char *says;
+} edits[] = {
+    /* RoPE */
+    {"llama-linear", "\"linear\"", "\"yarn\"", SWG_UNSUPPORTED, "yarn"},
+    {"llama-dynamic", "\"dynamic\"", "\"longrope\"", SWG_UNSUPPORTED, "longrope"},
+    {"llama-llama3", "\"llama3\"", "\"proportional\"", SWG_UNSUPPORTED,
+     "rope_parameters.rope_type"},
+    {"llama-linear", "\"linear\"", "1", SWG_CORRUPT, "rope_scaling.type"},
+    {"llama-linear", "\"factor\": 2.5", "\"factors\": 2.5", SWG_CORRUPT, "factor"},
+    {"llama-linear", "\"factor\": 2.5", "\"factor\": 0.5", SWG_CORRUPT, "0.5"},
+    {"llama-llama3", "\"factor\": 8.0,", "", SWG_CORRUPT, "factor"},
+    {"llama-llama3", "\"high_freq_factor\": 4.0", "\"high_freq_factor\": 1", SWG_CORRUPT,
+     "high_freq"},
+    {"llama-llama3", "\"original_max_position_embeddings\": 32", "\"other\": 1", SWG_CORRUPT,
+     "original_max_position_embeddings"},
+    {"llama-linear", "\"rms_norm_eps\"", "\"partial_rotary_factor\": 0.5, \"rms_norm_eps\"",
+     SWG_UNSUPPORTED, "partial_rotary_factor"},
+    /* Biases and norms */
+    {"llama-linear", "\"attention_bias\": false", "\"attention_bias\": true", SWG_CORRUPT,
+     "model.layers.0.self_attn.q_proj.bias"},
+    {"llama-biases", "\"attention_bias\": true", "\"attention_bias\": false", SWG_UNSUPPORTED,
+     "self_attn"},
+    {"llama-biases", "\"mlp_bias\": true", "\"mlp_bias\": false", SWG_UNSUPPORTED, "mlp"},
+    {"mistral-window", "\"mistral\"", "\"qwen2\"", SWG_CORRUPT, "q_proj.bias"},
+    {"mistral-window", "\"mistral\"", "\"qwen3\"", SWG_CORRUPT, "q_norm"},
+    {"qwen3", "\"qwen3\"", "\"llama\"", SWG_UNSUPPORTED, "_norm"},
+    {"qwen3", "\"head_dim\": 10", "\"head_dim\": 12", SWG_CORRUPT, "q_proj"},
+    /* Windows */
+    {"qwen3", "\"sliding_attention\"", "\"chunked_attention\"", SWG_UNSUPPORTED,
+     "chunked_attention"},
+    {"qwen3", "\"sliding_attention\",", "", SWG_CORRUPT, "1 \"layer_types\" for 2"},
+    {"qwen3", "\"sliding_window\": 6", "\"sliding_window\": null", SWG_CORRUPT, "sliding"},
+    {"qwen2-window", "\"sliding_window\": 4", "\"sliding_window\": -4", SWG_CORRUPT, "-4"},
+    /* GPT-2 */
+    {"gpt2-bare", "\"gelu\"", "\"relu\"", SWG_UNSUPPORTED, "relu"},
+    {"gpt2-bare", "\"n_head\": 3", "\"n_head\": 4", SWG_CORRUPT, "n_head 4"},
+    {"gpt2-bare", "\"n_inner\": 22", "\"n_inner\": null", SWG_CORRUPT, "[60, 15]"},
+    {"gpt2-bare", "\"n_positions\": 20", "\"n_positions\": 21", SWG_CORRUPT, "wpe.weight"},
+    {"gpt2-bare", "\"scale_attn_by_inverse_layer_idx\": false",
+     "\"scale_attn_by_inverse_layer_idx\": true", SWG_UNSUPPORTED, "inverse_layer_idx"},
+    {"gpt2-untied", "\"tie_word_embeddings\": false", "\"tie_word_embeddings\": 0", SWG_CORRUPT,
+     "tie_word_embeddings"},
+    /* BERT */
+    {"bert-sequence", "BertForSequenceClassification", "BertModel", SWG_UNSUPPORTED, "BertModel"},
+    {"bert-sequence", "BertForSequenceClassification", "BertForMaskedLM", SWG_CORRUPT,
+     "cls.predictions.transform.dense.weight"},
+    {"bert-sequence", "\"4\": \"none\"", "\"4\": \"none\", \"5\": \"more\"", SWG_CORRUPT,
+     "[6, 12]"},
+    {"bert-sequence", "\"4\": \"none\"", "\"7\": \"none\"", SWG_CORRUPT, "\"4\""},
+    {"bert-sequence", "\"4\": \"none\"", "\"4\": 5", SWG_CORRUPT, "id2label"},
+    {"bert-span", "\"1\": \"LABEL_1\"", "\"1\": \"LABEL_1\", \"2\": \"X\"", SWG_CORRUPT,
+     "start and end"},
+    {"bert-token", "\"type_vocab_size\": 2", "\"type_vocab_size\": 3", SWG_CORRUPT, "token_type"},
+    {"bert-token", "\"is_decoder\": false", "\"is_decoder\": true", SWG_UNSUPPORTED, "is_decoder"},
+    {"bert-token", "\"hidden_act\": \"gelu\"", "\"hidden_act\": \"swish\"", SWG_UNSUPPORTED,
+     "swish"},
+    {"bert-token", "\"layer_norm_eps\"",
+     "\"position_embedding_type\": \"relative_key\", \"layer_norm_eps\"", SWG_UNSUPPORTED,
+     "relative_key"},
+    /* Recurrent */
+    {"rnn-lstm", "\"lstm\"", "\"mgu\"", SWG_UNSUPPORTED, "mgu"},
+    {"rnn-lstm", "\"lstm\"", "\"gru\"", SWG_CORRUPT, "weight_ih_l0"},
+    {"rnn-gru", "\"rzn\"", "\"nzr\"", SWG_UNSUPPORTED, "nzr"},
+    {"rnn-gru", "\"hidden_size\": 12", "\"hidden_size\": [12]", SWG_CORRUPT, "1 of 2"},
+    {"rnn-gru", "\"hidden_size\": 12", "\"hidden_size\": [12, 12, 12]", SWG_CORRUPT, "more than 2"},
+    {"rnn-gru", "\"hidden_size\": 12", "\"hidden_size\": [12, 0]", SWG_CORRUPT, "hidden_size"},
+    {"rnn-gru", "\"hidden_size\": 12", "\"hidden_size\": {}", SWG_CORRUPT, "hidden_size"},
+    {"rnn-gru", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1", SWG_UNSUPPORTED, "_l1"},
+    {"rnn-gru", "\"embedding_size\": 9", "\"embedding_size\": 9, \"tie_word_embeddings\": true",
+     SWG_CORRUPT, "tied"},
+};
+
+START_TEST(wrong_configurations_are_refused)
+{
+    size_t length;
+    char *config = read_fixture(edits[_i].fixture, "config.json", &length);
+    char *at = memmem(config, length, edits[_i].from, strlen(edits[_i].from));
+    ck_assert_msg(at != NULL, "%s has no %s", edits[_i].fixture, edits[_i].from);
+    char edited[4096];
+    const size_t before = (size_t)(at - config), skipped = before + strlen(edits[_i].from);
+    const int n = snprintf(edited, sizeof edited, "%.*s%s%.*s", (int)before, config, edits[_i].to,
+                           (int)(length - skipped), config + skipped);
+    ck_assert_int_lt(n, (int)sizeof edited);
+    write_folder(edits[_i].fixture, edited, (size_t)n);
+    swg_model *model = NULL;
+    ck_status_is(edits[_i].status, load_folder(&model));
+    ck_assert_msg(strstr(swg_error_message(), edits[_i].says) != NULL, "\"%s\" does not say %s",
+                  swg_error_message(), edits[_i].says);
+    swg_free(config);
+}
+END_TEST
+
+static const char *const damaged[] = {"llama-llama3", "qwen2-window",  "qwen3",
+                                      "gpt2-bare",    "bert-sequence", "rnn-gru"};
+
+/* Bytes replaced at random by those that JSON is made of: the model loads or is refused with a
+ * sentence; nothing else may happen. */
+START_TEST(random_damage_is_survived)
+{
+    static const char bytes[] = "0123456789-.eE\"{}[],:nulltruefalse ";
+    size_t length, loaded = 0;
+    char *config = read_fixture(damaged[_i], "config.json", &length);
+    swg_rng rng = swg_rng_seeded(swg_test_seed() + (uint64_t)_i);
+    for (int round = 0; round < 300; round++) {
+        char text[4096];
+        memcpy(text, config, length);
+        for (size_t n = 1 + swg_rng_next(&rng) % 3; n > 0; n--)
+            text[swg_rng_next(&rng) % length] = bytes[swg_rng_next(&rng) % (sizeof bytes - 1)];
+        const swg_arch *arch;
+        swg_hparams hparams;
+        if (swg_hparams_read(text, length, &arch, &hparams) != SWG_OK) {
+            ck_assert_uint_gt(strlen(swg_error_message()), 10);
+            continue;
+        }
+        loaded++;
+        write_folder(damaged[_i], text, length);
+        swg_model *model = NULL;
+        const swg_status status = load_folder(&model);
+        ck_assert(status == SWG_OK || status == SWG_CORRUPT || status == SWG_UNSUPPORTED);
+        swg_model_free(&model);
+    }
+    ck_assert_uint_gt(loaded, 0);
+    swg_free(config);
+}
+END_TEST
+
+/* Load and run: every allocation on the way fails once. */
+static swg_status load_and_run(void *context)
+{
+    swg_source *source = NULL;
+    swg_model *model = NULL;
+    swg_exec *exec = NULL;
+    float logits[2 * 64];
+    const int32_t ids[] = {3, 4};
+    swg_status status = SWG_OK;
+    SWG_GO(swg_source_open(context, NULL, &source));
+    SWG_GO(swg_model_load(source, NULL, NULL, &model));
+    const swg_exec_options options = {.context = 2};
+    SWG_GO(swg_exec_new(model, NULL, &options, &exec));
+    SWG_GO(model->hparams.is_encoder ? swg_exec_encode(exec, ids, NULL, 2, logits)
+                                     : swg_exec_run(exec, ids, 2, 0, logits));
+done:
+    swg_exec_free(&exec);
+    swg_model_free(&model);
+    swg_source_close(&source);
+    return status;
+}
+
+START_TEST(failing_allocations_are_survived)
+{
+    char path[256];
+    snprintf(path, sizeof path, "tests/runtime/fixtures/%s/model.safetensors", damaged[_i]);
+    swg_test_each_allocation_fails(load_and_run, path);
+}
+END_TEST
+
+Suite *swg_test_suite(void)
+{
+    Suite *suite = suite_create("refusals");
+    TCase *cases = tcase_create("configurations");
+    const int n_damaged = sizeof damaged / sizeof damaged[0];
+    tcase_set_timeout(cases, 60);
+    tcase_add_loop_test(cases, wrong_configurations_are_refused, 0, sizeof edits / sizeof edits[0]);
+    tcase_add_loop_test(cases, random_damage_is_survived, 0, n_damaged);
+    tcase_add_loop_test(cases, failing_allocations_are_survived, 0, n_damaged);
+    suite_add_tcase(suite, cases);
+    return suite;
+}
