@@ -17,6 +17,7 @@
 #endif
 
 #include "formats/hdf5_parts.h"
+#include "formats/hdf5_text.h"
 
 enum {
     /* As H5F_ACC_RDONLY and H5F_ACC_TRUNC, which end the process when headers and library differ.
@@ -27,8 +28,7 @@ enum {
     MAX_PATH_BYTES = 4096,
     MAX_CHUNK_BYTES = 1 << 30,
     MAX_DEFLATE_RATIO = 1032, /* of deflate itself */
-    MAX_FILTERS = 8,
-    STORED_STRING_BYTES = 16 /* of a string of variable length, beside its text */
+    MAX_FILTERS = 8
 };
 
 /* --- One lock, silence ------------------------------------------------------------------------ */
@@ -76,7 +76,7 @@ typedef struct channel {
     swg_file_writer *writer;
     uint64_t end;       /* written so far */
     uint64_t eoa;       /* allocated when the library closed it */
-    swg_status failure; /* of the writer; nothing is written behind it */
+    swg_status failure; /* the first of ours; nothing is written behind it */
 } channel;
 
 /* What the library holds for an open file; its own part first. */
@@ -97,8 +97,10 @@ static H5FD_t *driver_open(const char *name, unsigned flags, hid_t fapl, haddr_t
     if (!carried || !*carried)
         return NULL;
     driver_file *file = swg_calloc(1, sizeof *file);
-    if (!file)
+    if (!file) {
+        (*carried)->failure = SWG_NO_MEMORY;
         return NULL;
+    }
     file->channel = *carried;
     return &file->library;
 }
@@ -539,6 +541,21 @@ static swg_status walk_group(swg_h5_file *file, hid_t group)
     return result < 0 ? library_error(SWG_CORRUPT, file->path, "list", file->object) : SWG_OK;
 }
 
+/* Offsets and lengths of eight bytes, as every writer since 1998 has them. */
+static swg_status check_sizes(const swg_h5_file *file)
+{
+    size_t offset_bytes = 0, length_bytes = 0;
+    const hid_t fcpl = H5Fget_create_plist(file->id);
+    const bool is_known = fcpl >= 0 && H5Pget_sizes(fcpl, &offset_bytes, &length_bytes) >= 0;
+    if (fcpl >= 0)
+        H5Pclose(fcpl);
+    if (!is_known || offset_bytes != 8 || length_bytes != 8)
+        return swg_error(SWG_UNSUPPORTED,
+                         "%s has offsets of %zu and lengths of %zu bytes; 8 are read", file->path,
+                         offset_bytes, length_bytes);
+    return SWG_OK;
+}
+
 static swg_status open_locked(swg_h5_file *file)
 {
     const hid_t fapl = make_access(&file->channel);
@@ -546,8 +563,11 @@ static swg_status open_locked(swg_h5_file *file)
         return library_error(SWG_NO_MEMORY, file->path, "prepare", "");
     file->id = H5Fopen(file->path, OPEN_TO_READ, fapl);
     H5Pclose(fapl);
+    if (file->channel.failure != SWG_OK)
+        return file->channel.failure;
     if (file->id < 0)
         return library_error(SWG_CORRUPT, file->path, "open", "");
+    SWG_TRY(check_sizes(file));
     H5O_info_t info;
     bool is_new;
     if (H5Oget_info2(file->id, &info, H5O_INFO_BASIC) < 0)
@@ -774,26 +794,19 @@ static swg_status read_fixed(swg_h5_file *file, hid_t attribute, hid_t type, siz
     return status;
 }
 
-static swg_status read_variable(swg_h5_file *file, hid_t attribute, hid_t type, hid_t space,
+/* Not through the library: see hdf5_text.h. */
+static swg_status read_variable(swg_h5_file *file, const char *object, const char *name,
                                 size_t count, swg_arena *arena, const char **list)
 {
-    char **raw;
-    if (count > file->map->size / STORED_STRING_BYTES)
+    H5O_info_t info;
+    if (H5Oget_info_by_name2(file->id, object_name(object), &info, H5O_INFO_BASIC, H5P_DEFAULT) < 0)
         return SWG_CORRUPT;
-    SWG_TRY(SWG_NEW(raw, count));
-    swg_status status = H5Aread(attribute, type, raw) < 0 ? SWG_CORRUPT : SWG_OK;
-    for (size_t i = 0; i < count && status == SWG_OK; i++) {
-        const char *const text = raw[i] ? raw[i] : "";
-        list[i] = swg_arena_strndup(arena, text, strlen(text));
-        status = list[i] ? SWG_OK : SWG_NO_MEMORY;
-    }
-    (void)H5Dvlen_reclaim(type, space, H5P_DEFAULT, raw);
-    swg_free(raw);
-    return status;
+    return swg_h5_variable_texts(file->map, info.addr, name, count, arena, list);
 }
 
-static swg_status read_attribute(swg_h5_file *file, hid_t attribute, hid_t type, hid_t space,
-                                 swg_arena *arena, const char *const **out, size_t *count)
+static swg_status read_attribute(swg_h5_file *file, const char *object, const char *name,
+                                 hid_t attribute, hid_t type, hid_t space, swg_arena *arena,
+                                 const char *const **out, size_t *count)
 {
     const hssize_t points = H5Sget_simple_extent_npoints(space);
     if (points < 0 || H5Sget_simple_extent_ndims(space) > 1)
@@ -807,9 +820,8 @@ static swg_status read_attribute(swg_h5_file *file, hid_t attribute, hid_t type,
     if (!list)
         return SWG_NO_MEMORY;
     if (n > 0)
-        SWG_TRY(H5Tis_variable_str(type) > 0
-                    ? read_variable(file, attribute, type, space, n, arena, list)
-                    : read_fixed(file, attribute, type, n, arena, list));
+        SWG_TRY(H5Tis_variable_str(type) > 0 ? read_variable(file, object, name, n, arena, list)
+                                             : read_fixed(file, attribute, type, n, arena, list));
     *out = list;
     *count = n;
     return SWG_OK;
@@ -825,7 +837,7 @@ swg_status swg_h5_read_texts(swg_h5_file *file, const char *object, const char *
     const hid_t type = attribute < 0 ? attribute : H5Aget_type(attribute);
     const hid_t space = attribute < 0 ? attribute : H5Aget_space(attribute);
     if (type >= 0 && space >= 0)
-        status = read_attribute(file, attribute, type, space, arena, out, count);
+        status = read_attribute(file, object, name, attribute, type, space, arena, out, count);
     if (space >= 0)
         H5Sclose(space);
     if (type >= 0)

@@ -1,4 +1,4 @@
-/* The arithmetic of hdf5.c that needs no libhdf5: a set of addresses, and boxes of a dataset. */
+/* What hdf5.c does without libhdf5: a set of addresses, and boxes of a dataset. */
 #ifndef SWG_FORMATS_HDF5_PARTS_H
 #define SWG_FORMATS_HDF5_PARTS_H
 

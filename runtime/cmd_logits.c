@@ -1,5 +1,4 @@
 /* swage logits: the model's raw output for given token ids. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/file.h"

@@ -3,6 +3,7 @@
  * add - which ids begin and end a text - is put on top here. */
 #include "runtime/text/tokenizer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/file.h"
@@ -79,6 +80,15 @@ int swg_byte_token_value(const char *text, size_t length)
         value = value * 16 + digit;
     }
     return value;
+}
+
+void swg_byte_tokens(const swg_vocab *vocab, int32_t out[256])
+{
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char name[8];
+        snprintf(name, sizeof name, "<0x%02X>", byte);
+        out[byte] = swg_vocab_find(vocab, name, 6);
+    }
 }
 
 /* --- What the configurations add -------------------------------------------------------------- */

@@ -1,10 +1,27 @@
 /* Added tokens: found in the text before anything else happens to it, leftmost first and the
  * longest of those that start there, by narrowing a range of the sorted tokens byte by byte. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/utf8.h"
 #include "runtime/text/tokenizer_parts.h"
 #include "runtime/text/tokenizer_unicode.h"
+
+static int compare_tokens(const void *a, const void *b)
+{
+    const swg_added_token *x = a, *y = b;
+    const size_t shared = x->length < y->length ? x->length : y->length;
+    const int order = memcmp(x->text, y->text, shared);
+    return order ? order : (x->length > y->length) - (x->length < y->length);
+}
+
+void swg_added_finish(swg_added_set *set)
+{
+    if (set->count > 1)
+        qsort(set->tokens, set->count, sizeof *set->tokens, compare_tokens);
+    for (size_t i = 0; i < set->count; i++)
+        set->starts[(unsigned char)set->tokens[i].text[0]] = true;
+}
 
 /* First token in [low, high), all of which share their first `depth` bytes, whose byte `depth` is
  * not below `byte`. A token that ends there sorts before all others. */

@@ -5,7 +5,6 @@
  * is found out once per token and remembered, which spares the merging from then on; the memory is
  * a byte a token, and threads that race for it write the same. */
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/utf8.h"
@@ -13,17 +12,10 @@
 
 enum { UNKNOWN_YET, IS_WHOLE, IS_NOT_WHOLE };
 
-typedef struct pair_slot {
-    uint64_t key; /* (left << 32 | right) + 1; 0 = free */
-    swg_merge merge;
-} pair_slot;
-
 typedef struct bpe_model {
     swg_vocab words; /* the model's own tokens, as bytes when is_byte_level */
     swg_joins joins;
-    pair_slot *pairs;
-    unsigned pair_shift; /* 64 - log2(number of slots) */
-    size_t pair_mask;
+    swg_pairs pairs;
     atomic_uchar *whole;      /* [words.n_ids]: what is known of merging that token's text */
     int32_t units[256];       /* ids of single bytes; -1 = none (also: starts a longer character) */
     int32_t byte_tokens[256]; /* ids of "<0xNN>"; -1 = none */
@@ -34,24 +26,10 @@ typedef struct bpe_model {
 
 /* --- Encoding --------------------------------------------------------------------------------- */
 
-static size_t pair_slot_of(const bpe_model *model, uint64_t key)
-{
-    size_t slot = (key * UINT64_C(0x9e3779b97f4a7c15)) >> model->pair_shift;
-    while (model->pairs[slot].key && model->pairs[slot].key != key)
-        slot = (slot + 1) & model->pair_mask;
-    return slot;
-}
-
-static uint64_t pair_key(int32_t left, int32_t right)
-{
-    return ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) + 1;
-}
-
 static swg_merge lookup_pair(const void *context, int32_t left, int32_t right)
 {
     const bpe_model *model = context;
-    const pair_slot *slot = &model->pairs[pair_slot_of(model, pair_key(left, right))];
-    return slot->key ? slot->merge : (swg_merge){.id = -1};
+    return swg_pairs_find(&model->pairs, left, right);
 }
 
 /* The id of one character with the prefix and suffix its place asks for, or -1. */
@@ -184,24 +162,15 @@ static swg_status add_merge(const swg_tokenizer *tokenizer, bpe_model *model,
                          "that is not in the vocabulary",
                          rank, (int)(line->n_left & 0xff), line->left, (int)(line->n_right & 0xff),
                          line->right);
-    const uint64_t key = pair_key(left, right);
     swg_joins_add(&model->joins, model->joins.last[left], model->joins.first[right]);
-    model->pairs[pair_slot_of(model, key)] =
-        (pair_slot){.key = key, .merge = {.rank = (uint32_t)rank, .id = id}};
+    swg_pairs_set(&model->pairs, left, right, (swg_merge){.rank = (uint32_t)rank, .id = id});
     return SWG_OK;
 }
 
 static swg_status add_merges(swg_tokenizer *tokenizer, bpe_model *model, const merge_line *lines,
                              size_t n)
 {
-    unsigned log2_slots = 4;
-    while ((size_t)1 << log2_slots < 2 * n)
-        log2_slots++;
-    model->pair_mask = ((size_t)1 << log2_slots) - 1;
-    model->pair_shift = 64 - log2_slots;
-    model->pairs = swg_arena_calloc(&tokenizer->arena, model->pair_mask + 1, sizeof *model->pairs);
-    if (!model->pairs)
-        return SWG_NO_MEMORY;
+    SWG_TRY(swg_pairs_init(&model->pairs, &tokenizer->arena, n));
     swg_strbuf joined = {0};
     swg_status status = SWG_OK;
     for (size_t i = 0; i < n && status == SWG_OK; i++)
@@ -270,12 +239,9 @@ static swg_status prepare(swg_tokenizer *tokenizer, bpe_model *model, const swg_
     model->whole = swg_arena_calloc(&tokenizer->arena, model->words.n_ids, sizeof *model->whole);
     if (!model->whole)
         return SWG_NO_MEMORY;
-    for (unsigned byte = 0; byte < 256; byte++) {
-        char name[8];
-        snprintf(name, sizeof name, "<0x%02X>", byte);
+    for (unsigned byte = 0; byte < 256; byte++)
         model->units[byte] = swg_vocab_find(&model->words, &(char){(char)byte}, 1);
-        model->byte_tokens[byte] = swg_vocab_find(&model->words, name, 6);
-    }
+    swg_byte_tokens(&model->words, model->byte_tokens);
     tokenizer->model = encode;
     tokenizer->model_data = model;
     return SWG_OK;

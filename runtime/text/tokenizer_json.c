@@ -1,6 +1,5 @@
 /* tokenizer.json: the order in which its parts are read, its vocabulary and its added tokens; and
  * the older pair vocab.json + merges.txt, which means the same with GPT-2's byte-level parts. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/text/tokenizer_parts.h"
@@ -243,22 +242,6 @@ swg_status swg_model_vocab(swg_tokenizer *tokenizer, const swg_json *json, bool 
 
 /* --- Added tokens ----------------------------------------------------------------------------- */
 
-static int compare_tokens(const void *a, const void *b)
-{
-    const swg_added_token *x = a, *y = b;
-    const size_t shared = x->length < y->length ? x->length : y->length;
-    const int order = memcmp(x->text, y->text, shared);
-    return order ? order : (x->length > y->length) - (x->length < y->length);
-}
-
-static void finish_set(swg_added_set *set)
-{
-    if (set->count > 1)
-        qsort(set->tokens, set->count, sizeof *set->tokens, compare_tokens);
-    for (size_t i = 0; i < set->count; i++)
-        set->starts[(unsigned char)set->tokens[i].text[0]] = true;
-}
-
 /* What a normalized token looks like in normalized text. */
 static swg_status normalize_token(swg_tokenizer *tokenizer, swg_added_token *token)
 {
@@ -317,8 +300,8 @@ static swg_status read_added(swg_tokenizer *tokenizer, const swg_json *added)
     }
     for (const swg_json *item = swg_json_first(added); item; item = swg_json_next(item))
         SWG_TRY(read_added_token(tokenizer, item));
-    finish_set(&tokenizer->raw_tokens);
-    finish_set(&tokenizer->normalized_tokens);
+    swg_added_finish(&tokenizer->raw_tokens);
+    swg_added_finish(&tokenizer->normalized_tokens);
     return SWG_OK;
 }
 
@@ -363,7 +346,7 @@ static swg_status add_end_of_text(swg_tokenizer *tokenizer)
         return SWG_NO_MEMORY;
     set->tokens[set->count++] =
         (swg_added_token){.text = text, .length = length, .id = id, .is_special = true};
-    finish_set(set);
+    swg_added_finish(set);
     tokenizer->is_special[id] = true;
     tokenizer->bos = tokenizer->eos = id;
     return SWG_OK;

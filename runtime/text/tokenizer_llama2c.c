@@ -24,16 +24,6 @@ typedef struct llama2c_model {
 
 /* --- Encoding --------------------------------------------------------------------------------- */
 
-/* Scores as numbers that order the other way round: flip the sign bit of what is positive and all
- * bits of what is negative, then all of them. */
-static uint32_t rank_of(float score)
-{
-    uint32_t bits;
-    const float no_minus_zero = score + 0.0f;
-    memcpy(&bits, &no_minus_zero, sizeof bits);
-    return ~(bits >> 31 ? ~bits : bits | UINT32_C(1) << 31);
-}
-
 static swg_merge joined_token(const void *context, int32_t left, int32_t right)
 {
     const llama2c_model *model = context;
@@ -46,7 +36,7 @@ static swg_merge joined_token(const void *context, int32_t left, int32_t right)
     const int32_t id = swg_vocab_find(model->vocab, joined, n_left + n_right);
     if (id < 0 || !(model->scores[id] > least_score))
         return (swg_merge){.id = -1};
-    return (swg_merge){.rank = rank_of(model->scores[id]), .id = id};
+    return (swg_merge){.rank = swg_merge_rank(model->scores[id]), .id = id};
 }
 
 /* The bytes that run.c looks up together: one, and up to three that continue a character. */

@@ -79,10 +79,68 @@ void swg_joins_add(swg_joins *joins, uint32_t left, uint32_t right)
     joins->pairs[place / 64] |= UINT64_C(1) << place % 64;
 }
 
+void swg_joins_add_all(swg_joins *joins)
+{
+    memset(joins->pairs, 0xff, (1 << JOIN_BITS) / 8);
+}
+
 static bool may_meet(const swg_joins *joins, int32_t left, int32_t right)
 {
     const uint32_t place = join_place(joins->last[left], joins->first[right]);
     return joins->pairs[place / 64] >> place % 64 & 1;
+}
+
+/* --- Pairs ------------------------------------------------------------------------------------ */
+
+typedef struct swg_pair_slot {
+    uint64_t key; /* (left << 32 | right) + 1; 0 = free */
+    swg_merge merge;
+} swg_pair_slot;
+
+static size_t pair_slot_of(const swg_pairs *pairs, uint64_t key)
+{
+    size_t slot = (key * UINT64_C(0x9e3779b97f4a7c15)) >> pairs->shift;
+    while (pairs->slots[slot].key && pairs->slots[slot].key != key)
+        slot = (slot + 1) & pairs->mask;
+    return slot;
+}
+
+static uint64_t pair_key(int32_t left, int32_t right)
+{
+    return ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) + 1;
+}
+
+swg_status swg_pairs_init(swg_pairs *pairs, swg_arena *arena, size_t n)
+{
+    unsigned log2_slots = 4;
+    while ((size_t)1 << log2_slots < 2 * n)
+        log2_slots++;
+    pairs->mask = ((size_t)1 << log2_slots) - 1;
+    pairs->shift = 64 - log2_slots;
+    pairs->slots = swg_arena_calloc(arena, pairs->mask + 1, sizeof *pairs->slots);
+    return pairs->slots ? SWG_OK : SWG_NO_MEMORY;
+}
+
+void swg_pairs_set(swg_pairs *pairs, int32_t left, int32_t right, swg_merge merge)
+{
+    const uint64_t key = pair_key(left, right);
+    pairs->slots[pair_slot_of(pairs, key)] = (swg_pair_slot){.key = key, .merge = merge};
+}
+
+swg_merge swg_pairs_find(const swg_pairs *pairs, int32_t left, int32_t right)
+{
+    const swg_pair_slot *slot = &pairs->slots[pair_slot_of(pairs, pair_key(left, right))];
+    return slot->key ? slot->merge : (swg_merge){.id = -1};
+}
+
+/* Scores as numbers that order the other way round: flip the sign bit of what is positive and all
+ * bits of what is negative, then all of them. */
+uint32_t swg_merge_rank(float score)
+{
+    uint32_t bits;
+    const float no_minus_zero = score + 0.0f;
+    memcpy(&bits, &no_minus_zero, sizeof bits);
+    return ~(bits >> 31 ? ~bits : bits | UINT32_C(1) << 31);
 }
 
 /* --- Merging ---------------------------------------------------------------------------------- */

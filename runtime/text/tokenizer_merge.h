@@ -35,6 +35,25 @@ void swg_joins_add(swg_joins *joins, uint32_t left, uint32_t right);
 uint32_t swg_joins_first(const char *text, size_t length);
 uint32_t swg_joins_last(const char *text, size_t length);
 
+/* Let everything meet everything: the whole text is one run. */
+void swg_joins_add_all(swg_joins *joins);
+
+/* A table of pairs and what they become, for look-ups. */
+typedef struct swg_pairs {
+    struct swg_pair_slot *slots;
+    unsigned shift; /* 64 - log2(number of slots) */
+    size_t mask;
+} swg_pairs;
+
+/* Room for `n` pairs, from the arena. */
+swg_status swg_pairs_init(swg_pairs *pairs, swg_arena *arena, size_t n);
+/* The last setting of a pair counts. */
+void swg_pairs_set(swg_pairs *pairs, int32_t left, int32_t right, swg_merge merge);
+swg_merge swg_pairs_find(const swg_pairs *pairs, int32_t left, int32_t right);
+
+/* A rank for a (finite) score: higher scores merge first. */
+uint32_t swg_merge_rank(float score);
+
 /* Working memory, reused from word to word. Zero-initialise to start. */
 typedef struct swg_merger {
     struct swg_merge_symbol *symbols;

@@ -92,6 +92,9 @@ typedef struct swg_added_set {
     bool starts[256]; /* bytes that some token starts with */
 } swg_added_set;
 
+/* Sort a set that has got all its tokens (none of them empty). */
+void swg_added_finish(swg_added_set *set);
+
 /* Called for each part of a text in order: a token (id >= 0) or text between tokens (id -1). */
 typedef swg_status swg_added_part(swg_encoder *encoder, const char *text, size_t length,
                                   bool is_first, int32_t id);
@@ -237,6 +240,24 @@ swg_component_reader swg_bpe_read, swg_wordpiece_read, swg_unigram_read, swg_wor
 /* Byte-pair encoding as vocab.json + merges.txt have it: `vocab` an object, merges as lines. */
 swg_status swg_bpe_read_text(swg_tokenizer *tokenizer, const swg_json *vocab, const char *merges,
                              size_t merges_length);
+
+/* Unigram from any file. A character that no token covers costs so much more than the worst token.
+ */
+extern const double swg_unigram_penalty;
+typedef struct swg_unigram_spec {
+    const swg_vocab *words; /* tokens to cut into */
+    const double *scores;   /* [words->n_ids] */
+    double unk_score;       /* of a character that no token covers */
+    int32_t unk;            /* -1 = such a character is an error */
+    int32_t byte_tokens[256];
+    bool byte_fallback;   /* such characters become byte tokens where all of their bytes have one */
+    bool sums_are_floats; /* sums of scores are rounded to float, as sentencepiece does */
+} swg_unigram_spec;
+/* Make it the tokenizer's model. `words` and `scores` are kept, the rest is copied. */
+swg_status swg_unigram_set(swg_tokenizer *tokenizer, const swg_unigram_spec *spec);
+
+/* The ids of "<0xNN>" for each byte; -1 = none. */
+void swg_byte_tokens(const swg_vocab *vocab, int32_t out[256]);
 
 /* A vocabulary of the model's own tokens (object text -> id, or array of [text, score]), without
  * the added ones; as raw bytes with `is_byte_level`. */

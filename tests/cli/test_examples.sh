@@ -21,7 +21,7 @@ prepare() { # [NAME THAT MUST NOT EXIST]
   write_bert_tokenizer bert-answers/tokenizer.json
   cp "$scratch/quantized.swg" "$scratch/model.swg" .
   cp "$scratch/stories.txt" .
-  head -c 12000 "$model/eval.txt" >wiki.test.raw
+  head -c 12000 "$model/eval.txt" | tee book.txt >wiki.test.raw
   rm -f "${1:-none}"
 }
 export PATH="$scratch/bin:$PATH"

@@ -1,5 +1,5 @@
-/* HDF5: the state-dict layout both ways, Keras models, foreign files, and everything that is refused.
- * The files under fixtures/ come from scripts/make-hdf5-fixtures. */
+/* HDF5: the state-dict layout both ways, Keras models, foreign files, and everything that is
+ * refused. The files under fixtures/ come from scripts/make-hdf5-fixtures. */
 #include <stdio.h>
 #include <string.h>
 
@@ -50,7 +50,7 @@ START_TEST(written_and_read)
     sample s;
     sample_init(&s);
     add_types(&s);
-    sample_add(&s, "large", swg_scheme_plain(SWG_F32), 2, 701, 1000);   /* several chunks */
+    sample_add(&s, "large", swg_scheme_plain(SWG_F32), 2, 701, 1000);  /* several chunks */
     sample_add(&s, "wide", swg_scheme_plain(SWG_BF16), 2, 2, 1300000); /* rows over a chunk */
     const char *path = swg_test_path("sample.h5"), *again = swg_test_path("again.hdf5");
     ck_ok(sample_write(&s, path, NULL));

@@ -1,0 +1,406 @@
+#!/usr/bin/env python3
+"""Read .swg checkpoints with NumPy: one file, nothing to build.
+
+    import swg_numpy
+    with swg_numpy.open("model.swg") as model:
+        print(model.config, list(model))
+        weight = model["model.norm.weight"]     # dequantized; bit-equal to swage's own reader
+
+    python3 swg_numpy.py model.swg                  list the tensors
+    python3 swg_numpy.py model.swg NAME OUT.f32     write one as little-endian float32
+    python3 swg_numpy.py --check model.swg          decode everything
+
+Needs NumPy, and the zstandard package or libzstd. Follows docs/container.md. Frames are checked
+against their raw sizes; their XXH3 hashes are checked where the xxhash package is there (the
+`has_hashes` of this module says so): `swage verify` always checks them.
+"""
+import contextlib
+import json
+import mmap
+import struct
+import sys
+
+import numpy as np
+
+try:
+    import xxhash
+    has_hashes = True
+except ImportError:
+    has_hashes = False
+
+MAGIC = b"\x89SWG\r\n\x1a\n"
+OWN_BYTES = 0xFFFFFFFF
+MAX_FRAME, MAX_RATIO, MAX_DIRECTORY = 1 << 24, 1024, 1 << 28
+
+# Element types: NumPy's type of the stored bytes, bits.
+TYPES = {"f32": ("<f4", 32), "f16": ("<f2", 16), "bf16": ("<u2", 16), "f64": ("<f8", 64),
+         "i64": ("<i8", 64), "u64": ("<u8", 64), "i32": ("<i4", 32), "u32": ("<u4", 32),
+         "i16": ("<i2", 16), "u16": ("<u2", 16), "i8": ("i1", 8), "u8": ("u1", 8),
+         "bool": ("?", 8), "c64": ("<c8", 64), "f8_e4m3": ("u1", 8), "f8_e5m2": ("u1", 8),
+         "f8_e4m3fnuz": ("u1", 8), "f8_e5m2fnuz": ("u1", 8), "f8_e8m0": ("u1", 8),
+         "f6_e2m3": ("u1", 6), "f6_e3m2": ("u1", 6), "f4": ("u1", 4)}
+
+
+class Error(Exception):
+    """A file that is not a .swg as docs/container.md describes it."""
+
+
+def _need(condition, sentence):
+    if not condition:
+        raise Error(sentence)
+
+
+# --- zstd ----------------------------------------------------------------------------------------
+
+def _bind_zstd():
+    """A function (stored, raw length) -> bytes of exactly that length."""
+    import ctypes
+    import ctypes.util
+    library = None
+    for name in (ctypes.util.find_library("zstd"), "libzstd.so.1", "libzstd.so"):
+        if name and library is None:
+            with contextlib.suppress(OSError):
+                library = ctypes.CDLL(name)
+    if library is None:
+        return _bind_zstandard()
+    call = library.ZSTD_decompress
+    call.restype, call.argtypes = ctypes.c_size_t, [ctypes.c_void_p, ctypes.c_size_t,
+                                                    ctypes.c_char_p, ctypes.c_size_t]
+    is_error = library.ZSTD_isError
+    is_error.restype, is_error.argtypes = ctypes.c_uint, [ctypes.c_size_t]
+
+    def decode(stored, length):
+        out = ctypes.create_string_buffer(max(length, 1))
+        code = call(out, length, bytes(stored), len(stored))
+        _need(not is_error(code) and code == length, "a frame does not decode to its size")
+        return out.raw[:length]
+    return decode
+
+
+def _bind_zstandard():
+    import zstandard
+
+    def decode(stored, length):
+        out, stored = b"", bytes(stored)
+        while stored:
+            if 0x184D2A50 <= struct.unpack_from("<I", stored)[0] <= 0x184D2A5F:  # skippable
+                stored = stored[8 + struct.unpack_from("<I", stored, 4)[0]:]
+                continue
+            one = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
+            try:
+                out += one.decompress(stored)
+            except zstandard.ZstdError as error:
+                raise Error("a frame does not decode") from error
+            _need(one.eof and len(out) <= length, "a frame does not decode to its size")
+            stored = one.unused_data
+        _need(len(out) == length, "a frame does not decode to its size")
+        return out
+    return decode
+
+
+def _choose_zstd():
+    try:
+        import zstandard  # noqa: F401
+        return _bind_zstandard()
+    except ImportError:
+        return _bind_zstd()
+
+
+# --- Reading records -----------------------------------------------------------------------------
+
+class _Cursor:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, length):
+        _need(length <= len(self.data) - self.at, "the directory ends early")
+        self.at += length
+        return bytes(self.data[self.at - length:self.at])
+
+    def number(self, size):
+        return int.from_bytes(self.take(size), "little")
+
+    def text(self, size):
+        return self.take(self.number(size)).decode("utf-8")
+
+    def is_done(self):
+        return self.at == len(self.data)
+
+
+class _Stream:
+    """Frames of one plane or file."""
+
+    def __init__(self, cursor, length, width):
+        self.length, self.width = length, width
+        self.frame_bytes, count = cursor.number(4), cursor.number(4)
+        due = -(-length // self.frame_bytes) if self.frame_bytes else 0
+        _need(count == due and (length > 0) == (count > 0) and self.frame_bytes <= MAX_FRAME
+              and self.frame_bytes % width == 0, "a plane has an impossible number of frames")
+        self.frames = [struct.unpack("<QIIQQ", cursor.take(32)) for _ in range(count)]
+
+    def raw_bytes(self, index):
+        return min(self.frame_bytes, self.length - index * self.frame_bytes)
+
+
+class Tensor:
+    """What the directory says of one tensor."""
+
+    def __init__(self, name, scheme, shape):
+        self.name, self.scheme, self.shape = name, scheme, shape
+        self.same_as, self.streams = None, None
+        self.quantized = None
+        if scheme not in TYPES:
+            self.quantized = _parse_scheme(scheme)
+            _need(len(shape) == 2 and min(shape) >= 1, "a quantized tensor that is no matrix")
+
+    def __repr__(self):
+        return f"Tensor({self.name!r}, {self.scheme!r}, {self.shape})"
+
+    def planes(self):
+        """(bytes, element width) of each plane."""
+        if not self.quantized:
+            bits = TYPES[self.scheme][1]
+            elements = 1
+            for size in self.shape:
+                elements *= size
+            _need(elements * bits % 8 == 0, "a type below 8 bits that does not fill its bytes")
+            return [(elements * bits // 8, max(bits // 8, 1))]
+        bits, group, asymmetric, scale = self.quantized
+        n, k = self.shape
+        groups = -(-k // group) if group else 1
+        width = TYPES[scale][1] // 8
+        planes = [(n * -(-k * bits // 8), 1), (n * groups * width, width)]
+        return planes + [(n * groups, 1)] * asymmetric
+
+
+def _parse_scheme(text):
+    parts = text.split("-")
+    _need(len(parts) == 4 and parts[0] in ("int4", "int8")
+          and parts[1] in ("g32", "g64", "g128", "g256", "row") and parts[2] in ("sym", "asym")
+          and parts[3] in ("f16", "bf16", "f32"), f"the unknown scheme {text!r}")
+    group = 0 if parts[1] == "row" else int(parts[1][1:])
+    return int(parts[0][3:]), group, parts[2] == "asym", parts[3]
+
+
+def to_float32(array, scheme):
+    """f16, bf16 (as u16) or f32 as float32; exact."""
+    if scheme == "bf16":
+        return (array.astype("<u4") << 16).view("<f4")
+    return array.astype("<f4")
+
+
+# --- The file ------------------------------------------------------------------------------------
+
+class Model:
+    """An open .swg. A mapping from tensor names to dequantized arrays."""
+
+    def __init__(self, path):
+        self.file = __import__("io").open(path, "rb")
+        self.map = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.data = memoryview(self.map)
+        self.decode = _choose_zstd()
+        self.config, self.provenance, self.metadata = None, [], {}
+        self.tensors, self.files, self.extensions = {}, {}, {}
+        self._read_directory()
+
+    def close(self):
+        self.data.release()
+        self.map.close()
+        self.file.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def __iter__(self):
+        return iter(self.tensors)
+
+    def __len__(self):
+        return len(self.tensors)
+
+    def _check_hash(self, data, due, what):
+        _need(not has_hashes or xxhash.xxh3_64_intdigest(data) == due,
+              f"{what} does not match its hash")
+
+    def _read_directory(self):
+        _need(len(self.data) >= 64 and self.data[:8] == MAGIC, "not a .swg")
+        version, required, optional, zero = struct.unpack_from("<4I", self.data, 8)
+        length, at, stored, raw, digest, own = struct.unpack_from("<QQIIQQ", self.data, 24)
+        self._check_hash(self.data[:56], own, "the superblock")
+        _need(version == 1, f"container version {version}; 1 is read")
+        _need(required == 0, f"unknown required features {required:#x}")
+        _need(zero == 0 and length == len(self.data), "the superblock and the file disagree")
+        _need(64 <= at <= length and stored == length - at and stored <= raw <= MAX_DIRECTORY
+              and raw <= stored * MAX_RATIO, "the directory has impossible sizes")
+        directory = self.data[at:]
+        self._check_hash(directory, digest, "the directory")
+        cursor = _Cursor(directory if stored == raw else self.decode(directory, raw))
+        parsers = {b"CONF": self._config, b"TENS": self._tensors, b"FILE": self._files,
+                   b"META": self._metadata, b"PROV": self._provenance}
+        seen = set()
+        while not cursor.is_done():
+            tag, flags = cursor.take(4), cursor.number(4)
+            body = _Cursor(cursor.take(cursor.number(8)))
+            _need(tag not in seen and flags <= 1, "a section twice, or with unknown flags")
+            seen.add(tag)
+            if tag in parsers:
+                parsers[tag](body)
+                _need(body.is_done(), f"section {tag!r} is too long")
+            else:
+                _need(flags == 0, f"unknown required section {tag!r}")
+                self.extensions[tag.decode("ascii")] = bytes(body.data)
+        _need({b"CONF", b"TENS"} <= seen, "a section is missing")
+
+    def _config(self, cursor):
+        self.config = json.loads(cursor.take(len(cursor.data)))
+
+    def _provenance(self, cursor):
+        self.provenance = json.loads(cursor.take(len(cursor.data)))
+
+    def _metadata(self, cursor):
+        for _ in range(cursor.number(4)):
+            key = cursor.text(4)
+            self.metadata[key] = cursor.text(4)
+
+    def _files(self, cursor):
+        for _ in range(cursor.number(4)):
+            name = cursor.text(2)
+            self.files[name] = _Stream(cursor, cursor.number(8), 1)
+
+    def _tensors(self, cursor):
+        every = []
+        for _ in range(cursor.number(4)):
+            name, scheme, rank = cursor.text(2), cursor.text(1), cursor.number(1)
+            _need(rank <= 4, "a rank above 4")
+            tensor = Tensor(name, scheme, tuple(cursor.number(8) for _ in range(rank)))
+            _need(not every or every[-1].name.encode() < name.encode(), "names out of order")
+            owner = cursor.number(4)
+            if owner == OWN_BYTES:
+                tensor.streams = [_Stream(cursor, *plane) for plane in tensor.planes()]
+            else:
+                _need(owner < len(every) and every[owner].same_as is None
+                      and (every[owner].scheme, every[owner].shape) == (scheme, tensor.shape),
+                      f"{name} shares the bytes of a tensor unlike it")
+                tensor.same_as, tensor.streams = every[owner].name, every[owner].streams
+            every.append(tensor)
+            self.tensors[name] = tensor
+
+    # --- Frames ---
+
+    def _frame(self, stream, index):
+        offset, stored, codec, digest, raw_digest = stream.frames[index]
+        length = stream.raw_bytes(index)
+        _need(64 <= offset <= len(self.data) and stored <= len(self.data) - offset
+              and length <= stored * MAX_RATIO, "a frame lies outside the file")
+        data = self.data[offset:offset + stored]
+        self._check_hash(data, digest, "a frame")
+        if codec == 0:
+            _need(stored == length, "a stored frame of another size")
+            raw = bytes(data)
+        else:
+            _need(stored < length, "a coded frame that is no smaller")
+            _need(codec in (1, 2, 3), f"the unknown codec {codec}")
+            raw = (self.decode(data, length) if codec == 1 else
+                   self._split(data, length, stream.width) if codec == 2 else
+                   self._nibbles(data, length))
+        self._check_hash(raw, raw_digest, "a decoded frame")
+        return raw
+
+    def _split(self, data, length, width):
+        _need(width > 1 and length % width == 0 and len(data) >= 4 * width,
+              "a split frame of other elements")
+        count, at = length // width, 4 * width
+        planes = np.empty((width, count), "u1")
+        for j in range(width):
+            block = int.from_bytes(data[4 * j:4 * j + 4], "little")
+            _need(block <= count and block <= len(data) - at, "a byte plane that does not fit")
+            raw = data[at:at + block] if block == count else self.decode(data[at:at + block], count)
+            planes[j] = np.frombuffer(raw, "u1")
+            at += block
+        _need(at == len(data), "bytes behind the byte planes")
+        return planes.T.tobytes()
+
+    def _nibbles(self, data, length):
+        codes = np.frombuffer(self.decode(data, 2 * length), "u1")
+        return ((codes[0::2] & 15) | codes[1::2] << 4).astype("u1").tobytes()
+
+    def _plane(self, stream):
+        return b"".join(self._frame(stream, i) for i in range(len(stream.frames)))
+
+    # --- Values ---
+
+    def read_file(self, name):
+        """The bytes of a carried file."""
+        return self._plane(self.files[name])
+
+    def planes(self, name):
+        """The raw bytes of a tensor's planes."""
+        return [self._plane(stream) for stream in self.tensors[name].streams]
+
+    def stored(self, name):
+        """A plain tensor in its own type; bf16 as u2, types without one in NumPy as bytes."""
+        tensor = self.tensors[name]
+        _need(not tensor.quantized, f"{name} is quantized")
+        kind, bits = TYPES[tensor.scheme]
+        values = np.frombuffer(self.planes(name)[0], kind)
+        return values.reshape(tensor.shape) if bits >= 8 else values
+
+    def __getitem__(self, name):
+        """The tensor: float32 for f32, f16, bf16 and quantized ones, else its own type."""
+        tensor = self.tensors[name]
+        if not tensor.quantized:
+            values = self.stored(name)
+            return to_float32(values, tensor.scheme) if tensor.scheme in ("f32", "f16", "bf16") \
+                else values
+        bits, group, asymmetric, scale = tensor.quantized
+        n, k = tensor.shape
+        planes = self.planes(name)
+        codes = np.frombuffer(planes[0], "u1").reshape(n, -1)
+        if bits == 4:
+            wide = np.empty((n, 2 * codes.shape[1]), "u1")
+            wide[:, 0::2], wide[:, 1::2] = codes & 15, codes >> 4
+            codes = wide
+        codes = codes[:, :k].astype("<i2")
+        column_group = np.arange(k) // (group or k)
+        scales = to_float32(np.frombuffer(planes[1], TYPES[scale][0]), scale).reshape(n, -1)
+        if asymmetric:
+            zeros = np.frombuffer(planes[2], "u1").reshape(n, -1).astype("<i2")[:, column_group]
+        else:
+            zeros = np.int16(1 << (bits - 1))
+        return (codes - zeros).astype("<f4") * scales[:, column_group]
+
+
+def open(path):  # noqa: A001 - as gzip.open and its like
+    """Open a .swg; close it, or use it in a with statement."""
+    return Model(path)
+
+
+def main(arguments):
+    check = arguments[:1] == ["--check"]
+    arguments = arguments[check:]
+    if len(arguments) not in (1, 3):
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        with open(arguments[0]) as model:
+            if len(arguments) == 3:
+                model[arguments[1]].astype("<f4").tofile(arguments[2])
+                return 0
+            for name, tensor in model.tensors.items():
+                shared = f"  as {tensor.same_as}" if tensor.same_as else ""
+                print(f"{name}  {list(tensor.shape)}  {tensor.scheme}{shared}")
+                if check:
+                    model.planes(name)
+            if check:
+                for name in model.files:
+                    model.read_file(name)
+    except (Error, OSError, ValueError, KeyError) as error:
+        print(f"swg_numpy: {arguments[0]}: {error}", file=sys.stderr)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

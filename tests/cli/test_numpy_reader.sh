@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# scripts/swg_numpy.py against swage convert: every tensor of packed and quantized files, bit for bit.
+. tests/cli/lib.sh
+
+python=''
+for candidate in "${SWAGE_PYTHON:-}" python3 /usr/bin/python3; do
+  [ -n "$candidate" ] && "$candidate" -c 'import numpy' 2>/dev/null && python=$candidate && break
+done
+if [ -z "$python" ]; then
+  skip "no Python with NumPy"
+  finish
+  exit
+fi
+if ! "$python" -c '
+import sys; sys.path.insert(0, "scripts"); import swg_numpy; swg_numpy._choose_zstd()' 2>/dev/null; then
+  skip "neither the zstandard package nor libzstd for Python"
+  finish
+  exit
+fi
+
+# Tensors of many kinds; the odd sizes leave short groups and half bytes.
+"$python" - "$scratch" <<'PY'
+import json, os, struct, sys
+import numpy as np
+rng = np.random.default_rng(5)
+tensors = {}
+def add(name, dtype, array):
+    tensors[name] = (dtype, array)
+def bf16(a):
+    return (np.ascontiguousarray(a, "<f4").view("<u4") >> 16).astype("<u2")
+for i, shape in enumerate([(40, 96), (33, 129), (5, 67), (300, 1000)]):
+    w = (rng.standard_normal(shape) / 20).astype("<f4")
+    add(f"layers.{i}.proj.weight", "F32", w)
+    add(f"layers.{i}.half.weight", "F16", w.astype("<f2"))
+    add(f"layers.{i}.brain.weight", "BF16", bf16(w))
+add("embed_tokens.weight", "F32", tensors["layers.1.proj.weight"][1])
+add("lm_head.weight", "F32", tensors["layers.1.proj.weight"][1])
+add("norm.weight", "F32", rng.standard_normal(96).astype("<f4"))
+add("ids", "I64", np.arange(7, dtype="<i8") - 3)
+add("scalar", "F64", np.array(2.5, "<f8"))
+add("empty", "F16", np.zeros((0, 4), "<f2"))
+header, data = {}, b""
+for name, (dtype, array) in sorted(tensors.items(), key=lambda item: -item[1][1].itemsize):
+    raw = array.tobytes()
+    header[name] = {"dtype": dtype, "shape": list(array.shape),
+                    "data_offsets": [len(data), len(data) + len(raw)]}
+    data += raw
+os.mkdir(sys.argv[1] + "/model")
+text = json.dumps(header).encode()
+text += b" " * (-len(text) % 8)
+open(sys.argv[1] + "/model/model.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + data)
+open(sys.argv[1] + "/model/config.json", "w").write('{"model_type": "test"}')
+open(sys.argv[1] + "/model/tokenizer.json", "w").write('{"version": "1.0"}' * 400)
+PY
+
+cat >"$scratch/compare.py" <<'PY'
+import json, struct, sys
+import numpy as np
+sys.path.insert(0, "scripts")
+import swg_numpy
+if sys.argv[3] == "ctypes":
+    swg_numpy._choose_zstd = swg_numpy._bind_zstd
+data = open(sys.argv[2], "rb").read()
+length = struct.unpack_from("<Q", data)[0]
+header = json.loads(data[8:8 + length])
+header.pop("__metadata__", None)
+with swg_numpy.open(sys.argv[1]) as model:
+    assert sorted(model) == sorted(header), (sorted(model), sorted(header))
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        mine = model[name] if entry["dtype"] == "F32" else model.stored(name)
+        assert list(mine.shape) == entry["shape"], name
+        theirs = data[8 + length + begin:8 + length + end]
+        assert mine.tobytes() == theirs, f"{name} differs"
+        if entry["dtype"] == "BF16":
+            bits = np.frombuffer(theirs, "<u2").astype("<u4") << 16
+            assert model[name].tobytes() == bits.tobytes(), f"{name} differs as float32"
+    assert model.read_file("tokenizer.json") == b'{"version": "1.0"}' * 400
+    assert model.config == {"model_type": "test"}
+PY
+
+compare() { # NAME FILE.swg
+  rm -rf "$scratch/floats"
+  expect_exit 0 "$1: convert" "$SWAGE" convert "$2" -o "$scratch/floats" --dequantize f32
+  expect_exit 0 "$1: compare" "$python" "$scratch/compare.py" "$2" "$scratch/floats/model.safetensors" any
+  expect_exit 0 "$1: libzstd" "$python" "$scratch/compare.py" "$2" "$scratch/floats/model.safetensors" ctypes
+  expect_exit 0 "$1: check" "$python" scripts/swg_numpy.py --check "$2"
+}
+expect_exit 0 "pack" "$SWAGE" convert "$scratch/model" -o "$scratch/packed.swg"
+compare "packed" "$scratch/packed.swg"
+expect_match "tied tensors are listed" "$stdout" 'lm_head\.weight .* as embed_tokens\.weight'
+for options in "--bits 4 --group-size 32" "--bits 4 --group-size row --asymmetric" \
+  "--bits 8 --group-size 128 --scale-type bf16" "--bits 8 --asymmetric --scale-type f32 --group-size 64"; do
+  # shellcheck disable=SC2086
+  expect_exit 0 "quantize $options" "$SWAGE" quantize "$scratch/model" -o "$scratch/q.swg" --force $options
+  compare "$options" "$scratch/q.swg"
+done
+
+# Damage is noticed.
+head -c 1000 "$scratch/q.swg" >"$scratch/short.swg"
+expect_exit 3 "a file that is cut off" "$python" scripts/swg_numpy.py --check "$scratch/short.swg"
+finish
