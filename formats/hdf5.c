@@ -17,6 +17,7 @@
 #endif
 
 #include "formats/hdf5_parts.h"
+#include "formats/hdf5_storage.h"
 #include "formats/hdf5_text.h"
 
 enum {
@@ -25,10 +26,7 @@ enum {
     OPEN_TO_READ = 0,
     CREATE_ANEW = 2,
     MAX_DEPTH = 64,
-    MAX_PATH_BYTES = 4096,
-    MAX_CHUNK_BYTES = 1 << 30,
-    MAX_DEFLATE_RATIO = 1032, /* of deflate itself */
-    MAX_FILTERS = 8
+    MAX_PATH_BYTES = 4096
 };
 
 /* --- One lock, silence ------------------------------------------------------------------------ */
@@ -56,6 +54,13 @@ static herr_t keep_innermost(unsigned n, const H5E_error2_t *error, void *contex
         text[127] = '\0';
     }
     return 0;
+}
+
+/* Let go of anything the library gave an identifier for; a negative one is none. */
+static void drop(hid_t id)
+{
+    if (id >= 0)
+        (void)H5Idec_ref(id);
 }
 
 /* A failure of the library with its own reason. */
@@ -234,27 +239,11 @@ struct swg_h5_file {
 
 static bool float_dtype(hid_t type, size_t size, swg_dtype *out)
 {
-    static const struct {
-        swg_dtype dtype;
-        size_t size, exponent_bits, mantissa_bits, bias;
-    } known[] = {
-        {SWG_F16, 2, 5, 10, 15},
-        {SWG_BF16, 2, 8, 7, 127},
-        {SWG_F32, 4, 8, 23, 127},
-        {SWG_F64, 8, 11, 52, 1023},
-    };
     size_t sign, exponent, exponent_bits, mantissa, mantissa_bits;
-    if (H5Tget_fields(type, &sign, &exponent, &exponent_bits, &mantissa, &mantissa_bits) < 0 ||
-        H5Tget_norm(type) != H5T_NORM_IMPLIED)
-        return false;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (known[i].size == size && known[i].exponent_bits == exponent_bits &&
-            known[i].mantissa_bits == mantissa_bits && mantissa == 0 && exponent == mantissa_bits &&
-            sign == 8 * size - 1 && H5Tget_ebias(type) == known[i].bias) {
-            *out = known[i].dtype;
-            return true;
-        }
-    return false;
+    return H5Tget_fields(type, &sign, &exponent, &exponent_bits, &mantissa, &mantissa_bits) >= 0 &&
+           H5Tget_norm(type) == H5T_NORM_IMPLIED && mantissa == 0 && exponent == mantissa_bits &&
+           sign == 8 * size - 1 &&
+           swg_h5_float_dtype(size, exponent_bits, mantissa_bits, H5Tget_ebias(type), out);
 }
 
 static bool integer_dtype(hid_t type, size_t size, swg_dtype *out)
@@ -322,117 +311,66 @@ static swg_status refuse(const swg_h5_file *file, swg_status status, const char 
     return swg_error(status, "%s: %.300s %s", file->path, file->object, what);
 }
 
-static swg_status check_filters(const swg_h5_file *file, hid_t dcpl, bool *is_deflated)
+/* What the file says of a dataset's storage. False when the library cannot tell. */
+static bool ask_storage(hid_t dataset, hid_t space, hid_t dcpl, swg_h5_storage *storage)
 {
-    const int count = H5Pget_nfilters(dcpl);
-    if (count < 0 || count > MAX_FILTERS)
-        return refuse(file, SWG_CORRUPT, "has an impossible number of filters");
-    for (int i = 0; i < count; i++) {
+    const H5D_layout_t layout = H5Pget_layout(dcpl);
+    storage->layout = layout == H5D_COMPACT      ? SWG_H5_COMPACT
+                      : layout == H5D_CONTIGUOUS ? SWG_H5_CONTIGUOUS
+                      : layout == H5D_CHUNKED    ? SWG_H5_CHUNKED
+                      : layout == H5D_VIRTUAL    ? SWG_H5_VIRTUAL
+                                                 : SWG_H5_UNKNOWN;
+    storage->is_external = H5Pget_external_count(dcpl) != 0;
+    const int n_filters = H5Pget_nfilters(dcpl);
+    for (int i = 0; i < n_filters; i++) {
         unsigned flags, config;
         size_t n_values = 0;
         const H5Z_filter_t filter =
             H5Pget_filter2(dcpl, (unsigned)i, &flags, &n_values, NULL, 0, NULL, &config);
-        if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE &&
-            filter != H5Z_FILTER_FLETCHER32)
-            return swg_error(SWG_UNSUPPORTED,
-                             "%s: %.300s is stored through filter %d; only deflate, shuffle and "
-                             "fletcher32 are read",
-                             file->path, file->object, (int)filter);
-        *is_deflated = *is_deflated || filter == H5Z_FILTER_DEFLATE;
+        if (filter == H5Z_FILTER_DEFLATE)
+            storage->is_deflated = true;
+        else if (filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32)
+            storage->foreign_filter = filter ? (int)filter : -1;
     }
-    return SWG_OK;
-}
-
-static swg_status size_mismatch(const swg_h5_file *file, uint64_t declared, uint64_t stored)
-{
-    return swg_error(SWG_CORRUPT, "%s: %.300s declares %llu bytes, the file holds %llu of them",
-                     file->path, file->object, (unsigned long long)declared,
-                     (unsigned long long)stored);
-}
-
-static swg_status check_chunks(swg_h5_file *file, hid_t dataset, hid_t space, hid_t dcpl,
-                               bool is_deflated, uint64_t elem_bytes, const hsize_t *shape,
-                               swg_h5_entry *entry)
-{
-    hsize_t chunk[H5S_MAX_RANK];
-    if (H5Pget_chunk(dcpl, H5S_MAX_RANK, chunk) != (int)entry->rank)
-        return refuse(file, SWG_CORRUPT, "has chunks of another rank");
-    uint64_t n_chunks = 1, chunk_bytes = elem_bytes, all, found = 0;
-    entry->rows_per_chunk = 1;
-    for (uint32_t i = 0; i < entry->rank; i++) {
-        if (chunk[i] == 0 || !swg_u64_mul(chunk_bytes, chunk[i], &chunk_bytes) ||
-            !swg_u64_mul(n_chunks, (shape[i] - 1) / chunk[i] + 1, &n_chunks))
-            return refuse(file, SWG_CORRUPT, "has impossible chunks");
-        if (i + 1 < entry->rank)
-            entry->rows_per_chunk *= chunk[i] < shape[i] ? chunk[i] : shape[i];
-    }
-    if (chunk_bytes > MAX_CHUNK_BYTES || !swg_u64_mul(n_chunks, chunk_bytes, &all))
-        return refuse(file, SWG_UNSUPPORTED, "has chunks of more than 1 GiB");
-    hsize_t counted = 0;
-    if (n_chunks > file->map->size || H5Dget_num_chunks(dataset, space, &counted) < 0 ||
-        counted != n_chunks)
-        return swg_error(SWG_CORRUPT, "%s: %.300s declares %llu chunks, the file holds %llu",
-                         file->path, file->object, (unsigned long long)n_chunks,
-                         (unsigned long long)counted);
-    found = entry->stored_bytes;
-    if (is_deflated && !swg_u64_mul(found, MAX_DEFLATE_RATIO, &found))
-        found = UINT64_MAX;
-    return found < all ? size_mismatch(file, all, found) : SWG_OK;
-}
-
-static swg_status check_storage(swg_h5_file *file, hid_t dataset, hid_t space, hid_t dcpl,
-                                uint64_t elem_bytes, const hsize_t *shape, swg_h5_entry *entry)
-{
-    bool is_deflated = false;
-    const H5D_layout_t layout = H5Pget_layout(dcpl);
-    if (layout == H5D_VIRTUAL)
-        return refuse(file, SWG_UNSUPPORTED, "is a virtual dataset, which is not read");
-    if (layout != H5D_COMPACT && layout != H5D_CONTIGUOUS && layout != H5D_CHUNKED)
-        return refuse(file, SWG_CORRUPT, "has no known layout");
-    if (H5Pget_external_count(dcpl) != 0)
-        return refuse(file, SWG_UNSUPPORTED, "is stored in another file, which is not read");
-    SWG_TRY(check_filters(file, dcpl, &is_deflated));
-    uint64_t bytes = elem_bytes;
-    for (uint32_t i = 0; i < entry->rank; i++)
-        if (!swg_u64_mul(bytes, shape[i], &bytes))
-            return refuse(file, SWG_CORRUPT, "declares more than 2^64 bytes");
-    if (bytes == 0)
-        return SWG_OK;
-    entry->stored_bytes = H5Dget_storage_size(dataset);
-    /* Parts of the file that are used twice are a way to declare more than it holds. */
-    if (!swg_u64_add(file->stored_bytes, entry->stored_bytes, &file->stored_bytes) ||
-        file->stored_bytes > file->map->size)
-        return refuse(file, SWG_CORRUPT, "and those before it need more bytes than the file has");
-    if (layout == H5D_CHUNKED)
-        return check_chunks(file, dataset, space, dcpl, is_deflated, elem_bytes, shape, entry);
-    if (entry->stored_bytes < bytes)
-        return size_mismatch(file, bytes, entry->stored_bytes);
-    if (layout == H5D_CONTIGUOUS) {
-        const haddr_t offset = H5Dget_offset(dataset);
-        if (offset == HADDR_UNDEF || offset > file->map->size || bytes > file->map->size - offset)
-            return size_mismatch(file, bytes,
-                                 offset < file->map->size ? file->map->size - offset : 0);
-    }
-    return SWG_OK;
+    if (n_filters < 0 || storage->is_external || storage->foreign_filter)
+        return n_filters >= 0;
+    if (layout == H5D_CONTIGUOUS || layout == H5D_COMPACT || layout == H5D_CHUNKED)
+        storage->stored_bytes = H5Dget_storage_size(dataset);
+    if (layout == H5D_CONTIGUOUS)
+        storage->offset = H5Dget_offset(dataset);
+    hsize_t chunk[H5S_MAX_RANK], n_chunks = 0;
+    if (layout != H5D_CHUNKED)
+        return true;
+    if (H5Pget_chunk(dcpl, H5S_MAX_RANK, chunk) != (int)storage->rank)
+        return false;
+    for (uint32_t i = 0; i < storage->rank; i++)
+        storage->chunk[i] = chunk[i];
+    if (H5Dget_num_chunks(dataset, space, &n_chunks) >= 0)
+        storage->n_chunks = n_chunks;
+    return true;
 }
 
 static swg_status describe(swg_h5_file *file, hid_t dataset, hid_t space, hid_t type, hid_t dcpl,
                            swg_h5_entry *entry)
 {
     hsize_t shape[H5S_MAX_RANK] = {0};
+    swg_h5_storage storage = {.elem_bytes = H5Tget_size(type)};
     const H5S_class_t kind = H5Sget_simple_extent_type(space);
     const int rank = H5Sget_simple_extent_ndims(space);
-    if ((kind != H5S_SCALAR && kind != H5S_SIMPLE) || rank < 0 || rank > H5S_MAX_RANK ||
+    if ((kind != H5S_SCALAR && kind != H5S_SIMPLE) || rank < 0 || rank > SWG_H5_MAX_RANK ||
         H5Sget_simple_extent_dims(space, shape, NULL) != rank)
         return refuse(file, SWG_UNSUPPORTED, "has no extent");
-    entry->rank = (uint32_t)rank;
-    for (int i = 0; i < rank && rank <= SWG_MAX_RANK; i++)
-        entry->shape[i] = shape[i];
+    entry->rank = storage.rank = (uint32_t)rank;
+    for (int i = 0; i < rank; i++) {
+        storage.shape[i] = shape[i];
+        if (rank <= SWG_MAX_RANK)
+            entry->shape[i] = shape[i];
+    }
     entry->is_numeric = type_dtype(type, &entry->dtype);
-    const size_t elem_bytes = H5Tget_size(type);
-    if (elem_bytes == 0)
-        return refuse(file, SWG_CORRUPT, "has elements of no bytes");
-    return check_storage(file, dataset, space, dcpl, elem_bytes, shape, entry);
+    if (!ask_storage(dataset, space, dcpl, &storage))
+        return library_error(SWG_CORRUPT, file->path, "describe", file->object);
+    return swg_h5_check_storage(file->path, file->object, file->map->size, &storage,
+                                &file->stored_bytes, entry);
 }
 
 static swg_status add_entry(swg_h5_file *file, hid_t dataset, uint64_t address)
@@ -452,12 +390,9 @@ static swg_status add_entry(swg_h5_file *file, hid_t dataset, uint64_t address)
     swg_status status = dcpl < 0 || space < 0 || type < 0
                             ? library_error(SWG_CORRUPT, file->path, "describe", file->object)
                             : describe(file, dataset, space, type, dcpl, entry);
-    if (type >= 0)
-        H5Tclose(type);
-    if (space >= 0)
-        H5Sclose(space);
-    if (dcpl >= 0)
-        H5Pclose(dcpl);
+    drop(type);
+    drop(space);
+    drop(dcpl);
     SWG_TRY(status);
     if (!is_new) /* another name of a dataset that was counted */
         file->stored_bytes = stored_before;
@@ -547,8 +482,7 @@ static swg_status check_sizes(const swg_h5_file *file)
     size_t offset_bytes = 0, length_bytes = 0;
     const hid_t fcpl = H5Fget_create_plist(file->id);
     const bool is_known = fcpl >= 0 && H5Pget_sizes(fcpl, &offset_bytes, &length_bytes) >= 0;
-    if (fcpl >= 0)
-        H5Pclose(fcpl);
+    drop(fcpl);
     if (!is_known || offset_bytes != 8 || length_bytes != 8)
         return swg_error(SWG_UNSUPPORTED,
                          "%s has offsets of %zu and lengths of %zu bytes; 8 are read", file->path,
@@ -623,6 +557,11 @@ void swg_h5_close(swg_h5_file **file)
     SWG_FREE(*file);
 }
 
+const char *swg_h5_path(const swg_h5_file *file)
+{
+    return file->path;
+}
+
 size_t swg_h5_n_entries(const swg_h5_file *file)
 {
     return file->n_entries;
@@ -658,7 +597,6 @@ static swg_status open_entry(swg_h5_file *file, const swg_h5_entry *entry)
     return SWG_OK;
 }
 
-/* A block of a dataset of rank >= 1, in its own order. */
 static swg_status read_block(swg_h5_file *file, const swg_h5_entry *entry,
                              const uint64_t from[SWG_MAX_RANK], const uint64_t n[SWG_MAX_RANK],
                              void *out)
@@ -681,70 +619,21 @@ static swg_status read_block(swg_h5_file *file, const swg_h5_entry *entry,
         result = H5Dread(file->open_dataset, type, memory, space, H5P_DEFAULT, out);
     const swg_status status =
         result < 0 ? library_error(SWG_CORRUPT, file->path, "read", entry->path) : SWG_OK;
-    if (memory >= 0)
-        H5Sclose(memory);
-    if (type >= 0)
-        H5Tclose(type);
-    if (space >= 0)
-        H5Sclose(space);
-    if (stored >= 0)
-        H5Tclose(stored);
+    drop(memory);
+    drop(type);
+    drop(space);
+    drop(stored);
     return status;
 }
 
-swg_status swg_h5_read_rows(swg_h5_file *file, const swg_h5_entry *entry, uint64_t row_begin,
-                            uint64_t n_rows, void *out)
+swg_status swg_h5_read_block(swg_h5_file *file, const swg_h5_entry *entry,
+                             const uint64_t start[SWG_MAX_RANK], const uint64_t count[SWG_MAX_RANK],
+                             void *out)
 {
-    uint8_t *to = out;
-    uint64_t start[SWG_MAX_RANK] = {0}, count[SWG_MAX_RANK] = {1};
-    uint64_t row_bytes = swg_dtype_bits(entry->dtype) / 8;
-    if (entry->rank)
-        row_bytes *= entry->shape[entry->rank - 1];
-    swg_status status = SWG_OK;
     lock_library();
-    while (n_rows > 0 && row_bytes > 0 && status == SWG_OK) {
-        const uint64_t rows =
-            entry->rank ? swg_h5_next_box(entry, row_begin, n_rows, start, count) : n_rows;
-        status = read_block(file, entry, start, count, to);
-        to += rows * row_bytes;
-        row_begin += rows;
-        n_rows -= rows;
-    }
+    const swg_status status = read_block(file, entry, start, count, out);
     unlock_library();
     return status;
-}
-
-swg_status swg_h5_read_columns(swg_h5_file *file, const swg_h5_entry *entry, uint64_t begin,
-                               uint64_t n, void *out)
-{
-    const size_t width = swg_dtype_bits(entry->dtype) / 8, rows = (size_t)entry->shape[0];
-    const uint64_t start[SWG_MAX_RANK] = {0, begin}, count[SWG_MAX_RANK] = {rows, n};
-    uint8_t *block; /* [rows][n] */
-    SWG_TRY(SWG_NEW_UNINIT(block, rows * (size_t)n * width));
-    lock_library();
-    const swg_status status = read_block(file, entry, start, count, block);
-    unlock_library();
-    for (size_t column = 0; column < n && status == SWG_OK; column++)
-        for (size_t row = 0; row < rows; row++)
-            memcpy((uint8_t *)out + (column * rows + row) * width,
-                   block + (row * (size_t)n + column) * width, width);
-    swg_free(block);
-    return status;
-}
-
-swg_status swg_h5_read_bytes(swg_h5_file *file, const swg_h5_entry *entry, swg_arena *arena,
-                             char **out, size_t *length)
-{
-    if (!entry->is_numeric || entry->dtype != SWG_U8 || entry->rank != 1)
-        return swg_error(SWG_CORRUPT, "%s: %.300s is not a text (bytes in one dimension)",
-                         file->path, entry->path);
-    char *text = swg_arena_calloc(arena, (size_t)entry->shape[0] + 1, 1);
-    if (!text)
-        return SWG_NO_MEMORY;
-    SWG_TRY(swg_h5_read_rows(file, entry, 0, 1, text));
-    *out = text;
-    *length = (size_t)entry->shape[0];
-    return SWG_OK;
 }
 
 /* --- Reading: attributes ---------------------------------------------------------------------- */
@@ -762,90 +651,22 @@ bool swg_h5_has_attribute(swg_h5_file *file, const char *object, const char *nam
     return exists > 0;
 }
 
-static swg_status not_text(const swg_h5_file *file, const char *object, const char *name)
-{
-    return swg_error(SWG_CORRUPT, "%s: attribute %s of %.300s is not a text or a list of texts",
-                     file->path, name, *object ? object : "the file");
-}
-
-/* `bytes` of padding behind the text cut off. */
-static const char *copy_fixed(swg_arena *arena, const char *text, size_t bytes, H5T_str_t padding)
-{
-    size_t length = strnlen(text, bytes);
-    while (padding == H5T_STR_SPACEPAD && length > 0 && text[length - 1] == ' ')
-        length--;
-    return swg_arena_strndup(arena, text, length);
-}
-
-static swg_status read_fixed(swg_h5_file *file, hid_t attribute, hid_t type, size_t count,
-                             swg_arena *arena, const char **list)
-{
-    const size_t bytes = H5Tget_size(type);
-    char *raw;
-    if (bytes == 0 || bytes > file->map->size / count)
-        return SWG_CORRUPT;
-    SWG_TRY(SWG_NEW(raw, count * bytes));
-    swg_status status = H5Aread(attribute, type, raw) < 0 ? SWG_CORRUPT : SWG_OK;
-    for (size_t i = 0; i < count && status == SWG_OK; i++) {
-        list[i] = copy_fixed(arena, raw + i * bytes, bytes, H5Tget_strpad(type));
-        status = list[i] ? SWG_OK : SWG_NO_MEMORY;
-    }
-    swg_free(raw);
-    return status;
-}
-
-/* Not through the library: see hdf5_text.h. */
-static swg_status read_variable(swg_h5_file *file, const char *object, const char *name,
-                                size_t count, swg_arena *arena, const char **list)
-{
-    H5O_info_t info;
-    if (H5Oget_info_by_name2(file->id, object_name(object), &info, H5O_INFO_BASIC, H5P_DEFAULT) < 0)
-        return SWG_CORRUPT;
-    return swg_h5_variable_texts(file->map, info.addr, name, count, arena, list);
-}
-
-static swg_status read_attribute(swg_h5_file *file, const char *object, const char *name,
-                                 hid_t attribute, hid_t type, hid_t space, swg_arena *arena,
-                                 const char *const **out, size_t *count)
-{
-    const hssize_t points = H5Sget_simple_extent_npoints(space);
-    if (points < 0 || H5Sget_simple_extent_ndims(space) > 1)
-        return SWG_CORRUPT;
-    const size_t n = (size_t)points;
-    if (n > 0 && H5Tget_class(type) != H5T_STRING) /* an empty list has any type */
-        return SWG_CORRUPT;
-    if (n > file->map->size)
-        return SWG_CORRUPT;
-    const char **list = swg_arena_calloc(arena, n, sizeof *list);
-    if (!list)
-        return SWG_NO_MEMORY;
-    if (n > 0)
-        SWG_TRY(H5Tis_variable_str(type) > 0 ? read_variable(file, object, name, n, arena, list)
-                                             : read_fixed(file, attribute, type, n, arena, list));
-    *out = list;
-    *count = n;
-    return SWG_OK;
-}
-
 swg_status swg_h5_read_texts(swg_h5_file *file, const char *object, const char *name,
                              swg_arena *arena, const char *const **out, size_t *count)
 {
-    swg_status status = SWG_CORRUPT;
+    H5O_info_t info;
     lock_library();
-    const hid_t attribute =
-        H5Aopen_by_name(file->id, object_name(object), name, H5P_DEFAULT, H5P_DEFAULT);
-    const hid_t type = attribute < 0 ? attribute : H5Aget_type(attribute);
-    const hid_t space = attribute < 0 ? attribute : H5Aget_space(attribute);
-    if (type >= 0 && space >= 0)
-        status = read_attribute(file, object, name, attribute, type, space, arena, out, count);
-    if (space >= 0)
-        H5Sclose(space);
-    if (type >= 0)
-        H5Tclose(type);
-    if (attribute >= 0)
-        H5Aclose(attribute);
+    const herr_t result =
+        H5Oget_info_by_name2(file->id, object_name(object), &info, H5O_INFO_BASIC, H5P_DEFAULT);
     unlock_library();
-    return status == SWG_CORRUPT ? not_text(file, object, name) : status;
+    const swg_status status =
+        result < 0 ? SWG_CORRUPT : swg_h5_texts(file->map, info.addr, name, arena, out, count);
+    if (status != SWG_CORRUPT)
+        return status;
+    return swg_error(SWG_CORRUPT,
+                     "%s: attribute %s of %.300s is not a text or a list of texts in its object's "
+                     "header",
+                     file->path, name, *object ? object : "the file");
 }
 
 /* --- Writing ---------------------------------------------------------------------------------- */
@@ -889,10 +710,8 @@ swg_status swg_h5_create(const char *path, swg_file_writer *writer, swg_h5_outpu
     if (fapl >= 0 && fcpl >= 0)
         output->id = H5Fcreate(path, CREATE_ANEW, fcpl, fapl);
     status = settle(output, output->id >= 0, "");
-    if (fcpl >= 0)
-        H5Pclose(fcpl);
-    if (fapl >= 0)
-        H5Pclose(fapl);
+    drop(fcpl);
+    drop(fapl);
     unlock_library();
     SWG_GO(status);
     *out = output;
@@ -955,8 +774,7 @@ static bool make_groups(hid_t file, const char *path)
         }
         name[i] = path[i];
     }
-    if (gcpl >= 0)
-        H5Pclose(gcpl);
+    drop(gcpl);
     return is_done;
 }
 
@@ -991,14 +809,10 @@ swg_status swg_h5_put(swg_h5_output *output, const char *path, swg_dtype dtype, 
     if (is_done && stored_bytes)
         *stored_bytes = H5Dget_storage_size(dataset);
     const swg_status status = settle(output, is_done, path);
-    if (dataset >= 0)
-        H5Dclose(dataset);
-    if (space >= 0)
-        H5Sclose(space);
-    if (type >= 0)
-        H5Tclose(type);
-    if (dcpl >= 0)
-        H5Pclose(dcpl);
+    drop(dataset);
+    drop(space);
+    drop(type);
+    drop(dcpl);
     unlock_library();
     return status;
 }
@@ -1013,12 +827,9 @@ static swg_status put_attribute(swg_h5_output *output, const char *object, const
                                       H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     const bool is_done = attribute >= 0 && H5Awrite(attribute, type, data) >= 0;
     const swg_status status = settle(output, is_done, object);
-    if (attribute >= 0)
-        H5Aclose(attribute);
-    if (space >= 0)
-        H5Sclose(space);
-    if (type >= 0)
-        H5Tclose(type);
+    drop(attribute);
+    drop(space);
+    drop(type);
     return status;
 }
 

@@ -42,6 +42,15 @@ size_t swg_h5_n_entries(const swg_h5_file *file);
 const swg_h5_entry *swg_h5_entry_at(const swg_h5_file *file, size_t index);
 const swg_h5_entry *swg_h5_find(const swg_h5_file *file, const char *path); /* or NULL */
 
+const char *swg_h5_path(const swg_h5_file *file); /* as given to open */
+
+/* The box of count[i] elements from start[i] on in each dimension of a numeric dataset (rank 0 to
+ * SWG_MAX_RANK), little-endian, to `out`. The range is the caller's promise. SWG_CORRUPT when a
+ * checksum does not match. */
+swg_status swg_h5_read_block(swg_h5_file *file, const swg_h5_entry *entry,
+                             const uint64_t start[SWG_MAX_RANK], const uint64_t count[SWG_MAX_RANK],
+                             void *out);
+
 /* Rows [row_begin, row_begin + n_rows) of a numeric dataset of rank 0 to SWG_MAX_RANK, as
  * swg_tensor_rows counts them, little-endian, to `out`. The range is the caller's promise. */
 swg_status swg_h5_read_rows(swg_h5_file *file, const swg_h5_entry *entry, uint64_t row_begin,

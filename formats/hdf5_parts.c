@@ -1,5 +1,7 @@
-/* Sets of addresses and boxes of datasets, for hdf5.c. */
+/* Sets of addresses and boxes of datasets, for hdf5.c; and reading datasets box by box. */
 #include "formats/hdf5_parts.h"
+
+#include <string.h>
 
 static const uint64_t chunk_target_bytes = 1 << 20;
 
@@ -37,6 +39,29 @@ swg_status swg_h5_addresses_add(swg_h5_addresses *set, uint64_t address, bool *i
     set->count += *is_new;
     set->slots[at] = address + 1;
     return SWG_OK;
+}
+
+/* --- Types ------------------------------------------------------------------------------------ */
+
+bool swg_h5_float_dtype(size_t bytes, size_t exponent_bits, size_t mantissa_bits, size_t bias,
+                        swg_dtype *out)
+{
+    static const struct {
+        swg_dtype dtype;
+        size_t bytes, exponent_bits, mantissa_bits, bias;
+    } known[] = {
+        {SWG_F16, 2, 5, 10, 15},
+        {SWG_BF16, 2, 8, 7, 127},
+        {SWG_F32, 4, 8, 23, 127},
+        {SWG_F64, 8, 11, 52, 1023},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (known[i].bytes == bytes && known[i].exponent_bits == exponent_bits &&
+            known[i].mantissa_bits == mantissa_bits && known[i].bias == bias) {
+            *out = known[i].dtype;
+            return true;
+        }
+    return false;
 }
 
 /* --- Boxes ------------------------------------------------------------------------------------ */
@@ -87,4 +112,57 @@ bool swg_h5_chunk_box(unsigned elem_bytes, uint32_t rank, const uint64_t *shape,
         room = room ? room : 1;
     }
     return rank > 0;
+}
+
+/* --- Reading by boxes ------------------------------------------------------------------------- */
+
+swg_status swg_h5_read_rows(swg_h5_file *file, const swg_h5_entry *entry, uint64_t row_begin,
+                            uint64_t n_rows, void *out)
+{
+    uint8_t *to = out;
+    uint64_t start[SWG_MAX_RANK] = {0}, count[SWG_MAX_RANK] = {1};
+    uint64_t row_bytes = swg_dtype_bits(entry->dtype) / 8;
+    if (entry->rank)
+        row_bytes *= entry->shape[entry->rank - 1];
+    swg_status status = SWG_OK;
+    while (n_rows > 0 && row_bytes > 0 && status == SWG_OK) {
+        const uint64_t rows =
+            entry->rank ? swg_h5_next_box(entry, row_begin, n_rows, start, count) : n_rows;
+        status = swg_h5_read_block(file, entry, start, count, to);
+        to += rows * row_bytes;
+        row_begin += rows;
+        n_rows -= rows;
+    }
+    return status;
+}
+
+swg_status swg_h5_read_columns(swg_h5_file *file, const swg_h5_entry *entry, uint64_t begin,
+                               uint64_t n, void *out)
+{
+    const size_t width = swg_dtype_bits(entry->dtype) / 8, rows = (size_t)entry->shape[0];
+    const uint64_t start[SWG_MAX_RANK] = {0, begin}, count[SWG_MAX_RANK] = {rows, n};
+    uint8_t *block; /* [rows][n] */
+    SWG_TRY(SWG_NEW_UNINIT(block, rows * (size_t)n * width));
+    const swg_status status = swg_h5_read_block(file, entry, start, count, block);
+    for (size_t column = 0; column < n && status == SWG_OK; column++)
+        for (size_t row = 0; row < rows; row++)
+            memcpy((uint8_t *)out + (column * rows + row) * width,
+                   block + (row * (size_t)n + column) * width, width);
+    swg_free(block);
+    return status;
+}
+
+swg_status swg_h5_read_bytes(swg_h5_file *file, const swg_h5_entry *entry, swg_arena *arena,
+                             char **out, size_t *length)
+{
+    if (!entry->is_numeric || entry->dtype != SWG_U8 || entry->rank != 1)
+        return swg_error(SWG_CORRUPT, "%s: %.300s is not a text (bytes in one dimension)",
+                         swg_h5_path(file), entry->path);
+    char *text = swg_arena_calloc(arena, (size_t)entry->shape[0] + 1, 1);
+    if (!text)
+        return SWG_NO_MEMORY;
+    SWG_TRY(swg_h5_read_rows(file, entry, 0, 1, text));
+    *out = text;
+    *length = (size_t)entry->shape[0];
+    return SWG_OK;
 }

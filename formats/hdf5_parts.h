@@ -13,6 +13,10 @@ typedef struct swg_h5_addresses {
 /* Put an address in; *is_new tells whether it was not there before. SWG_NO_MEMORY. */
 swg_status swg_h5_addresses_add(swg_h5_addresses *set, uint64_t address, bool *is_new);
 
+/* The IEEE or brain float of those sizes, whose exponent stands on top of its mantissa. */
+bool swg_h5_float_dtype(size_t bytes, size_t exponent_bits, size_t mantissa_bits, size_t bias,
+                        swg_dtype *out);
+
 /* The longest run of rows from `row` on, at most n_rows, that is one box of the dataset (rank >=
  * 1): start and count in each dimension. Returns its rows. */
 uint64_t swg_h5_next_box(const swg_h5_entry *entry, uint64_t row, uint64_t n_rows,

@@ -79,27 +79,44 @@ static bool next_message(const header *h, swg_cursor *in, uint64_t *type, uint64
     return !in->is_short;
 }
 
-/* The data of an attribute's message, if it is the one of that name. */
-static bool parse_attribute(swg_cursor body, const char *name, swg_cursor *data)
+typedef struct attribute {
+    swg_cursor type, extent, data;
+} attribute;
+
+/* An attribute's message, if it is the one of that name. */
+static bool parse_attribute(swg_cursor body, const char *name, attribute *out)
 {
-    const uint64_t version = swg_cursor_number(&body, 1);
-    (void)swg_cursor_take(&body, 1);
+    const uint64_t version = swg_cursor_number(&body, 1), flags = swg_cursor_number(&body, 1);
     uint64_t sizes[3]; /* name, type, extent */
     for (int i = 0; i < 3; i++)
         sizes[i] = swg_cursor_number(&body, 2);
-    if (version < 1 || version > 3)
+    if (version < 1 || version > 3 || (version > 1 && flags != 0)) /* shared parts are elsewhere */
         return false;
     if (version == 3)
         (void)swg_cursor_take(&body, 1);
-    const uint8_t *parts[3];
+    swg_cursor parts[3];
     for (int i = 0; i < 3; i++)
-        parts[i] = swg_cursor_take(&body, version == 1 ? (sizes[i] + 7) / 8 * 8 : sizes[i]);
+        parts[i] = (swg_cursor){
+            .at = swg_cursor_take(&body, version == 1 ? (sizes[i] + 7) / 8 * 8 : sizes[i]),
+            .left = (size_t)sizes[i]};
+    *out = (attribute){.type = parts[1], .extent = parts[2], .data = body};
     const size_t length = strlen(name) + 1;
-    *data = body;
-    return !body.is_short && sizes[0] >= length && memcmp(parts[0], name, length) == 0;
+    return !body.is_short && sizes[0] >= length && memcmp(parts[0].at, name, length) == 0;
 }
 
-static bool find_attribute(header *h, const char *name, swg_cursor *data)
+/* How many elements: 1 for a scalar, the size of a vector; false for more dimensions. */
+static bool parse_extent(swg_cursor in, uint64_t *count)
+{
+    const uint64_t version = swg_cursor_number(&in, 1), rank = swg_cursor_number(&in, 1);
+    (void)swg_cursor_take(&in, 1);
+    const uint64_t kind = swg_cursor_number(&in, version == 1 ? 5 : 1);
+    *count = rank ? swg_cursor_number(&in, 8) : 1;
+    if (version == 2 && kind == 2) /* no extent at all */
+        *count = 0;
+    return !in.is_short && (version == 1 || version == 2) && rank <= 1;
+}
+
+static bool find_attribute(header *h, const char *name, attribute *out)
 {
     for (size_t i = 0; i < h->n_blocks; i++) {
         swg_cursor in = {.at = h->map->data + h->blocks[i].offset,
@@ -108,7 +125,7 @@ static bool find_attribute(header *h, const char *name, swg_cursor *data)
         swg_cursor body;
         while (in.left > 0 && next_message(h, &in, &type, &flags, &body)) {
             if (type == MESSAGE_ATTRIBUTE && !(flags & MESSAGE_IS_SHARED) &&
-                parse_attribute(body, name, data))
+                parse_attribute(body, name, out))
                 return true;
             if (type != MESSAGE_CONTINUATION)
                 continue;
@@ -149,16 +166,19 @@ static const uint8_t *find_object(const swg_map *map, uint64_t offset, uint64_t 
     return NULL;
 }
 
-swg_status swg_h5_variable_texts(const swg_map *map, uint64_t offset, const char *name,
-                                 size_t count, swg_arena *arena, const char **list)
+/* --- Texts ------------------------------------------------------------------------------------ */
+
+static swg_status copy(swg_arena *arena, const char *text, size_t length, const char **out)
 {
-    header h = {.map = map};
-    swg_cursor data;
+    *out = swg_arena_strndup(arena, text, strnlen(text, length));
+    return *out ? SWG_OK : SWG_NO_MEMORY;
+}
+
+static swg_status read_variable(const swg_map *map, swg_cursor data, size_t count, swg_arena *arena,
+                                const char **list)
+{
     uint64_t copied = 0;
     size_t n_walked = 0;
-    if (!open_header(&h, offset) || !find_attribute(&h, name, &data) ||
-        count > data.left / REFERENCE_BYTES)
-        return SWG_CORRUPT;
     for (size_t i = 0; i < count; i++) {
         const uint64_t length = swg_cursor_number(&data, 4);
         const uint64_t collection = swg_cursor_number(&data, 8);
@@ -169,9 +189,48 @@ swg_status swg_h5_variable_texts(const swg_map *map, uint64_t offset, const char
             text = (const char *)find_object(map, collection, index, length, &n_walked);
         if (!text || copied > map->size) /* many references to one text would fill the memory */
             return SWG_CORRUPT;
-        list[i] = swg_arena_strndup(arena, text, strnlen(text, (size_t)length));
-        if (!list[i])
-            return SWG_NO_MEMORY;
+        SWG_TRY(copy(arena, text, (size_t)length, &list[i]));
     }
+    return SWG_OK;
+}
+
+static swg_status read_fixed(swg_cursor data, uint64_t bytes, bool is_space_padded, size_t count,
+                             swg_arena *arena, const char **list)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *text = (const char *)swg_cursor_take(&data, bytes);
+        size_t length = strnlen(text, (size_t)bytes);
+        while (is_space_padded && length > 0 && text[length - 1] == ' ')
+            length--;
+        SWG_TRY(copy(arena, text, length, &list[i]));
+    }
+    return SWG_OK;
+}
+
+swg_status swg_h5_texts(const swg_map *map, uint64_t offset, const char *name, swg_arena *arena,
+                        const char *const **out, size_t *n_out)
+{
+    enum { CLASS_TEXT = 3, CLASS_VARIABLE = 9, IS_TEXT = 1, SPACE_PADDED = 2 };
+    header h = {.map = map};
+    attribute a = {0};
+    uint64_t count = 0;
+    if (!open_header(&h, offset) || !find_attribute(&h, name, &a) ||
+        !parse_extent(a.extent, &count))
+        return SWG_CORRUPT;
+    const uint64_t kind = swg_cursor_number(&a.type, 1) & 15;
+    const uint64_t low_bits = swg_cursor_number(&a.type, 3) & 15;
+    const uint64_t stored_bytes = swg_cursor_number(&a.type, 4);
+    const uint64_t bytes = kind == CLASS_VARIABLE ? (uint64_t)REFERENCE_BYTES : stored_bytes;
+    if (count > 0 && (a.type.is_short || bytes == 0 || count > a.data.left / bytes ||
+                      !(kind == CLASS_TEXT || (kind == CLASS_VARIABLE && low_bits == IS_TEXT))))
+        return SWG_CORRUPT; /* an empty list may have any type */
+    const char **list = swg_arena_calloc(arena, (size_t)count, sizeof *list);
+    if (!list)
+        return SWG_NO_MEMORY;
+    SWG_TRY(kind == CLASS_VARIABLE
+                ? read_variable(map, a.data, (size_t)count, arena, list)
+                : read_fixed(a.data, bytes, low_bits == SPACE_PADDED, (size_t)count, arena, list));
+    *out = list;
+    *n_out = (size_t)count;
     return SWG_OK;
 }

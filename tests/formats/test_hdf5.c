@@ -325,10 +325,10 @@ START_TEST(damaged_files)
     size_t length;
     uint8_t *bytes = swg_test_read_file(path, &length);
     swg_free(bytes);
-    printf("%zu bytes, %zu damages refused\n", length, damage_everywhere(path, damaged, 3));
-    damage_everywhere(FIXTURE("plain.h5"), damaged, 7);
-    damage_everywhere(FIXTURE("keras_weights.h5"), damaged, 11);
-    damage_everywhere(FIXTURE("keras3.weights.h5"), damaged, 13);
+    printf("%zu bytes, %zu damages refused\n", length, damage_everywhere(path, damaged, 5));
+    damage_everywhere(FIXTURE("plain.h5"), damaged, 17);
+    damage_everywhere(FIXTURE("keras_weights.h5"), damaged, 29);
+    damage_everywhere(FIXTURE("keras3.weights.h5"), damaged, 37);
     sample_deinit(&s);
 }
 END_TEST
