@@ -9,7 +9,7 @@
 #include "runtime/cli/cli.h"
 
 typedef struct arguments {
-    const char *output, *dequantize, *tokenizer;
+    const char *output, *dequantize, *tokenizer, *element_type, *format;
     int64_t level;
     bool force, dry_run;
 } arguments;
@@ -19,11 +19,15 @@ static const swg_option options[] = {
      .letter = 'o',
      .name = "output",
      .metavar = "OUT",
-     .help = "FILE.swg, FILE.safetensors, or a folder to write",
+     .help = "FILE.swg, FILE.safetensors, FILE.gguf, FILE.bin, or a folder to write",
      .offset = offsetof(arguments, output),
      .is_required = true},
     SWG_OPTION_CHOICE(arguments, dequantize, 0, "dequantize", "f32|f16|bf16", NULL,
                       "write quantized tensors as floats of this type"),
+    SWG_OPTION_CHOICE(arguments, element_type, 0, "element-type", "f32|f16|bf16|q8_0|q4_0|q4_1",
+                      NULL, "write matrices of floats to a .gguf as this type, or widen to a .bin"),
+    SWG_OPTION_STRING(arguments, format, 0, "format", "NAME",
+                      "write this format whatever OUT's name is (llama2c-v1, llama2c-v2, ...)"),
     SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
                    "zstd level of a .swg; 0 = the default"),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
@@ -79,6 +83,8 @@ static swg_status add_provenance(job *j)
     swg_json_begin_object(&json, "recipe");
     if (j->a->dequantize)
         swg_json_string(&json, "dequantize", j->a->dequantize);
+    if (j->a->element_type)
+        swg_json_string(&json, "element_type", j->a->element_type);
     swg_json_end_object(&json);
     swg_json_begin_object(&json, "input");
     swg_json_string(&json, "format", swg_source_format(j->source));
@@ -306,8 +312,11 @@ static swg_status run(const swg_cli *cli, const void *values)
     SWG_GO(swg_sink_meta_from_source(j.source, &j.meta));
     SWG_GO(add_provenance(&j));
     say_what_is_dropped(&j);
-    const swg_sink_options sink_options = {
-        .force = a->force, .level = (int)a->level, .pool = j.pool};
+    const swg_sink_options sink_options = {.format = a->format,
+                                           .force = a->force,
+                                           .level = (int)a->level,
+                                           .pool = j.pool,
+                                           .element_type = a->element_type};
     SWG_GO(a->dry_run ? dry_run(&j, &sink_options) : write_output(&j, &sink_options));
 done:
     swg_sink_meta_deinit(&j.meta);
@@ -321,6 +330,8 @@ done:
 static const swg_example examples[] = {
     {"swage convert model-folder -o model.swg", "pack a Hugging Face folder, losing nothing"},
     {"swage convert model.swg -o model-folder", "and back"},
+    {"swage convert model-folder -o weights.gguf --element-type q8_0",
+     "for engines that load GGUF"},
     {"swage convert quantized.swg -o folder --dequantize bf16", "floats for other programs"},
     {"swage convert stories.bin -o stories.swg --tokenizer tokenizer.bin --dry-run",
      "what would be written, and how large"},
@@ -331,12 +342,14 @@ const swg_command swg_command_convert = {
     .synopsis = "MODEL -o OUT [--dequantize TYPE] [options]",
     .summary = "write a checkpoint in another format",
     .description =
-        "Reads any checkpoint and writes FILE.swg, FILE.safetensors, or a Hugging Face folder "
-        "(config.json, tokenizer files, model.safetensors) when OUT has none of those endings. "
+        "Reads any checkpoint and writes FILE.swg, FILE.safetensors, FILE.gguf, llama2.c's "
+        "FILE.bin, or a Hugging Face folder (config.json, tokenizer files, model.safetensors) when "
+        "OUT has none of those endings. "
         "Numbers are kept bit for bit. A FILE.safetensors holds tensors and metadata only; name "
         "a folder to keep the configuration and the tokenizer.\n\n"
         "safetensors has no quantized tensors: --dequantize says that they may be written as "
-        "floats, and of which type.\n\n"
+        "floats, and of which type. A GGUF keeps int8-g32-sym-f16 and int4-g32-sym-f16 as its Q8_0 "
+        "and Q4_0, and floats as they are unless --element-type says otherwise.\n\n"
         "The output appears whole or not at all, and never replaces an existing one without "
         "--force.",
     .options = options,

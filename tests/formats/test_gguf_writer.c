@@ -1,0 +1,265 @@
+/* Writing GGUF: what comes back, what is refused, and failures half-way. */
+#include "formats/gguf_blocks.h"
+#include "formats/json.h"
+#include "runtime/base/file.h"
+#include "runtime/text/tokenizer.h"
+#include "tests/formats/tiny_llama.h"
+
+static const swg_scheme q8 = {.bits = 8, .dtype = SWG_F16, .group = 32};
+static const swg_scheme q4 = {.bits = 4, .dtype = SWG_F16, .group = 32};
+
+static tiny_llama shape(swg_scheme scheme)
+{
+    return (tiny_llama){
+        .dim = 64, .hidden = 96, .vocab = 7, .heads = 4, .kv_heads = 2, .scheme = scheme};
+}
+
+START_TEST(types_come_back_as_they_were)
+{
+    const swg_scheme schemes[] = {swg_scheme_plain(SWG_F32), swg_scheme_plain(SWG_F16),
+                                  swg_scheme_plain(SWG_BF16), q8, q4};
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        tiny_llama t = shape(schemes[i]);
+        sample s;
+        tiny_llama_fill(&t, &s);
+        const char *path = swg_test_path("types.gguf"), *again = swg_test_path("again.gguf");
+        const swg_sink_options force = {.force = true};
+        tiny_llama_round_trip(&s, path, &force);
+        /* Twice gives the same bytes. */
+        size_t n_a = 0, n_b = 0;
+        ck_ok(sample_write(&s, again, &force));
+        uint8_t *a = swg_test_read_file(path, &n_a), *b = swg_test_read_file(again, &n_b);
+        ck_assert_uint_eq(n_a, n_b);
+        ck_assert_mem_eq(a, b, n_a);
+        /* The plan was exact. */
+        uint64_t planned = 0;
+        bool is_exact = false;
+        ck_ok(swg_sink_plan_bytes(path, &force, &s.meta, s.tensors, s.n_tensors, &planned,
+                                  &is_exact));
+        ck_assert(is_exact);
+        ck_assert_uint_eq(planned, n_a);
+        swg_free(a);
+        swg_free(b);
+        sample_deinit(&s);
+    }
+}
+END_TEST
+
+/* Vectors of half precision are F32 in the file and half precision for us. */
+START_TEST(vectors_are_widened_and_come_back)
+{
+    tiny_llama t = shape(swg_scheme_plain(SWG_BF16));
+    sample s;
+    tiny_llama_fill(&t, &s);
+    sample_add(&s, "model.layers.0.self_attn.q_proj.bias", swg_scheme_plain(SWG_BF16), 1, 64, 0);
+    sample_add(&s, "model.layers.0.self_attn.k_proj.bias", swg_scheme_plain(SWG_F16), 1, 32, 0);
+    tiny_llama_round_trip(&s, swg_test_path("widened.gguf"), NULL);
+    sample_deinit(&s);
+}
+END_TEST
+
+START_TEST(asymmetric_codes_need_representable_minima)
+{
+    const swg_scheme asymmetric = {.bits = 4, .asymmetric = true, .dtype = SWG_F16, .group = 32};
+    tiny_llama t = shape(swg_scheme_plain(SWG_F32));
+    sample s;
+    tiny_llama_fill(&t, &s);
+    sample_add(&s, "model.layers.1.mlp.up_proj.weight", asymmetric, 2, 2, 32);
+    const size_t last = s.n_tensors - 1;
+    uint16_t *scales = (uint16_t *)(void *)s.planes[last][1];
+    uint8_t *zeros = s.planes[last][2];
+    scales[0] = scales[1] = swg_f32_to_f16(0.125f);
+    zeros[0] = 3;
+    zeros[1] = 15;
+    const char *path = swg_test_path("q4_1.gguf");
+    ck_ok(sample_write(&s, path, NULL));
+    swg_source *source = NULL;
+    ck_ok(swg_source_open(path, NULL, &source));
+    float row[32];
+    const size_t at = swg_source_find(source, "model.layers.1.mlp.up_proj.weight");
+    ck_ok(swg_source_read_f32(source, at, 1, 1, row));
+    for (size_t c = 0; c < 32; c++) {
+        const int code = s.planes[last][0][16 + c / 2] >> (c % 2 * 4) & 15;
+        ck_assert_float_eq(row[c], 0.125f * (float)(code - 15));
+    }
+    swg_source_close(&source);
+    scales[1] = swg_f32_to_f16(0.33325195f); /* eleven bits, times 15 */
+    ck_status_is(SWG_UNSUPPORTED, sample_write(&s, path, &(swg_sink_options){.force = true}));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "--dequantize"));
+    sample_deinit(&s);
+}
+END_TEST
+
+START_TEST(floats_become_blocks_when_asked)
+{
+    const struct {
+        const char *type;
+        uint32_t id;
+    } all[] = {{"q8_0", 8}, {"q4_0", 2}, {"q4_1", 3}};
+    tiny_llama t = shape(swg_scheme_plain(SWG_F32));
+    sample s;
+    tiny_llama_fill(&t, &s);
+    for (size_t i = 0; i < 3; i++) {
+        const char *path = swg_test_path("blocks.gguf");
+        ck_ok(sample_write(&s, path,
+                           &(swg_sink_options){.force = true, .element_type = all[i].type}));
+        swg_source *source = NULL;
+        ck_ok(swg_source_open(path, NULL, &source));
+        const size_t at = swg_source_find(source, "model.layers.0.mlp.gate_proj.weight");
+        const swg_gguf_type *type = swg_gguf_type_find(all[i].id);
+        float got[64], wanted[64];
+        uint8_t block[64];
+        ck_ok(swg_source_read_f32(source, at, 5, 1, got));
+        for (size_t b = 0; b < 2; b++) {
+            type->encode((const float *)(void *)s.planes[4][0] + 5 * 64 + 32 * b, block);
+            type->decode(block, wanted + 32 * b);
+        }
+        ck_assert_mem_eq(got, wanted, sizeof got);
+        const size_t norm = swg_source_find(source, "model.norm.weight");
+        ck_assert_int_eq(swg_source_tensor(source, norm)->scheme.dtype, SWG_F32);
+        swg_source_close(&source);
+    }
+    ((float *)(void *)s.planes[4][0])[9] = 1.0f / 0.0f;
+    ck_status_is(SWG_UNSUPPORTED, sample_write(&s, swg_test_path("infinite.gguf"),
+                                               &(swg_sink_options){.element_type = "q8_0"}));
+    ck_status_is(SWG_USAGE, sample_write(&s, swg_test_path("unknown.gguf"),
+                                         &(swg_sink_options){.element_type = "q6_k"}));
+    sample_deinit(&s);
+}
+END_TEST
+
+START_TEST(tokenizer_goes_along)
+{
+    tiny_llama t = shape(swg_scheme_plain(SWG_F32));
+    sample s;
+    tiny_llama_fill(&t, &s);
+    tiny_llama_add_tokenizer(&s);
+    const char *path = swg_test_path("tokenizer.gguf");
+    ck_ok(sample_write(&s, path, NULL));
+    swg_source *source = NULL;
+    swg_tokenizer *tokenizer = NULL;
+    swg_ids ids = {0};
+    swg_file_view file;
+    ck_ok(swg_source_open(path, NULL, &source));
+    ck_ok(swg_source_find_file(source, "tokenizer.json", &file));
+    ck_assert_uint_eq(file.length, sizeof tiny_tokenizer - 1);
+    ck_assert_mem_eq(file.data, tiny_tokenizer, file.length);
+    ck_ok(swg_tokenizer_from_source(source, &tokenizer));
+    ck_ok(swg_tokenizer_encode(tokenizer, "ab c", 4, NULL, &ids));
+    ck_assert_uint_eq(ids.count, 3);
+    ck_assert_int_eq(ids.data[0], 4);
+    swg_ids_deinit(&ids);
+    swg_tokenizer_free(&tokenizer);
+    swg_source_close(&source);
+    sample_deinit(&s);
+}
+END_TEST
+
+static void expect_refusal(const char *what, const char *more, const char *file, swg_scheme scheme,
+                           const char *tensor)
+{
+    tiny_llama t = shape(scheme);
+    sample s;
+    t.more = more;
+    tiny_llama_fill(&t, &s);
+    if (file) {
+        s.files[0] = (swg_file_view){"tokenizer.json", file, strlen(file)};
+        s.meta.n_files = 1;
+    }
+    if (tensor)
+        sample_add(&s, tensor, swg_scheme_plain(SWG_F32), 1, 3, 0);
+    const char *path = swg_test_path("refused.gguf");
+    ck_status_is(SWG_UNSUPPORTED, sample_write(&s, path, NULL));
+    ck_assert_msg(strstr(swg_error_message(), what), "%s is not in: %s", what, swg_error_message());
+    ck_assert(!swg_path_exists(path));
+    sample_deinit(&s);
+}
+
+START_TEST(what_a_gguf_cannot_say_is_refused)
+{
+    const swg_scheme f32 = swg_scheme_plain(SWG_F32);
+    const swg_scheme wide = {.bits = 8, .dtype = SWG_F16, .group = 64};
+    expect_refusal("hidden_act", ",\"hidden_act\":\"gelu\"", NULL, f32, NULL);
+    expect_refusal("sliding_window", ",\"sliding_window\":7", NULL, f32, NULL);
+    expect_refusal("rope_scaling", ",\"rope_scaling\":{\"type\":\"dynamic\"}", NULL, f32, NULL);
+    expect_refusal("--dequantize", NULL, NULL, wide, NULL);
+    expect_refusal("I64", NULL, NULL, swg_scheme_plain(SWG_I64), NULL);
+    expect_refusal("model.extra", NULL, NULL, f32, "model.extra");
+    expect_refusal("Unigram", NULL, "{\"model\":{\"type\":\"Unigram\"}}", f32, NULL);
+    expect_refusal("by name", NULL,
+                   "{\"pre_tokenizer\":{\"type\":\"Whitespace\"},\"model\":{\"type\":\"BPE\","
+                   "\"vocab\":{},\"merges\":[]}}",
+                   f32, NULL);
+    expect_refusal("7 rows", NULL, "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"x\":7}}}", f32,
+                   NULL);
+}
+END_TEST
+
+START_TEST(frequency_factors_are_written_and_recognized)
+{
+    tiny_llama t = shape(swg_scheme_plain(SWG_F32));
+    sample s;
+    t.more = ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":1.0,"
+             "\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192}";
+    tiny_llama_fill(&t, &s);
+    const char *path = swg_test_path("llama3.gguf");
+    tiny_llama_round_trip(&s, path, NULL);
+    swg_source *source = NULL;
+    swg_json_doc *doc = NULL;
+    size_t length = 0;
+    double factor = 0;
+    int64_t original = 0;
+    ck_ok(swg_source_open(path, NULL, &source));
+    const char *text = swg_source_config(source, &length);
+    ck_ok(swg_json_parse(text, length, "config", &doc));
+    const swg_json *scaling = swg_json_get(swg_json_root(doc), "rope_scaling");
+    ck_assert(swg_json_as_double(swg_json_get(scaling, "factor"), &factor));
+    ck_assert(
+        swg_json_as_int(swg_json_get(scaling, "original_max_position_embeddings"), &original));
+    ck_assert_double_eq(factor, 8.0);
+    ck_assert_int_eq(original, 8192);
+    swg_json_free(&doc);
+    swg_source_close(&source);
+    sample_deinit(&s);
+}
+END_TEST
+
+static swg_status write_again(void *context)
+{
+    return sample_write(context, swg_test_path("failing.gguf"), &(swg_sink_options){.force = true});
+}
+
+static swg_status read_again(void *context)
+{
+    return sample_use(context, false);
+}
+
+START_TEST(failures_are_clean)
+{
+    tiny_llama t = {.dim = 32, .hidden = 32, .vocab = 7, .heads = 2, .kv_heads = 1, .scheme = q4};
+    sample s;
+    tiny_llama_fill(&t, &s);
+    tiny_llama_add_tokenizer(&s);
+    swg_test_each_allocation_fails(write_again, &s);
+    swg_test_each_write_fails(write_again, NULL, &s);
+    swg_test_each_allocation_fails(read_again, (void *)swg_test_path("failing.gguf"));
+    sample_deinit(&s);
+}
+END_TEST
+
+Suite *swg_test_suite(void)
+{
+    Suite *suite = suite_create("gguf_writer");
+    TCase *cases = tcase_create("gguf_writer");
+    tcase_set_timeout(cases, 120);
+    tcase_add_test(cases, types_come_back_as_they_were);
+    tcase_add_test(cases, vectors_are_widened_and_come_back);
+    tcase_add_test(cases, asymmetric_codes_need_representable_minima);
+    tcase_add_test(cases, floats_become_blocks_when_asked);
+    tcase_add_test(cases, tokenizer_goes_along);
+    tcase_add_test(cases, what_a_gguf_cannot_say_is_refused);
+    tcase_add_test(cases, frequency_factors_are_written_and_recognized);
+    tcase_add_test(cases, failures_are_clean);
+    suite_add_tcase(suite, cases);
+    return suite;
+}

@@ -1,0 +1,17 @@
+/* fuzz_checkpoint for targets that put their input together from parts, with more demanded of what
+ * opens: what formats.h promises of names, order, configuration and files. */
+#ifndef SWG_TESTS_FUZZ_PROMISES_H
+#define SWG_TESTS_FUZZ_PROMISES_H
+
+#include <stddef.h>
+
+typedef struct fuzz_part {
+    const void *data;
+    size_t size;
+} fuzz_part;
+
+/* The parts one after the other are the file. Aborts when a failure has no sentence or is not
+ * called corrupt or unsupported, or when a promise does not hold. Returns 0. */
+int fuzz_promises(const fuzz_part *parts, size_t n_parts);
+
+#endif
