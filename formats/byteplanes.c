@@ -1,6 +1,6 @@
-/* Byte planes and nibbles: see byteplanes.h. Merging is on the path of loading a model, so widths 2
- * and 4 are written with 16-byte vectors (compiler vectors: every x86-64 and AArch64 has the
- * interleaving instructions they become). */
+/* Byte planes and nibbles: see byteplanes.h. Merging is on the path of loading a model and
+ * splitting on that of writing one, so widths 2 and 4 are written with 16-byte vectors (compiler
+ * vectors: every x86-64 and AArch64 has the interleaving instructions they become). */
 #include "formats/byteplanes.h"
 
 #include <string.h>
@@ -43,11 +43,62 @@ static vec16 interleave_pairs_high(vec16 a, vec16 b)
                                    31);
 }
 
-void swg_planes_split(const uint8_t *numbers, size_t count, unsigned width, uint8_t *planes)
+/* Bytes 0, 2, 4 ... of two vectors, and bytes 1, 3, 5 ... */
+static vec16 even_bytes(vec16 a, vec16 b)
+{
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+}
+
+static vec16 odd_bytes(vec16 a, vec16 b)
+{
+    return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+}
+
+/* Numbers from `begin` on. */
+static void split_tail(const uint8_t *numbers, size_t begin, size_t count, unsigned width,
+                       uint8_t *planes)
 {
     for (unsigned j = 0; j < width; j++)
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = begin; i < count; i++)
             planes[j * count + i] = numbers[i * width + j];
+}
+
+static void split2(const uint8_t *numbers, size_t count, uint8_t *planes)
+{
+    const size_t whole = count / 16 * 16;
+    for (size_t i = 0; i < whole; i += 16) {
+        const vec16 a = load(numbers + 2 * i), b = load(numbers + 2 * i + 16);
+        store(planes + i, even_bytes(a, b));
+        store(planes + count + i, odd_bytes(a, b));
+    }
+    split_tail(numbers, whole, count, 2, planes);
+}
+
+static void split4(const uint8_t *numbers, size_t count, uint8_t *planes)
+{
+    const size_t whole = count / 16 * 16;
+    for (size_t i = 0; i < whole; i += 16) {
+        const vec16 a = load(numbers + 4 * i), b = load(numbers + 4 * i + 16);
+        const vec16 c = load(numbers + 4 * i + 32), d = load(numbers + 4 * i + 48);
+        /* Bytes 0 and 2 of every number, then 1 and 3. */
+        const vec16 even_low = even_bytes(a, b), even_high = even_bytes(c, d);
+        const vec16 odd_low = odd_bytes(a, b), odd_high = odd_bytes(c, d);
+        store(planes + i, even_bytes(even_low, even_high));
+        store(planes + count + i, even_bytes(odd_low, odd_high));
+        store(planes + 2 * count + i, odd_bytes(even_low, even_high));
+        store(planes + 3 * count + i, odd_bytes(odd_low, odd_high));
+    }
+    split_tail(numbers, whole, count, 4, planes);
+}
+
+void swg_planes_split(const uint8_t *numbers, size_t count, unsigned width, uint8_t *planes)
+{
+    if (width == 2)
+        split2(numbers, count, planes);
+    else if (width == 4)
+        split4(numbers, count, planes);
+    else
+        split_tail(numbers, 0, count, width, planes);
 }
 
 /* Numbers from `begin` on. */

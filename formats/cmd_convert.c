@@ -9,7 +9,7 @@
 #include "runtime/cli/cli.h"
 
 typedef struct arguments {
-    const char *output, *dequantize, *tokenizer, *element_type, *format;
+    const char *output, *dequantize, *tokenizer, *element_type, *format, *max_shard_bytes;
     int64_t level;
     bool force, dry_run;
 } arguments;
@@ -28,6 +28,9 @@ static const swg_option options[] = {
                       NULL, "write matrices of floats to a .gguf as this type, or widen to a .bin"),
     SWG_OPTION_STRING(arguments, format, 0, "format", "NAME",
                       "write this format whatever OUT's name is (llama2c-v1, llama2c-v2, ...)"),
+    SWG_OPTION_STRING(arguments, max_shard_bytes, 0, "max-shard-bytes", "N",
+                      "split a folder's weights into files of at most N bytes (K, M, G: KiB, MiB, "
+                      "GiB)"),
     SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
                    "zstd level of a .swg; 0 = the default"),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
@@ -75,6 +78,8 @@ static swg_status add_provenance(job *j)
 {
     char fingerprint[33];
     swg_json_writer json = {.compact = true};
+    if (!swg_sink_keeps_provenance(j->a->output, NULL))
+        return SWG_OK; /* spares reading the whole input once more */
     SWG_TRY(swg_source_fingerprint(j->source, fingerprint));
     swg_json_begin_object(&json, NULL);
     swg_json_string(&json, "tool", "swage");
@@ -141,9 +146,15 @@ static swg_status convert_tensor(job *j, swg_sink *sink, size_t tensor)
 {
     swg_plane planes[SWG_MAX_PLANES];
     const size_t n_planes = swg_tensor_planes(&j->outputs[tensor], planes);
+    const bool is_same =
+        swg_scheme_equal(swg_source_tensor(j->source, tensor)->scheme, j->outputs[tensor].scheme);
     uint8_t *data[SWG_MAX_PLANES] = {0};
+    const void *views[SWG_MAX_PLANES] = {0};
     swg_status status = SWG_OK;
     for (size_t p = 0; p < n_planes; p++) {
+        views[p] = is_same ? swg_source_view(j->source, tensor, p) : NULL;
+        if (views[p])
+            continue;
         SWG_GO(SWG_NEW_UNINIT(data[p], (size_t)planes[p].bytes));
         reading r = {.j = j,
                      .tensor = tensor,
@@ -154,12 +165,11 @@ static swg_status convert_tensor(job *j, swg_sink *sink, size_t tensor)
         if (planes[p].bytes > 0)
             SWG_GO(swg_pool_for(j->pool, (size_t)((planes[p].rows + r.step - 1) / r.step),
                                 read_item, &r));
+        views[p] = data[p];
     }
-    /* What was read is in memory of our own now. */
-    swg_source_release(j->source, tensor);
-    SWG_GO(swg_sink_write(sink, tensor,
-                          (const void *const[SWG_MAX_PLANES]){data[0], data[1], data[2]}));
+    SWG_GO(swg_sink_write(sink, tensor, views));
 done:
+    swg_source_release(j->source, tensor);
     for (size_t p = 0; p < n_planes; p++)
         swg_free(data[p]);
     return status;
@@ -272,14 +282,24 @@ done:
     return status;
 }
 
-/* The output must not be, or hold, a file that is being read. */
-static swg_status check_output(const swg_source *source, const char *output)
+/* The output must not be, or hold, a file that is being read. Shards may have any number in their
+ * names, so they may not go where the input is at all. */
+static swg_status check_output(const swg_source *source, const char *input, const arguments *a)
 {
+    const char *const output = a->output;
     char *weights = swg_path_join(output, "model.safetensors");
-    if (!weights)
-        return SWG_NO_MEMORY;
-    const bool is_input = swg_source_reads(source, output) || swg_source_reads(source, weights);
+    char *index = swg_path_join(output, "model.safetensors.index.json");
+    char *folder = swg_path_dirname(input);
+    const bool has_paths = weights && index && folder;
+    const bool is_input =
+        has_paths && (swg_source_reads(source, output) || swg_source_reads(source, weights) ||
+                      swg_source_reads(source, index) ||
+                      (a->max_shard_bytes && swg_path_is_same(folder, output)));
     swg_free(weights);
+    swg_free(index);
+    swg_free(folder);
+    if (!has_paths)
+        return SWG_NO_MEMORY;
     return is_input ? swg_error(SWG_USAGE, "%s would replace a file of the input", output) : SWG_OK;
 }
 
@@ -297,16 +317,39 @@ static void say_what_is_dropped(const job *j)
                     j->a->output);
 }
 
+/* A count of bytes with an optional K, M or G. */
+static swg_status parse_bytes(const char *text, uint64_t *out)
+{
+    static const char units[] = "KMG";
+    uint64_t value = 0;
+    const char *at = text;
+    for (; *at >= '0' && *at <= '9' && value < (uint64_t)1 << 53; at++)
+        value = 10 * value + (uint64_t)(*at - '0');
+    const char *const unit = *at ? strchr(units, *at) : NULL;
+    if (value == 0 || value >= (uint64_t)1 << 53 || (*at && (!unit || at[1])))
+        return swg_error(SWG_USAGE,
+                         "--max-shard-bytes %s is not a number of bytes from 1 on, such as "
+                         "5000000000 or 5G",
+                         text);
+    if (unit && (value > UINT64_MAX >> 40))
+        return swg_error(SWG_USAGE, "--max-shard-bytes %s is too large", text);
+    *out = unit ? value << (10 * (unit - units + 1)) : value;
+    return SWG_OK;
+}
+
 static swg_status run(const swg_cli *cli, const void *values)
 {
     const arguments *a = values;
     job j = {.cli = cli, .a = a};
     swg_status status = SWG_OK;
     const char *input = cli->positionals[0];
+    uint64_t max_shard_bytes = 0;
+    if (a->max_shard_bytes)
+        SWG_TRY(parse_bytes(a->max_shard_bytes, &max_shard_bytes));
     if (swg_path_is_same(input, a->output))
         return swg_error(SWG_USAGE, "%s is both the input and the output", input);
     SWG_GO(swg_source_open(input, &(swg_source_options){.tokenizer = a->tokenizer}, &j.source));
-    SWG_GO(check_output(j.source, a->output));
+    SWG_GO(check_output(j.source, input, a));
     SWG_GO(plan_outputs(&j));
     SWG_GO(swg_pool_new(cli->n_threads, &j.pool));
     SWG_GO(swg_sink_meta_from_source(j.source, &j.meta));
@@ -316,7 +359,8 @@ static swg_status run(const swg_cli *cli, const void *values)
                                            .force = a->force,
                                            .level = (int)a->level,
                                            .pool = j.pool,
-                                           .element_type = a->element_type};
+                                           .element_type = a->element_type,
+                                           .max_shard_bytes = max_shard_bytes};
     SWG_GO(a->dry_run ? dry_run(&j, &sink_options) : write_output(&j, &sink_options));
 done:
     swg_sink_meta_deinit(&j.meta);
@@ -333,6 +377,7 @@ static const swg_example examples[] = {
     {"swage convert model-folder -o weights.gguf --element-type q8_0",
      "for engines that load GGUF"},
     {"swage convert quantized.swg -o folder --dequantize bf16", "floats for other programs"},
+    {"swage convert model.swg -o sharded --max-shard-bytes 4G", "weights in files of up to 4 GiB"},
     {"swage convert stories.bin -o stories.swg --tokenizer tokenizer.bin --dry-run",
      "what would be written, and how large"},
 };
@@ -347,6 +392,9 @@ const swg_command swg_command_convert = {
         "OUT has none of those endings. "
         "Numbers are kept bit for bit. A FILE.safetensors holds tensors and metadata only; name "
         "a folder to keep the configuration and the tokenizer.\n\n"
+        "--max-shard-bytes writes model-00001-of-0000N.safetensors and their index in place of one "
+        "model.safetensors. It counts the tensors without the headers; a tensor that is larger "
+        "gets a file of its own.\n\n"
         "safetensors has no quantized tensors: --dequantize says that they may be written as "
         "floats, and of which type. A GGUF keeps int8-g32-sym-f16 and int4-g32-sym-f16 as its Q8_0 "
         "and Q4_0, and floats as they are unless --element-type says otherwise.\n\n"

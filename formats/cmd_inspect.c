@@ -93,6 +93,62 @@ static swg_status put_config(const swg_source *source, swg_strbuf *out)
     return SWG_OK;
 }
 
+/* Cells of the table. Not by printf: its %*s is most of the time that a list of 100,000 takes. */
+enum { MAX_CELL = 96, DIGITS = 20 };
+
+static void put_blanks(swg_strbuf *out, size_t count)
+{
+    static const char blanks[] = "                                ";
+    for (size_t step; count > 0; count -= step) {
+        step = count < sizeof blanks - 1 ? count : sizeof blanks - 1;
+        swg_strbuf_append(out, blanks, step);
+    }
+}
+
+/* Text and blanks up to `width`; one blank at least. */
+static void put_left(swg_strbuf *out, const char *text, size_t width)
+{
+    const size_t length = strlen(text);
+    swg_strbuf_append(out, text, length);
+    put_blanks(out, length < width ? width - length : 1);
+}
+
+/* Decimal digits; returns how many. */
+static size_t write_number(uint64_t number, char out[DIGITS])
+{
+    char reversed[DIGITS];
+    size_t n = 0;
+    do
+        reversed[n++] = (char)('0' + number % 10);
+    while (number /= 10);
+    for (size_t i = 0; i < n; i++)
+        out[i] = reversed[n - 1 - i];
+    return n;
+}
+
+static void put_right(swg_strbuf *out, uint64_t number, size_t width)
+{
+    char text[DIGITS];
+    const size_t length = write_number(number, text);
+    put_blanks(out, length < width ? width - length : 0);
+    swg_strbuf_append(out, text, length);
+}
+
+static void write_shape(const swg_tensor_desc *desc, char out[MAX_CELL])
+{
+    size_t used = 0;
+    out[used++] = '[';
+    for (uint32_t i = 0; i < desc->rank; i++) {
+        if (i > 0) {
+            out[used++] = ',';
+            out[used++] = ' ';
+        }
+        used += write_number(desc->shape[i], out + used);
+    }
+    out[used++] = ']';
+    out[used] = '\0';
+}
+
 static void put_tensors(const arguments *a, const swg_source *source, swg_strbuf *out)
 {
     int width = 6;
@@ -104,19 +160,21 @@ static void put_tensors(const arguments *a, const swg_source *source, swg_strbuf
                       "bytes", "stored");
     for (size_t i = 0; i < swg_source_n_tensors(source); i++) {
         const swg_tensor_desc *desc = swg_source_tensor(source, i);
-        char shape[SWG_SHAPE_TEXT_BYTES], scheme[SWG_SCHEME_NAME_BYTES];
+        char shape[MAX_CELL], scheme[SWG_SCHEME_NAME_BYTES];
         if (!is_listed(a, source, i))
             continue;
-        swg_tensor_shape_text(desc, shape);
-        swg_strbuf_printf(out, "%-*s  %-16s %-18s %14llu ", width, desc->name, shape,
-                          swg_scheme_name(desc->scheme, scheme),
-                          (unsigned long long)swg_tensor_bytes(desc));
-        if (is_shared(source, i))
-            swg_strbuf_printf(out, "  as %s\n",
-                              swg_source_tensor(source, swg_source_same_as(source, i))->name);
-        else
-            swg_strbuf_printf(out, "%14llu\n",
-                              (unsigned long long)swg_source_stored_bytes(source, i));
+        write_shape(desc, shape);
+        put_left(out, desc->name, (size_t)width + 2);
+        put_left(out, shape, 17);
+        put_left(out, swg_scheme_name(desc->scheme, scheme), 19);
+        put_right(out, swg_tensor_bytes(desc), 14);
+        if (is_shared(source, i)) {
+            swg_strbuf_puts(out, "   as ");
+            swg_strbuf_puts(out, swg_source_tensor(source, swg_source_same_as(source, i))->name);
+        } else {
+            put_right(out, swg_source_stored_bytes(source, i), 15);
+        }
+        swg_strbuf_puts(out, "\n");
     }
 }
 

@@ -66,6 +66,10 @@ size_t swg_source_same_as(const swg_source *source, size_t index);
 swg_status swg_source_read(swg_source *source, size_t tensor, size_t plane, uint64_t row_begin,
                            uint64_t n_rows, void *out);
 
+/* A whole plane where it lies in a mapped file: canonical layout, aligned for its elements, valid
+ * as long as the source. NULL when it has to be read (compressed, rearranged or misaligned). */
+const void *swg_source_view(const swg_source *source, size_t tensor, size_t plane);
+
 /* Best number of rows a read: a multiple of 16 where the plane has that many, about 256 KiB-1 MiB.
  */
 uint64_t swg_source_rows_per_read(swg_source *source, size_t tensor, size_t plane);
@@ -163,11 +167,18 @@ typedef struct swg_sink_options {
     const char *format; /* row of formats.def; NULL = by the path: ".swg", ".safetensors", folder */
     bool force;         /* replace an existing output */
     int level;          /* zstd level for .swg; 0 = default */
-    swg_pool *pool;     /* compresses in parallel; NULL = caller only */
+    uint64_t max_shard_bytes; /* of a folder: split the weights into files with at most that many
+                                 bytes of tensors, and write their index (a larger tensor gets a
+                                 file of its own); 0 = one file. SWG_USAGE for other outputs. */
+    swg_pool *pool;           /* compresses in parallel; NULL = caller only */
     const char *element_type; /* what a .gguf holds matrices of floats as: "f32", "f16", "bf16",
                                  "q8_0", "q4_0", "q4_1" (rounded as ggml's reference does);
                                  NULL = as they are. Other formats take no notice. */
 } swg_sink_options;
+
+/* Whether what would be written under that path (in that format, unless NULL) keeps
+ * swg_sink_meta.provenance. */
+bool swg_sink_keeps_provenance(const char *path, const char *format);
 
 /* Start an output holding exactly these tensors (sorted by name or not; schemes as they will be
  * stored). Refuses what the format cannot represent, before anything is written: SWG_UNSUPPORTED

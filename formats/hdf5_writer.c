@@ -238,4 +238,5 @@ const swg_writer swg_writer_hdf5 = {
     .finish = finish,
     .close = close_output,
     .plan = plan,
+    .keeps_provenance = true,
 };

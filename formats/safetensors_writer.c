@@ -1,9 +1,13 @@
 /* Writing safetensors: a single .safetensors file (tensors and metadata only), or a Hugging Face
- * folder: config.json and carried files as they are, and model.safetensors. Tensors stand in the
- * reference writer's order - wide types first, then by name - so that every tensor is aligned.
- * All files of a folder are made durable before the first gets its name; the weights get theirs
- * last, so a folder with a model.safetensors is complete. */
+ * folder: config.json and carried files as they are, and model.safetensors or, above a limit,
+ * shards of it and their index. A shard holds tensors that the caller writes one after the other,
+ * so one shard is open at a time; inside it they stand in the reference writer's order - wide types
+ * first, then by name - so that every tensor is aligned.
+ *
+ * All files of a folder are made durable before the first gets its name; model.safetensors or the
+ * index gets its name last, so a folder with one of them is complete. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,18 +18,41 @@
 #include "formats/writer.h"
 #include "runtime/base/strbuf.h"
 
-enum { HEADER_ALIGNMENT = 8, LENGTH_BYTES = 8 };
+enum {
+    HEADER_ALIGNMENT = 8,
+    LENGTH_BYTES = 8,
+    MAX_SHARDS = 2048,     /* writers that wait for their commit */
+    PIECE_BYTES = 4 << 20, /* of a tensor, written by one thread */
+    SHARD_NAME_BYTES = 64
+};
 static const char file_ending[] = ".safetensors";
+static const char single_name[] = "model.safetensors";
+static const char index_name[] = "model.safetensors.index.json";
+
+/* Tensors [first, first + count) of the caller's list, in a file of their own. */
+typedef struct shard {
+    size_t first, count;
+    swg_strbuf header; /* length, JSON, padding */
+    uint64_t bytes;    /* of the file */
+    swg_file_writer *file;
+    bool is_committed;
+} shard;
+
+/* A small file beside the weights. */
+typedef struct companion {
+    swg_file_writer *file;
+    char *path;
+} companion;
 
 typedef struct st_output {
-    swg_strbuf header;      /* length, JSON, padding */
-    uint64_t *offsets;      /* of each tensor in the file */
-    bool has_conv1d;        /* some tensors are stored [in, out] (conv1d.h) */
-    uint64_t bytes;         /* of the weights' file */
-    uint64_t carried_bytes; /* of the other files */
-    swg_file_writer *weights;
-    swg_file_writer **carried;
-    char **carried_paths;
+    shard *shards;
+    size_t n_shards, current; /* the shard that is being written */
+    uint64_t *offsets;        /* of each tensor in its file */
+    bool has_conv1d;          /* some tensors are stored [in, out] (conv1d.h) */
+    uint64_t bytes;           /* of all weights' files, and of the index */
+    uint64_t carried_bytes;   /* of the other files */
+    swg_strbuf index;         /* text; empty for a single file */
+    companion *carried;       /* the index is the last */
     size_t n_carried;
     bool made_folder, is_finished;
 } st_output;
@@ -54,6 +81,8 @@ static bool is_single_file(const swg_sink *sink)
 
 static swg_status check(const swg_sink *sink)
 {
+    if (sink->max_shard_bytes && is_single_file(sink))
+        return swg_error(SWG_USAGE, "%s is one file; name a folder for shards", sink->path);
     for (size_t i = 0; i < sink->n_tensors; i++) {
         const swg_tensor_desc *desc = &sink->tensors[i];
         char scheme[SWG_SCHEME_NAME_BYTES];
@@ -120,25 +149,24 @@ static void put_metadata(swg_json_writer *json, const swg_sink_meta *meta)
     swg_json_end_object(json);
 }
 
-/* Header text and where each tensor goes. */
-static swg_status lay_out(const swg_sink *sink, st_output *output)
+/* A shard's header text, and where each of its tensors goes. */
+static swg_status lay_out_shard(const swg_sink *sink, st_output *output, shard *to)
 {
     swg_status status = SWG_OK;
     swg_json_writer json = {.compact = true};
     size_t *order = NULL;
     uint64_t end = 0;
-    SWG_GO(SWG_NEW(order, sink->n_tensors));
-    for (size_t i = 0; i < sink->n_tensors; i++)
-        order[i] = i;
-    qsort_r(order, sink->n_tensors, sizeof *order, compare_places, sink->tensors);
+    SWG_GO(SWG_NEW(order, to->count));
+    for (size_t i = 0; i < to->count; i++)
+        order[i] = to->first + i;
+    qsort_r(order, to->count, sizeof *order, compare_places, sink->tensors);
     swg_json_begin_object(&json, NULL);
     put_metadata(&json, &sink->meta);
-    for (size_t i = 0; i < sink->n_tensors; i++) {
+    for (size_t i = 0; i < to->count; i++) {
         const swg_tensor_desc *desc = &sink->tensors[order[i]];
         const uint64_t begin = end;
-        if (!swg_u64_add(begin, swg_tensor_bytes(desc), &end) || end > (uint64_t)1 << 62)
-            SWG_GO(
-                swg_error(SWG_UNSUPPORTED, "%s: the tensors together are too large", sink->path));
+        /* Cannot overflow: plan_shards added all tensors up. */
+        end += swg_tensor_bytes(desc);
         output->offsets[order[i]] = begin;
         put_entry(&json, desc, output->has_conv1d && swg_conv1d_is_weight(desc), begin, end);
     }
@@ -148,16 +176,101 @@ static swg_status lay_out(const swg_sink *sink, st_output *output)
     SWG_GO(swg_strbuf_status(&json.out));
     uint8_t length[LENGTH_BYTES];
     swg_put_le(length, LENGTH_BYTES, json.out.length);
-    swg_strbuf_append(&output->header, length, sizeof length);
-    swg_strbuf_append(&output->header, json.out.text, json.out.length);
-    SWG_GO(swg_strbuf_status(&output->header));
-    for (size_t i = 0; i < sink->n_tensors; i++)
-        output->offsets[i] += output->header.length;
-    output->bytes = output->header.length + end;
+    swg_strbuf_append(&to->header, length, sizeof length);
+    swg_strbuf_append(&to->header, json.out.text, json.out.length);
+    SWG_GO(swg_strbuf_status(&to->header));
+    for (size_t i = 0; i < to->count; i++)
+        output->offsets[to->first + i] += to->header.length;
+    to->bytes = to->header.length + end;
+    output->bytes += to->bytes;
 done:
     swg_free(order);
     swg_json_deinit(&json);
     return status;
+}
+
+/* --- Shards and their index ------------------------------------------------------------------- */
+
+/* Cut the caller's list wherever the next tensor would make a shard larger than the limit, which
+ * counts tensors without the header, as Hugging Face's does. A tensor beyond the limit is alone. */
+static swg_status plan_shards(swg_sink *sink, st_output *output)
+{
+    const uint64_t limit = sink->max_shard_bytes ? sink->max_shard_bytes : UINT64_MAX;
+    output->shards = swg_arena_calloc(&sink->arena, MAX_SHARDS, sizeof *output->shards);
+    if (!output->shards)
+        return SWG_NO_MEMORY;
+    output->n_shards = 1;
+    uint64_t in_shard = 0, total = 0;
+    for (size_t i = 0; i < sink->n_tensors; i++) {
+        const uint64_t bytes = swg_tensor_bytes(&sink->tensors[i]);
+        if (!swg_u64_add(total, bytes, &total) || total > (uint64_t)1 << 62)
+            return swg_error(SWG_UNSUPPORTED, "%s: the tensors together are too large", sink->path);
+        /* An empty tensor never starts a shard. */
+        if (in_shard > 0 && bytes > 0 && (bytes > limit || in_shard > limit - bytes)) {
+            if (output->n_shards == MAX_SHARDS)
+                return swg_error(
+                    SWG_LIMIT, "%s: shards of %llu bytes would be more than %d; allow larger ones",
+                    sink->path, (unsigned long long)limit, MAX_SHARDS);
+            output->shards[output->n_shards++].first = i;
+            in_shard = 0;
+        }
+        output->shards[output->n_shards - 1].count++;
+        in_shard += bytes;
+    }
+    return SWG_OK;
+}
+
+static const char *shard_name(const st_output *output, size_t index, char out[SHARD_NAME_BYTES])
+{
+    if (output->n_shards == 1)
+        return single_name;
+    snprintf(out, SHARD_NAME_BYTES, "model-%05zu-of-%05zu.safetensors", index + 1,
+             output->n_shards);
+    return out;
+}
+
+static swg_status write_index_text(const swg_sink *sink, st_output *output)
+{
+    swg_status status = SWG_OK;
+    swg_json_writer json = {0};
+    uint32_t *shard_of = NULL;
+    uint64_t total = 0;
+    SWG_GO(SWG_NEW(shard_of, sink->n_tensors));
+    for (size_t s = 0; s < output->n_shards; s++)
+        for (size_t i = 0; i < output->shards[s].count; i++)
+            shard_of[output->shards[s].first + i] = (uint32_t)s;
+    for (size_t i = 0; i < sink->n_tensors; i++)
+        total += swg_tensor_bytes(&sink->tensors[i]);
+    swg_json_begin_object(&json, NULL);
+    swg_json_begin_object(&json, "metadata");
+    swg_json_uint(&json, "total_size", total);
+    swg_json_end_object(&json);
+    swg_json_begin_object(&json, "weight_map");
+    for (size_t place = 0; place < sink->n_tensors; place++) {
+        const size_t tensor = sink->by_name[place];
+        char name[SHARD_NAME_BYTES];
+        swg_json_string(&json, sink->tensors[tensor].name,
+                        shard_name(output, shard_of[tensor], name));
+    }
+    swg_json_end_object(&json);
+    swg_json_end_object(&json);
+    SWG_GO(swg_strbuf_status(&json.out));
+    swg_strbuf_append(&output->index, json.out.text, json.out.length);
+    swg_strbuf_puts(&output->index, "\n");
+    SWG_GO(swg_strbuf_status(&output->index));
+    output->bytes += output->index.length;
+done:
+    swg_free(shard_of);
+    swg_json_deinit(&json);
+    return status;
+}
+
+static swg_status lay_out(swg_sink *sink, st_output *output)
+{
+    SWG_TRY(plan_shards(sink, output));
+    for (size_t s = 0; s < output->n_shards; s++)
+        SWG_TRY(lay_out_shard(sink, output, &output->shards[s]));
+    return output->n_shards > 1 ? write_index_text(sink, output) : SWG_OK;
 }
 
 static swg_status make_output(swg_sink *sink)
@@ -167,11 +280,10 @@ static swg_status make_output(swg_sink *sink)
         return SWG_NO_MEMORY;
     sink->state = output;
     output->offsets = swg_arena_calloc(&sink->arena, sink->n_tensors, sizeof *output->offsets);
-    /* The carried files and config.json. */
+    /* The carried files, config.json and the index. */
     output->carried =
-        swg_arena_calloc(&sink->arena, sink->meta.n_files + 1, sizeof(swg_file_writer *));
-    output->carried_paths = swg_arena_calloc(&sink->arena, sink->meta.n_files + 1, sizeof(char *));
-    if (!output->offsets || !output->carried || !output->carried_paths)
+        swg_arena_calloc(&sink->arena, sink->meta.n_files + 2, sizeof *output->carried);
+    if (!output->offsets || !output->carried)
         return SWG_NO_MEMORY;
     if (!is_single_file(sink)) {
         output->carried_bytes = sink->meta.config_length;
@@ -187,24 +299,57 @@ static swg_status make_output(swg_sink *sink)
 static swg_status write_carried(swg_sink *sink, const char *name, const char *data, size_t length)
 {
     st_output *output = sink->state;
-    const size_t index = output->n_carried++;
-    output->carried_paths[index] = swg_path_join(sink->path, name);
-    if (!output->carried_paths[index])
+    companion *to = &output->carried[output->n_carried++];
+    to->path = swg_path_join(sink->path, name);
+    if (!to->path)
         return SWG_NO_MEMORY;
-    SWG_TRY(swg_file_create(output->carried_paths[index], sink->force, length,
-                            &output->carried[index]));
-    return swg_file_append(output->carried[index], data, length);
+    SWG_TRY(swg_file_create(to->path, sink->force, length, &to->file));
+    SWG_TRY(swg_file_append(to->file, data, length));
+    return swg_file_seal(to->file);
 }
 
-static swg_status create_weights(swg_sink *sink)
+static swg_status open_shard(swg_sink *sink, size_t index)
 {
     st_output *output = sink->state;
-    char *path = swg_path_join(sink->path, "model.safetensors");
+    shard *to = &output->shards[index];
+    char name[SHARD_NAME_BYTES];
+    char *path = is_single_file(sink) ? swg_strdup(sink->path)
+                                      : swg_path_join(sink->path, shard_name(output, index, name));
     if (!path)
         return SWG_NO_MEMORY;
-    const swg_status status = swg_file_create(path, sink->force, output->bytes, &output->weights);
+    const swg_status status = swg_file_create(path, sink->force, to->bytes, &to->file);
     swg_free(path);
-    return status;
+    SWG_TRY(status);
+    return swg_file_append(to->file, to->header.text, to->header.length);
+}
+
+/* Tensors were written at their places: the end is known, not appended to. */
+static swg_status seal_shard(const shard *s)
+{
+    swg_file_extend(s->file, s->bytes);
+    return swg_file_seal(s->file);
+}
+
+/* Without --force nothing of a checkpoint may be there: neither a shard's name, found hours later,
+ * nor the other kind of weights, which would be read in place of the new ones. */
+static swg_status check_folder(const swg_sink *sink)
+{
+    const st_output *output = sink->state;
+    for (size_t i = 0; i < output->n_shards + 2 && !sink->force; i++) {
+        char name[SHARD_NAME_BYTES];
+        char *path = swg_path_join(sink->path, i < output->n_shards    ? shard_name(output, i, name)
+                                               : i == output->n_shards ? single_name
+                                                                       : index_name);
+        if (!path)
+            return SWG_NO_MEMORY;
+        const swg_status status =
+            swg_path_exists(path)
+                ? swg_error(SWG_USAGE, "output %s exists; use --force to replace it", path)
+                : SWG_OK;
+        swg_free(path);
+        SWG_TRY(status);
+    }
+    return SWG_OK;
 }
 
 static swg_status open_folder(swg_sink *sink)
@@ -215,38 +360,60 @@ static swg_status open_folder(swg_sink *sink)
     else if (errno != EEXIST || !swg_path_is_directory(sink->path))
         return swg_error(errno == EEXIST ? SWG_USAGE : SWG_IO, "cannot make the folder %s: %s",
                          sink->path, strerror(errno));
-    SWG_TRY(create_weights(sink));
+    SWG_TRY(check_folder(sink));
+    SWG_TRY(open_shard(sink, 0));
     const swg_sink_meta *meta = &sink->meta;
     SWG_TRY(write_carried(sink, "config.json", meta->config, meta->config_length));
     for (size_t i = 0; i < meta->n_files; i++)
         SWG_TRY(
             write_carried(sink, meta->files[i].name, meta->files[i].data, meta->files[i].length));
-    return SWG_OK;
+    return output->n_shards > 1
+               ? write_carried(sink, index_name, output->index.text, output->index.length)
+               : SWG_OK;
 }
 
 static swg_status open_output(swg_sink *sink)
 {
     SWG_TRY(make_output(sink));
-    st_output *output = sink->state;
-    if (is_single_file(sink))
-        SWG_TRY(swg_file_create(sink->path, sink->force, output->bytes, &output->weights));
-    else
-        SWG_TRY(open_folder(sink));
-    return swg_file_append(output->weights, output->header.text, output->header.length);
+    return is_single_file(sink) ? open_shard(sink, 0) : open_folder(sink);
+}
+
+/* A tensor's bytes at its place. In pieces: copying them is most of the work of a conversion. */
+typedef struct placing {
+    swg_file_writer *file;
+    const uint8_t *data;
+    uint64_t offset, bytes;
+} placing;
+
+static swg_status place_piece(void *context, size_t index)
+{
+    const placing *p = context;
+    const uint64_t at = (uint64_t)index * PIECE_BYTES, left = p->bytes - at;
+    return swg_file_write_at(p->file, p->offset + at, p->data + at,
+                             (size_t)(left < PIECE_BYTES ? left : PIECE_BYTES));
+}
+
+static swg_status place(const swg_sink *sink, size_t tensor, const void *data)
+{
+    const st_output *output = sink->state;
+    placing p = {.file = output->shards[output->current].file,
+                 .data = data,
+                 .offset = output->offsets[tensor],
+                 .bytes = swg_tensor_bytes(&sink->tensors[tensor])};
+    return swg_pool_for(sink->pool, (size_t)((p.bytes + PIECE_BYTES - 1) / PIECE_BYTES),
+                        place_piece, &p);
 }
 
 /* A Conv1D's weight, back to [in, out]. */
-static swg_status write_turned(const st_output *output, size_t tensor, const swg_tensor_desc *desc,
-                               const void *plane)
+static swg_status write_turned(const swg_sink *sink, size_t tensor, const void *plane)
 {
+    const swg_tensor_desc *desc = &sink->tensors[tensor];
     const size_t rows = (size_t)desc->shape[0], columns = (size_t)desc->shape[1];
-    const size_t bytes = (size_t)swg_tensor_bytes(desc);
     uint8_t *turned;
-    SWG_TRY(SWG_NEW_UNINIT(turned, bytes));
+    SWG_TRY(SWG_NEW_UNINIT(turned, (size_t)swg_tensor_bytes(desc)));
     swg_transposed_rows(plane, rows, columns, swg_dtype_bits(desc->scheme.dtype) / 8, 0, columns,
                         turned);
-    const swg_status status =
-        swg_file_write_at(output->weights, output->offsets[tensor], turned, bytes);
+    const swg_status status = place(sink, tensor, turned);
     swg_free(turned);
     return status;
 }
@@ -254,46 +421,99 @@ static swg_status write_turned(const st_output *output, size_t tensor, const swg
 static swg_status write_tensor(swg_sink *sink, size_t tensor,
                                const void *const planes[SWG_MAX_PLANES], uint64_t *stored_bytes)
 {
-    const st_output *output = sink->state;
+    st_output *output = sink->state;
     const swg_tensor_desc *desc = &sink->tensors[tensor];
+    if (tensor == output->shards[output->current].first + output->shards[output->current].count) {
+        SWG_TRY(seal_shard(&output->shards[output->current]));
+        SWG_TRY(open_shard(sink, ++output->current));
+    }
     *stored_bytes = swg_tensor_bytes(desc);
-    if (output->has_conv1d && swg_conv1d_is_weight(desc))
-        return write_turned(output, tensor, desc, planes[0]);
-    return swg_file_write_at(output->weights, output->offsets[tensor], planes[0],
-                             (size_t)*stored_bytes);
+    return output->has_conv1d && swg_conv1d_is_weight(desc) ? write_turned(sink, tensor, planes[0])
+                                                            : place(sink, tensor, planes[0]);
+}
+
+/* Remove weights of the other kind that --force replaces. */
+static swg_status remove_stale(const swg_sink *sink, const char *name)
+{
+    char *path = swg_path_join(sink->path, name);
+    if (!path)
+        return SWG_NO_MEMORY;
+    const bool is_gone = unlink(path) == 0 || errno == ENOENT;
+    const swg_status status =
+        is_gone ? SWG_OK : swg_error(SWG_IO, "cannot remove the old %s: %s", path, strerror(errno));
+    swg_free(path);
+    return status;
+}
+
+/* Names, in an order that never shows a reader old and new weights as one checkpoint: an old index
+ * goes before the first shard comes, since shards may have the names that it lists; an old
+ * model.safetensors, which readers prefer to an index, goes when the new index is there. */
+static swg_status commit_all(swg_sink *sink)
+{
+    st_output *output = sink->state;
+    const size_t n_plain = output->n_carried - (output->n_shards > 1);
+    for (size_t i = 0; i < n_plain; i++)
+        SWG_TRY(swg_file_commit(&output->carried[i].file));
+    if (output->n_shards > 1 && sink->force)
+        SWG_TRY(remove_stale(sink, index_name));
+    for (size_t i = 0; i < output->n_shards; i++) {
+        SWG_TRY(swg_file_commit(&output->shards[i].file));
+        output->shards[i].is_committed = true;
+    }
+    if (output->n_shards > 1)
+        SWG_TRY(swg_file_commit(&output->carried[n_plain].file));
+    output->is_finished = true;
+    if (is_single_file(sink) || !sink->force)
+        return SWG_OK;
+    return remove_stale(sink, output->n_shards > 1 ? single_name : index_name);
 }
 
 static swg_status finish(swg_sink *sink, uint64_t *bytes)
 {
     st_output *output = sink->state;
-    /* Tensors were written at their places: the end is known, not appended to. */
-    swg_file_extend(output->weights, output->bytes);
-    SWG_TRY(swg_file_seal(output->weights));
-    for (size_t i = 0; i < output->n_carried; i++)
-        SWG_TRY(swg_file_seal(output->carried[i]));
-    for (size_t i = 0; i < output->n_carried; i++)
-        SWG_TRY(swg_file_commit(&output->carried[i]));
-    SWG_TRY(swg_file_commit(&output->weights));
-    output->is_finished = true;
+    SWG_TRY(seal_shard(&output->shards[output->current]));
+    SWG_TRY(commit_all(sink));
     *bytes = output->bytes + output->carried_bytes;
     return SWG_OK;
+}
+
+/* Shards that have their names already, of an output that failed before all had theirs: nobody can
+ * read them, and without --force they replaced nothing. */
+static void remove_shards(const swg_sink *sink)
+{
+    const st_output *output = sink->state;
+    for (size_t i = 0; i < output->n_shards && output->shards[i].is_committed; i++) {
+        char name[SHARD_NAME_BYTES];
+        char *path = swg_path_join(sink->path, shard_name(output, i, name));
+        if (path)
+            (void)unlink(path);
+        swg_free(path);
+    }
 }
 
 static void close_output(swg_sink *sink)
 {
     st_output *output = sink->state;
     const bool undo_folder = output->made_folder && !output->is_finished;
-    swg_file_abort(&output->weights);
-    for (size_t i = 0; i < output->n_carried; i++) {
-        swg_file_abort(&output->carried[i]);
-        /* A folder that was not there before goes again, with what had its name already. */
-        if (undo_folder && output->carried_paths[i])
-            (void)unlink(output->carried_paths[i]);
-        swg_free(output->carried_paths[i]);
+    if (!output->is_finished && !sink->force && !is_single_file(sink))
+        remove_shards(sink);
+    for (size_t i = 0; i < output->n_shards; i++) {
+        swg_file_abort(&output->shards[i].file);
+        swg_strbuf_deinit(&output->shards[i].header);
     }
-    if (undo_folder)
+    for (size_t i = 0; i < output->n_carried; i++) {
+        companion *c = &output->carried[i];
+        swg_file_abort(&c->file);
+        /* A folder that was not there before goes again, with what had its name already. */
+        if (undo_folder && c->path)
+            (void)unlink(c->path);
+        swg_free(c->path);
+    }
+    if (undo_folder) {
+        remove_shards(sink);
         (void)rmdir(sink->path);
-    swg_strbuf_deinit(&output->header);
+    }
+    swg_strbuf_deinit(&output->index);
 }
 
 static swg_status plan(swg_sink *sink, uint64_t *bytes, bool *is_exact)
@@ -314,4 +534,5 @@ const swg_writer swg_writer_safetensors = {
     .finish = finish,
     .close = close_output,
     .plan = plan,
+    .can_shard = true,
 };

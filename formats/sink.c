@@ -143,6 +143,7 @@ static swg_status prepare(const char *path, const swg_sink_options *options,
     SWG_GO(SWG_NEW(sink, 1));
     sink->force = o->force;
     sink->level = o->level;
+    sink->max_shard_bytes = o->max_shard_bytes;
     sink->pool = o->pool;
     sink->element_type = o->element_type;
     SWG_GO(copy_text(sink, path, strlen(path), &sink->path));
@@ -150,6 +151,9 @@ static swg_status prepare(const char *path, const swg_sink_options *options,
     if (o->level < 0 || o->level > MAX_LEVEL)
         SWG_GO(swg_error(SWG_USAGE, "compression level %d is not between 0 and %d", o->level,
                          MAX_LEVEL));
+    if (o->max_shard_bytes && !sink->writer->can_shard)
+        SWG_GO(swg_error(SWG_USAGE, "%s: %s is always one file; name a folder for shards", path,
+                         sink->writer->name));
     SWG_GO(copy_tensors(sink, tensors, n_tensors));
     SWG_GO(sort_names(sink));
     SWG_GO(copy_meta(sink, meta));
@@ -161,6 +165,12 @@ static swg_status prepare(const char *path, const swg_sink_options *options,
 done:
     swg_sink_abort(&sink);
     return status;
+}
+
+bool swg_sink_keeps_provenance(const char *path, const char *format)
+{
+    const swg_writer *writer;
+    return choose_writer(path, format, &writer) == SWG_OK && writer->keeps_provenance;
 }
 
 /* --- The calls -------------------------------------------------------------------------------- */

@@ -479,6 +479,18 @@ swg_status swg_source_read(swg_source *source, size_t tensor, size_t plane, uint
     return SWG_OK;
 }
 
+const void *swg_source_view(const swg_source *source, size_t tensor, size_t plane)
+{
+    const swg_stored_tensor *t = &source->tensors[tensor];
+    swg_plane planes[SWG_MAX_PLANES];
+    const size_t n_planes = swg_tensor_planes(&t->desc, planes);
+    if (source->reader->read || !t->map || t->is_transposed || plane >= n_planes ||
+        planes[plane].kind != SWG_PLANE_VALUES || planes[plane].bytes == 0 ||
+        t->offset % planes[plane].elem_bytes != 0)
+        return NULL;
+    return t->map->data + t->offset;
+}
+
 static swg_status read_plain_f32(swg_source *source, size_t tensor, uint64_t row_begin,
                                  uint64_t n_rows, float *out)
 {

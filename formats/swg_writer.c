@@ -1,9 +1,9 @@
 /* Writing .swg: 64 zero bytes, the frames of carried files, the frames of each tensor as it comes,
  * the directory, and the superblock last of all. docs/container.md is the specification.
  *
- * Frames are compressed in batches, in parallel, and appended in order, so the bytes do not depend
- * on the number of threads. A tensor whose planes equal an earlier one's (by XXH3-128 of scheme,
- * shape and bytes) is not stored again. */
+ * Frames are compressed in rounds, in parallel, and get their places in order, so the bytes do not
+ * depend on the number of threads. A tensor whose planes equal an earlier one's (by XXH3-128 of
+ * scheme, shape and bytes) is not stored again. */
 #include <string.h>
 
 #include "formats/bytes.h"
@@ -17,16 +17,16 @@
 enum {
     TENSOR_LEVEL = 1,      /* weights are noise: higher levels find nothing more */
     TEXT_LEVEL = 12,       /* at least, for files and the directory */
-    SLOTS_PER_THREAD = 2,  /* frames in flight */
+    SLOTS_PER_THREAD = 4,  /* frames of a round; those of two rounds are in memory */
     FRAME_BYTES = 1 << 20, /* where rows do not matter */
     DIGEST_BYTES = SWG_HASH128_TEXT
 };
 
-/* A frame being compressed. */
+/* A frame that was compressed, and where it goes. */
 typedef struct slot {
-    swg_frame_encoder *encoder;
     uint8_t *out;
     size_t capacity;
+    uint64_t offset;
     uint32_t stored_bytes;
     swg_codec codec;
 } slot;
@@ -44,8 +44,10 @@ typedef struct swg_output {
     swg_stream *files;
     const char **file_names;
     size_t n_files;
-    slot *slots;
-    size_t n_slots;
+    swg_frame_encoder **encoders; /* of each thread */
+    size_t n_threads;
+    slot *slots;          /* of this round, then of the round before */
+    size_t n_slots;       /* of a round */
     size_t *digest_table; /* tensor index + 1; open addressing */
     size_t digest_slots;
 } swg_output;
@@ -105,7 +107,10 @@ typedef struct batch {
     int level;
     size_t stream; /* of the first frame of this round */
     uint32_t frame;
-    size_t count; /* frames of this round */
+    size_t count;  /* frames of this round */
+    slot *coding;  /* their slots */
+    slot *writing; /* slots of the round before, which have their places */
+    size_t n_writing;
 } batch;
 
 /* The frame `steps` behind the round's first. */
@@ -120,42 +125,53 @@ static void batch_frame(const batch *b, size_t steps, size_t *stream, uint32_t *
     *frame = (uint32_t)at;
 }
 
-static swg_status encode_item(void *context, size_t index)
+static swg_status encode_frame(const batch *b, size_t index)
 {
-    const batch *b = context;
-    slot *s = &b->output->slots[index];
+    slot *s = &b->coding[index];
+    swg_frame_encoder **encoder = &b->output->encoders[swg_pool_thread_index()];
     size_t stream;
     uint32_t frame;
     batch_frame(b, index, &stream, &frame);
     swg_stream *in = &b->streams[stream];
     const swg_frame_shape shape = swg_stream_frame_shape(in, frame);
     const uint8_t *const raw = (const uint8_t *)b->data[stream] + (uint64_t)frame * in->frame_bytes;
-    if (!s->encoder)
-        SWG_TRY(swg_frame_encoder_new(&s->encoder));
+    if (!*encoder)
+        SWG_TRY(swg_frame_encoder_new(encoder));
     if (s->capacity < shape.bytes) {
         swg_free(s->out);
         s->capacity = 0;
         SWG_TRY(SWG_NEW_UNINIT(s->out, shape.bytes));
         s->capacity = shape.bytes;
     }
-    SWG_TRY(
-        swg_frame_encode(s->encoder, b->level, shape, raw, s->out, &s->stored_bytes, &s->codec));
+    SWG_TRY(swg_frame_encode(*encoder, b->level, shape, raw, s->out, &s->stored_bytes, &s->codec));
     in->frames[frame].raw_hash = swg_hash64(raw, shape.bytes);
     in->frames[frame].hash = swg_hash64(s->out, s->stored_bytes);
     return SWG_OK;
 }
 
-static swg_status append_slot(const batch *b, size_t index)
+/* Writing the frames of one round goes on beside compressing those of the next. */
+static swg_status batch_item(void *context, size_t index)
 {
-    const slot *s = &b->output->slots[index];
+    const batch *b = context;
+    if (index >= b->n_writing)
+        return encode_frame(b, index - b->n_writing);
+    const slot *s = &b->writing[index];
+    return swg_file_write_at(b->output->file, s->offset, s->out, s->stored_bytes);
+}
+
+/* Frames stand in order, one behind the other. */
+static void place_slot(const batch *b, size_t index)
+{
+    slot *s = &b->coding[index];
     size_t stream;
     uint32_t frame;
     batch_frame(b, index, &stream, &frame);
     swg_frame_record *record = &b->streams[stream].frames[frame];
-    record->offset = swg_file_tell(b->output->file);
+    s->offset = swg_file_tell(b->output->file);
+    record->offset = s->offset;
     record->stored_bytes = s->stored_bytes;
     record->codec = s->codec;
-    return swg_file_append(b->output->file, s->out, s->stored_bytes);
+    swg_file_extend(b->output->file, s->offset + s->stored_bytes);
 }
 
 static swg_status write_streams(swg_sink *sink, swg_stream *streams, size_t count,
@@ -165,15 +181,24 @@ static swg_status write_streams(swg_sink *sink, swg_stream *streams, size_t coun
     size_t left = 0;
     for (size_t i = 0; i < count; i++)
         left += streams[i].n_frames;
-    batch b = {.output = output, .streams = streams, .data = data, .level = level};
-    while (left > 0) {
+    batch b = {.output = output,
+               .streams = streams,
+               .data = data,
+               .level = level,
+               .coding = output->slots,
+               .writing = output->slots + output->n_slots};
+    while (left > 0 || b.n_writing > 0) {
         b.count = left < output->n_slots ? left : output->n_slots;
-        SWG_TRY(swg_pool_for(sink->pool, b.count, encode_item, &b));
+        SWG_TRY(swg_pool_for(sink->pool, b.n_writing + b.count, batch_item, &b));
         for (size_t i = 0; i < b.count; i++)
-            SWG_TRY(append_slot(&b, i));
+            place_slot(&b, i);
         left -= b.count;
         if (left > 0)
             batch_frame(&b, b.count, &b.stream, &b.frame);
+        slot *const written = b.writing;
+        b.writing = b.coding;
+        b.coding = written;
+        b.n_writing = b.count;
     }
     return SWG_OK;
 }
@@ -447,9 +472,12 @@ static swg_status open_output(swg_sink *sink)
     static const uint8_t nothing[SWG_SUPERBLOCK_BYTES];
     SWG_TRY(make_output(sink));
     swg_output *output = sink->state;
-    output->n_slots = SLOTS_PER_THREAD * swg_pool_threads(sink->pool);
-    output->slots = swg_arena_calloc(&sink->arena, output->n_slots, sizeof *output->slots);
-    if (!output->slots)
+    output->n_threads = swg_pool_threads(sink->pool);
+    output->n_slots = SLOTS_PER_THREAD * output->n_threads;
+    output->slots = swg_arena_calloc(&sink->arena, 2 * output->n_slots, sizeof *output->slots);
+    output->encoders =
+        swg_arena_calloc(&sink->arena, output->n_threads, sizeof(swg_frame_encoder *));
+    if (!output->slots || !output->encoders)
         return SWG_NO_MEMORY;
     uint64_t size_hint;
     SWG_TRY(bound(sink, &size_hint));
@@ -466,10 +494,10 @@ static swg_status open_output(swg_sink *sink)
 static void close_output(swg_sink *sink)
 {
     swg_output *output = sink->state;
-    for (size_t i = 0; output->slots && i < output->n_slots; i++) {
-        swg_frame_encoder_free(&output->slots[i].encoder);
+    for (size_t i = 0; output->slots && i < 2 * output->n_slots; i++)
         swg_free(output->slots[i].out);
-    }
+    for (size_t i = 0; output->encoders && i < output->n_threads; i++)
+        swg_frame_encoder_free(&output->encoders[i]);
     swg_file_abort(&output->file);
 }
 
@@ -482,4 +510,5 @@ const swg_writer swg_writer_swg = {
     .finish = finish,
     .close = close_output,
     .plan = plan,
+    .keeps_provenance = true,
 };

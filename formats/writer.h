@@ -14,6 +14,7 @@ struct swg_sink {
     const char *path;
     bool force;
     int level;
+    uint64_t max_shard_bytes; /* 0 = one file */
     swg_pool *pool;
     const char *element_type; /* of swg_sink_options; valid during open only */
     swg_arena arena;
@@ -42,6 +43,8 @@ struct swg_writer {
     void (*close)(swg_sink *sink);
     /* Size of the output without writing it (nothing is open). */
     swg_status (*plan)(swg_sink *sink, uint64_t *bytes, bool *is_exact);
+    bool can_shard;        /* takes max_shard_bytes */
+    bool keeps_provenance; /* the history of meta is written */
 };
 
 #define SWG_READER(name)

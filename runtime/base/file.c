@@ -16,14 +16,16 @@
 
 #include "runtime/base/mem.h"
 
-enum { MAX_OPEN_WRITERS = 64, NAME_ATTEMPTS = 100 };
+/* As many as a folder of shards and carried files has; sealed ones hold no descriptor. */
+enum { MAX_OPEN_WRITERS = 4096, NAME_ATTEMPTS = 100 };
 
 struct swg_file_writer {
     char *path;      /* target */
     char *temporary; /* path of the file being written */
-    int fd;
-    int slot; /* in open_writers */
+    int fd;          /* -1 once sealed */
+    int slot;        /* in open_writers */
     bool force, is_sealed;
+    bool has_temporary;       /* the file exists */
     uint64_t position;        /* end of what was appended */
     atomic_uint_fast64_t end; /* of everything written, also by swg_file_write_at */
 };
@@ -201,6 +203,7 @@ static swg_status open_temporary(swg_file_writer *writer)
     }
     if (writer->fd < 0)
         return io_error("create", writer->path);
+    writer->has_temporary = true;
     for (int slot = 0; slot < MAX_OPEN_WRITERS; slot++) {
         const char *empty = NULL;
         if (atomic_compare_exchange_strong(&open_writers[slot], &empty, writer->temporary)) {
@@ -304,6 +307,8 @@ swg_status swg_file_seal(swg_file_writer *writer)
     if (!count_call() || fsync(writer->fd) != 0)
         return io_error("flush", writer->path);
     writer->is_sealed = true;
+    close(writer->fd);
+    writer->fd = -1;
     return SWG_OK;
 }
 
@@ -330,7 +335,7 @@ static swg_status rename_finished(swg_file_writer *w)
         return io_error("rename the finished file to", w->path);
     atomic_store(&open_writers[w->slot], NULL);
     w->slot = -1;
-    SWG_FREE(w->temporary);
+    w->has_temporary = false;
     return SWG_OK;
 }
 
@@ -358,11 +363,10 @@ void swg_file_abort(swg_file_writer **writer)
     swg_file_writer *w = *writer;
     if (!w)
         return;
-    if (w->fd >= 0) {
+    if (w->fd >= 0)
         close(w->fd);
-        if (w->temporary)
-            unlink(w->temporary);
-    }
+    if (w->has_temporary)
+        unlink(w->temporary);
     if (w->slot >= 0)
         atomic_store(&open_writers[w->slot], NULL);
     swg_free(w->temporary);

@@ -58,8 +58,8 @@ uint64_t swg_file_tell(const swg_file_writer *writer); /* where the next append 
  * commit keeps them. */
 void swg_file_extend(swg_file_writer *writer, uint64_t bytes);
 
-/* First half of a commit: cut to the end of what was written, flush, fsync. Outputs of several
- * files seal all before committing any. */
+/* First half of a commit: cut to the end of what was written, flush, fsync, close; nothing can be
+ * written or read back after it. Outputs of several files seal all before committing any. */
 swg_status swg_file_seal(swg_file_writer *writer);
 /* Seal if not yet done, rename, fsync the folder, free and clear *writer - also on failure, which
  * leaves the old target (only when the folder's fsync itself fails is the new one in place, and

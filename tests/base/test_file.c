@@ -272,13 +272,15 @@ END_TEST
 
 START_TEST(many_outputs_may_be_open)
 {
-    enum { LIMIT = 64 };
+    enum { LIMIT = 4096 };
     fresh_folder("many");
-    swg_file_writer *writers[LIMIT] = {NULL}, *one_more = NULL;
+    static swg_file_writer *writers[LIMIT];
+    swg_file_writer *one_more = NULL;
     char name[32];
     for (int i = 0; i < LIMIT; i++) {
         snprintf(name, sizeof name, "out%d", i);
         ck_ok(swg_file_create(in("many", name), false, 0, &writers[i]));
+        ck_ok(swg_file_seal(writers[i])); /* so that it holds no descriptor */
     }
     ck_status_is(SWG_LIMIT, swg_file_create(in("many", "more"), false, 0, &one_more));
     ck_assert_int_eq(count_entries("many"), LIMIT);
