@@ -12,7 +12,7 @@
 #include "runtime/text/tokenizer_spm.h"
 
 /* Longer pieces are refused: what a cut costs grows with its length. */
-enum { MAX_PIECE_BYTES = 1024 };
+enum { MAX_PIECE_BYTES = 1024, CODE_POINTS = 0x110000 };
 
 typedef struct bpe_model {
     const swg_trie *user_defined; /* NULL = none */
@@ -184,25 +184,37 @@ static size_t visit_pairs(bpe_model *model, const swg_spm_file *file, bool add)
     return n;
 }
 
-/* Characters inside of pieces that are no pieces themselves get ids behind the file's: count them,
- * or (with `units`) enter them. `known` has the pieces. One that occurs twice gets two ids, of
- * which the first is found. */
-static swg_status visit_characters(const swg_spm_file *file, const swg_vocab *known,
-                                   swg_vocab *units, size_t *n)
+/* Characters inside of pieces that are no pieces themselves, as a set of code points; returns how
+ * many there are. `known` has the pieces. */
+static size_t find_lone_characters(const swg_spm_file *file, const swg_vocab *known, uint64_t *set)
 {
-    *n = 0;
+    size_t n = 0;
     for (size_t id = 0; id < file->n_pieces; id++) {
         const swg_spm_piece *piece = &file->pieces[id];
         for (size_t at = 0, step; can_merge(piece) && at < piece->text.length; at += step) {
+            uint32_t code = 0;
             const char *character = piece->text.text + at;
-            step = char_bytes(piece, at);
-            if (swg_vocab_find(known, character, step) >= 0)
+            step = swg_utf8_decode(character, piece->text.length - at, &code);
+            const uint64_t bit = UINT64_C(1) << code % 64;
+            if (set[code / 64] & bit || swg_vocab_find(known, character, step) >= 0)
                 continue;
-            if (units)
-                SWG_TRY(swg_vocab_set(units, file->n_pieces + *n, character, step));
-            ++*n;
+            set[code / 64] |= bit;
+            n++;
         }
     }
+    return n;
+}
+
+/* The characters of the set get ids behind the file's. */
+static swg_status add_lone_characters(const swg_spm_file *file, const uint64_t *set,
+                                      swg_vocab *units)
+{
+    size_t id = file->n_pieces;
+    for (uint32_t code = 0; code < CODE_POINTS; code++)
+        if (set[code / 64] >> code % 64 & 1) {
+            char character[4];
+            SWG_TRY(swg_vocab_set(units, id++, character, swg_utf8_encode(code, character)));
+        }
     return SWG_OK;
 }
 
@@ -212,12 +224,13 @@ static swg_status make_units(swg_arena *arena, const swg_spm_file *file, bpe_mod
     swg_arena scratch = {0};
     swg_vocab known;
     swg_status status;
+    uint64_t *set = swg_arena_calloc(&scratch, CODE_POINTS / 64, sizeof *set);
+    SWG_GO(set ? SWG_OK : SWG_NO_MEMORY);
     SWG_GO(swg_spm_vocab(&scratch, file, types, 0, 0, &known));
     SWG_GO(swg_vocab_index(&known, &scratch));
-    size_t n_more;
-    SWG_GO(visit_characters(file, &known, NULL, &n_more));
+    const size_t n_more = find_lone_characters(file, &known, set);
     SWG_GO(swg_spm_vocab(arena, file, types, n_more, 4 * n_more, &model->units));
-    SWG_GO(visit_characters(file, &known, &model->units, &n_more));
+    SWG_GO(add_lone_characters(file, set, &model->units));
     SWG_GO(swg_vocab_index(&model->units, arena));
 done:
     swg_arena_deinit(&scratch);

@@ -74,6 +74,25 @@ expect_match "the model is named" "$stderr" 'Guess'
 sed 's/"ab c"/"ab d"/' "$file" >"$scratch/merge.json"
 expect_exit 3 "an impossible merge" "$SWAGE" tokenize "$scratch/merge.json" </dev/null
 
+# Other kinds of files.
+model=tests/fuzz/corpus/tokenizer_model/bpe-bytes.model
+printf 'the hat  中' >"$scratch/text"
+expect_exit 0 "a SentencePiece model" "$SWAGE" tokenize "$model" --text "$scratch/text"
+expect_match "it begins with BOS" "$stdout" '^1 [0-9]+'
+expect_exit 0 "its text" "$SWAGE" tokenize "$model" -d --no-special <<<"$stdout"
+ids_are "there and back" "the hat  中"
+head -c 300 "$model" >"$scratch/cut.model"
+expect_exit 3 "a model cut off" "$SWAGE" tokenize "$scratch/cut.model" </dev/null
+expect_match "the place is named" "$stderr" 'tokenizer.model: .* at byte [0-9]+'
+gguf=$shared/tokenizers/ggml-vocab-llama-spm.gguf
+if [ -e "$gguf" ]; then
+  printf 'Hello, y%sall!' "'" >"$scratch/text"
+  expect_exit 0 "a GGUF vocabulary" "$SWAGE" tokenize "$gguf" --text "$scratch/text"
+  ids_are "ids by a GGUF vocabulary" "1 15043 29892 343 29915 497 29991"
+else
+  skip "tokenizers/ggml-vocab-llama-spm.gguf is absent"
+fi
+
 gpt2=$shared/tokenizers/gpt2-hf text=$shared/text/wiki.test.raw
 if [ -d "$gpt2" ] && [ -e "$text" ]; then
   for _ in 1 2 3 4 5 6 7 8; do cat "$text"; done >"$scratch/large"
