@@ -473,21 +473,11 @@ static swg_status push_mark(machine *m)
     return SWG_OK;
 }
 
-static swg_status step(machine *m, uint64_t code)
+/* Opcodes that make a value from the bytes behind them. */
+static swg_status step_value(machine *m, uint64_t code, bool *is_known)
 {
     swg_pickle_value *value = NULL;
     switch ((opcode)code) {
-    case OP_PROTO: {
-        const uint64_t version = swg_cursor_number(&m->in, 1);
-        return version >= 2 && version <= 5 ? SWG_OK : broken(m, "an unknown protocol");
-    }
-    case OP_FRAME:
-        (void)swg_cursor_take(&m->in, 8);
-        return SWG_OK;
-    case OP_MARK:
-        return push_mark(m);
-    case OP_POP:
-        return pop(m) ? SWG_OK : broken(m, "nothing to drop");
     case OP_NONE:
         return push_new(m, SWG_PICKLE_NONE, &value);
     case OP_NEWTRUE:
@@ -514,6 +504,22 @@ static swg_status step(machine *m, uint64_t code)
         return push_new(m, SWG_PICKLE_DICT, &value);
     case OP_EMPTY_TUPLE:
         return make_tuple(m, 0);
+    case OP_GLOBAL:
+        return read_global(m);
+    default:
+        *is_known = false;
+        return SWG_OK;
+    }
+}
+
+/* Opcodes that work on the stack and the memo. */
+static swg_status step_stack(machine *m, uint64_t code, bool *is_known)
+{
+    switch ((opcode)code) {
+    case OP_MARK:
+        return push_mark(m);
+    case OP_POP:
+        return pop(m) ? SWG_OK : broken(m, "nothing to drop");
     case OP_TUPLE:
         return make_marked_tuple(m);
     case OP_TUPLE1:
@@ -540,8 +546,6 @@ static swg_status step(machine *m, uint64_t code)
         return memo_get(m, swg_cursor_number(&m->in, 1));
     case OP_LONG_BINGET:
         return memo_get(m, swg_cursor_number(&m->in, 4));
-    case OP_GLOBAL:
-        return read_global(m);
     case OP_STACK_GLOBAL:
         return stack_global(m);
     case OP_BINPERSID:
@@ -550,9 +554,30 @@ static swg_status step(machine *m, uint64_t code)
         return reduce(m);
     case OP_BUILD:
         return build(m);
-    case OP_STOP:
-        break;
+    default:
+        *is_known = false;
+        return SWG_OK;
     }
+}
+
+static swg_status step(machine *m, uint64_t code)
+{
+    bool is_known = true;
+    if (code == OP_FRAME) {
+        (void)swg_cursor_take(&m->in, 8);
+        return SWG_OK;
+    }
+    if (code == OP_PROTO) {
+        const uint64_t version = swg_cursor_number(&m->in, 1);
+        return version >= 2 && version <= 5 ? SWG_OK : broken(m, "an unknown protocol");
+    }
+    SWG_TRY(step_value(m, code, &is_known));
+    if (is_known)
+        return SWG_OK;
+    is_known = true;
+    SWG_TRY(step_stack(m, code, &is_known));
+    if (is_known)
+        return SWG_OK;
     return swg_error(SWG_UNSUPPORTED,
                      "the pickle has the opcode 0x%02x at byte %zu, which a state dict of tensors "
                      "does not need",
