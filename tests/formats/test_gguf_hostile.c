@@ -289,6 +289,9 @@ START_TEST(metadata_of_the_wrong_kind)
     put_tensor(&r, "token_embd.weight", 2, 4, 4, 0, 0);
     refused(&r, SWG_CORRUPT, "vocab_size is 5");
     r = start();
+    put_u32(&r, "split.count", 3);
+    refused(&r, SWG_UNSUPPORTED, "one of 3 files");
+    r = start();
     put_u32(&r, "swage.widened_f16", 5);
     refused(&r, SWG_CORRUPT, "widened");
 }
