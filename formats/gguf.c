@@ -192,8 +192,7 @@ static swg_status add_metadata(swg_source *source)
         swg_gguf_text text;
         if (value->key.length < sizeof prefix ||
             memcmp(value->key.text, prefix, sizeof prefix - 1) ||
-            swg_gguf_text_is(value->key, "general.architecture") ||
-            !swg_gguf_as_text(value, &text) || memchr(text.text, '\0', text.length))
+            swg_gguf_text_is(value->key, "general.architecture") || !swg_gguf_as_text(value, &text))
             continue;
         char *key = swg_arena_strndup(&source->arena, value->key.text, value->key.length);
         char *copy = swg_arena_strndup(&source->arena, text.text, text.length);

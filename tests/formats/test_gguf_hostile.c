@@ -161,6 +161,11 @@ START_TEST(lies_about_counts)
     put_text(&r, "x", "\xff\xfe");
     refused(&r, SWG_CORRUPT, "UTF-8");
     r = start();
+    key(&r, "x", 8);
+    number(&r.values, 8, 1);
+    number(&r.values, 1, 0);
+    refused(&r, SWG_CORRUPT, "zero byte");
+    r = start();
     r.version = 0x03000000;
     refused(&r, SWG_UNSUPPORTED, "big-endian");
     r = start();
