@@ -16,9 +16,10 @@ typedef struct arguments {
 } arguments;
 
 static const swg_option options[] = {
-    SWG_OPTION_STRING(arguments, shape, 0, "shape", "KEY=N,...",
-                      "measure random weights of this shape, made in memory, instead of a model: "
-                      "d_model, n_layers, d_ff, n_heads, vocab; n_kv_heads, head_dim, context, tied"),
+    SWG_OPTION_STRING(
+        arguments, shape, 0, "shape", "KEY=N,...",
+        "measure random weights of this shape, made in memory, instead of a model: "
+        "d_model, n_layers, d_ff, n_heads, vocab; n_kv_heads, head_dim, context, tied"),
     SWG_OPTION_INT(arguments, bits, 0, "bits", "N", 4, 32, "4",
                    "bits of the random weights: 4, 8, 16 (BF16) or 32"),
     SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "32|64|128|256|row", "64",
@@ -26,8 +27,9 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "f16|bf16|f32", "f16",
                       "type of the random weights' scales"),
     SWG_OPTION_FLAG(arguments, asymmetric, 0, "asymmetric", "random weights with zero points"),
-    SWG_OPTION_INT(arguments, prompt, 0, "prompt", "N", 0, 1 << 20, "512",
-                   "tokens of the prefill (0 = skip)"),
+    SWG_OPTION_INT(
+        arguments, prompt, 0, "prompt", "N", 0, 1 << 20, "512",
+        "tokens of the prefill (0 = skip), at most those that the model has positions for"),
     SWG_OPTION_INT(arguments, generate, 0, "generate", "N", 0, 1 << 20, "64",
                    "tokens decoded one by one (0 = skip)"),
     SWG_OPTION_INT(arguments, depth, 0, "depth", "N", 0, 1 << 20, "0",
@@ -52,9 +54,11 @@ typedef struct benchmark {
     const arguments *args;
     swg_loaded loaded;
     swg_exec *exec;
+    size_t prompt, generate; /* as measured: no more than the model has positions for */
     swg_dram_limit dram;    /* zero with --no-limits */
     swg_compute_limit int8; /* likewise */
     swg_latency latency;
+    uint64_t peak_rss_bytes; /* of loading and running, without the buffers of the limits */
 } benchmark;
 
 static swg_status scheme_of(const arguments *args, swg_scheme *out)
@@ -114,26 +118,58 @@ static swg_status measure_limits(benchmark *b)
     return SWG_OK;
 }
 
+/* How much is measured: what was asked for, cut to what the model can do. */
+static swg_status choose_lengths(benchmark *b)
+{
+    const arguments *args = b->args;
+    const swg_hparams *h = &b->loaded.model->hparams;
+    const size_t most = (size_t)h->max_positions, depth = (size_t)args->depth;
+    b->prompt = (size_t)args->prompt;
+    b->generate = (size_t)args->generate;
+    if (h->is_encoder && b->generate > 0) {
+        swg_cli_say(b->cli, "this model reads whole texts: decoding is not measured");
+        b->generate = 0;
+    }
+    if (h->learned_positions && b->prompt > most) {
+        swg_cli_say(b->cli,
+                    "this model has learned %zu positions: the prompt has so many tokens, "
+                    "not %zu",
+                    most, b->prompt);
+        b->prompt = most;
+    }
+    if (h->learned_positions && b->generate > 0 && depth < most && b->generate > most - depth) {
+        swg_cli_say(b->cli, "this model has learned %zu positions: %zu tokens are decoded, not %zu",
+                    most, most - depth, b->generate);
+        b->generate = most - depth;
+    }
+    return b->prompt || b->generate
+               ? SWG_OK
+               : swg_error(SWG_USAGE, "--prompt and --generate are both 0: nothing to measure");
+}
+
 static swg_status measure(benchmark *b)
 {
     const arguments *args = b->args;
-    const size_t behind = (size_t)(args->depth + args->generate);
-    const size_t prompt = (size_t)args->prompt;
-    if (prompt == 0 && args->generate == 0)
-        return swg_error(SWG_USAGE, "--prompt and --generate are both 0: nothing to measure");
+    SWG_TRY(choose_lengths(b));
+    const size_t behind = b->generate ? (size_t)args->depth + b->generate : 0;
     const swg_exec_options exec_options = {
-        .context = prompt > behind ? prompt : behind,
+        .context = b->prompt > behind ? b->prompt : behind,
         .chunk = (size_t)args->chunk,
         .activations = strcmp(args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8};
-    const swg_latency_options latency_options = {.prompt = prompt,
-                                                 .generate = (size_t)args->generate,
-                                                 .depth = (size_t)args->depth,
+    const swg_latency_options latency_options = {.prompt = b->prompt,
+                                                 .generate = b->generate,
+                                                 .depth = b->generate ? (size_t)args->depth : 0,
                                                  .repeats = (size_t)args->repeats,
                                                  .seed = (uint64_t)args->seed};
     SWG_TRY(swg_exec_new(b->loaded.model, b->loaded.pool, &exec_options, &b->exec));
+    b->peak_rss_bytes = swg_peak_rss_bytes();
     SWG_TRY(measure_limits(b));
     SWG_TRY(swg_latency_measure(b->exec, b->loaded.model, &latency_options, b->cli->progress,
                                 &b->latency));
+    /* What running needed is still held; the peak by now is that of the limits' buffers. */
+    const uint64_t running = args->no_limits ? swg_peak_rss_bytes() : swg_rss_bytes();
+    if (running > b->peak_rss_bytes)
+        b->peak_rss_bytes = running;
     return measure_limits(b);
 }
 
@@ -146,24 +182,43 @@ static double decode_share(const benchmark *b)
     return b->dram.bytes_per_s > 0 ? rate / b->dram.bytes_per_s : 0;
 }
 
+/* Multiply-adds times two of one row of a weight; 0 when the model has no such weight. */
+static double ops_of(const swg_model *model, swg_role role)
+{
+    const swg_weight *weight = swg_model_weight(model, role, 0);
+    return weight ? 2.0 * (double)weight->n * (double)weight->k : 0;
+}
+
 static double prefill_share(const benchmark *b)
 {
-    /* The head runs for the last position only. */
-    const swg_weight *head = swg_model_weight(b->loaded.model, SWG_ROLE_HEAD, 0);
-    const double per_token = (double)swg_model_ops_per_token(b->loaded.model) -
-                             (head ? 2.0 * (double)head->n * (double)head->k : 0);
+    const swg_model *model = b->loaded.model;
+    double per_token = (double)swg_model_ops_per_token(model);
+    /* What runs for one position only: the head, or the pooler and the classifier. */
+    if (model->hparams.one_output)
+        per_token -= ops_of(model, SWG_ROLE_POOLER) + ops_of(model, SWG_ROLE_CLASSIFIER);
+    else if (!model->hparams.is_encoder)
+        per_token -= ops_of(model, SWG_ROLE_HEAD);
     const double rate = per_token * b->latency.prefill_tokens_per_s.median;
     return b->int8.ops_per_s > 0 ? rate / b->int8.ops_per_s : 0;
+}
+
+/* A figure that is 0 was not measured: null. */
+static void write_measured(swg_json_writer *json, const char *key, double value)
+{
+    if (value > 0)
+        swg_json_double(json, key, value);
+    else
+        swg_json_null(json, key);
 }
 
 static void write_rate(swg_json_writer *json, const char *key, swg_rate rate)
 {
     char name[64];
-    swg_json_double(json, key, rate.median);
+    write_measured(json, key, rate.median);
     snprintf(name, sizeof name, "%s_least", key);
-    swg_json_double(json, name, rate.least);
+    write_measured(json, name, rate.least);
     snprintf(name, sizeof name, "%s_most", key);
-    swg_json_double(json, name, rate.most);
+    write_measured(json, name, rate.most);
 }
 
 static swg_status report_json(const benchmark *b)
@@ -176,8 +231,8 @@ static swg_status report_json(const benchmark *b)
     swg_cli_json_begin(b->cli, &json);
     swg_json_string(&json, "model", b->args->shape ? b->args->shape : b->cli->positionals[0]);
     swg_json_uint(&json, "threads", swg_pool_threads(b->loaded.pool));
-    swg_json_int(&json, "prompt", b->args->prompt);
-    swg_json_int(&json, "generate", b->args->generate);
+    swg_json_uint(&json, "prompt", b->prompt);
+    swg_json_uint(&json, "generate", b->generate);
     swg_json_int(&json, "depth", b->args->depth);
     swg_json_int(&json, "repeats", b->args->repeats);
     swg_json_string(&json, "activations", b->args->activations);
@@ -195,11 +250,11 @@ static swg_status report_json(const benchmark *b)
     swg_json_uint(&json, "parameters", b->loaded.model->n_parameters);
     swg_json_uint(&json, "weight_bytes_per_token", swg_model_bytes_per_token(b->loaded.model));
     swg_json_uint(&json, "ops_per_token", swg_model_ops_per_token(b->loaded.model));
-    swg_json_double(&json, "dram_read_bytes_per_s", b->dram.bytes_per_s);
-    swg_json_double(&json, "int8_ops_per_s", b->int8.ops_per_s);
-    swg_json_double(&json, "decode_share_of_dram_read", decode_share(b));
-    swg_json_double(&json, "prefill_share_of_int8_peak", prefill_share(b));
-    swg_json_uint(&json, "peak_rss_bytes", swg_peak_rss_bytes());
+    write_measured(&json, "dram_read_bytes_per_s", b->dram.bytes_per_s);
+    write_measured(&json, "int8_ops_per_s", b->int8.ops_per_s);
+    write_measured(&json, "decode_share_of_dram_read", decode_share(b));
+    write_measured(&json, "prefill_share_of_int8_peak", prefill_share(b));
+    swg_json_uint(&json, "peak_rss_bytes", b->peak_rss_bytes);
     return swg_cli_json_print(&json);
 }
 
@@ -229,16 +284,16 @@ static swg_status report_text(const benchmark *b)
                           b->dram.turn_bytes ? "in turns of " : "each thread its own part",
                           b->dram.turn_bytes ? swg_format_bytes(b->dram.turn_bytes, turn) : "",
                           b->dram.streams);
-        if (b->args->generate)
+        if (b->generate)
             swg_strbuf_printf(&out, "; decoding takes %.0f %%", 100 * decode_share(b));
         swg_strbuf_printf(&out, "\n%-14s%.0f GOP/s (%s)", "int8 peak", 1e-9 * b->int8.ops_per_s,
                           swg_isa_name(b->int8.isa));
-        if (b->args->prompt)
+        if (b->prompt)
             swg_strbuf_printf(&out, "; prefill takes %.0f %%", 100 * prefill_share(b));
         swg_strbuf_puts(&out, "\n");
     }
     swg_strbuf_printf(&out, "%-14s%s\n%-14s%zu\n", "peak memory",
-                      swg_format_bytes(swg_peak_rss_bytes(), rss), "threads",
+                      swg_format_bytes(b->peak_rss_bytes, rss), "threads",
                       swg_pool_threads(b->loaded.pool));
     swg_status status = swg_strbuf_status(&out);
     if (status == SWG_OK)
@@ -276,11 +331,15 @@ const swg_command swg_command_bench = {
     .synopsis = "MODEL | --shape KEY=N,... | --kernels [--prompt N] [--generate N]",
     .summary = "Measure a model's speed beside the machine's limits",
     .description =
-        "Prefill and decode rates are medians over --repeats runs after a warm-up. The machine's own "
-        "limits - the best DRAM read rate over several access patterns, and the int8 peak of its dot "
+        "Prefill and decode rates are medians over --repeats runs after a warm-up. The machine's "
+        "own "
+        "limits - the best DRAM read rate over several access patterns, and the int8 peak of its "
+        "dot "
         "product instructions - are measured before and after in the same run, because rates mean "
         "little without them. Decoding reads every weight once a token: its share of the DRAM rate "
-        "says how much faster it could be; prefill's share of the int8 peak likewise.",
+        "says how much faster it could be; prefill's share of the int8 peak likewise.\n\n"
+        "Encoders read whole texts: prefill is one of them, and decoding is not measured. In JSON, "
+        "what was not measured is null.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .arguments_bytes = sizeof(arguments),

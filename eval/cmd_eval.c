@@ -1,8 +1,9 @@
-/* swage eval: perplexity of a model on a text, with everything needed to reproduce the figure. */
-#include <stdlib.h>
+/* swage eval: what a model is worth on a text or on labelled items, with everything needed to
+ * reproduce the figure. */
 #include <string.h>
 
-#include "eval/perplexity.h"
+#include "eval/task.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/mem.h"
@@ -10,15 +11,19 @@
 #include "runtime/loaded.h"
 
 typedef struct arguments {
-    const char *text, *protocol, *activations, *tokenizer;
+    const char *text, *data, *task, *protocol, *activations, *tokenizer;
     int64_t context, max_tokens;
 } arguments;
 
 static const swg_option options[] = {
-    {.kind = SWG_OPTION_IS_STRING, .name = "text", .metavar = "FILE", .is_required = true,
-     .help = "text to score, read as it is", .offset = offsetof(arguments, text)},
-    SWG_OPTION_CHOICE(arguments, protocol, 0, "protocol", "gptq|llama.cpp|per-doc", "gptq",
-                      "how the text is cut and which tokens are scored"),
+    SWG_OPTION_STRING(arguments, text, 0, "text", "FILE", "text to score, read as it is"),
+    SWG_OPTION_STRING(arguments, data, 0, "data", "FILE",
+                      "labelled items, a JSON object a line: text, label and perhaps text_pair"),
+    SWG_OPTION_CHOICE(arguments, task, 0, "task", "perplexity|pll|classify", NULL,
+                      "what to measure (default: what the model is made for)"),
+    SWG_OPTION_CHOICE(arguments, protocol, 0, "protocol", "gptq|llama.cpp|per-doc|pll", NULL,
+                      "how the text is cut and which tokens are scored (default: gptq, or pll for "
+                      "models that fill in masked tokens)"),
     SWG_OPTION_INT(arguments, context, 0, "context", "N", 2, 1 << 24, NULL,
                    "tokens a window (default: the protocol's, at most the model's)"),
     SWG_OPTION_INT(arguments, max_tokens, 0, "max-tokens", "N", 2, 1e15, NULL,
@@ -32,103 +37,94 @@ static const swg_option options[] = {
 
 /* Everything a measurement uses and finds. */
 typedef struct evaluation {
+    const swg_cli *cli;
+    const arguments *args;
+    swg_eval_source source;
+    const char *path; /* of the text or data */
+    swg_map file;
     swg_loaded loaded;
-    swg_map text;
-    swg_windows windows;
-    swg_exec *exec;
-    swg_protocol protocol;
-    size_t context;
-    char text_sha256[SWG_SHA256_TEXT];
-    swg_perplexity result;
+    const swg_eval_task *task;
+    char sha256[SWG_SHA256_TEXT];
+    double seconds;
+    swg_eval_report report;
 } evaluation;
 
-/* The protocol's context, bounded by what the model was made for; an explicit one is taken at its
- * word. */
-static size_t choose_context(const evaluation *e, const arguments *args)
+static swg_status open_input(evaluation *e)
 {
-    const size_t most = (size_t)e->loaded.model->hparams.max_positions;
-    const size_t usual = swg_protocol_default_context(e->protocol);
-    if (args->context)
-        return (size_t)args->context;
-    return usual && usual < most ? usual : most;
+    const arguments *args = e->args;
+    if (!args->text == !args->data)
+        return swg_error(SWG_USAGE, "give either a --text or --data");
+    e->source = args->text ? SWG_EVAL_TEXT : SWG_EVAL_DATA;
+    e->path = args->text ? args->text : args->data;
+    SWG_TRY(swg_map_open(e->path, &e->file));
+    if (e->file.size == 0)
+        return swg_error(SWG_FAILED, "%s is empty", e->path);
+    swg_sha256_text(e->file.data, e->file.size, e->sha256);
+    return SWG_OK;
 }
 
-static swg_status evaluate(const swg_cli *cli, const arguments *args, evaluation *e)
+/* The JSON object is opened here and closed by report_json; the task writes its members between. */
+static swg_status evaluate(evaluation *e)
 {
-    SWG_TRY(swg_protocol_parse(args->protocol, &e->protocol));
-    SWG_TRY(swg_map_open(args->text, &e->text));
-    if (e->text.size == 0)
-        return swg_error(SWG_FAILED, "%s is empty", args->text);
-    swg_sha256_text(e->text.data, e->text.size, e->text_sha256);
-    SWG_TRY(swg_loaded_open(cli->positionals[0], args->tokenizer, true, cli->n_threads,
-                            cli->progress, &e->loaded));
-    e->context = choose_context(e, args);
-    SWG_TRY(swg_windows_make(e->protocol, e->loaded.tokenizer, (const char *)e->text.data,
-                             e->text.size, e->context, (size_t)args->max_tokens, &e->windows));
-    const swg_exec_options exec_options = {
-        .context = e->context,
-        .activations = strcmp(args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8};
-    SWG_TRY(swg_exec_new(e->loaded.model, e->loaded.pool, &exec_options, &e->exec));
-    return swg_perplexity_measure(e->exec, e->loaded.model, e->loaded.pool, &e->windows,
-                                  cli->progress, &e->result);
+    const arguments *args = e->args;
+    SWG_TRY(open_input(e));
+    SWG_TRY(swg_loaded_open(e->cli->positionals[0], args->tokenizer, true, e->cli->n_threads,
+                            e->cli->progress, &e->loaded));
+    swg_eval_input input = {.loaded = &e->loaded,
+                            .path = e->path,
+                            .bytes = (const char *)e->file.data,
+                            .length = e->file.size,
+                            .context = (size_t)args->context,
+                            .max_tokens = (size_t)args->max_tokens,
+                            .activations =
+                                strcmp(args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8,
+                            .progress = e->cli->progress};
+    SWG_TRY(swg_eval_choose(args->task, args->protocol, e->source,
+                            (swg_task)e->loaded.model->hparams.task, &e->task, &input.protocol));
+    swg_cli_json_begin(e->cli, &e->report.json);
+    swg_json_string(&e->report.json, "model", e->cli->positionals[0]);
+    swg_json_string(&e->report.json, "task", e->task->name);
+    const double start = swg_clock_s();
+    SWG_TRY(e->task->run(&input, &e->report));
+    e->seconds = swg_clock_s() - start;
+    return SWG_OK;
 }
 
-static swg_status report_json(const swg_cli *cli, const arguments *args, const evaluation *e)
+static swg_status report_json(evaluation *e)
 {
-    swg_json_writer json = {0};
-    swg_cli_json_begin(cli, &json);
-    swg_json_string(&json, "model", cli->positionals[0]);
-    swg_json_double(&json, "perplexity", e->result.perplexity);
-    swg_json_double(&json, "mean_nll", e->result.mean_nll);
-    swg_json_double(&json, "mean_nll_standard_error", e->result.standard_error);
-    swg_json_uint(&json, "tokens_scored", e->result.tokens_scored);
-    swg_json_uint(&json, "tokens_total", e->windows.tokens_total);
-    swg_json_uint(&json, "windows", e->result.n_windows);
-    swg_json_string(&json, "protocol", swg_protocol_name(e->protocol));
-    swg_json_uint(&json, "context", e->context);
-    swg_json_string(&json, "bos_rule", swg_protocol_bos_rule(e->protocol));
-    swg_json_string(&json, "activations", args->activations);
-    swg_json_string(&json, "text", args->text);
-    swg_json_string(&json, "text_sha256", e->text_sha256);
-    swg_json_double(&json, "elapsed_s", e->result.seconds);
-    return swg_cli_json_print(&json);
+    const bool is_text = e->source == SWG_EVAL_TEXT;
+    swg_json_writer *json = &e->report.json;
+    swg_json_string(json, "activations", e->args->activations);
+    swg_json_string(json, is_text ? "text" : "data", e->path);
+    swg_json_string(json, is_text ? "text_sha256" : "data_sha256", e->sha256);
+    swg_json_double(json, "elapsed_s", e->seconds);
+    return swg_cli_json_print(json);
 }
 
-static swg_status report_text(const arguments *args, const evaluation *e)
+static swg_status report_text(evaluation *e)
 {
-    swg_strbuf out = {0};
-    swg_strbuf_printf(&out,
-                      "perplexity    %.4f\n"
-                      "mean NLL      %.6f +- %.6f nats a token (standard error over windows)\n"
-                      "tokens        %llu scored of %zu, in %zu windows\n"
-                      "protocol      %s, context %zu: %s\n"
-                      "BOS           %s\n"
+    swg_strbuf *text = &e->report.text;
+    swg_strbuf_printf(text,
                       "activations   %s\n"
-                      "text          %s, sha256 %s\n"
+                      "%-14s%s, sha256 %s\n"
                       "time          %.2f s\n",
-                      e->result.perplexity, e->result.mean_nll, e->result.standard_error,
-                      (unsigned long long)e->result.tokens_scored, e->windows.tokens_total,
-                      e->result.n_windows, swg_protocol_name(e->protocol), e->context,
-                      swg_protocol_text(e->protocol), swg_protocol_bos_rule(e->protocol),
-                      args->activations, args->text, e->text_sha256, e->result.seconds);
-    swg_status status = swg_strbuf_status(&out);
-    if (status == SWG_OK)
-        status = swg_cli_print(out.text, out.length);
-    swg_strbuf_deinit(&out);
-    return status;
+                      e->args->activations, e->source == SWG_EVAL_TEXT ? "text" : "data", e->path,
+                      e->sha256, e->seconds);
+    SWG_TRY(swg_strbuf_status(text));
+    return swg_cli_print(text->text, text->length);
 }
 
 static swg_status run(const swg_cli *cli, const void *raw_arguments)
 {
-    const arguments *args = raw_arguments;
-    evaluation e = {0};
-    swg_status status = evaluate(cli, args, &e);
-    if (status == SWG_OK)
-        status = cli->json ? report_json(cli, args, &e) : report_text(args, &e);
-    swg_exec_free(&e.exec);
-    swg_windows_deinit(&e.windows);
+    swg_status status = SWG_OK;
+    evaluation e = {.cli = cli, .args = raw_arguments};
+    SWG_GO(evaluate(&e));
+    SWG_GO(cli->json ? report_json(&e) : report_text(&e));
+done:
+    swg_json_deinit(&e.report.json);
+    swg_strbuf_deinit(&e.report.text);
     swg_loaded_close(&e.loaded);
-    swg_map_close(&e.text);
+    swg_map_close(&e.file);
     return status;
 }
 
@@ -137,18 +133,24 @@ static const swg_example examples[] = {
      "comparable with llama-perplexity"},
     {"swage eval model.swg --text stories.txt --protocol per-doc --json",
      "every story a document of its own; figures for programs"},
+    {"swage eval bert --task classify --data labelled.jsonl", "accuracy of a classifier"},
 };
 
 const swg_command swg_command_eval = {
     .name = "eval",
-    .synopsis = "MODEL --text FILE [--protocol NAME] [--context N]",
-    .summary = "Measure a model's perplexity on a text",
+    .synopsis = "MODEL --text FILE | --data FILE [--task NAME] [--protocol NAME] [--context N]",
+    .summary = "Measure how good a model is on a text or on labelled items",
     .description =
-        "Perplexity is exp of the mean negative log-likelihood per scored token. Its value depends "
-        "on how the text is cut, so the protocol, context, BOS rule, text hash and token counts are "
-        "always given with it. Protocols: gptq (disjoint windows, all tokens but each window's first "
-        "scored), llama.cpp (disjoint windows, second halves scored), per-doc (documents separated by "
-        "one blank line, all tokens scored). Definitions: docs/perplexity.md.",
+        "Perplexity, of models that predict the next token, is exp of the mean negative "
+        "log-likelihood per scored token. Its value depends on how the text is cut, so the "
+        "protocol, context, BOS rule, text hash and token counts are always given with it. "
+        "Protocols: gptq (disjoint windows, all tokens but each window's first scored), llama.cpp "
+        "(disjoint windows, second halves scored), per-doc (documents separated by one blank line, "
+        "all tokens scored).\n\n"
+        "Models that fill in masked tokens have no perplexity; task and protocol pll give their "
+        "pseudo-log-likelihood, each token of each document masked in turn. Classifiers read "
+        "--data and get their accuracy with its standard error, the mean log loss and counts by "
+        "label. Definitions: docs/perplexity.md.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .arguments_bytes = sizeof(arguments),

@@ -8,8 +8,8 @@
 #include "runtime/exec.h"
 
 typedef struct swg_latency_options {
-    size_t prompt;   /* tokens of a prefill; 0 = none is measured */
-    size_t generate; /* tokens decoded one by one; 0 = none */
+    size_t prompt;   /* tokens of a prefill (encoders: of the text); 0 = none is measured */
+    size_t generate; /* tokens decoded one by one; 0 = none, and so it must be for encoders */
     size_t depth;    /* tokens in the cache before decoding begins */
     size_t repeats;  /* of both, >= 1; after one warm-up that is not counted */
     uint64_t seed;   /* of the random token ids */
@@ -26,8 +26,8 @@ typedef struct swg_latency {
     size_t n_tokens;
 } swg_latency;
 
-/* `exec` must hold max(prompt, depth + generate) positions; it is reset. Free with
- * swg_latency_deinit. */
+/* `exec` must hold max(prompt, depth + generate) positions; it is reset. SWG_UNSUPPORTED for
+ * decoding with an encoder. Free with swg_latency_deinit. */
 swg_status swg_latency_measure(swg_exec *exec, const swg_model *model,
                                const swg_latency_options *options, const swg_progress *progress,
                                swg_latency *out);

@@ -2,9 +2,7 @@
  * not grow with the context. */
 #include "eval/perplexity.h"
 
-#include <math.h>
-#include <time.h>
-
+#include "eval/text_score.h"
 #include "runtime/base/mem.h"
 
 /* Logits of a piece stay below this. */
@@ -20,29 +18,17 @@ typedef struct scorer {
     const int32_t *targets; /* of the piece's rows */
 } scorer;
 
-/* -log softmax(logits)[target] */
 static swg_status score_row(void *context, size_t row)
 {
     const scorer *s = context;
-    const float *logits = s->logits + row * s->vocab;
-    float largest = logits[0];
-    for (size_t i = 1; i < s->vocab; i++)
-        largest = logits[i] > largest ? logits[i] : largest;
-    double sum = 0;
-    for (size_t i = 0; i < s->vocab; i++)
-        sum += exp((double)logits[i] - (double)largest);
-    s->nll[row] = log(sum) + (double)largest - (double)logits[s->targets[row]];
-    return isfinite(s->nll[row])
-               ? SWG_OK
-               : swg_error(SWG_FAILED, "the model's logits are not finite; its weights are damaged "
-                                       "or too coarse");
+    return swg_nll(s->logits + row * s->vocab, s->vocab, (size_t)s->targets[row], &s->nll[row]);
 }
 
-/* Sum of the scored tokens' negative log-likelihoods of one window. */
-static swg_status score_window(scorer *s, const swg_windows *windows, const swg_window *window,
+static swg_status score_window(void *context, swg_scoring *scoring, const swg_window *window,
                                double *sum)
 {
-    const int32_t *ids = windows->ids + window->begin;
+    scorer *s = context;
+    const int32_t *ids = scoring->windows->ids + window->begin;
     const size_t inputs = window->count - 1; /* the last token predicts nothing */
     const size_t first_row = window->first_scored - 1;
     *sum = 0;
@@ -56,72 +42,47 @@ static swg_status score_window(scorer *s, const swg_windows *windows, const swg_
         SWG_TRY(swg_pool_for(s->pool, n - first, score_row, s));
         for (size_t row = 0; row < n - first; row++)
             *sum += s->nll[row];
+        SWG_TRY(swg_scoring_advance(scoring, n - first));
         at += n;
     }
     return SWG_OK;
 }
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-/* Standard error of a ratio of sums over windows (linearised): windows, not tokens, are taken as
- * independent, because tokens of one window are not. */
-static double standard_error(const double *sums, const swg_windows *windows, double mean,
-                             uint64_t scored)
-{
-    const size_t n = windows->n_windows;
-    double squares = 0;
-    for (size_t i = 0; i < n; i++) {
-        const double tokens = (double)(windows->windows[i].count - windows->windows[i].first_scored);
-        const double residual = sums[i] - mean * tokens;
-        squares += residual * residual;
-    }
-    return n < 2 ? 0 : sqrt(squares * (double)n / (double)(n - 1)) / (double)scored;
-}
-
-static swg_status measure(scorer *s, const swg_windows *windows, const swg_progress *progress,
-                          double *sums, swg_perplexity *out)
-{
-    swg_perplexity result = {.n_windows = windows->n_windows};
-    const double start = seconds_now();
-    double total = 0;
-    for (size_t i = 0; i < windows->n_windows; i++) {
-        SWG_TRY(swg_progress_step(progress, "scoring", "windows", i, windows->n_windows));
-        SWG_TRY(score_window(s, windows, &windows->windows[i], &sums[i]));
-        total += sums[i];
-        result.tokens_scored += windows->windows[i].count - windows->windows[i].first_scored;
-    }
-    SWG_TRY(swg_progress_step(progress, "scoring", "windows", windows->n_windows,
-                              windows->n_windows));
-    result.mean_nll = total / (double)result.tokens_scored;
-    result.perplexity = exp(result.mean_nll);
-    result.standard_error =
-        standard_error(sums, windows, result.mean_nll, result.tokens_scored);
-    result.seconds = seconds_now() - start;
-    *out = result;
-    return SWG_OK;
-}
-
 swg_status swg_perplexity_measure(swg_exec *exec, const swg_model *model, swg_pool *pool,
                                   const swg_windows *windows, const swg_progress *progress,
-                                  swg_perplexity *out)
+                                  swg_score *out)
 {
     swg_status status = SWG_OK;
-    double *sums = NULL;
     scorer s = {.exec = exec, .pool = pool, .vocab = (size_t)model->hparams.vocab};
     s.piece = piece_bytes / (s.vocab * sizeof(float));
     s.piece = s.piece < 1 ? 1 : s.piece > MAX_PIECE ? MAX_PIECE : s.piece;
     SWG_GO(SWG_NEW_UNINIT(s.logits, s.piece * s.vocab));
     SWG_GO(SWG_NEW(s.nll, s.piece));
-    SWG_GO(SWG_NEW(sums, windows->n_windows));
-    SWG_GO(measure(&s, windows, progress, sums, out));
+    SWG_GO(swg_score_windows(windows, score_window, &s, progress, out));
 done:
-    swg_free(sums);
     swg_free(s.nll);
     swg_free(s.logits);
     return status;
 }
+
+static swg_status measure(const swg_eval_input *in, swg_exec *exec, const swg_windows *windows,
+                          swg_score *out)
+{
+    return swg_perplexity_measure(exec, in->loaded->model, in->loaded->pool, windows, in->progress,
+                                  out);
+}
+
+static swg_status run(const swg_eval_input *in, swg_eval_report *out)
+{
+    static const swg_text_score score = {.measure = measure,
+                                         .sign = 1,
+                                         .exp_key = "perplexity",
+                                         .mean_key = "mean_nll",
+                                         .error_key = "mean_nll_standard_error",
+                                         .exp_title = "perplexity",
+                                         .mean_title = "mean NLL"};
+    return swg_eval_text(in, &score, out);
+}
+
+const swg_eval_task swg_eval_task_perplexity = {
+    .name = "perplexity", .output = SWG_TASK_NEXT_TOKEN, .source = SWG_EVAL_TEXT, .run = run};

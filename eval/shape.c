@@ -38,7 +38,9 @@ static swg_status read_pair(const char *pair, size_t length, int64_t values[N_KE
         char *end = NULL;
         errno = 0;
         values[i] = equals ? strtoll(equals + 1, &end, 10) : 0;
-        const bool is_number = equals && end == pair + length && end > equals + 1 && errno == 0;
+        /* strtoll would also take blanks and a sign. */
+        const bool is_number =
+            equals && equals[1] >= '0' && equals[1] <= '9' && end == pair + length && errno == 0;
         if (!is_number || values[i] < (i == TIED ? 0 : 1))
             return swg_error(SWG_USAGE, "--shape: \"%.*s\" has no positive whole number", (int)length,
                              pair);

@@ -93,16 +93,6 @@ static swg_status put_config(const swg_source *source, swg_strbuf *out)
     return SWG_OK;
 }
 
-static void put_shape(const swg_tensor_desc *desc, char *out, size_t bytes)
-{
-    size_t used = (size_t)snprintf(out, bytes, "[");
-    for (uint32_t i = 0; i < desc->rank && used < bytes; i++)
-        used += (size_t)snprintf(out + used, bytes - used, "%s%llu", i ? ", " : "",
-                                 (unsigned long long)desc->shape[i]);
-    if (used < bytes)
-        snprintf(out + used, bytes - used, "]");
-}
-
 static void put_tensors(const arguments *a, const swg_source *source, swg_strbuf *out)
 {
     int width = 6;
@@ -114,10 +104,10 @@ static void put_tensors(const arguments *a, const swg_source *source, swg_strbuf
                       "bytes", "stored");
     for (size_t i = 0; i < swg_source_n_tensors(source); i++) {
         const swg_tensor_desc *desc = swg_source_tensor(source, i);
-        char shape[96], scheme[SWG_SCHEME_NAME_BYTES];
+        char shape[SWG_SHAPE_TEXT_BYTES], scheme[SWG_SCHEME_NAME_BYTES];
         if (!is_listed(a, source, i))
             continue;
-        put_shape(desc, shape, sizeof shape);
+        swg_tensor_shape_text(desc, shape);
         swg_strbuf_printf(out, "%-*s  %-16s %-18s %14llu ", width, desc->name, shape,
                           swg_scheme_name(desc->scheme, scheme),
                           (unsigned long long)swg_tensor_bytes(desc));

@@ -16,8 +16,9 @@
 #include <H5FDdevelop.h>
 #endif
 
+#include "formats/hdf5_chunk.h"
+#include "formats/hdf5_header.h"
 #include "formats/hdf5_parts.h"
-#include "formats/hdf5_storage.h"
 #include "formats/hdf5_text.h"
 
 enum {
@@ -322,18 +323,24 @@ static bool ask_storage(hid_t dataset, hid_t space, hid_t dcpl, swg_h5_storage *
                                                  : SWG_H5_UNKNOWN;
     storage->is_external = H5Pget_external_count(dcpl) != 0;
     const int n_filters = H5Pget_nfilters(dcpl);
+    if (n_filters < 0 || n_filters > SWG_H5_MAX_FILTERS)
+        return false;
     for (int i = 0; i < n_filters; i++) {
-        unsigned flags, config;
-        size_t n_values = 0;
+        unsigned flags, config, value = 0;
+        size_t n_values = 1;
         const H5Z_filter_t filter =
-            H5Pget_filter2(dcpl, (unsigned)i, &flags, &n_values, NULL, 0, NULL, &config);
-        if (filter == H5Z_FILTER_DEFLATE)
-            storage->is_deflated = true;
-        else if (filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32)
+            H5Pget_filter2(dcpl, (unsigned)i, &flags, &n_values, &value, 0, NULL, &config);
+        if (filter == H5Z_FILTER_SHUFFLE)
+            storage->shuffle_bytes = n_values ? value : 1;
+        if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE &&
+            filter != H5Z_FILTER_FLETCHER32)
             storage->foreign_filter = filter ? (int)filter : -1;
+        storage->filters[storage->n_filters++] = filter == H5Z_FILTER_DEFLATE   ? SWG_H5_DEFLATE
+                                                 : filter == H5Z_FILTER_SHUFFLE ? SWG_H5_SHUFFLE
+                                                                                : SWG_H5_FLETCHER32;
     }
-    if (n_filters < 0 || storage->is_external || storage->foreign_filter)
-        return n_filters >= 0;
+    if (storage->is_external || storage->foreign_filter)
+        return true;
     if (layout == H5D_CONTIGUOUS || layout == H5D_COMPACT || layout == H5D_CHUNKED)
         storage->stored_bytes = H5Dget_storage_size(dataset);
     if (layout == H5D_CONTIGUOUS)
@@ -354,22 +361,28 @@ static swg_status describe(swg_h5_file *file, hid_t dataset, hid_t space, hid_t 
                            swg_h5_entry *entry)
 {
     hsize_t shape[H5S_MAX_RANK] = {0};
-    swg_h5_storage storage = {.elem_bytes = H5Tget_size(type)};
+    swg_h5_storage *storage = swg_arena_calloc(&file->arena, 1, sizeof *storage);
+    if (!storage)
+        return SWG_NO_MEMORY;
+    entry->storage = storage;
+    storage->elem_bytes = H5Tget_size(type);
     const H5S_class_t kind = H5Sget_simple_extent_type(space);
     const int rank = H5Sget_simple_extent_ndims(space);
     if ((kind != H5S_SCALAR && kind != H5S_SIMPLE) || rank < 0 || rank > SWG_H5_MAX_RANK ||
         H5Sget_simple_extent_dims(space, shape, NULL) != rank)
         return refuse(file, SWG_UNSUPPORTED, "has no extent");
-    entry->rank = storage.rank = (uint32_t)rank;
+    entry->rank = storage->rank = (uint32_t)rank;
     for (int i = 0; i < rank; i++) {
-        storage.shape[i] = shape[i];
+        storage->shape[i] = shape[i];
         if (rank <= SWG_MAX_RANK)
             entry->shape[i] = shape[i];
     }
     entry->is_numeric = type_dtype(type, &entry->dtype);
-    if (!ask_storage(dataset, space, dcpl, &storage))
+    storage->is_big_endian =
+        entry->is_numeric && H5Tget_class(type) != H5T_ENUM && H5Tget_order(type) == H5T_ORDER_BE;
+    if (!ask_storage(dataset, space, dcpl, storage))
         return library_error(SWG_CORRUPT, file->path, "describe", file->object);
-    return swg_h5_check_storage(file->path, file->object, file->map->size, &storage,
+    return swg_h5_check_storage(file->path, file->object, file->map->size, storage,
                                 &file->stored_bytes, entry);
 }
 
@@ -444,6 +457,9 @@ static swg_status visit_link(swg_h5_file *file, hid_t group, const char *name,
     swg_status status;
     if (!swg_name_is_printable(name, length))
         status = swg_error(SWG_CORRUPT, "%s: a name in it is not printable text", file->path);
+    else if (link->type == H5L_TYPE_HARD && !swg_h5_header_is_sound(file->map, link->u.address))
+        status =
+            refuse(file, SWG_CORRUPT, "has a damaged header, or one of a kind that is not read");
     else if (link->type == H5L_TYPE_HARD)
         status = visit_object(file, group, name);
     else
@@ -476,22 +492,14 @@ static swg_status walk_group(swg_h5_file *file, hid_t group)
     return result < 0 ? library_error(SWG_CORRUPT, file->path, "list", file->object) : SWG_OK;
 }
 
-/* Offsets and lengths of eight bytes, as every writer since 1998 has them. */
-static swg_status check_sizes(const swg_h5_file *file)
-{
-    size_t offset_bytes = 0, length_bytes = 0;
-    const hid_t fcpl = H5Fget_create_plist(file->id);
-    const bool is_known = fcpl >= 0 && H5Pget_sizes(fcpl, &offset_bytes, &length_bytes) >= 0;
-    drop(fcpl);
-    if (!is_known || offset_bytes != 8 || length_bytes != 8)
-        return swg_error(SWG_UNSUPPORTED,
-                         "%s has offsets of %zu and lengths of %zu bytes; 8 are read", file->path,
-                         offset_bytes, length_bytes);
-    return SWG_OK;
-}
-
 static swg_status open_locked(swg_h5_file *file)
 {
+    uint64_t root;
+    if (!swg_h5_find_root(file->map, &root) || !swg_h5_header_is_sound(file->map, root))
+        return swg_error(SWG_CORRUPT,
+                         "%s: the superblock or the root group is damaged, or of a "
+                         "kind that is not read",
+                         file->path);
     const hid_t fapl = make_access(&file->channel);
     if (fapl < 0)
         return library_error(SWG_NO_MEMORY, file->path, "prepare", "");
@@ -501,7 +509,6 @@ static swg_status open_locked(swg_h5_file *file)
         return file->channel.failure;
     if (file->id < 0)
         return library_error(SWG_CORRUPT, file->path, "open", "");
-    SWG_TRY(check_sizes(file));
     H5O_info_t info;
     bool is_new;
     if (H5Oget_info2(file->id, &info, H5O_INFO_BASIC) < 0)
@@ -626,14 +633,38 @@ static swg_status read_block(swg_h5_file *file, const swg_h5_entry *entry,
     return status;
 }
 
-swg_status swg_h5_read_block(swg_h5_file *file, const swg_h5_entry *entry,
-                             const uint64_t start[SWG_MAX_RANK], const uint64_t count[SWG_MAX_RANK],
-                             void *out)
+swg_status swg_h5_read_compact(swg_h5_file *file, const swg_h5_entry *entry,
+                               const uint64_t start[SWG_MAX_RANK],
+                               const uint64_t count[SWG_MAX_RANK], void *out)
 {
     lock_library();
     const swg_status status = read_block(file, entry, start, count, out);
     unlock_library();
     return status;
+}
+
+swg_status swg_h5_find_chunk(swg_h5_file *file, const swg_h5_entry *entry,
+                             const uint64_t corner[SWG_MAX_RANK], swg_h5_chunk *out)
+{
+    hsize_t at[SWG_MAX_RANK], bytes = 0;
+    haddr_t offset = HADDR_UNDEF;
+    unsigned skipped = 0;
+    for (uint32_t i = 0; i < entry->rank; i++)
+        at[i] = corner[i];
+    lock_library();
+    swg_status status = open_entry(file, entry);
+    if (status == SWG_OK &&
+        (H5Dget_chunk_info_by_coord(file->open_dataset, at, &skipped, &offset, &bytes) < 0 ||
+         offset == HADDR_UNDEF))
+        status = library_error(SWG_CORRUPT, file->path, "find a chunk of", entry->path);
+    unlock_library();
+    *out = (swg_h5_chunk){.offset = offset, .bytes = bytes, .skipped_filters = skipped};
+    return status;
+}
+
+const swg_map *swg_h5_map(const swg_h5_file *file)
+{
+    return file->map;
 }
 
 /* --- Reading: attributes ---------------------------------------------------------------------- */

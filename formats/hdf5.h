@@ -17,6 +17,7 @@
 /* --- Reading ---------------------------------------------------------------------------------- */
 
 typedef struct swg_h5_file swg_h5_file;
+typedef struct swg_h5_storage swg_h5_storage;
 
 /* A dataset, checked: its declared size is all stored, inside the file. */
 typedef struct swg_h5_entry {
@@ -28,6 +29,7 @@ typedef struct swg_h5_entry {
     uint64_t shape[SWG_MAX_RANK]; /* slowest first */
     uint64_t rows_per_chunk;      /* rows (all dimensions but the last) of a chunk; 0 = any */
     uint64_t stored_bytes;
+    const swg_h5_storage *storage;
 } swg_h5_entry;
 
 /* Open the mapped file and check every object in it. Refused, naming the object: links that are not
@@ -43,13 +45,6 @@ const swg_h5_entry *swg_h5_entry_at(const swg_h5_file *file, size_t index);
 const swg_h5_entry *swg_h5_find(const swg_h5_file *file, const char *path); /* or NULL */
 
 const char *swg_h5_path(const swg_h5_file *file); /* as given to open */
-
-/* The box of count[i] elements from start[i] on in each dimension of a numeric dataset (rank 0 to
- * SWG_MAX_RANK), little-endian, to `out`. The range is the caller's promise. SWG_CORRUPT when a
- * checksum does not match. */
-swg_status swg_h5_read_block(swg_h5_file *file, const swg_h5_entry *entry,
-                             const uint64_t start[SWG_MAX_RANK], const uint64_t count[SWG_MAX_RANK],
-                             void *out);
 
 /* Rows [row_begin, row_begin + n_rows) of a numeric dataset of rank 0 to SWG_MAX_RANK, as
  * swg_tensor_rows counts them, little-endian, to `out`. The range is the caller's promise. */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "formats/hdf5_chunk.h"
+
 static const uint64_t chunk_target_bytes = 1 << 20;
 
 /* --- Addresses -------------------------------------------------------------------------------- */
@@ -128,7 +130,7 @@ swg_status swg_h5_read_rows(swg_h5_file *file, const swg_h5_entry *entry, uint64
     while (n_rows > 0 && row_bytes > 0 && status == SWG_OK) {
         const uint64_t rows =
             entry->rank ? swg_h5_next_box(entry, row_begin, n_rows, start, count) : n_rows;
-        status = swg_h5_read_block(file, entry, start, count, to);
+        status = swg_h5_read_stored(file, entry, start, count, to);
         to += rows * row_bytes;
         row_begin += rows;
         n_rows -= rows;
@@ -143,7 +145,7 @@ swg_status swg_h5_read_columns(swg_h5_file *file, const swg_h5_entry *entry, uin
     const uint64_t start[SWG_MAX_RANK] = {0, begin}, count[SWG_MAX_RANK] = {rows, n};
     uint8_t *block; /* [rows][n] */
     SWG_TRY(SWG_NEW_UNINIT(block, rows * (size_t)n * width));
-    const swg_status status = swg_h5_read_block(file, entry, start, count, block);
+    const swg_status status = swg_h5_read_stored(file, entry, start, count, block);
     for (size_t column = 0; column < n && status == SWG_OK; column++)
         for (size_t row = 0; row < rows; row++)
             memcpy((uint8_t *)out + (column * rows + row) * width,

@@ -39,7 +39,10 @@ static swg_status check_chunks(const place *p, const swg_h5_storage *s, swg_h5_e
                          p->path, p->object, (unsigned long long)n_chunks,
                          (unsigned long long)s->n_chunks);
     uint64_t most = s->stored_bytes;
-    if (s->is_deflated && !swg_u64_mul(most, max_deflate_ratio, &most))
+    bool is_deflated = false;
+    for (int i = 0; i < s->n_filters; i++)
+        is_deflated = is_deflated || s->filters[i] == SWG_H5_DEFLATE;
+    if (is_deflated && !swg_u64_mul(most, max_deflate_ratio, &most))
         most = UINT64_MAX;
     return most < all ? size_mismatch(p, all, most) : SWG_OK;
 }

@@ -7,135 +7,28 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "formats/bytes.h"
+#include "formats/hdf5_header.h"
 
 enum {
-    MESSAGE_ATTRIBUTE = 0x0c,
-    MESSAGE_CONTINUATION = 0x10,
-    MESSAGE_IS_SHARED = 2, /* flag: the body is elsewhere */
-    REFERENCE_BYTES = 16,  /* u32 length, u64 collection, u32 index */
-    MAX_CONTINUATIONS = 64,
+    REFERENCE_BYTES = 16, /* u32 length, u64 collection, u32 index */
     MAX_OBJECTS_WALKED = 1 << 22
 };
 
-/* --- Object headers --------------------------------------------------------------------------- */
+/* --- The attribute ---------------------------------------------------------------------------- */
 
-/* A run of messages. */
-typedef struct block {
-    uint64_t offset, bytes;
-} block;
+typedef struct search {
+    const char *name;
+    swg_h5_attribute found;
+    bool is_found;
+} search;
 
-typedef struct header {
-    const swg_map *map;
-    bool is_new;    /* version 2 */
-    bool has_order; /* its messages carry their order of creation */
-    block blocks[MAX_CONTINUATIONS];
-    size_t n_blocks;
-    uint64_t walked;
-} header;
-
-static bool add_block(header *h, uint64_t offset, uint64_t bytes)
+static bool match(void *context, const swg_h5_message *message)
 {
-    /* Of version 2: a signature before and a checksum behind. */
-    const uint64_t before = h->is_new && h->n_blocks ? 4 : 0, behind = h->is_new ? 4 : 0;
-    if (h->n_blocks == MAX_CONTINUATIONS || offset > h->map->size ||
-        bytes > h->map->size - offset || bytes < before + (h->n_blocks ? behind : 0))
-        return false;
-    h->walked += bytes;
-    if (h->walked > h->map->size) /* blocks that lead to each other */
-        return false;
-    const uint64_t cut = h->n_blocks ? before + behind : 0;
-    h->blocks[h->n_blocks++] = (block){offset + before, bytes - cut};
-    return true;
-}
-
-static bool open_header(header *h, uint64_t offset)
-{
-    if (offset > h->map->size || h->map->size - offset < 16)
-        return false;
-    swg_cursor in = {.at = h->map->data + offset, .left = h->map->size - (size_t)offset};
-    if (memcmp(in.at, "OHDR\2", 5) == 0) {
-        h->is_new = true;
-        (void)swg_cursor_take(&in, 5);
-        const uint64_t flags = swg_cursor_number(&in, 1);
-        h->has_order = flags & 4;
-        (void)swg_cursor_take(&in, (flags & 0x20 ? 16 : 0) + (flags & 0x10 ? 4 : 0));
-        const uint64_t bytes = swg_cursor_number(&in, 1u << (flags & 3));
-        return !in.is_short && add_block(h, (uint64_t)(in.at - h->map->data), bytes);
-    }
-    if (in.at[0] != 1)
-        return false;
-    return add_block(h, offset + 16, swg_get_le(in.at + 8, 4));
-}
-
-static bool next_message(const header *h, swg_cursor *in, uint64_t *type, uint64_t *flags,
-                         swg_cursor *body)
-{
-    *type = swg_cursor_number(in, h->is_new ? 1 : 2);
-    const uint64_t bytes = swg_cursor_number(in, 2);
-    *flags = swg_cursor_number(in, 1);
-    (void)swg_cursor_take(in, !h->is_new ? 3 : h->has_order ? 2 : 0);
-    *body = (swg_cursor){.at = swg_cursor_take(in, bytes), .left = (size_t)bytes};
-    return !in->is_short;
-}
-
-typedef struct attribute {
-    swg_cursor type, extent, data;
-} attribute;
-
-/* An attribute's message, if it is the one of that name. */
-static bool parse_attribute(swg_cursor body, const char *name, attribute *out)
-{
-    const uint64_t version = swg_cursor_number(&body, 1), flags = swg_cursor_number(&body, 1);
-    uint64_t sizes[3]; /* name, type, extent */
-    for (int i = 0; i < 3; i++)
-        sizes[i] = swg_cursor_number(&body, 2);
-    if (version < 1 || version > 3 || (version > 1 && flags != 0)) /* shared parts are elsewhere */
-        return false;
-    if (version == 3)
-        (void)swg_cursor_take(&body, 1);
-    swg_cursor parts[3];
-    for (int i = 0; i < 3; i++)
-        parts[i] = (swg_cursor){
-            .at = swg_cursor_take(&body, version == 1 ? (sizes[i] + 7) / 8 * 8 : sizes[i]),
-            .left = (size_t)sizes[i]};
-    *out = (attribute){.type = parts[1], .extent = parts[2], .data = body};
-    const size_t length = strlen(name) + 1;
-    return !body.is_short && sizes[0] >= length && memcmp(parts[0].at, name, length) == 0;
-}
-
-/* How many elements: 1 for a scalar, the size of a vector; false for more dimensions. */
-static bool parse_extent(swg_cursor in, uint64_t *count)
-{
-    const uint64_t version = swg_cursor_number(&in, 1), rank = swg_cursor_number(&in, 1);
-    (void)swg_cursor_take(&in, 1);
-    const uint64_t kind = swg_cursor_number(&in, version == 1 ? 5 : 1);
-    *count = rank ? swg_cursor_number(&in, 8) : 1;
-    if (version == 2 && kind == 2) /* no extent at all */
-        *count = 0;
-    return !in.is_short && (version == 1 || version == 2) && rank <= 1;
-}
-
-static bool find_attribute(header *h, const char *name, attribute *out)
-{
-    for (size_t i = 0; i < h->n_blocks; i++) {
-        swg_cursor in = {.at = h->map->data + h->blocks[i].offset,
-                         .left = (size_t)h->blocks[i].bytes};
-        uint64_t type, flags;
-        swg_cursor body;
-        while (in.left > 0 && next_message(h, &in, &type, &flags, &body)) {
-            if (type == MESSAGE_ATTRIBUTE && !(flags & MESSAGE_IS_SHARED) &&
-                parse_attribute(body, name, out))
-                return true;
-            if (type != MESSAGE_CONTINUATION)
-                continue;
-            const uint64_t offset = swg_cursor_number(&body, 8);
-            const uint64_t bytes = swg_cursor_number(&body, 8);
-            if (body.is_short || !add_block(h, offset, bytes))
-                return false;
-        }
-    }
-    return false;
+    search *s = context;
+    s->is_found = message->type == SWG_H5_ATTRIBUTE && !message->is_shared &&
+                  swg_h5_parse_attribute(message->body, &s->found) &&
+                  strcmp((const char *)s->found.name.at, s->name) == 0;
+    return !s->is_found;
 }
 
 /* --- The global heap -------------------------------------------------------------------------- */
@@ -211,12 +104,12 @@ swg_status swg_h5_texts(const swg_map *map, uint64_t offset, const char *name, s
                         const char *const **out, size_t *n_out)
 {
     enum { CLASS_TEXT = 3, CLASS_VARIABLE = 9, IS_TEXT = 1, SPACE_PADDED = 2 };
-    header h = {.map = map};
-    attribute a = {0};
+    search s = {.name = name};
     uint64_t count = 0;
-    if (!open_header(&h, offset) || !find_attribute(&h, name, &a) ||
-        !parse_extent(a.extent, &count))
+    (void)swg_h5_walk_header(map, offset, match, &s);
+    if (!s.is_found || !swg_h5_parse_count(s.found.extent, &count))
         return SWG_CORRUPT;
+    swg_h5_attribute a = s.found;
     const uint64_t kind = swg_cursor_number(&a.type, 1) & 15;
     const uint64_t low_bits = swg_cursor_number(&a.type, 3) & 15;
     const uint64_t stored_bytes = swg_cursor_number(&a.type, 4);

@@ -663,7 +663,7 @@ typedef struct verification {
     const swg_progress *progress;
     swg_damage_callback *damaged;
     void *context;
-    size_t n_done, n_damaged; /* guarded by the container's mutex */
+    size_t n_done, n_damaged; /* guarded by the source's mutex */
 } verification;
 
 /* Stored and raw hashes of every frame, through the same decoding as reading. */

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "kernels/check_case.h"
+#include "runtime/base/clock.h"
 
 enum {
     PAGE = 4096,
@@ -204,27 +204,20 @@ static swg_status check_case(const checker *k, swg_check_case *c, op_run *run)
 
 /* --- Time --- */
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* The best of repeated calls; short calls are timed in batches of about 20 microseconds. */
 static double best_time(const swg_check_case *c, const swg_kernels *table, void *const at[],
                         double seconds)
 {
-    const double begin = now();
+    const double begin = swg_clock_s();
     swg_check_invoke(c, table, at);
-    const double once = now() - begin;
+    const double once = swg_clock_s() - begin;
     const size_t batch = once < 20e-6 ? (size_t)(20e-6 / (once + 1e-9)) + 1 : 1;
     double best = once;
-    while (now() - begin < seconds) {
-        const double start = now();
+    while (swg_clock_s() - begin < seconds) {
+        const double start = swg_clock_s();
         for (size_t i = 0; i < batch; i++)
             swg_check_invoke(c, table, at);
-        const double took = (now() - start) / (double)batch;
+        const double took = (swg_clock_s() - start) / (double)batch;
         best = took < best ? took : best;
     }
     return best;

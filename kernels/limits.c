@@ -4,10 +4,10 @@
 
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kernels/peaks.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 
 enum {
@@ -17,13 +17,6 @@ enum {
     CACHE_LINE = 64
 };
 static const double DRAM_SECONDS = 0.9, PEAK_SECONDS = 0.08;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* --- Memory --- */
 
@@ -112,19 +105,19 @@ swg_status swg_limits_dram_read(swg_pool *pool, size_t buffer_bytes, swg_dram_li
     read_job job = {.data = pages.data, .bytes = bytes};
     swg_pool_run(pool, touch_share, &job);
     *out = (swg_dram_limit){.buffer_bytes = bytes};
-    const double begin = now();
+    const double begin = swg_clock_s();
     size_t n_runs = 0;
     do { /* every pattern once, then again while there is time */
         job.how = patterns[n_runs++ % N_PATTERNS];
-        const double start = now();
+        const double start = swg_clock_s();
         swg_pool_run(pool, read_share, &job);
-        const double rate = (double)bytes / (now() - start);
+        const double rate = (double)bytes / (swg_clock_s() - start);
         if (rate > out->bytes_per_s) {
             out->bytes_per_s = rate;
             out->turn_bytes = job.how.turn_bytes;
             out->streams = job.how.streams;
         }
-    } while (n_runs < N_PATTERNS || now() - begin < DRAM_SECONDS);
+    } while (n_runs < N_PATTERNS || swg_clock_s() - begin < DRAM_SECONDS);
     swg_pages_deinit(&pages);
     return SWG_OK;
 }
@@ -150,13 +143,13 @@ static swg_compute_limit measure_peak(swg_pool *pool, swg_isa isa, swg_peak_loop
     peak_job job = {.loop = loop};
     const double ops = ops_per_round * PEAK_ROUNDS * (double)swg_pool_threads(pool);
     swg_compute_limit limit = {.isa = isa};
-    const double begin = now();
+    const double begin = swg_clock_s();
     do {
-        const double start = now();
+        const double start = swg_clock_s();
         swg_pool_run(pool, run_peak, &job);
-        const double rate = ops / (now() - start);
+        const double rate = ops / (swg_clock_s() - start);
         limit.ops_per_s = rate > limit.ops_per_s ? rate : limit.ops_per_s;
-    } while (now() - begin < PEAK_SECONDS);
+    } while (swg_clock_s() - begin < PEAK_SECONDS);
     return limit;
 }
 

@@ -84,11 +84,11 @@ swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
     uint64_t done_bytes = 0;
     for (size_t i = 0; i < plan->n_entries; i++) {
         transfer t = {.source = source, .index = i, .entry = &plan->entries[i]};
-        SWG_TRY(swg_progress_step(options->progress, "quantize", "B", done_bytes, plan->bytes));
+        SWG_TRY(swg_progress_step(options->progress, "quantizing", "B", done_bytes, plan->bytes));
         SWG_TRY(pass_tensor(&t, options, sink, &reports[i]));
         done_bytes += reports[i].stats.bytes;
     }
-    return swg_progress_step(options->progress, "quantize", "B", done_bytes, plan->bytes);
+    return swg_progress_step(options->progress, "quantizing", "B", done_bytes, plan->bytes);
 }
 
 swg_status swg_quantize_source_descs(const swg_source *source, swg_tensor_desc **out)

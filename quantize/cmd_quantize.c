@@ -1,9 +1,9 @@
 /* swage quantize: options, patterns, the way from a source to a sink. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "quantize/cmd_quantize_report.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 
@@ -190,13 +190,6 @@ done:
 
 /* --- The work --------------------------------------------------------------------------------- */
 
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* Everything between an open source and the printed result. */
 typedef struct job {
     const swg_cli *cli;
@@ -258,7 +251,7 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
                                                    .search = j->recipe.search,
                                                    .pool = j->pool,
                                                    .progress = j->cli->progress};
-    const double start = now_s();
+    const double start = swg_clock_s();
     swg_quantize_result result = result_of(j);
     swg_tensor_report *reports = NULL;
     swg_sink *sink = NULL;
@@ -273,7 +266,7 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     result.is_exact = true;
     result.reports = reports;
     result.peak_memory_bytes = swg_peak_rss_bytes();
-    result.elapsed_s = now_s() - start;
+    result.elapsed_s = swg_clock_s() - start;
     SWG_GO(print(j, &result));
 done:
     swg_sink_abort(&sink);

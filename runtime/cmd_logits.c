@@ -36,10 +36,10 @@ static const swg_option options[] = {
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
 };
 
-/* A list starts with a digit and holds only digits and separators; anything else is a path. */
+/* A list holds only numbers and separators; anything else is a path. */
 static bool is_list(const char *text)
 {
-    return strspn(text, "0123456789, ") == strlen(text);
+    return strspn(text, "0123456789, +-") == strlen(text);
 }
 
 static swg_status read_ids(const char *argument, const char *option, swg_ids *out)

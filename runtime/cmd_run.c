@@ -1,8 +1,8 @@
 /* swage run: continue a prompt, printing the text as it comes. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
 #include "runtime/cmd_run_encoder.h"
@@ -65,13 +65,6 @@ typedef struct generation {
     const char *finish; /* why it ended: "end", "length" or "context" */
     double prefill_s, decode_s;
 } generation;
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* Print what has been decoded; --json prints everything at the end instead. */
 static swg_status flush_text(generation *g)
@@ -142,9 +135,9 @@ static swg_status prepare(generation *g)
 /* Feed the prompt to model, sampler and decoder. */
 static swg_status prefill(generation *g)
 {
-    const double start = seconds_now();
+    const double start = swg_clock_s();
     SWG_TRY(swg_exec_run(g->exec, g->prompt.data, g->prompt.count, g->prompt.count - 1, g->logits));
-    g->prefill_s = seconds_now() - start;
+    g->prefill_s = swg_clock_s() - start;
     for (size_t i = 0; i < g->prompt.count; i++) {
         swg_sampler_accept(g->sampler, g->prompt.data[i]);
         SWG_TRY(swg_decoder_feed(g->decoder, g->prompt.data[i], &g->text));
@@ -163,7 +156,7 @@ static bool is_end(const generation *g, int32_t id)
 
 static swg_status generate(generation *g)
 {
-    const double start = seconds_now();
+    const double start = swg_clock_s();
     g->finish = "length";
     while (g->n_generated < (size_t)g->args->max_tokens) {
         int32_t id;
@@ -186,7 +179,7 @@ static swg_status generate(generation *g)
         }
         SWG_TRY(swg_exec_run(g->exec, &id, 1, 0, g->logits));
     }
-    g->decode_s = seconds_now() - start;
+    g->decode_s = swg_clock_s() - start;
     SWG_TRY(swg_decoder_finish(g->decoder, &g->text));
     return flush_text(g);
 }

@@ -1,6 +1,4 @@
-/* swage run on an encoder. A pair of texts is what the tokenizer makes of the first, with its
- * special tokens, then the second alone, then the first's closing token once more: [CLS] a [SEP] b
- * [SEP]. */
+/* swage run on an encoder: see cmd_run_encoder.h. */
 #include "runtime/cmd_run_encoder.h"
 
 #include <math.h>
@@ -8,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/base/mem.h"
+#include "runtime/encoder_input.h"
 
 /* Answers are seldom longer; without a limit an early start meets a far end. */
 enum { MOST_ANSWER_TOKENS = 30, MASK_CANDIDATES = 5 };
@@ -15,53 +14,24 @@ enum { MOST_ANSWER_TOKENS = 30, MASK_CANDIDATES = 5 };
 typedef struct encoding {
     const swg_encoder_run *run;
     const swg_hparams *h;
-    swg_ids ids, types;
-    size_t second_begin; /* first token of the second text; ids.count without one */
+    swg_encoder_input input;
     float *logits;       /* [rows][n_outputs] */
     swg_json_writer json;
     swg_strbuf text;
 } encoding;
-
-/* --- The text as ids -------------------------------------------------------------------------- */
-
-static swg_status append_id(swg_ids *ids, int32_t id)
-{
-    SWG_TRY(swg_reserve((void **)&ids->data, &ids->capacity, ids->count + 1, sizeof *ids->data));
-    ids->data[ids->count++] = id;
-    return SWG_OK;
-}
-
-static swg_status encode_texts(encoding *e)
-{
-    const swg_tokenizer *tokenizer = e->run->loaded->tokenizer;
-    const char *second = e->run->second;
-    SWG_TRY(swg_tokenizer_encode(tokenizer, e->run->text, strlen(e->run->text), NULL, &e->ids));
-    if (e->ids.count == 0)
-        return swg_error(SWG_USAGE, "the text has no tokens; give one with --prompt");
-    e->second_begin = e->ids.count;
-    if (second) {
-        const int32_t closing = e->ids.data[e->ids.count - 1];
-        swg_encode_options plain = swg_encode_options_default();
-        plain.add_special = false;
-        SWG_TRY(swg_tokenizer_encode(tokenizer, second, strlen(second), &plain, &e->ids));
-        if (swg_tokenizer_is_special(tokenizer, closing))
-            SWG_TRY(append_id(&e->ids, closing));
-    }
-    for (size_t i = 0; i < e->ids.count; i++)
-        SWG_TRY(append_id(&e->types, i >= e->second_begin && e->h->n_token_types > 1));
-    return SWG_OK;
-}
 
 static swg_status compute(encoding *e)
 {
     const swg_loaded *loaded = e->run->loaded;
     swg_exec *exec = NULL;
     swg_status status = SWG_OK;
-    const swg_exec_options options = {.context = e->ids.count, .activations = e->run->activations};
-    const size_t rows = e->h->one_output ? 1 : e->ids.count;
+    const swg_exec_options options = {.context = e->input.ids.count,
+                                      .activations = e->run->activations};
+    const size_t rows = e->h->one_output ? 1 : e->input.ids.count;
     SWG_GO(SWG_NEW(e->logits, rows * (size_t)e->h->n_outputs));
     SWG_GO(swg_exec_new(loaded->model, loaded->pool, &options, &exec));
-    SWG_GO(swg_exec_encode(exec, e->ids.data, e->types.data, e->ids.count, e->logits));
+    SWG_GO(swg_exec_encode(exec, e->input.ids.data, e->input.types.data, e->input.ids.count,
+                           e->logits));
 done:
     swg_exec_free(&exec);
     return status;
@@ -154,13 +124,13 @@ static void print_token_labels(encoding *e)
 {
     const size_t n = (size_t)e->h->n_labels;
     swg_json_begin_array(&e->json, "tokens");
-    for (size_t t = 0; t < e->ids.count; t++) {
+    for (size_t t = 0; t < e->input.ids.count; t++) {
         char number[32];
         size_t length;
         float *row = e->logits + t * n;
         softmax(row, n, 1);
         const size_t best = largest(row, n);
-        const char *token = token_of(e, (size_t)e->ids.data[t], &length);
+        const char *token = token_of(e, (size_t)e->input.ids.data[t], &length);
         const char *label = label_of(e, best, number);
         if (e->run->cli->json) {
             swg_json_begin_object(&e->json, NULL);
@@ -183,8 +153,8 @@ static swg_status print_masks(encoding *e)
     const int32_t mask = swg_tokenizer_find(e->run->loaded->tokenizer, "[MASK]", strlen("[MASK]"));
     size_t n_masks = 0;
     swg_json_begin_array(&e->json, "masks");
-    for (size_t t = 0; t < e->ids.count; t++) {
-        if (mask < 0 || e->ids.data[t] != mask)
+    for (size_t t = 0; t < e->input.ids.count; t++) {
+        if (mask < 0 || e->input.ids.data[t] != mask)
             continue;
         float *row = e->logits + t * vocab;
         softmax(row, vocab, 1);
@@ -213,13 +183,13 @@ static swg_status print_answer(encoding *e)
         return swg_error(SWG_USAGE, "this model answers questions: give the question with --prompt "
                                     "and the text that holds the answer with --passage");
     const swg_tokenizer *tokenizer = e->run->loaded->tokenizer;
-    size_t end = e->ids.count;
-    if (swg_tokenizer_is_special(tokenizer, e->ids.data[end - 1]))
+    size_t end = e->input.ids.count;
+    if (swg_tokenizer_is_special(tokenizer, e->input.ids.data[end - 1]))
         end--;
-    const size_t n = end - e->second_begin;
+    const size_t n = end - e->input.second_begin;
     if (n == 0)
         return swg_error(SWG_USAGE, "the passage has no tokens");
-    float *rows = e->logits + 2 * e->second_begin;
+    float *rows = e->logits + 2 * e->input.second_begin;
     softmax(rows, n, 2);
     softmax(rows + 1, n, 2);
     size_t best_first = 0, best_last = 0;
@@ -230,15 +200,15 @@ static swg_status print_answer(encoding *e)
                 best_first = first;
                 best_last = last;
             }
-    SWG_TRY(swg_tokenizer_decode(tokenizer, e->ids.data + e->second_begin + best_first,
+    SWG_TRY(swg_tokenizer_decode(tokenizer, e->input.ids.data + e->input.second_begin + best_first,
                                  best_last - best_first + 1, NULL, &e->text));
     if (!e->run->cli->json) {
         swg_strbuf_puts(&e->text, "\n");
         return SWG_OK;
     }
     swg_json_string_n(&e->json, "answer", swg_strbuf_text(&e->text), e->text.length);
-    swg_json_uint(&e->json, "first_token", e->second_begin + best_first);
-    swg_json_uint(&e->json, "last_token", e->second_begin + best_last);
+    swg_json_uint(&e->json, "first_token", e->input.second_begin + best_first);
+    swg_json_uint(&e->json, "last_token", e->input.second_begin + best_last);
     swg_json_double(&e->json, "probability",
                     (double)rows[2 * best_first] * (double)rows[2 * best_last + 1]);
     return SWG_OK;
@@ -270,14 +240,15 @@ swg_status swg_run_encoder(const swg_encoder_run *run)
 {
     swg_status status = SWG_OK;
     encoding e = {.run = run, .h = &run->loaded->model->hparams};
-    SWG_GO(encode_texts(&e));
+    SWG_GO(swg_encoder_input_make(run->loaded->tokenizer, e.h, run->text, run->second, &e.input));
+    if (e.input.ids.count == 0)
+        SWG_GO(swg_error(SWG_USAGE, "the text has no tokens; give one with --prompt"));
     SWG_GO(compute(&e));
     SWG_GO(print_result(&e));
 done:
     swg_json_deinit(&e.json);
     swg_strbuf_deinit(&e.text);
     swg_free(e.logits);
-    swg_ids_deinit(&e.ids);
-    swg_ids_deinit(&e.types);
+    swg_encoder_input_deinit(&e.input);
     return status;
 }

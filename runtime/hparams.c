@@ -94,10 +94,22 @@ static swg_status unknown_word(const char *key, const char *text, const char *wo
                      list);
 }
 
-static swg_status wrong_kind(const char *key, const swg_json *value)
+/* For "... is not %s". */
+static const char *const kind_meanings[] = {
+    [SWG_HPARAM_INT] = "a whole number",
+    [SWG_HPARAM_INT_OR_NONE] = "a whole number or null",
+    [SWG_HPARAM_DOUBLE] = "a number",
+    [SWG_HPARAM_BOOL] = "true or false",
+    [SWG_HPARAM_TOKEN] = "a token id or a list of them",
+    [SWG_HPARAM_WORD] = "a word",
+    [SWG_HPARAM_MEMBERS] = "an object",
+    [SWG_HPARAM_LAYERS] = "a list of a word for every layer",
+    [SWG_HPARAM_UNITS] = "a whole number or a list of one for every layer",
+};
+
+static swg_status wrong_kind(const swg_hparam_row *row, const char *key)
 {
-    return swg_error(SWG_CORRUPT, "config.json: \"%s\" is a %s of the wrong kind", key,
-                     swg_json_kind_name(swg_json_kind_of(value)));
+    return swg_error(SWG_CORRUPT, "config.json: \"%s\" is not %s", key, kind_meanings[row->kind]);
 }
 
 static const swg_json *first_of_list(const swg_json *value)
@@ -114,26 +126,26 @@ static swg_status read_number(const swg_hparam_row *row, const char *key, const 
     const char *text;
     switch (row->kind) {
     case SWG_HPARAM_DOUBLE:
-        return swg_json_as_double(value, out) ? SWG_OK : wrong_kind(key, value);
+        return swg_json_as_double(value, out) ? SWG_OK : wrong_kind(row, key);
     case SWG_HPARAM_BOOL:
         if (!swg_json_as_bool(value, &flag))
-            return wrong_kind(key, value);
+            return wrong_kind(row, key);
         *out = flag;
         return SWG_OK;
     case SWG_HPARAM_MEMBERS:
         if (swg_json_kind_of(value) != SWG_JSON_OBJECT)
-            return wrong_kind(key, value);
+            return wrong_kind(row, key);
         *out = (double)swg_json_count(value);
         return SWG_OK;
     case SWG_HPARAM_WORD:
         if (!swg_json_as_string(first_of_list(value), &text))
-            return wrong_kind(key, value);
+            return wrong_kind(row, key);
         *out = word_number(row->words, text);
         return *out >= 0 ? SWG_OK : unknown_word(key, text, row->words);
     default:
         if (!swg_json_as_int(row->kind == SWG_HPARAM_TOKEN ? first_of_list(value) : value,
                              &integer))
-            return wrong_kind(key, value);
+            return wrong_kind(row, key);
         *out = (double)integer;
         return SWG_OK;
     }
@@ -162,12 +174,12 @@ static swg_status read_layers(const swg_hparam_row *row, const char *key, const 
                               swg_layer_set *out)
 {
     if (swg_json_kind_of(value) != SWG_JSON_ARRAY || swg_json_count(value) > SWG_MAX_LAYERS)
-        return wrong_kind(key, value);
+        return wrong_kind(row, key);
     const int last = word_number(row->words, strrchr(row->words, '|') + 1);
     for (const swg_json *item = swg_json_first(value); item; item = swg_json_next(item)) {
         const char *text;
         if (!swg_json_as_string(item, &text))
-            return wrong_kind(key, item);
+            return wrong_kind(row, key);
         const int number = word_number(row->words, text);
         if (number < 0)
             return unknown_word(key, text, row->words);
@@ -185,11 +197,11 @@ static swg_status read_units(const swg_hparam_row *row, const char *key, const s
     const bool is_list = swg_json_kind_of(value) == SWG_JSON_ARRAY;
     const int64_t count = is_list ? (int64_t)swg_json_count(value) : n_layers;
     if (count > SWG_MAX_RECURRENT_LAYERS)
-        return wrong_kind(key, value);
+        return wrong_kind(row, key);
     const swg_json *item = is_list ? swg_json_first(value) : value;
     for (int64_t i = 0; i < count; i++) {
         if (!swg_json_as_int(item, &units[i]))
-            return wrong_kind(key, item);
+            return wrong_kind(row, key);
         SWG_TRY(check_range(row, key, (double)units[i]));
         item = is_list ? swg_json_next(item) : item;
     }

@@ -21,8 +21,13 @@ swg_status swg_loaded_open(const char *path, const char *tokenizer_path, bool wi
     SWG_GO(swg_source_open(path, &options, &source));
     SWG_GO(swg_pool_new(n_threads, &loaded.pool));
     SWG_GO(swg_model_load(source, loaded.pool, progress, &loaded.model));
-    if (with_tokenizer)
-        SWG_GO(make_tokenizer(source, loaded.model, &loaded.tokenizer));
+    if (with_tokenizer) {
+        status = make_tokenizer(source, loaded.model, &loaded.tokenizer);
+        /* The source knows it under the name it would have in a checkpoint. */
+        if (status != SWG_OK && tokenizer_path)
+            swg_error_context(status, "--tokenizer %s", tokenizer_path);
+        SWG_GO(status);
+    }
     *out = loaded;
     loaded = (swg_loaded){0};
 done:

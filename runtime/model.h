@@ -153,7 +153,8 @@ swg_status swg_model_load(swg_source *source, swg_pool *pool, const swg_progress
                           swg_model **out);
 
 /* A model of that configuration (JSON text) with random weights, every matrix in `scheme`, without
- * any file: to measure speed. The same seed gives the same weights. */
+ * any file: to measure speed. The same seed gives the same weights. SWG_LIMIT when they are larger
+ * than the machine's memory. */
 swg_status swg_model_random(const char *config, size_t length, swg_scheme scheme, uint64_t seed,
                             swg_pool *pool, swg_model **out);
 

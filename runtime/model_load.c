@@ -4,8 +4,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/model_build.h"
 
 /* A piece of work: rows of one plane of one weight. */
@@ -32,25 +32,18 @@ typedef struct loader {
     atomic_uint_fast64_t done_bytes;
 } loader;
 
-static double seconds_now(void)
+static swg_status check_shape(const loader *l, const swg_tensor_desc *desc, size_t n, size_t k,
+                              bool is_vector)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-static swg_status check_shape(const swg_tensor_desc *desc, size_t n, size_t k, bool is_vector)
-{
-    const uint32_t rank = is_vector ? 1 : 2;
+    const swg_tensor_desc meant = {.rank = is_vector ? 1 : 2, .shape = {n, is_vector ? 0 : k}};
     const bool matches =
-        desc->rank == rank && desc->shape[0] == n && (is_vector || desc->shape[1] == k);
+        desc->rank == meant.rank && desc->shape[0] == n && (is_vector || desc->shape[1] == k);
     if (matches)
         return SWG_OK;
-    return swg_error(
-        SWG_CORRUPT,
-        "tensor %s has shape [%llu, %llu] (rank %u); the configuration means [%zu, %zu]",
-        desc->name, (unsigned long long)(desc->rank ? desc->shape[0] : 0),
-        (unsigned long long)(desc->rank > 1 ? desc->shape[1] : 1), desc->rank, n, k);
+    char has[SWG_SHAPE_TEXT_BYTES], due[SWG_SHAPE_TEXT_BYTES];
+    return swg_error(SWG_CORRUPT, "%s: tensor %s has shape %s; the configuration means %s",
+                     swg_source_path(l->source), desc->name, swg_tensor_shape_text(desc, has),
+                     swg_tensor_shape_text(&meant, due));
 }
 
 /* The tensor of a row and layer under the first of its names that is there, and that name (of a
@@ -79,7 +72,7 @@ static swg_status read_vector(loader *l, const swg_tensor_row *row, size_t tenso
 {
     const swg_tensor_desc *desc = swg_source_tensor(l->source, tensor);
     const size_t parts = parts_of(row);
-    SWG_TRY(check_shape(desc, n * parts, 1, true));
+    SWG_TRY(check_shape(l, desc, n * parts, 1, true));
     l->is_used[tensor] = true;
     l->model->load_bytes += swg_tensor_bytes(desc) / parts;
     if (parts == 1)
@@ -145,7 +138,7 @@ static swg_status match_weight(loader *l, const swg_tensor_row *row, size_t laye
         return SWG_OK; /* some checkpoints spell the tied head out; the embedding is what counts */
     const swg_tensor_desc *desc = swg_source_tensor(l->source, tensor);
     const bool is_vector = row->k == SWG_DIM_ONE;
-    SWG_TRY(check_shape(desc, swg_dim_size(h, row->n, layer) * parts_of(row),
+    SWG_TRY(check_shape(l, desc, swg_dim_size(h, row->n, layer) * parts_of(row),
                         swg_dim_size(h, row->k, layer), is_vector));
     const swg_status status = swg_model_declare(l->model, row, layer, desc->scheme);
     if (status != SWG_OK)
@@ -187,9 +180,9 @@ static swg_status refuse_unused(loader *l)
     for (size_t i = 0; i < swg_source_n_tensors(l->source); i++)
         if (!l->is_used[i])
             return swg_error(SWG_UNSUPPORTED,
-                             "tensor %s is not part of architecture %s with %lld layers",
-                             swg_source_tensor(l->source, i)->name, arch->name,
-                             (long long)l->model->hparams.n_layers);
+                             "%s: tensor %s is not part of architecture %s with %lld layers",
+                             swg_source_path(l->source), swg_source_tensor(l->source, i)->name,
+                             arch->name, (long long)l->model->hparams.n_layers);
     return SWG_OK;
 }
 
@@ -303,7 +296,7 @@ swg_status swg_model_load(swg_source *source, swg_pool *pool, const swg_progress
                           swg_model **out)
 {
     swg_status status = SWG_OK;
-    const double start = seconds_now();
+    const double start = swg_clock_s();
     loader l = {.source = source, .progress = progress};
     size_t length;
     const char *config = swg_source_config(source, &length);
@@ -315,7 +308,7 @@ swg_status swg_model_load(swg_source *source, swg_pool *pool, const swg_progress
     }
     SWG_GO(SWG_NEW(l.is_used, swg_source_n_tensors(source)));
     SWG_GO(load_all(&l, pool));
-    l.model->load_s = seconds_now() - start;
+    l.model->load_s = swg_clock_s() - start;
     *out = l.model;
     l.model = NULL;
 done:

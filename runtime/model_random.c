@@ -70,6 +70,35 @@ static swg_status fill_weight(swg_weight *weight, uint64_t seed, swg_pool *pool)
     return swg_pool_for(pool, weight->n, fill_row, &job);
 }
 
+/* Rows that a random model has: what may be absent is. */
+static bool is_wanted(const swg_model *model, const swg_tensor_row *row)
+{
+    return swg_tensor_row_applies(model, row) && !(row->flags & SWG_TENSOR_OPTIONAL) &&
+           !((row->flags & SWG_TENSOR_TIED) && model->hparams.tied_head);
+}
+
+/* Refuse what cannot fit before any of it is made: with a checkpoint the file's size bounds the
+ * shape, here nothing does. */
+static swg_status check_memory(const swg_model *model, swg_scheme scheme)
+{
+    const swg_arch *arch = model->arch;
+    const double bits = scheme.bits ? scheme.bits : swg_dtype_bits(scheme.dtype);
+    double bytes = 0;
+    for (size_t i = 0; i < arch->n_tensors; i++) {
+        const swg_tensor_row *row = &arch->tensors[i];
+        if (is_wanted(model, row))
+            bytes += (double)swg_tensor_row_layers(model, row) * bits / 8 *
+                     (double)swg_dim_size(&model->hparams, row->n, 0) *
+                     (double)swg_dim_size(&model->hparams, row->k, 0);
+    }
+    const double machine = (double)swg_machine_memory_bytes();
+    return machine > 0 && bytes > machine
+               ? swg_error(SWG_LIMIT,
+                           "weights of %.1f GB do not fit the machine's %.1f GB of memory",
+                           1e-9 * bytes, 1e-9 * machine)
+               : SWG_OK;
+}
+
 swg_status swg_model_random(const char *config, size_t length, swg_scheme scheme, uint64_t seed,
                             swg_pool *pool, swg_model **out)
 {
@@ -77,10 +106,10 @@ swg_status swg_model_random(const char *config, size_t length, swg_scheme scheme
     swg_model *model = NULL;
     SWG_GO(swg_model_begin(config, length, &model));
     const swg_arch *arch = model->arch;
+    SWG_GO(check_memory(model, scheme));
     for (size_t i = 0; i < arch->n_tensors; i++) {
         const swg_tensor_row *row = &arch->tensors[i];
-        if (!swg_tensor_row_applies(model, row) || (row->flags & SWG_TENSOR_OPTIONAL) ||
-            ((row->flags & SWG_TENSOR_TIED) && model->hparams.tied_head))
+        if (!is_wanted(model, row))
             continue;
         for (size_t layer = 0; layer < swg_tensor_row_layers(model, row); layer++)
             SWG_GO(swg_model_declare(model, row, layer, scheme));

@@ -2,7 +2,7 @@
 # Works as root or with sudo; says which packages it installs.
 
 swage_build_packages=(gcc cmake ninja-build pkg-config libc6-dev libzstd-dev libxxhash-dev
-  libcjson-dev libopenblas-dev libpcre2-dev libutf8proc-dev libhdf5-dev)
+  libcjson-dev libopenblas-dev libpcre2-dev libutf8proc-dev libhdf5-dev zlib1g-dev)
 swage_test_packages=(check man-db)
 
 install_missing() { # PACKAGE...

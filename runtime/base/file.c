@@ -197,10 +197,10 @@ static swg_status open_temporary(swg_file_writer *writer)
         if (writer->fd >= 0)
             break;
         if (errno != EEXIST)
-            return io_error("create", writer->temporary);
+            return io_error("create", writer->path);
     }
     if (writer->fd < 0)
-        return io_error("create", writer->temporary);
+        return io_error("create", writer->path);
     for (int slot = 0; slot < MAX_OPEN_WRITERS; slot++) {
         const char *empty = NULL;
         if (atomic_compare_exchange_strong(&open_writers[slot], &empty, writer->temporary)) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum { ARENA_CHUNK_BYTES = 1 << 16 };
 static const size_t huge_page_bytes = (size_t)2 << 20;
@@ -195,13 +196,18 @@ swg_status swg_pages_init(swg_pages *pages, size_t bytes)
     if (!swg_size_add(bytes ? bytes : 1, huge_page_bytes - 1, &padded))
         return swg_error(SWG_NO_MEMORY, "out of memory: %zu bytes do not fit", bytes);
     padded -= padded % huge_page_bytes;
+    /* Linux promises more memory than there is and kills whoever uses it. */
+    const uint64_t machine = swg_machine_memory_bytes();
+    if (machine && padded > machine)
+        return swg_error(SWG_NO_MEMORY, "out of memory: %zu bytes, where the machine has %llu",
+                         bytes, (unsigned long long)machine);
     /* One page more than needed, so that the start can be moved to a 2 MiB boundary. */
     const size_t mapped = padded + huge_page_bytes;
     void *raw = MAP_FAILED;
     if (mapped > padded && count_allocation())
         raw = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (raw == MAP_FAILED)
-        return swg_error(SWG_NO_MEMORY, "out of memory: %zu bytes for weights were refused", bytes);
+        return swg_error(SWG_NO_MEMORY, "out of memory: %zu bytes were refused", bytes);
     const uintptr_t start = (uintptr_t)raw;
     const uintptr_t aligned = swg_round_up(start, huge_page_bytes);
     if (aligned > start)
@@ -226,4 +232,21 @@ uint64_t swg_peak_rss_bytes(void)
 {
     struct rusage usage;
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
+uint64_t swg_rss_bytes(void)
+{
+    unsigned long long pages;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file)
+        return 0;
+    const bool is_read = fscanf(file, "%*u %llu", &pages) == 1;
+    fclose(file);
+    return is_read ? pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+uint64_t swg_machine_memory_bytes(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page_bytes > 0 ? (uint64_t)pages * (uint64_t)page_bytes : 0;
 }

@@ -78,11 +78,19 @@ typedef struct swg_pages {
     size_t mapped_bytes; /* as mapped */
 } swg_pages;
 
+/* SWG_NO_MEMORY, also for more than the machine has: the system would grant it, and end the process
+ * when it is used. */
 swg_status swg_pages_init(swg_pages *pages, size_t bytes);
 void swg_pages_deinit(swg_pages *pages);
 
 /* Peak resident set of this process so far, in bytes; 0 when the system does not say. */
 uint64_t swg_peak_rss_bytes(void);
+
+/* Resident set of this process now; 0 when the system does not say. */
+uint64_t swg_rss_bytes(void);
+
+/* Memory that the machine has in all; 0 when the system does not say. */
+uint64_t swg_machine_memory_bytes(void);
 
 /* Testing: let the n-th allocation from now (1 = the next) and all later ones, or only that one,
  * fail. 0 switches the failure off. Returns the allocations counted since the last call. */

@@ -222,3 +222,13 @@ uint64_t swg_tensor_bytes(const swg_tensor_desc *desc)
         bytes += planes[i].bytes;
     return bytes;
 }
+
+const char *swg_tensor_shape_text(const swg_tensor_desc *desc, char out[SWG_SHAPE_TEXT_BYTES])
+{
+    size_t used = (size_t)snprintf(out, SWG_SHAPE_TEXT_BYTES, "[");
+    for (uint32_t i = 0; i < desc->rank; i++)
+        used += (size_t)snprintf(out + used, SWG_SHAPE_TEXT_BYTES - used, "%s%llu", i ? ", " : "",
+                                 (unsigned long long)desc->shape[i]);
+    snprintf(out + used, SWG_SHAPE_TEXT_BYTES - used, "]");
+    return out;
+}

@@ -110,6 +110,10 @@ swg_status swg_tensor_desc_check(const swg_tensor_desc *desc);
  * SWG_MAX_PLANES). */
 size_t swg_tensor_planes(const swg_tensor_desc *desc, swg_plane out[SWG_MAX_PLANES]);
 
+/* The shape as "[3, 5]"; "[]" is a scalar. Returns `out`. */
+enum { SWG_SHAPE_TEXT_BYTES = 22 * SWG_MAX_RANK + 3 };
+const char *swg_tensor_shape_text(const swg_tensor_desc *desc, char out[SWG_SHAPE_TEXT_BYTES]);
+
 /* Bytes of all planes together. */
 uint64_t swg_tensor_bytes(const swg_tensor_desc *desc);
 

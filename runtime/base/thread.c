@@ -8,8 +8,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 
 /* Waiting spins for 50 microseconds: longer than the gap between two operations of a token, far
@@ -120,9 +120,7 @@ static size_t usable_processors(void)
 
 static double now_ns(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return 1e9 * (double)now.tv_sec + (double)now.tv_nsec;
+    return 1e9 * swg_clock_s();
 }
 
 static unsigned spin_rounds(size_t n_threads)

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/utf8.h"
 #include "runtime/cli/cli.h"
 
@@ -16,13 +16,6 @@ enum { DEFAULT_COLUMNS = 80, LINE_BYTES = 512 };
 static const double draw_every_s = 0.1;
 /* A rate from less time than this is noise. */
 static const double rate_after_s = 0.5;
-
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static void format_amount(double amount, const char *unit, char out[48])
 {
@@ -123,7 +116,7 @@ static size_t columns_of(int fd)
 static void show(void *context, const char *label, const char *unit, uint64_t done, uint64_t total)
 {
     swg_terminal_progress *state = context;
-    const double now = now_s();
+    const double now = swg_clock_s();
     const bool is_new = strncmp(state->label, label, sizeof state->label - 1) != 0;
     if (is_new || done < state->first_done) {
         snprintf(state->label, sizeof state->label, "%s", label);

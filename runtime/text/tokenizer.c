@@ -149,12 +149,24 @@ static void apply_add_bos(swg_tokenizer *tokenizer, bool add_bos)
     tokenizer->n_before = add_bos ? kept + 1 : kept;
 }
 
+/* add_eos_token: the same behind a text. */
+static void apply_add_eos(swg_tokenizer *tokenizer, bool add_eos)
+{
+    const size_t n = tokenizer->n_after;
+    const bool has_eos = n > 0 && tokenizer->after[n - 1] == tokenizer->eos;
+    if (tokenizer->eos < 0 || add_eos == has_eos || (add_eos && n == SWG_SPECIAL_IDS))
+        return;
+    if (add_eos)
+        tokenizer->after[n] = tokenizer->eos;
+    tokenizer->n_after = add_eos ? n + 1 : n - 1;
+}
+
 static swg_status apply_settings(swg_tokenizer *tokenizer, const swg_text_files *files)
 {
     const swg_file_view *file = swg_text_file(files, settings_name);
     swg_json_doc *doc = NULL;
     swg_status status = SWG_OK;
-    bool add_bos;
+    bool add_bos, add_eos;
     if (file) {
         SWG_GO(swg_json_parse(file->data, file->length, settings_name, &doc));
         const swg_json *settings = swg_json_root(doc);
@@ -167,6 +179,8 @@ static swg_status apply_settings(swg_tokenizer *tokenizer, const swg_text_files 
         tokenizer->bos = tokenizer->before[0]; /* what every text begins with */
     if (doc && swg_json_as_bool(swg_json_get(swg_json_root(doc), "add_bos_token"), &add_bos))
         apply_add_bos(tokenizer, add_bos);
+    if (doc && swg_json_as_bool(swg_json_get(swg_json_root(doc), "add_eos_token"), &add_eos))
+        apply_add_eos(tokenizer, add_eos);
 done:
     swg_json_free(&doc);
     return status;

@@ -94,6 +94,10 @@ START_TEST(impossible_sizes_are_refused_with_a_sentence)
     swg_pages pages = {0};
     ck_status_is(SWG_NO_MEMORY, swg_pages_init(&pages, SIZE_MAX));
     ck_status_is(SWG_NO_MEMORY, swg_pages_init(&pages, SIZE_MAX - (4u << 20)));
+    /* The system would grant this, and kill who uses it. */
+    const uint64_t machine = swg_machine_memory_bytes();
+    ck_assert_uint_gt(machine, (uint64_t)64 << 20);
+    ck_status_is(SWG_NO_MEMORY, swg_pages_init(&pages, (size_t)machine + (4u << 20)));
     ck_assert_ptr_null(pages.data);
 }
 END_TEST
@@ -235,6 +239,7 @@ END_TEST
 START_TEST(peak_memory_is_known)
 {
     ck_assert_uint_gt(swg_peak_rss_bytes(), 100000);
+    ck_assert_uint_gt(swg_rss_bytes(), 100000);
 }
 END_TEST
 

@@ -217,6 +217,20 @@ START_TEST(names_have_a_limit)
 }
 END_TEST
 
+START_TEST(shapes_are_spelled)
+{
+    char text[SWG_SHAPE_TEXT_BYTES];
+    swg_tensor_desc desc = {.rank = 0};
+    ck_assert_str_eq(swg_tensor_shape_text(&desc, text), "[]");
+    desc = (swg_tensor_desc){.rank = 2, .shape = {3, 5}};
+    ck_assert_str_eq(swg_tensor_shape_text(&desc, text), "[3, 5]");
+    desc.rank = SWG_MAX_RANK; /* the longest fits */
+    for (size_t i = 0; i < SWG_MAX_RANK; i++)
+        desc.shape[i] = UINT64_MAX;
+    ck_assert_uint_eq(strlen(swg_tensor_shape_text(&desc, text)), 22 * SWG_MAX_RANK);
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("tensor");
@@ -229,6 +243,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, planes_of_plain_tensors);
     tcase_add_test(cases, hostile_shapes_are_refused);
     tcase_add_test(cases, names_have_a_limit);
+    tcase_add_test(cases, shapes_are_spelled);
     suite_add_tcase(suite, cases);
     return suite;
 }

@@ -19,6 +19,8 @@ prepare() { # [NAME THAT MUST NOT EXIST]
   cp -r "$root/tests/runtime/fixtures/bert-sequence" bert
   cp -r "$root/tests/runtime/fixtures/bert-span" bert-answers
   write_bert_tokenizer bert-answers/tokenizer.json
+  write_bert_tokenizer bert/tokenizer.json
+  echo '{"text": "Ann came, Bob stayed.", "label": "calm"}' >labelled.jsonl
   cp "$scratch/quantized.swg" "$scratch/model.swg" .
   cp "$scratch/stories.txt" .
   head -c 12000 "$model/eval.txt" | tee book.txt >wiki.test.raw

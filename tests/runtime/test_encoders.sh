@@ -57,7 +57,7 @@ expect_exit 4 "more than the learned positions" "$SWAGE" logits "$fixtures/gpt2-
   --ids 1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1 -o "$scratch/x.f32"
 check "refusals write nothing" test ! -e "$scratch/x.f32"
 expect_exit 4 "no next token, no perplexity" "$SWAGE" eval "$fixtures/bert-masked" --text README.md \
-  --tokenizer "$scratch/tokenizer.json"
+  --protocol gptq --tokenizer "$scratch/tokenizer.json"
 
 # Every family quantizes, and computes nearly the same: a weight along the wrong axis would not.
 ids=3,1,4,1,5,9,2,6,5,3

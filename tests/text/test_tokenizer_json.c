@@ -468,43 +468,6 @@ START_TEST(encodes_wikitext_as_gpt2_does)
 }
 END_TEST
 
-START_TEST(gives_the_public_gpt2_vectors)
-{
-    const char *folder = swg_test_shared("tokenizers/gpt2-hf");
-    if (!folder) {
-        swg_test_skip("tokenizers/gpt2-hf is absent");
-        return;
-    }
-    static const char marker[] = "\n__ggml_vocab_test__\n";
-    const swg_encode_options plain = {.add_special = false, .parse_special = false};
-    swg_tokenizer *tokenizer = tokenizer_at(folder);
-    size_t length;
-    char *inputs = (char *)swg_test_read_file(
-        swg_test_shared("tokenizers/ggml-vocab-gpt-2.gguf.inp"), &length);
-    char *outputs = (char *)swg_test_read_file(
-        swg_test_shared("tokenizers/ggml-vocab-gpt-2.gguf.out"), &length);
-    size_t n = 0;
-    char *line = outputs;
-    for (char *text = inputs; text; n++) {
-        char *end = strstr(text, marker);
-        swg_ids wanted = {.data = swg_calloc(1000, sizeof(int32_t))};
-        for (char *at = line + strspn(line, " "); *at && *at != '\n'; at += strspn(at, " "))
-            wanted.data[wanted.count++] = (int32_t)strtol(at, &at, 10);
-        check_encoding(tokenizer, text, end ? (size_t)(end - text) : strlen(text), &plain,
-                       wanted.data, wanted.count);
-        swg_ids_deinit(&wanted);
-        text = end ? end + strlen(marker) : NULL;
-        line = strchr(line, '\n');
-        ck_assert(line || !text);
-        line = line ? line + 1 : NULL;
-    }
-    ck_assert_uint_ge(n, 40);
-    swg_free(inputs);
-    swg_free(outputs);
-    swg_tokenizer_free(&tokenizer);
-}
-END_TEST
-
 /* --- Any bytes, many threads ------------------------------------------------------------------ */
 
 static uint64_t next_random(uint64_t *state)
@@ -664,7 +627,6 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, merges_long_pieces_quickly);
     tcase_add_test(cases, encodes_the_novel);
     tcase_add_test(cases, encodes_wikitext_as_gpt2_does);
-    tcase_add_test(cases, gives_the_public_gpt2_vectors);
     tcase_add_test(cases, keeps_any_bytes_on_any_thread);
     tcase_add_test(cases, matches_gpt2_pattern_as_pcre2_does);
     suite_add_tcase(suite, cases);

@@ -1,0 +1,51 @@
+/* Evaluation tasks: what a model is measured by. A task is for models of one kind of output, reads
+ * one kind of input, and reports figures; eval/tasks.def lists them all. */
+#ifndef SWG_EVAL_TASK_H
+#define SWG_EVAL_TASK_H
+
+#include <stddef.h>
+
+#include "eval/windows.h"
+#include "runtime/base/progress.h"
+#include "runtime/base/strbuf.h"
+#include "runtime/exec.h"
+#include "runtime/loaded.h"
+
+typedef enum swg_eval_source {
+    SWG_EVAL_TEXT, /* a text, cut into windows by a protocol */
+    SWG_EVAL_DATA  /* items, one JSON object a line */
+} swg_eval_source;
+
+typedef struct swg_eval_input {
+    const swg_loaded *loaded; /* with tokenizer */
+    const char *path;         /* of the text or data, for messages */
+    const char *bytes;        /* [length] its contents */
+    size_t length;
+    swg_protocol protocol; /* for texts */
+    size_t context;        /* longest window or item in tokens; 0 = by protocol and model */
+    size_t max_tokens;     /* of the text to use; 0 = all */
+    swg_act_precision activations;
+    const swg_progress *progress; /* may be NULL */
+} swg_eval_input;
+
+/* What a task writes its figures to: members of an open JSON object, and lines of text. */
+typedef struct swg_eval_report {
+    swg_json_writer json;
+    swg_strbuf text;
+} swg_eval_report;
+
+typedef struct swg_eval_task {
+    const char *name;
+    swg_task output; /* of the models it is for */
+    swg_eval_source source;
+    swg_status (*run)(const swg_eval_input *input, swg_eval_report *report);
+} swg_eval_task;
+
+/* The task and protocol for a model whose output is `output`: those asked for by name, or (NULL)
+ * the first that fit it. `protocol` is written for texts only. SWG_USAGE for unknown names, for a
+ * task that reads the other source, and for a protocol where there is no text; SWG_UNSUPPORTED,
+ * with a sentence that names what to use instead, for those that are for other models. */
+swg_status swg_eval_choose(const char *task_name, const char *protocol_name, swg_eval_source source,
+                           swg_task output, const swg_eval_task **task, swg_protocol *protocol);
+
+#endif

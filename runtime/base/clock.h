@@ -1,0 +1,8 @@
+/* Time for measuring durations. */
+#ifndef SWG_RUNTIME_BASE_CLOCK_H
+#define SWG_RUNTIME_BASE_CLOCK_H
+
+/* Seconds since an arbitrary moment; never jumps when the system's clock is set. Thread-safe. */
+double swg_clock_s(void);
+
+#endif

@@ -1,0 +1,25 @@
+/* A text, or a pair of texts, as encoders read it. */
+#ifndef SWG_RUNTIME_ENCODER_INPUT_H
+#define SWG_RUNTIME_ENCODER_INPUT_H
+
+#include <stddef.h>
+
+#include "runtime/base/status.h"
+#include "runtime/model.h"
+#include "runtime/text/tokenizer.h"
+
+/* Zero-initialise to start. */
+typedef struct swg_encoder_input {
+    swg_ids ids, types;  /* equally many: tokens and token types */
+    size_t second_begin; /* first token of the second text; ids.count without one */
+} swg_encoder_input;
+
+/* What the tokenizer makes of `text`, with its special tokens, and, unless `second` is NULL, of the
+ * second alone, then the first's closing token once more: [CLS] a [SEP] b [SEP]. The types of all
+ * from the second on are 1 where the model has such types. The ids may be none at all. Replaces
+ * what `out` held; free with swg_encoder_input_deinit, after a failure too. */
+swg_status swg_encoder_input_make(const swg_tokenizer *tokenizer, const swg_hparams *hparams,
+                                  const char *text, const char *second, swg_encoder_input *out);
+void swg_encoder_input_deinit(swg_encoder_input *input);
+
+#endif

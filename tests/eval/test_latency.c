@@ -1,0 +1,133 @@
+/* Quantiles by nearest rank, and what a speed measurement gives for each kind of model. */
+#include "eval/latency.h"
+#include "tests/eval/eval_fixtures.h"
+
+static double quantile(size_t n, double q)
+{
+    double values[1000], out = -1;
+    for (size_t i = 0; i < n; i++)
+        values[i] = (double)(i + 1);
+    return swg_quantile(values, n, q, &out) ? out : -1;
+}
+
+START_TEST(quantiles_are_nearest_ranks)
+{
+    ck_assert(quantile(0, 0.5) == -1);
+    ck_assert(quantile(1, 0.5) == -1); /* half a value beyond it: says nothing */
+    ck_assert(quantile(2, 0.5) == 1);
+    ck_assert(quantile(3, 0.5) == 2);
+    ck_assert(quantile(4, 0.5) == 2);
+    ck_assert(quantile(10, 0.9) == 9);
+    ck_assert(quantile(9, 0.9) == -1);
+    ck_assert(quantile(11, 0.9) == 10);
+    ck_assert(quantile(100, 0.07) == 7); /* 0.07 * 100 is a little more than 7 */
+    ck_assert(quantile(99, 0.99) == -1);
+    ck_assert(quantile(101, 0.99) == 100);
+    ck_assert(quantile(1000, 0.99) == 990);
+    ck_assert(quantile(9, 0.1) == -1);
+    ck_assert(quantile(20, 0.1) == 2);
+}
+END_TEST
+
+static swg_status measure(const swg_loaded *loaded, swg_latency_options options, swg_latency *out)
+{
+    swg_exec *exec = NULL;
+    swg_status status = SWG_OK;
+    const size_t behind = options.depth + options.generate;
+    const swg_exec_options exec_options = {.context =
+                                               options.prompt > behind ? options.prompt : behind};
+    SWG_GO(swg_exec_new(loaded->model, loaded->pool, &exec_options, &exec));
+    SWG_GO(swg_latency_measure(exec, loaded->model, &options, NULL, out));
+done:
+    swg_exec_free(&exec);
+    return status;
+}
+
+static void check_rate(swg_rate rate)
+{
+    ck_assert_double_gt(rate.least, 0);
+    ck_assert_double_le(rate.least, rate.median);
+    ck_assert_double_le(rate.median, rate.most);
+}
+
+static const char *const continuing[] = {"llama-biases", "gpt2-bare", "rnn-lstm", "rnn-gru"};
+
+START_TEST(models_that_continue_texts)
+{
+    char path[256];
+    fixture_path(continuing[_i], path);
+    swg_loaded loaded = {0};
+    swg_latency latency = {0};
+    ck_ok(swg_loaded_open(path, NULL, false, 1, NULL, &loaded));
+    const swg_latency_options both = {
+        .prompt = 10, .generate = 5, .depth = 3, .repeats = 4, .seed = 1};
+    ck_ok(measure(&loaded, both, &latency));
+    check_rate(latency.prefill_tokens_per_s);
+    check_rate(latency.decode_tokens_per_s);
+    ck_assert_uint_eq(latency.n_tokens, 20);
+    for (size_t i = 1; i < latency.n_tokens; i++)
+        ck_assert_double_le(latency.token_ms[i - 1], latency.token_ms[i]);
+    swg_latency_deinit(&latency);
+    const swg_latency_options one = {.generate = 1, .repeats = 1};
+    ck_ok(measure(&loaded, one, &latency));
+    ck_assert(latency.prefill_tokens_per_s.median == 0);
+    check_rate(latency.decode_tokens_per_s);
+    swg_latency_deinit(&latency);
+    swg_loaded_close(&loaded);
+}
+END_TEST
+
+static const char *const encoding[] = {"bert-masked", "bert-sequence", "bert-token", "bert-span"};
+
+START_TEST(encoders_read_one_text)
+{
+    char path[256];
+    fixture_path(encoding[_i], path);
+    swg_loaded loaded = {0};
+    swg_latency latency = {0};
+    ck_ok(swg_loaded_open(path, NULL, false, 2, NULL, &loaded));
+    const swg_latency_options whole = {.prompt = 24, .repeats = 3};
+    ck_ok(measure(&loaded, whole, &latency));
+    check_rate(latency.prefill_tokens_per_s);
+    ck_assert(latency.decode_tokens_per_s.median == 0);
+    ck_assert_uint_eq(latency.n_tokens, 0);
+    swg_latency_deinit(&latency);
+    const swg_latency_options decoding = {.prompt = 4, .generate = 4, .repeats = 1};
+    ck_status_is(SWG_UNSUPPORTED, measure(&loaded, decoding, &latency));
+    ck_assert_ptr_null(latency.token_ms);
+    swg_loaded_close(&loaded);
+}
+END_TEST
+
+static swg_status try_measuring(void *context)
+{
+    swg_latency latency = {0};
+    const swg_latency_options options = {.prompt = 4, .generate = 2, .depth = 1, .repeats = 2};
+    const swg_status status = measure(context, options, &latency);
+    swg_latency_deinit(&latency);
+    return status;
+}
+
+START_TEST(allocations_may_fail)
+{
+    char path[256];
+    swg_loaded loaded = {0};
+    fixture_path("qwen3", path);
+    ck_ok(swg_loaded_open(path, NULL, false, 1, NULL, &loaded));
+    swg_test_each_allocation_fails(try_measuring, &loaded);
+    swg_loaded_close(&loaded);
+}
+END_TEST
+
+Suite *swg_test_suite(void)
+{
+    Suite *suite = suite_create("latency");
+    TCase *tests = tcase_create("latency");
+    tcase_add_test(tests, quantiles_are_nearest_ranks);
+    tcase_add_loop_test(tests, models_that_continue_texts, 0,
+                        sizeof continuing / sizeof continuing[0]);
+    tcase_add_loop_test(tests, encoders_read_one_text, 0, sizeof encoding / sizeof encoding[0]);
+    tcase_add_test(tests, allocations_may_fail);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
