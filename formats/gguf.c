@@ -192,8 +192,7 @@ static swg_status add_metadata(swg_source *source)
         swg_gguf_text text;
         if (value->key.length < sizeof prefix ||
             memcmp(value->key.text, prefix, sizeof prefix - 1) ||
-            swg_gguf_text_is(value->key, "general.architecture") ||
-            !swg_gguf_as_text(value, &text) || memchr(text.text, '\0', text.length))
+            swg_gguf_text_is(value->key, "general.architecture") || !swg_gguf_as_text(value, &text))
             continue;
         char *key = swg_arena_strndup(&source->arena, value->key.text, value->key.length);
         char *copy = swg_arena_strndup(&source->arena, text.text, text.length);
@@ -256,6 +255,20 @@ static swg_status load_file(swg_source *source, swg_source_file_entry *file)
     return status;
 }
 
+/* One file of several holds a part of the tensors only. */
+static swg_status refuse_splits(const swg_source *source)
+{
+    const gguf_state *state = source->state;
+    const swg_gguf_value *value = swg_gguf_find(&state->header, "split.count");
+    int64_t count = 0;
+    if (!value || (swg_gguf_as_int(value, &count) && count <= 1))
+        return SWG_OK;
+    return swg_error(SWG_UNSUPPORTED,
+                     "%s is one of %lld files of a split GGUF; join them first (llama-gguf-split "
+                     "--merge)",
+                     source->path, (long long)count);
+}
+
 static swg_status open_source(swg_source *source, const swg_probe *probe)
 {
     gguf_state *state = swg_arena_calloc(&source->arena, 1, sizeof *state);
@@ -265,6 +278,7 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
     SWG_TRY(swg_map_open(probe->path, &state->map));
     SWG_TRY(swg_gguf_parse(source->path, state->map.data, state->map.size, &source->arena,
                            &state->header));
+    SWG_TRY(refuse_splits(source));
     swg_gguf_text name = {"", 0};
     const swg_gguf_value *value = swg_gguf_find(&state->header, "general.architecture");
     if (value && !swg_gguf_as_text(value, &name))

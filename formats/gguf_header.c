@@ -51,17 +51,30 @@ static swg_status check_kind(const parser *p, const swg_gguf_value *value, uint6
                      (int)value->key.length, value->key.text, (unsigned long long)kind);
 }
 
+/* A zero byte would end the text early wherever it goes. Vocabularies may have one in a token; they
+ * are checked where they are used. */
+static bool may_hold_zero(const swg_gguf_value *value)
+{
+    return swg_gguf_text_is(value->key, "tokenizer.ggml.tokens") ||
+           swg_gguf_text_is(value->key, "tokenizer.ggml.merges");
+}
+
 static swg_status skip_texts(parser *p, const swg_gguf_value *value, uint64_t count)
 {
     if (count > p->cursor.left / 8)
         return is_short(p, "an array of strings");
+    const bool zero_is_bad = !may_hold_zero(value);
     for (uint64_t i = 0; i < count; i++) {
         const swg_gguf_text text = take_text(p);
         if (p->cursor.is_short)
             return is_short(p, "a string");
-        if (!swg_utf8_is_valid(text.text, text.length))
-            return swg_error(SWG_CORRUPT, "%s: string %llu of key %.*s is not UTF-8", p->path,
-                             (unsigned long long)i, (int)value->key.length, value->key.text);
+        if (!swg_utf8_is_valid(text.text, text.length) ||
+            (zero_is_bad && memchr(text.text, '\0', text.length)))
+            return swg_error(SWG_CORRUPT,
+                             "%s: string %llu of key %.*s is not UTF-8 or holds a "
+                             "zero byte",
+                             p->path, (unsigned long long)i, (int)value->key.length,
+                             value->key.text);
     }
     return SWG_OK;
 }

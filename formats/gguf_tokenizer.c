@@ -168,8 +168,6 @@ static swg_status put_entry(builder *b, const char *before, size_t n_before, swg
     swg_strbuf_append(key, before, n_before);
     swg_strbuf_append(key, text.text, text.length);
     SWG_TRY(swg_strbuf_status(key));
-    if (memchr(swg_strbuf_text(key), '\0', key->length))
-        return swg_error(SWG_CORRUPT, "%s: token %zu holds a zero byte", b->path, id);
     swg_json_uint(b->json, swg_strbuf_text(key), id);
     return SWG_OK;
 }
@@ -261,8 +259,11 @@ static swg_status put_gpt2(builder *b)
     SWG_TRY(put_vocab(b));
     swg_gguf_text merge;
     swg_json_begin_array(b->json, "merges");
-    for (size_t at = 0; swg_gguf_next_text(merges, &at, &merge);)
+    for (size_t at = 0; swg_gguf_next_text(merges, &at, &merge);) {
+        if (memchr(merge.text, '\0', merge.length))
+            return swg_error(SWG_CORRUPT, "%s: a merge holds a zero byte", b->path);
         put_text(b, NULL, merge);
+    }
     swg_json_end_array(b->json);
     swg_json_end_object(b->json);
     return SWG_OK;

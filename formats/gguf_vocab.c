@@ -42,10 +42,15 @@ swg_status swg_gguf_vocab_init(const char *path, const swg_gguf_header *header, 
         if (isnan(swg_gguf_vocab_score(&vocab, i)))
             SWG_GO(swg_error(SWG_CORRUPT, "%s: the score of token %zu is not a number", path, i));
     SWG_GO(SWG_NEW(vocab.tokens, vocab.n));
-    for (size_t i = 0, at = 0; i < vocab.n; i++)
+    for (size_t i = 0, at = 0; i < vocab.n; i++) {
         swg_gguf_next_text(tokens, &at, &vocab.tokens[i]);
+        if (memchr(vocab.tokens[i].text, '\0', vocab.tokens[i].length))
+            SWG_GO(swg_error(SWG_CORRUPT, "%s: token %zu holds a zero byte", path, i));
+    }
     *out = vocab;
+    vocab.tokens = NULL;
 done:
+    swg_free(vocab.tokens);
     return status;
 }
 

@@ -161,6 +161,11 @@ START_TEST(lies_about_counts)
     put_text(&r, "x", "\xff\xfe");
     refused(&r, SWG_CORRUPT, "UTF-8");
     r = start();
+    key(&r, "x", 8);
+    number(&r.values, 8, 1);
+    number(&r.values, 1, 0);
+    refused(&r, SWG_CORRUPT, "zero byte");
+    r = start();
     r.version = 0x03000000;
     refused(&r, SWG_UNSUPPORTED, "big-endian");
     r = start();
@@ -288,6 +293,9 @@ START_TEST(metadata_of_the_wrong_kind)
     put_u32(&r, "llama.vocab_size", 5);
     put_tensor(&r, "token_embd.weight", 2, 4, 4, 0, 0);
     refused(&r, SWG_CORRUPT, "vocab_size is 5");
+    r = start();
+    put_u32(&r, "split.count", 3);
+    refused(&r, SWG_UNSUPPORTED, "one of 3 files");
     r = start();
     put_u32(&r, "swage.widened_f16", 5);
     refused(&r, SWG_CORRUPT, "widened");
