@@ -20,9 +20,10 @@
 #include "runtime/base/mem.h"
 
 enum {
-    LEAST_SAVING = 64,      /* 1/64 */
-    LEAST_BLOCK_BYTES = 32, /* below that zstd's own header eats the gain */
-    LENGTH_BYTES = 4,       /* of a block of a split frame */
+    LEAST_SAVING = 64,             /* 1/64 */
+    LEAST_SAMPLED_BYTES = 1 << 16, /* shorter blocks are tried whole */
+    LEAST_BLOCK_BYTES = 32,        /* below that zstd's own header eats the gain */
+    LENGTH_BYTES = 4,              /* of a block of a split frame */
     SKIPPABLE_HEADER = 8
 };
 
@@ -139,6 +140,21 @@ static bool saves_enough(size_t length, size_t than)
     return length < than - than / LEAST_SAVING;
 }
 
+/* Whether matches may pay for a block: told by a quarter of it, from the middle, where the block is
+ * long. In the exponents of weights they are found at every step, cost half the time of writing a
+ * .swg, and never pay. Given up: blocks that repeat only beyond a quarter of their length. */
+static swg_status try_matches(swg_frame_encoder *encoder, const uint8_t *raw, size_t bytes,
+                              size_t by_literals, bool *is_promising)
+{
+    const size_t part = bytes / 4;
+    size_t length = 0;
+    if (bytes >= LEAST_SAMPLED_BYTES)
+        SWG_TRY(
+            compress(encoder->matches, raw + (bytes - part) / 2, part, &encoder->second, &length));
+    *is_promising = bytes < LEAST_SAMPLED_BYTES || 4 * length < by_literals;
+    return SWG_OK;
+}
+
 /* The better zstd form of a block: a view into the encoder's buffers. Below the least ratio it is
  * filled up with one of zstd's skippable frames. */
 static swg_status squeeze(swg_frame_encoder *encoder, const uint8_t *raw, size_t bytes,
@@ -146,8 +162,12 @@ static swg_status squeeze(swg_frame_encoder *encoder, const uint8_t *raw, size_t
 {
     size_t by_literals = 0, by_matches = 0;
     SWG_TRY(compress(encoder->literals, raw, bytes, &encoder->first, &by_literals));
-    SWG_TRY(compress(encoder->matches, raw, bytes, &encoder->second, &by_matches));
-    const bool take_matches = saves_enough(by_matches, by_literals);
+    bool take_matches = false, is_promising = false;
+    SWG_TRY(try_matches(encoder, raw, bytes, by_literals, &is_promising));
+    if (is_promising) {
+        SWG_TRY(compress(encoder->matches, raw, bytes, &encoder->second, &by_matches));
+        take_matches = saves_enough(by_matches, by_literals);
+    }
     uint8_t *best = take_matches ? encoder->second.data : encoder->first.data;
     *length = take_matches ? by_matches : by_literals;
     const size_t least = swg_ceil_div(bytes, SWG_FRAME_MAX_RATIO);

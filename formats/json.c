@@ -16,6 +16,7 @@
 
 #include "formats/json_check.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/namesort.h"
 #include "runtime/base/tensor.h"
 
 enum { CHUNK_BYTES = 1 << 16, CHUNK_HEADER = 64, LINEAR_MEMBERS = 8 };
@@ -105,10 +106,15 @@ static swg_status index_object(swg_json_doc *doc, cJSON *object)
     const cJSON **members = bump(doc, count * sizeof *members);
     if (!members)
         return SWG_NO_MEMORY;
+    swg_name_item *items;
+    SWG_TRY(SWG_NEW_UNINIT(items, count));
     size_t n = 0;
     for (const cJSON *member = object->child; member; member = member->next)
-        members[n++] = member;
-    qsort(members, count, sizeof *members, compare_keys);
+        items[n++] = (swg_name_item){.name = member->string, .of = member};
+    swg_sort_names(items, count);
+    for (size_t i = 0; i < count; i++)
+        members[i] = items[i].of;
+    swg_free(items);
     for (size_t i = 1; i < count; i++)
         if (strcmp(members[i - 1]->string, members[i]->string) == 0)
             return duplicate(doc, members[i]->string);

@@ -10,6 +10,7 @@
 #include "formats/json.h"
 #include "formats/reader.h"
 #include "runtime/base/hash.h"
+#include "runtime/base/namesort.h"
 #include "runtime/base/numeric.h"
 #include "runtime/base/strbuf.h"
 
@@ -85,12 +86,6 @@ static swg_status replace_tokenizer(swg_source *source, const char *path)
     return swg_source_add_file(source, name, path, NULL);
 }
 
-static int compare_names(const void *a, const void *b, void *context)
-{
-    const swg_stored_tensor *tensors = context;
-    return strcmp(tensors[*(const size_t *)a].desc.name, tensors[*(const size_t *)b].desc.name);
-}
-
 /* Into the order of names. Of tied tensors the first by name becomes the one that is stored. */
 static swg_status reorder_tensors(swg_source *source, const size_t *order, size_t *place,
                                   size_t *first)
@@ -123,17 +118,22 @@ static swg_status sort_tensors(swg_source *source)
         return SWG_OK;
     swg_status status = SWG_OK;
     const size_t count = source->n_tensors;
-    size_t *numbers; /* order, place, first */
-    SWG_TRY(SWG_NEW(numbers, 3 * count));
+    swg_name_item *items = NULL;
+    size_t *numbers = NULL; /* order, place, first */
+    SWG_GO(SWG_NEW_UNINIT(items, count));
+    SWG_GO(SWG_NEW(numbers, 3 * count));
     for (size_t i = 0; i < count; i++)
-        numbers[i] = i;
-    qsort_r(numbers, count, sizeof *numbers, compare_names, source->tensors);
+        items[i] = (swg_name_item){.name = source->tensors[i].desc.name, .of = &source->tensors[i]};
+    swg_sort_names(items, count);
     for (size_t i = 1; i < count; i++)
-        if (compare_names(&numbers[i - 1], &numbers[i], source->tensors) == 0)
+        if (strcmp(items[i - 1].name, items[i].name) == 0)
             SWG_GO(swg_error(SWG_CORRUPT, "%s holds two tensors called %s", source->path,
-                             source->tensors[numbers[i]].desc.name));
+                             items[i].name));
+    for (size_t i = 0; i < count; i++)
+        numbers[i] = (size_t)((const swg_stored_tensor *)items[i].of - source->tensors);
     SWG_GO(reorder_tensors(source, numbers, numbers + count, numbers + 2 * count));
 done:
+    swg_free(items);
     swg_free(numbers);
     return status;
 }

@@ -347,6 +347,12 @@ static swg_status unknown_section(swg_source *source, const char tag[SWG_TAG_BYT
                          "%s: needs section %.4s, which this program does not know; a later "
                          "version may",
                          source->path, tag);
+    if (source->n_extensions == SWG_MAX_EXTENSIONS)
+        return swg_error(SWG_UNSUPPORTED, "%s has more than %d unknown sections", source->path,
+                         SWG_MAX_EXTENSIONS);
+    for (size_t i = 0; i < source->n_extensions; i++)
+        if (memcmp(source->extensions[i].tag, tag, SWG_TAG_BYTES) == 0)
+            return swg_error(SWG_CORRUPT, "%s: two sections %.4s", source->path, tag);
     SWG_TRY(swg_reserve((void **)&source->extensions, &source->extension_capacity,
                         source->n_extensions + 1, sizeof *source->extensions));
     swg_extension *extension = &source->extensions[source->n_extensions++];

@@ -37,7 +37,7 @@ enum { SWG_SECTION_HEADER_BYTES = 16, SWG_SECTION_REQUIRED = 1 };
 #define SWG_TAG_FILES      "FILE"
 #define SWG_TAG_METADATA   "META"
 #define SWG_TAG_PROVENANCE "PROV"
-enum { SWG_TAG_BYTES = 4 };
+enum { SWG_TAG_BYTES = 4, SWG_MAX_EXTENSIONS = 256 /* sections that are not known */ };
 
 /* One frame, as the directory lists it. */
 enum { SWG_FRAME_RECORD_BYTES = 32 };

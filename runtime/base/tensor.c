@@ -70,10 +70,8 @@ const char *swg_scheme_name(swg_scheme scheme, char out[SWG_SCHEME_NAME_BYTES])
 {
     char type[16], group[16];
     lower_dtype_name(scheme.dtype, type);
-    if (!swg_scheme_is_quantized(scheme)) {
-        snprintf(out, SWG_SCHEME_NAME_BYTES, "%s", type);
-        return out;
-    }
+    if (!swg_scheme_is_quantized(scheme))
+        return strcpy(out, type);
     if (scheme.group)
         snprintf(group, sizeof group, "g%u", scheme.group);
     else
@@ -138,6 +136,10 @@ const char *swg_plane_name(swg_plane_kind kind)
 bool swg_name_is_printable(const char *text, size_t length)
 {
     for (size_t i = 0; i < length;) {
+        if (text[i] >= 0x20 && text[i] < 0x7f) { /* nearly all */
+            i++;
+            continue;
+        }
         uint32_t code = 0;
         const size_t step = swg_utf8_decode(text + i, length - i, &code);
         const bool is_control = code < 0x20 || (code >= 0x7f && code < 0xa0);

@@ -1,8 +1,10 @@
 /* The .swg container: what goes in comes out, always the same bytes, and no damage passes. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "formats/swg_layout.h"
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
 #include "tests/formats/sample.h"
@@ -305,6 +307,106 @@ START_TEST(verify_names_the_damaged_tensor)
 }
 END_TEST
 
+typedef struct damages {
+    size_t count;
+    char names[8][16];
+} damages;
+
+static void list_damage(void *context, const char *what, const char *sentence)
+{
+    damages *d = context;
+    ck_assert_uint_lt(d->count, 8);
+    ck_assert_ptr_nonnull(strstr(sentence, "frame 0 at byte"));
+    snprintf(d->names[d->count++], sizeof d->names[0], "%s", what);
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* Whatever the number of threads, and whether a plane of codes, scales or values, or a file. */
+START_TEST(verify_names_every_damaged_part)
+{
+    sample s;
+    sample_init(&s);
+    s.meta.n_files = 1;
+    for (size_t i = 0; i < 6; i++) {
+        char name[4];
+        snprintf(name, sizeof name, "t%zu", i);
+        sample_add(&s, name, i == 4 ? int4_g32 : swg_scheme_plain(SWG_F32), 2, 64, 64);
+    }
+    const char *path = swg_test_path("several.swg");
+    ck_ok(sample_write(&s, path, NULL));
+    swg_source *source = NULL;
+    ck_ok(swg_source_open(path, NULL, &source));
+    uint64_t at[7] = {SWG_SUPERBLOCK_BYTES + s.files[0].length};
+    for (size_t i = 0; i < 6; i++)
+        at[i + 1] = at[i] + swg_source_stored_bytes(source, i);
+    swg_source_close(&source);
+    size_t length = 0;
+    uint8_t *bytes = swg_test_read_file(path, &length);
+    bytes[SWG_SUPERBLOCK_BYTES + 3] ^= 1; /* the tokenizer */
+    bytes[at[1] + 9] ^= 1;                /* t1 */
+    bytes[at[3] + 9] ^= 1;                /* t3 */
+    bytes[at[5] - 1] ^= 1;                /* t4: its scales stand last */
+    sample_put_file(path, bytes, length);
+    for (size_t threads = 1; threads <= 3; threads += 2) {
+        swg_pool *pool = NULL;
+        ck_ok(swg_pool_new(threads, &pool));
+        ck_ok(swg_source_open(path, NULL, &source));
+        damages d = {0};
+        ck_status_is(SWG_CORRUPT, swg_source_verify(source, pool, NULL, list_damage, &d));
+        ck_assert_ptr_nonnull(strstr(swg_error_message(), "4 of 7 tensors and files"));
+        swg_source_close(&source);
+        swg_pool_free(&pool);
+        ck_assert_uint_eq(d.count, 4);
+        qsort(d.names, 4, sizeof d.names[0], compare_texts);
+        ck_assert_str_eq(d.names[0], "t1");
+        ck_assert_str_eq(d.names[1], "t3");
+        ck_assert_str_eq(d.names[2], "t4");
+        ck_assert_str_eq(d.names[3], "tokenizer.json");
+    }
+    swg_free(bytes);
+    sample_deinit(&s);
+}
+END_TEST
+
+/* Damage elsewhere does not keep a row from being read, nor is more than its frame looked at. */
+START_TEST(parts_are_read_beside_damage)
+{
+    sample s;
+    sample_init(&s);
+    s.meta.n_files = 0;
+    sample_add(&s, "w", swg_scheme_plain(SWG_F32), 2, 1000, 1000);
+    const char *path = swg_test_path("partial.swg");
+    ck_ok(sample_write(&s, path, NULL));
+    size_t length = 0;
+    uint8_t *bytes = swg_test_read_file(path, &length);
+    bytes[SWG_SUPERBLOCK_BYTES + 100] ^= 1; /* the first frame */
+    sample_put_file(path, bytes, length);
+    swg_source *source = NULL;
+    ck_ok(swg_source_open(path, NULL, &source));
+    const uint64_t step = swg_source_rows_per_read(source, 0, 0);
+    ck_assert_uint_lt(step, 500);
+    uint8_t *rows = swg_malloc((size_t)step * 4000, 1);
+    float row[1000];
+    for (uint64_t begin = step; begin < 1000; begin += step) {
+        const uint64_t count = step < 1000 - begin ? step : 1000 - begin;
+        ck_ok(swg_source_read(source, 0, 0, begin, count, rows));
+        ck_assert_mem_eq(rows, s.planes[0][0] + begin * 4000, count * 4000);
+        ck_ok(swg_source_read_f32(source, 0, begin + count - 1, 1, row));
+        ck_assert_mem_eq(row, s.planes[0][0] + (begin + count - 1) * 4000, 4000);
+    }
+    ck_status_is(SWG_CORRUPT, swg_source_read_f32(source, 0, step - 1, 1, row));
+    ck_status_is(SWG_CORRUPT, swg_source_read_f32(source, 0, step - 1, 2, row));
+    swg_source_close(&source);
+    swg_free(rows);
+    swg_free(bytes);
+    sample_deinit(&s);
+}
+END_TEST
+
 START_TEST(scales_must_be_finite)
 {
     sample s;
@@ -452,6 +554,8 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, every_truncation_is_found);
     tcase_add_test(cases, every_flip_is_found);
     tcase_add_test(cases, verify_names_the_damaged_tensor);
+    tcase_add_test(cases, verify_names_every_damaged_part);
+    tcase_add_test(cases, parts_are_read_beside_damage);
     tcase_add_test(cases, scales_must_be_finite);
     tcase_add_test(cases, each_allocation_may_fail);
     tcase_add_test(cases, each_write_may_fail);

@@ -41,6 +41,19 @@ expect_exit 2 "output file is the input's" "$SWAGE" convert "$scratch/folder" -o
 expect_exit 0 "convert a folder to one file" "$SWAGE" convert "$scratch/folder" -o "$scratch/one.safetensors"
 expect_match "what one file cannot hold is said" "$stderr" 'tensors and metadata only'
 check "one file equals the folder's" cmp -s "$scratch/one.safetensors" "$scratch/folder/model.safetensors"
+
+expect_exit 0 "convert to shards" "$SWAGE" convert "$scratch/a.swg" -o "$scratch/shards" --max-shard-bytes 1K
+check "shards have the usual names" [ -e "$scratch/shards/model-00001-of-00003.safetensors" -a -e "$scratch/shards/model.safetensors.index.json" ]
+expect_exit 0 "shards to one file" "$SWAGE" convert "$scratch/shards" -o "$scratch/merged.safetensors"
+check "shards hold what one file holds" cmp -s "$scratch/merged.safetensors" "$scratch/one.safetensors"
+expect_exit 2 "shards beside the input's" "$SWAGE" convert "$scratch/folder/model.safetensors" -o "$scratch/folder" --max-shard-bytes 1K --force
+expect_exit 2 "a single file in shards" "$SWAGE" convert "$scratch/a.swg" -o "$scratch/s.safetensors" --max-shard-bytes 1K
+for size in 0 -1 1.5G 5T 1KB K 99999999999999999999; do
+  expect_exit 2 "--max-shard-bytes $size" "$SWAGE" convert "$scratch/a.swg" -o "$scratch/s" --max-shard-bytes=$size
+done
+check "nothing was written for them" [ ! -e "$scratch/s" ]
+expect_exit 0 "--max-shard-bytes in MiB" "$SWAGE" convert "$scratch/a.swg" -o "$scratch/s" --max-shard-bytes 1M
+check "one shard is a plain file" cmp -s "$scratch/s/model.safetensors" "$scratch/one.safetensors"
 expect_exit 4 "an ending nobody writes" "$SWAGE" convert "$scratch/a.swg" -o "$scratch/x.onnx"
 
 expect_exit 0 "quantize for the next steps" "$SWAGE" quantize "$scratch/model.bin" -o "$scratch/q.swg"

@@ -477,6 +477,12 @@ START_TEST(extensions_are_kept_or_refused)
     swg_sink_meta_deinit(&meta);
     swg_source_close(&source);
 
+    const size_t one_extension = o.directory_bytes;
+    add_section(&o, "XTRA", 0, "again");
+    save_container(&o, path);
+    ck_status_is(SWG_CORRUPT, sample_use(path, true));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "two sections XTRA"));
+    o.directory_bytes = one_extension;
     add_section(&o, "MUST", 1, "x");
     save_container(&o, path);
     ck_status_is(SWG_UNSUPPORTED, sample_use(path, true));
