@@ -6,6 +6,8 @@ foreach(layer runtime kernels formats quantize prune distill eval)
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/swage
           FILES_MATCHING PATTERN "*.h" PATTERN "*.def")
 endforeach()
+# The prefix is told from where the file lies, so that `cmake --install --prefix` may move it.
+file(RELATIVE_PATH SWAGE_PC_TO_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(${CMAKE_CURRENT_LIST_DIR}/swage.pc.in swage.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/swage.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
