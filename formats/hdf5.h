@@ -1,7 +1,7 @@
 /* HDF5 files as this project sees them: datasets of numbers with paths, text attributes, nothing
- * that leads out of the file. hdf5.c is the only user of libhdf5, which is not safe from several
- * threads: every call here takes one lock of the process, so all of this is. The file is read
- * through its map and written through swg_file_writer; the library opens no file itself. */
+ * that leads out of the file. They are read from their map by code of this project (hdf5_file.c and
+ * what it includes): libhdf5 1.10, which Debian 12 ships, is not safe on files of strangers. They
+ * are written by libhdf5, of which hdf5.c is the only user, through swg_file_writer. */
 #ifndef SWG_FORMATS_HDF5_H
 #define SWG_FORMATS_HDF5_H
 
@@ -22,20 +22,21 @@ typedef struct swg_h5_storage swg_h5_storage;
 /* A dataset, checked: its declared size is all stored, inside the file. */
 typedef struct swg_h5_entry {
     const char *path;             /* without a leading slash: "tensors/w" */
-    uint64_t address;             /* equal for two names of one dataset */
-    bool is_numeric;              /* `dtype` holds; other kinds may not be read */
+    uint64_t address;             /* of its header; equal for two names of one dataset */
+    bool is_numeric;              /* `dtype` holds; other kinds may not be read, nor higher ranks */
     swg_dtype dtype;              /* as stored; big-endian numbers are turned while reading */
     uint32_t rank;                /* may exceed SWG_MAX_RANK; then shape is not filled */
     uint64_t shape[SWG_MAX_RANK]; /* slowest first */
     uint64_t rows_per_chunk;      /* rows (all dimensions but the last) of a chunk; 0 = any */
     uint64_t stored_bytes;
-    const swg_h5_storage *storage;
+    const swg_h5_storage *storage; /* NULL for those that may not be read */
 } swg_h5_entry;
 
 /* Open the mapped file and check every object in it. Refused, naming the object: links that are not
  * hard, groups reached twice, external storage, virtual datasets, filters other than deflate,
- * shuffle and fletcher32, sizes that the file does not hold. `path` is for messages. The map must
- * outlive the file. SWG_CORRUPT, SWG_UNSUPPORTED, SWG_NO_MEMORY. */
+ * shuffle and fletcher32, sizes that the file does not hold, bytes that are used twice. `path` is
+ * for messages. The map must outlive the file, which is then safe to read from several threads.
+ * SWG_CORRUPT, SWG_UNSUPPORTED, SWG_NO_MEMORY. */
 swg_status swg_h5_open(const char *path, const swg_map *map, swg_h5_file **out);
 void swg_h5_close(swg_h5_file **file); /* NULL inside is accepted */
 
@@ -48,28 +49,33 @@ const char *swg_h5_path(const swg_h5_file *file); /* as given to open */
 
 /* Rows [row_begin, row_begin + n_rows) of a numeric dataset of rank 0 to SWG_MAX_RANK, as
  * swg_tensor_rows counts them, little-endian, to `out`. The range is the caller's promise. */
-swg_status swg_h5_read_rows(swg_h5_file *file, const swg_h5_entry *entry, uint64_t row_begin,
+swg_status swg_h5_read_rows(const swg_h5_file *file, const swg_h5_entry *entry, uint64_t row_begin,
                             uint64_t n_rows, void *out);
 /* Columns [begin, begin + n) of a matrix, as n rows: out[n][rows]. */
-swg_status swg_h5_read_columns(swg_h5_file *file, const swg_h5_entry *entry, uint64_t begin,
+swg_status swg_h5_read_columns(const swg_h5_file *file, const swg_h5_entry *entry, uint64_t begin,
                                uint64_t n, void *out);
 /* A whole U8 dataset as text with a NUL behind it, of the arena. */
-swg_status swg_h5_read_bytes(swg_h5_file *file, const swg_h5_entry *entry, swg_arena *arena,
+swg_status swg_h5_read_bytes(const swg_h5_file *file, const swg_h5_entry *entry, swg_arena *arena,
                              char **out, size_t *length);
 
+/* Hint that the dataset was consumed, as swg_map_release. */
+void swg_h5_release(const swg_h5_file *file, const swg_h5_entry *entry);
+
 /* Whether a group or dataset ("" = the root) exists and has that attribute. */
-bool swg_h5_has_attribute(swg_h5_file *file, const char *object, const char *name);
+bool swg_h5_has_attribute(const swg_h5_file *file, const char *object, const char *name);
 
 /* Strings of an attribute, of fixed or variable length: a scalar is one, a vector many; of the
  * arena. SWG_CORRUPT when it is absent or no text. */
-swg_status swg_h5_read_texts(swg_h5_file *file, const char *object, const char *name,
+swg_status swg_h5_read_texts(const swg_h5_file *file, const char *object, const char *name,
                              swg_arena *arena, const char *const **out, size_t *count);
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 typedef struct swg_h5_output swg_h5_output;
 
-/* Start a file in an empty writer, which must outlive the output. `path` is for messages. */
+/* libhdf5 is not safe from several threads: every call here takes one lock of the process.
+ *
+ * Start a file in an empty writer, which must outlive the output. `path` is for messages. */
 swg_status swg_h5_create(const char *path, swg_file_writer *writer, swg_h5_output **out);
 
 /* A dataset of an integer or float type (F16, F32, F64, I8 to U64), in chunks of about 1 MiB with

@@ -146,19 +146,18 @@ static swg_status damaged_chunk(const swg_h5_file *file, const swg_h5_entry *ent
 }
 
 /* The part of a box that one chunk, whose first element is `corner`, holds. */
-static swg_status read_chunk(swg_h5_file *file, const swg_h5_entry *entry, const uint64_t *corner,
-                             const uint64_t *start, const uint64_t *count, stage *s, uint8_t *out)
+static swg_status read_chunk(const swg_h5_file *file, const swg_h5_entry *entry,
+                             const uint64_t *corner, const uint64_t *start, const uint64_t *count,
+                             stage *s, uint8_t *out)
 {
     const swg_h5_storage *const storage = entry->storage;
-    const swg_map *const map = swg_h5_map(file);
     const size_t width = (size_t)storage->elem_bytes;
-    uint64_t chunk_bytes = width, part[SWG_MAX_RANK];
-    swg_h5_chunk chunk;
-    SWG_TRY(swg_h5_find_chunk(file, entry, corner, &chunk));
-    if (chunk.offset > map->size || chunk.bytes > map->size - chunk.offset)
-        return damaged_chunk(file, entry, &chunk);
-    s->bytes = map->data + chunk.offset;
-    s->length = (size_t)chunk.bytes;
+    uint64_t chunk_bytes = width, part[SWG_MAX_RANK], slot = 0;
+    for (uint32_t i = 0; i < entry->rank; i++)
+        slot = slot * storage->n_chunks[i] + corner[i] / storage->chunk[i];
+    const swg_h5_chunk chunk = storage->chunks[slot];
+    s->bytes = swg_h5_map(file)->data + chunk.offset;
+    s->length = chunk.bytes;
     window from = {.sizes = storage->chunk}, to = {.sizes = count};
     for (uint32_t i = 0; i < entry->rank; i++) {
         const uint64_t begin = corner[i] > start[i] ? corner[i] : start[i];
@@ -168,14 +167,14 @@ static swg_status read_chunk(swg_h5_file *file, const swg_h5_entry *entry, const
         to.start[i] = begin - start[i];
         chunk_bytes *= storage->chunk[i];
     }
-    if (!undo_filters(storage, chunk.skipped_filters, s) || s->length != chunk_bytes)
+    if (!undo_filters(storage, chunk.skipped, s) || s->length != chunk_bytes)
         return damaged_chunk(file, entry, &chunk);
     copy_box(entry->rank, part, width, &from, s->bytes, &to, out);
     return SWG_OK;
 }
 
-static swg_status read_chunks(swg_h5_file *file, const swg_h5_entry *entry, const uint64_t *start,
-                              const uint64_t *count, uint8_t *out)
+static swg_status read_chunks(const swg_h5_file *file, const swg_h5_entry *entry,
+                              const uint64_t *start, const uint64_t *count, uint8_t *out)
 {
     const swg_h5_storage *const storage = entry->storage;
     const uint32_t rank = entry->rank;
@@ -217,7 +216,7 @@ static void turn_bytes(uint8_t *numbers, uint64_t count, size_t width)
         }
 }
 
-swg_status swg_h5_read_stored(swg_h5_file *file, const swg_h5_entry *entry,
+swg_status swg_h5_read_stored(const swg_h5_file *file, const swg_h5_entry *entry,
                               const uint64_t start[SWG_MAX_RANK],
                               const uint64_t count[SWG_MAX_RANK], void *out)
 {
@@ -228,12 +227,10 @@ swg_status swg_h5_read_stored(swg_h5_file *file, const swg_h5_entry *entry,
         elems *= count[i];
     if (elems == 0)
         return SWG_OK;
-    if (storage->layout == SWG_H5_COMPACT)
-        return swg_h5_read_compact(file, entry, start, count, out);
-    if (storage->layout == SWG_H5_CHUNKED) {
+    if (storage->is_chunked) {
         SWG_TRY(read_chunks(file, entry, start, count, out));
     } else {
-        const uint8_t *const bytes = swg_h5_map(file)->data + storage->offset;
+        const uint8_t *const bytes = storage->bytes;
         window from = {.sizes = entry->shape}, to = {.sizes = count};
         if (entry->rank)
             memcpy(from.start, start, entry->rank * sizeof *start);
@@ -245,4 +242,17 @@ swg_status swg_h5_read_stored(swg_h5_file *file, const swg_h5_entry *entry,
     if (storage->is_big_endian)
         turn_bytes(out, elems, width);
     return SWG_OK;
+}
+
+void swg_h5_release(const swg_h5_file *file, const swg_h5_entry *entry)
+{
+    const swg_h5_storage *const storage = entry->storage;
+    const swg_map *const map = swg_h5_map(file);
+    if (!storage->is_chunked && storage->bytes)
+        swg_map_release(map, (size_t)(storage->bytes - map->data), (size_t)entry->stored_bytes);
+    uint64_t n = storage->chunks ? 1 : 0;
+    for (uint32_t i = 0; i < entry->rank; i++)
+        n *= storage->n_chunks[i];
+    for (uint64_t i = 0; i < n; i++)
+        swg_map_release(map, (size_t)storage->chunks[i].offset, storage->chunks[i].bytes);
 }

@@ -1,4 +1,4 @@
-/* Sets of addresses and boxes of datasets, for hdf5.c; and reading datasets box by box. */
+/* Sets of addresses, boxes of datasets, and reading datasets box by box. */
 #include "formats/hdf5_parts.h"
 
 #include <string.h>
@@ -32,6 +32,11 @@ static swg_status grow(swg_h5_addresses *set)
     return SWG_OK;
 }
 
+bool swg_h5_addresses_has(const swg_h5_addresses *set, uint64_t address)
+{
+    return set->count > 0 && set->slots[find_slot(set->slots, set->capacity, address + 1)] != 0;
+}
+
 swg_status swg_h5_addresses_add(swg_h5_addresses *set, uint64_t address, bool *is_new)
 {
     if (2 * set->count >= set->capacity)
@@ -41,29 +46,6 @@ swg_status swg_h5_addresses_add(swg_h5_addresses *set, uint64_t address, bool *i
     set->count += *is_new;
     set->slots[at] = address + 1;
     return SWG_OK;
-}
-
-/* --- Types ------------------------------------------------------------------------------------ */
-
-bool swg_h5_float_dtype(size_t bytes, size_t exponent_bits, size_t mantissa_bits, size_t bias,
-                        swg_dtype *out)
-{
-    static const struct {
-        swg_dtype dtype;
-        size_t bytes, exponent_bits, mantissa_bits, bias;
-    } known[] = {
-        {SWG_F16, 2, 5, 10, 15},
-        {SWG_BF16, 2, 8, 7, 127},
-        {SWG_F32, 4, 8, 23, 127},
-        {SWG_F64, 8, 11, 52, 1023},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (known[i].bytes == bytes && known[i].exponent_bits == exponent_bits &&
-            known[i].mantissa_bits == mantissa_bits && known[i].bias == bias) {
-            *out = known[i].dtype;
-            return true;
-        }
-    return false;
 }
 
 /* --- Boxes ------------------------------------------------------------------------------------ */
@@ -118,7 +100,7 @@ bool swg_h5_chunk_box(unsigned elem_bytes, uint32_t rank, const uint64_t *shape,
 
 /* --- Reading by boxes ------------------------------------------------------------------------- */
 
-swg_status swg_h5_read_rows(swg_h5_file *file, const swg_h5_entry *entry, uint64_t row_begin,
+swg_status swg_h5_read_rows(const swg_h5_file *file, const swg_h5_entry *entry, uint64_t row_begin,
                             uint64_t n_rows, void *out)
 {
     uint8_t *to = out;
@@ -138,7 +120,7 @@ swg_status swg_h5_read_rows(swg_h5_file *file, const swg_h5_entry *entry, uint64
     return status;
 }
 
-swg_status swg_h5_read_columns(swg_h5_file *file, const swg_h5_entry *entry, uint64_t begin,
+swg_status swg_h5_read_columns(const swg_h5_file *file, const swg_h5_entry *entry, uint64_t begin,
                                uint64_t n, void *out)
 {
     const size_t width = swg_dtype_bits(entry->dtype) / 8, rows = (size_t)entry->shape[0];
@@ -154,7 +136,7 @@ swg_status swg_h5_read_columns(swg_h5_file *file, const swg_h5_entry *entry, uin
     return status;
 }
 
-swg_status swg_h5_read_bytes(swg_h5_file *file, const swg_h5_entry *entry, swg_arena *arena,
+swg_status swg_h5_read_bytes(const swg_h5_file *file, const swg_h5_entry *entry, swg_arena *arena,
                              char **out, size_t *length)
 {
     if (!entry->is_numeric || entry->dtype != SWG_U8 || entry->rank != 1)

@@ -1,4 +1,4 @@
-/* What hdf5.c does without libhdf5: a set of addresses, and boxes of a dataset. */
+/* A set of addresses, and boxes of a dataset. */
 #ifndef SWG_FORMATS_HDF5_PARTS_H
 #define SWG_FORMATS_HDF5_PARTS_H
 
@@ -10,12 +10,9 @@ typedef struct swg_h5_addresses {
     size_t capacity, count;
 } swg_h5_addresses;
 
+bool swg_h5_addresses_has(const swg_h5_addresses *set, uint64_t address);
 /* Put an address in; *is_new tells whether it was not there before. SWG_NO_MEMORY. */
 swg_status swg_h5_addresses_add(swg_h5_addresses *set, uint64_t address, bool *is_new);
-
-/* The IEEE or brain float of those sizes, whose exponent stands on top of its mantissa. */
-bool swg_h5_float_dtype(size_t bytes, size_t exponent_bits, size_t mantissa_bits, size_t bias,
-                        swg_dtype *out);
 
 /* The longest run of rows from `row` on, at most n_rows, that is one box of the dataset (rank >=
  * 1): start and count in each dimension. Returns its rows. */

@@ -346,12 +346,11 @@ static uint64_t stored_bytes(const swg_stored_tensor *tensor)
     return from->entry->stored_bytes;
 }
 
-/* The library does not say which pages it read. */
 static void release(swg_source *source, const swg_stored_tensor *tensor)
 {
-    (void)tensor;
     const h5_state *state = source->state;
-    swg_map_release(&state->map, 0, state->map.size);
+    const swg_h5_tensor *from = tensor->detail;
+    swg_h5_release(state->file, from->entry);
 }
 
 static swg_status load_file(swg_source *source, swg_source_file_entry *file)

@@ -8,13 +8,6 @@
 #include "runtime/base/mem.h"
 #include "tests/fuzz/fuzz.h"
 
-/* libhdf5 1.10 forgets memory where it refuses a damaged file. */
-__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:H5FL__malloc\nleak:H5MM_\n";
-}
-
 static void demand_sentence(swg_status status)
 {
     if (status != SWG_OK && swg_error_message()[0] == '\0')

@@ -1,7 +1,23 @@
-/* HDF5: the state-dict layout, Keras, any file of datasets. */
+/* HDF5: the state-dict layout, Keras, any file of datasets. Structures of the newer kinds carry a
+ * checksum, which would stop changed bytes: here every one is right. */
 #include <string.h>
 
+#include "formats/hdf5_walk.h"
 #include "tests/fuzz/fuzz.h"
+
+/* Linked in place of formats/hdf5_checksum.c. */
+uint32_t swg_h5_checksum(const uint8_t *bytes, size_t length)
+{
+    (void)bytes;
+    (void)length;
+    return 0;
+}
+
+bool swg_h5_is_sealed(const uint8_t *bytes, size_t length)
+{
+    (void)bytes;
+    return length >= 4;
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
