@@ -14,7 +14,7 @@
 #include <H5FDdevelop.h>
 #endif
 
-#include "formats/hdf5_parts.h"
+#include "formats/hdf5_put.h"
 
 enum {
     /* As H5F_ACC_TRUNC, which ends the process when headers and library differ. */
@@ -70,9 +70,11 @@ static swg_status library_error(const char *path, const char *object)
 /* Where the bytes go. */
 typedef struct channel {
     swg_file_writer *writer;
-    uint64_t end;       /* written so far */
-    uint64_t eoa;       /* allocated when the library closed it */
-    swg_status failure; /* the first of ours; nothing is written behind it */
+    const void *placeholder; /* not written: only asked where it belongs */
+    uint64_t place;          /* the answer */
+    uint64_t end;            /* written so far */
+    uint64_t eoa;            /* allocated when the library closed it */
+    swg_status failure;      /* the first of ours; nothing is written behind it */
 } channel;
 
 /* What the library holds for an open file; its own part first. */
@@ -153,7 +155,9 @@ static herr_t driver_write(H5FD_t *library, H5FD_mem_t type, hid_t dxpl, haddr_t
     (void)type;
     (void)dxpl;
     channel *c = ((driver_file *)library)->channel;
-    if (c->failure == SWG_OK)
+    if (data == c->placeholder)
+        c->place = address;
+    else if (c->failure == SWG_OK)
         c->failure = swg_file_write_at(c->writer, address, data, bytes);
     c->end = address + bytes > c->end ? address + bytes : c->end;
     return 0;
@@ -305,42 +309,99 @@ static bool make_groups(hid_t file, const char *path)
     return is_done;
 }
 
-static bool set_chunks(hid_t dcpl, swg_dtype dtype, uint32_t rank, const uint64_t *shape)
+static bool set_chunks(hid_t dcpl, const swg_h5_cut *cut)
 {
-    uint64_t box[SWG_MAX_RANK];
     hsize_t chunk[SWG_MAX_RANK];
-    const unsigned elem_bytes = swg_dtype_bits(dtype) / 8;
-    if (!swg_h5_chunk_box(elem_bytes, rank, shape, box))
-        return true; /* nothing to cut */
-    for (uint32_t i = 0; i < rank; i++)
-        chunk[i] = box[i];
-    return H5Pset_chunk(dcpl, (int)rank, chunk) >= 0 &&
-           (elem_bytes == 1 || H5Pset_shuffle(dcpl) >= 0) && H5Pset_fletcher32(dcpl) >= 0;
+    for (uint32_t i = 0; i < cut->rank; i++)
+        chunk[i] = cut->chunk[i];
+    return H5Pset_chunk(dcpl, (int)cut->rank, chunk) >= 0 &&
+           (cut->elem_bytes == 1 || H5Pset_shuffle(dcpl) >= 0) && H5Pset_fletcher32(dcpl) >= 0;
 }
 
-swg_status swg_h5_put(swg_h5_output *output, const char *path, swg_dtype dtype, uint32_t rank,
-                      const uint64_t *shape, const void *data, uint64_t *stored_bytes)
+/* Where each chunk belongs: the library gets the same bytes for all of them, which the driver does
+ * not write. They are never read back, and all chunks have the same size. */
+static bool place_chunks(channel *c, hid_t dataset, const swg_h5_cut *cut, const void *bytes,
+                         uint64_t *places)
+{
+    bool is_done = true;
+    c->placeholder = bytes;
+    for (uint64_t i = 0; i < cut->n_chunks && is_done; i++) {
+        uint64_t corner[SWG_MAX_RANK];
+        hsize_t at[SWG_MAX_RANK];
+        swg_h5_cut_corner(cut, i, corner);
+        for (uint32_t d = 0; d < cut->rank; d++)
+            at[d] = corner[d];
+        c->place = UINT64_MAX;
+        is_done = H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, at, cut->stored_bytes, bytes) >= 0 &&
+                  c->place != UINT64_MAX;
+        places[i] = c->place;
+    }
+    c->placeholder = NULL;
+    return is_done;
+}
+
+static hid_t make_dataset(const swg_h5_output *output, const char *path, swg_dtype dtype,
+                          uint32_t rank, const uint64_t *shape, const swg_h5_cut *cut)
 {
     hsize_t dims[SWG_MAX_RANK] = {0};
     for (uint32_t i = 0; i < rank; i++)
         dims[i] = shape[i];
-    lock_library();
     const hid_t dcpl = make_timeless(H5P_DATASET_CREATE), type = stored_type(dtype);
     const hid_t space = rank ? H5Screate_simple((int)rank, dims, NULL) : H5Screate(H5S_SCALAR);
     hid_t dataset = H5I_INVALID_HID;
-    if (dcpl >= 0 && type >= 0 && space >= 0 && set_chunks(dcpl, dtype, rank, shape) &&
+    if (dcpl >= 0 && type >= 0 && space >= 0 && (!cut || set_chunks(dcpl, cut)) &&
         make_groups(output->id, path))
         dataset = H5Dcreate2(output->id, path, type, space, H5P_DEFAULT, dcpl, H5P_DEFAULT);
-    bool is_done =
-        dataset >= 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
-    if (is_done && stored_bytes)
-        *stored_bytes = H5Dget_storage_size(dataset);
-    const swg_status status = settle(output, is_done, path);
-    drop(dataset);
     drop(space);
     drop(type);
     drop(dcpl);
+    return dataset;
+}
+
+/* A scalar or an empty dataset, in one piece. */
+static swg_status put_whole(swg_h5_output *output, const char *path, swg_dtype dtype, uint32_t rank,
+                            const uint64_t *shape, const void *data, uint64_t *stored_bytes)
+{
+    lock_library();
+    const hid_t dataset = make_dataset(output, path, dtype, rank, shape, NULL);
+    const hid_t type = dataset < 0 ? dataset : H5Dget_type(dataset);
+    const bool is_done =
+        type >= 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
+    if (is_done && stored_bytes)
+        *stored_bytes = H5Dget_storage_size(dataset);
+    const swg_status status = settle(output, is_done, path);
+    drop(type);
+    drop(dataset);
     unlock_library();
+    return status;
+}
+
+swg_status swg_h5_put(swg_h5_output *output, const char *path, swg_dtype dtype, uint32_t rank,
+                      const uint64_t *shape, const void *data, swg_pool *pool,
+                      uint64_t *stored_bytes)
+{
+    swg_h5_cut cut;
+    if (!swg_h5_cut_make(swg_dtype_bits(dtype) / 8, rank, shape, &cut))
+        return put_whole(output, path, dtype, rank, shape, data, stored_bytes);
+    swg_status status = SWG_OK;
+    uint8_t *placeholder = NULL;
+    uint64_t *places = NULL;
+    SWG_GO(SWG_NEW(placeholder, cut.stored_bytes));
+    SWG_GO(SWG_NEW(places, (size_t)cut.n_chunks));
+    lock_library();
+    const hid_t dataset = make_dataset(output, path, dtype, rank, shape, &cut);
+    const bool is_done =
+        dataset >= 0 && place_chunks(&output->channel, dataset, &cut, placeholder, places);
+    status = settle(output, is_done, path);
+    drop(dataset);
+    unlock_library();
+    SWG_GO(status);
+    SWG_GO(swg_h5_put_chunks(&cut, data, places, output->channel.writer, pool));
+    if (stored_bytes)
+        *stored_bytes = cut.n_chunks * cut.stored_bytes;
+done:
+    swg_free(places);
+    swg_free(placeholder);
     return status;
 }
 

@@ -13,6 +13,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/status.h"
 #include "runtime/base/tensor.h"
+#include "runtime/base/thread.h"
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
@@ -79,9 +80,11 @@ typedef struct swg_h5_output swg_h5_output;
 swg_status swg_h5_create(const char *path, swg_file_writer *writer, swg_h5_output **out);
 
 /* A dataset of an integer or float type (F16, F32, F64, I8 to U64), in chunks of about 1 MiB with
- * shuffle and fletcher32 (no chunks for a scalar or an empty one); groups on the way are made. */
+ * shuffle and fletcher32 (no chunks for a scalar or an empty one), which the pool (NULL: one
+ * thread) filters and writes; groups on the way are made. */
 swg_status swg_h5_put(swg_h5_output *output, const char *path, swg_dtype dtype, uint32_t rank,
-                      const uint64_t *shape, const void *data, uint64_t *stored_bytes);
+                      const uint64_t *shape, const void *data, swg_pool *pool,
+                      uint64_t *stored_bytes);
 
 /* A text attribute of an object that exists ("" = the root). */
 swg_status swg_h5_put_text(swg_h5_output *output, const char *object, const char *name,

@@ -8,36 +8,11 @@
 
 #include "formats/byteplanes.h"
 #include "formats/bytes.h"
+#include "formats/fletcher32.h"
 
 enum { CHECKSUM_BYTES = 4 };
 
 /* --- Filters ---------------------------------------------------------------------------------- */
-
-/* Fletcher's checksum over big-endian words of 16 bits, a last odd byte as the high half. */
-static uint32_t fletcher32(const uint8_t *bytes, size_t length)
-{
-    enum { WORDS_A_ROUND = 360 }; /* sums stay below 2^32 */
-    uint32_t sum1 = 0, sum2 = 0;
-    for (size_t words = length / 2; words > 0;) {
-        const size_t round = words < WORDS_A_ROUND ? words : WORDS_A_ROUND;
-        words -= round;
-        for (size_t i = 0; i < round; i++, bytes += 2) {
-            sum1 += (uint32_t)bytes[0] << 8 | bytes[1];
-            sum2 += sum1;
-        }
-        sum1 = (sum1 & 0xffff) + (sum1 >> 16);
-        sum2 = (sum2 & 0xffff) + (sum2 >> 16);
-    }
-    if (length % 2) {
-        sum1 += (uint32_t)bytes[0] << 8;
-        sum2 += sum1;
-        sum1 = (sum1 & 0xffff) + (sum1 >> 16);
-        sum2 = (sum2 & 0xffff) + (sum2 >> 16);
-    }
-    sum1 = (sum1 & 0xffff) + (sum1 >> 16);
-    sum2 = (sum2 & 0xffff) + (sum2 >> 16);
-    return sum2 << 16 | sum1;
-}
 
 /* Bytes on their way back through the filters, in one of two buffers or still in the map. */
 typedef struct stage {
@@ -53,7 +28,7 @@ static bool undo_checksum(stage *s)
     if (s->length < CHECKSUM_BYTES)
         return false;
     s->length -= CHECKSUM_BYTES;
-    return swg_get_le(s->bytes + s->length, CHECKSUM_BYTES) == fletcher32(s->bytes, s->length);
+    return swg_get_le(s->bytes + s->length, CHECKSUM_BYTES) == swg_fletcher32(s->bytes, s->length);
 }
 
 static bool undo_deflate(stage *s)

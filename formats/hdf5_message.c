@@ -131,8 +131,8 @@ bool swg_h5_parse_type(swg_cursor in, swg_h5_type *out)
 
 /* --- Where the elements are ------------------------------------------------------------------- */
 
-/* Chunks of versions 4 and 5: flags, dimensions in `width` bytes each, the kind of index and its own
- * numbers, which the index repeats. */
+/* Chunks of versions 4 and 5: flags, dimensions in `width` bytes each, the kind of index and its
+ * own numbers, which the index repeats. */
 static bool parse_new_chunks(swg_cursor *in, swg_h5_place *out, uint64_t *n_dims)
 {
     enum { SKIPS_EDGES = 1, IS_FILTERED = 2 };

@@ -5,8 +5,6 @@
 
 #include "formats/hdf5_chunk.h"
 
-static const uint64_t chunk_target_bytes = 1 << 20;
-
 /* --- Addresses -------------------------------------------------------------------------------- */
 
 /* The slot that holds `value`, or the free one where it goes. */
@@ -80,22 +78,6 @@ uint64_t swg_h5_next_box(const swg_h5_entry *entry, uint64_t row, uint64_t n_row
         count[d] = 1;
     }
     return rows;
-}
-
-bool swg_h5_chunk_box(unsigned elem_bytes, uint32_t rank, const uint64_t *shape,
-                      uint64_t chunk[SWG_MAX_RANK])
-{
-    uint64_t room = chunk_target_bytes / elem_bytes; /* elements */
-    for (uint32_t i = rank; i-- > 0;) {
-        if (shape[i] == 0)
-            return false;
-        const uint64_t most = shape[i] < room ? shape[i] : room;
-        const uint64_t n_chunks = (shape[i] - 1) / most + 1;
-        chunk[i] = (shape[i] - 1) / n_chunks + 1;
-        room /= chunk[i];
-        room = room ? room : 1;
-    }
-    return rank > 0;
 }
 
 /* --- Reading by boxes ------------------------------------------------------------------------- */

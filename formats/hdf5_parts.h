@@ -19,9 +19,4 @@ swg_status swg_h5_addresses_add(swg_h5_addresses *set, uint64_t address, bool *i
 uint64_t swg_h5_next_box(const swg_h5_entry *entry, uint64_t row, uint64_t n_rows,
                          uint64_t start[SWG_MAX_RANK], uint64_t count[SWG_MAX_RANK]);
 
-/* The shape of chunks of about 1 MiB, whole rows where they fit, of nearly equal size so that the
- * last one wastes little. False for a scalar or an empty dataset: it has no chunks. */
-bool swg_h5_chunk_box(unsigned elem_bytes, uint32_t rank, const uint64_t *shape,
-                      uint64_t chunk[SWG_MAX_RANK]);
-
 #endif

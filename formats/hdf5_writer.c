@@ -96,7 +96,7 @@ static swg_status check(const swg_sink *sink)
 static swg_status put_bytes(h5_output *output, const char *path, const void *data, size_t length)
 {
     const uint64_t shape[1] = {length};
-    return swg_h5_put(output->h5, path, SWG_U8, 1, shape, data, NULL);
+    return swg_h5_put(output->h5, path, SWG_U8, 1, shape, data, NULL, NULL);
 }
 
 static swg_status put_metadata(h5_output *output, const swg_sink_meta *meta)
@@ -189,7 +189,7 @@ static swg_status write_tensor(swg_sink *sink, size_t tensor,
     swg_tensor_planes(desc, all);
     const uint64_t packed_shape[2] = {all[0].rows, all[0].row_bytes};
     SWG_TRY(swg_h5_put(output->h5, path, dtype, is_packed ? 2 : desc->rank,
-                       is_packed ? packed_shape : desc->shape, planes[0], stored));
+                       is_packed ? packed_shape : desc->shape, planes[0], sink->pool, stored));
     if (dtype != meant)
         SWG_TRY(swg_h5_put_text(output->h5, path, SWG_H5_DTYPE, swg_dtype_name(meant)));
     return is_packed ? put_shape(output, path, desc) : SWG_OK;
