@@ -183,13 +183,13 @@ static const char *const bert_models[] = {"bert", NULL};
 
 static const swg_gguf_arch archs[] = {
     {"llama", llama_models, "LlamaForCausalLM", "", llama_config, COUNT(llama_config), llama_fixed,
-     COUNT(llama_fixed), llama_tensors, COUNT(llama_tensors), false, true},
+     COUNT(llama_fixed), llama_tensors, COUNT(llama_tensors), false, true, true},
     {"qwen2", qwen2_models, "Qwen2ForCausalLM", "", llama_config, COUNT(llama_config), llama_fixed,
-     COUNT(llama_fixed), qwen2_tensors, COUNT(qwen2_tensors), false, true},
+     COUNT(llama_fixed), qwen2_tensors, COUNT(qwen2_tensors), false, true, false},
     {"gpt2", gpt2_models, "GPT2LMHeadModel", "transformer.", gpt2_config, COUNT(gpt2_config),
-     gpt2_fixed, COUNT(gpt2_fixed), gpt2_tensors, COUNT(gpt2_tensors), true, false},
+     gpt2_fixed, COUNT(gpt2_fixed), gpt2_tensors, COUNT(gpt2_tensors), true, false, false},
     {"bert", bert_models, "BertForSequenceClassification", "bert.", bert_config, COUNT(bert_config),
-     bert_fixed, COUNT(bert_fixed), bert_tensors, COUNT(bert_tensors), true, false},
+     bert_fixed, COUNT(bert_fixed), bert_tensors, COUNT(bert_tensors), true, false, false},
 };
 
 const swg_gguf_arch *swg_gguf_arch_find(const char *name, size_t length)

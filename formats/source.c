@@ -519,19 +519,6 @@ done:
     return status;
 }
 
-/* One row: w = (float)(code - zero) * scale. */
-static void dequantize_row(swg_scheme scheme, size_t cols, const uint8_t *codes, const void *scales,
-                           size_t first_scale, const uint8_t *zeros, float *out)
-{
-    const size_t group = swg_scheme_group_length(scheme, cols);
-    for (size_t c = 0; c < cols; c++) {
-        const size_t g = c / group;
-        const int32_t code = scheme.bits == 8 ? codes[c] : codes[c / 2] >> (c % 2 * 4) & 15;
-        const int32_t zero = zeros ? zeros[g] : (int32_t)swg_scheme_symmetric_zero(scheme);
-        out[c] = (float)(code - zero) * swg_float_load(scheme.dtype, scales, first_scale + g);
-    }
-}
-
 static swg_status read_quantized_f32(swg_source *source, size_t tensor, uint64_t row_begin,
                                      uint64_t n_rows, float *out)
 {
@@ -547,8 +534,9 @@ static swg_status read_quantized_f32(swg_source *source, size_t tensor, uint64_t
         SWG_GO(swg_source_read(source, tensor, p, row_begin, n_rows, data[p]));
     }
     for (size_t r = 0; r < n_rows; r++)
-        dequantize_row(desc->scheme, cols, data[0] + r * planes[0].row_bytes, data[1], r * groups,
-                       n_planes > 2 ? data[2] + r * groups : NULL, out + r * cols);
+        swg_scheme_dequantize_row(desc->scheme, cols, data[0] + r * planes[0].row_bytes, data[1],
+                                  r * groups, n_planes > 2 ? data[2] + r * groups : NULL,
+                                  out + r * cols);
 done:
     for (size_t p = 0; p < n_planes; p++)
         swg_free(data[p]);

@@ -1,0 +1,186 @@
+/* What engines ask of a GGUF beyond its being well-formed, found by loading ours with llama.cpp:
+ * keys that must be there, types that it computes with, tensors that it knows. */
+#include "formats/gguf.h"
+#include "runtime/base/file.h"
+#include "tests/formats/tiny_llama.h"
+
+static const swg_scheme q8 = {.bits = 8, .dtype = SWG_F16, .group = 32};
+
+/* A file's header; the bytes stay for the values to point into. */
+typedef struct opened {
+    uint8_t *bytes;
+    size_t size;
+    swg_arena arena;
+    swg_gguf_header header;
+} opened;
+
+static void open_written(const char *path, opened *o)
+{
+    *o = (opened){0};
+    o->bytes = swg_test_read_file(path, &o->size);
+    ck_ok(swg_gguf_parse(path, o->bytes, o->size, &o->arena, &o->header));
+}
+
+static void close_written(opened *o)
+{
+    swg_arena_deinit(&o->arena);
+    swg_free(o->bytes);
+}
+
+/* --- BERT ------------------------------------------------------------------------------------- */
+
+static const char bert_config[] =
+    "{\"model_type\":\"bert\",\"hidden_size\":32,\"num_hidden_layers\":1,"
+    "\"num_attention_heads\":2,\"intermediate_size\":32,\"max_position_embeddings\":4,"
+    "\"type_vocab_size\":2,\"layer_norm_eps\":1e-12%s}";
+
+/* The embeddings, and the heads of a classifier with three labels; no layers. */
+static void fill_bert(sample *s, char config[512], const char *more, bool has_pooler)
+{
+    const swg_scheme f32 = swg_scheme_plain(SWG_F32);
+    sample_init(s);
+    s->meta.n_files = 0;
+    s->meta.n_metadata = 0;
+    sample_add(s, "bert.embeddings.word_embeddings.weight", q8, 2, 6, 32);
+    sample_add(s, "bert.embeddings.position_embeddings.weight", q8, 2, 4, 32);
+    sample_add(s, "bert.embeddings.token_type_embeddings.weight", q8, 2, 2, 32);
+    if (has_pooler)
+        sample_add(s, "bert.pooler.dense.weight", q8, 2, 32, 32);
+    sample_add(s, "classifier.weight", f32, 2, 3, 32);
+    s->meta.config = config;
+    s->meta.config_length = (size_t)snprintf(config, 512, bert_config, more);
+}
+
+/* llama.cpp ends the process when it is to add blocks to activations. */
+START_TEST(tables_that_are_added_are_f32)
+{
+    static const char *const names[] = {"position_embd.weight", "token_types.weight"};
+    char config[512];
+    sample s;
+    opened o;
+    fill_bert(&s, config, "", true);
+    const char *path = swg_test_path("tables.gguf");
+    ck_ok(sample_write(&s, path, NULL));
+    open_written(path, &o);
+    for (size_t t = 0; t < 2; t++) {
+        const swg_gguf_tensor *tensor = swg_gguf_find_tensor(&o.header, names[t]);
+        ck_assert_ptr_nonnull(tensor);
+        ck_assert_uint_eq(tensor->type->id, SWG_GGUF_F32);
+        const uint8_t *codes = s.planes[1 + t][0];
+        const uint16_t *scales = (const uint16_t *)(const void *)s.planes[1 + t][1];
+        for (size_t i = 0; i < tensor->bytes / sizeof(float); i++) {
+            float value;
+            memcpy(&value, o.bytes + tensor->offset + i * sizeof value, sizeof value);
+            ck_assert_float_eq(value, (float)(codes[i] - 128) * swg_f16_to_f32(scales[i / 32]));
+        }
+    }
+    ck_assert_uint_eq(swg_gguf_find_tensor(&o.header, "token_embd.weight")->type->id,
+                      SWG_GGUF_Q8_0);
+    close_written(&o);
+    sample_deinit(&s);
+}
+END_TEST
+
+/* llama.cpp wants a classifier of one row where no labels say otherwise. */
+START_TEST(labels_are_written_without_id2label_too)
+{
+    char config[512];
+    sample s;
+    opened o;
+    fill_bert(&s, config, "", true);
+    const char *path = swg_test_path("labels.gguf");
+    ck_ok(sample_write(&s, path, NULL));
+    open_written(path, &o);
+    const swg_gguf_value *labels = swg_gguf_find(&o.header, "bert.classifier.output_labels");
+    ck_assert(swg_gguf_is_array(labels, SWG_GGUF_STRING));
+    ck_assert_uint_eq(labels->count, 3);
+    close_written(&o);
+    sample_deinit(&s);
+}
+END_TEST
+
+START_TEST(classifiers_that_engines_would_misread_are_refused)
+{
+    char config[512];
+    sample s;
+    fill_bert(&s, config, ",\"id2label\":{\"0\":\"no\",\"1\":\"yes\"}", true);
+    const char *path = swg_test_path("misread.gguf");
+    ck_status_is(SWG_CORRUPT, sample_write(&s, path, NULL));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "id2label has 2"));
+    sample_deinit(&s);
+    fill_bert(&s, config, "", false);
+    ck_status_is(SWG_UNSUPPORTED, sample_write(&s, path, NULL));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "pooler"));
+    sample_deinit(&s);
+}
+END_TEST
+
+/* --- Windows, frequencies --------------------------------------------------------------------- */
+
+static swg_status write_llama(const char *type, const char *more, const char *path)
+{
+    tiny_llama t = {.dim = 32,
+                    .hidden = 32,
+                    .vocab = 7,
+                    .heads = 2,
+                    .kv_heads = 1,
+                    .scheme = swg_scheme_plain(SWG_F32),
+                    .type = type,
+                    .more = more};
+    sample s;
+    tiny_llama_fill(&t, &s);
+    const swg_status status = sample_write(&s, path, &(swg_sink_options){.force = true});
+    sample_deinit(&s);
+    return status;
+}
+
+/* The context is 4. */
+START_TEST(only_windows_that_matter_are_refused)
+{
+    static const struct {
+        const char *type, *more;
+        swg_status status;
+    } all[] = {
+        /* As published. */
+        {"qwen2", ",\"sliding_window\":3,\"use_sliding_window\":false,\"max_window_layers\":28",
+         SWG_OK},
+        {"qwen2", ",\"sliding_window\":3", SWG_OK},
+        {"qwen2", ",\"sliding_window\":3,\"use_sliding_window\":true", SWG_UNSUPPORTED},
+        {"qwen2", ",\"sliding_window\":null,\"use_sliding_window\":true", SWG_OK},
+        {"mistral", ",\"sliding_window\":3", SWG_UNSUPPORTED},
+        {"mistral", ",\"sliding_window\":4", SWG_OK},
+        {"mistral", ",\"sliding_window\":null", SWG_OK},
+        {"mistral", "", SWG_OK}, /* 4096 */
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        ck_assert_msg(write_llama(all[i].type, all[i].more, swg_test_path("window.gguf")) ==
+                          all[i].status,
+                      "%s%s: %s", all[i].type, all[i].more, swg_error_message());
+}
+END_TEST
+
+/* llama.cpp counts tensors, and looks for rope_freqs.weight in llama alone. */
+START_TEST(frequency_factors_are_for_llama_alone)
+{
+    static const char scaling[] =
+        ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":1.0,"
+        "\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192}";
+    const char *path = swg_test_path("factors.gguf");
+    ck_ok(write_llama("llama", scaling, path));
+    ck_status_is(SWG_UNSUPPORTED, write_llama("qwen2", scaling, path));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "llama3"));
+}
+END_TEST
+
+Suite *swg_test_suite(void)
+{
+    Suite *suite = suite_create("gguf_engines");
+    TCase *cases = tcase_create("gguf_engines");
+    tcase_add_test(cases, tables_that_are_added_are_f32);
+    tcase_add_test(cases, labels_are_written_without_id2label_too);
+    tcase_add_test(cases, classifiers_that_engines_would_misread_are_refused);
+    tcase_add_test(cases, only_windows_that_matter_are_refused);
+    tcase_add_test(cases, frequency_factors_are_for_llama_alone);
+    suite_add_tcase(suite, cases);
+    return suite;
+}
