@@ -212,10 +212,12 @@ static swg_status put_token_ids(const char *path, const swg_gguf_header *header,
                                          {"tokenizer.ggml.eos_token_id", "eos_token_id"},
                                          {"tokenizer.ggml.padding_token_id", "pad_token_id"}};
     const swg_gguf_value *tokens = swg_gguf_find(header, "tokenizer.ggml.tokens");
+    /* Engines call BERT's [CLS] bos; Hugging Face does not. */
+    const bool is_cls = swg_gguf_find(header, "tokenizer.ggml.cls_token_id") != NULL;
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         const swg_gguf_value *value = swg_gguf_find(header, ids[i][0]);
         int64_t id;
-        if (!value)
+        if (!value || (i == 0 && is_cls))
             continue;
         if (!swg_gguf_as_int(value, &id) || id < 0 || id > INT32_MAX ||
             (tokens && (uint64_t)id >= tokens->count))

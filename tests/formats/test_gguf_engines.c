@@ -1,7 +1,9 @@
 /* What engines ask of a GGUF beyond its being well-formed, found by loading ours with llama.cpp:
  * keys that must be there, types that it computes with, tensors that it knows. */
 #include "formats/gguf.h"
+#include "formats/json.h"
 #include "runtime/base/file.h"
+#include "runtime/text/tokenizer.h"
 #include "tests/formats/tiny_llama.h"
 
 static const swg_scheme q8 = {.bits = 8, .dtype = SWG_F16, .group = 32};
@@ -25,6 +27,20 @@ static void close_written(opened *o)
 {
     swg_arena_deinit(&o->arena);
     swg_free(o->bytes);
+}
+
+static void ck_flag(const opened *o, const char *key, bool wanted)
+{
+    bool flag = !wanted;
+    ck_assert_msg(swg_gguf_as_bool(swg_gguf_find(&o->header, key), &flag), "there is no %s", key);
+    ck_assert_msg(flag == wanted, "%s is %d", key, flag);
+}
+
+static void ck_id(const opened *o, const char *key, int64_t wanted)
+{
+    int64_t id = -1;
+    swg_gguf_as_int(swg_gguf_find(&o->header, key), &id);
+    ck_assert_msg(id == wanted, "%s is %lld", key, (long long)id);
 }
 
 /* --- BERT ------------------------------------------------------------------------------------- */
@@ -172,6 +188,141 @@ START_TEST(frequency_factors_are_for_llama_alone)
 }
 END_TEST
 
+/* --- Tokenizers ------------------------------------------------------------------------------- */
+
+/* Write a model of seven tokens with that tokenizer. */
+static void write_with_tokenizer(const char *text, const char *path)
+{
+    tiny_llama t = {.dim = 32,
+                    .hidden = 32,
+                    .vocab = 7,
+                    .heads = 2,
+                    .kv_heads = 1,
+                    .scheme = swg_scheme_plain(SWG_F32)};
+    sample s;
+    tiny_llama_fill(&t, &s);
+    s.files[0] = (swg_file_view){"tokenizer.json", text, strlen(text)};
+    s.meta.n_files = 1;
+    ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+    sample_deinit(&s);
+}
+
+/* Without the keys llama.cpp takes token 11 for both ends, and puts it in front of every text where
+ * the pre-tokenizer is llama-bpe. */
+START_TEST(whether_texts_get_ends_is_always_said)
+{
+    const char *path = swg_test_path("ends.gguf");
+    opened o;
+    write_with_tokenizer(tiny_tokenizer, path);
+    open_written(path, &o);
+    ck_flag(&o, "tokenizer.ggml.add_bos_token", false);
+    ck_flag(&o, "tokenizer.ggml.add_eos_token", false);
+    ck_assert_ptr_null(swg_gguf_find(&o.header, "tokenizer.ggml.bos_token_id"));
+    close_written(&o);
+}
+END_TEST
+
+/* Nothing but the post-processor names the token. */
+START_TEST(ends_are_taken_from_the_post_processor)
+{
+    static const char before[] = "\"post_processor\":null";
+    static const char post[] =
+        "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":"
+        "\"<e>\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],\"pair\":[],"
+        "\"special_tokens\":{\"<e>\":{\"id\":\"<e>\",\"ids\":[5],\"tokens\":[\"<e>\"]}}}";
+    const char *path = swg_test_path("template.gguf"), *at = strstr(tiny_tokenizer, before);
+    char text[1024];
+    opened o;
+    ck_assert_ptr_nonnull(at);
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - tiny_tokenizer), tiny_tokenizer, post,
+             at + sizeof before - 1);
+    write_with_tokenizer(text, path);
+    open_written(path, &o);
+    ck_id(&o, "tokenizer.ggml.bos_token_id", 5);
+    ck_flag(&o, "tokenizer.ggml.add_bos_token", true);
+    close_written(&o);
+    /* And our reader puts it in front too. */
+    swg_source *source = NULL;
+    swg_tokenizer *tokenizer = NULL;
+    swg_ids ids = {0};
+    ck_ok(swg_source_open(path, NULL, &source));
+    ck_ok(swg_tokenizer_from_source(source, &tokenizer));
+    ck_ok(swg_tokenizer_encode(tokenizer, "a", 1, NULL, &ids));
+    ck_assert_uint_eq(ids.count, 2);
+    ck_assert_int_eq(ids.data[0], 5);
+    swg_ids_deinit(&ids);
+    swg_tokenizer_free(&tokenizer);
+    swg_source_close(&source);
+}
+END_TEST
+
+static const char word_piece[] =
+    "{\"added_tokens\":[{\"id\":2,\"content\":\"[CLS]\",\"special\":true},{\"id\":3,\"content\":"
+    "\"[SEP]\",\"special\":true},{\"id\":1,\"content\":\"[UNK]\",\"special\":true}],"
+    "\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":true,"
+    "\"strip_accents\":true,\"lowercase\":false},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
+    "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":"
+    "\"[CLS]\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],\"pair\":[],"
+    "\"special_tokens\":{\"[CLS]\":{\"id\":\"[CLS]\",\"ids\":[2],\"tokens\":[\"[CLS]\"]}}},"
+    "\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true},\"model\":{\"type\":"
+    "\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\","
+    "\"max_input_chars_per_word\":100,\"vocab\":{\"[PAD]\":0,\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,"
+    "\"a\":4,\"##b\":5,\"\xc3\xa9\":6}}}";
+
+/* llama.cpp puts the token that it calls bos in front, 101 unless told, and lowers case unless
+ * told. */
+START_TEST(word_pieces_say_their_ends_and_case)
+{
+    const char *path = swg_test_path("pieces.gguf");
+    opened o;
+    write_with_tokenizer(word_piece, path);
+    open_written(path, &o);
+    ck_id(&o, "tokenizer.ggml.bos_token_id", 2);
+    ck_id(&o, "tokenizer.ggml.cls_token_id", 2);
+    ck_id(&o, "tokenizer.ggml.seperator_token_id", 3);
+    ck_flag(&o, "tokenizer.ggml.add_bos_token", true);
+    ck_flag(&o, "tokenizer.ggml.add_sep_token", false);
+    ck_flag(&o, "tokenizer.ggml.normalizer.lowercase", false);
+    ck_flag(&o, "tokenizer.ggml.normalizer.strip_accents", true);
+    close_written(&o);
+}
+END_TEST
+
+/* The same keys read: with tokenizer.json hidden under another name, one is made out of them. */
+START_TEST(word_pieces_are_read_from_their_keys)
+{
+    static const char key[] = "tokenizer.huggingface.json";
+    const char *path = swg_test_path("keys.gguf");
+    size_t size = 0;
+    write_with_tokenizer(word_piece, path);
+    uint8_t *bytes = swg_test_read_file(path, &size);
+    uint8_t *at = memmem(bytes, size, key, sizeof key - 1);
+    ck_assert_ptr_nonnull(at);
+    *at = 'T';
+    swg_test_write_file(path, bytes, size);
+    swg_free(bytes);
+    swg_source *source = NULL;
+    swg_json_doc *doc = NULL;
+    swg_file_view file;
+    ck_ok(swg_source_open(path, NULL, &source));
+    ck_ok(swg_source_find_file(source, "tokenizer.json", &file));
+    ck_ok(swg_json_parse(file.data, file.length, "made", &doc));
+    const swg_json *root = swg_json_root(doc), *normalizer = swg_json_get(root, "normalizer");
+    bool lowercase = true, strip = false;
+    ck_assert(swg_json_as_bool(swg_json_get(normalizer, "lowercase"), &lowercase));
+    ck_assert(swg_json_as_bool(swg_json_get(normalizer, "strip_accents"), &strip));
+    ck_assert(!lowercase);
+    ck_assert(strip);
+    const swg_json *single = swg_json_get(swg_json_get(root, "post_processor"), "single");
+    ck_assert_uint_eq(swg_json_count(single), 2); /* [CLS] A */
+    swg_json_free(&doc);
+    size_t length = 0;
+    const char *config = swg_source_config(source, &length);
+    ck_assert_ptr_null(strstr(config, "bos_token_id"));
+    swg_source_close(&source);
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("gguf_engines");
@@ -181,6 +332,10 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, classifiers_that_engines_would_misread_are_refused);
     tcase_add_test(cases, only_windows_that_matter_are_refused);
     tcase_add_test(cases, frequency_factors_are_for_llama_alone);
+    tcase_add_test(cases, whether_texts_get_ends_is_always_said);
+    tcase_add_test(cases, ends_are_taken_from_the_post_processor);
+    tcase_add_test(cases, word_pieces_say_their_ends_and_case);
+    tcase_add_test(cases, word_pieces_are_read_from_their_keys);
     suite_add_tcase(suite, cases);
     return suite;
 }
