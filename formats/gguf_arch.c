@@ -56,7 +56,6 @@ static const swg_gguf_fixed_row llama_fixed[] = {
         {"blk.{L}.attn_v.weight", "model.layers.{L}.self_attn.v_proj.weight", 0},                  \
         {"blk.{L}.attn_v.bias", "model.layers.{L}.self_attn.v_proj.bias", F32_ONLY},               \
         {"blk.{L}.attn_output.weight", "model.layers.{L}.self_attn.o_proj.weight", 0},             \
-        {"blk.{L}.attn_output.bias", "model.layers.{L}.self_attn.o_proj.bias", F32_ONLY},          \
         {"blk.{L}.ffn_norm.weight", "model.layers.{L}.post_attention_layernorm.weight", F32_ONLY}, \
         {"blk.{L}.ffn_gate.weight", "model.layers.{L}.mlp.gate_proj.weight", 0},                   \
         {"blk.{L}.ffn_up.weight", "model.layers.{L}.mlp.up_proj.weight", 0},                       \
@@ -75,6 +74,10 @@ static const swg_gguf_fixed_row llama_fixed[] = {
 static const swg_gguf_tensor_row llama_tensors[] = {
     LLAMA_ENDS,
     LLAMA_LAYERS(QUERY, KEY),
+    {"blk.{L}.attn_output.bias", "model.layers.{L}.self_attn.o_proj.bias", F32_ONLY},
+    {"blk.{L}.ffn_gate.bias", "model.layers.{L}.mlp.gate_proj.bias", F32_ONLY},
+    {"blk.{L}.ffn_up.bias", "model.layers.{L}.mlp.up_proj.bias", F32_ONLY},
+    {"blk.{L}.ffn_down.bias", "model.layers.{L}.mlp.down_proj.bias", F32_ONLY},
 };
 /* Qwen2's rotary embedding pairs halves in GGUF too. */
 static const swg_gguf_tensor_row qwen2_tensors[] = {

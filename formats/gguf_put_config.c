@@ -149,6 +149,15 @@ bool swg_gguf_config_rope(const swg_json *config, swg_gguf_rope *out)
                            &out->original_context);
 }
 
+/* Engines read the factors alone; the way back needs what they were made of. */
+static void put_note(const swg_gguf_rope *rope, swg_gguf_values *values)
+{
+    const float note[] = {(float)rope->factor, (float)rope->low_freq_factor,
+                          (float)rope->high_freq_factor, (float)rope->original_context};
+    swg_gguf_put_array(values, SWG_GGUF_ROPE_NOTE, SWG_GGUF_FLOAT32, sizeof note / sizeof *note);
+    swg_strbuf_append(&values->out, note, sizeof note);
+}
+
 static swg_status put_rope(const swg_sink *sink, const swg_gguf_arch *arch, const swg_json *config,
                            swg_gguf_values *values)
 {
@@ -159,8 +168,12 @@ static swg_status put_rope(const swg_sink *sink, const swg_gguf_arch *arch, cons
     if (head_dim < 1)
         return missing(sink, "head_dim");
     swg_gguf_put_u32(values, ".rope.dimension_count", (uint64_t)head_dim);
-    if (!scaling || (arch->has_rope_factors && swg_gguf_config_rope(config, &rope)))
+    if (!scaling)
         return SWG_OK;
+    if (arch->has_rope_factors && swg_gguf_config_rope(config, &rope)) {
+        put_note(&rope, values);
+        return SWG_OK;
+    }
     double factor;
     if (strcmp(type, "linear") != 0 ||
         !swg_json_as_double(swg_json_get(scaling, "factor"), &factor))

@@ -188,6 +188,69 @@ START_TEST(frequency_factors_are_for_llama_alone)
 }
 END_TEST
 
+/* Parameters that no published model has are noted for the way back. */
+START_TEST(frequency_factors_of_any_parameters_come_back)
+{
+    static const char scaling[] =
+        ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":6.0,\"low_freq_factor\":2.0,"
+        "\"high_freq_factor\":5.0,\"original_max_position_embeddings\":48}";
+    const char *path = swg_test_path("noted.gguf");
+    swg_source *source = NULL;
+    swg_json_doc *doc = NULL;
+    size_t length = 0;
+    double factor = 0, low = 0, high = 0;
+    int64_t original = 0;
+    ck_ok(write_llama("llama", scaling, path));
+    ck_ok(swg_source_open(path, NULL, &source));
+    const char *text = swg_source_config(source, &length);
+    ck_ok(swg_json_parse(text, length, "config", &doc));
+    const swg_json *found = swg_json_get(swg_json_root(doc), "rope_scaling");
+    swg_json_as_double(swg_json_get(found, "factor"), &factor);
+    swg_json_as_double(swg_json_get(found, "low_freq_factor"), &low);
+    swg_json_as_double(swg_json_get(found, "high_freq_factor"), &high);
+    swg_json_as_int(swg_json_get(found, "original_max_position_embeddings"), &original);
+    ck_assert_double_eq(factor, 6);
+    ck_assert_double_eq(low, 2);
+    ck_assert_double_eq(high, 5);
+    ck_assert_int_eq(original, 48);
+    swg_json_free(&doc);
+    swg_source_close(&source);
+}
+END_TEST
+
+/* llama.cpp takes biases of every product of a llama; the configuration says so on the way back. */
+START_TEST(biases_go_along)
+{
+    static const char *const names[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                                        "self_attn.o_proj", "mlp.gate_proj",    "mlp.up_proj",
+                                        "mlp.down_proj"};
+    tiny_llama t = {.dim = 32, .hidden = 32, .vocab = 7, .heads = 2, .kv_heads = 2};
+    t.scheme = swg_scheme_plain(SWG_F32);
+    t.more = ",\"attention_bias\":true,\"mlp_bias\":true";
+    sample s;
+    tiny_llama_fill(&t, &s);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "model.layers.0.%s.bias", names[i]);
+        sample_add(&s, name, swg_scheme_plain(SWG_F32), 1, 32, 0);
+    }
+    const char *path = swg_test_path("biases.gguf");
+    tiny_llama_round_trip(&s, path, NULL);
+    swg_source *source = NULL;
+    size_t length = 0;
+    ck_ok(swg_source_open(path, NULL, &source));
+    const char *config = swg_source_config(source, &length);
+    ck_assert_ptr_nonnull(strstr(config, "\"attention_bias\": true"));
+    ck_assert_ptr_nonnull(strstr(config, "\"mlp_bias\": true"));
+    swg_source_close(&source);
+    opened o;
+    open_written(path, &o);
+    ck_assert_ptr_nonnull(swg_gguf_find_tensor(&o.header, "blk.0.ffn_down.bias"));
+    close_written(&o);
+    sample_deinit(&s);
+}
+END_TEST
+
 /* --- Tokenizers ------------------------------------------------------------------------------- */
 
 /* Write a model of seven tokens with that tokenizer. */
@@ -332,6 +395,8 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, classifiers_that_engines_would_misread_are_refused);
     tcase_add_test(cases, only_windows_that_matter_are_refused);
     tcase_add_test(cases, frequency_factors_are_for_llama_alone);
+    tcase_add_test(cases, frequency_factors_of_any_parameters_come_back);
+    tcase_add_test(cases, biases_go_along);
     tcase_add_test(cases, whether_texts_get_ends_is_always_said);
     tcase_add_test(cases, ends_are_taken_from_the_post_processor);
     tcase_add_test(cases, word_pieces_say_their_ends_and_case);
