@@ -64,6 +64,40 @@ static swg_status choose_reader(const swg_probe *probe, const swg_reader **out)
                      known);
 }
 
+/* A file that is there already, as a copy of `view`. */
+static swg_status add_loaded_file(swg_source *source, swg_file_view view)
+{
+    char *data = swg_strndup(view.data, view.length);
+    if (!data)
+        return SWG_NO_MEMORY;
+    const swg_status status = swg_source_add_file(source, view.name, NULL, NULL);
+    for (size_t i = 0; status == SWG_OK && i < source->n_files; i++)
+        if (strcmp(source->files[i].name, view.name) == 0) {
+            source->files[i].data = data;
+            source->files[i].length = view.length;
+            return SWG_OK;
+        }
+    swg_free(data);
+    return status;
+}
+
+/* A GGUF has its tokenizer in keys: take the files that are made out of them. */
+static swg_status add_tokenizer_of_gguf(swg_source *source, const char *path)
+{
+    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json"};
+    swg_source *from = NULL;
+    swg_file_view view;
+    swg_status status = SWG_OK;
+    SWG_GO(swg_source_open(path, NULL, &from));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        SWG_GO(swg_source_find_file(from, names[i], &view));
+        SWG_GO(add_loaded_file(source, view));
+    }
+done:
+    swg_source_close(&from);
+    return status;
+}
+
 /* A tokenizer named by the user stands in for whatever the checkpoint brought. */
 static swg_status replace_tokenizer(swg_source *source, const char *path)
 {
@@ -72,6 +106,7 @@ static swg_status replace_tokenizer(swg_source *source, const char *path)
     swg_map map = {0};
     SWG_TRY(swg_map_open(path, &map));
     const char *name = swg_tokenizer_file_name(map.data, map.size);
+    const bool is_gguf = map.size >= 4 && memcmp(map.data, "GGUF", 4) == 0;
     swg_map_close(&map);
     size_t kept = 0;
     for (size_t i = 0; i < source->n_files; i++) {
@@ -83,7 +118,8 @@ static swg_status replace_tokenizer(swg_source *source, const char *path)
     }
     source->n_files = kept;
     SWG_TRY(swg_source_add_input(source, path));
-    return swg_source_add_file(source, name, path, NULL);
+    return is_gguf ? add_tokenizer_of_gguf(source, path)
+                   : swg_source_add_file(source, name, path, NULL);
 }
 
 /* Into the order of names. Of tied tensors the first by name becomes the one that is stored. */

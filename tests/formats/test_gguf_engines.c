@@ -386,6 +386,39 @@ START_TEST(word_pieces_are_read_from_their_keys)
 }
 END_TEST
 
+/* A GGUF named as the tokenizer of another checkpoint: its files, not its bytes. */
+static swg_status open_with_tokenizer(void *context)
+{
+    const swg_source_options options = {.tokenizer = context};
+    swg_source *source = NULL;
+    SWG_TRY(swg_source_open(swg_test_path("model.gguf"), &options, &source));
+    swg_file_view file = {0};
+    const swg_status status = swg_source_find_file(source, "tokenizer.json", &file);
+    if (status == SWG_OK) {
+        ck_assert_uint_eq(file.length, sizeof word_piece - 1);
+        ck_assert_mem_eq(file.data, word_piece, file.length);
+        ck_status_is(SWG_FAILED, swg_source_find_file(source, "tokenizer.bin", &file));
+    }
+    swg_source_close(&source);
+    return status;
+}
+
+START_TEST(a_gguf_serves_as_tokenizer)
+{
+    char *path = swg_strdup(swg_test_path("pieces.gguf"));
+    ck_ok(write_llama("llama", "", swg_test_path("model.gguf")));
+    write_with_tokenizer(word_piece, path);
+    ck_ok(open_with_tokenizer(path));
+    swg_test_each_allocation_fails(open_with_tokenizer, path);
+    swg_free(path);
+    /* One without a tokenizer has none to give. */
+    path = swg_strdup(swg_test_path("none.gguf"));
+    ck_ok(write_llama("llama", "", path));
+    ck_status_is(SWG_FAILED, open_with_tokenizer(path));
+    swg_free(path);
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("gguf_engines");
@@ -401,6 +434,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, ends_are_taken_from_the_post_processor);
     tcase_add_test(cases, word_pieces_say_their_ends_and_case);
     tcase_add_test(cases, word_pieces_are_read_from_their_keys);
+    tcase_add_test(cases, a_gguf_serves_as_tokenizer);
     suite_add_tcase(suite, cases);
     return suite;
 }
