@@ -34,7 +34,7 @@ static const swg_option options[] = {
     SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
                    "zstd level of a .swg; 0 = the default"),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
-                      "tokenizer to pack instead of the one found"),
+                      "tokenizer, or GGUF with one, to pack instead of the one found"),
     SWG_OPTION_FLAG(arguments, dry_run, 'n', "dry-run",
                     "print the plan, its bytes and memory; write nothing"),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),

@@ -37,8 +37,11 @@ typedef struct swg_gguf_rope {
     size_t n_pairs;
 } swg_gguf_rope;
 void swg_gguf_rope_factors(const swg_gguf_rope *rope, float *out);
-/* The parameters that give these factors, with the base and number of pairs in *rope: low and high
- * as every published model has them. False when there are none. */
-bool swg_gguf_rope_recognize(const float *factors, swg_gguf_rope *rope);
+/* The parameters that give these factors, with the base and number of pairs in *rope: those `noted`
+ * (factor, low, high, original context; may be NULL), or low and high as every published model has
+ * them. False when there are none. */
+bool swg_gguf_rope_recognize(const float *factors, const float *noted, swg_gguf_rope *rope);
+/* The key that notes them: four F32. */
+#define SWG_GGUF_ROPE_NOTE "swage.rope_llama3"
 
 #endif

@@ -56,7 +56,6 @@ static const swg_gguf_fixed_row llama_fixed[] = {
         {"blk.{L}.attn_v.weight", "model.layers.{L}.self_attn.v_proj.weight", 0},                  \
         {"blk.{L}.attn_v.bias", "model.layers.{L}.self_attn.v_proj.bias", F32_ONLY},               \
         {"blk.{L}.attn_output.weight", "model.layers.{L}.self_attn.o_proj.weight", 0},             \
-        {"blk.{L}.attn_output.bias", "model.layers.{L}.self_attn.o_proj.bias", F32_ONLY},          \
         {"blk.{L}.ffn_norm.weight", "model.layers.{L}.post_attention_layernorm.weight", F32_ONLY}, \
         {"blk.{L}.ffn_gate.weight", "model.layers.{L}.mlp.gate_proj.weight", 0},                   \
         {"blk.{L}.ffn_up.weight", "model.layers.{L}.mlp.up_proj.weight", 0},                       \
@@ -75,6 +74,10 @@ static const swg_gguf_fixed_row llama_fixed[] = {
 static const swg_gguf_tensor_row llama_tensors[] = {
     LLAMA_ENDS,
     LLAMA_LAYERS(QUERY, KEY),
+    {"blk.{L}.attn_output.bias", "model.layers.{L}.self_attn.o_proj.bias", F32_ONLY},
+    {"blk.{L}.ffn_gate.bias", "model.layers.{L}.mlp.gate_proj.bias", F32_ONLY},
+    {"blk.{L}.ffn_up.bias", "model.layers.{L}.mlp.up_proj.bias", F32_ONLY},
+    {"blk.{L}.ffn_down.bias", "model.layers.{L}.mlp.down_proj.bias", F32_ONLY},
 };
 /* Qwen2's rotary embedding pairs halves in GGUF too. */
 static const swg_gguf_tensor_row qwen2_tensors[] = {
@@ -183,13 +186,13 @@ static const char *const bert_models[] = {"bert", NULL};
 
 static const swg_gguf_arch archs[] = {
     {"llama", llama_models, "LlamaForCausalLM", "", llama_config, COUNT(llama_config), llama_fixed,
-     COUNT(llama_fixed), llama_tensors, COUNT(llama_tensors), false, true},
+     COUNT(llama_fixed), llama_tensors, COUNT(llama_tensors), false, true, true},
     {"qwen2", qwen2_models, "Qwen2ForCausalLM", "", llama_config, COUNT(llama_config), llama_fixed,
-     COUNT(llama_fixed), qwen2_tensors, COUNT(qwen2_tensors), false, true},
+     COUNT(llama_fixed), qwen2_tensors, COUNT(qwen2_tensors), false, true, false},
     {"gpt2", gpt2_models, "GPT2LMHeadModel", "transformer.", gpt2_config, COUNT(gpt2_config),
-     gpt2_fixed, COUNT(gpt2_fixed), gpt2_tensors, COUNT(gpt2_tensors), true, false},
+     gpt2_fixed, COUNT(gpt2_fixed), gpt2_tensors, COUNT(gpt2_tensors), true, false, false},
     {"bert", bert_models, "BertForSequenceClassification", "bert.", bert_config, COUNT(bert_config),
-     bert_fixed, COUNT(bert_fixed), bert_tensors, COUNT(bert_tensors), true, false},
+     bert_fixed, COUNT(bert_fixed), bert_tensors, COUNT(bert_tensors), true, false, false},
 };
 
 const swg_gguf_arch *swg_gguf_arch_find(const char *name, size_t length)

@@ -64,6 +64,7 @@ typedef struct swg_gguf_arch {
     size_t n_tensors;
     bool is_tied_by_default; /* what an absent tie_word_embeddings means */
     bool has_rope;
+    bool has_rope_factors; /* engines look for rope_freqs.weight, and refuse tensors they do not */
 } swg_gguf_arch;
 
 /* By general.architecture (`length` bytes), or by model_type; NULL when not known. */

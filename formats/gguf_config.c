@@ -111,17 +111,23 @@ static swg_status check_rope_dimensions(const char *path, const swg_gguf_header 
                      (long long)dimensions, (long long)head_dim);
 }
 
-static swg_status put_llama3(const char *path, const swg_gguf_tensor *tensor, const uint8_t *data,
-                             double base, int64_t head_dim, swg_json_writer *json)
+static swg_status put_llama3(const char *path, const swg_gguf_header *header,
+                             const swg_gguf_tensor *tensor, const uint8_t *data, double base,
+                             int64_t head_dim, swg_json_writer *json)
 {
     enum { MAX_PAIRS = 1024 };
     float factors[MAX_PAIRS];
     swg_gguf_rope rope = {.base = base, .n_pairs = (size_t)head_dim / 2};
     bool is_known = tensor->type->id == SWG_GGUF_F32 && tensor->rank == 1 &&
                     tensor->shape[0] == rope.n_pairs && rope.n_pairs <= MAX_PAIRS;
+    const swg_gguf_value *note = swg_gguf_find(header, SWG_GGUF_ROPE_NOTE);
+    const bool is_noted = swg_gguf_is_array(note, SWG_GGUF_FLOAT32) && note->count == 4;
+    float noted[4];
+    if (is_noted)
+        memcpy(noted, note->data, sizeof noted);
     if (is_known) {
         memcpy(factors, data + tensor->offset, tensor->bytes);
-        is_known = swg_gguf_rope_recognize(factors, &rope);
+        is_known = swg_gguf_rope_recognize(factors, is_noted ? noted : NULL, &rope);
     }
     if (!is_known)
         return swg_error(SWG_UNSUPPORTED,
@@ -177,11 +183,20 @@ static swg_status put_rope(const char *path, const swg_gguf_header *header, cons
     if (head_dim)
         SWG_TRY(check_rope_dimensions(path, header, head_dim));
     const swg_gguf_tensor *factors = swg_gguf_find_tensor(header, "rope_freqs.weight");
-    return factors ? put_llama3(path, factors, data, base, head_dim, json)
+    return factors ? put_llama3(path, header, factors, data, base, head_dim, json)
                    : put_scaling(path, header, json);
 }
 
 /* --- The rest --------------------------------------------------------------------------------- */
+
+/* GGUF has a bias where there is a tensor; Llama's configuration switches them on. */
+static void put_biases(const swg_gguf_header *header, swg_json_writer *json)
+{
+    if (swg_gguf_find_tensor(header, "blk.0.attn_output.bias"))
+        swg_json_bool(json, "attention_bias", true);
+    if (swg_gguf_find_tensor(header, "blk.0.ffn_down.bias"))
+        swg_json_bool(json, "mlp_bias", true);
+}
 
 static swg_status put_vocabulary(const char *path, const swg_gguf_header *header,
                                  swg_json_writer *json)
@@ -212,10 +227,12 @@ static swg_status put_token_ids(const char *path, const swg_gguf_header *header,
                                          {"tokenizer.ggml.eos_token_id", "eos_token_id"},
                                          {"tokenizer.ggml.padding_token_id", "pad_token_id"}};
     const swg_gguf_value *tokens = swg_gguf_find(header, "tokenizer.ggml.tokens");
+    /* Engines call BERT's [CLS] bos; Hugging Face does not. */
+    const bool is_cls = swg_gguf_find(header, "tokenizer.ggml.cls_token_id") != NULL;
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         const swg_gguf_value *value = swg_gguf_find(header, ids[i][0]);
         int64_t id;
-        if (!value)
+        if (!value || (i == 0 && is_cls))
             continue;
         if (!swg_gguf_as_int(value, &id) || id < 0 || id > INT32_MAX ||
             (tokens && (uint64_t)id >= tokens->count))
@@ -278,8 +295,10 @@ swg_status swg_gguf_config(const char *path, const swg_gguf_header *header,
         swg_json_end_array(json);
         swg_json_string(json, "model_type", arch->model_types[0]);
         SWG_TRY(put_rows(path, header, arch, json));
-        if (arch->has_rope)
+        if (arch->has_rope) {
             SWG_TRY(put_rope(path, header, data, json));
+            put_biases(header, json);
+        }
         SWG_TRY(put_vocabulary(path, header, json));
         if (is_bert)
             SWG_TRY(put_labels(path, header, json));

@@ -78,21 +78,42 @@ static swg_status check_fixed(const swg_sink *sink, const swg_gguf_arch *arch,
                          "%s: a GGUF of architecture %s cannot say that \"%s\" is anything but %s",
                          sink->path, arch->name, row->hf, row->value ? row->value : "absent");
     }
-    for (size_t i = 0; i < arch->n_config; i++)
-        if ((arch->config[i].flags & SWG_GGUF_READ_ONLY) &&
-            !is_null(swg_json_get(config, arch->config[i].hf)))
-            return swg_error(SWG_UNSUPPORTED, "%s: llama.cpp takes no \"%s\" for architecture %s",
-                             sink->path, arch->config[i].hf, arch->name);
     return SWG_OK;
 }
-
-/* --- Rotary embedding ------------------------------------------------------------------------- */
 
 static int64_t int_of(const swg_json *config, const char *key, int64_t fallback)
 {
     swg_json_as_int(swg_json_get(config, key), &fallback);
     return fallback;
 }
+
+/* No architecture here has a window over the past in engines. Qwen2's published configurations
+ * name one that is switched off; Mistral's have one unless they say null; and one that is as long
+ * as the context leaves nothing out. */
+static swg_status check_window(const swg_sink *sink, const swg_gguf_arch *arch,
+                               const swg_json *config)
+{
+    enum { USUAL_WINDOW = 4096 };
+    const char *model_type = "";
+    bool is_on = true;
+    swg_json_as_string(swg_json_get(config, "model_type"), &model_type);
+    const swg_json *value = swg_json_get(config, "sliding_window");
+    int64_t window = !value && strcmp(model_type, "mistral") == 0 ? USUAL_WINDOW : 0;
+    if (strcmp(model_type, "qwen2") == 0) {
+        is_on = false;
+        swg_json_as_bool(swg_json_get(config, "use_sliding_window"), &is_on);
+        window = value ? 0 : USUAL_WINDOW;
+    }
+    swg_json_as_int(value, &window);
+    if (!is_on || window <= 0 || window >= int_of(config, "max_position_embeddings", INT32_MAX))
+        return SWG_OK;
+    return swg_error(SWG_UNSUPPORTED,
+                     "%s: llama.cpp has no window over the past for architecture %s, and "
+                     "\"sliding_window\" is %lld, less than the context",
+                     sink->path, arch->name, (long long)window);
+}
+
+/* --- Rotary embedding ------------------------------------------------------------------------- */
 
 static int64_t head_dim_of(const swg_json *config)
 {
@@ -128,7 +149,17 @@ bool swg_gguf_config_rope(const swg_json *config, swg_gguf_rope *out)
                            &out->original_context);
 }
 
-static swg_status put_rope(const swg_sink *sink, const swg_json *config, swg_gguf_values *values)
+/* Engines read the factors alone; the way back needs what they were made of. */
+static void put_note(const swg_gguf_rope *rope, swg_gguf_values *values)
+{
+    const float note[] = {(float)rope->factor, (float)rope->low_freq_factor,
+                          (float)rope->high_freq_factor, (float)rope->original_context};
+    swg_gguf_put_array(values, SWG_GGUF_ROPE_NOTE, SWG_GGUF_FLOAT32, sizeof note / sizeof *note);
+    swg_strbuf_append(&values->out, note, sizeof note);
+}
+
+static swg_status put_rope(const swg_sink *sink, const swg_gguf_arch *arch, const swg_json *config,
+                           swg_gguf_values *values)
 {
     const char *type;
     const swg_json *scaling = scaling_of(config, &type);
@@ -137,14 +168,19 @@ static swg_status put_rope(const swg_sink *sink, const swg_json *config, swg_ggu
     if (head_dim < 1)
         return missing(sink, "head_dim");
     swg_gguf_put_u32(values, ".rope.dimension_count", (uint64_t)head_dim);
-    if (!scaling || swg_gguf_config_rope(config, &rope))
+    if (!scaling)
         return SWG_OK;
+    if (arch->has_rope_factors && swg_gguf_config_rope(config, &rope)) {
+        put_note(&rope, values);
+        return SWG_OK;
+    }
     double factor;
     if (strcmp(type, "linear") != 0 ||
         !swg_json_as_double(swg_json_get(scaling, "factor"), &factor))
         return swg_error(SWG_UNSUPPORTED,
-                         "%s: rope_scaling of type \"%.40s\" cannot be written to a GGUF",
-                         sink->path, type);
+                         "%s: rope_scaling of type \"%.40s\" cannot be written to a GGUF of "
+                         "architecture %s",
+                         sink->path, type, arch->name);
     swg_gguf_put_text(values, ".rope.scaling.type", type, strlen(type));
     swg_gguf_put_f32(values, ".rope.scaling.factor", factor);
     return SWG_OK;
@@ -152,42 +188,61 @@ static swg_status put_rope(const swg_sink *sink, const swg_json *config, swg_ggu
 
 /* --- BERT ------------------------------------------------------------------------------------- */
 
-static void put_bert(const swg_sink *sink, const swg_json *config, swg_gguf_values *values)
+static const swg_tensor_desc *find_tensor(const swg_sink *sink, const char *name)
 {
-    enum { POOLING_RANK = 4 };
-    const swg_json *labels = swg_json_get(config, "id2label");
-    bool is_classifier = false;
     for (size_t i = 0; i < sink->n_tensors; i++)
-        is_classifier = is_classifier || strcmp(sink->tensors[i].name, "classifier.weight") == 0;
-    swg_gguf_put_bool(values, ".attention.causal", false);
-    swg_gguf_put_u32(values, "tokenizer.ggml.token_type_count",
-                     (uint64_t)int_of(config, "type_vocab_size", 2));
-    if (!is_classifier)
-        return;
-    swg_gguf_put_u32(values, ".pooling_type", POOLING_RANK);
-    const size_t n = swg_json_count(labels);
-    if (n == 0)
-        return;
+        if (strcmp(sink->tensors[i].name, name) == 0)
+            return &sink->tensors[i];
+    return NULL;
+}
+
+/* llama.cpp takes the classifier's size from its labels, and 1 where there are none. */
+static swg_status put_labels(const swg_sink *sink, const swg_json *config, uint64_t n,
+                             swg_gguf_values *values)
+{
+    const swg_json *labels = swg_json_get(config, "id2label");
+    if (!is_null(labels) && swg_json_count(labels) != n)
+        return swg_error(SWG_CORRUPT, "%s: id2label has %zu labels, classifier.weight %llu rows",
+                         sink->path, swg_json_count(labels), (unsigned long long)n);
     swg_gguf_put_array(values, ".classifier.output_labels", SWG_GGUF_STRING, n);
-    for (size_t i = 0; i < n; i++) {
-        char key[24];
-        const char *label = "";
-        snprintf(key, sizeof key, "%zu", i);
+    for (uint64_t i = 0; i < n; i++) {
+        char key[24], fallback[32];
+        snprintf(key, sizeof key, "%llu", (unsigned long long)i);
+        snprintf(fallback, sizeof fallback, "LABEL_%llu", (unsigned long long)i);
+        const char *label = fallback;
         swg_json_as_string(swg_json_get(labels, key), &label);
         swg_gguf_append_text(&values->out, label, strlen(label));
     }
+    return SWG_OK;
+}
+
+static swg_status put_bert(const swg_sink *sink, const swg_json *config, swg_gguf_values *values)
+{
+    enum { POOLING_RANK = 4 };
+    const swg_tensor_desc *classifier = find_tensor(sink, "classifier.weight");
+    swg_gguf_put_bool(values, ".attention.causal", false);
+    swg_gguf_put_u32(values, "tokenizer.ggml.token_type_count",
+                     (uint64_t)int_of(config, "type_vocab_size", 2));
+    if (!classifier || classifier->rank != 2)
+        return SWG_OK;
+    /* A head that labels every position would be read as one for the text. */
+    if (!find_tensor(sink, "bert.pooler.dense.weight") && !find_tensor(sink, "pooler.dense.weight"))
+        return swg_error(SWG_UNSUPPORTED,
+                         "%s: a GGUF of architecture bert has no classifier without a pooler",
+                         sink->path);
+    swg_gguf_put_u32(values, ".pooling_type", POOLING_RANK);
+    return put_labels(sink, config, classifier->shape[0], values);
 }
 
 swg_status swg_gguf_put_config(const swg_sink *sink, const swg_gguf_arch *arch,
                                const swg_json *config, uint64_t vocab_size, swg_gguf_values *values)
 {
     SWG_TRY(check_fixed(sink, arch, config));
+    SWG_TRY(check_window(sink, arch, config));
     for (size_t i = 0; i < arch->n_config; i++)
         SWG_TRY(put_row(sink, config, &arch->config[i], values));
     swg_gguf_put_u32(values, ".vocab_size", vocab_size);
     if (arch->has_rope)
-        SWG_TRY(put_rope(sink, config, values));
-    if (strcmp(arch->name, "bert") == 0)
-        put_bert(sink, config, values);
-    return SWG_OK;
+        SWG_TRY(put_rope(sink, arch, config, values));
+    return strcmp(arch->name, "bert") == 0 ? put_bert(sink, config, values) : SWG_OK;
 }

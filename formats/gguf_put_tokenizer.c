@@ -167,25 +167,30 @@ static int64_t special_id(const vocabulary *v, const char *name, const char *spe
     return id >= 0 && (uint64_t)id < v->n ? id : -1;
 }
 
-static int64_t put_special(const vocabulary *v, const char *name, const char *gguf_name,
-                           const char *spelling)
+static void put_id(const vocabulary *v, const char *gguf_name, int64_t id)
 {
     char key[64];
-    const int64_t id = special_id(v, name, spelling);
     snprintf(key, sizeof key, "tokenizer.ggml.%s_token_id", gguf_name);
     if (id >= 0)
         swg_gguf_put_u32(v->values, key, (uint64_t)id);
+}
+
+static int64_t put_special(const vocabulary *v, const char *name, const char *gguf_name,
+                           const char *spelling)
+{
+    const int64_t id = special_id(v, name, spelling);
+    put_id(v, gguf_name, id);
     return id;
 }
 
-/* Whether the post-processor puts that token first (or last). */
-static bool template_has(const swg_json *post, int64_t id, bool is_last)
+/* The token that the post-processor puts first (or last); -1 = none. */
+static int64_t template_id(const vocabulary *v, const swg_json *post, bool is_last)
 {
     const swg_json *items = swg_json_get(post, "single");
     const swg_json *processors = swg_json_get(post, "processors");
-    for (const swg_json *p = swg_json_first(processors); p; p = swg_json_next(p))
-        if (template_has(p, id, is_last))
-            return true;
+    int64_t id = -1;
+    for (const swg_json *p = swg_json_first(processors); p && id < 0; p = swg_json_next(p))
+        id = template_id(v, p, is_last);
     const size_t n = swg_json_count(items);
     const char *name;
     if (n == 0 ||
@@ -193,27 +198,30 @@ static bool template_has(const swg_json *post, int64_t id, bool is_last)
             swg_json_get(swg_json_get(swg_json_at(items, is_last ? n - 1 : 0), "SpecialToken"),
                          "id"),
             &name))
-        return false;
-    int64_t found = -1;
+        return id;
     const swg_json *special = swg_json_get(swg_json_get(post, "special_tokens"), name);
-    swg_json_as_int(swg_json_first(swg_json_get(special, "ids")), &found);
-    return found == id;
+    swg_json_as_int(swg_json_first(swg_json_get(special, "ids")), &id);
+    return id >= 0 && (uint64_t)id < v->n ? id : -1;
 }
 
 static void put_ends(const vocabulary *v, const swg_json *post, bool adds_bos)
 {
-    const int64_t bos = put_special(v, "bos", "bos", NULL);
-    const int64_t eos = put_special(v, "eos", "eos", NULL);
+    const int64_t first = template_id(v, post, false), last = template_id(v, post, true);
+    int64_t bos = special_id(v, "bos", NULL), eos = special_id(v, "eos", NULL);
+    bos = bos < 0 ? first : bos;
+    eos = eos < 0 ? last : eos;
+    put_id(v, "bos", bos);
+    put_id(v, "eos", eos);
     put_special(v, "unk", "unknown", NULL);
     put_special(v, "pad", "padding", NULL);
-    adds_bos = adds_bos || (bos >= 0 && template_has(post, bos, false));
-    bool adds_eos = eos >= 0 && template_has(post, eos, true);
+    adds_bos = adds_bos || bos == first;
+    bool adds_eos = eos == last;
     swg_json_as_bool(swg_json_get(v->settings, "add_bos_token"), &adds_bos);
     swg_json_as_bool(swg_json_get(v->settings, "add_eos_token"), &adds_eos);
-    if (bos >= 0)
-        swg_gguf_put_bool(v->values, "tokenizer.ggml.add_bos_token", adds_bos);
-    if (eos >= 0)
-        swg_gguf_put_bool(v->values, "tokenizer.ggml.add_eos_token", adds_eos);
+    /* Written also where there is no such token: engines put a fixed id in its place, and some
+     * pre-tokenizers (llama-bpe) add it unless told not to. */
+    swg_gguf_put_bool(v->values, "tokenizer.ggml.add_bos_token", bos >= 0 && adds_bos);
+    swg_gguf_put_bool(v->values, "tokenizer.ggml.add_eos_token", eos >= 0 && adds_eos);
 }
 
 static void put_chat_template(const vocabulary *v)
@@ -475,6 +483,30 @@ static swg_status respell_pieces(vocabulary *v)
     return SWG_OK;
 }
 
+/* Engines put the token that they call bos in front, whatever its name, and a separator behind. */
+static void put_wordpiece_ends(const vocabulary *v, const swg_json *post, int64_t cls, int64_t sep)
+{
+    const char *type = "";
+    swg_json_as_string(swg_json_get(post, "type"), &type);
+    const bool is_bert = strcmp(type, "BertProcessing") == 0;
+    put_id(v, "bos", cls);
+    swg_gguf_put_bool(v->values, "tokenizer.ggml.add_bos_token",
+                      cls >= 0 && (is_bert || template_id(v, post, false) == cls));
+    swg_gguf_put_bool(v->values, "tokenizer.ggml.add_sep_token",
+                      sep >= 0 && (is_bert || template_id(v, post, true) == sep));
+}
+
+/* llama.cpp strips accents where it lowers case, unless told, as Hugging Face does. */
+static void put_wordpiece_normalizer(const vocabulary *v, const swg_json *normalizer)
+{
+    bool lowercase = true, strip;
+    swg_json_as_bool(swg_json_get(normalizer, "lowercase"), &lowercase);
+    if (has_normalizer(normalizer, "BertNormalizer"))
+        swg_gguf_put_bool(v->values, "tokenizer.ggml.normalizer.lowercase", lowercase);
+    if (swg_json_as_bool(swg_json_get(normalizer, "strip_accents"), &strip))
+        swg_gguf_put_bool(v->values, "tokenizer.ggml.normalizer.strip_accents", strip);
+}
+
 static swg_status put_wordpiece(vocabulary *v, const swg_json *root)
 {
     static const char *const special[][3] = {{"unk", "unknown", "[UNK]"},
@@ -485,8 +517,11 @@ static swg_status put_wordpiece(vocabulary *v, const swg_json *root)
     SWG_TRY(read_vocab(v, swg_json_get(swg_json_get(root, "model"), "vocab"), -1));
     SWG_TRY(read_added(v, root, -1));
     SWG_TRY(fill_gaps(v));
+    int64_t ids[sizeof special / sizeof *special];
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
-        put_special(v, special[i][0], special[i][1], special[i][2]);
+        ids[i] = put_special(v, special[i][0], special[i][1], special[i][2]);
+    put_wordpiece_ends(v, swg_json_get(root, "post_processor"), ids[3], ids[1]);
+    put_wordpiece_normalizer(v, swg_json_get(root, "normalizer"));
     SWG_TRY(respell_pieces(v));
     put_vocabulary(v, "bert", "default", false);
     return SWG_OK;

@@ -391,14 +391,21 @@ static bool has_capitals(const builder *b)
 
 static swg_status put_bert(builder *b)
 {
-    const int64_t cls = b->cls >= 0 ? b->cls : b->bos, sep = b->sep >= 0 ? b->sep : b->eos;
+    static const char strip_accents[] = "tokenizer.ggml.normalizer.strip_accents";
+    int64_t cls = b->cls >= 0 ? b->cls : b->bos, sep = b->sep >= 0 ? b->sep : b->eos;
+    const bool lowercase = flag(b, "tokenizer.ggml.normalizer.lowercase", !has_capitals(b));
+    cls = flag(b, "tokenizer.ggml.add_bos_token", true) ? cls : -1;
+    sep = flag(b, "tokenizer.ggml.add_sep_token", true) ? sep : -1;
     if (b->unk < 0)
         return swg_error(SWG_CORRUPT, "%s: there is no tokenizer.ggml.unknown_token_id", b->path);
     put_type(b, "normalizer", "BertNormalizer");
     swg_json_bool(b->json, "clean_text", true);
     swg_json_bool(b->json, "handle_chinese_chars", true);
-    swg_json_null(b->json, "strip_accents");
-    swg_json_bool(b->json, "lowercase", !has_capitals(b));
+    if (swg_gguf_find(b->header, strip_accents))
+        swg_json_bool(b->json, "strip_accents", flag(b, strip_accents, lowercase));
+    else
+        swg_json_null(b->json, "strip_accents");
+    swg_json_bool(b->json, "lowercase", lowercase);
     swg_json_end_object(b->json);
     put_typed(b, "pre_tokenizer", "BertPreTokenizer");
     SWG_TRY(put_template(b, cls, sep));
@@ -495,7 +502,8 @@ swg_status swg_gguf_tokenizer_settings(const char *path, const swg_gguf_header *
         if (swg_gguf_as_bool(swg_gguf_find(header, key), &value))
             swg_json_bool(json, flags[i], value);
     }
-    for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+    /* What engines call bos is BERT's [CLS]. */
+    for (size_t i = b.cls >= 0 ? 1 : 0; i < sizeof tokens / sizeof *tokens; i++) {
         int64_t id;
         SWG_GO(swg_gguf_vocab_special(path, header, &b.vocab, tokens[i][0], &id));
         if (id >= 0)

@@ -1,8 +1,9 @@
 /* Writing GGUF version 3. Plain tensors keep their type, int8-g32-sym-f16 and int4-g32-sym-f16
  * become Q8_0 and Q4_0, int4-g32-asym-f16 becomes Q4_1 where its minima are half-precision numbers:
  * all without changing a number. Vectors of half precision are widened to F32, because engines
- * compute with nothing else; keys of our own remember which, for the way back. Floats become blocks
- * only when the caller names a type. */
+ * compute with nothing else; keys of our own remember which, for the way back. So are the few
+ * matrices that engines add to activations. Floats become blocks only when the caller names a
+ * type. */
 #include <math.h>
 #include <string.h>
 
@@ -71,7 +72,12 @@ static swg_status choose_type(const swg_sink *sink, const swg_tensor_desc *desc,
                               const swg_gguf_tensor_row *row, const swg_gguf_type **out)
 {
     char scheme[SWG_SCHEME_NAME_BYTES];
-    if (swg_scheme_is_quantized(desc->scheme)) {
+    const bool is_quantized = swg_scheme_is_quantized(desc->scheme);
+    if (is_quantized && (row->flags & SWG_GGUF_F32_ONLY)) {
+        *out = swg_gguf_type_find(SWG_GGUF_F32);
+        return SWG_OK;
+    }
+    if (is_quantized) {
         *out = type_of_scheme(desc);
         return *out ? SWG_OK
                     : swg_error(SWG_UNSUPPORTED,
@@ -172,7 +178,8 @@ static swg_status place_tensors(swg_sink *sink, const swg_json *config, uint64_t
     output->tensors = swg_arena_calloc(&sink->arena, sink->n_tensors, sizeof *output->tensors);
     if (!output->tensors)
         return SWG_NO_MEMORY;
-    output->has_factors = output->arch->has_rope && swg_gguf_config_rope(config, &output->rope);
+    output->has_factors =
+        output->arch->has_rope_factors && swg_gguf_config_rope(config, &output->rope);
     for (size_t i = 0; i < sink->n_tensors; i++)
         SWG_TRY(place_tensor(sink, config, i, end));
     if (output->has_factors) {
@@ -365,6 +372,21 @@ static swg_status put_blocks(const swg_sink *sink, const swg_tensor_desc *desc,
     return SWG_OK;
 }
 
+/* One row of a quantized scheme as F32: for tables of positions and token types, which engines add
+ * to the activations. llama.cpp cannot add blocks; it ends the process. */
+static void put_dequantized(const swg_tensor_desc *desc, const void *const planes[SWG_MAX_PLANES],
+                            uint64_t row, uint8_t *out)
+{
+    swg_plane shapes[SWG_MAX_PLANES];
+    const size_t cols = (size_t)desc->shape[1];
+    const size_t groups = swg_scheme_groups(desc->scheme, cols);
+    const bool has_zeros = swg_tensor_planes(desc, shapes) > 2;
+    swg_scheme_dequantize_row(
+        desc->scheme, cols, (const uint8_t *)planes[0] + row * shapes[0].row_bytes, planes[1],
+        (size_t)row * groups, has_zeros ? (const uint8_t *)planes[2] + row * groups : NULL,
+        (float *)(void *)out);
+}
+
 /* One row of floats, from `first` of the plane on. */
 static swg_status put_floats(const swg_sink *sink, const swg_tensor_desc *desc,
                              const gguf_tensor *tensor, const void *plane, uint64_t row,
@@ -401,8 +423,12 @@ static swg_status put_row(const swg_sink *sink, size_t index,
     const gguf_tensor *tensor = &output->tensors[index];
     const swg_tensor_desc *desc = &sink->tensors[index];
     const uint64_t from = tensor->head_dim ? swg_half_row(row, tensor->head_dim) : row;
-    if (swg_scheme_is_quantized(desc->scheme))
-        return put_blocks(sink, desc, tensor, planes, from, out);
+    if (swg_scheme_is_quantized(desc->scheme)) {
+        if (tensor->type->decode)
+            return put_blocks(sink, desc, tensor, planes, from, out);
+        put_dequantized(desc, planes, from, out);
+        return SWG_OK;
+    }
     if (!tensor->type->encode && tensor->type->dtype == desc->scheme.dtype) {
         memcpy(out, (const uint8_t *)planes[0] + from * tensor->row_bytes, tensor->row_bytes);
         return SWG_OK;

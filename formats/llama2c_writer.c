@@ -153,7 +153,9 @@ static swg_status choose_version(const swg_sink *sink, swg_llama2c_header *h)
     if (h->version != 2)
         return SWG_OK;
     h->group = group ? group : DEFAULT_GROUP;
-    while (!group && h->dim % h->group != 0)
+    /* runq.c leaves out what is behind a row's last whole group. export.py halves for the width
+     * alone, and writes files that runq.c computes nonsense from. */
+    while (!group && (h->dim % h->group != 0 || h->hidden % h->group != 0))
         h->group /= 2;
     return SWG_OK;
 }

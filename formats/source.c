@@ -64,6 +64,40 @@ static swg_status choose_reader(const swg_probe *probe, const swg_reader **out)
                      known);
 }
 
+/* A file that is there already, as a copy of `view`. */
+static swg_status add_loaded_file(swg_source *source, swg_file_view view)
+{
+    char *data = swg_strndup(view.data, view.length);
+    if (!data)
+        return SWG_NO_MEMORY;
+    const swg_status status = swg_source_add_file(source, view.name, NULL, NULL);
+    for (size_t i = 0; status == SWG_OK && i < source->n_files; i++)
+        if (strcmp(source->files[i].name, view.name) == 0) {
+            source->files[i].data = data;
+            source->files[i].length = view.length;
+            return SWG_OK;
+        }
+    swg_free(data);
+    return status;
+}
+
+/* A GGUF has its tokenizer in keys: take the files that are made out of them. */
+static swg_status add_tokenizer_of_gguf(swg_source *source, const char *path)
+{
+    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json"};
+    swg_source *from = NULL;
+    swg_file_view view;
+    swg_status status = SWG_OK;
+    SWG_GO(swg_source_open(path, NULL, &from));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        SWG_GO(swg_source_find_file(from, names[i], &view));
+        SWG_GO(add_loaded_file(source, view));
+    }
+done:
+    swg_source_close(&from);
+    return status;
+}
+
 /* A tokenizer named by the user stands in for whatever the checkpoint brought. */
 static swg_status replace_tokenizer(swg_source *source, const char *path)
 {
@@ -72,6 +106,7 @@ static swg_status replace_tokenizer(swg_source *source, const char *path)
     swg_map map = {0};
     SWG_TRY(swg_map_open(path, &map));
     const char *name = swg_tokenizer_file_name(map.data, map.size);
+    const bool is_gguf = map.size >= 4 && memcmp(map.data, "GGUF", 4) == 0;
     swg_map_close(&map);
     size_t kept = 0;
     for (size_t i = 0; i < source->n_files; i++) {
@@ -83,7 +118,8 @@ static swg_status replace_tokenizer(swg_source *source, const char *path)
     }
     source->n_files = kept;
     SWG_TRY(swg_source_add_input(source, path));
-    return swg_source_add_file(source, name, path, NULL);
+    return is_gguf ? add_tokenizer_of_gguf(source, path)
+                   : swg_source_add_file(source, name, path, NULL);
 }
 
 /* Into the order of names. Of tied tensors the first by name becomes the one that is stored. */
@@ -519,19 +555,6 @@ done:
     return status;
 }
 
-/* One row: w = (float)(code - zero) * scale. */
-static void dequantize_row(swg_scheme scheme, size_t cols, const uint8_t *codes, const void *scales,
-                           size_t first_scale, const uint8_t *zeros, float *out)
-{
-    const size_t group = swg_scheme_group_length(scheme, cols);
-    for (size_t c = 0; c < cols; c++) {
-        const size_t g = c / group;
-        const int32_t code = scheme.bits == 8 ? codes[c] : codes[c / 2] >> (c % 2 * 4) & 15;
-        const int32_t zero = zeros ? zeros[g] : (int32_t)swg_scheme_symmetric_zero(scheme);
-        out[c] = (float)(code - zero) * swg_float_load(scheme.dtype, scales, first_scale + g);
-    }
-}
-
 static swg_status read_quantized_f32(swg_source *source, size_t tensor, uint64_t row_begin,
                                      uint64_t n_rows, float *out)
 {
@@ -547,8 +570,9 @@ static swg_status read_quantized_f32(swg_source *source, size_t tensor, uint64_t
         SWG_GO(swg_source_read(source, tensor, p, row_begin, n_rows, data[p]));
     }
     for (size_t r = 0; r < n_rows; r++)
-        dequantize_row(desc->scheme, cols, data[0] + r * planes[0].row_bytes, data[1], r * groups,
-                       n_planes > 2 ? data[2] + r * groups : NULL, out + r * cols);
+        swg_scheme_dequantize_row(desc->scheme, cols, data[0] + r * planes[0].row_bytes, data[1],
+                                  r * groups, n_planes > 2 ? data[2] + r * groups : NULL,
+                                  out + r * cols);
 done:
     for (size_t p = 0; p < n_planes; p++)
         swg_free(data[p]);

@@ -52,7 +52,7 @@ static const swg_option options[] = {
     SWG_OPTION_FLAG(arguments, requantize, 0, "requantize",
                     "accept tensors that are quantized already, and lose twice"),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
-                      "tokenizer to pack instead of the one found"),
+                      "tokenizer, or GGUF with one, to pack instead of the one found"),
     SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
                    "zstd level; 0 = the container's default"),
     SWG_OPTION_FLAG(arguments, dry_run, 'n', "dry-run",

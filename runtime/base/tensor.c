@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/base/mem.h"
+#include "runtime/base/numeric.h"
 #include "runtime/base/utf8.h"
 
 static const struct {
@@ -55,6 +56,19 @@ size_t swg_scheme_group_length(swg_scheme scheme, size_t k)
 size_t swg_scheme_groups(swg_scheme scheme, size_t k)
 {
     return scheme.group ? swg_ceil_div(k, scheme.group) : 1;
+}
+
+void swg_scheme_dequantize_row(swg_scheme scheme, size_t cols, const uint8_t *codes,
+                               const void *scales, size_t first_scale, const uint8_t *zeros,
+                               float *out)
+{
+    const size_t group = swg_scheme_group_length(scheme, cols);
+    for (size_t c = 0; c < cols; c++) {
+        const size_t g = c / group;
+        const int32_t code = scheme.bits == 8 ? codes[c] : codes[c / 2] >> (c % 2 * 4) & 15;
+        const int32_t zero = zeros ? zeros[g] : (int32_t)swg_scheme_symmetric_zero(scheme);
+        out[c] = (float)(code - zero) * swg_float_load(scheme.dtype, scales, first_scale + g);
+    }
 }
 
 /* Lower-case copy of an element type's name. */

@@ -57,6 +57,12 @@ static inline uint32_t swg_scheme_symmetric_zero(swg_scheme scheme)
 size_t swg_scheme_groups(swg_scheme scheme, size_t k);
 size_t swg_scheme_group_length(swg_scheme scheme, size_t k);
 
+/* One row of a quantized matrix as numbers: out[c] = (float)(code - zero) * scale. `codes` and
+ * `zeros` (NULL = symmetric) are the row's own; its scales begin at element `first_scale`. */
+void swg_scheme_dequantize_row(swg_scheme scheme, size_t cols, const uint8_t *codes,
+                               const void *scales, size_t first_scale, const uint8_t *zeros,
+                               float *out);
+
 /* Scheme names are what files store: "f32", "bf16", "i64", or "int4-g64-sym-f16",
  * "int8-row-asym-f32". Parsing accepts exactly what writing produces: bits 4 or 8, group 32, 64,
  * 128, 256 or row, scales f16, bf16 or f32. Returns SWG_UNSUPPORTED, naming the text, otherwise.

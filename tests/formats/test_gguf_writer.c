@@ -180,7 +180,7 @@ START_TEST(what_a_gguf_cannot_say_is_refused)
     const swg_scheme f32 = swg_scheme_plain(SWG_F32);
     const swg_scheme wide = {.bits = 8, .dtype = SWG_F16, .group = 64};
     expect_refusal("hidden_act", ",\"hidden_act\":\"gelu\"", NULL, f32, NULL);
-    expect_refusal("sliding_window", ",\"sliding_window\":7", NULL, f32, NULL);
+    expect_refusal("sliding_window", ",\"sliding_window\":3", NULL, f32, NULL);
     expect_refusal("rope_scaling", ",\"rope_scaling\":{\"type\":\"dynamic\"}", NULL, f32, NULL);
     expect_refusal("--dequantize", NULL, NULL, wide, NULL);
     expect_refusal("I64", NULL, NULL, swg_scheme_plain(SWG_I64), NULL);

@@ -16,6 +16,7 @@ typedef struct tiny_llama {
     bool is_tied;
     swg_scheme scheme; /* of the matrices */
     const char *more;  /* more configuration: ", \"key\": value" */
+    const char *type;  /* model_type; NULL = llama */
     char config[1024];
 } tiny_llama;
 
@@ -47,14 +48,14 @@ static inline void tiny_llama_fill(tiny_llama *t, sample *s)
     sample_add(s, "model.embed_tokens.weight", t->scheme, 2, t->vocab, t->dim);
     if (!t->is_tied)
         sample_add(s, "lm_head.weight", t->scheme, 2, t->vocab, t->dim);
-    const int length =
-        snprintf(t->config, sizeof t->config,
-                 "{\"model_type\":\"llama\",\"hidden_size\":%d,\"intermediate_size\":%d,"
-                 "\"num_hidden_layers\":1,\"num_attention_heads\":%d,\"num_key_value_heads\":%d,"
-                 "\"vocab_size\":%d,\"max_position_embeddings\":4,\"rms_norm_eps\":1e-5,"
-                 "\"rope_theta\":10000.0,\"tie_word_embeddings\":%s%s}",
-                 (int)t->dim, (int)t->hidden, (int)t->heads, (int)t->kv_heads, (int)t->vocab,
-                 t->is_tied ? "true" : "false", t->more ? t->more : "");
+    const int length = snprintf(
+        t->config, sizeof t->config,
+        "{\"model_type\":\"%s\",\"hidden_size\":%d,\"intermediate_size\":%d,"
+        "\"num_hidden_layers\":1,\"num_attention_heads\":%d,\"num_key_value_heads\":%d,"
+        "\"vocab_size\":%d,\"max_position_embeddings\":4,\"rms_norm_eps\":1e-5,"
+        "\"rope_theta\":10000.0,\"tie_word_embeddings\":%s%s}",
+        t->type ? t->type : "llama", (int)t->dim, (int)t->hidden, (int)t->heads, (int)t->kv_heads,
+        (int)t->vocab, t->is_tied ? "true" : "false", t->more ? t->more : "");
     s->meta.config = t->config;
     s->meta.config_length = (size_t)length;
 }
