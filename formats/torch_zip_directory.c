@@ -154,10 +154,10 @@ static swg_cursor find_zip64(const uint8_t *extra, size_t length)
 /* Where the data begin: behind the local header, which must be of the same entry. */
 static swg_status locate(const directory *d, uint64_t local, swg_zip_entry *entry)
 {
-    const uint8_t *header = d->map->data + local;
     if (local > d->offset || d->offset - local < LOCAL_BYTES ||
-        swg_get_le(header, 4) != local_magic)
+        swg_get_le(d->map->data + local, 4) != local_magic)
         return broken(d, "an entry's header is not where the directory says");
+    const uint8_t *header = d->map->data + local;
     const uint64_t name_length = swg_get_le(header + 26, 2), extra = swg_get_le(header + 28, 2);
     const uint64_t data = local + LOCAL_BYTES + name_length + extra;
     if (data > d->offset || entry->bytes > d->offset - data || name_length != entry->name_length ||
