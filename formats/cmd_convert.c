@@ -317,26 +317,6 @@ static void say_what_is_dropped(const job *j)
                     j->a->output);
 }
 
-/* A count of bytes with an optional K, M or G. */
-static swg_status parse_bytes(const char *text, uint64_t *out)
-{
-    static const char units[] = "KMG";
-    uint64_t value = 0;
-    const char *at = text;
-    for (; *at >= '0' && *at <= '9' && value < (uint64_t)1 << 53; at++)
-        value = 10 * value + (uint64_t)(*at - '0');
-    const char *const unit = *at ? strchr(units, *at) : NULL;
-    if (value == 0 || value >= (uint64_t)1 << 53 || (*at && (!unit || at[1])))
-        return swg_error(SWG_USAGE,
-                         "--max-shard-bytes %s is not a number of bytes from 1 on, such as "
-                         "5000000000 or 5G",
-                         text);
-    if (unit && (value > UINT64_MAX >> 40))
-        return swg_error(SWG_USAGE, "--max-shard-bytes %s is too large", text);
-    *out = unit ? value << (10 * (unit - units + 1)) : value;
-    return SWG_OK;
-}
-
 static swg_status run(const swg_cli *cli, const void *values)
 {
     const arguments *a = values;
@@ -345,7 +325,7 @@ static swg_status run(const swg_cli *cli, const void *values)
     const char *input = cli->positionals[0];
     uint64_t max_shard_bytes = 0;
     if (a->max_shard_bytes)
-        SWG_TRY(parse_bytes(a->max_shard_bytes, &max_shard_bytes));
+        SWG_TRY(swg_parse_bytes("max-shard-bytes", a->max_shard_bytes, &max_shard_bytes));
     if (swg_path_is_same(input, a->output))
         return swg_error(SWG_USAGE, "%s is both the input and the output", input);
     SWG_GO(swg_source_open(input, &(swg_source_options){.tokenizer = a->tokenizer}, &j.source));

@@ -12,8 +12,9 @@ typedef enum swg_status {
 #undef SWG_STATUS
 } swg_status;
 
-/* Record a sentence for the user (printf style; no trailing newline or full stop; control characters
- * and what is no UTF-8, which names of a file may hold, are printed as ?) and return `status`, so that a refusal is one line: return swg_error(SWG_CORRUPT, "...", ...). */
+/* Record a sentence for the user (printf style; no trailing newline or full stop) and return
+ * `status`, so that a refusal is one line: return swg_error(SWG_CORRUPT, "...", ...). Control
+ * characters, which names of a file may hold, and what is no UTF-8 become question marks. */
 __attribute__((format(printf, 2, 3))) swg_status swg_error(swg_status status, const char *format,
                                                            ...);
 
