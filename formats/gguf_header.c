@@ -6,7 +6,7 @@
 
 #include "formats/bytes.h"
 #include "formats/gguf_header.h"
-#include "runtime/base/limits.h"
+#include "runtime/base/header_limit.h"
 #include "runtime/base/status.h"
 #include "runtime/base/utf8.h"
 
@@ -33,7 +33,7 @@ static size_t kind_bytes(swg_gguf_kind kind)
 /* The cursor sees no more of the file than a header may have. */
 static bool is_capped(const parser *p)
 {
-    return swg_limits_header(p->size) < p->size;
+    return swg_header_limit(p->size) < p->size;
 }
 
 static swg_status is_short(const parser *p, const char *what)
@@ -41,7 +41,7 @@ static swg_status is_short(const parser *p, const char *what)
     if (is_capped(p))
         return swg_error(SWG_LIMIT,
                          "%s: the header goes beyond the limit of %llu bytes that was set", p->path,
-                         (unsigned long long)swg_limits_header(p->size));
+                         (unsigned long long)swg_header_limit(p->size));
     return swg_error(SWG_CORRUPT, "%s: the file ends inside %s", p->path, what);
 }
 
@@ -311,7 +311,7 @@ swg_status swg_gguf_parse(const char *path, const uint8_t *data, size_t size, sw
     parser p = {.path = path,
                 .data = data,
                 .size = size,
-                .cursor = {.at = data, .left = (size_t)swg_limits_header(size)},
+                .cursor = {.at = data, .left = (size_t)swg_header_limit(size)},
                 .arena = arena,
                 .out = out};
     const uint8_t *const magic = swg_cursor_take(&p.cursor, MAGIC_BYTES);

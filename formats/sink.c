@@ -146,6 +146,7 @@ static swg_status prepare(const char *path, const swg_sink_options *options,
     sink->max_shard_bytes = o->max_shard_bytes;
     sink->pool = o->pool;
     sink->element_type = o->element_type;
+    sink->keep_nonfinite = o->keep_nonfinite;
     SWG_GO(copy_text(sink, path, strlen(path), &sink->path));
     SWG_GO(choose_writer(path, o->format, &sink->writer));
     if (o->level < 0 || o->level > MAX_LEVEL)
@@ -217,6 +218,11 @@ swg_status swg_sink_write(swg_sink *sink, size_t tensor, const void *const plane
     SWG_TRY(sink->writer->write(sink, tensor, planes, &sink->stored_bytes[tensor]));
     sink->n_written++;
     return SWG_OK;
+}
+
+uint64_t swg_sink_nonfinite(const swg_sink *sink)
+{
+    return sink->n_nonfinite;
 }
 
 uint64_t swg_sink_stored_bytes(const swg_sink *sink, size_t tensor)

@@ -11,7 +11,7 @@
 #include "formats/reader.h"
 #include "formats/swg_layout.h"
 #include "runtime/base/hash.h"
-#include "runtime/base/limits.h"
+#include "runtime/base/header_limit.h"
 #include "runtime/base/utf8.h"
 
 /* What decoding needs, lent to one thread at a time. Remembers the last frame that was read in
@@ -90,7 +90,7 @@ static swg_status load_directory(swg_source *source)
         return swg_error(
             SWG_CORRUPT, "%s: a directory of %llu bytes at %llu does not end a file of %zu bytes",
             source->path, (unsigned long long)stored, (unsigned long long)offset, c->map.size);
-    SWG_TRY(swg_limits_check_header(source->path, "the directory", raw));
+    SWG_TRY(swg_header_limit_check(source->path, "the directory", raw));
     if (raw > SWG_DIRECTORY_MAX_BYTES || stored > raw || stored * SWG_FRAME_MAX_RATIO < raw)
         return swg_error(SWG_CORRUPT,
                          "%s: a directory of %llu bytes cannot come from %llu stored "

@@ -9,7 +9,7 @@
 #include "formats/pickle.h"
 #include "formats/shard_index.h"
 #include "formats/torch_zip_directory.h"
-#include "runtime/base/limits.h"
+#include "runtime/base/header_limit.h"
 
 static const char single_name[] = "pytorch_model.bin";
 static const char index_name[] = "pytorch_model.bin.index.json";
@@ -91,7 +91,7 @@ static swg_status find_pickle(torch_file *file, const swg_zip_entry **out)
         return swg_error(SWG_UNSUPPORTED,
                          "%s is a zip archive without data.pkl: not a PyTorch checkpoint",
                          file->path);
-    const uint64_t most = swg_limits_header(max_pickle_bytes);
+    const uint64_t most = swg_header_limit(max_pickle_bytes);
     if ((*out)->bytes > most)
         return swg_error(SWG_LIMIT, "%s: data.pkl has %llu bytes; at most %llu are read",
                          file->path, (unsigned long long)(*out)->bytes, (unsigned long long)most);

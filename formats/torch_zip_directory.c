@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "formats/bytes.h"
-#include "runtime/base/limits.h"
+#include "runtime/base/header_limit.h"
 #include "runtime/base/tensor.h"
 
 enum {
@@ -124,7 +124,7 @@ static swg_status read_end(directory *d)
         return broken(d, "its zip64 record is missing");
     if (d->offset > before || d->bytes > before - d->offset || d->count > d->bytes / CENTRAL_BYTES)
         return broken(d, "its directory lies outside the file");
-    return swg_limits_check_header(d->path, "the directory of the archive", d->bytes);
+    return swg_header_limit_check(d->path, "the directory of the archive", d->bytes);
 }
 
 /* --- Entries ---------------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "runtime/base/limits.h"
+#include "runtime/base/header_limit.h"
 #include "runtime/cli/help.h"
 #include "runtime/cli/options.h"
 #include "runtime/cli/signals.h"
@@ -180,7 +180,7 @@ static swg_status set_limits(const swg_common_arguments *common)
     if (common->max_header)
         SWG_TRY(swg_parse_bytes("max-header", common->max_header, &header));
     swg_mem_set_limit(memory);
-    swg_limits_set_header(header);
+    swg_header_limit_set(header);
     return SWG_OK;
 }
 
