@@ -2,7 +2,6 @@
  * carried verbatim. */
 #include <string.h>
 
-#include "formats/json_check.h"
 #include "formats/reader.h"
 #include "runtime/base/header_limit.h"
 
@@ -41,7 +40,6 @@ static swg_status add_config(swg_source *source, const char *path)
     size_t length = 0;
     swg_status status = SWG_OK;
     SWG_GO(swg_file_read(path, (size_t)swg_header_limit(max_config_bytes), &text, &length));
-    SWG_GO(swg_json_check(text, length, path));
     SWG_GO(swg_source_set_config(source, text, length));
     SWG_GO(swg_source_add_input(source, path));
 done:

@@ -25,6 +25,9 @@ typedef enum swg_json_kind {
 
 /* Parse `length` bytes (no NUL needed). `what` names the text in messages ("config.json"). */
 swg_status swg_json_parse(const char *text, size_t length, const char *what, swg_json_doc **out);
+/* The same without keeping the document; its root must be of that kind besides. */
+swg_status swg_json_require(const char *text, size_t length, const char *what, swg_json_kind kind);
+
 void swg_json_free(swg_json_doc **doc);
 const swg_json *swg_json_root(const swg_json_doc *doc);
 

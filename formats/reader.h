@@ -104,6 +104,7 @@ swg_status swg_source_add_file(swg_source *source, const char *name, const char 
                                void *detail);
 swg_status swg_source_add_metadata(swg_source *source, const char *key, const char *value);
 swg_status swg_source_add_input(swg_source *source, const char *path);
+/* SWG_CORRUPT unless the text is a JSON object. */
 swg_status swg_source_set_config(swg_source *source, const char *text, size_t length);
 
 /* Read a plain plane from the map behind its tensor. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/json_check.h"
+#include "formats/json.h"
 #include "formats/reader.h"
 #include "formats/writer.h"
 
@@ -82,7 +82,7 @@ static swg_status copy_meta(swg_sink *sink, const swg_sink_meta *meta)
     SWG_TRY(copy_text(sink, meta->config ? meta->config : "{}",
                       meta->config ? meta->config_length : 2, &to->config));
     to->config_length = meta->config ? meta->config_length : 2;
-    SWG_TRY(swg_json_check(to->config, to->config_length, "config"));
+    SWG_TRY(swg_json_require(to->config, to->config_length, "config", SWG_JSON_OBJECT));
     const char **metadata = swg_arena_calloc(&sink->arena, 2 * meta->n_metadata, sizeof *metadata);
     if (!metadata)
         return SWG_NO_MEMORY;
@@ -232,7 +232,7 @@ uint64_t swg_sink_stored_bytes(const swg_sink *sink, size_t tensor)
 
 swg_status swg_sink_set_provenance(swg_sink *sink, const char *provenance)
 {
-    SWG_TRY(swg_json_check(provenance, strlen(provenance), "provenance"));
+    SWG_TRY(swg_json_require(provenance, strlen(provenance), "provenance", SWG_JSON_ARRAY));
     char *copy = swg_strdup(provenance);
     if (!copy)
         return SWG_NO_MEMORY;

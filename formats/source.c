@@ -270,6 +270,9 @@ swg_status swg_source_add_input(swg_source *source, const char *path)
 
 swg_status swg_source_set_config(swg_source *source, const char *text, size_t length)
 {
+    const swg_status status = swg_json_require(text, length, "the configuration", SWG_JSON_OBJECT);
+    if (status != SWG_OK)
+        return swg_error_context(status, "%s", source->path);
     source->config = swg_arena_strndup(&source->arena, text, length);
     source->config_length = length;
     return source->config ? SWG_OK : SWG_NO_MEMORY;

@@ -7,7 +7,7 @@
 
 #include "formats/bytes.h"
 #include "formats/frame.h"
-#include "formats/json_check.h"
+#include "formats/json.h"
 #include "formats/reader.h"
 #include "formats/swg_layout.h"
 #include "runtime/base/hash.h"
@@ -318,13 +318,12 @@ static swg_status parse_metadata(swg_source *source, swg_cursor *cursor)
 
 static swg_status parse_config(swg_source *source, swg_cursor *cursor)
 {
-    SWG_TRY(swg_json_check((const char *)cursor->at, cursor->left, "config"));
     return swg_source_set_config(source, (const char *)cursor->at, cursor->left);
 }
 
 static swg_status parse_provenance(swg_source *source, swg_cursor *cursor)
 {
-    SWG_TRY(swg_json_check((const char *)cursor->at, cursor->left, "provenance"));
+    SWG_TRY(swg_json_require((const char *)cursor->at, cursor->left, "provenance", SWG_JSON_ARRAY));
     source->provenance = swg_arena_strndup(&source->arena, (const char *)cursor->at, cursor->left);
     return source->provenance ? SWG_OK : SWG_NO_MEMORY;
 }
