@@ -123,6 +123,9 @@ static swg_status check_extras(const swg_sink *sink)
             return swg_error(SWG_FAILED,
                              "%s: a carried file's name is not the plain name of a file",
                              sink->path);
+        if (sink->meta.files[i].length > SWG_MAX_CARRIED_BYTES)
+            return swg_error(SWG_LIMIT, "%s: carried file %s has %zu bytes; at most %d are carried",
+                             sink->path, name, sink->meta.files[i].length, SWG_MAX_CARRIED_BYTES);
         for (size_t j = 0; j < i; j++)
             if (strcmp(sink->meta.files[j].name, name) == 0)
                 return swg_error(SWG_FAILED, "%s: two carried files are called %s", sink->path,

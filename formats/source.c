@@ -28,9 +28,6 @@ enum { N_READERS = sizeof readers / sizeof readers[0] };
 static const uint64_t frame_target_bytes = 512 << 10, frame_max_bytes = 1 << 20;
 enum { FRAME_ROW_STEP = 16 };
 
-/* Tokenizers and the like; the largest vocabularies in use have 40 MB. */
-static const size_t max_carried_file_bytes = (size_t)256 << 20;
-
 /* --- Opening ---------------------------------------------------------------------------------- */
 
 static swg_status probe_path(const char *path, swg_probe *out)
@@ -393,7 +390,7 @@ swg_status swg_source_file(swg_source *source, size_t index, swg_file_view *out)
     swg_status status = SWG_OK;
     pthread_mutex_lock(&source->mutex);
     if (!file->data && file->path)
-        status = swg_file_read(file->path, max_carried_file_bytes, &file->data, &file->length);
+        status = swg_file_read(file->path, SWG_MAX_CARRIED_BYTES, &file->data, &file->length);
     else if (!file->data)
         status = source->reader->load_file(source, file);
     pthread_mutex_unlock(&source->mutex);

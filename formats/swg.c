@@ -150,10 +150,10 @@ static swg_status parse_stream(swg_source *source, swg_cursor *cursor, const cha
     const uint64_t n_frames = swg_cursor_number(cursor, 4);
     if (cursor->is_short || n_frames > cursor->left / SWG_FRAME_RECORD_BYTES)
         return is_short(source, what);
-    const uint64_t due =
-        stream->frame_bytes ? (stream->bytes + stream->frame_bytes - 1) / stream->frame_bytes : 0;
+    const uint64_t each = stream->frame_bytes;
+    const uint64_t due = each ? stream->bytes / each + (stream->bytes % each != 0) : 0;
     if (n_frames != due || (stream->bytes > 0) != (n_frames > 0) ||
-        stream->frame_bytes % stream->elem_bytes != 0)
+        (stream->bytes > 0) != (each > 0) || stream->frame_bytes % stream->elem_bytes != 0)
         return swg_error(SWG_CORRUPT, "%s: %s has %llu bytes in %llu frames of %u", source->path,
                          what, (unsigned long long)stream->bytes, (unsigned long long)n_frames,
                          stream->frame_bytes);
@@ -270,6 +270,10 @@ static swg_status parse_files(swg_source *source, swg_cursor *cursor)
         *stream = (swg_stream){.bytes = swg_cursor_number(cursor, 8), .elem_bytes = 1};
         if (cursor->is_short)
             return is_short(source, SWG_TAG_FILES);
+        if (stream->bytes > SWG_MAX_CARRIED_BYTES)
+            return swg_error(SWG_LIMIT, "%s: carried file %zu has %llu bytes; at most %d are read",
+                             source->path, i, (unsigned long long)stream->bytes,
+                             SWG_MAX_CARRIED_BYTES);
         if (length == 0 || length > SWG_MAX_NAME ||
             !swg_name_is_printable((const char *)text, length) || memchr(text, '/', length) ||
             text[0] == '.')
