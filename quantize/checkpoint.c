@@ -71,8 +71,8 @@ static swg_status check_kept(const transfer *t, bool keep_nonfinite, uint64_t *n
     uint64_t first = 0;
     if (swg_scheme_is_quantized(desc->scheme))
         return SWG_OK; /* codes; scales are checked where they are read */
-    *n_nonfinite = swg_count_nonfinite(desc->scheme.dtype, t->planes[0], swg_tensor_elems(desc),
-                                       &first);
+    *n_nonfinite =
+        swg_count_nonfinite(desc->scheme.dtype, t->planes[0], swg_tensor_elems(desc), &first);
     if (*n_nonfinite == 0 || keep_nonfinite)
         return SWG_OK;
     return swg_error(SWG_CORRUPT,

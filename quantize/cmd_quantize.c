@@ -327,8 +327,8 @@ const swg_command swg_command_quantize = {
         "least squared error. The table shows for each tensor the relative error "
         "|W' - W| / |W|, the signal-to-noise ratio, the bits of a weight with its share of the "
         "scales, and bytes before and after zstd.\n\n"
-        "A weight that is NaN or infinite cannot be quantized. In tensors that are kept it is an error "
-        "too, unless --nonfinite says otherwise.\n\n"
+        "A weight that is NaN or infinite cannot be quantized. In tensors that are kept it is an "
+        "error too, unless --nonfinite says otherwise.\n\n"
         "A PATTERN with * and ? matches whole tensor names; without them it names one or more "
         "dot-separated parts of a name. A pattern that matches nothing is an error.",
     .options = options,
