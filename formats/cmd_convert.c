@@ -10,6 +10,7 @@
 
 typedef struct arguments {
     const char *output, *dequantize, *tokenizer, *element_type, *format, *max_shard_bytes;
+    const char *nonfinite;
     int64_t level;
     bool force, dry_run;
 } arguments;
@@ -35,6 +36,9 @@ static const swg_option options[] = {
                    "zstd level of a .swg; 0 = the default"),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
                       "tokenizer, or GGUF with one, to pack instead of the one found"),
+    SWG_OPTION_CHOICE(arguments, nonfinite, 0, "nonfinite", "error|warn|keep", "error",
+                      "what to do about NaN and infinities among numbers that change their type: "
+                      "fail, keep them and say so, or keep them"),
     SWG_OPTION_FLAG(arguments, dry_run, 'n', "dry-run",
                     "print the plan, its bytes and memory; write nothing"),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
@@ -49,6 +53,7 @@ typedef struct job {
     size_t n_tensors;
     swg_sink_meta meta;
     char *provenance;
+    uint64_t n_nonfinite; /* among the numbers that were dequantized */
 } job;
 
 /* What a run or a dry run did. */
@@ -142,6 +147,28 @@ static swg_status read_item(void *context, size_t index)
     return dequantize_rows(r, row, rows, out);
 }
 
+static bool keeps_nonfinite(const job *j)
+{
+    return strcmp(j->a->nonfinite, "error") != 0;
+}
+
+/* Scales are finite where they are read, so what is not finite now was beyond the range. */
+static swg_status check_dequantized(job *j, size_t tensor, const void *numbers)
+{
+    const swg_tensor_desc *desc = &j->outputs[tensor];
+    uint64_t first = 0;
+    const uint64_t n =
+        swg_count_nonfinite(desc->scheme.dtype, numbers, swg_tensor_elems(desc), &first);
+    j->n_nonfinite += n;
+    if (n == 0 || keeps_nonfinite(j))
+        return SWG_OK;
+    return swg_error(SWG_UNSUPPORTED,
+                     "%s: element %llu of tensor %s is beyond the range of %s; --nonfinite keep "
+                     "makes it infinite",
+                     swg_source_path(j->source), (unsigned long long)first, desc->name,
+                     swg_dtype_name(desc->scheme.dtype));
+}
+
 static swg_status convert_tensor(job *j, swg_sink *sink, size_t tensor)
 {
     swg_plane planes[SWG_MAX_PLANES];
@@ -165,6 +192,8 @@ static swg_status convert_tensor(job *j, swg_sink *sink, size_t tensor)
         if (planes[p].bytes > 0)
             SWG_GO(swg_pool_for(j->pool, (size_t)((planes[p].rows + r.step - 1) / r.step),
                                 read_item, &r));
+        if (!is_same)
+            SWG_GO(check_dequantized(j, tensor, data[p]));
         views[p] = data[p];
     }
     SWG_GO(swg_sink_write(sink, tensor, views));
@@ -203,6 +232,8 @@ static swg_status print_json(const job *j, const outcome *o)
     swg_json_uint(&json, "output_bytes", o->bytes);
     swg_json_bool(&json, "output_bytes_exact", o->is_exact);
     swg_json_uint(&json, "peak_memory_bytes", o->peak_memory_bytes);
+    if (j->n_nonfinite)
+        swg_json_uint(&json, "nonfinite", j->n_nonfinite);
     swg_json_begin_array(&json, "tensors");
     for (size_t i = 0; i < j->n_tensors; i++)
         json_tensor(j, o, i, &json);
@@ -273,7 +304,11 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
         SWG_GO(convert_tensor(j, sink, i));
         o.stored_bytes[i] = swg_sink_stored_bytes(sink, i);
     }
+    j->n_nonfinite += swg_sink_nonfinite(sink);
     SWG_GO(swg_sink_finish(&sink, &o.bytes));
+    if (j->n_nonfinite && strcmp(j->a->nonfinite, "warn") == 0)
+        swg_cli_say(j->cli, "%s: %llu numbers are not finite", j->a->output,
+                    (unsigned long long)j->n_nonfinite);
     o.peak_memory_bytes = swg_peak_rss_bytes();
     SWG_GO(print(j, &o));
 done:
@@ -317,26 +352,6 @@ static void say_what_is_dropped(const job *j)
                     j->a->output);
 }
 
-/* A count of bytes with an optional K, M or G. */
-static swg_status parse_bytes(const char *text, uint64_t *out)
-{
-    static const char units[] = "KMG";
-    uint64_t value = 0;
-    const char *at = text;
-    for (; *at >= '0' && *at <= '9' && value < (uint64_t)1 << 53; at++)
-        value = 10 * value + (uint64_t)(*at - '0');
-    const char *const unit = *at ? strchr(units, *at) : NULL;
-    if (value == 0 || value >= (uint64_t)1 << 53 || (*at && (!unit || at[1])))
-        return swg_error(SWG_USAGE,
-                         "--max-shard-bytes %s is not a number of bytes from 1 on, such as "
-                         "5000000000 or 5G",
-                         text);
-    if (unit && (value > UINT64_MAX >> 40))
-        return swg_error(SWG_USAGE, "--max-shard-bytes %s is too large", text);
-    *out = unit ? value << (10 * (unit - units + 1)) : value;
-    return SWG_OK;
-}
-
 static swg_status run(const swg_cli *cli, const void *values)
 {
     const arguments *a = values;
@@ -345,7 +360,7 @@ static swg_status run(const swg_cli *cli, const void *values)
     const char *input = cli->positionals[0];
     uint64_t max_shard_bytes = 0;
     if (a->max_shard_bytes)
-        SWG_TRY(parse_bytes(a->max_shard_bytes, &max_shard_bytes));
+        SWG_TRY(swg_parse_bytes("max-shard-bytes", a->max_shard_bytes, &max_shard_bytes));
     if (swg_path_is_same(input, a->output))
         return swg_error(SWG_USAGE, "%s is both the input and the output", input);
     SWG_GO(swg_source_open(input, &(swg_source_options){.tokenizer = a->tokenizer}, &j.source));
@@ -360,6 +375,7 @@ static swg_status run(const swg_cli *cli, const void *values)
                                            .level = (int)a->level,
                                            .pool = j.pool,
                                            .element_type = a->element_type,
+                                           .keep_nonfinite = keeps_nonfinite(&j),
                                            .max_shard_bytes = max_shard_bytes};
     SWG_GO(a->dry_run ? dry_run(&j, &sink_options) : write_output(&j, &sink_options));
 done:
@@ -390,7 +406,9 @@ const swg_command swg_command_convert = {
         "Reads any checkpoint and writes FILE.swg, FILE.safetensors, FILE.gguf, llama2.c's "
         "FILE.bin, or a Hugging Face folder (config.json, tokenizer files, model.safetensors) when "
         "OUT has none of those endings. "
-        "Numbers are kept bit for bit. A FILE.safetensors holds tensors and metadata only; name "
+        "Numbers are kept bit for bit. Where their type changes (--dequantize, --element-type, "
+        "vectors of a GGUF) NaN, infinities and what is beyond the new type are errors, unless "
+        "--nonfinite says otherwise. A FILE.safetensors holds tensors and metadata only; name "
         "a folder to keep the configuration and the tokenizer.\n\n"
         "--max-shard-bytes writes model-00001-of-0000N.safetensors and their index in place of one "
         "model.safetensors. It counts the tensors without the headers; a tensor that is larger "

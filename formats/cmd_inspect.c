@@ -193,8 +193,11 @@ static void put_extras(const swg_source *source, swg_strbuf *out)
         else
             swg_strbuf_puts(out, "metadata: (an entry that is not printable; see --json)\n");
     }
-    if (strcmp(swg_source_provenance(source), "[]") != 0)
-        swg_strbuf_printf(out, "provenance: %s\n", swg_source_provenance(source));
+    const char *provenance = swg_source_provenance(source);
+    if (!swg_name_is_printable(provenance, strlen(provenance)))
+        swg_strbuf_puts(out, "provenance: (not printable; see --json)\n");
+    else if (strcmp(provenance, "[]") != 0)
+        swg_strbuf_printf(out, "provenance: %s\n", provenance);
 }
 
 static swg_status print_text(const arguments *a, const swg_source *source)

@@ -174,6 +174,9 @@ typedef struct swg_sink_options {
     const char *element_type; /* what a .gguf holds matrices of floats as: "f32", "f16", "bf16",
                                  "q8_0", "q4_0", "q4_1" (rounded as ggml's reference does);
                                  NULL = as they are. Other formats take no notice. */
+    bool keep_nonfinite;      /* with element_type: store what is NaN or infinite, or beyond that
+                                 type, as NaN or infinity (swg_sink_nonfinite counts them); false:
+                                 SWG_CORRUPT or SWG_UNSUPPORTED. Blocks cannot hold them at all. */
 } swg_sink_options;
 
 /* Whether what would be written under that path (in that format, unless NULL) keeps
@@ -194,6 +197,9 @@ swg_status swg_sink_write(swg_sink *sink, size_t tensor, const void *const plane
 
 /* Stored bytes of a tensor already written. */
 uint64_t swg_sink_stored_bytes(const swg_sink *sink, size_t tensor);
+
+/* Numbers stored so far that are NaN or infinite where numbers changed their type. */
+uint64_t swg_sink_nonfinite(const swg_sink *sink);
 
 /* Replace the provenance text before finishing (results known only now). Copied. */
 swg_status swg_sink_set_provenance(swg_sink *sink, const char *provenance);

@@ -2,6 +2,7 @@
  * schemes of ours that mean the same numbers, other block types decoded to F32 row by row.
  * Tensors and architectures that no table knows keep the names they have. */
 #include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -300,10 +301,21 @@ static void close_source(swg_source *source)
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-/* A stored row as a row of one plane. */
-static void present_row(const gguf_rows *rows, swg_plane_kind kind, const uint8_t *from,
+/* Block `b` of a row of floats. False when a scale in it is not finite: then none of its numbers
+ * is. */
+static bool decode_block(const swg_gguf_type *type, const uint8_t *from, uint8_t *row, size_t b)
+{
+    float *numbers = (float *)(void *)row + b * type->block_elems;
+    type->decode(from, numbers);
+    return isfinite(numbers[0]);
+}
+
+/* A stored row as a row of one plane. False when a block has a scale that is not finite; scales
+ * that are a plane are checked with it. */
+static bool present_row(const gguf_rows *rows, swg_plane_kind kind, const uint8_t *from,
                         uint8_t *out)
 {
+    bool is_finite = true;
     const swg_gguf_type *type = rows->type;
     for (size_t b = 0; b < rows->n_blocks; b++, from += type->block_bytes) {
         if (kind == SWG_PLANE_SCALES)
@@ -313,8 +325,9 @@ static void present_row(const gguf_rows *rows, swg_plane_kind kind, const uint8_
         else if (kind == SWG_PLANE_CODES)
             swg_gguf_q4_codes(from + 2, out + SWG_GGUF_BLOCK / 2 * b);
         else
-            type->decode(from, (float *)(void *)out + b * type->block_elems);
+            is_finite = decode_block(type, from, out, b) && is_finite;
     }
+    return is_finite;
 }
 
 /* A row of widened numbers as what it was. */
@@ -372,12 +385,13 @@ static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor,
             rows->head_dim ? swg_neighbour_row(row_begin + i, rows->head_dim) : row_begin + i;
         const uint8_t *from = tensor->map->data + tensor->offset + row * rows->row_bytes;
         uint8_t *to = (uint8_t *)out + i * p->row_bytes;
-        if (rows->type->decode)
-            present_row(rows, p->kind, from, to);
-        else if (is_widened)
+        if (is_widened)
             SWG_TRY(narrow_row(source, tensor, from, rows->n_blocks, to));
-        else if (p->row_bytes)
+        else if (!rows->type->decode && p->row_bytes)
             memcpy(to, from, p->row_bytes);
+        else if (rows->type->decode && !present_row(rows, p->kind, from, to))
+            return swg_error(SWG_CORRUPT, "%s: a scale in row %llu of tensor %s is not finite",
+                             source->path, (unsigned long long)row, tensor->desc.name);
     }
     return SWG_OK;
 }

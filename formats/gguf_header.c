@@ -6,6 +6,7 @@
 
 #include "formats/bytes.h"
 #include "formats/gguf_header.h"
+#include "runtime/base/header_limit.h"
 #include "runtime/base/status.h"
 #include "runtime/base/utf8.h"
 
@@ -29,8 +30,18 @@ static size_t kind_bytes(swg_gguf_kind kind)
     return bytes[kind];
 }
 
+/* The cursor sees no more of the file than a header may have. */
+static bool is_capped(const parser *p)
+{
+    return swg_header_limit(p->size) < p->size;
+}
+
 static swg_status is_short(const parser *p, const char *what)
 {
+    if (is_capped(p))
+        return swg_error(SWG_LIMIT,
+                         "%s: the header goes beyond the limit of %llu bytes that was set", p->path,
+                         (unsigned long long)swg_header_limit(p->size));
     return swg_error(SWG_CORRUPT, "%s: the file ends inside %s", p->path, what);
 }
 
@@ -281,7 +292,7 @@ static swg_status take_tensors(parser *p, uint64_t count)
         return SWG_NO_MEMORY;
     for (h->n_tensors = 0; h->n_tensors < count; h->n_tensors++)
         SWG_TRY(take_tensor(p, &h->tensors[h->n_tensors]));
-    const size_t header_bytes = p->size - p->cursor.left;
+    const size_t header_bytes = (size_t)(p->cursor.at - p->data);
     const size_t data_begin = swg_round_up(header_bytes, h->alignment);
     if (count == 0) /* a vocabulary alone; its padding may be left out */
         return p->size <= data_begin
@@ -300,13 +311,15 @@ swg_status swg_gguf_parse(const char *path, const uint8_t *data, size_t size, sw
     parser p = {.path = path,
                 .data = data,
                 .size = size,
-                .cursor = {.at = data, .left = size},
+                .cursor = {.at = data, .left = (size_t)swg_header_limit(size)},
                 .arena = arena,
                 .out = out};
     const uint8_t *const magic = swg_cursor_take(&p.cursor, MAGIC_BYTES);
     const uint32_t version = (uint32_t)swg_cursor_number(&p.cursor, 4);
     const uint64_t n_tensors = swg_cursor_number(&p.cursor, 8);
     const uint64_t n_values = swg_cursor_number(&p.cursor, 8);
+    if (p.cursor.is_short && is_capped(&p))
+        return is_short(&p, "its header");
     if (p.cursor.is_short || memcmp(magic, "GGUF", MAGIC_BYTES) != 0)
         return swg_error(SWG_CORRUPT, "%s: not a GGUF header", path);
     if (version != 0 && (version & 0xffff) == 0)
@@ -317,8 +330,11 @@ swg_status swg_gguf_parse(const char *path, const uint8_t *data, size_t size, sw
                          version, LEAST_VERSION, SWG_GGUF_VERSION);
     if (n_values > p.cursor.left / LEAST_VALUE_BYTES ||
         n_tensors > p.cursor.left / LEAST_TENSOR_BYTES)
-        return swg_error(SWG_CORRUPT, "%s: %llu keys and %llu tensors do not fit into %zu bytes",
-                         path, (unsigned long long)n_values, (unsigned long long)n_tensors, size);
+        return is_capped(&p)
+                   ? is_short(&p, "its header")
+                   : swg_error(SWG_CORRUPT,
+                               "%s: %llu keys and %llu tensors do not fit into %zu bytes", path,
+                               (unsigned long long)n_values, (unsigned long long)n_tensors, size);
     SWG_TRY(take_values(&p, n_values));
     SWG_TRY(read_alignment(&p));
     return take_tensors(&p, n_tensors);

@@ -387,10 +387,33 @@ static void put_dequantized(const swg_tensor_desc *desc, const void *const plane
         (float *)(void *)out);
 }
 
+/* Numbers of another type than before, from element `first` of the tensor on. */
+static swg_status check_finite(swg_sink *sink, const swg_tensor_desc *desc,
+                               const gguf_tensor *tensor, const void *plane, uint64_t first,
+                               const uint8_t *out, size_t count)
+{
+    uint64_t at = 0;
+    const uint64_t n = swg_count_nonfinite(tensor->type->dtype, out, count, &at);
+    sink->n_nonfinite += n;
+    if (n == 0 || sink->keep_nonfinite)
+        return SWG_OK;
+    const float value = swg_float_load(desc->scheme.dtype, plane, (size_t)(first + at));
+    if (isfinite(value))
+        return swg_error(SWG_UNSUPPORTED,
+                         "%s: element %llu of tensor %s is %g, beyond the range of %s; "
+                         "--nonfinite keep makes it infinite",
+                         sink->path, (unsigned long long)(first + at), desc->name, (double)value,
+                         tensor->type->name);
+    return swg_error(
+        SWG_CORRUPT,
+        "%s: element %llu of tensor %s is not finite; --nonfinite keep converts it all "
+        "the same",
+        sink->path, (unsigned long long)(first + at), desc->name);
+}
+
 /* One row of floats, from `first` of the plane on. */
-static swg_status put_floats(const swg_sink *sink, const swg_tensor_desc *desc,
-                             const gguf_tensor *tensor, const void *plane, uint64_t row,
-                             uint8_t *out)
+static swg_status put_floats(swg_sink *sink, const swg_tensor_desc *desc, const gguf_tensor *tensor,
+                             const void *plane, uint64_t row, uint8_t *out)
 {
     const size_t cols = (size_t)swg_tensor_cols(desc);
     const size_t first = (size_t)row * cols;
@@ -398,7 +421,7 @@ static swg_status put_floats(const swg_sink *sink, const swg_tensor_desc *desc,
         for (size_t c = 0; c < cols; c++)
             swg_float_store(tensor->type->dtype, out, c,
                             swg_float_load(desc->scheme.dtype, plane, first + c));
-        return SWG_OK;
+        return check_finite(sink, desc, tensor, plane, first, out, cols);
     }
     for (size_t c = 0; c < cols; c += SWG_GGUF_BLOCK, out += tensor->type->block_bytes) {
         float values[SWG_GGUF_BLOCK];
@@ -416,8 +439,8 @@ static swg_status put_floats(const swg_sink *sink, const swg_tensor_desc *desc,
     return SWG_OK;
 }
 
-static swg_status put_row(const swg_sink *sink, size_t index,
-                          const void *const planes[SWG_MAX_PLANES], uint64_t row, uint8_t *out)
+static swg_status put_row(swg_sink *sink, size_t index, const void *const planes[SWG_MAX_PLANES],
+                          uint64_t row, uint8_t *out)
 {
     const gguf_output *output = sink->state;
     const gguf_tensor *tensor = &output->tensors[index];

@@ -2,8 +2,8 @@
  * carried verbatim. */
 #include <string.h>
 
-#include "formats/json_check.h"
 #include "formats/reader.h"
+#include "runtime/base/header_limit.h"
 
 static const char *const carried_files[] = {
     "tokenizer.json",
@@ -39,8 +39,7 @@ static swg_status add_config(swg_source *source, const char *path)
     char *text = NULL;
     size_t length = 0;
     swg_status status = SWG_OK;
-    SWG_GO(swg_file_read(path, max_config_bytes, &text, &length));
-    SWG_GO(swg_json_check(text, length, path));
+    SWG_GO(swg_file_read(path, (size_t)swg_header_limit(max_config_bytes), &text, &length));
     SWG_GO(swg_source_set_config(source, text, length));
     SWG_GO(swg_source_add_input(source, path));
 done:

@@ -211,6 +211,17 @@ const char *swg_json_kind_name(swg_json_kind kind)
     return names[kind];
 }
 
+swg_status swg_json_require(const char *text, size_t length, const char *what, swg_json_kind kind)
+{
+    swg_json_doc *doc = NULL;
+    SWG_TRY(swg_json_parse(text, length, what, &doc));
+    const swg_json_kind found = swg_json_kind_of(swg_json_root(doc));
+    swg_json_free(&doc);
+    return found == kind ? SWG_OK
+                         : swg_error(SWG_CORRUPT, "%s: a JSON %s where %s is due", what,
+                                     swg_json_kind_name(found), swg_json_kind_name(kind));
+}
+
 size_t swg_json_count(const swg_json *value)
 {
     const cJSON *node = node_of(value);

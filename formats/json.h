@@ -1,7 +1,7 @@
 /* Strict JSON: RFC 8259 and nothing more. Duplicate keys, trailing bytes, byte order marks, bad
  * UTF-8, raw control characters, leading zeros, "\u0000", unpaired surrogates, numbers that a
  * double cannot hold exactly (integers beyond 2^53) or at all, and nesting deeper than 64 are
- * refused with SWG_CORRUPT and the offset. */
+ * refused with SWG_CORRUPT and the offset; more than 2^24 values with SWG_LIMIT. */
 #ifndef SWG_FORMATS_JSON_H
 #define SWG_FORMATS_JSON_H
 
@@ -25,6 +25,9 @@ typedef enum swg_json_kind {
 
 /* Parse `length` bytes (no NUL needed). `what` names the text in messages ("config.json"). */
 swg_status swg_json_parse(const char *text, size_t length, const char *what, swg_json_doc **out);
+/* The same without keeping the document; its root must be of that kind besides. */
+swg_status swg_json_require(const char *text, size_t length, const char *what, swg_json_kind kind);
+
 void swg_json_free(swg_json_doc **doc);
 const swg_json *swg_json_root(const swg_json_doc *doc);
 

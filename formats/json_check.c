@@ -13,6 +13,7 @@ typedef struct checker {
     const char *text;
     size_t length, at;
     unsigned depth;
+    size_t n_values;
     const char *what;
 } checker;
 
@@ -212,6 +213,9 @@ static swg_status check_word(checker *c, const char *word)
 static swg_status check_value(checker *c)
 {
     skip_space(c);
+    if (++c->n_values > SWG_JSON_MAX_VALUES)
+        return swg_error(SWG_LIMIT, "%s: more than %d values in one JSON text", c->what,
+                         SWG_JSON_MAX_VALUES);
     const unsigned char byte = peek(c);
     switch (byte) {
     case '{':

@@ -1,6 +1,7 @@
 /* Reading llama2.c's .bin in all its versions (llama2c_layout.h). Version 2's int8 groups are a
  * scheme of ours where a group is 32, 64, 128 or 256 columns of one row; other group lengths are
  * read as F32. Tables of cosines and sines are skipped, as run.c does. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -175,9 +176,9 @@ static void close_source(swg_source *source)
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-/* Row `row` of the file, as a row of one plane. Unaligned: version 2's scales stand where the codes
- * end. */
-static void present_row(const swg_source *source, const swg_stored_tensor *tensor,
+/* Row `row` of the file, as a row of one plane; false when a scale of it is not finite. Unaligned:
+ * version 2's scales stand where the codes end. */
+static bool present_row(const swg_source *source, const swg_stored_tensor *tensor,
                         const swg_plane *plane, uint64_t row, uint8_t *out)
 {
     const llama2c_state *state = source->state;
@@ -188,19 +189,22 @@ static void present_row(const swg_source *source, const swg_stored_tensor *tenso
     const size_t group = (size_t)state->header.group;
     if (plane->kind == SWG_PLANE_SCALES) {
         memcpy(out, scales + first / group * sizeof(float), plane->row_bytes);
-        return;
+        return true; /* checked with the plane */
     }
     if (plane->kind == SWG_PLANE_CODES) {
         for (size_t c = 0; c < cols; c++)
             out[c] = codes[c] ^ 0x80;
-        return;
+        return true;
     }
     for (size_t c = 0; c < cols; c++) {
         float scale;
         memcpy(&scale, scales + (first + c) / group * sizeof scale, sizeof scale);
+        if (!isfinite(scale))
+            return false;
         const float value = (float)(int8_t)codes[c] * scale;
         memcpy(out + c * sizeof value, &value, sizeof value);
     }
+    return true;
 }
 
 static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor, size_t plane,
@@ -217,9 +221,10 @@ static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor,
         const uint64_t row =
             rows->head_dim ? swg_neighbour_row(row_begin + i, rows->head_dim) : row_begin + i;
         uint8_t *to = (uint8_t *)out + i * planes[plane].row_bytes;
-        if (rows->scales)
-            present_row(source, tensor, &planes[plane], row, to);
-        else
+        if (rows->scales && !present_row(source, tensor, &planes[plane], row, to))
+            return swg_error(SWG_CORRUPT, "%s: a scale in row %llu of tensor %s is not finite",
+                             source->path, (unsigned long long)row, tensor->desc.name);
+        if (!rows->scales)
             swg_source_read_mapped(tensor, &planes[plane], row, 1, to);
     }
     return SWG_OK;

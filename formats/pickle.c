@@ -589,6 +589,8 @@ swg_status swg_pickle_read(const uint8_t *bytes, size_t length, swg_arena *arena
 {
     machine m = {.in = {.at = bytes, .left = length}, .length = length, .arena = arena};
     swg_status status = SWG_OK;
+    /* So that an empty stack, too, is a place to point into. */
+    SWG_GO(swg_reserve((void **)&m.stack, &m.stack_capacity, 1, sizeof(swg_pickle_value *)));
     for (;;) {
         const uint64_t code = swg_cursor_number(&m.in, 1);
         if (m.in.is_short)

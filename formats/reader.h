@@ -24,6 +24,9 @@ typedef struct swg_probe {
  * are looked up one by one. */
 enum { SWG_MAX_FILES = 1024, SWG_MAX_METADATA = 4096 };
 
+/* Of one carried file: tokenizers and the like; the largest vocabularies in use have 40 MB. */
+enum { SWG_MAX_CARRIED_BYTES = 256 << 20 };
+
 /* A tensor of a source. Bytes of mapped formats are at map->data + offset, in canonical layout;
  * other readers keep what they need in `detail` (of the source's arena). */
 typedef struct swg_stored_tensor {
@@ -104,6 +107,7 @@ swg_status swg_source_add_file(swg_source *source, const char *name, const char 
                                void *detail);
 swg_status swg_source_add_metadata(swg_source *source, const char *key, const char *value);
 swg_status swg_source_add_input(swg_source *source, const char *path);
+/* SWG_CORRUPT unless the text is a JSON object. */
 swg_status swg_source_set_config(swg_source *source, const char *text, size_t length);
 
 /* Read a plain plane from the map behind its tensor. */

@@ -9,6 +9,7 @@
 #include "formats/json.h"
 #include "formats/reader.h"
 #include "formats/shard_index.h"
+#include "runtime/base/header_limit.h"
 
 static const uint64_t max_header_bytes = 100000000; /* the reference's limit */
 static const char single_name[] = "model.safetensors";
@@ -161,6 +162,7 @@ static swg_status add_header(swg_source *source, const char *path, const swg_map
         return swg_error(SWG_CORRUPT, "%s has %zu bytes; the header length alone takes 8", path,
                          map->size);
     const uint64_t length = swg_get_le(map->data, 8);
+    SWG_TRY(swg_header_limit_check(path, "the header", length));
     if (length > max_header_bytes)
         return swg_error(SWG_CORRUPT, "%s: a header of %llu bytes; at most %llu are accepted", path,
                          (unsigned long long)length, (unsigned long long)max_header_bytes);

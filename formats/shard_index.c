@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "formats/json.h"
+#include "runtime/base/header_limit.h"
 
 static const size_t max_index_bytes = (size_t)100 << 20;
 
@@ -30,7 +31,7 @@ static int compare_placements(const void *a, const void *b)
 static bool is_plain_name(const char *name)
 {
     return name[0] != '\0' && !strchr(name, '/') && strcmp(name, ".") != 0 &&
-           strcmp(name, "..") != 0;
+           strcmp(name, "..") != 0 && swg_name_is_printable(name, strlen(name));
 }
 
 static swg_status read_placements(const char *path, const swg_json *map, swg_placement *out)
@@ -125,7 +126,7 @@ swg_status swg_shard_index_read(swg_source *source, const char *path,
     char *text = NULL;
     size_t length = 0;
     swg_json_doc *doc = NULL;
-    SWG_GO(swg_file_read(path, max_index_bytes, &text, &length));
+    SWG_GO(swg_file_read(path, (size_t)swg_header_limit(max_index_bytes), &text, &length));
     SWG_GO(swg_json_parse(text, length, path, &doc));
     const swg_json *map = swg_json_get(swg_json_root(doc), "weight_map");
     if (!map || swg_json_kind_of(map) != SWG_JSON_OBJECT)

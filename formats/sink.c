@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/json_check.h"
+#include "formats/json.h"
 #include "formats/reader.h"
 #include "formats/writer.h"
 
@@ -82,7 +82,7 @@ static swg_status copy_meta(swg_sink *sink, const swg_sink_meta *meta)
     SWG_TRY(copy_text(sink, meta->config ? meta->config : "{}",
                       meta->config ? meta->config_length : 2, &to->config));
     to->config_length = meta->config ? meta->config_length : 2;
-    SWG_TRY(swg_json_check(to->config, to->config_length, "config"));
+    SWG_TRY(swg_json_require(to->config, to->config_length, "config", SWG_JSON_OBJECT));
     const char **metadata = swg_arena_calloc(&sink->arena, 2 * meta->n_metadata, sizeof *metadata);
     if (!metadata)
         return SWG_NO_MEMORY;
@@ -123,6 +123,9 @@ static swg_status check_extras(const swg_sink *sink)
             return swg_error(SWG_FAILED,
                              "%s: a carried file's name is not the plain name of a file",
                              sink->path);
+        if (sink->meta.files[i].length > SWG_MAX_CARRIED_BYTES)
+            return swg_error(SWG_LIMIT, "%s: carried file %s has %zu bytes; at most %d are carried",
+                             sink->path, name, sink->meta.files[i].length, SWG_MAX_CARRIED_BYTES);
         for (size_t j = 0; j < i; j++)
             if (strcmp(sink->meta.files[j].name, name) == 0)
                 return swg_error(SWG_FAILED, "%s: two carried files are called %s", sink->path,
@@ -146,6 +149,7 @@ static swg_status prepare(const char *path, const swg_sink_options *options,
     sink->max_shard_bytes = o->max_shard_bytes;
     sink->pool = o->pool;
     sink->element_type = o->element_type;
+    sink->keep_nonfinite = o->keep_nonfinite;
     SWG_GO(copy_text(sink, path, strlen(path), &sink->path));
     SWG_GO(choose_writer(path, o->format, &sink->writer));
     if (o->level < 0 || o->level > MAX_LEVEL)
@@ -219,6 +223,11 @@ swg_status swg_sink_write(swg_sink *sink, size_t tensor, const void *const plane
     return SWG_OK;
 }
 
+uint64_t swg_sink_nonfinite(const swg_sink *sink)
+{
+    return sink->n_nonfinite;
+}
+
 uint64_t swg_sink_stored_bytes(const swg_sink *sink, size_t tensor)
 {
     return sink->stored_bytes[tensor];
@@ -226,7 +235,7 @@ uint64_t swg_sink_stored_bytes(const swg_sink *sink, size_t tensor)
 
 swg_status swg_sink_set_provenance(swg_sink *sink, const char *provenance)
 {
-    SWG_TRY(swg_json_check(provenance, strlen(provenance), "provenance"));
+    SWG_TRY(swg_json_require(provenance, strlen(provenance), "provenance", SWG_JSON_ARRAY));
     char *copy = swg_strdup(provenance);
     if (!copy)
         return SWG_NO_MEMORY;

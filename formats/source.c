@@ -28,9 +28,6 @@ enum { N_READERS = sizeof readers / sizeof readers[0] };
 static const uint64_t frame_target_bytes = 512 << 10, frame_max_bytes = 1 << 20;
 enum { FRAME_ROW_STEP = 16 };
 
-/* Tokenizers and the like; the largest vocabularies in use have 40 MB. */
-static const size_t max_carried_file_bytes = (size_t)256 << 20;
-
 /* --- Opening ---------------------------------------------------------------------------------- */
 
 static swg_status probe_path(const char *path, swg_probe *out)
@@ -306,6 +303,9 @@ swg_status swg_source_add_input(swg_source *source, const char *path)
 
 swg_status swg_source_set_config(swg_source *source, const char *text, size_t length)
 {
+    const swg_status status = swg_json_require(text, length, "the configuration", SWG_JSON_OBJECT);
+    if (status != SWG_OK)
+        return swg_error_context(status, "%s", source->path);
     source->config = swg_arena_strndup(&source->arena, text, length);
     source->config_length = length;
     return source->config ? SWG_OK : SWG_NO_MEMORY;
@@ -426,7 +426,7 @@ swg_status swg_source_file(swg_source *source, size_t index, swg_file_view *out)
     swg_status status = SWG_OK;
     pthread_mutex_lock(&source->mutex);
     if (!file->data && file->path)
-        status = swg_file_read(file->path, max_carried_file_bytes, &file->data, &file->length);
+        status = swg_file_read(file->path, SWG_MAX_CARRIED_BYTES, &file->data, &file->length);
     else if (!file->data)
         status = source->reader->load_file(source, file);
     pthread_mutex_unlock(&source->mutex);

@@ -7,10 +7,11 @@
 
 #include "formats/bytes.h"
 #include "formats/frame.h"
-#include "formats/json_check.h"
+#include "formats/json.h"
 #include "formats/reader.h"
 #include "formats/swg_layout.h"
 #include "runtime/base/hash.h"
+#include "runtime/base/header_limit.h"
 #include "runtime/base/utf8.h"
 
 /* What decoding needs, lent to one thread at a time. Remembers the last frame that was read in
@@ -89,6 +90,7 @@ static swg_status load_directory(swg_source *source)
         return swg_error(
             SWG_CORRUPT, "%s: a directory of %llu bytes at %llu does not end a file of %zu bytes",
             source->path, (unsigned long long)stored, (unsigned long long)offset, c->map.size);
+    SWG_TRY(swg_header_limit_check(source->path, "the directory", raw));
     if (raw > SWG_DIRECTORY_MAX_BYTES || stored > raw || stored * SWG_FRAME_MAX_RATIO < raw)
         return swg_error(SWG_CORRUPT,
                          "%s: a directory of %llu bytes cannot come from %llu stored "
@@ -148,10 +150,10 @@ static swg_status parse_stream(swg_source *source, swg_cursor *cursor, const cha
     const uint64_t n_frames = swg_cursor_number(cursor, 4);
     if (cursor->is_short || n_frames > cursor->left / SWG_FRAME_RECORD_BYTES)
         return is_short(source, what);
-    const uint64_t due =
-        stream->frame_bytes ? (stream->bytes + stream->frame_bytes - 1) / stream->frame_bytes : 0;
+    const uint64_t each = stream->frame_bytes;
+    const uint64_t due = each ? stream->bytes / each + (stream->bytes % each != 0) : 0;
     if (n_frames != due || (stream->bytes > 0) != (n_frames > 0) ||
-        stream->frame_bytes % stream->elem_bytes != 0)
+        (stream->bytes > 0) != (each > 0) || stream->frame_bytes % stream->elem_bytes != 0)
         return swg_error(SWG_CORRUPT, "%s: %s has %llu bytes in %llu frames of %u", source->path,
                          what, (unsigned long long)stream->bytes, (unsigned long long)n_frames,
                          stream->frame_bytes);
@@ -268,6 +270,10 @@ static swg_status parse_files(swg_source *source, swg_cursor *cursor)
         *stream = (swg_stream){.bytes = swg_cursor_number(cursor, 8), .elem_bytes = 1};
         if (cursor->is_short)
             return is_short(source, SWG_TAG_FILES);
+        if (stream->bytes > SWG_MAX_CARRIED_BYTES)
+            return swg_error(SWG_LIMIT, "%s: carried file %zu has %llu bytes; at most %d are read",
+                             source->path, i, (unsigned long long)stream->bytes,
+                             SWG_MAX_CARRIED_BYTES);
         if (length == 0 || length > SWG_MAX_NAME ||
             !swg_name_is_printable((const char *)text, length) || memchr(text, '/', length) ||
             text[0] == '.')
@@ -316,13 +322,12 @@ static swg_status parse_metadata(swg_source *source, swg_cursor *cursor)
 
 static swg_status parse_config(swg_source *source, swg_cursor *cursor)
 {
-    SWG_TRY(swg_json_check((const char *)cursor->at, cursor->left, "config"));
     return swg_source_set_config(source, (const char *)cursor->at, cursor->left);
 }
 
 static swg_status parse_provenance(swg_source *source, swg_cursor *cursor)
 {
-    SWG_TRY(swg_json_check((const char *)cursor->at, cursor->left, "provenance"));
+    SWG_TRY(swg_json_require((const char *)cursor->at, cursor->left, "provenance", SWG_JSON_ARRAY));
     source->provenance = swg_arena_strndup(&source->arena, (const char *)cursor->at, cursor->left);
     return source->provenance ? SWG_OK : SWG_NO_MEMORY;
 }

@@ -9,6 +9,7 @@
 #include "formats/pickle.h"
 #include "formats/shard_index.h"
 #include "formats/torch_zip_directory.h"
+#include "runtime/base/header_limit.h"
 
 static const char single_name[] = "pytorch_model.bin";
 static const char index_name[] = "pytorch_model.bin.index.json";
@@ -90,9 +91,10 @@ static swg_status find_pickle(torch_file *file, const swg_zip_entry **out)
         return swg_error(SWG_UNSUPPORTED,
                          "%s is a zip archive without data.pkl: not a PyTorch checkpoint",
                          file->path);
-    if ((*out)->bytes > max_pickle_bytes)
-        return swg_error(SWG_LIMIT, "%s: data.pkl has %llu bytes; at most %zu are read", file->path,
-                         (unsigned long long)(*out)->bytes, max_pickle_bytes);
+    const uint64_t most = swg_header_limit(max_pickle_bytes);
+    if ((*out)->bytes > most)
+        return swg_error(SWG_LIMIT, "%s: data.pkl has %llu bytes; at most %llu are read",
+                         file->path, (unsigned long long)(*out)->bytes, (unsigned long long)most);
     return SWG_OK;
 }
 
@@ -388,15 +390,46 @@ static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor,
 
 /* --- Checking --------------------------------------------------------------------------------- */
 
-/* What a damaged record is to the user: the first tensor in it, or its own name. */
-static const char *name_record(const swg_source *source, const swg_zip_entry *entry)
+/* What a damaged record is to the user: the first tensor in it, or the archive. One pass for all of
+ * a file's records, of which every one may be damaged. */
+static swg_status name_records(const swg_source *source, const torch_file *file,
+                               const char ***names)
 {
-    for (size_t i = 0; i < source->n_tensors; i++) {
+    SWG_TRY(SWG_NEW(*names, file->zip.n_entries));
+    for (size_t i = 0; i < file->zip.n_entries; i++)
+        (*names)[i] = swg_path_basename(file->path);
+    for (size_t i = source->n_tensors; i-- > 0;) {
         const torch_view *view = source->tensors[i].detail;
-        if (view->entry == entry)
-            return source->tensors[i].desc.name;
+        if (view->file == file)
+            (*names)[view->entry - file->zip.entries] = source->tensors[i].desc.name;
     }
-    return swg_path_basename(source->path);
+    return SWG_OK;
+}
+
+static swg_status verify_file(const swg_source *source, const torch_file *file,
+                              const swg_progress *progress, swg_damage_callback *damaged,
+                              void *context, size_t *n_damaged)
+{
+    const char **names;
+    swg_status status = SWG_OK;
+    SWG_TRY(name_records(source, file, &names));
+    for (size_t i = 0; i < file->zip.n_entries; i++) {
+        const swg_zip_entry *entry = &file->zip.entries[i];
+        SWG_GO(swg_progress_step(progress, "verifying", "records", i, file->zip.n_entries));
+        const uint32_t crc = swg_crc32(0, file->map.data + entry->offset, (size_t)entry->bytes);
+        swg_map_release(&file->map, (size_t)entry->offset, (size_t)entry->bytes);
+        if (crc == entry->crc32)
+            continue;
+        ++*n_damaged;
+        (void)swg_error(SWG_CORRUPT,
+                        "%s: the record at byte %llu has the CRC %08x, its directory says %08x",
+                        file->path, (unsigned long long)entry->offset, crc, entry->crc32);
+        if (damaged)
+            damaged(context, names[i], swg_error_message());
+    }
+done:
+    swg_free(names);
+    return status;
 }
 
 static swg_status verify(swg_source *source, swg_pool *pool, const swg_progress *progress,
@@ -405,23 +438,8 @@ static swg_status verify(swg_source *source, swg_pool *pool, const swg_progress 
     (void)pool;
     const torch_state *state = source->state;
     size_t n_damaged = 0;
-    for (size_t i = 0; i < state->n_files; i++) {
-        const torch_file *file = &state->files[i];
-        for (size_t j = 0; j < file->zip.n_entries; j++) {
-            const swg_zip_entry *entry = &file->zip.entries[j];
-            SWG_TRY(swg_progress_step(progress, "verifying", "records", j, file->zip.n_entries));
-            const uint32_t crc = swg_crc32(0, file->map.data + entry->offset, (size_t)entry->bytes);
-            swg_map_release(&file->map, (size_t)entry->offset, (size_t)entry->bytes);
-            if (crc == entry->crc32)
-                continue;
-            n_damaged++;
-            (void)swg_error(SWG_CORRUPT,
-                            "%s: the record at byte %llu has the CRC %08x, its directory says %08x",
-                            file->path, (unsigned long long)entry->offset, crc, entry->crc32);
-            if (damaged)
-                damaged(context, name_record(source, entry), swg_error_message());
-        }
-    }
+    for (size_t i = 0; i < state->n_files; i++)
+        SWG_TRY(verify_file(source, &state->files[i], progress, damaged, context, &n_damaged));
     return n_damaged == 0
                ? SWG_OK
                : swg_error(SWG_CORRUPT, "%s: %zu records are damaged", source->path, n_damaged);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "formats/bytes.h"
+#include "runtime/base/header_limit.h"
 #include "runtime/base/tensor.h"
 
 enum {
@@ -123,7 +124,7 @@ static swg_status read_end(directory *d)
         return broken(d, "its zip64 record is missing");
     if (d->offset > before || d->bytes > before - d->offset || d->count > d->bytes / CENTRAL_BYTES)
         return broken(d, "its directory lies outside the file");
-    return SWG_OK;
+    return swg_header_limit_check(d->path, "the directory of the archive", d->bytes);
 }
 
 /* --- Entries ---------------------------------------------------------------------------------- */
@@ -154,10 +155,10 @@ static swg_cursor find_zip64(const uint8_t *extra, size_t length)
 /* Where the data begin: behind the local header, which must be of the same entry. */
 static swg_status locate(const directory *d, uint64_t local, swg_zip_entry *entry)
 {
-    const uint8_t *header = d->map->data + local;
     if (local > d->offset || d->offset - local < LOCAL_BYTES ||
-        swg_get_le(header, 4) != local_magic)
+        swg_get_le(d->map->data + local, 4) != local_magic)
         return broken(d, "an entry's header is not where the directory says");
+    const uint8_t *header = d->map->data + local;
     const uint64_t name_length = swg_get_le(header + 26, 2), extra = swg_get_le(header + 28, 2);
     const uint64_t data = local + LOCAL_BYTES + name_length + extra;
     if (data > d->offset || entry->bytes > d->offset - data || name_length != entry->name_length ||

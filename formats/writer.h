@@ -17,6 +17,8 @@ struct swg_sink {
     uint64_t max_shard_bytes; /* 0 = one file */
     swg_pool *pool;
     const char *element_type; /* of swg_sink_options; valid during open only */
+    bool keep_nonfinite;
+    uint64_t n_nonfinite; /* stored so far where numbers changed their type */
     swg_arena arena;
     swg_tensor_desc *tensors; /* in the caller's order */
     size_t n_tensors, n_written;

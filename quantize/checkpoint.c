@@ -1,7 +1,10 @@
 /* Tensor by tensor from a source to a sink. See checkpoint.h. */
 #include "quantize/checkpoint.h"
 
+#include <inttypes.h>
+
 #include "runtime/base/mem.h"
+#include "runtime/base/numeric.h"
 
 /* A tensor on its way. */
 typedef struct transfer {
@@ -60,6 +63,24 @@ static swg_status copy(transfer *t)
     return SWG_OK;
 }
 
+/* Numbers that are none: nothing that is computed from them is one either, so they do not go by
+ * unseen. */
+static swg_status check_kept(const transfer *t, bool keep_nonfinite, uint64_t *n_nonfinite)
+{
+    const swg_tensor_desc *desc = &t->entry->desc;
+    uint64_t first = 0;
+    if (swg_scheme_is_quantized(desc->scheme))
+        return SWG_OK; /* codes; scales are checked where they are read */
+    *n_nonfinite =
+        swg_count_nonfinite(desc->scheme.dtype, t->planes[0], swg_tensor_elems(desc), &first);
+    if (*n_nonfinite == 0 || keep_nonfinite)
+        return SWG_OK;
+    return swg_error(SWG_CORRUPT,
+                     "%s: %" PRIu64 " of the numbers of tensor %s are not finite, the first at "
+                     "element %" PRIu64 "; --nonfinite keep stores them all the same",
+                     swg_source_path(t->source), *n_nonfinite, desc->name, first);
+}
+
 static swg_status pass_tensor(transfer *t, const swg_quantize_options *options, swg_sink *sink,
                               swg_tensor_report *report)
 {
@@ -69,6 +90,8 @@ static swg_status pass_tensor(transfer *t, const swg_quantize_options *options, 
         .stats = {.elems = swg_tensor_elems(desc), .bytes = swg_tensor_bytes(desc)}};
     SWG_GO(transfer_init(t));
     SWG_GO(t->entry->is_quantized ? quantize(t, options, &report->stats) : copy(t));
+    if (!t->entry->is_quantized)
+        SWG_GO(check_kept(t, options->keep_nonfinite, &report->n_nonfinite));
     swg_source_release(t->source, t->index);
     SWG_GO(swg_sink_write(sink, t->index, (const void *const *)t->planes));
     report->stored_bytes = swg_sink_stored_bytes(sink, t->index);

@@ -14,12 +14,15 @@ typedef struct swg_quantize_options {
     swg_scale_search search;
     swg_pool *pool;               /* NULL = the caller's thread alone */
     const swg_progress *progress; /* may be NULL */
+    bool keep_nonfinite;          /* store NaN and infinities of tensors that are kept as they are;
+                                     false: SWG_CORRUPT. What is quantized never may have any. */
 } swg_quantize_options;
 
 /* What became of one tensor. */
 typedef struct swg_tensor_report {
     swg_quant_stats stats; /* elems and bytes always; errors of quantized tensors */
     uint64_t stored_bytes; /* in the output, after compression */
+    uint64_t n_nonfinite;  /* NaN and infinities that were kept */
 } swg_tensor_report;
 
 /* Descriptions of all tensors of a source, as an array to plan for; the caller frees it with

@@ -9,7 +9,7 @@
 
 typedef struct arguments {
     const char *output, *method, *bits, *group_size, *embedding_bits, *embedding_group_size;
-    const char *scale_type, *scale_search, *tokenizer;
+    const char *scale_type, *scale_search, *tokenizer, *nonfinite;
     swg_string_list keep, bits_for;
     int64_t level;
     bool asymmetric, requantize, dry_run, force;
@@ -51,6 +51,9 @@ static const swg_option options[] = {
                     "4, 8 or 16 (keep) bits for the tensors with such names; later ones win"),
     SWG_OPTION_FLAG(arguments, requantize, 0, "requantize",
                     "accept tensors that are quantized already, and lose twice"),
+    SWG_OPTION_CHOICE(arguments, nonfinite, 0, "nonfinite", "error|warn|keep", "error",
+                      "what to do about NaN and infinities in tensors that are kept as they are: "
+                      "fail, keep them and say so, or keep them"),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
                       "tokenizer, or GGUF with one, to pack instead of the one found"),
     SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
@@ -87,6 +90,7 @@ static swg_status resolve(const arguments *a, swg_quantize_recipe *out)
         .rules = rules,
         .search = strcmp(a->scale_search, "mse") == 0 ? SWG_SEARCH_MSE : SWG_SEARCH_ABSMAX,
         .level = (int)a->level,
+        .nonfinite = a->nonfinite,
         .keep = &a->keep,
         .bits_for = &a->bits_for,
     };
@@ -245,12 +249,22 @@ static swg_status dry_run(job *j, const swg_sink_options *sink_options)
     return print(j, &result);
 }
 
+static void warn_of_nonfinite(const job *j, const swg_tensor_report *reports)
+{
+    for (size_t i = 0; i < j->plan.n_entries && strcmp(j->a->nonfinite, "warn") == 0; i++)
+        if (reports[i].n_nonfinite)
+            swg_cli_say(j->cli, "tensor %s holds %llu numbers that are not finite",
+                        j->outputs[i].name, (unsigned long long)reports[i].n_nonfinite);
+}
+
 static swg_status write_output(job *j, const swg_sink_options *sink_options)
 {
     const swg_quantize_options quantize_options = {.method = j->recipe.method,
                                                    .search = j->recipe.search,
                                                    .pool = j->pool,
-                                                   .progress = j->cli->progress};
+                                                   .progress = j->cli->progress,
+                                                   .keep_nonfinite =
+                                                       strcmp(j->a->nonfinite, "error") != 0};
     const double start = swg_clock_s();
     swg_quantize_result result = result_of(j);
     swg_tensor_report *reports = NULL;
@@ -263,6 +277,7 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
         swg_sink_open(j->a->output, sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
     SWG_GO(swg_quantize_checkpoint(j->source, &j->plan, &quantize_options, sink, reports));
     SWG_GO(swg_sink_finish(&sink, &result.file_bytes));
+    warn_of_nonfinite(j, reports);
     result.is_exact = true;
     result.reports = reports;
     result.peak_memory_bytes = swg_peak_rss_bytes();
@@ -312,6 +327,8 @@ const swg_command swg_command_quantize = {
         "least squared error. The table shows for each tensor the relative error "
         "|W' - W| / |W|, the signal-to-noise ratio, the bits of a weight with its share of the "
         "scales, and bytes before and after zstd.\n\n"
+        "A weight that is NaN or infinite cannot be quantized. In tensors that are kept it is an "
+        "error too, unless --nonfinite says otherwise.\n\n"
         "A PATTERN with * and ? matches whole tensor names; without them it names one or more "
         "dot-separated parts of a name. A pattern that matches nothing is an error.",
     .options = options,

@@ -39,6 +39,8 @@ static void write_recipe(swg_json_writer *json, const swg_quantize_recipe *recip
     write_list(json, "bits_for", recipe->bits_for);
     swg_json_bool(json, "requantize", rules->requantize);
     swg_json_int(json, "level", recipe->level);
+    if (strcmp(recipe->nonfinite, "error") != 0)
+        swg_json_string(json, "nonfinite", recipe->nonfinite);
     swg_json_end_object(json);
 }
 
@@ -201,6 +203,8 @@ static void json_tensor(swg_json_writer *json, const swg_quantize_result *r, siz
     if (r->reports) {
         const swg_quant_stats *stats = &r->reports[i].stats;
         swg_json_uint(json, "stored_bytes", r->reports[i].stored_bytes);
+        if (r->reports[i].n_nonfinite)
+            swg_json_uint(json, "nonfinite", r->reports[i].n_nonfinite);
         if (entry->is_quantized) {
             swg_json_double(json, "relative_error", swg_quant_relative_error(stats));
             swg_json_double(json, "snr_db", swg_quant_snr_db(stats));

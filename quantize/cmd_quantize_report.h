@@ -12,6 +12,7 @@ typedef struct swg_quantize_recipe {
     swg_quant_method method;
     swg_scale_search search;
     int level;                              /* of zstd; 0 = the writer's default */
+    const char *nonfinite;                  /* "error", "warn" or "keep" */
     const swg_string_list *keep, *bits_for; /* as typed */
 } swg_quantize_recipe;
 

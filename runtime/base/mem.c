@@ -1,7 +1,9 @@
-/* Memory: see mem.h. All allocations of the project come through count_allocation(), which is how
- * the tests make the n-th one fail. */
+/* Memory: see mem.h. All allocations of the project come through may_allocate(), which is how the
+ * tests make the n-th one fail, and how a limit is kept: what is in use is what the allocator says
+ * that blocks hold. */
 #include "runtime/base/mem.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,7 @@ static const size_t huge_page_bytes = (size_t)2 << 20;
 static atomic_uint_fast64_t allocations;
 static atomic_uint_fast64_t fail_at; /* 0 = never */
 static atomic_bool fail_later_too;
+static atomic_uint_fast64_t in_use, limit; /* bytes; a limit of 0 = none */
 
 uint64_t swg_mem_fail_at(uint64_t n, bool and_later)
 {
@@ -32,6 +35,48 @@ static bool count_allocation(void)
     if (failing == 0)
         return true;
     return atomic_load(&fail_later_too) ? index < failing : index != failing;
+}
+
+/* Whether `bytes` more may be allocated. Threads that ask at once may pass together: by one
+ * allocation each, no more. */
+static bool may_allocate(uint64_t bytes)
+{
+    const uint64_t most = atomic_load_explicit(&limit, memory_order_relaxed);
+    const uint64_t used = atomic_load_explicit(&in_use, memory_order_relaxed);
+    return count_allocation() && (most == 0 || (used <= most && bytes <= most - used));
+}
+
+static void charge(uint64_t bytes)
+{
+    atomic_fetch_add_explicit(&in_use, bytes, memory_order_relaxed);
+}
+
+static void discharge(uint64_t bytes)
+{
+    atomic_fetch_sub_explicit(&in_use, bytes, memory_order_relaxed);
+}
+
+static swg_status refused(uint64_t bytes)
+{
+    const uint64_t most = atomic_load(&limit);
+    if (most)
+        return swg_error(SWG_NO_MEMORY,
+                         "out of memory: %llu bytes were refused; %llu of the limit of %llu are in "
+                         "use",
+                         (unsigned long long)bytes, (unsigned long long)swg_mem_in_use(),
+                         (unsigned long long)most);
+    return swg_error(SWG_NO_MEMORY, "out of memory: %llu bytes were refused",
+                     (unsigned long long)bytes);
+}
+
+void swg_mem_set_limit(uint64_t bytes)
+{
+    atomic_store(&limit, bytes);
+}
+
+uint64_t swg_mem_in_use(void)
+{
+    return atomic_load(&in_use);
 }
 
 bool swg_size_add(size_t a, size_t b, size_t *out)
@@ -79,9 +124,11 @@ void *swg_malloc(size_t count, size_t size)
         return NULL;
     }
     const size_t padded = swg_round_up(bytes ? bytes : 1, SWG_ALIGNMENT);
-    void *block = count_allocation() ? aligned_alloc(SWG_ALIGNMENT, padded) : NULL;
-    if (!block)
-        swg_error(SWG_NO_MEMORY, "out of memory: %zu bytes were refused", bytes);
+    void *block = may_allocate(padded) ? aligned_alloc(SWG_ALIGNMENT, padded) : NULL;
+    if (block)
+        charge(malloc_usable_size(block));
+    else
+        (void)refused(bytes);
     return block;
 }
 
@@ -97,12 +144,20 @@ void *swg_realloc(void *block, size_t count, size_t size)
 {
     size_t bytes;
     void *grown = NULL;
-    if (swg_size_mul(count, size, &bytes) && bytes <= PTRDIFF_MAX - SWG_ALIGNMENT &&
-        count_allocation())
-        grown = realloc(block, bytes ? bytes : 1);
-    if (!grown)
-        swg_error(SWG_NO_MEMORY, "out of memory: %zu elements of %zu bytes were refused", count,
+    if (!swg_size_mul(count, size, &bytes) || bytes > PTRDIFF_MAX - SWG_ALIGNMENT) {
+        swg_error(SWG_NO_MEMORY, "out of memory: %zu elements of %zu bytes do not fit", count,
                   size);
+        return NULL;
+    }
+    const size_t before = block ? malloc_usable_size(block) : 0;
+    if (may_allocate(bytes > before ? bytes - before : 0))
+        grown = realloc(block, bytes ? bytes : 1);
+    if (grown) {
+        charge(malloc_usable_size(grown));
+        discharge(before);
+    } else {
+        (void)refused(bytes);
+    }
     return grown;
 }
 
@@ -123,6 +178,9 @@ char *swg_strdup(const char *text)
 
 void swg_free(void *block)
 {
+    if (!block)
+        return;
+    discharge(malloc_usable_size(block));
     free(block);
 }
 
@@ -204,10 +262,11 @@ swg_status swg_pages_init(swg_pages *pages, size_t bytes)
     /* One page more than needed, so that the start can be moved to a 2 MiB boundary. */
     const size_t mapped = padded + huge_page_bytes;
     void *raw = MAP_FAILED;
-    if (mapped > padded && count_allocation())
+    if (mapped > padded && may_allocate(padded))
         raw = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (raw == MAP_FAILED)
-        return swg_error(SWG_NO_MEMORY, "out of memory: %zu bytes were refused", bytes);
+        return refused(bytes);
+    charge(padded);
     const uintptr_t start = (uintptr_t)raw;
     const uintptr_t aligned = swg_round_up(start, huge_page_bytes);
     if (aligned > start)
@@ -223,8 +282,10 @@ swg_status swg_pages_init(swg_pages *pages, size_t bytes)
 
 void swg_pages_deinit(swg_pages *pages)
 {
-    if (pages->data)
+    if (pages->data) {
         munmap(pages->data, pages->mapped_bytes);
+        discharge(pages->mapped_bytes);
+    }
     *pages = (swg_pages){0};
 }
 

@@ -92,6 +92,13 @@ uint64_t swg_rss_bytes(void);
 /* Memory that the machine has in all; 0 when the system does not say. */
 uint64_t swg_machine_memory_bytes(void);
 
+/* Let allocations of this header fail that would bring what is in use beyond `bytes`; 0 = no limit
+ * (the start). Mapped files, stacks and what libraries allocate for themselves do not count. */
+void swg_mem_set_limit(uint64_t bytes);
+
+/* Bytes in use now, as the limit counts them. */
+uint64_t swg_mem_in_use(void);
+
 /* Testing: let the n-th allocation from now (1 = the next) and all later ones, or only that one,
  * fail. 0 switches the failure off. Returns the allocations counted since the last call. */
 uint64_t swg_mem_fail_at(uint64_t n, bool and_later);

@@ -83,6 +83,88 @@ void swg_float_store(swg_dtype dtype, void *array, size_t index, float value)
     memcpy(at, &bits, sizeof bits);
 }
 
+/* Elements whose bits under `mask` are all set or, with `is_exact`, that are `mask` itself. */
+typedef struct bit_test {
+    uint64_t mask;
+    unsigned bytes;
+    bool is_exact;
+} bit_test;
+
+static bit_test nonfinite_test(swg_dtype dtype)
+{
+    switch (dtype) {
+    case SWG_F32:
+    case SWG_C64: /* two of them */
+        return (bit_test){.mask = 0x7f800000, .bytes = 4};
+    case SWG_F64:
+        return (bit_test){.mask = UINT64_C(0x7ff0000000000000), .bytes = 8};
+    case SWG_F16:
+        return (bit_test){.mask = 0x7c00, .bytes = 2};
+    case SWG_BF16:
+        return (bit_test){.mask = 0x7f80, .bytes = 2};
+    case SWG_F8_E4M3: /* no infinity; one NaN of either sign */
+        return (bit_test){.mask = 0x7f, .bytes = 1};
+    case SWG_F8_E5M2:
+        return (bit_test){.mask = 0x7c, .bytes = 1};
+    case SWG_F8_E4M3FNUZ: /* what would be minus zero */
+    case SWG_F8_E5M2FNUZ:
+        return (bit_test){.mask = 0x80, .bytes = 1, .is_exact = true};
+    case SWG_F8_E8M0:
+        return (bit_test){.mask = 0xff, .bytes = 1};
+    default:
+        return (bit_test){0};
+    }
+}
+
+static bool is_hit(bit_test test, uint64_t bits)
+{
+    return test.is_exact ? bits == test.mask : (bits & test.mask) == test.mask;
+}
+
+/* One loop a width, with the width known, so that compilers make wide vectors of the common ones.
+ */
+#define COUNT_HITS(type)                                                                           \
+    for (uint64_t i = 0; i < count; i++) {                                                         \
+        type bits;                                                                                 \
+        memcpy(&bits, at + i * sizeof bits, sizeof bits);                                          \
+        hits += (bits & (type)test.mask) == (type)test.mask;                                       \
+    }
+
+static uint64_t count_hits(bit_test test, const unsigned char *at, uint64_t count)
+{
+    uint64_t hits = 0;
+    if (test.is_exact)
+        for (uint64_t i = 0; i < count; i++)
+            hits += at[i] == test.mask;
+    else if (test.bytes == 8)
+        COUNT_HITS(uint64_t)
+    else if (test.bytes == 4)
+        COUNT_HITS(uint32_t)
+    else if (test.bytes == 2)
+        COUNT_HITS(uint16_t)
+    else
+        COUNT_HITS(uint8_t)
+    return hits;
+}
+
+uint64_t swg_count_nonfinite(swg_dtype dtype, const void *array, uint64_t count, uint64_t *first)
+{
+    const bit_test test = nonfinite_test(dtype);
+    if (test.bytes == 0)
+        return 0;
+    const uint64_t elems = dtype == SWG_C64 ? 2 * count : count;
+    const uint64_t hits = count_hits(test, array, elems);
+    for (uint64_t i = 0; hits > 0; i++) {
+        uint64_t bits = 0; /* little-endian */
+        memcpy(&bits, (const unsigned char *)array + i * test.bytes, test.bytes);
+        if (is_hit(test, bits)) {
+            *first = i;
+            break;
+        }
+    }
+    return hits;
+}
+
 static uint64_t splitmix(uint64_t *state)
 {
     uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));

@@ -20,6 +20,11 @@ uint16_t swg_f32_to_bf16(float value);
 float swg_float_load(swg_dtype dtype, const void *array, size_t index);
 void swg_float_store(swg_dtype dtype, void *array, size_t index, float value);
 
+/* How many of `count` elements of any type are NaN or infinite (types without such values: none),
+ * and the first of them in *first, which is written only when there is one. A complex number counts
+ * as two elements. */
+uint64_t swg_count_nonfinite(swg_dtype dtype, const void *array, uint64_t count, uint64_t *first);
+
 /* A small fast generator (xoshiro256++, Blackman and Vigna 2019) seeded through splitmix64: the
  * same seed gives the same numbers on every machine. */
 typedef struct swg_rng {

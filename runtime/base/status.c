@@ -3,8 +3,11 @@
 #include "runtime/base/status.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "runtime/base/utf8.h"
 
 enum { MESSAGE_BYTES = 1024 };
 
@@ -19,6 +22,23 @@ static const struct {
 #undef SWG_STATUS
 };
 
+/* Names and texts of a file go into sentences, and sentences to a terminal: control characters and
+ * what is no UTF-8 become question marks. */
+static void make_printable(char *text)
+{
+    const size_t length = strlen(text);
+    for (size_t at = 0; at < length;) {
+        uint32_t code = 0;
+        const size_t step = swg_utf8_decode(text + at, length - at, &code);
+        const bool is_control = code < 0x20 || (code >= 0x7f && code < 0xa0);
+        if (step > 0 && is_control)
+            memset(text + at, '?', step);
+        else if (step == 0)
+            text[at] = '?';
+        at += step ? step : 1;
+    }
+}
+
 swg_status swg_error(swg_status status, const char *format, ...)
 {
     /* Formatted aside first: an argument may be the old message itself. */
@@ -27,6 +47,7 @@ swg_status swg_error(swg_status status, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    make_printable(text);
     memcpy(message, text, sizeof message);
     return status;
 }
@@ -47,6 +68,7 @@ swg_status swg_error_context(swg_status status, const char *format, ...)
     for (const char *s = message; *s && used + 1 < sizeof context; s++)
         context[used++] = *s;
     context[used] = '\0';
+    make_printable(context);
     memcpy(message, context, used + 1);
     return status;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/header_limit.h"
 #include "runtime/cli/help.h"
 #include "runtime/cli/options.h"
 #include "runtime/cli/signals.h"
@@ -171,10 +172,23 @@ static bool want_color(const char *choice)
     return !is_refused && isatty(STDOUT_FILENO);
 }
 
+static swg_status set_limits(const swg_common_arguments *common)
+{
+    uint64_t memory = 0, header = 0;
+    if (common->max_memory)
+        SWG_TRY(swg_parse_bytes("max-memory", common->max_memory, &memory));
+    if (common->max_header)
+        SWG_TRY(swg_parse_bytes("max-header", common->max_header, &header));
+    swg_mem_set_limit(memory);
+    swg_header_limit_set(header);
+    return SWG_OK;
+}
+
 static swg_status run_parsed(const swg_command *command, const swg_parsed *parsed)
 {
     const swg_common_arguments *common = &parsed->common;
     swg_progress progress;
+    SWG_TRY(set_limits(common));
     swg_terminal_progress_init(&terminal_progress, STDERR_FILENO,
                                !common->quiet && !common->no_progress, &progress);
     const swg_cli cli = {

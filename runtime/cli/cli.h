@@ -11,7 +11,9 @@
  *
  * Contract of every subcommand (DESIGN section 6): the result on stdout, talk on stderr, --json,
  * statuses become exit codes. Options every subcommand has (--json, --threads, --quiet, --verbose,
- * --no-progress, --color, --help) are added by the parser and reach run() through swg_cli. */
+ * --no-progress, --color, --help) are added by the parser and reach run() through swg_cli; the
+ * limits
+ * (--max-memory, --max-header) are set before it runs. */
 #ifndef SWG_RUNTIME_CLI_CLI_H
 #define SWG_RUNTIME_CLI_CLI_H
 
@@ -145,6 +147,10 @@ const char *swg_nearest_word(const char *word, const char *const *candidates, si
 /* Whether `name` matches a pattern with * (any run) and ? (one character); a pattern without either
  * matches names that contain it as a whole dot-separated part or are equal to it. */
 bool swg_pattern_matches(const char *pattern, const char *name);
+
+/* The value of --option: a count of bytes from 1 on, with an optional K, M or G (KiB, MiB, GiB).
+ * SWG_USAGE for anything else. */
+swg_status swg_parse_bytes(const char *option, const char *text, uint64_t *out);
 
 /* "1.5 MiB", "12.0 KiB", "17 B" into `out`. */
 const char *swg_format_bytes(uint64_t bytes, char out[32]);

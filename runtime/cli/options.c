@@ -22,6 +22,12 @@ const swg_option swg_common_options[SWG_N_COMMON_OPTIONS] = {
                     "draw no progress bar, even on a terminal"),
     SWG_OPTION_CHOICE(swg_common_arguments, color, 0, "color", "auto|always|never", "auto",
                       "colour the result; auto: on a terminal, unless NO_COLOR is set"),
+    SWG_OPTION_STRING(
+        swg_common_arguments, max_memory, 0, "max-memory", "N",
+        "fail rather than allocate more than N bytes (K, M, G: KiB, MiB, GiB); mapped "
+        "files do not count"),
+    SWG_OPTION_STRING(swg_common_arguments, max_header, 0, "max-header", "N",
+                      "refuse inputs with a header, index or directory of more than N bytes"),
     SWG_OPTION_FLAG(swg_common_arguments, help, 'h', "help", "print this help"),
 };
 

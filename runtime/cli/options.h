@@ -14,10 +14,11 @@
 typedef struct swg_common_arguments {
     bool json, quiet, verbose, no_progress, help;
     int64_t n_threads;
-    const char *color; /* "auto", "always" or "never" */
+    const char *color;                   /* "auto", "always" or "never" */
+    const char *max_memory, *max_header; /* NULL = no limit */
 } swg_common_arguments;
 
-enum { SWG_N_COMMON_OPTIONS = 7 };
+enum { SWG_N_COMMON_OPTIONS = 9 };
 extern const swg_option swg_common_options[SWG_N_COMMON_OPTIONS];
 
 /* A parsed command line. Strings are views of argv and of the option tables; the rest lives in the

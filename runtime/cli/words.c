@@ -117,6 +117,26 @@ bool swg_pattern_matches(const char *pattern, const char *name)
     return pattern[strspn(pattern, "*")] == '\0';
 }
 
+swg_status swg_parse_bytes(const char *option, const char *text, uint64_t *out)
+{
+    static const char units[] = "KMG";
+    static const uint64_t most = UINT64_C(1) << 53;
+    uint64_t value = 0;
+    const char *at = text;
+    for (; *at >= '0' && *at <= '9' && value < most; at++)
+        value = 10 * value + (uint64_t)(*at - '0');
+    const char *const unit = *at ? strchr(units, *at) : NULL;
+    if (value == 0 || value >= most || (*at && (!unit || at[1])))
+        return swg_error(SWG_USAGE,
+                         "--%s %s is not a number of bytes from 1 on, such as 5000000000 or 5G",
+                         option, text);
+    const unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    if (value >= most >> shift)
+        return swg_error(SWG_USAGE, "--%s %s is too large", option, text);
+    *out = value << shift;
+    return SWG_OK;
+}
+
 const char *swg_format_bytes(uint64_t bytes, char out[32])
 {
     static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

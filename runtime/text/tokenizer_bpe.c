@@ -102,6 +102,8 @@ static swg_status merge_word(const bpe_model *model, swg_encoder *encoder, const
     const size_t start = out->count;
     SWG_TRY(push_units(model, encoder, text, length));
     size_t count = out->count - start;
+    if (count == 0) /* unknown, without a token for that; there may be no array yet */
+        return SWG_OK;
     SWG_TRY(swg_merger_run(&encoder->merger, lookup_pair, model, &model->joins, out->data + start,
                            &count));
     out->count = start + count;

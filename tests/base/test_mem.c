@@ -236,6 +236,38 @@ START_TEST(a_single_failure_can_be_asked_for)
 }
 END_TEST
 
+START_TEST(a_limit_counts_what_is_in_use)
+{
+    enum { MIB = 1 << 20 };
+    const uint64_t before = swg_mem_in_use();
+    swg_mem_set_limit(before + 4 * MIB);
+    void *a = swg_malloc(3 * MIB, 1);
+    ck_assert_ptr_nonnull(a);
+    ck_assert_uint_ge(swg_mem_in_use(), before + 3 * MIB);
+    swg_error_clear();
+    ck_assert_ptr_null(swg_malloc(2 * MIB, 1));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "of the limit of"));
+    ck_assert_ptr_null(swg_realloc(a, 5 * MIB, 1));
+    swg_pages pages = {0};
+    ck_status_is(SWG_NO_MEMORY, swg_pages_init(&pages, 1));
+    /* What is given back may be taken again. */
+    swg_free(a);
+    ck_assert_uint_eq(swg_mem_in_use(), before);
+    ck_ok(swg_pages_init(&pages, 1));
+    ck_assert_uint_ge(swg_mem_in_use(), before + 2 * MIB);
+    a = swg_malloc(1, 1);
+    a = swg_realloc(a, MIB, 1);
+    ck_assert_ptr_nonnull(a);
+    swg_free(a);
+    swg_pages_deinit(&pages);
+    ck_assert_uint_eq(swg_mem_in_use(), before);
+    swg_mem_set_limit(0);
+    a = swg_malloc(64 * MIB, 1);
+    ck_assert_ptr_nonnull(a);
+    swg_free(a);
+}
+END_TEST
+
 START_TEST(peak_memory_is_known)
 {
     ck_assert_uint_gt(swg_peak_rss_bytes(), 100000);
@@ -258,6 +290,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, pages_are_zeroed_and_aligned_to_huge_pages);
     tcase_add_test(cases, each_failing_allocation_is_reported);
     tcase_add_test(cases, a_single_failure_can_be_asked_for);
+    tcase_add_test(cases, a_limit_counts_what_is_in_use);
     tcase_add_test(cases, peak_memory_is_known);
     suite_add_tcase(suite, cases);
     return suite;

@@ -177,6 +177,44 @@ START_TEST(arrays_are_loaded_and_stored)
 END_TEST
 
 /* First outputs of the reference implementations (Blackman and Vigna; Vigna's splitmix64). */
+START_TEST(what_is_not_finite_is_counted)
+{
+    static const struct {
+        swg_dtype dtype;
+        uint64_t count, hits, first;
+        const char *bytes;
+        size_t length;
+    } cases[] = {
+#define BYTES(text) text, sizeof(text) - 1
+        {SWG_F32, 3, 0, 9, BYTES("\xff\xff\x7f\x7f\1\0\0\0\0\0\0\x80")},
+        {SWG_F32, 3, 2, 1, BYTES("\0\0\0\0\0\0\x80\xff\1\0\x80\x7f")},
+        {SWG_F16, 4, 2, 1, BYTES("\xff\x7b\0\x7c\0\0\1\xfe")},
+        {SWG_BF16, 3, 1, 2, BYTES("\x7f\x7f\0\0\xc0\xff")},
+        {SWG_F64, 2, 1, 1, BYTES("\xff\xff\xff\xff\xff\xff\xef\x7f\0\0\0\0\0\0\xf0\x7f")},
+        {SWG_C64, 1, 1, 1, BYTES("\0\0\0\0\0\0\xc0\x7f")},
+        {SWG_F8_E4M3, 3, 2, 1, BYTES("\x7e\x7f\xff")},
+        {SWG_F8_E5M2, 3, 2, 1, BYTES("\x7b\x7c\xff")},
+        {SWG_F8_E4M3FNUZ, 3, 1, 2, BYTES("\x7f\xff\x80")},
+        {SWG_F8_E5M2FNUZ, 3, 1, 0, BYTES("\x80\x7f\xff")},
+        {SWG_F8_E8M0, 3, 1, 2, BYTES("\0\xfe\xff")},
+        {SWG_I32, 1, 0, 9, BYTES("\xff\xff\xff\xff")},
+        {SWG_U8, 2, 0, 9, BYTES("\x7f\xff")},
+        {SWG_F32, 0, 0, 9, BYTES("")},
+#undef BYTES
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t first = 9;
+        char unaligned[32];
+        ck_assert_uint_eq(cases[i].length, cases[i].count * swg_dtype_bits(cases[i].dtype) / 8);
+        memcpy(unaligned + 1, cases[i].bytes, cases[i].length);
+        ck_assert_msg(swg_count_nonfinite(cases[i].dtype, unaligned + 1, cases[i].count, &first) ==
+                          cases[i].hits,
+                      "case %zu", i);
+        ck_assert_uint_eq(first, cases[i].first);
+    }
+}
+END_TEST
+
 START_TEST(random_numbers_are_the_published_ones)
 {
     swg_rng rng = swg_rng_seeded(0);
@@ -224,6 +262,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, rounding_to_bf16_is_to_nearest_even);
     tcase_add_test(cases, every_bf16_returns);
     tcase_add_test(cases, arrays_are_loaded_and_stored);
+    tcase_add_test(cases, what_is_not_finite_is_counted);
     tcase_add_test(cases, random_numbers_are_the_published_ones);
     tcase_add_test(cases, random_numbers_have_their_distribution);
     suite_add_tcase(suite, cases);

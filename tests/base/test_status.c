@@ -61,6 +61,21 @@ START_TEST(long_sentences_are_cut)
 }
 END_TEST
 
+/* What a file calls its tensors must not reach a terminal as a command. */
+START_TEST(control_characters_do_not_reach_the_sentence)
+{
+    swg_error(SWG_CORRUPT, "tensor %s",
+              "a\x1b[2Jb\r\n\x7f"
+              "c");
+    ck_assert_str_eq(swg_error_message(), "tensor a?[2Jb???c");
+    swg_error(SWG_CORRUPT, "caf\xc3\xa9 \xc2\x9b"
+                           "1m \xff \xc3");
+    ck_assert_str_eq(swg_error_message(), "caf\xc3\xa9 ??1m ? ?");
+    swg_error_context(SWG_CORRUPT, "%s", "a\tb");
+    ck_assert_str_eq(swg_error_message(), "a?b: caf\xc3\xa9 ??1m ? ?");
+}
+END_TEST
+
 static void *fail_elsewhere(void *context)
 {
     (void)context;
@@ -106,6 +121,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, sentence_and_context);
     tcase_add_test(cases, the_old_sentence_may_be_an_argument);
     tcase_add_test(cases, long_sentences_are_cut);
+    tcase_add_test(cases, control_characters_do_not_reach_the_sentence);
     tcase_add_test(cases, each_thread_has_its_own_sentence);
     tcase_add_test(cases, try_passes_failures_on);
     suite_add_tcase(suite, cases);

@@ -111,4 +111,26 @@ printf '\0\0\xc0\x7f' | dd of="$scratch/nan.safetensors" bs=1 conv=notrunc statu
 expect_exit 3 "NaN" "$SWAGE" quantize "$scratch/nan.safetensors" -o "$scratch/nan.swg"
 expect_match "NaN" "$stderr" 'layers\.0\.q_proj\.weight, row 3, columns 0 to 63: weight 7'
 check "NaN writes nothing" [ ! -e "$scratch/nan.swg" ]
+for policy in warn keep; do
+  expect_exit 3 "NaN cannot be quantized with --nonfinite $policy" "$SWAGE" quantize \
+    "$scratch/nan.safetensors" -o "$scratch/nan.swg" --nonfinite "$policy"
+done
+
+# One that is stored as it is (the vector, and the matrix when it is kept) passes on request only.
+cp "$model" "$scratch/norm.safetensors"
+printf '\0\0\x80\xff' | dd of="$scratch/norm.safetensors" bs=1 conv=notrunc status=none \
+  seek=$((8 + ${#header} + 16384 + 4 * 5))
+expect_exit 3 "an infinity in a vector" "$SWAGE" quantize "$scratch/norm.safetensors" -o "$scratch/norm.swg"
+expect_match "an infinity in a vector" "$stderr" '1 of the numbers of tensor model\.norm\.weight.*element 5'
+check "an infinity writes nothing" [ ! -e "$scratch/norm.swg" ]
+expect_exit 3 "NaN in a kept matrix" "$SWAGE" quantize "$scratch/nan.safetensors" -o "$scratch/n.swg" --keep q_proj
+expect_match "NaN in a kept matrix" "$stderr" 'layers\.0\.q_proj\.weight.*element 199'
+expect_exit 0 "keep" "$SWAGE" quantize "$scratch/norm.safetensors" -o "$scratch/norm.swg" --nonfinite keep --json
+check "keep says nothing" [ -z "$stderr" ]
+check "keep counts" [ "$(key nonfinite)" = keep -a "$(grep -c '"nonfinite": 1' "$scratch/stdout")" = 1 ]
+expect_exit 0 "warn" "$SWAGE" quantize "$scratch/norm.safetensors" -o "$scratch/warn.swg" --nonfinite warn
+expect_match "warn says it" "$stderr" 'model\.norm\.weight holds 1 numbers that are not finite'
+expect_exit 0 "what was kept is there" "$SWAGE" convert "$scratch/norm.swg" -o "$scratch/back.safetensors" --dequantize f32
+check "bit for bit" [ "$(tail -c $((256 - 20)) "$scratch/back.safetensors" | head -c 4 | od -An -tx1)" = " 00 00 80 ff" ]
+expect_exit 2 "an unknown policy" "$SWAGE" quantize "$model" -o "$scratch/x.swg" --nonfinite ignore
 finish

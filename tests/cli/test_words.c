@@ -61,6 +61,42 @@ START_TEST(nearest_word_takes_any_length)
 }
 END_TEST
 
+START_TEST(counts_of_bytes)
+{
+    static const struct {
+        const char *text;
+        uint64_t bytes; /* 0 = refused */
+    } cases[] = {
+        {"1", 1},
+        {"1K", 1024},
+        {"20000000K", UINT64_C(20480000000)},
+        {"5G", UINT64_C(5) << 30},
+        {"9007199254740991", (UINT64_C(1) << 53) - 1},
+        {"8388607G", UINT64_C(8388607) << 30},
+        {"9007199254740992", 0},
+        {"8388608G", 0},
+        {"99999999999999999999", 0},
+        {"0", 0},
+        {"0K", 0},
+        {"", 0},
+        {"K", 0},
+        {"-1", 0},
+        {"1.5G", 0},
+        {"1KB", 0},
+        {"1T", 0},
+        {" 1", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t bytes = 7;
+        const swg_status status = swg_parse_bytes("max-memory", cases[i].text, &bytes);
+        ck_assert_msg(status == (cases[i].bytes ? SWG_OK : SWG_USAGE), "\"%s\"", cases[i].text);
+        ck_assert_uint_eq(bytes, cases[i].bytes ? cases[i].bytes : 7);
+        if (!cases[i].bytes)
+            ck_assert_ptr_nonnull(strstr(swg_error_message(), "--max-memory"));
+    }
+}
+END_TEST
+
 START_TEST(pattern_without_wildcards_matches_whole_parts)
 {
     const char *name = "model.layers.10.q_proj.weight";
@@ -146,6 +182,7 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("words");
     TCase *cases = tcase_create("words");
+    tcase_add_test(cases, counts_of_bytes);
     tcase_add_test(cases, nearest_word_finds_slips_of_the_keyboard);
     tcase_add_test(cases, nearest_word_stops_at_a_third_of_the_length);
     tcase_add_test(cases, nearest_word_completes_only_what_is_unique);

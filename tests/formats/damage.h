@@ -15,7 +15,7 @@ static inline size_t damage_everywhere(const char *from, const char *to, size_t 
     size_t length = 0, n_refused = 0;
     uint8_t *bytes = swg_test_read_file(from, &length);
     for (size_t i = 0; i < length; i += step) {
-        swg_test_write_file(to, bytes, i);
+        sample_put_file(to, bytes, i);
         swg_error_clear();
         const swg_status status = sample_use(to, true);
         ck_assert(status == SWG_OK || swg_error_message()[0] != '\0');
@@ -25,7 +25,7 @@ static inline size_t damage_everywhere(const char *from, const char *to, size_t 
     for (size_t i = 0; i < length; i += step)
         for (size_t m = 0; m < sizeof masks; m++) {
             bytes[i] ^= masks[m];
-            swg_test_write_file(to, bytes, length);
+            sample_put_file(to, bytes, length);
             swg_error_clear();
             const swg_status status = sample_use(to, true);
             ck_assert(status == SWG_OK || swg_error_message()[0] != '\0');

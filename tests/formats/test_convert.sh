@@ -75,4 +75,29 @@ head -c 200 "$scratch/a.swg" >"$scratch/short.swg"
 expect_exit 3 "inspect refuses a cut file" "$SWAGE" inspect "$scratch/short.swg"
 expect_exit 4 "inspect refuses what is no checkpoint" "$SWAGE" inspect "$scratch/tokenizer.bin"
 expect_exit 6 "inspect of nothing" "$SWAGE" inspect "$scratch/absent"
+# Numbers that change their type: beyond the new one, or none at all.
+put() { # NAME BYTES: the model with its q_proj's element 3 replaced
+  cp "$scratch/model.bin" "$scratch/$1.bin"
+  # shellcheck disable=SC2059
+  printf "$2" | dd of="$scratch/$1.bin" bs=1 conv=notrunc status=none seek=$((28 + 4 * (16 * 8 + 8 + 3)))
+}
+rm "$scratch/tokenizer.bin" # a GGUF would take it in
+put large '\x00\x24\x74\x49' # 1e6
+put nan '\x00\x00\xc0\x7f'
+expect_exit 4 "beyond half precision" "$SWAGE" convert "$scratch/large.bin" -o "$scratch/nf.gguf" --element-type f16
+expect_match "beyond half precision" "$stderr" 'q_proj.*1e\+06, beyond the range of F16.*--nonfinite keep'
+expect_exit 3 "NaN to half precision" "$SWAGE" convert "$scratch/nan.bin" -o "$scratch/nf.gguf" --element-type f16
+expect_match "NaN to half precision" "$stderr" 'element 3 of tensor model\.layers\.0\.self_attn\.q_proj\.weight is not finite'
+check "none of them wrote anything" [ ! -e "$scratch/nf.gguf" ]
+expect_exit 0 "within bfloat16" "$SWAGE" convert "$scratch/large.bin" -o "$scratch/nf.gguf" --element-type bf16
+expect_exit 0 "warn" "$SWAGE" convert "$scratch/large.bin" -o "$scratch/nf.gguf" --element-type f16 --nonfinite warn --force
+expect_match "warn" "$stderr" '1 numbers are not finite'
+expect_exit 0 "keep" "$SWAGE" convert "$scratch/nan.bin" -o "$scratch/nf.gguf" --element-type f16 --nonfinite keep --force --json
+check "keep is silent" [ -z "$stderr" ]
+expect_match "keep is counted" "$stdout" '"nonfinite": 1'
+expect_exit 0 "bits are kept where no type changes" "$SWAGE" convert "$scratch/nan.bin" -o "$scratch/nan.swg"
+expect_exit 0 "quantize with large scales" "$SWAGE" quantize "$scratch/large.bin" -o "$scratch/large.swg" --scale-type f32
+expect_exit 4 "dequantized beyond half precision" "$SWAGE" convert "$scratch/large.swg" -o "$scratch/nf.safetensors" --dequantize f16
+expect_match "dequantized beyond half precision" "$stderr" 'q_proj.*beyond the range of F16'
+expect_exit 0 "dequantized to bfloat16" "$SWAGE" convert "$scratch/large.swg" -o "$scratch/nf.safetensors" --dequantize bf16
 finish

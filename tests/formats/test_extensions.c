@@ -110,12 +110,42 @@ START_TEST(a_required_feature_stops_the_commands)
 }
 END_TEST
 
+/* A history that would be a command to the terminal (CSI, in its one-character form). */
+START_TEST(inspect_prints_no_control_characters)
+{
+    const char *path = swg_test_path("control.swg"), *printed = swg_test_path("printed");
+    sample s;
+    sample_init(&s);
+    s.meta.provenance = "[{\"tool\":\"\xc2\x9b"
+                        "2J\"}]";
+    sample_add_small(&s);
+    ck_ok(sample_write(&s, path, NULL));
+    sample_deinit(&s);
+    const pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        char *argv[] = {"swage", "inspect", (char *)path, NULL};
+        ck_assert_ptr_nonnull(freopen(printed, "w", stdout));
+        _exit(swg_cli_main(3, argv));
+    }
+    int status = 0;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    size_t length = 0;
+    uint8_t *out = swg_test_read_file(printed, &length);
+    ck_assert_ptr_nonnull(memmem(out, length, "provenance: (not printable", 26));
+    ck_assert_ptr_null(memmem(out, length, "\xc2\x9b", 2));
+    swg_free(out);
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("extensions");
     TCase *cases = tcase_create("extensions");
     tcase_add_test(cases, optional_ones_go_through_the_commands);
     tcase_add_test(cases, a_required_feature_stops_the_commands);
+    tcase_add_test(cases, inspect_prints_no_control_characters);
     suite_add_tcase(suite, cases);
     return suite;
 }

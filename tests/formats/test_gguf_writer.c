@@ -1,4 +1,6 @@
 /* Writing GGUF: what comes back, what is refused, and failures half-way. */
+#include <math.h>
+
 #include "formats/gguf_blocks.h"
 #include "formats/json.h"
 #include "runtime/base/file.h"
@@ -195,6 +197,44 @@ START_TEST(what_a_gguf_cannot_say_is_refused)
 }
 END_TEST
 
+/* NaN and infinities: not in blocks at all, in other types on request and counted. */
+START_TEST(numbers_that_are_none_are_not_converted_unseen)
+{
+    tiny_llama t = {.dim = 32,
+                    .hidden = 32,
+                    .vocab = 7,
+                    .heads = 2,
+                    .kv_heads = 1,
+                    .scheme = swg_scheme_plain(SWG_F32)};
+    static const float bad[] = {NAN, INFINITY, 1e6f};
+    sample s;
+    const char *path = swg_test_path("nonfinite.gguf");
+    tiny_llama_fill(&t, &s);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        memcpy(s.planes[0][0] + 4 * 33, &bad[i], 4);
+        swg_sink_options o = {.element_type = "q8_0", .keep_nonfinite = true};
+        if (i < 2) {
+            ck_status_is(SWG_UNSUPPORTED, sample_write(&s, path, &o));
+            ck_assert_ptr_nonnull(strstr(swg_error_message(), "element [1, 1]"));
+        }
+        o = (swg_sink_options){.element_type = "f16"};
+        ck_status_is(i < 2 ? SWG_CORRUPT : SWG_UNSUPPORTED, sample_write(&s, path, &o));
+        ck_assert_ptr_nonnull(strstr(swg_error_message(), "element 33 of tensor"));
+        ck_assert(!swg_path_exists(path));
+        o.keep_nonfinite = true;
+        swg_sink *sink = NULL;
+        ck_ok(swg_sink_open(path, &o, &s.meta, s.tensors, s.n_tensors, &sink));
+        ck_ok(swg_sink_write(sink, 0, (const void *const[SWG_MAX_PLANES]){s.planes[0][0]}));
+        ck_assert_uint_eq(swg_sink_nonfinite(sink), 1);
+        swg_sink_abort(&sink);
+        o = (swg_sink_options){.element_type = "f32"}; /* no other type: bits are copied */
+        ck_ok(sample_write(&s, path, &o));
+        ck_assert_int_eq(remove(path), 0);
+    }
+    sample_deinit(&s);
+}
+END_TEST
+
 START_TEST(frequency_factors_are_written_and_recognized)
 {
     tiny_llama t = shape(swg_scheme_plain(SWG_F32));
@@ -258,6 +298,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, floats_become_blocks_when_asked);
     tcase_add_test(cases, tokenizer_goes_along);
     tcase_add_test(cases, what_a_gguf_cannot_say_is_refused);
+    tcase_add_test(cases, numbers_that_are_none_are_not_converted_unseen);
     tcase_add_test(cases, frequency_factors_are_written_and_recognized);
     tcase_add_test(cases, failures_are_clean);
     suite_add_tcase(suite, cases);

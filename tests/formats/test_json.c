@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "formats/json.h"
+#include "formats/json_check.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/strbuf.h"
 #include "tests/harness.h"
@@ -131,6 +132,28 @@ START_TEST(good_corner_cases_are_accepted)
 }
 END_TEST
 
+/* "[1,1,1 ... 1]": two bytes of text a value, and many times that of memory. */
+START_TEST(values_end_at_2_to_the_24)
+{
+    enum { ITEMS = SWG_JSON_MAX_VALUES }; /* and the array itself: one too many */
+    const size_t length = 2 * (size_t)ITEMS + 1;
+    char *text = swg_malloc(length, 1);
+    swg_json_doc *doc = NULL;
+    ck_assert_ptr_nonnull(text);
+    for (size_t i = 0; i < length; i++)
+        text[i] = i % 2 ? '1' : ',';
+    text[0] = '[';
+    text[length - 1] = ']';
+    swg_mem_set_limit(swg_mem_in_use()); /* nothing is built */
+    ck_status_is(SWG_LIMIT, swg_json_parse(text, length, "many", &doc));
+    swg_mem_set_limit(0);
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "more than 16777216 values"));
+    text[length - 3] = ']';
+    ck_ok(swg_json_check(text, length - 2, "as many as may be"));
+    swg_free(text);
+}
+END_TEST
+
 START_TEST(nesting_ends_at_64)
 {
     char text[2 * 65 + 1];
@@ -223,6 +246,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, values_read_back);
     tcase_add_test(cases, bad_text_is_refused);
     tcase_add_test(cases, good_corner_cases_are_accepted);
+    tcase_add_test(cases, values_end_at_2_to_the_24);
     tcase_add_test(cases, nesting_ends_at_64);
     tcase_add_test(cases, truncation_and_flips_never_crash);
     tcase_add_test(cases, large_objects_are_fast);

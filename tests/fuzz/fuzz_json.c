@@ -1,6 +1,8 @@
-/* The JSON reader: the checker and the tree agree on what JSON is. */
+/* The JSON reader: what the checker refuses the parser refuses alike, and the parser alone refuses
+ * only what shows in the tree. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "formats/json.h"
 #include "formats/json_check.h"
@@ -23,7 +25,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     swg_json_doc *doc = NULL;
     const swg_status checked = swg_json_check((const char *)data, size, "input");
     const swg_status parsed = swg_json_parse((const char *)data, size, "input", &doc);
-    if (checked != parsed) {
+    const bool shows_in_the_tree = checked == SWG_OK && parsed == SWG_CORRUPT &&
+                                   (strstr(swg_error_message(), "stands twice") ||
+                                    strstr(swg_error_message(), "beyond a double's range"));
+    if (checked != parsed && !shows_in_the_tree) {
         fprintf(stderr, "checked %d, parsed %d\n", (int)checked, (int)parsed);
         abort();
     }

@@ -1,5 +1,6 @@
 /* llama2.c: the bytes are the header, and as much of the rest as there is. A header alone says how
- * long the file must be; random bytes never are, so zeros fill it up where that is not much. */
+ * long the file must be; random bytes never are, so what is too long is cut, and zeros fill up what
+ * is too short where that is not much. */
 #include "formats/llama2c_layout.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/promises.h"
@@ -10,8 +11,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const uint8_t zeros[MOST_BYTES];
     swg_llama2c_header header;
     fuzz_part parts[] = {{data, size}, {zeros, 0}};
-    if (swg_llama2c_parse(data, size, &header) && swg_llama2c_file_bytes(&header) > size &&
-        swg_llama2c_file_bytes(&header) - size <= MOST_BYTES)
-        parts[1].size = (size_t)swg_llama2c_file_bytes(&header) - size;
+    if (swg_llama2c_parse(data, size, &header)) {
+        const uint64_t due = swg_llama2c_file_bytes(&header);
+        if (due <= size)
+            parts[0].size = (size_t)due;
+        else if (due - size <= MOST_BYTES)
+            parts[1].size = (size_t)due - size;
+    }
     return fuzz_promises(parts, 2);
 }

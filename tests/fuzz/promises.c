@@ -9,12 +9,14 @@
 #include "formats/formats.h"
 #include "formats/json.h"
 #include "runtime/base/mem.h"
+#include "runtime/model.h"
+#include "runtime/text/tokenizer.h"
 #include "tests/fuzz/promises.h"
 
 /* More rows than this of one tensor teach nothing new. */
 static const uint64_t max_plane_bytes = 4 << 20;
 
-static void expect(bool holds, const char *what)
+void fuzz_expect(bool holds, const char *what)
 {
     if (holds)
         return;
@@ -24,10 +26,12 @@ static void expect(bool holds, const char *what)
 
 static void expect_sentence(swg_status status)
 {
-    expect(status == SWG_OK || swg_error_message()[0] != '\0', "a failure has a sentence");
-    expect(status == SWG_OK || status == SWG_CORRUPT || status == SWG_UNSUPPORTED ||
-               status == SWG_LIMIT || status == SWG_FAILED,
-           "a bad file is called corrupt or unsupported");
+    const char *sentence = swg_error_message();
+    fuzz_expect(status == SWG_OK || sentence[0] != '\0', "a failure has a sentence");
+    fuzz_expect(swg_name_is_printable(sentence, strlen(sentence)), "sentences are printable");
+    fuzz_expect(status == SWG_OK || status == SWG_CORRUPT || status == SWG_UNSUPPORTED ||
+                    status == SWG_LIMIT || status == SWG_FAILED,
+                "a bad file is called corrupt or unsupported");
 }
 
 static void read_planes(swg_source *source, size_t tensor)
@@ -41,7 +45,7 @@ static void read_planes(swg_source *source, size_t tensor)
         uint64_t rows = max_plane_bytes / planes[p].row_bytes;
         rows = rows < planes[p].rows ? rows : planes[p].rows;
         uint8_t *data = swg_malloc((size_t)(rows * planes[p].row_bytes), 1);
-        expect(data != NULL, "memory");
+        fuzz_expect(data != NULL, "memory");
         expect_sentence(swg_source_read(source, tensor, p, planes[p].rows - rows, rows, data));
         swg_free(data);
     }
@@ -53,20 +57,35 @@ static void read_planes(swg_source *source, size_t tensor)
     }
 }
 
+/* What the runtime makes of a checkpoint's texts: a model's sizes, a tokenizer. */
+static void use_texts(swg_source *source)
+{
+    size_t length = 0;
+    const char *config = swg_source_config(source, &length);
+    const swg_arch *arch = NULL;
+    swg_hparams hparams;
+    swg_tokenizer *tokenizer = NULL;
+    expect_sentence(swg_hparams_read(config, length, &arch, &hparams));
+    expect_sentence(swg_tokenizer_from_source(source, &tokenizer));
+    swg_tokenizer_free(&tokenizer);
+}
+
 static void use_source(swg_source *source)
 {
     size_t length = 0, n_extensions = 0;
     swg_json_doc *doc = NULL;
     const char *config = swg_source_config(source, &length);
-    expect(strlen(config) == length, "the configuration has a NUL behind it");
-    expect(swg_json_parse(config, length, "config", &doc) == SWG_OK, "the configuration is JSON");
+    fuzz_expect(strlen(config) == length, "the configuration has a NUL behind it");
+    fuzz_expect(swg_json_parse(config, length, "config", &doc) == SWG_OK,
+                "the configuration is JSON");
     swg_json_free(&doc);
     for (size_t i = 0; i < swg_source_n_tensors(source); i++) {
-        expect(i == 0 || strcmp(swg_source_tensor(source, i - 1)->name,
-                                swg_source_tensor(source, i)->name) < 0,
-               "tensors are sorted by name");
-        expect(swg_source_find(source, swg_source_tensor(source, i)->name) == i, "names are found");
-        expect(swg_source_same_as(source, i) <= i, "shared bytes are an earlier tensor's");
+        fuzz_expect(i == 0 || strcmp(swg_source_tensor(source, i - 1)->name,
+                                     swg_source_tensor(source, i)->name) < 0,
+                    "tensors are sorted by name");
+        fuzz_expect(swg_source_find(source, swg_source_tensor(source, i)->name) == i,
+                    "names are found");
+        fuzz_expect(swg_source_same_as(source, i) <= i, "shared bytes are an earlier tensor's");
         (void)swg_source_stored_bytes(source, i);
         read_planes(source, i);
     }
@@ -74,35 +93,45 @@ static void use_source(swg_source *source)
         swg_file_view view;
         const swg_status status = swg_source_file(source, i, &view);
         expect_sentence(status);
-        expect(status != SWG_OK || view.data[view.length] == '\0', "files have a NUL behind them");
+        fuzz_expect(status != SWG_OK || view.data[view.length] == '\0',
+                    "files have a NUL behind them");
     }
     for (size_t i = 0; i < swg_source_n_metadata(source); i++) {
         const char *key, *value;
         swg_source_metadata(source, i, &key, &value);
-        expect(key && value, "metadata are strings");
+        fuzz_expect(key && value, "metadata are strings");
     }
     (void)swg_source_extensions(source, &n_extensions);
+    use_texts(source);
+    expect_sentence(swg_source_verify(source, NULL, NULL, NULL, NULL));
+}
+
+swg_status fuzz_promises_of(const char *path, bool files_may_be_missing)
+{
+    swg_source *source = NULL;
+    swg_error_clear();
+    const swg_status status = swg_source_open(path, NULL, &source);
+    if (status != SWG_IO || !files_may_be_missing)
+        expect_sentence(status);
+    if (status == SWG_OK)
+        use_source(source);
+    swg_source_close(&source);
+    return status;
 }
 
 int fuzz_promises(const fuzz_part *parts, size_t n_parts)
 {
     char path[64];
     const int fd = memfd_create("fuzz", 0);
-    expect(fd >= 0, "memfd_create");
+    fuzz_expect(fd >= 0, "memfd_create");
     for (size_t i = 0; i < n_parts; i++)
         for (size_t done = 0; done < parts[i].size;) {
             const ssize_t n = write(fd, (const char *)parts[i].data + done, parts[i].size - done);
-            expect(n > 0, "write");
+            fuzz_expect(n > 0, "write");
             done += (size_t)n;
         }
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    swg_source *source = NULL;
-    swg_error_clear();
-    const swg_status status = swg_source_open(path, NULL, &source);
-    expect_sentence(status);
-    if (status == SWG_OK)
-        use_source(source);
-    swg_source_close(&source);
+    (void)fuzz_promises_of(path, false);
     close(fd);
     return 0;
 }

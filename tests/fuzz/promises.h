@@ -3,7 +3,10 @@
 #ifndef SWG_TESTS_FUZZ_PROMISES_H
 #define SWG_TESTS_FUZZ_PROMISES_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "runtime/base/status.h"
 
 typedef struct fuzz_part {
     const void *data;
@@ -13,5 +16,12 @@ typedef struct fuzz_part {
 /* The parts one after the other are the file. Aborts when a failure has no sentence or is not
  * called corrupt or unsupported, or when a promise does not hold. Returns 0. */
 int fuzz_promises(const fuzz_part *parts, size_t n_parts);
+
+/* The same of a file or folder that is there, but perhaps not all that it names. Returns what
+ * opening it gave. */
+swg_status fuzz_promises_of(const char *path, bool files_may_be_missing);
+
+/* Abort, naming the broken promise, unless it holds. */
+void fuzz_expect(bool holds, const char *what);
 
 #endif

@@ -59,19 +59,23 @@ bool fuzz_tokenizer_use(const swg_tokenizer *tokenizer, const char *text, size_t
     return is_same;
 }
 
-void fuzz_tokenizer_file(const char *name, const uint8_t *data, size_t size)
+void fuzz_tokenizer_files(const swg_file_view *files, size_t n_files)
 {
     static const char text[] = "the Cats,  unhappy\r\n 123 <s>e\xcc\x81\xef\xac\x81\xe4\xb8\xad"
                                "</s> \xff\xf0\x9f<mask> ab\xe2\x96\x81thethe \xf0\x9f\x98\x80";
     swg_tokenizer *tokenizer = NULL;
-    char *copy = swg_strndup((const char *)data, size);
-    const swg_file_view file = {name, copy, size};
-    if (!copy)
-        abort();
     swg_error_clear();
-    if (is_done(swg_tokenizer_from_files(&file, 1, NULL, &tokenizer))) {
+    if (is_done(swg_tokenizer_from_files(files, n_files, NULL, &tokenizer))) {
         (void)fuzz_tokenizer_use(tokenizer, text, sizeof text - 1);
         swg_tokenizer_free(&tokenizer);
     }
+}
+
+void fuzz_tokenizer_file(const char *name, const uint8_t *data, size_t size)
+{
+    char *copy = swg_strndup((const char *)data, size);
+    if (!copy)
+        abort();
+    fuzz_tokenizer_files(&(swg_file_view){name, copy, size}, 1);
     swg_free(copy);
 }

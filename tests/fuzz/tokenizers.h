@@ -12,6 +12,9 @@
  * comes without a sentence. */
 void fuzz_tokenizer_file(const char *name, const uint8_t *data, size_t size);
 
+/* The same of several files; each has a zero byte behind it. */
+void fuzz_tokenizer_files(const swg_file_view *files, size_t n_files);
+
 /* Encode the text in every way and decode it again. Aborts when an id is outside of the vocabulary,
  * when decoding piece by piece differs from decoding at once, or when a refusal comes without a
  * sentence. Returns whether the text came back unchanged. */
