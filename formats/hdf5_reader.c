@@ -210,8 +210,8 @@ static swg_status read_json(swg_source *source, const swg_h5_entry *entry, const
 
 static swg_status add_metadata(swg_source *source, const swg_h5_entry *entry)
 {
-    const char *text;
-    size_t length;
+    const char *text = NULL;
+    size_t length = 0;
     swg_json_doc *doc = NULL;
     swg_status status = SWG_OK;
     SWG_TRY(read_json(source, entry, &text, &length));
@@ -235,8 +235,8 @@ done:
 /* A dataset that is no tensor. */
 static swg_status add_other(swg_source *source, const swg_h5_entry *entry)
 {
-    size_t length;
-    const char *text;
+    size_t length = 0;
+    const char *text = NULL;
     if (strcmp(entry->path, SWG_H5_CONFIG) == 0)
         return read_json(source, entry, &source->config, &source->config_length);
     if (strcmp(entry->path, SWG_H5_PROVENANCE) == 0) {

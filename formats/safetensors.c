@@ -7,9 +7,12 @@
 #include "formats/bytes.h"
 #include "formats/conv1d.h"
 #include "formats/json.h"
+#include "formats/json_check.h"
+#include "formats/json_scan.h"
 #include "formats/reader.h"
 #include "formats/shard_index.h"
 #include "runtime/base/header_limit.h"
+#include "runtime/base/namesort.h"
 
 static const uint64_t max_header_bytes = 100000000; /* the reference's limit */
 static const char single_name[] = "model.safetensors";
@@ -68,91 +71,206 @@ static swg_status check_tiling(const char *path, span *spans, size_t count, uint
     return SWG_OK;
 }
 
-static swg_status parse_shape(const char *path, const swg_json *entry, uint32_t *rank,
-                              uint64_t shape[SWG_MAX_RANK])
+/* A tensor's name. Escapes, which nobody writes in names, are left to the whole parser. */
+static swg_status read_name(const char *path, const swg_json_text *raw, char out[SWG_MAX_NAME + 1])
 {
-    const swg_json *array = swg_json_get(entry, "shape");
-    const char *const name = swg_json_key(entry);
-    if (!array || swg_json_kind_of(array) != SWG_JSON_ARRAY)
-        return swg_error(SWG_CORRUPT, "%s: tensor %.200s has no shape", path, name);
-    const size_t count = swg_json_count(array);
-    if (count > SWG_MAX_RANK)
-        return swg_error(SWG_UNSUPPORTED, "%s: tensor %.200s has rank %zu; at most %d is supported",
-                         path, name, count, SWG_MAX_RANK);
-    *rank = (uint32_t)count;
-    size_t i = 0;
-    for (const swg_json *item = swg_json_first(array); item; item = swg_json_next(item)) {
-        int64_t dimension;
-        if (!swg_json_as_int(item, &dimension) || dimension < 0)
-            return swg_error(SWG_CORRUPT, "%s: a dimension of tensor %.200s is not a count", path,
-                             name);
-        shape[i++] = (uint64_t)dimension;
+    swg_json_doc *doc = NULL;
+    const char *text = raw->at;
+    size_t length = raw->length;
+    swg_status status = SWG_OK;
+    if (raw->has_escapes) {
+        SWG_GO(swg_json_parse(raw->at - 1, raw->length + 2, path, &doc));
+        (void)swg_json_as_string(swg_json_root(doc), &text);
+        length = strlen(text);
     }
+    if (length > SWG_MAX_NAME)
+        SWG_GO(swg_error(SWG_CORRUPT, "%s: a tensor name of %zu bytes is longer than %d", path,
+                         length, SWG_MAX_NAME));
+    memcpy(out, text, length);
+    out[length] = '\0';
+done:
+    swg_json_free(&doc);
+    return status;
+}
+
+/* What the header says of a tensor. */
+typedef struct entry {
+    const char *name;
+    bool has_type, has_shape, has_offsets;
+    swg_json_text type;
+    uint32_t rank;
+    uint64_t shape[SWG_MAX_RANK];
+    uint64_t begin, end;
+} entry;
+
+static swg_status parse_shape(const char *path, swg_json_scan *scan, entry *e)
+{
+    if (!swg_json_scan_is(scan, '['))
+        return swg_error(SWG_CORRUPT, "%s: tensor %.200s has no shape", path, e->name);
+    size_t rank = 0;
+    for (swg_json_scan_enter(scan); swg_json_scan_more(scan); rank++) {
+        uint64_t dimension;
+        if (!swg_json_scan_count(scan, &dimension))
+            return swg_error(SWG_CORRUPT, "%s: a dimension of tensor %.200s is not a count", path,
+                             e->name);
+        if (rank < SWG_MAX_RANK)
+            e->shape[rank] = dimension;
+    }
+    if (rank > SWG_MAX_RANK)
+        return swg_error(SWG_UNSUPPORTED, "%s: tensor %.200s has rank %zu; at most %d is supported",
+                         path, e->name, rank, SWG_MAX_RANK);
+    e->rank = (uint32_t)rank;
     return SWG_OK;
 }
 
-static swg_status parse_offsets(const char *path, const swg_json *entry, span *out)
+static swg_status parse_offsets(const char *path, swg_json_scan *scan, entry *e)
 {
-    const swg_json *array = swg_json_get(entry, "data_offsets");
-    int64_t begin, end;
-    if (swg_json_count(array) != 2 || !swg_json_as_int(swg_json_at(array, 0), &begin) ||
-        !swg_json_as_int(swg_json_at(array, 1), &end) || begin < 0 || end < begin)
-        return swg_error(SWG_CORRUPT, "%s: tensor %.200s has no valid data_offsets", path,
-                         swg_json_key(entry));
-    *out = (span){.begin = (uint64_t)begin, .end = (uint64_t)end};
+    uint64_t offsets[2] = {0, 0};
+    size_t count = 0;
+    bool is_right = swg_json_scan_is(scan, '[');
+    if (is_right)
+        for (swg_json_scan_enter(scan); is_right && swg_json_scan_more(scan); count++)
+            is_right = count < 2 && swg_json_scan_count(scan, &offsets[count]);
+    if (!is_right || count != 2 || offsets[1] < offsets[0])
+        return swg_error(SWG_CORRUPT, "%s: tensor %.200s has no valid data_offsets", path, e->name);
+    e->begin = offsets[0];
+    e->end = offsets[1];
     return SWG_OK;
 }
 
-static swg_status add_tensor(swg_source *source, const char *path, const swg_json *entry,
-                             const swg_map *map, uint64_t buffer, span *where)
+static swg_status parse_member(const char *path, swg_json_scan *scan, entry *e)
 {
-    const char *const name = swg_json_key(entry);
-    const char *type_name;
-    swg_dtype dtype;
-    if (swg_json_count(entry) != 3 || !swg_json_as_string(swg_json_get(entry, "dtype"), &type_name))
+    const swg_json_text key = swg_json_scan_key(scan);
+    bool *const has = swg_json_text_is(&key, "dtype")          ? &e->has_type
+                      : swg_json_text_is(&key, "shape")        ? &e->has_shape
+                      : swg_json_text_is(&key, "data_offsets") ? &e->has_offsets
+                                                               : NULL;
+    if (has && *has)
+        return swg_error(SWG_CORRUPT, "%s: the key \"%.*s\" of tensor %.200s stands twice", path,
+                         (int)key.length, key.at, e->name);
+    if (has == &e->has_shape)
+        SWG_TRY(parse_shape(path, scan, e));
+    else if (has == &e->has_offsets)
+        SWG_TRY(parse_offsets(path, scan, e));
+    if (!has || (has == &e->has_type && !swg_json_scan_string(scan, &e->type)))
         return swg_error(SWG_CORRUPT,
                          "%s: tensor %.200s is not described by dtype, shape and data_offsets",
-                         path, name);
-    if (!swg_dtype_parse(type_name, strlen(type_name), &dtype))
-        return swg_error(SWG_UNSUPPORTED, "%s: tensor %.200s has the unknown dtype \"%.40s\"", path,
-                         name, type_name);
-    uint32_t rank = 0;
-    uint64_t shape[SWG_MAX_RANK];
-    SWG_TRY(parse_shape(path, entry, &rank, shape));
-    SWG_TRY(parse_offsets(path, entry, where));
+                         path, e->name);
+    *has = true;
+    return SWG_OK;
+}
+
+static swg_status parse_entry(const char *path, swg_json_scan *scan, entry *e, swg_dtype *dtype)
+{
+    if (swg_json_scan_is(scan, '{'))
+        for (swg_json_scan_enter(scan); swg_json_scan_more(scan);)
+            SWG_TRY(parse_member(path, scan, e));
+    if (!e->has_type || !e->has_shape || !e->has_offsets)
+        return swg_error(SWG_CORRUPT,
+                         "%s: tensor %.200s is not described by dtype, shape and data_offsets",
+                         path, e->name);
+    if (e->type.has_escapes || !swg_dtype_parse(e->type.at, e->type.length, dtype))
+        return swg_error(SWG_UNSUPPORTED, "%s: tensor %.200s has the unknown dtype \"%.*s\"", path,
+                         e->name, e->type.length < 40 ? (int)e->type.length : 40, e->type.at);
+    return SWG_OK;
+}
+
+static swg_status add_tensor(swg_source *source, const char *path, const char *name,
+                             swg_json_scan *scan, const swg_map *map, uint64_t buffer, span *where)
+{
+    entry e = {.name = name};
+    swg_dtype dtype = SWG_F32;
+    SWG_TRY(parse_entry(path, scan, &e, &dtype));
     swg_stored_tensor *tensor;
-    SWG_TRY(swg_source_add_tensor(source, name, strlen(name), swg_scheme_plain(dtype), rank, shape,
-                                  &tensor));
-    where->name = tensor->desc.name;
+    SWG_TRY(swg_source_add_tensor(source, name, strlen(name), swg_scheme_plain(dtype), e.rank,
+                                  e.shape, &tensor));
+    *where = (span){.begin = e.begin, .end = e.end, .name = tensor->desc.name};
     const uint64_t bytes = swg_tensor_bytes(&tensor->desc);
-    if (bytes != where->end - where->begin)
+    if (bytes != e.end - e.begin)
         return swg_error(SWG_CORRUPT,
                          "%s: tensor %s needs %llu bytes by its shape and dtype, its data_offsets "
                          "give %llu",
                          path, name, (unsigned long long)bytes,
-                         (unsigned long long)(where->end - where->begin));
+                         (unsigned long long)(e.end - e.begin));
     tensor->map = map;
-    tensor->offset = (size_t)(buffer + where->begin);
+    tensor->offset = (size_t)(buffer + e.begin);
     return SWG_OK;
 }
 
-static swg_status add_metadata(swg_source *source, const char *path, const swg_json *metadata)
+static swg_status add_pair(swg_source *source, const char *path, const swg_json *item)
 {
-    if (swg_json_kind_of(metadata) != SWG_JSON_OBJECT)
-        return swg_error(SWG_CORRUPT, "%s: __metadata__ is not an object", path);
-    for (const swg_json *item = swg_json_first(metadata); item; item = swg_json_next(item)) {
-        const char *value;
-        if (!swg_json_as_string(item, &value))
-            return swg_error(SWG_CORRUPT, "%s: \"%.200s\" of __metadata__ is not a string", path,
-                             swg_json_key(item));
-        size_t known = 0; /* shards repeat their metadata */
-        while (known < source->n_metadata &&
-               strcmp(source->metadata[2 * known], swg_json_key(item)) != 0)
-            known++;
-        if (known == source->n_metadata)
-            SWG_TRY(swg_source_add_metadata(source, swg_json_key(item), value));
+    const char *value;
+    if (!swg_json_as_string(item, &value))
+        return swg_error(SWG_CORRUPT, "%s: \"%.200s\" of __metadata__ is not a string", path,
+                         swg_json_key(item));
+    size_t known = 0; /* shards repeat their metadata */
+    while (known < source->n_metadata &&
+           strcmp(source->metadata[2 * known], swg_json_key(item)) != 0)
+        known++;
+    return known < source->n_metadata ? SWG_OK
+                                      : swg_source_add_metadata(source, swg_json_key(item), value);
+}
+
+static swg_status add_metadata(swg_source *source, const char *path, swg_json_text text)
+{
+    swg_json_doc *doc = NULL;
+    swg_status status = SWG_OK;
+    SWG_GO(swg_json_parse(text.at, text.length, path, &doc));
+    const swg_json *root = swg_json_root(doc);
+    if (swg_json_kind_of(root) != SWG_JSON_OBJECT)
+        SWG_GO(swg_error(SWG_CORRUPT, "%s: __metadata__ is not an object", path));
+    for (const swg_json *item = swg_json_first(root); item; item = swg_json_next(item))
+        SWG_GO(add_pair(source, path, item));
+done:
+    swg_json_free(&doc);
+    return status;
+}
+
+static swg_status check_distinct(const char *path, const span *spans, size_t count)
+{
+    swg_name_item *items;
+    swg_status status = SWG_OK;
+    SWG_TRY(SWG_NEW_UNINIT(items, count));
+    for (size_t i = 0; i < count; i++)
+        items[i] = (swg_name_item){.name = spans[i].name};
+    swg_sort_names(items, count);
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(items[i - 1].name, items[i].name) == 0)
+            SWG_GO(swg_error(SWG_CORRUPT, "%s: the tensor %.200s stands twice in the header", path,
+                             items[i].name));
+done:
+    swg_free(items);
+    return status;
+}
+
+/* The members of a header: tensors, and texts about the whole. */
+static swg_status add_members(swg_source *source, const char *path, swg_json_scan scan,
+                              const swg_map *map, uint64_t buffer)
+{
+    span *spans = NULL;
+    size_t n_spans = 0, capacity = 0;
+    bool has_metadata = false;
+    swg_status status = SWG_OK;
+    for (swg_json_scan_enter(&scan); swg_json_scan_more(&scan);) {
+        const swg_json_text key = swg_json_scan_key(&scan);
+        if (swg_json_text_is(&key, "__metadata__")) {
+            if (has_metadata)
+                SWG_GO(swg_error(SWG_CORRUPT, "%s: __metadata__ stands twice in the header", path));
+            has_metadata = true;
+            SWG_GO(add_metadata(source, path, swg_json_scan_skip(&scan)));
+            continue;
+        }
+        char name[SWG_MAX_NAME + 1];
+        SWG_GO(read_name(path, &key, name));
+        SWG_GO(swg_reserve((void **)&spans, &capacity, n_spans + 1, sizeof *spans));
+        SWG_GO(add_tensor(source, path, name, &scan, map, buffer, &spans[n_spans]));
+        n_spans++;
     }
-    return SWG_OK;
+    SWG_GO(check_distinct(path, spans, n_spans));
+    SWG_GO(check_tiling(path, spans, n_spans, map->size - buffer));
+done:
+    swg_free(spans);
+    return status;
 }
 
 /* All of one mapped file. */
@@ -171,25 +289,10 @@ static swg_status add_header(swg_source *source, const char *path, const swg_map
                          (unsigned long long)length, map->size);
     if (length == 0 || map->data[8] != '{')
         return swg_error(SWG_CORRUPT, "%s: the header does not start with {", path);
-    swg_status status = SWG_OK;
-    swg_json_doc *doc = NULL;
-    span *spans = NULL;
-    SWG_GO(swg_json_parse((const char *)map->data + 8, (size_t)length, path, &doc));
-    const swg_json *root = swg_json_root(doc);
-    SWG_GO(SWG_NEW(spans, swg_json_count(root)));
-    size_t n_spans = 0;
-    for (const swg_json *entry = swg_json_first(root); entry; entry = swg_json_next(entry)) {
-        if (strcmp(swg_json_key(entry), "__metadata__") == 0)
-            SWG_GO(add_metadata(source, path, entry));
-        else
-            SWG_GO(add_tensor(source, path, entry, map, 8 + length, &spans[n_spans++]));
-    }
-    SWG_GO(check_tiling(path, spans, n_spans, map->size - 8 - length));
-    SWG_GO(swg_source_add_input(source, path));
-done:
-    swg_free(spans);
-    swg_json_free(&doc);
-    return status;
+    const char *const text = (const char *)map->data + 8;
+    SWG_TRY(swg_json_check(text, (size_t)length, path));
+    SWG_TRY(add_members(source, path, swg_json_scan_begin(text, (size_t)length), map, 8 + length));
+    return swg_source_add_input(source, path);
 }
 
 static swg_status prepare_shards(swg_source *source, size_t count)

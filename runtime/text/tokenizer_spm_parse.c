@@ -51,7 +51,7 @@ static swg_status read_varint(cursor *c, uint64_t *out)
 
 static swg_status read_field(cursor *c, field *out)
 {
-    uint64_t tag, length = 0;
+    uint64_t tag = 0, length = 0;
     SWG_TRY(read_varint(c, &tag));
     *out = (field){.number = tag >> 3, .wire_type = tag & 7};
     if (out->number == 0)
