@@ -137,11 +137,23 @@ static swg_status check_escape(checker *c)
     return byte == 'u' ? check_unicode_escape(c) : SWG_OK;
 }
 
+/* Bytes that stand for themselves in a string. */
+static bool is_plain(unsigned char byte)
+{
+    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
 static swg_status check_string(checker *c)
 {
     c->at++;
-    while (c->at < c->length) {
-        const unsigned char byte = (unsigned char)c->text[c->at];
+    for (;;) {
+        size_t at = c->at;
+        while (at < c->length && is_plain((unsigned char)c->text[at]))
+            at++;
+        c->at = at;
+        if (at == c->length)
+            return fail(c, "a string does not end");
+        const unsigned char byte = (unsigned char)c->text[at];
         if (byte == '"') {
             c->at++;
             return SWG_OK;
@@ -150,16 +162,13 @@ static swg_status check_string(checker *c)
             return fail(c, "a control character inside a string");
         if (byte == '\\') {
             SWG_TRY(check_escape(c));
-        } else if (byte < 0x80) {
-            c->at++;
         } else {
-            const size_t step = swg_utf8_decode(c->text + c->at, c->length - c->at, NULL);
+            const size_t step = swg_utf8_decode(c->text + at, c->length - at, NULL);
             if (step == 0)
                 return fail(c, "bytes that are not UTF-8");
             c->at += step;
         }
     }
-    return fail(c, "a string does not end");
 }
 
 static swg_status check_value(checker *c);

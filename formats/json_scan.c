@@ -45,13 +45,15 @@ bool swg_json_scan_more(swg_json_scan *scan)
 /* The bytes from the opening quote to the closing one; the grammar says that there is one. */
 static swg_json_text quoted(const swg_json_scan *scan)
 {
-    swg_json_text text = {.at = scan->at + 1};
-    const char *at = text.at;
-    while (at < scan->end && *at != '"') {
-        text.has_escapes = text.has_escapes || *at == '\\';
-        at += *at == '\\' ? 2 : 1;
-    }
-    text.length = (size_t)(at - text.at);
+    const char *const begin = scan->at + 1;
+    const char *at = memchr(begin, '"', (size_t)(scan->end - begin));
+    swg_json_text text = {.at = begin};
+    if (at)
+        text.has_escapes = memchr(begin, '\\', (size_t)(at - begin)) != NULL;
+    if (text.has_escapes) /* the quote may be one of them */
+        for (at = begin; at < scan->end && *at != '"';)
+            at += *at == '\\' ? 2 : 1;
+    text.length = at ? (size_t)(at - begin) : 0;
     return text;
 }
 

@@ -160,7 +160,7 @@ static swg_status sort_tensors(swg_source *source)
     swg_sort_names(items, count);
     for (size_t i = 1; i < count; i++)
         if (strcmp(items[i - 1].name, items[i].name) == 0)
-            SWG_GO(swg_error(SWG_CORRUPT, "%s holds two tensors called %s", source->path,
+            SWG_GO(swg_error(SWG_CORRUPT, "%s: the tensor %s stands twice", source->path,
                              items[i].name));
     for (size_t i = 0; i < count; i++)
         numbers[i] = (size_t)((const swg_stored_tensor *)items[i].of - source->tensors);

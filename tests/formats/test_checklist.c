@@ -336,7 +336,7 @@ static const row torch_rows[] = {
     {"L3", SWG_CORRUPT, "outside the file", BEFORE_END(12, "\xfe\xff"), .is_outer = true},
     {"L4", SWG_UNSUPPORTED, "rank 5",
      SWAP("M\4\0K\2\x86M\2\0K\1\x86", "(K\1K\1K\1K\4K\2t(K\x8K\x8K\x8K\2K\1t")},
-    {"L5", SWG_CORRUPT, "two tensors called w", SWAP("Rs.", "Rq\0sX\1\0\0\0wh\0s.")},
+    {"L5", SWG_CORRUPT, "the tensor w stands twice", SWAP("Rs.", "Rq\0sX\1\0\0\0wh\0s.")},
     {"L6", SWG_CORRUPT, "not printable", SWAP("X\1\0\0\0w", "X\1\0\0\0\x1b")},
     {"L7", SWG_CORRUPT, "not made of storage", SWAP("M\0\0", "N")},
     {"L7", SWG_CORRUPT, "negative size", SWAP("M\4\0", "J\xff\xff\xff\xff")},
