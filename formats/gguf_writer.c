@@ -394,7 +394,7 @@ static swg_status check_finite(swg_sink *sink, const swg_tensor_desc *desc,
 {
     uint64_t at = 0;
     const uint64_t n = swg_count_nonfinite(tensor->type->dtype, out, count, &at);
-    sink->n_nonfinite += n;
+    __atomic_fetch_add(&sink->n_nonfinite, n, __ATOMIC_RELAXED);
     if (n == 0 || sink->keep_nonfinite)
         return SWG_OK;
     const float value = swg_float_load(desc->scheme.dtype, plane, (size_t)(first + at));
@@ -469,9 +469,38 @@ static void put_permuted_vector(const swg_tensor_desc *desc, const gguf_tensor *
             swg_float_load(desc->scheme.dtype, plane, (size_t)swg_half_row(i, tensor->head_dim)));
 }
 
+/* Rows of a tensor that are made anew, in pieces that threads share. */
+typedef struct remaking {
+    swg_sink *sink;
+    size_t index; /* of the tensor */
+    const void *const *planes;
+    uint64_t rows, rows_per_piece, at; /* at: of the first row in the file */
+    uint8_t *scratch;                  /* a piece for each thread */
+} remaking;
+
+static swg_status write_piece(void *context, size_t number)
+{
+    const remaking *const r = context;
+    const gguf_output *const output = r->sink->state;
+    const gguf_tensor *const tensor = &output->tensors[r->index];
+    const swg_tensor_desc *const desc = &r->sink->tensors[r->index];
+    const uint64_t begin = number * r->rows_per_piece, left = r->rows - begin;
+    const uint64_t n = left < r->rows_per_piece ? left : r->rows_per_piece;
+    uint8_t *const piece =
+        r->scratch + swg_pool_thread_index() * r->rows_per_piece * tensor->row_bytes;
+    for (uint64_t i = 0; i < n; i++)
+        if (tensor->head_dim && desc->rank == 1)
+            put_permuted_vector(desc, tensor, r->planes[0], piece);
+        else
+            SWG_TRY(
+                put_row(r->sink, r->index, r->planes, begin + i, piece + i * tensor->row_bytes));
+    return swg_file_write_at(output->file, r->at + begin * tensor->row_bytes, piece,
+                             (size_t)(n * tensor->row_bytes));
+}
+
 static swg_status write_rows(swg_sink *sink, size_t index, const void *const planes[SWG_MAX_PLANES])
 {
-    enum { PIECE_BYTES = 4 << 20 };
+    enum { PIECE_BYTES = 1 << 20 };
     gguf_output *output = sink->state;
     const gguf_tensor *tensor = &output->tensors[index];
     const swg_tensor_desc *desc = &sink->tensors[index];
@@ -482,22 +511,14 @@ static swg_status write_rows(swg_sink *sink, size_t index, const void *const pla
         return SWG_OK;
     if (is_as_is)
         return swg_file_write_at(output->file, at, planes[0], (size_t)(rows * tensor->row_bytes));
-    const uint64_t step = tensor->row_bytes < PIECE_BYTES ? PIECE_BYTES / tensor->row_bytes : 1;
-    uint8_t *piece;
-    swg_status status = SWG_OK;
-    SWG_TRY(SWG_NEW_UNINIT(piece, (size_t)((step < rows ? step : rows) * tensor->row_bytes)));
-    for (uint64_t row = 0; row < rows; row += step) {
-        const uint64_t n = rows - row < step ? rows - row : step;
-        for (uint64_t i = 0; i < n; i++)
-            if (tensor->head_dim && desc->rank == 1)
-                put_permuted_vector(desc, tensor, planes[0], piece);
-            else
-                SWG_GO(put_row(sink, index, planes, row + i, piece + i * tensor->row_bytes));
-        SWG_GO(swg_file_write_at(output->file, at + row * tensor->row_bytes, piece,
-                                 (size_t)(n * tensor->row_bytes)));
-    }
-done:
-    swg_free(piece);
+    const uint64_t most = tensor->row_bytes < PIECE_BYTES ? PIECE_BYTES / tensor->row_bytes : 1;
+    remaking r = {.sink = sink, .index = index, .planes = planes, .rows = rows, .at = at};
+    r.rows_per_piece = most < rows ? most : rows;
+    SWG_TRY(SWG_NEW_UNINIT(r.scratch, swg_pool_threads(sink->pool) * (size_t)r.rows_per_piece *
+                                          tensor->row_bytes));
+    const swg_status status =
+        swg_pool_for(sink->pool, (size_t)((rows - 1) / r.rows_per_piece + 1), write_piece, &r);
+    swg_free(r.scratch);
     return status;
 }
 
