@@ -239,10 +239,20 @@ done:
     return status;
 }
 
+/* Let the system begin to write large pieces to the disk, so that the last fsync does not find all
+ * of them waiting. Only a hint: an error shows at the fsync. */
+static void start_writing(const swg_file_writer *writer, uint64_t offset, size_t bytes)
+{
+    enum { LEAST_BYTES = 256 << 10 };
+    if (bytes >= LEAST_BYTES)
+        (void)sync_file_range(writer->fd, (off_t)offset, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
+}
+
 swg_status swg_file_write_at(swg_file_writer *writer, uint64_t offset, const void *data,
                              size_t bytes)
 {
     const uint8_t *at = data;
+    const size_t length = bytes;
     if (bytes == 0)
         return SWG_OK;
     while (bytes > 0) {
@@ -257,6 +267,7 @@ swg_status swg_file_write_at(swg_file_writer *writer, uint64_t offset, const voi
         bytes -= (size_t)written;
         offset += (uint64_t)written;
     }
+    start_writing(writer, offset - length, length);
     uint_fast64_t end = atomic_load(&writer->end);
     while (end < offset && !atomic_compare_exchange_weak(&writer->end, &end, offset))
         continue;
