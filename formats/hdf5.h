@@ -35,9 +35,9 @@ typedef struct swg_h5_entry {
 
 /* Open the mapped file and check every object in it. Refused, naming the object: links that are not
  * hard, groups reached twice, external storage, virtual datasets, filters other than deflate,
- * shuffle and fletcher32, sizes that the file does not hold, bytes that are used twice. `path` is
- * for messages. The map must outlive the file, which is then safe to read from several threads.
- * SWG_CORRUPT, SWG_UNSUPPORTED, SWG_NO_MEMORY. */
+ * shuffle and fletcher32, sizes that the file does not hold, parts that together need more than it
+ * has. `path` is for messages. The map must outlive the file, which is then safe to read from
+ * several threads. SWG_CORRUPT, SWG_UNSUPPORTED, SWG_NO_MEMORY. */
 swg_status swg_h5_open(const char *path, const swg_map *map, swg_h5_file **out);
 void swg_h5_close(swg_h5_file **file); /* NULL inside is accepted */
 

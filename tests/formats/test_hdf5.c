@@ -345,6 +345,50 @@ START_TEST(refused_files)
 }
 END_TEST
 
+/* Items of the loader checklist (docs/hostile-input.md), each by a few bytes of a sound file; those
+ * that need a file of their own are above and in test_hdf5_library.c. */
+START_TEST(checklist)
+{
+#define BYTES(text) (text), sizeof(text) - 1
+    static const struct {
+        const char *item, *message, *find; /* the first place of these bytes, */
+        size_t find_length, at;            /* `at` bytes from it on, */
+        const char *put;                   /* becomes this */
+        size_t put_length;
+    } cases[] = {
+        {"L1", "n0 declares more than 2^64 bytes", BYTES("\1\1\1\0\0\0\0\0\2"), 8,
+         BYTES("\0\0\0\0\0\0\0\x40\0\0\0\0\0\0\0\x40")},
+        {"L2", "n0 declares 8 bytes, the file holds 0", BYTES("\3\1\0\10\0\0\0\0\0\0"), 2,
+         BYTES("\0\0\xff\xff\0\0\0\0")},
+        {"L3", "damaged symbol table", BYTES("SNOD\1\0\4\0"), 6, BYTES("\xff\xff")},
+        {"L3", "damaged header", BYTES("\1\0\5\0\1\0\0\0\0\1\0\0"), 8, BYTES("\xff\xff\xff")},
+        {"L5", "the name n0 is there twice", BYTES("n1\0"), 1, BYTES("0")},
+        {"L6", "not printable text", BYTES("n1\0"), 0, BYTES("\1")},
+        {"L6", "not printable text", BYTES("n1\0"), 0, BYTES("\xff")},
+        {"L15", "declares 85408 bytes, has 19872", BYTES("\xa0\x4d\0\0"), 2, BYTES("\1")},
+    };
+#undef BYTES
+    const char *damaged = swg_test_path("damaged.h5");
+    size_t length = 0;
+    uint8_t *bytes = swg_test_read_file(FIXTURE("kind_symbol_table.h5"), &length);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t *place = memmem(bytes, length, cases[i].find, cases[i].find_length);
+        ck_assert_msg(place != NULL, "case %zu, %s: nothing to damage", i, cases[i].item);
+        place += cases[i].at;
+        uint8_t kept[16];
+        memcpy(kept, place, cases[i].put_length);
+        memcpy(place, cases[i].put, cases[i].put_length);
+        sample_put_file(damaged, bytes, length);
+        memcpy(place, kept, cases[i].put_length);
+        swg_source *source = NULL;
+        ck_status_is(SWG_CORRUPT, swg_source_open(damaged, NULL, &source));
+        ck_assert_msg(strstr(swg_error_message(), cases[i].message), "%s: %s", cases[i].item,
+                      swg_error_message());
+    }
+    swg_free(bytes);
+}
+END_TEST
+
 START_TEST(damaged_files)
 {
     sample s;
@@ -423,6 +467,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, keras_models_of_other_kinds_are_carried);
     tcase_add_test(cases, keras_fixtures);
     tcase_add_test(cases, refused_files);
+    tcase_add_test(cases, checklist);
     tcase_add_test(cases, damaged_files);
     tcase_add_test(cases, failing_writes_and_allocations);
     suite_add_tcase(suite, cases);

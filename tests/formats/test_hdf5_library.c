@@ -209,6 +209,55 @@ START_TEST(library_reads_what_is_written)
 }
 END_TEST
 
+/* --- Refused ---------------------------------------------------------------------------------- */
+
+static void expect_refusal(const char *path, swg_status due, const char *message)
+{
+    float values[16];
+    swg_source *source = NULL;
+    swg_status status = swg_source_open(path, NULL, &source);
+    if (status == SWG_OK)
+        status = swg_source_read_f32(source, 0, 0, 1, values);
+    ck_assert_msg(status == due && strstr(swg_error_message(), message), "status %d: %s",
+                  (int)status, swg_error_message());
+    swg_source_close(&source);
+}
+
+/* Items of the loader checklist (docs/hostile-input.md) that need a file of their own. */
+START_TEST(checklist)
+{
+    const char *path = swg_test_path("refused.h5");
+    const hsize_t shape[5] = {1, 2, 1, 2, 2}, eight[1] = {8};
+
+    hid_t file = make_file(path, H5F_LIBVER_V110); /* L4: more dimensions than are carried */
+    const hid_t space = H5Screate_simple(5, shape, NULL);
+    H5Dclose(H5Dcreate2(file, "w", H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    H5Sclose(space);
+    H5Fclose(file);
+    expect_refusal(path, SWG_UNSUPPORTED, "w has rank 5");
+
+    file = make_file(path, H5F_LIBVER_V110); /* L7: a number where a text is due */
+    put(file, "w", &kinds[1], NONE, 1, eight, NULL);
+    const hid_t scalar = H5Screate(H5S_SCALAR);
+    H5Aclose(H5Acreate2(file, "swage_layout", H5T_STD_I32LE, scalar, H5P_DEFAULT, H5P_DEFAULT));
+    H5Sclose(scalar);
+    H5Fclose(file);
+    expect_refusal(path, SWG_CORRUPT, "attribute swage_layout of the file is not a text");
+
+    file = make_file(path, H5F_LIBVER_V110); /* L14: a chunk that decodes to less than it is */
+    put(file, "w", &kinds[2], ZIPPED, 1, eight, eight);
+    const hid_t dataset = H5Dopen2(file, "w", H5P_DEFAULT);
+    const unsigned char zipped[] = {0x78, 0x9c, 0x03, 0x00, 0x00, 0x00, 0x00, 0x01}; /* nothing */
+    const hsize_t origin[1] = {0};
+    const uint32_t only_deflate = 6; /* shuffle and fletcher32 were not applied */
+    ck_assert_int_ge(
+        H5Dwrite_chunk(dataset, H5P_DEFAULT, only_deflate, origin, sizeof zipped, zipped), 0);
+    H5Dclose(dataset);
+    H5Fclose(file);
+    expect_refusal(path, SWG_CORRUPT, "is damaged: its checksum or its size is wrong");
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("hdf5_library");
@@ -216,6 +265,7 @@ Suite *swg_test_suite(void)
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, every_storage);
     tcase_add_test(cases, every_group);
+    tcase_add_test(cases, checklist);
     tcase_add_test(cases, library_reads_what_is_written);
     suite_add_tcase(suite, cases);
     return suite;
