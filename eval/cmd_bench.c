@@ -55,8 +55,8 @@ typedef struct benchmark {
     swg_loaded loaded;
     swg_exec *exec;
     size_t prompt, generate; /* as measured: no more than the model has positions for */
-    swg_dram_limit dram;    /* zero with --no-limits */
-    swg_compute_limit int8; /* likewise */
+    swg_dram_limit dram;     /* zero with --no-limits */
+    swg_compute_limit int8;  /* likewise */
     swg_latency latency;
     uint64_t peak_rss_bytes; /* of loading and running, without the buffers of the limits */
 } benchmark;
@@ -99,8 +99,8 @@ static swg_status load(benchmark *b)
         return swg_error(SWG_USAGE, "give either a MODEL or --shape");
     if (!has_model)
         return make_random(b);
-    return swg_loaded_open(b->cli->positionals[0], NULL, false, b->cli->n_threads,
-                           b->cli->progress, &b->loaded);
+    return swg_loaded_open(b->cli->positionals[0], NULL, false, b->cli->n_threads, b->cli->progress,
+                           &b->loaded);
 }
 
 /* Limits drift on shared machines: they are measured before and after, and the better counts. */
@@ -177,8 +177,8 @@ static swg_status measure(benchmark *b)
  * products take; 0 when the limit is unknown. */
 static double decode_share(const benchmark *b)
 {
-    const double rate = (double)swg_model_bytes_per_token(b->loaded.model) *
-                        b->latency.decode_tokens_per_s.median;
+    const double rate =
+        (double)swg_model_bytes_per_token(b->loaded.model) * b->latency.decode_tokens_per_s.median;
     return b->dram.bytes_per_s > 0 ? rate / b->dram.bytes_per_s : 0;
 }
 
@@ -258,11 +258,12 @@ static swg_status report_json(const benchmark *b)
     return swg_cli_json_print(&json);
 }
 
-static void print_rate(swg_strbuf *out, const char *what, swg_rate rate)
+static void print_rate(const swg_cli *cli, swg_strbuf *out, const char *what, swg_rate rate)
 {
     if (rate.median > 0)
-        swg_strbuf_printf(out, "%-14s%.1f tokens/s (%.1f to %.1f)\n", what, rate.median, rate.least,
-                          rate.most);
+        swg_strbuf_printf(out, "%-14s%s%.1f tokens/s%s (%.1f to %.1f)\n", what,
+                          swg_cli_style(cli, SWG_STYLE_HEADING), rate.median,
+                          swg_cli_style(cli, SWG_STYLE_NONE), rate.least, rate.most);
 }
 
 static swg_status report_text(const benchmark *b)
@@ -270,8 +271,8 @@ static swg_status report_text(const benchmark *b)
     char bytes[32], rss[32];
     swg_strbuf out = {0};
     const swg_model *model = b->loaded.model;
-    print_rate(&out, "prefill", b->latency.prefill_tokens_per_s);
-    print_rate(&out, "decode", b->latency.decode_tokens_per_s);
+    print_rate(b->cli, &out, "prefill", b->latency.prefill_tokens_per_s);
+    print_rate(b->cli, &out, "decode", b->latency.decode_tokens_per_s);
     if (model->load_s > 0)
         swg_strbuf_printf(&out, "%-14s%.3f s, %.2f GB/s of raw weights\n", "load", model->load_s,
                           1e-9 * (double)model->load_bytes / model->load_s);

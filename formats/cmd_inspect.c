@@ -149,15 +149,17 @@ static void write_shape(const swg_tensor_desc *desc, char out[MAX_CELL])
     out[used] = '\0';
 }
 
-static void put_tensors(const arguments *a, const swg_source *source, swg_strbuf *out)
+static void put_tensors(const swg_cli *cli, const arguments *a, const swg_source *source,
+                        swg_strbuf *out)
 {
     int width = 6;
     for (size_t i = 0; i < swg_source_n_tensors(source); i++) {
         const int length = (int)strlen(swg_source_tensor(source, i)->name);
         width = is_listed(a, source, i) && length > width ? length : width;
     }
-    swg_strbuf_printf(out, "\n%-*s  %-16s %-18s %14s %14s\n", width, "tensor", "shape", "scheme",
-                      "bytes", "stored");
+    swg_strbuf_printf(out, "\n%s%-*s  %-16s %-18s %14s %14s%s\n",
+                      swg_cli_style(cli, SWG_STYLE_HEADING), width, "tensor", "shape", "scheme",
+                      "bytes", "stored", swg_cli_style(cli, SWG_STYLE_NONE));
     for (size_t i = 0; i < swg_source_n_tensors(source); i++) {
         const swg_tensor_desc *desc = swg_source_tensor(source, i);
         char shape[MAX_CELL], scheme[SWG_SCHEME_NAME_BYTES];
@@ -200,7 +202,7 @@ static void put_extras(const swg_source *source, swg_strbuf *out)
         swg_strbuf_printf(out, "provenance: %s\n", provenance);
 }
 
-static swg_status print_text(const arguments *a, const swg_source *source)
+static swg_status print_text(const swg_cli *cli, const arguments *a, const swg_source *source)
 {
     swg_strbuf out = {0};
     const totals sum = add_up(source);
@@ -213,7 +215,7 @@ static swg_status print_text(const arguments *a, const swg_source *source)
                       swg_format_bytes(sum.stored_bytes, stored), ratio(&sum),
                       bits_per_weight(&sum));
     put_extras(source, &out);
-    put_tensors(a, source, &out);
+    put_tensors(cli, a, source, &out);
     if (status == SWG_OK)
         status = swg_strbuf_status(&out);
     if (status == SWG_OK)
@@ -333,7 +335,7 @@ static swg_status run(const swg_cli *cli, const void *values)
     SWG_TRY(swg_source_open(cli->positionals[0], NULL, &source));
     swg_status status = check_pattern(a, source);
     if (status == SWG_OK)
-        status = cli->json ? print_json(cli, a, source) : print_text(a, source);
+        status = cli->json ? print_json(cli, a, source) : print_text(cli, a, source);
     swg_source_close(&source);
     return status;
 }

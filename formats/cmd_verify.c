@@ -3,6 +3,7 @@
 #include "runtime/cli/cli.h"
 
 typedef struct report {
+    const swg_cli *cli;
     swg_json_writer json; /* the array of damaged things, as it grows */
     swg_strbuf text;
 } report;
@@ -14,7 +15,8 @@ static void note_damage(void *context, const char *what, const char *sentence)
     swg_json_string(&r->json, "name", what);
     swg_json_string(&r->json, "error", sentence);
     swg_json_end_object(&r->json);
-    swg_strbuf_printf(&r->text, "damaged: %s: %s\n", what, sentence);
+    swg_strbuf_printf(&r->text, "%sdamaged%s: %s: %s\n", swg_cli_style(r->cli, SWG_STYLE_BAD),
+                      swg_cli_style(r->cli, SWG_STYLE_NONE), what, sentence);
 }
 
 static swg_status print(const swg_cli *cli, const swg_source *source, report *r, bool is_ok)
@@ -31,9 +33,10 @@ static swg_status print(const swg_cli *cli, const swg_source *source, report *r,
         return swg_cli_json_print(&json);
     }
     if (is_ok)
-        swg_strbuf_printf(&r->text, "%s: %s, %zu tensors and %zu files are whole\n",
+        swg_strbuf_printf(&r->text, "%s: %s, %zu tensors and %zu files are %swhole%s\n",
                           swg_source_path(source), swg_source_format(source),
-                          swg_source_n_tensors(source), swg_source_n_files(source));
+                          swg_source_n_tensors(source), swg_source_n_files(source),
+                          swg_cli_style(cli, SWG_STYLE_GOOD), swg_cli_style(cli, SWG_STYLE_NONE));
     SWG_TRY(swg_strbuf_status(&r->text));
     return swg_cli_print(swg_strbuf_text(&r->text), r->text.length);
 }
@@ -44,7 +47,7 @@ static swg_status run(const swg_cli *cli, const void *arguments)
     swg_status status = SWG_OK;
     swg_source *source = NULL;
     swg_pool *pool = NULL;
-    report r = {.json = {.compact = true}};
+    report r = {.cli = cli, .json = {.compact = true}};
     char sentence[1024];
     SWG_GO(swg_source_open(cli->positionals[0], NULL, &source));
     SWG_GO(swg_pool_new(cli->n_threads, &pool));

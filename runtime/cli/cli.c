@@ -172,6 +172,17 @@ static bool want_color(const char *choice)
     return !is_refused && isatty(STDOUT_FILENO);
 }
 
+const char *swg_cli_style(const swg_cli *cli, swg_style style)
+{
+    static const char *const bytes[] = {
+        [SWG_STYLE_NONE] = "\033[0m",
+        [SWG_STYLE_HEADING] = "\033[1m",
+        [SWG_STYLE_GOOD] = "\033[32m",
+        [SWG_STYLE_BAD] = "\033[31m",
+    };
+    return cli->color ? bytes[style] : "";
+}
+
 static swg_status set_limits(const swg_common_arguments *common)
 {
     uint64_t memory = 0, header = 0;

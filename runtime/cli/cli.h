@@ -126,6 +126,16 @@ int swg_cli_main(int argc, char **argv);
 /* All subcommands, ended by NULL. */
 const swg_command *const *swg_cli_commands(void);
 
+/* How words of a printed result stand out where it is coloured (--color): the bytes that begin a
+ * style, "" where it is not. SWG_STYLE_NONE ends every style. */
+typedef enum swg_style {
+    SWG_STYLE_NONE,
+    SWG_STYLE_HEADING, /* headings, and the figures that were asked for */
+    SWG_STYLE_GOOD,
+    SWG_STYLE_BAD
+} swg_style;
+const char *swg_cli_style(const swg_cli *cli, swg_style style);
+
 /* A line of talk on stderr (not with --quiet); `swg_cli_note` only with --verbose. */
 __attribute__((format(printf, 2, 3))) void swg_cli_say(const swg_cli *cli, const char *format, ...);
 __attribute__((format(printf, 2, 3))) void swg_cli_note(const swg_cli *cli, const char *format,
