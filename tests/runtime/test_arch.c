@@ -273,9 +273,9 @@ static const char *const wide[] = {
     "{\"model_type\": \"bert\", \"architectures\": [\"BertForMaskedLM\"], \"hidden_size\": 96,"
     " \"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"intermediate_size\": 200,"
     " \"vocab_size\": 200, \"max_position_embeddings\": 192}",
-    "{\"model_type\": \"mistral\", \"hidden_size\": 96, \"intermediate_size\": 200,"
-    " \"num_hidden_layers\": 2, \"num_attention_heads\": 6, \"num_key_value_heads\": 2,"
-    " \"vocab_size\": 200, \"sliding_window\": 40}",
+    ("{\"model_type\": \"mistral\", \"hidden_size\": 96, \"intermediate_size\": 200,"
+     " \"num_hidden_layers\": 2, \"num_attention_heads\": 6, \"num_key_value_heads\": 2,"
+     " \"vocab_size\": 200, \"sliding_window\": 40}"),
     "{\"model_type\": \"rnn\", \"cell\": \"gru\", \"embedding_size\": 90, \"num_hidden_layers\": 2,"
     " \"hidden_size\": [160, 300], \"vocab_size\": 200}",
 };
