@@ -127,8 +127,8 @@ done:
     return status;
 }
 
-/* Set the bits of all tensors that match; a pattern without any is a mistake of the user's. One that
- * asks for fewer bits means the matrices among them: 'layers.0.*' also matches norms. */
+/* Set the bits of all tensors that match; a pattern without any is a mistake of the user's. One
+ * that asks for fewer bits means the matrices among them: 'layers.0.*' also matches norms. */
 static swg_status apply_pattern(const char *option, const char *pattern, uint8_t bits,
                                 const swg_tensor_desc *tensors, size_t n, uint8_t *overrides)
 {
@@ -144,7 +144,8 @@ static swg_status apply_pattern(const char *option, const char *pattern, uint8_t
     if (set)
         return SWG_OK;
     if (matched)
-        return swg_error(SWG_USAGE, "--%s %s matches no matrix of floats, and only those can have %u bits",
+        return swg_error(SWG_USAGE,
+                         "--%s %s matches no matrix of floats, and only those can have %u bits",
                          option, pattern, bits);
     swg_arena arena = {0};
     const char *near;
@@ -312,7 +313,8 @@ done:
 static const swg_example examples[] = {
     {"swage quantize model -o model.swg", "4 bits in groups of 64, embeddings 8 bits"},
     {"swage quantize model -o model.swg --bits 8 --group-size row", "8 bits, one scale a row"},
-    {"swage quantize model -o model.swg --bits-for 'model.layers.0.*=8' --keep embed_tokens --dry-run",
+    {"swage quantize model -o model.swg --bits-for 'model.layers.0.*=8' --keep embed_tokens "
+     "--dry-run",
      "what a mixed recipe would do"},
 };
 
