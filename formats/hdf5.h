@@ -62,12 +62,15 @@ swg_status swg_h5_read_bytes(const swg_h5_file *file, const swg_h5_entry *entry,
 /* Hint that the dataset was consumed, as swg_map_release. */
 void swg_h5_release(const swg_h5_file *file, const swg_h5_entry *entry);
 
-/* Whether a group or dataset ("" = the root) exists and has that attribute. */
-bool swg_h5_has_attribute(const swg_h5_file *file, const char *object, const char *name);
+/* Questions about attributes are for one thread at a time, and all of them together may take no
+ * more than a file of that size can need (SWG_CORRUPT).
+ *
+ * Whether a group or dataset ("" = the root) exists and has that attribute. */
+bool swg_h5_has_attribute(swg_h5_file *file, const char *object, const char *name);
 
 /* Strings of an attribute, of fixed or variable length: a scalar is one, a vector many; of the
  * arena. SWG_CORRUPT when it is absent or no text. */
-swg_status swg_h5_read_texts(const swg_h5_file *file, const char *object, const char *name,
+swg_status swg_h5_read_texts(swg_h5_file *file, const char *object, const char *name,
                              swg_arena *arena, const char *const **out, size_t *count);
 
 /* --- Writing ---------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* Attributes stand in their object's header or, when there are many, in a heap with an index of
  * names. Texts of variable length are references into global heaps. (HDF5 file format specification
- * 3.0: III.E, IV.A.2.m, IV.A.2.v.) Everything is bounded by the file: the bytes walked, the objects
- * looked at, the texts copied. */
+ * 3.0: III.E, IV.A.2.m, IV.A.2.v.) What is looked at and what is copied count as
+ * walked. */
 #include "formats/hdf5_attribute.h"
 
 #include <string.h>
@@ -12,7 +12,8 @@
 
 enum {
     REFERENCE_BYTES = 16, /* u32 length, u64 collection, u32 index */
-    MAX_OBJECTS_WALKED = 1 << 22
+    TEXT_BYTES = 64,      /* that an empty text takes in the memory */
+    MEMORY_WEIGHT = 16    /* memory counts this many times as much as time */
 };
 
 /* --- The attribute ---------------------------------------------------------------------------- */
@@ -56,14 +57,19 @@ static swg_status visit_message(void *context, const swg_h5_message *message)
     return SWG_OK;
 }
 
-/* A record: identifier in the heap (8 bytes), flags u8, order u32, hash of the name u32. */
+/* A record: identifier in the heap (8 bytes), flags u8, order u32, hash of the name u32. Attributes
+ * of more than 4 KiB, and shared ones, are elsewhere: an error for the one that is searched. */
 static swg_status visit_record(void *context, const uint8_t *record)
 {
-    enum { IDENTIFIER_BYTES = 8, IS_SHARED = 2 };
+    enum { FLAGS_AT = 8, HASH_AT = 13, IS_SHARED = 2 };
     search *const s = context;
     swg_cursor body;
-    if (!(record[IDENTIFIER_BYTES] & IS_SHARED) && swg_h5_heap_get(s->open_heap, record, &body))
+    if (!(record[FLAGS_AT] & IS_SHARED) && swg_h5_heap_get(s->open_heap, record, &body))
         match(s, body);
+    else if (swg_get_le(record + HASH_AT, 4) ==
+             swg_h5_checksum((const uint8_t *)s->name, strlen(s->name)))
+        return swg_h5_unsupported(s->walk, "keeps an attribute apart that is needed and too large "
+                                           "for its heap, which is not read");
     return SWG_OK;
 }
 
@@ -98,19 +104,20 @@ swg_status swg_h5_find_attribute(swg_h5_walk *walk, uint64_t header, const char 
 
 /* --- The global heap -------------------------------------------------------------------------- */
 
-/* Object `index` of the collection at `offset`; *n_walked counts what was looked at. */
-static const uint8_t *find_object(const swg_map *map, uint64_t offset, uint64_t index,
-                                  uint64_t length, size_t *n_walked)
+/* Object `index` of the collection at `offset`, NULL when it is not there. */
+static const uint8_t *find_object(swg_h5_walk *walk, uint64_t offset, uint64_t index,
+                                  uint64_t length)
 {
     enum { HEAD_BYTES = 16, OBJECT_BYTES = 16, ALIGNMENT = 8 };
-    if (offset > map->size || map->size - offset < HEAD_BYTES ||
-        memcmp(map->data + offset, "GCOL\1", 5) != 0)
+    const uint8_t *const head = swg_h5_peek(walk, offset, HEAD_BYTES);
+    if (!head || memcmp(head, "GCOL\1", 5) != 0)
         return NULL;
-    const uint64_t bytes = swg_get_le(map->data + offset + 8, 8);
-    if (bytes < HEAD_BYTES || bytes > map->size - offset)
+    const uint64_t bytes = swg_get_le(head + 8, 8);
+    if (bytes < HEAD_BYTES || !swg_h5_peek(walk, offset, bytes))
         return NULL;
-    swg_cursor in = {.at = map->data + offset + HEAD_BYTES, .left = (size_t)bytes - HEAD_BYTES};
-    while (in.left >= OBJECT_BYTES && ++*n_walked <= MAX_OBJECTS_WALKED) {
+    swg_cursor in = {.at = head + HEAD_BYTES, .left = (size_t)bytes - HEAD_BYTES};
+    while (in.left >= OBJECT_BYTES &&
+           swg_h5_count(walk, "heap of texts", offset, OBJECT_BYTES) == SWG_OK) {
         const uint64_t found = swg_cursor_number(&in, 2);
         (void)swg_cursor_take(&in, 6);
         const uint64_t size = swg_cursor_number(&in, 8);
@@ -126,46 +133,49 @@ static const uint8_t *find_object(const swg_map *map, uint64_t offset, uint64_t 
 
 /* --- Texts ------------------------------------------------------------------------------------ */
 
-static swg_status copy(swg_arena *arena, const char *text, size_t length, const char **out)
+static swg_status copy(swg_h5_walk *walk, swg_arena *arena, const char *text, size_t length,
+                       const char **out)
 {
-    *out = swg_arena_strndup(arena, text, strnlen(text, length));
+    const size_t used = strnlen(text, length);
+    SWG_TRY(swg_h5_count(walk, "texts", (uint64_t)((const uint8_t *)text - walk->map->data),
+                         MEMORY_WEIGHT * ((uint64_t)used + TEXT_BYTES)));
+    *out = swg_arena_strndup(arena, text, used);
     return *out ? SWG_OK : SWG_NO_MEMORY;
 }
 
-static swg_status read_variable(const swg_map *map, swg_cursor data, size_t count, swg_arena *arena,
+static swg_status read_variable(swg_h5_walk *walk, swg_cursor data, size_t count, swg_arena *arena,
                                 const char **list)
 {
-    uint64_t copied = 0;
-    size_t n_walked = 0;
     for (size_t i = 0; i < count; i++) {
         const uint64_t length = swg_cursor_number(&data, 4);
         const uint64_t collection = swg_cursor_number(&data, 8);
         const uint64_t index = swg_cursor_number(&data, 4);
-        const char *text = "";
-        copied += length;
-        if (length > 0)
-            text = (const char *)find_object(map, collection, index, length, &n_walked);
-        if (!text || copied > map->size) /* many references to one text would fill the memory */
+        if (length == 0) {
+            list[i] = "";
+            continue;
+        }
+        const uint8_t *const text = find_object(walk, collection, index, length);
+        if (!text)
             return SWG_CORRUPT;
-        SWG_TRY(copy(arena, text, (size_t)length, &list[i]));
+        SWG_TRY(copy(walk, arena, (const char *)text, (size_t)length, &list[i]));
     }
     return SWG_OK;
 }
 
-static swg_status read_fixed(swg_cursor data, uint64_t bytes, bool is_space_padded, size_t count,
-                             swg_arena *arena, const char **list)
+static swg_status read_fixed(swg_h5_walk *walk, swg_cursor data, const swg_h5_type *type,
+                             size_t count, swg_arena *arena, const char **list)
 {
     for (size_t i = 0; i < count; i++) {
-        const char *text = (const char *)swg_cursor_take(&data, bytes);
-        size_t length = strnlen(text, (size_t)bytes);
-        while (is_space_padded && length > 0 && text[length - 1] == ' ')
+        const char *text = (const char *)swg_cursor_take(&data, type->bytes);
+        size_t length = strnlen(text, (size_t)type->bytes);
+        while (type->is_space_padded && length > 0 && text[length - 1] == ' ')
             length--;
-        SWG_TRY(copy(arena, text, length, &list[i]));
+        SWG_TRY(copy(walk, arena, text, length, &list[i]));
     }
     return SWG_OK;
 }
 
-swg_status swg_h5_attribute_texts(const swg_map *map, const swg_h5_attribute *attribute,
+swg_status swg_h5_attribute_texts(swg_h5_walk *walk, const swg_h5_attribute *attribute,
                                   swg_arena *arena, const char *const **out, size_t *n_out)
 {
     swg_h5_type type;
@@ -178,12 +188,13 @@ swg_status swg_h5_attribute_texts(const swg_map *map, const swg_h5_attribute *at
     if (count > 0 &&
         (count > attribute->data.left / bytes || !(type.is_text || type.is_variable_text)))
         return SWG_CORRUPT; /* an empty list may have any type */
+    SWG_TRY(swg_h5_count(walk, "texts", 0, MEMORY_WEIGHT * count * sizeof(char *)));
     const char **list = swg_arena_calloc(arena, (size_t)count, sizeof *list);
     if (!list)
         return SWG_NO_MEMORY;
-    SWG_TRY(type.is_variable_text ? read_variable(map, attribute->data, (size_t)count, arena, list)
-                                  : read_fixed(attribute->data, bytes, type.is_space_padded,
-                                               (size_t)count, arena, list));
+    SWG_TRY(type.is_variable_text
+                ? read_variable(walk, attribute->data, (size_t)count, arena, list)
+                : read_fixed(walk, attribute->data, &type, (size_t)count, arena, list));
     *out = list;
     *n_out = (size_t)count;
     return SWG_OK;

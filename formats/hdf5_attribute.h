@@ -11,8 +11,9 @@ swg_status swg_h5_find_attribute(swg_h5_walk *walk, uint64_t header, const char 
                                  swg_h5_attribute *out, bool *is_found);
 
 /* The texts of an attribute: a scalar is one, a vector many; of fixed or variable length; of the
- * arena. SWG_CORRUPT (without a sentence) when that is not what is there, SWG_NO_MEMORY. */
-swg_status swg_h5_attribute_texts(const swg_map *map, const swg_h5_attribute *attribute,
+ * arena. What is looked at and copied counts as walked. SWG_CORRUPT when that is not what is there,
+ * SWG_NO_MEMORY. */
+swg_status swg_h5_attribute_texts(swg_h5_walk *walk, const swg_h5_attribute *attribute,
                                   swg_arena *arena, const char *const **out, size_t *count);
 
 #endif

@@ -12,7 +12,13 @@
 #include "formats/hdf5_index.h"
 #include "formats/hdf5_parts.h"
 
-enum { MAX_DEPTH = 64, MAX_PATH_BYTES = 4096, SPARE_PATH_BYTES = 1 << 20 };
+enum {
+    MAX_DEPTH = 64,
+    MAX_PATH_BYTES = 4096,
+    SPARE_PATH_BYTES = 1 << 20,
+    WALKS_FOR_QUESTIONS = 32,
+    SPARE_FOR_QUESTIONS = 64 << 20
+};
 
 /* A group or a dataset. */
 typedef struct object {
@@ -36,6 +42,8 @@ struct swg_h5_file {
     char name[MAX_PATH_BYTES]; /* the path of the object */
     size_t name_length;
     uint64_t path_bytes; /* of all paths: a crafted file could make many long ones of few bytes */
+    /* For all questions together, lest many names of one object multiply what it costs. */
+    swg_h5_walk questions;
     unsigned depth;
 };
 
@@ -324,7 +332,10 @@ static swg_status arrange(swg_h5_file *file)
 static swg_status walk_file(swg_h5_file *file)
 {
     uint64_t root;
-    file->walk = (swg_h5_walk){.map = file->map, .path = file->path, .object = file->name};
+    file->walk = (swg_h5_walk){
+        .map = file->map, .path = file->path, .object = file->name, .left = file->map->size};
+    file->questions = (swg_h5_walk){.map = file->map, .path = file->path};
+    file->questions.left = (uint64_t)WALKS_FOR_QUESTIONS * file->map->size + SPARE_FOR_QUESTIONS;
     SWG_TRY(swg_h5_find_root(&file->walk, &root));
     SWG_TRY(visit_object(file, root));
     if (file->n_objects == 0 || file->objects[0].entry)
@@ -395,30 +406,33 @@ const swg_h5_entry *swg_h5_find(const swg_h5_file *file, const char *path)
 }
 
 /* An attribute of an object; *is_found tells whether both are there. */
-static swg_status find_attribute(const swg_h5_file *file, const char *path, const char *name,
+static swg_status find_attribute(swg_h5_file *file, const char *path, const char *name,
                                  swg_h5_attribute *out, bool *is_found)
 {
     const object *const found = find_object(file, path);
-    swg_h5_walk walk = {.map = file->map, .path = file->path, .object = path};
     *is_found = false;
-    return found ? swg_h5_find_attribute(&walk, found->address, name, out, is_found) : SWG_OK;
+    file->questions.object = path;
+    file->questions.header_bytes = 0; /* counted when the file was opened */
+    return found ? swg_h5_find_attribute(&file->questions, found->address, name, out, is_found)
+                 : SWG_OK;
 }
 
-bool swg_h5_has_attribute(const swg_h5_file *file, const char *path, const char *name)
+bool swg_h5_has_attribute(swg_h5_file *file, const char *path, const char *name)
 {
     swg_h5_attribute attribute;
     bool is_found;
     return find_attribute(file, path, name, &attribute, &is_found) != SWG_OK || is_found;
 }
 
-swg_status swg_h5_read_texts(const swg_h5_file *file, const char *path, const char *name,
+swg_status swg_h5_read_texts(swg_h5_file *file, const char *path, const char *name,
                              swg_arena *arena, const char *const **out, size_t *count)
 {
     swg_h5_attribute attribute;
     bool is_found;
     SWG_TRY(find_attribute(file, path, name, &attribute, &is_found));
     const swg_status status =
-        is_found ? swg_h5_attribute_texts(file->map, &attribute, arena, out, count) : SWG_CORRUPT;
+        is_found ? swg_h5_attribute_texts(&file->questions, &attribute, arena, out, count)
+                 : SWG_CORRUPT;
     if (status != SWG_CORRUPT)
         return status;
     return swg_error(SWG_CORRUPT, "%s: attribute %s of %.300s is not a text or a list of texts",

@@ -137,6 +137,6 @@ swg_status swg_h5_walk_links(swg_h5_walk *walk, const swg_h5_group *group, uint6
     if (group->heap != SWG_H5_NOWHERE)
         return walk_heap(&l, group);
     swg_h5_walk again = *walk; /* the header was counted when the group was found */
-    again.walked = 0;
+    again.left = walk->map->size;
     return swg_h5_walk_header(&again, address, visit_message, &l);
 }

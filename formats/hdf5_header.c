@@ -45,7 +45,7 @@ static swg_status add_continuation(header *h, uint64_t offset, uint64_t bytes)
         return SWG_OK;
     }
     h->blocks[h->n_blocks++] = (block){offset, bytes};
-    return swg_h5_count(h->walk, "header", offset, bytes);
+    return swg_h5_count_structure(h->walk, "header", offset, bytes);
 }
 
 /* "OHDR", version, flags, times and limits where flagged, the bytes of messages, these, checksum.
@@ -79,7 +79,7 @@ static swg_status open_header(header *h)
         return open_new(h);
     if (!at || at[0] != 1)
         return damaged(h);
-    SWG_TRY(swg_h5_count(h->walk, "header", h->address, OLD_BYTES));
+    SWG_TRY(swg_h5_count_structure(h->walk, "header", h->address, OLD_BYTES));
     return add_continuation(h, h->address + OLD_BYTES, swg_get_le(at + 8, 4));
 }
 

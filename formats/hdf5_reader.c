@@ -241,8 +241,9 @@ static swg_status add_other(swg_source *source, const swg_h5_entry *entry)
         return read_json(source, entry, &source->config, &source->config_length);
     if (strcmp(entry->path, SWG_H5_PROVENANCE) == 0) {
         SWG_TRY(read_json(source, entry, &text, &length));
+        const swg_status status = swg_json_require(text, length, entry->path, SWG_JSON_ARRAY);
         source->provenance = text;
-        return SWG_OK;
+        return status == SWG_OK ? SWG_OK : swg_error_context(status, "%s", source->path);
     }
     if (strcmp(entry->path, SWG_H5_METADATA) == 0)
         return add_metadata(source, entry);

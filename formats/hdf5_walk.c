@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "runtime/base/header_limit.h"
+
 swg_status swg_h5_damaged(const swg_h5_walk *walk, const char *what, uint64_t address)
 {
     return swg_error(SWG_CORRUPT, "%s: %.300s has a damaged %s at byte %llu", walk->path,
@@ -24,14 +26,22 @@ const uint8_t *swg_h5_peek(const swg_h5_walk *walk, uint64_t address, uint64_t b
 
 swg_status swg_h5_count(swg_h5_walk *walk, const char *what, uint64_t address, uint64_t bytes)
 {
-    if (bytes > walk->map->size - walk->walked)
+    if (bytes > walk->left)
         return swg_error(SWG_CORRUPT,
-                         "%s: with the %s of %.300s at byte %llu its parts need more bytes than "
-                         "the file has",
+                         "%s: the %s of %.300s at byte %llu and what was read before it are more "
+                         "than a file of %zu bytes can need",
                          walk->path, what, *walk->object ? walk->object : "the root group",
-                         (unsigned long long)address);
-    walk->walked += bytes;
+                         (unsigned long long)address, walk->map->size);
+    walk->left -= bytes;
     return SWG_OK;
+}
+
+swg_status swg_h5_count_structure(swg_h5_walk *walk, const char *what, uint64_t address,
+                                  uint64_t bytes)
+{
+    SWG_TRY(swg_h5_count(walk, what, address, bytes));
+    walk->header_bytes += bytes;
+    return swg_header_limit_check(walk->path, "what describes its data", walk->header_bytes);
 }
 
 swg_status swg_h5_take(swg_h5_walk *walk, const char *what, uint64_t address, uint64_t bytes,
@@ -41,7 +51,7 @@ swg_status swg_h5_take(swg_h5_walk *walk, const char *what, uint64_t address, ui
     const uint8_t *const at = swg_h5_peek(walk, address, bytes);
     if (!at || bytes < 4 + sum_bytes || memcmp(at, letters, 4) != 0)
         return swg_h5_damaged(walk, what, address);
-    SWG_TRY(swg_h5_count(walk, what, address, bytes));
+    SWG_TRY(swg_h5_count_structure(walk, what, address, bytes));
     if (is_sealed && !swg_h5_is_sealed(at, (size_t)bytes))
         return swg_h5_damaged(walk, what, address);
     *out = (swg_cursor){.at = at + 4, .left = (size_t)(bytes - 4 - sum_bytes)};

@@ -1,6 +1,6 @@
 /* Walking the structures of an HDF5 file with bounds. The bytes of a sound file belong to one
- * structure each, so the bytes walked are at most those of the file: that is counted, and makes
- * every loop of a crafted file end. (HDF5 file format specification 3.0.) */
+ * structure each, so one walk over all of it takes at most the file's bytes: that is counted, and
+ * makes every loop of a crafted file end. (HDF5 file format specification 3.0.) */
 #ifndef SWG_FORMATS_HDF5_WALK_H
 #define SWG_FORMATS_HDF5_WALK_H
 
@@ -15,9 +15,10 @@
 
 typedef struct swg_h5_walk {
     const swg_map *map;
-    const char *path;   /* of the file, and of */
-    const char *object; /* the object being walked ("" = the root): for messages */
-    uint64_t walked;
+    const char *path;      /* of the file, and of */
+    const char *object;    /* the object being walked ("" = the root): for messages */
+    uint64_t left;         /* bytes that may still be walked */
+    uint64_t header_bytes; /* of structures so far, for swg_header_limit_check */
 } swg_h5_walk;
 
 /* SWG_CORRUPT with a sentence: the object's `what` at byte `address` is damaged. */
@@ -29,8 +30,12 @@ swg_status swg_h5_unsupported(const swg_h5_walk *walk, const char *what);
 /* The `bytes` at `address`, without counting them; NULL when the file does not hold them. */
 const uint8_t *swg_h5_peek(const swg_h5_walk *walk, uint64_t address, uint64_t bytes);
 
-/* Count `bytes` as walked. SWG_CORRUPT when more were walked than the file has. */
+/* Count `bytes` as walked. SWG_CORRUPT when no more are left. */
 swg_status swg_h5_count(swg_h5_walk *walk, const char *what, uint64_t address, uint64_t bytes);
+
+/* The same for a structure, which the limit on headers is about too: SWG_LIMIT. */
+swg_status swg_h5_count_structure(swg_h5_walk *walk, const char *what, uint64_t address,
+                                  uint64_t bytes);
 
 /* A structure: the `bytes` at `address` counted, behind its four letters. One that is `is_sealed`
  * ends in a checksum, which is compared and not part of `out`. */

@@ -260,15 +260,15 @@ static swg_status add_members(swg_source *source, const char *path, swg_json_sca
     swg_status status = SWG_OK;
     for (swg_json_scan_enter(&scan); swg_json_scan_more(&scan);) {
         const swg_json_text key = swg_json_scan_key(&scan);
-        if (swg_json_text_is(&key, "__metadata__")) {
+        char name[SWG_MAX_NAME + 1];
+        SWG_GO(read_name(path, &key, name));
+        if (strcmp(name, "__metadata__") == 0) {
             if (has_metadata)
                 SWG_GO(swg_error(SWG_CORRUPT, "%s: __metadata__ stands twice in the header", path));
             has_metadata = true;
             SWG_GO(add_metadata(source, path, swg_json_scan_skip(&scan)));
             continue;
         }
-        char name[SWG_MAX_NAME + 1];
-        SWG_GO(read_name(path, &key, name));
         SWG_GO(swg_reserve((void **)&spans, &capacity, n_spans + 1, sizeof *spans));
         SWG_GO(add_tensor(source, path, name, &scan, map, buffer, &spans[n_spans]));
         n_spans++;
