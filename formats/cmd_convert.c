@@ -232,8 +232,7 @@ static swg_status print_json(const job *j, const outcome *o)
     swg_json_uint(&json, "output_bytes", o->bytes);
     swg_json_bool(&json, "output_bytes_exact", o->is_exact);
     swg_json_uint(&json, "peak_memory_bytes", o->peak_memory_bytes);
-    if (j->n_nonfinite)
-        swg_json_uint(&json, "nonfinite", j->n_nonfinite);
+    swg_json_uint(&json, "nonfinite", j->n_nonfinite);
     swg_json_begin_array(&json, "tensors");
     for (size_t i = 0; i < j->n_tensors; i++)
         json_tensor(j, o, i, &json);

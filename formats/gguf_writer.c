@@ -374,8 +374,9 @@ static swg_status put_blocks(const swg_sink *sink, const swg_tensor_desc *desc,
 
 /* One row of a quantized scheme as F32: for tables of positions and token types, which engines add
  * to the activations. llama.cpp cannot add blocks; it ends the process. */
-static void put_dequantized(const swg_tensor_desc *desc, const void *const planes[SWG_MAX_PLANES],
-                            uint64_t row, uint8_t *out)
+static swg_status put_dequantized(swg_sink *sink, const swg_tensor_desc *desc,
+                                  const void *const planes[SWG_MAX_PLANES], uint64_t row,
+                                  uint8_t *out)
 {
     swg_plane shapes[SWG_MAX_PLANES];
     const size_t cols = (size_t)desc->shape[1];
@@ -385,6 +386,16 @@ static void put_dequantized(const swg_tensor_desc *desc, const void *const plane
         desc->scheme, cols, (const uint8_t *)planes[0] + row * shapes[0].row_bytes, planes[1],
         (size_t)row * groups, has_zeros ? (const uint8_t *)planes[2] + row * groups : NULL,
         (float *)(void *)out);
+    uint64_t at = 0;
+    const uint64_t n = swg_count_nonfinite(SWG_F32, out, cols, &at);
+    __atomic_fetch_add(&sink->n_nonfinite, n, __ATOMIC_RELAXED);
+    if (n == 0 || sink->keep_nonfinite)
+        return SWG_OK;
+    return swg_error(
+        SWG_UNSUPPORTED,
+        "%s: element [%llu, %llu] of tensor %s is beyond the range of F32; --nonfinite "
+        "keep makes it infinite",
+        sink->path, (unsigned long long)row, (unsigned long long)at, desc->name);
 }
 
 /* Numbers of another type than before, from element `first` of the tensor on. */
@@ -449,8 +460,7 @@ static swg_status put_row(swg_sink *sink, size_t index, const void *const planes
     if (swg_scheme_is_quantized(desc->scheme)) {
         if (tensor->type->decode)
             return put_blocks(sink, desc, tensor, planes, from, out);
-        put_dequantized(desc, planes, from, out);
-        return SWG_OK;
+        return put_dequantized(sink, desc, planes, from, out);
     }
     if (!tensor->type->encode && tensor->type->dtype == desc->scheme.dtype) {
         memcpy(out, (const uint8_t *)planes[0] + from * tensor->row_bytes, tensor->row_bytes);
@@ -460,13 +470,16 @@ static swg_status put_row(swg_sink *sink, size_t index, const void *const planes
 }
 
 /* A vector of a matrix's rows: its elements move as those rows do. */
-static void put_permuted_vector(const swg_tensor_desc *desc, const gguf_tensor *tensor,
-                                const void *plane, uint8_t *out)
+static swg_status put_permuted_vector(swg_sink *sink, const swg_tensor_desc *desc,
+                                      const gguf_tensor *tensor, const void *plane, uint8_t *out)
 {
+    const swg_dtype from = desc->scheme.dtype, to = tensor->type->dtype;
+    if (from != to) /* wider: vectors become F32 */
+        SWG_TRY(swg_sink_check_finite(sink, desc->name, from, plane, desc->shape[0]));
     for (uint64_t i = 0; i < desc->shape[0]; i++)
-        swg_float_store(
-            tensor->type->dtype, out, (size_t)i,
-            swg_float_load(desc->scheme.dtype, plane, (size_t)swg_half_row(i, tensor->head_dim)));
+        swg_float_store(to, out, (size_t)i,
+                        swg_float_load(from, plane, (size_t)swg_half_row(i, tensor->head_dim)));
+    return SWG_OK;
 }
 
 /* Rows of a tensor that are made anew, in pieces that threads share. */
@@ -490,7 +503,7 @@ static swg_status write_piece(void *context, size_t number)
         r->scratch + swg_pool_thread_index() * r->rows_per_piece * tensor->row_bytes;
     for (uint64_t i = 0; i < n; i++)
         if (tensor->head_dim && desc->rank == 1)
-            put_permuted_vector(desc, tensor, r->planes[0], piece);
+            SWG_TRY(put_permuted_vector(r->sink, desc, tensor, r->planes[0], piece));
         else
             SWG_TRY(
                 put_row(r->sink, r->index, r->planes, begin + i, piece + i * tensor->row_bytes));

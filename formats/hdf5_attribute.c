@@ -143,9 +143,16 @@ static swg_status copy(swg_h5_walk *walk, swg_arena *arena, const char *text, si
     return *out ? SWG_OK : SWG_NO_MEMORY;
 }
 
-static swg_status read_variable(swg_h5_walk *walk, swg_cursor data, size_t count, swg_arena *arena,
-                                const char **list)
+static swg_status no_texts(const swg_h5_walk *walk, const swg_h5_attribute *attribute)
 {
+    return swg_error(SWG_CORRUPT, "%s: attribute %.200s of %.300s is not a text or a list of texts",
+                     walk->path, attribute->name, *walk->object ? walk->object : "the file");
+}
+
+static swg_status read_variable(swg_h5_walk *walk, const swg_h5_attribute *attribute, size_t count,
+                                swg_arena *arena, const char **list)
+{
+    swg_cursor data = attribute->data;
     for (size_t i = 0; i < count; i++) {
         const uint64_t length = swg_cursor_number(&data, 4);
         const uint64_t collection = swg_cursor_number(&data, 8);
@@ -156,7 +163,7 @@ static swg_status read_variable(swg_h5_walk *walk, swg_cursor data, size_t count
         }
         const uint8_t *const text = find_object(walk, collection, index, length);
         if (!text)
-            return SWG_CORRUPT;
+            return no_texts(walk, attribute);
         SWG_TRY(copy(walk, arena, (const char *)text, (size_t)length, &list[i]));
     }
     return SWG_OK;
@@ -182,18 +189,18 @@ swg_status swg_h5_attribute_texts(swg_h5_walk *walk, const swg_h5_attribute *att
     swg_h5_extent extent;
     if (!swg_h5_parse_extent(attribute->extent, &extent) || extent.rank > 1 ||
         !swg_h5_parse_type(attribute->type, &type))
-        return SWG_CORRUPT;
+        return no_texts(walk, attribute);
     const uint64_t count = extent.is_null ? 0 : extent.rank ? extent.size[0] : 1;
     const uint64_t bytes = type.is_variable_text ? (uint64_t)REFERENCE_BYTES : type.bytes;
     if (count > 0 &&
         (count > attribute->data.left / bytes || !(type.is_text || type.is_variable_text)))
-        return SWG_CORRUPT; /* an empty list may have any type */
+        return no_texts(walk, attribute); /* an empty list may have any type */
     SWG_TRY(swg_h5_count(walk, "texts", 0, MEMORY_WEIGHT * count * sizeof(char *)));
     const char **list = swg_arena_calloc(arena, (size_t)count, sizeof *list);
     if (!list)
         return SWG_NO_MEMORY;
     SWG_TRY(type.is_variable_text
-                ? read_variable(walk, attribute->data, (size_t)count, arena, list)
+                ? read_variable(walk, attribute, (size_t)count, arena, list)
                 : read_fixed(walk, attribute->data, &type, (size_t)count, arena, list));
     *out = list;
     *n_out = (size_t)count;

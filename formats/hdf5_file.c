@@ -430,11 +430,8 @@ swg_status swg_h5_read_texts(swg_h5_file *file, const char *path, const char *na
     swg_h5_attribute attribute;
     bool is_found;
     SWG_TRY(find_attribute(file, path, name, &attribute, &is_found));
-    const swg_status status =
-        is_found ? swg_h5_attribute_texts(&file->questions, &attribute, arena, out, count)
-                 : SWG_CORRUPT;
-    if (status != SWG_CORRUPT)
-        return status;
-    return swg_error(SWG_CORRUPT, "%s: attribute %s of %.300s is not a text or a list of texts",
-                     file->path, name, *path ? path : "the file");
+    if (!is_found)
+        return swg_error(SWG_CORRUPT, "%s: %.300s has no attribute %s", file->path,
+                         *path ? path : "the file", name);
+    return swg_h5_attribute_texts(&file->questions, &attribute, arena, out, count);
 }

@@ -327,12 +327,15 @@ done:
     return status;
 }
 
-static swg_status write_floats(const swg_sink *sink, const swg_tensor_desc *desc,
+static swg_status write_floats(swg_sink *sink, const swg_tensor_desc *desc,
                                const llama2c_place *place, const void *plane)
 {
     const llama2c_output *output = sink->state;
     const size_t elems = (size_t)swg_llama2c_elems(&place->kind);
+    const swg_dtype dtype = desc->scheme.dtype;
     float *values;
+    if (dtype != SWG_F32)
+        SWG_TRY(swg_sink_check_finite(sink, desc->name, dtype, plane, swg_tensor_elems(desc)));
     SWG_TRY(SWG_NEW_UNINIT(values, elems));
     gather_floats(desc, &place->kind, plane, values);
     const swg_status status =

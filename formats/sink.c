@@ -6,6 +6,7 @@
 #include "formats/json.h"
 #include "formats/reader.h"
 #include "formats/writer.h"
+#include "runtime/base/numeric.h"
 
 static const swg_writer *const writers[] = {
 #define SWG_READER(name)
@@ -221,6 +222,21 @@ swg_status swg_sink_write(swg_sink *sink, size_t tensor, const void *const plane
     SWG_TRY(sink->writer->write(sink, tensor, planes, &sink->stored_bytes[tensor]));
     sink->n_written++;
     return SWG_OK;
+}
+
+swg_status swg_sink_check_finite(swg_sink *sink, const char *name, swg_dtype dtype,
+                                 const void *numbers, uint64_t count)
+{
+    uint64_t at = 0;
+    const uint64_t n = swg_count_nonfinite(dtype, numbers, count, &at);
+    __atomic_fetch_add(&sink->n_nonfinite, n, __ATOMIC_RELAXED);
+    if (n == 0 || sink->keep_nonfinite)
+        return SWG_OK;
+    return swg_error(
+        SWG_CORRUPT,
+        "%s: element %llu of tensor %s is not finite; --nonfinite keep converts it all "
+        "the same",
+        sink->path, (unsigned long long)at, name);
 }
 
 uint64_t swg_sink_nonfinite(const swg_sink *sink)

@@ -29,6 +29,11 @@ struct swg_sink {
     void *state; /* the writer's own */
 };
 
+/* For writers that change the type of a tensor's numbers: count those that are not finite, from
+ * element 0 on. SWG_CORRUPT, naming the first, unless they are kept. */
+swg_status swg_sink_check_finite(swg_sink *sink, const char *name, swg_dtype dtype,
+                                 const void *numbers, uint64_t count);
+
 struct swg_writer {
     const char *name;
     /* Whether an output of this path is of this format when none was named. */

@@ -12,8 +12,7 @@
  * Contract of every subcommand (DESIGN section 6): the result on stdout, talk on stderr, --json,
  * statuses become exit codes. Options every subcommand has (--json, --threads, --quiet, --verbose,
  * --no-progress, --color, --help) are added by the parser and reach run() through swg_cli; the
- * limits
- * (--max-memory, --max-header) are set before it runs. */
+ * limits (--max-memory, --max-header) are set before it runs. */
 #ifndef SWG_RUNTIME_CLI_CLI_H
 #define SWG_RUNTIME_CLI_CLI_H
 

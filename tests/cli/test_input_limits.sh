@@ -7,10 +7,11 @@ cp -r "$model" "$scratch/folder"
 expect_exit 0 "a .swg" "$SWAGE" convert "$model" -o "$scratch/a.swg" -q
 expect_exit 0 "a .gguf" "$SWAGE" convert "$model" -o "$scratch/a.gguf" -q
 expect_exit 0 "shards" "$SWAGE" convert "$model" -o "$scratch/shards" --max-shard-bytes 2K -q
+expect_exit 0 "an .h5" "$SWAGE" convert "$model" -o "$scratch/a.h5" -q
 cp tests/formats/fixtures/state_dict.pt "$scratch/a.pt"
 head -c 24 "$scratch/a.gguf" >"$scratch/cut.gguf"
 
-for name in folder shards a.swg a.gguf a.pt; do
+for name in folder shards a.swg a.gguf a.h5 a.pt; do
   expect_exit 0 "$name within the limit" "$SWAGE" inspect "$scratch/$name" --max-header 1M
   expect_exit 5 "$name beyond the limit" "$SWAGE" inspect "$scratch/$name" --max-header 32
   expect_match "the limit for $name is named" "$stderr" '32'

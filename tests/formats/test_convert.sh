@@ -95,6 +95,11 @@ expect_match "warn" "$stderr" '1 numbers are not finite'
 expect_exit 0 "keep" "$SWAGE" convert "$scratch/nan.bin" -o "$scratch/nf.gguf" --element-type f16 --nonfinite keep --force --json
 check "keep is silent" [ -z "$stderr" ]
 expect_match "keep is counted" "$stdout" '"nonfinite": 1'
+expect_exit 0 "a half-precision NaN" "$SWAGE" convert "$scratch/nan.bin" -o "$scratch/nan16.gguf" --element-type bf16 --nonfinite keep
+expect_exit 3 "NaN is not widened unseen" "$SWAGE" convert "$scratch/nan16.gguf" -o "$scratch/nf.bin" --element-type f32
+expect_match "NaN is not widened unseen" "$stderr" 'q_proj\.weight is not finite'
+check "nothing was widened" [ ! -e "$scratch/nf.bin" ]
+expect_exit 0 "NaN is widened when kept" "$SWAGE" convert "$scratch/nan16.gguf" -o "$scratch/nf.bin" --element-type f32 --nonfinite keep
 expect_exit 0 "bits are kept where no type changes" "$SWAGE" convert "$scratch/nan.bin" -o "$scratch/nan.swg"
 expect_exit 0 "quantize with large scales" "$SWAGE" quantize "$scratch/large.bin" -o "$scratch/large.swg" --scale-type f32
 expect_exit 4 "dequantized beyond half precision" "$SWAGE" convert "$scratch/large.swg" -o "$scratch/nf.safetensors" --dequantize f16

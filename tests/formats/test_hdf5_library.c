@@ -258,6 +258,39 @@ START_TEST(checklist)
 }
 END_TEST
 
+/* Many names of one dataset: a small file that would make a reader copy a long text for each. */
+START_TEST(names_do_not_multiply)
+{
+    enum { N_NAMES = 3000, TEXT_BYTES = 60000 };
+    static char text[TEXT_BYTES];
+    const char *path = swg_test_path("names.h5");
+    const hsize_t two[1] = {2};
+    const uint8_t numbers[2] = {0, 0};
+    memset(text, 'x', sizeof text);
+    const hid_t file = make_file(path, H5F_LIBVER_EARLIEST);
+    const hid_t space = H5Screate_simple(1, two, NULL), scalar = H5Screate(H5S_SCALAR);
+    const hid_t dataset =
+        H5Dcreate2(file, "w", H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    ck_assert_int_ge(H5Dwrite(dataset, H5T_STD_U8LE, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers), 0);
+    const hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, sizeof text);
+    const hid_t attribute = H5Acreate2(dataset, "dtype", type, scalar, H5P_DEFAULT, H5P_DEFAULT);
+    ck_assert_int_ge(H5Awrite(attribute, type, text), 0);
+    for (int i = 0; i < N_NAMES; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "w%d", i);
+        ck_assert_int_ge(H5Lcreate_hard(file, "w", file, name, H5P_DEFAULT, H5P_DEFAULT), 0);
+    }
+    H5Aclose(attribute);
+    H5Tclose(type);
+    H5Dclose(dataset);
+    H5Sclose(scalar);
+    H5Sclose(space);
+    ck_assert_int_ge(H5Fclose(file), 0);
+    expect_refusal(path, SWG_CORRUPT, "are more than a file of");
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("hdf5_library");
@@ -266,6 +299,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, every_storage);
     tcase_add_test(cases, every_group);
     tcase_add_test(cases, checklist);
+    tcase_add_test(cases, names_do_not_multiply);
     tcase_add_test(cases, library_reads_what_is_written);
     suite_add_tcase(suite, cases);
     return suite;
