@@ -251,6 +251,37 @@ START_TEST(biases_go_along)
 }
 END_TEST
 
+/* A bias of q moves its elements and becomes F32: what is no number in it is named, at its place
+ * before the move, as it is in a bias of v, which only becomes F32. */
+START_TEST(widened_biases_are_looked_at)
+{
+    static const char *const names[] = {"q", "v"};
+    const char *path = swg_test_path("widened.gguf");
+    for (size_t i = 0; i < 2; i++) {
+        tiny_llama t = {.dim = 64,
+                        .hidden = 32,
+                        .vocab = 7,
+                        .heads = 2,
+                        .kv_heads = 2,
+                        .scheme = swg_scheme_plain(SWG_F16)};
+        sample s;
+        char name[64];
+        t.more = ",\"attention_bias\":true";
+        tiny_llama_fill(&t, &s);
+        snprintf(name, sizeof name, "model.layers.0.self_attn.%s_proj.bias", names[i]);
+        sample_add(&s, name, swg_scheme_plain(SWG_F16), 1, 64, 0);
+        uint16_t *const bias = (uint16_t *)(void *)s.planes[s.n_tensors - 1][0];
+        ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+        bias[5] = 0x7e00;
+        ck_status_is(SWG_CORRUPT, sample_write(&s, path, &(swg_sink_options){.force = true}));
+        ck_assert_msg(strstr(swg_error_message(), "element 5 of tensor model.layers.0.self_attn."),
+                      "%s", swg_error_message());
+        ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true, .keep_nonfinite = true}));
+        sample_deinit(&s);
+    }
+}
+END_TEST
+
 /* --- Tokenizers ------------------------------------------------------------------------------- */
 
 /* Write a model of seven tokens with that tokenizer. */
@@ -430,6 +461,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, frequency_factors_are_for_llama_alone);
     tcase_add_test(cases, frequency_factors_of_any_parameters_come_back);
     tcase_add_test(cases, biases_go_along);
+    tcase_add_test(cases, widened_biases_are_looked_at);
     tcase_add_test(cases, whether_texts_get_ends_is_always_said);
     tcase_add_test(cases, ends_are_taken_from_the_post_processor);
     tcase_add_test(cases, word_pieces_say_their_ends_and_case);
