@@ -5,15 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "eval/scoring.h"
+#include "eval/nll.h"
 #include "eval/task.h"
-#include "formats/json.h"
+#include "formats/json/json.h"
 #include "runtime/base/mem.h"
 #include "runtime/encoder_input.h"
 
 /* A run over all items. */
 typedef struct classifier {
-    const swg_loaded *loaded;
+    const swg_session *loaded;
     swg_exec *exec;
     swg_encoder_input input;
     float *logits; /* [n_labels] */
@@ -121,7 +121,7 @@ done:
 
 static swg_status check_model(const swg_model *model)
 {
-    if (model->hparams.task != SWG_TASK_SEQUENCE_CLASS)
+    if (model->hparams.task != SWG_OUTPUT_SEQUENCE_CLASS)
         return swg_error(SWG_UNSUPPORTED, "this model does not classify texts");
     if (model->hparams.class_kind == SWG_CLASS_ONE_OF)
         return SWG_OK;
@@ -148,7 +148,7 @@ static swg_status classify_lines(classifier *c, const char *path, const char *da
     return swg_progress_step(progress, "classifying", "B", length, length);
 }
 
-swg_status swg_accuracy_measure(const swg_loaded *loaded, const char *path, const char *data,
+swg_status swg_accuracy_measure(const swg_session *loaded, const char *path, const char *data,
                                 size_t length, size_t context, swg_act_precision activations,
                                 const swg_progress *progress, swg_accuracy *out)
 {
@@ -237,4 +237,4 @@ static swg_status run(const swg_eval_input *in, swg_eval_report *out)
 }
 
 const swg_eval_task swg_eval_task_classify = {
-    .name = "classify", .output = SWG_TASK_SEQUENCE_CLASS, .source = SWG_EVAL_DATA, .run = run};
+    .name = "classify", .output = SWG_OUTPUT_SEQUENCE_CLASS, .source = SWG_EVAL_DATA, .run = run};

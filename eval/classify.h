@@ -7,7 +7,7 @@
 #include "runtime/base/progress.h"
 #include "runtime/base/status.h"
 #include "runtime/exec.h"
-#include "runtime/loaded.h"
+#include "runtime/session.h"
 
 /* Of one label. */
 typedef struct swg_label_count {
@@ -28,7 +28,7 @@ typedef struct swg_accuracy {
  * one that is no such object or has a label the model has not; SWG_LIMIT for a text of more than
  * `context` tokens (0 = the model's positions); SWG_UNSUPPORTED for models whose labels do not
  * exclude each other. The same for any thread count. Free with swg_accuracy_deinit. */
-swg_status swg_accuracy_measure(const swg_loaded *loaded, const char *path, const char *data,
+swg_status swg_accuracy_measure(const swg_session *loaded, const char *path, const char *data,
                                 size_t length, size_t context, swg_act_precision activations,
                                 const swg_progress *progress, swg_accuracy *out);
 void swg_accuracy_deinit(swg_accuracy *accuracy);

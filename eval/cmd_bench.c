@@ -4,10 +4,10 @@
 #include "eval/cmd_bench_kernels.h"
 #include "eval/latency.h"
 #include "eval/shape.h"
-#include "kernels/limits.h"
+#include "kernels/limits/limits.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
-#include "runtime/loaded.h"
+#include "runtime/session.h"
 
 typedef struct arguments {
     const char *shape, *group_size, *activations, *scale_type;
@@ -52,7 +52,7 @@ static const swg_option options[] = {
 typedef struct benchmark {
     const swg_cli *cli;
     const arguments *args;
-    swg_loaded loaded;
+    swg_session loaded;
     swg_exec *exec;
     size_t prompt, generate; /* as measured: no more than the model has positions for */
     swg_dram_limit dram;     /* zero with --no-limits */
@@ -99,8 +99,8 @@ static swg_status load(benchmark *b)
         return swg_error(SWG_USAGE, "give either a MODEL or --shape");
     if (!has_model)
         return make_random(b);
-    return swg_loaded_open(b->cli->positionals[0], NULL, false, b->cli->n_threads, b->cli->progress,
-                           &b->loaded);
+    return swg_session_open(b->cli->positionals[0], NULL, false, b->cli->n_threads,
+                            b->cli->progress, &b->loaded);
 }
 
 /* Limits drift on shared machines: they are measured before and after, and the better counts. */
@@ -315,7 +315,7 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
 done:
     swg_latency_deinit(&b.latency);
     swg_exec_free(&b.exec);
-    swg_loaded_close(&b.loaded);
+    swg_session_close(&b.loaded);
     return status;
 }
 

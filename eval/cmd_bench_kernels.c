@@ -1,7 +1,7 @@
 /* swage bench --kernels: see cmd_bench_kernels.h. */
 #include "eval/cmd_bench_kernels.h"
 
-#include "kernels/check.h"
+#include "kernels/check/check.h"
 
 /* The table under way: JSON or text. */
 typedef struct table {

@@ -8,7 +8,7 @@
 #include "runtime/base/hash.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
-#include "runtime/loaded.h"
+#include "runtime/session.h"
 
 typedef struct arguments {
     const char *text, *data, *task, *protocol, *activations, *tokenizer;
@@ -42,7 +42,7 @@ typedef struct evaluation {
     swg_eval_source source;
     const char *path; /* of the text or data */
     swg_map file;
-    swg_loaded loaded;
+    swg_session loaded;
     const swg_eval_task *task;
     char sha256[SWG_SHA256_TEXT];
     double seconds;
@@ -68,8 +68,8 @@ static swg_status evaluate(evaluation *e)
 {
     const arguments *args = e->args;
     SWG_TRY(open_input(e));
-    SWG_TRY(swg_loaded_open(e->cli->positionals[0], args->tokenizer, true, e->cli->n_threads,
-                            e->cli->progress, &e->loaded));
+    SWG_TRY(swg_session_open(e->cli->positionals[0], args->tokenizer, true, e->cli->n_threads,
+                             e->cli->progress, &e->loaded));
     swg_eval_input input = {.loaded = &e->loaded,
                             .path = e->path,
                             .bytes = (const char *)e->file.data,
@@ -80,7 +80,8 @@ static swg_status evaluate(evaluation *e)
                                 strcmp(args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8,
                             .progress = e->cli->progress};
     SWG_TRY(swg_eval_choose(args->task, args->protocol, e->source,
-                            (swg_task)e->loaded.model->hparams.task, &e->task, &input.protocol));
+                            (swg_output_kind)e->loaded.model->hparams.task, &e->task,
+                            &input.protocol));
     swg_cli_json_begin(e->cli, &e->report.json);
     swg_json_string(&e->report.json, "model", e->cli->positionals[0]);
     swg_json_string(&e->report.json, "task", e->task->name);
@@ -123,7 +124,7 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
 done:
     swg_json_deinit(&e.report.json);
     swg_strbuf_deinit(&e.report.text);
-    swg_loaded_close(&e.loaded);
+    swg_session_close(&e.loaded);
     swg_map_close(&e.file);
     return status;
 }

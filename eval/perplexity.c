@@ -2,7 +2,7 @@
  * not grow with the context. */
 #include "eval/perplexity.h"
 
-#include "eval/text_score.h"
+#include "eval/text_task.h"
 #include "runtime/base/mem.h"
 
 /* Logits of a piece stay below this. */
@@ -85,4 +85,4 @@ static swg_status run(const swg_eval_input *in, swg_eval_report *out)
 }
 
 const swg_eval_task swg_eval_task_perplexity = {
-    .name = "perplexity", .output = SWG_TASK_NEXT_TOKEN, .source = SWG_EVAL_TEXT, .run = run};
+    .name = "perplexity", .output = SWG_OUTPUT_NEXT_TOKEN, .source = SWG_EVAL_TEXT, .run = run};

@@ -2,7 +2,7 @@
 #ifndef SWG_EVAL_PERPLEXITY_H
 #define SWG_EVAL_PERPLEXITY_H
 
-#include "eval/scoring.h"
+#include "eval/nll.h"
 #include "runtime/exec.h"
 
 /* Score all windows with a model that predicts the next token; the perplexity is exp(mean_nll).

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "eval/text_score.h"
+#include "eval/text_task.h"
 #include "runtime/base/mem.h"
 
 typedef struct scorer {
@@ -73,4 +73,4 @@ static swg_status run(const swg_eval_input *in, swg_eval_report *out)
 }
 
 const swg_eval_task swg_eval_task_pll = {
-    .name = "pll", .output = SWG_TASK_MASKED_TOKEN, .source = SWG_EVAL_TEXT, .run = run};
+    .name = "pll", .output = SWG_OUTPUT_MASKED_TOKEN, .source = SWG_EVAL_TEXT, .run = run};

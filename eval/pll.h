@@ -4,7 +4,7 @@
 #ifndef SWG_EVAL_PLL_H
 #define SWG_EVAL_PLL_H
 
-#include "eval/scoring.h"
+#include "eval/nll.h"
 #include "runtime/exec.h"
 
 /* Score all windows with an encoder that fills in masked tokens: one pass a scored token, with

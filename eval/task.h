@@ -9,7 +9,7 @@
 #include "runtime/base/progress.h"
 #include "runtime/base/strbuf.h"
 #include "runtime/exec.h"
-#include "runtime/loaded.h"
+#include "runtime/session.h"
 
 typedef enum swg_eval_source {
     SWG_EVAL_TEXT, /* a text, cut into windows by a protocol */
@@ -17,7 +17,7 @@ typedef enum swg_eval_source {
 } swg_eval_source;
 
 typedef struct swg_eval_input {
-    const swg_loaded *loaded; /* with tokenizer */
+    const swg_session *loaded; /* with tokenizer */
     const char *path;         /* of the text or data, for messages */
     const char *bytes;        /* [length] its contents */
     size_t length;
@@ -36,7 +36,7 @@ typedef struct swg_eval_report {
 
 typedef struct swg_eval_task {
     const char *name;
-    swg_task output; /* of the models it is for */
+    swg_output_kind output; /* of the models it is for */
     swg_eval_source source;
     swg_status (*run)(const swg_eval_input *input, swg_eval_report *report);
 } swg_eval_task;
@@ -46,6 +46,7 @@ typedef struct swg_eval_task {
  * task that reads the other source, and for a protocol where there is no text; SWG_UNSUPPORTED,
  * with a sentence that names what to use instead, for those that are for other models. */
 swg_status swg_eval_choose(const char *task_name, const char *protocol_name, swg_eval_source source,
-                           swg_task output, const swg_eval_task **task, swg_protocol *protocol);
+                           swg_output_kind output, const swg_eval_task **task,
+                           swg_protocol *protocol);
 
 #endif

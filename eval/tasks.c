@@ -15,12 +15,12 @@ static const swg_eval_task *const tasks[] = {
 enum { N_TASKS = sizeof tasks / sizeof tasks[0] };
 
 /* What models of an output do. */
-static const char *const doings[SWG_TASK_COUNT] = {
-    [SWG_TASK_NEXT_TOKEN] = "predict the next token",
-    [SWG_TASK_MASKED_TOKEN] = "fill in masked tokens",
-    [SWG_TASK_SEQUENCE_CLASS] = "classify texts",
-    [SWG_TASK_TOKEN_CLASS] = "label tokens",
-    [SWG_TASK_ANSWER_SPAN] = "find answers in a text",
+static const char *const doings[SWG_OUTPUT_COUNT] = {
+    [SWG_OUTPUT_NEXT_TOKEN] = "predict the next token",
+    [SWG_OUTPUT_MASKED_TOKEN] = "fill in masked tokens",
+    [SWG_OUTPUT_SEQUENCE_CLASS] = "classify texts",
+    [SWG_OUTPUT_TOKEN_CLASS] = "label tokens",
+    [SWG_OUTPUT_ANSWER_SPAN] = "find answers in a text",
 };
 
 static const char *option_of(swg_eval_source source)
@@ -29,22 +29,22 @@ static const char *option_of(swg_eval_source source)
 }
 
 /* The name of the task or protocol at `index`, if it is one for models of `output`. */
-typedef const char *name_at(int index, swg_task output);
+typedef const char *name_at(int index, swg_output_kind output);
 
-static const char *task_at(int index, swg_task output)
+static const char *task_at(int index, swg_output_kind output)
 {
     return tasks[index]->output == output ? tasks[index]->name : NULL;
 }
 
-static const char *protocol_at(int index, swg_task output)
+static const char *protocol_at(int index, swg_output_kind output)
 {
     const swg_protocol protocol = (swg_protocol)index;
     return swg_protocol_output(protocol) == output ? swg_protocol_name(protocol) : NULL;
 }
 
 /* `kind` "protocol" or "task" of that name is for another output than the model's. */
-static swg_status is_for_others(const char *kind, const char *name, swg_task wanted,
-                                swg_task output, name_at *at, int n)
+static swg_status is_for_others(const char *kind, const char *name, swg_output_kind wanted,
+                                swg_output_kind output, name_at *at, int n)
 {
     swg_strbuf instead = {0};
     for (int i = 0; i < n; i++) {
@@ -64,7 +64,7 @@ static swg_status is_for_others(const char *kind, const char *name, swg_task wan
     return status;
 }
 
-static swg_status named_task(const char *name, swg_eval_source source, swg_task output,
+static swg_status named_task(const char *name, swg_eval_source source, swg_output_kind output,
                              const swg_eval_task **out)
 {
     for (int i = 0; i < N_TASKS; i++) {
@@ -82,7 +82,8 @@ static swg_status named_task(const char *name, swg_eval_source source, swg_task 
     return swg_error(SWG_USAGE, "unknown evaluation task \"%s\"", name);
 }
 
-static swg_status fitting_task(swg_eval_source source, swg_task output, const swg_eval_task **out)
+static swg_status fitting_task(swg_eval_source source, swg_output_kind output,
+                               const swg_eval_task **out)
 {
     const swg_eval_task *other = NULL;
     for (int i = N_TASKS - 1; i >= 0; i--) {
@@ -102,7 +103,7 @@ static swg_status fitting_task(swg_eval_source source, swg_task output, const sw
                      doings[output]);
 }
 
-static swg_status choose_protocol(const char *name, swg_task output, swg_protocol *out)
+static swg_status choose_protocol(const char *name, swg_output_kind output, swg_protocol *out)
 {
     if (name) {
         swg_protocol named;
@@ -120,7 +121,8 @@ static swg_status choose_protocol(const char *name, swg_task output, swg_protoco
 }
 
 swg_status swg_eval_choose(const char *task_name, const char *protocol_name, swg_eval_source source,
-                           swg_task output, const swg_eval_task **task, swg_protocol *protocol)
+                           swg_output_kind output, const swg_eval_task **task,
+                           swg_protocol *protocol)
 {
     const swg_eval_task *chosen = NULL;
     if (protocol_name && source != SWG_EVAL_TEXT)

@@ -233,12 +233,12 @@ static swg_status windows_pll(const window_input *in, window_lists *lists)
 
 static const struct {
     const char *name, *bos_rule, *text;
-    swg_task output;
+    swg_output_kind output;
     size_t context;
     swg_status (*make)(const window_input *in, window_lists *lists);
 } protocols[] = {
 #define SWG_PROTOCOL(id, protocol_name, output, default_context, bos, line)                        \
-    {protocol_name, bos, line, SWG_TASK_##output, default_context, windows_##id},
+    {protocol_name, bos, line, SWG_OUTPUT_##output, default_context, windows_##id},
 #include "eval/protocols.def"
 #undef SWG_PROTOCOL
 };
@@ -248,7 +248,7 @@ const char *swg_protocol_name(swg_protocol protocol)
     return protocols[protocol].name;
 }
 
-swg_task swg_protocol_output(swg_protocol protocol)
+swg_output_kind swg_protocol_output(swg_protocol protocol)
 {
     return protocols[protocol].output;
 }

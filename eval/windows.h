@@ -18,7 +18,7 @@ typedef enum swg_protocol {
 
 const char *swg_protocol_name(swg_protocol protocol);
 /* What models must give to be scored by it: the next token, or the masked one. */
-swg_task swg_protocol_output(swg_protocol protocol);
+swg_output_kind swg_protocol_output(swg_protocol protocol);
 const char *swg_protocol_bos_rule(swg_protocol protocol);
 const char *swg_protocol_text(swg_protocol protocol);
 size_t swg_protocol_default_context(swg_protocol protocol);

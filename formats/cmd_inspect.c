@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 
 #include "formats/formats.h"
-#include "formats/json.h"
+#include "formats/json/json.h"
 #include "kernels/kernels.h"
 #include "runtime/cli/cli.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/json.h"
+#include "formats/json/json.h"
 #include "formats/reader.h"
 #include "formats/writer.h"
 #include "runtime/base/numeric.h"

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/conv1d.h"
-#include "formats/json.h"
+#include "formats/huggingface/conv1d.h"
+#include "formats/json/json.h"
 #include "formats/reader.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/namesort.h"

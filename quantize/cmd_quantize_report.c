@@ -114,7 +114,7 @@ static void table_row(swg_strbuf *out, const swg_quantize_result *r, size_t i, i
     char scheme[SWG_SCHEME_NAME_BYTES];
     const uint64_t raw = swg_tensor_bytes(&entry->desc);
     swg_strbuf_printf(out, "%-*s  %-9s  %-20s", width, entry->desc.name,
-                      swg_tensor_role_name(entry->role),
+                      swg_plan_class_name(entry->role),
                       swg_scheme_name(entry->desc.scheme, scheme));
     if (!r->reports) {
         swg_strbuf_printf(out, "  %7.3f  %12" PRIu64,
@@ -188,7 +188,7 @@ static void json_tensor(swg_json_writer *json, const swg_quantize_result *r, siz
     const uint64_t raw = swg_tensor_bytes(&entry->desc);
     swg_json_begin_object(json, NULL);
     swg_json_string(json, "name", entry->desc.name);
-    swg_json_string(json, "role", swg_tensor_role_name(entry->role));
+    swg_json_string(json, "role", swg_plan_class_name(entry->role));
     swg_json_begin_array(json, "shape");
     for (uint32_t d = 0; d < entry->desc.rank; d++)
         swg_json_uint(json, NULL, entry->desc.shape[d]);

@@ -9,21 +9,22 @@
  * few words for it; a matrix with none of them is an ordinary linear weight. */
 static const struct {
     const char *part;
-    swg_tensor_role role;
+    swg_plan_class role;
 } role_words[] = {
-    {"embed_tokens", SWG_ROLE_EMBEDDING},
-    {"wte", SWG_ROLE_EMBEDDING},
-    {"wpe", SWG_ROLE_EMBEDDING},
-    {"word_embeddings", SWG_ROLE_EMBEDDING},
-    {"position_embeddings", SWG_ROLE_EMBEDDING},
-    {"token_type_embeddings", SWG_ROLE_EMBEDDING},
-    {"embed_positions", SWG_ROLE_EMBEDDING},
-    {"embedding", SWG_ROLE_EMBEDDING}, /* recurrent models */
-    {"lm_head", SWG_ROLE_HEAD},
-    {"embed_out", SWG_ROLE_HEAD},
-    {"head", SWG_ROLE_HEAD},
-    {"router", SWG_ROLE_ROUTER},
-    {"gate", SWG_ROLE_ROUTER}, /* mlp.gate of mixtures of experts; a gated MLP says gate_proj */
+    {"embed_tokens", SWG_PLAN_CLASS_EMBEDDING},
+    {"wte", SWG_PLAN_CLASS_EMBEDDING},
+    {"wpe", SWG_PLAN_CLASS_EMBEDDING},
+    {"word_embeddings", SWG_PLAN_CLASS_EMBEDDING},
+    {"position_embeddings", SWG_PLAN_CLASS_EMBEDDING},
+    {"token_type_embeddings", SWG_PLAN_CLASS_EMBEDDING},
+    {"embed_positions", SWG_PLAN_CLASS_EMBEDDING},
+    {"embedding", SWG_PLAN_CLASS_EMBEDDING}, /* recurrent models */
+    {"lm_head", SWG_PLAN_CLASS_HEAD},
+    {"embed_out", SWG_PLAN_CLASS_HEAD},
+    {"head", SWG_PLAN_CLASS_HEAD},
+    {"router", SWG_PLAN_CLASS_ROUTER},
+    {"gate",
+     SWG_PLAN_CLASS_ROUTER}, /* mlp.gate of mixtures of experts; a gated MLP says gate_proj */
 };
 
 static bool is_float(swg_dtype dtype)
@@ -37,12 +38,12 @@ bool swg_plan_is_matrix(const swg_tensor_desc *tensor)
            (swg_scheme_is_quantized(tensor->scheme) || is_float(tensor->scheme.dtype));
 }
 
-swg_tensor_role swg_tensor_role_of(const swg_tensor_desc *tensor)
+swg_plan_class swg_plan_class_of(const swg_tensor_desc *tensor)
 {
     const char *dot = strrchr(tensor->name, '.');
     const char *last = dot ? dot + 1 : tensor->name;
     if (!swg_plan_is_matrix(tensor) || strncmp(last, "weight", strlen("weight")) != 0)
-        return SWG_ROLE_OTHER;
+        return SWG_PLAN_CLASS_OTHER;
     for (const char *part = tensor->name; *part;) {
         const size_t length = strcspn(part, ".");
         for (size_t i = 0; i < sizeof role_words / sizeof *role_words; i++)
@@ -51,13 +52,13 @@ swg_tensor_role swg_tensor_role_of(const swg_tensor_desc *tensor)
                 return role_words[i].role;
         part += length + (part[length] == '.');
     }
-    return SWG_ROLE_LINEAR;
+    return SWG_PLAN_CLASS_LINEAR;
 }
 
-const char *swg_tensor_role_name(swg_tensor_role role)
+const char *swg_plan_class_name(swg_plan_class role)
 {
-    static const char *const names[SWG_ROLE_COUNT] = {"linear", "embedding", "head", "router",
-                                                      "other"};
+    static const char *const names[SWG_PLAN_CLASS_COUNT] = {"linear", "embedding", "head", "router",
+                                                            "other"};
     return names[role];
 }
 
@@ -79,16 +80,16 @@ uint32_t swg_plan_embedding_group(unsigned embedding_bits, uint32_t group)
 }
 
 /* Bits that the rules give a role; SWG_PLAN_KEEP with the reason. */
-static unsigned bits_of_role(const swg_plan_rules *rules, swg_tensor_role role, const char **why)
+static unsigned bits_of_role(const swg_plan_rules *rules, swg_plan_class role, const char **why)
 {
     switch (role) {
-    case SWG_ROLE_LINEAR:
+    case SWG_PLAN_CLASS_LINEAR:
         return rules->bits;
-    case SWG_ROLE_EMBEDDING:
-    case SWG_ROLE_HEAD:
+    case SWG_PLAN_CLASS_EMBEDDING:
+    case SWG_PLAN_CLASS_HEAD:
         *why = rules->embedding_bits == SWG_PLAN_KEEP ? "embeddings are kept" : "";
         return rules->embedding_bits;
-    case SWG_ROLE_ROUTER:
+    case SWG_PLAN_CLASS_ROUTER:
         *why = "router";
         return SWG_PLAN_KEEP;
     default:
@@ -99,7 +100,7 @@ static unsigned bits_of_role(const swg_plan_rules *rules, swg_tensor_role role, 
 static swg_status plan_tensor(const swg_tensor_desc *tensor, const swg_plan_rules *rules,
                               unsigned asked, swg_plan_entry *entry)
 {
-    *entry = (swg_plan_entry){.desc = *tensor, .role = swg_tensor_role_of(tensor), .why = ""};
+    *entry = (swg_plan_entry){.desc = *tensor, .role = swg_plan_class_of(tensor), .why = ""};
     unsigned bits = asked;
     if (asked == 0)
         bits = bits_of_role(rules, entry->role, &entry->why);
@@ -118,7 +119,8 @@ static swg_status plan_tensor(const swg_tensor_desc *tensor, const swg_plan_rule
     }
     if (bits == SWG_PLAN_KEEP)
         return SWG_OK;
-    const bool is_embedding = entry->role == SWG_ROLE_EMBEDDING || entry->role == SWG_ROLE_HEAD;
+    const bool is_embedding =
+        entry->role == SWG_PLAN_CLASS_EMBEDDING || entry->role == SWG_PLAN_CLASS_HEAD;
     swg_tensor_desc quantized = *tensor;
     quantized.scheme = (swg_scheme){.bits = (uint8_t)bits,
                                     .asymmetric = rules->asymmetric,

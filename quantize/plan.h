@@ -14,22 +14,22 @@
 #include "runtime/base/tensor.h"
 
 /* What a tensor is for, as far as compression cares. */
-typedef enum swg_tensor_role {
-    SWG_ROLE_LINEAR,
-    SWG_ROLE_EMBEDDING, /* rows looked up by token or position */
-    SWG_ROLE_HEAD,      /* output head */
-    SWG_ROLE_ROUTER,    /* chooses experts: small, and one wrong choice costs a lot */
-    SWG_ROLE_OTHER,     /* vectors, masks, indices */
-    SWG_ROLE_COUNT
-} swg_tensor_role;
+typedef enum swg_plan_class {
+    SWG_PLAN_CLASS_LINEAR,
+    SWG_PLAN_CLASS_EMBEDDING, /* rows looked up by token or position */
+    SWG_PLAN_CLASS_HEAD,      /* output head */
+    SWG_PLAN_CLASS_ROUTER,    /* chooses experts: small, and one wrong choice costs a lot */
+    SWG_PLAN_CLASS_OTHER,     /* vectors, masks, indices */
+    SWG_PLAN_CLASS_COUNT
+} swg_plan_class;
 
 /* Whether a tensor can be quantized at all: a matrix of F32, F16 or BF16, or already of codes. */
 bool swg_plan_is_matrix(const swg_tensor_desc *tensor);
 
 /* Role by name and shape: matrices whose last name part starts with "weight"; which kind, the other
  * parts say. */
-swg_tensor_role swg_tensor_role_of(const swg_tensor_desc *tensor);
-const char *swg_tensor_role_name(swg_tensor_role role); /* "linear", "embedding", ... */
+swg_plan_class swg_plan_class_of(const swg_tensor_desc *tensor);
+const char *swg_plan_class_name(swg_plan_class role); /* "linear", "embedding", ... */
 
 enum { SWG_PLAN_KEEP = 16 }; /* as a number of bits: store the tensor as it is */
 
@@ -55,7 +55,7 @@ uint32_t swg_plan_embedding_group(unsigned embedding_bits, uint32_t group);
 
 typedef struct swg_plan_entry {
     swg_tensor_desc desc; /* as it will be stored; the name is the input's */
-    swg_tensor_role role;
+    swg_plan_class role;
     bool is_quantized; /* codes are chosen anew; false = the bytes are copied */
     const char *why;   /* a kept matrix: "router", "asked for", ...; "" otherwise */
 } swg_plan_entry;

@@ -7,7 +7,7 @@
  *     SWG_TRY(swg_quantize_tensor(SWG_QUANT_rtn, &job, planes, &stats));
  *     printf("%s %.2f dB\n", job.name, swg_quant_snr_db(&stats));
  *
- * plan.h decides which tensor of a model gets which scheme; scheme_search.h finds the grid of one
+ * plan.h decides which tensor of a model gets which scheme; group_grid.h finds the grid of one
  * group. What a method stores depends only on the job: never on the number of threads, and for rtn
  * on no instruction set either. */
 #ifndef SWG_QUANTIZE_QUANTIZE_H
@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "quantize/scheme_search.h"
+#include "quantize/group_grid.h"
 #include "runtime/base/progress.h"
 #include "runtime/base/status.h"
 #include "runtime/base/tensor.h"

@@ -5,7 +5,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
 #include "runtime/exec.h"
-#include "runtime/loaded.h"
+#include "runtime/session.h"
 
 enum { PIECE = 64, MAX_IDS_BYTES = 1 << 28 };
 
@@ -61,7 +61,7 @@ typedef struct job {
     const swg_cli *cli;
     const arguments *args;
     swg_ids ids, types;
-    swg_loaded loaded;
+    swg_session loaded;
     swg_exec *exec;
     swg_file_writer *writer;
     size_t rows, columns; /* of the output */
@@ -80,8 +80,8 @@ static swg_status read_input(job *j)
 
 static swg_status prepare(job *j)
 {
-    SWG_TRY(swg_loaded_open(j->cli->positionals[0], NULL, false, j->cli->n_threads,
-                            j->cli->progress, &j->loaded));
+    SWG_TRY(swg_session_open(j->cli->positionals[0], NULL, false, j->cli->n_threads,
+                             j->cli->progress, &j->loaded));
     const swg_hparams *h = &j->loaded.model->hparams;
     if (j->types.count > 0 && h->n_token_types == 0)
         return swg_error(SWG_USAGE, "%s has no token types", j->cli->positionals[0]);
@@ -155,7 +155,7 @@ done:
     swg_exec_free(&j.exec);
     swg_ids_deinit(&j.ids);
     swg_ids_deinit(&j.types);
-    swg_loaded_close(&j.loaded);
+    swg_session_close(&j.loaded);
     return status;
 }
 

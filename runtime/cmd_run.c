@@ -7,7 +7,7 @@
 #include "runtime/cli/cli.h"
 #include "runtime/cmd_run_encoder.h"
 #include "runtime/exec.h"
-#include "runtime/loaded.h"
+#include "runtime/session.h"
 #include "runtime/text/sampler.h"
 
 typedef struct arguments {
@@ -54,7 +54,7 @@ static const swg_option options[] = {
 typedef struct generation {
     const swg_cli *cli;
     const arguments *args;
-    swg_loaded loaded;
+    swg_session loaded;
     swg_exec *exec;
     swg_sampler *sampler;
     swg_decoder *decoder;
@@ -232,8 +232,8 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
 {
     swg_status status = SWG_OK;
     generation g = {.cli = cli, .args = raw_arguments};
-    SWG_GO(swg_loaded_open(cli->positionals[0], g.args->tokenizer, true, cli->n_threads,
-                           cli->progress, &g.loaded));
+    SWG_GO(swg_session_open(cli->positionals[0], g.args->tokenizer, true, cli->n_threads,
+                            cli->progress, &g.loaded));
     SWG_GO(g.loaded.model->hparams.is_encoder ? encode_text(&g) : continue_text(&g));
 done:
     swg_decoder_free(&g.decoder);
@@ -242,7 +242,7 @@ done:
     swg_free(g.logits);
     swg_ids_deinit(&g.prompt);
     swg_strbuf_deinit(&g.text);
-    swg_loaded_close(&g.loaded);
+    swg_session_close(&g.loaded);
     return status;
 }
 

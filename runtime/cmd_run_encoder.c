@@ -22,7 +22,7 @@ typedef struct encoding {
 
 static swg_status compute(encoding *e)
 {
-    const swg_loaded *loaded = e->run->loaded;
+    const swg_session *loaded = e->run->loaded;
     swg_exec *exec = NULL;
     swg_status status = SWG_OK;
     const swg_exec_options options = {.context = e->input.ids.count,
@@ -73,7 +73,7 @@ static size_t largest(const float *x, size_t n)
 static void put_scored(encoding *e, const char *key, const char *name, size_t length, float value)
 {
     const bool is_score =
-        e->h->task == SWG_TASK_SEQUENCE_CLASS && e->h->class_kind == SWG_CLASS_REGRESSION;
+        e->h->task == SWG_OUTPUT_SEQUENCE_CLASS && e->h->class_kind == SWG_CLASS_REGRESSION;
     if (!e->run->cli->json) {
         swg_strbuf_append(&e->text, name, length);
         swg_strbuf_printf(&e->text, "\t%.4f\n", (double)value);
@@ -217,14 +217,14 @@ static swg_status print_answer(encoding *e)
 static swg_status print_result(encoding *e)
 {
     swg_cli_json_begin(e->run->cli, &e->json);
-    switch ((swg_task)e->h->task) {
-    case SWG_TASK_SEQUENCE_CLASS:
+    switch ((swg_output_kind)e->h->task) {
+    case SWG_OUTPUT_SEQUENCE_CLASS:
         print_labels(e);
         break;
-    case SWG_TASK_TOKEN_CLASS:
+    case SWG_OUTPUT_TOKEN_CLASS:
         print_token_labels(e);
         break;
-    case SWG_TASK_ANSWER_SPAN:
+    case SWG_OUTPUT_ANSWER_SPAN:
         SWG_TRY(print_answer(e));
         break;
     default:

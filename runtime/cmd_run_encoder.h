@@ -4,11 +4,11 @@
 
 #include "runtime/cli/cli.h"
 #include "runtime/exec.h"
-#include "runtime/loaded.h"
+#include "runtime/session.h"
 
 typedef struct swg_encoder_run {
     const swg_cli *cli;
-    const swg_loaded *loaded; /* with tokenizer; an encoder's model */
+    const swg_session *loaded; /* with tokenizer; an encoder's model */
     const char *text;         /* the text, or the question */
     const char *second; /* a second text, the one that answers are looked for in; may be NULL */
     swg_act_precision activations;

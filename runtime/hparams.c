@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "formats/json.h"
+#include "formats/json/json.h"
 #include "runtime/arch/arch.h"
 #include "runtime/model.h"
 
@@ -235,7 +235,7 @@ static swg_status read_row(const swg_json *root, const swg_hparam_row *row, swg_
 
 /* --- Demands ---------------------------------------------------------------------------------- */
 
-static swg_status check_demand(const swg_json *root, const swg_demand_row *demand)
+static swg_status check_demand(const swg_json *root, const swg_required_row *demand)
 {
     const swg_json *value = follow(root, demand->key);
     if (is_none(value))
@@ -269,7 +269,7 @@ static swg_status read_fields(const swg_json *root, const swg_arch **arch, swg_h
                          model_type);
     for (size_t i = 0; i < (*arch)->n_hparams; i++)
         SWG_TRY(read_row(root, &(*arch)->hparams[i], out));
-    for (const swg_demand_row *demand = (*arch)->demands; demand->key; demand++)
+    for (const swg_required_row *demand = (*arch)->demands; demand->key; demand++)
         SWG_TRY(check_demand(root, demand));
     SWG_TRY((*arch)->check(out));
     out->n_outputs = out->n_labels ? out->n_labels : out->vocab;

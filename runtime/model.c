@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "formats/json.h"
+#include "formats/json/json.h"
 #include "runtime/base/numeric.h"
 #include "runtime/model_build.h"
 

@@ -33,16 +33,16 @@ enum { SWG_MAX_LAYERS = 4096, SWG_MAX_RECURRENT_LAYERS = 64 };
 /* What a model's output is. The first two give one row of logits over the vocabulary per position,
  * the others rows of n_outputs: per text, per position, and per position again (start and end of
  * the answer). */
-typedef enum swg_task {
-    SWG_TASK_NEXT_TOKEN,
-    SWG_TASK_MASKED_TOKEN,
-    SWG_TASK_SEQUENCE_CLASS,
-    SWG_TASK_TOKEN_CLASS,
-    SWG_TASK_ANSWER_SPAN,
-    SWG_TASK_COUNT
-} swg_task;
+typedef enum swg_output_kind {
+    SWG_OUTPUT_NEXT_TOKEN,
+    SWG_OUTPUT_MASKED_TOKEN,
+    SWG_OUTPUT_SEQUENCE_CLASS,
+    SWG_OUTPUT_TOKEN_CLASS,
+    SWG_OUTPUT_ANSWER_SPAN,
+    SWG_OUTPUT_COUNT
+} swg_output_kind;
 
-/* What the logits of a SWG_TASK_SEQUENCE_CLASS model mean. */
+/* What the logits of a SWG_OUTPUT_SEQUENCE_CLASS model mean. */
 typedef enum swg_class_kind {
     SWG_CLASS_ONE_OF,    /* softmax: exactly one label holds */
     SWG_CLASS_EACH,      /* logistic function each: any number of labels */
@@ -101,7 +101,7 @@ typedef struct swg_hparams {
     int64_t gate_order;                      /* of a GRU: swg_gate_order */
     bool is_encoder;        /* reads whole texts (swg_exec_encode) and continues none */
     bool one_output;        /* one row of logits a text, not one a position */
-    int64_t task;           /* swg_task */
+    int64_t task;           /* swg_output_kind */
     int64_t class_kind;     /* swg_class_kind */
     int64_t n_labels;       /* of classifiers */
     int64_t n_outputs;      /* columns of a row of logits: vocab or n_labels */

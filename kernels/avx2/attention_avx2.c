@@ -1,4 +1,4 @@
 /* Attention with pairs of 256-bit vectors: tiles of 2 x 2 queries and keys. */
-#include "kernels/avx2/words_avx2.h"
+#include "kernels/avx2/simd_avx2.h"
 
-#include "kernels/v16/attention_body.h"
+#include "kernels/simd16/attention_body.h"

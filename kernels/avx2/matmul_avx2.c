@@ -1,4 +1,4 @@
 /* Quantized products with 256-bit vectors and no dot-product instruction. */
-#include "kernels/avx2/words_avx2.h"
+#include "kernels/avx2/simd_avx2.h"
 
-#include "kernels/v16/matmul_body.h"
+#include "kernels/simd16/matmul_body.h"

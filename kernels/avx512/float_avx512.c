@@ -1,4 +1,4 @@
 /* Elementwise operations, norms and rotations with 512-bit vectors; tails by masks. */
-#include "kernels/avx512/v16_avx512.h"
+#include "kernels/avx512/simd_avx512.h"
 
-#include "kernels/v16/float_body.h"
+#include "kernels/simd16/float_body.h"

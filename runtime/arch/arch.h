@@ -5,7 +5,8 @@
  *
  * Weights are [n_out, k_in] without exception. Checkpoints whose ecosystem stores some of them
  * [in, out] (GPT-2's Conv1D) are turned by the readers and writers of those files
- * (formats/conv1d.h), so that no row here, no quantizer and no container knows of it. */
+ * (formats/huggingface/conv1d.h), so that no row here, no quantizer and no container knows of it.
+ */
 #ifndef SWG_RUNTIME_ARCH_ARCH_H
 #define SWG_RUNTIME_ARCH_ARCH_H
 
@@ -69,10 +70,10 @@ typedef struct swg_hparam_row {
 
 /* A key that, when present, must have this value: what the forward function takes for granted.
  * `key` as above; the value is a string's text, "true", "false" or a number. */
-typedef struct swg_demand_row {
+typedef struct swg_required_row {
     const char *key;
     const char *value;
-} swg_demand_row;
+} swg_required_row;
 
 /* Sizes that a tensor's shape is made of. */
 typedef enum swg_dim {
@@ -112,7 +113,7 @@ typedef struct swg_tensor_row {
     unsigned flags;
     unsigned part, parts; /* rows [part * n, (part + 1) * n) of a tensor (and bias) of parts * n
                              rows; parts 0 = all of it */
-    unsigned tasks;       /* bits 1 << swg_task of the models that have it; 0 = all */
+    unsigned tasks;       /* bits 1 << swg_output_kind of the models that have it; 0 = all */
 } swg_tensor_row;
 
 #define SWG_ROW(role_, pattern_, n_, k_, flags_)                                                   \
@@ -142,7 +143,7 @@ struct swg_arch {
                                       is   there; NULL-terminated, or NULL for none */
     const char *const *ignored;    /* patterns of tensors that nothing here computes with,
                                       NULL-terminated */
-    const swg_demand_row *demands; /* ends with a NULL key */
+    const swg_required_row *demands; /* ends with a NULL key */
     /* Derived fields and contradictions between fields. */
     swg_status (*check)(swg_hparams *hparams);
     swg_status (*forward)(swg_exec *exec);

@@ -6,10 +6,10 @@
 #include "runtime/arch/arch.h"
 
 enum {
-    MASKED = 1 << SWG_TASK_MASKED_TOKEN,
-    SEQUENCE = 1 << SWG_TASK_SEQUENCE_CLASS,
-    TOKENS = 1 << SWG_TASK_TOKEN_CLASS,
-    SPAN = 1 << SWG_TASK_ANSWER_SPAN
+    MASKED = 1 << SWG_OUTPUT_MASKED_TOKEN,
+    SEQUENCE = 1 << SWG_OUTPUT_SEQUENCE_CLASS,
+    TOKENS = 1 << SWG_OUTPUT_TOKEN_CLASS,
+    SPAN = 1 << SWG_OUTPUT_ANSWER_SPAN
 };
 
 static const swg_hparam_row hparam_rows[] = {
@@ -70,7 +70,7 @@ static swg_status check(swg_hparams *h)
                          "config.json: hidden_size %lld is not a multiple of num_attention_heads "
                          "%lld",
                          (long long)h->d_model, (long long)h->n_heads);
-    if (h->task == SWG_TASK_ANSWER_SPAN && h->n_labels != 2)
+    if (h->task == SWG_OUTPUT_ANSWER_SPAN && h->n_labels != 2)
         return swg_error(SWG_CORRUPT,
                          "config.json: question answering has 2 outputs a position, start and end; "
                          "id2label has %lld",
@@ -79,8 +79,8 @@ static swg_status check(swg_hparams *h)
     h->n_kv_heads = h->n_heads;
     h->learned_positions = true;
     h->is_encoder = true;
-    h->one_output = h->task == SWG_TASK_SEQUENCE_CLASS;
-    if (h->task == SWG_TASK_MASKED_TOKEN)
+    h->one_output = h->task == SWG_OUTPUT_SEQUENCE_CLASS;
+    if (h->task == SWG_OUTPUT_MASKED_TOKEN)
         h->n_labels = 0;
     else
         h->tied_head = false; /* there is no head over the vocabulary */
@@ -90,13 +90,13 @@ static swg_status check(swg_hparams *h)
 /* The head on top of the kept positions x; y is scratch of x's size. */
 static void run_head(swg_exec *e, const swg_hparams *h, swg_value x, swg_value y)
 {
-    switch ((swg_task)h->task) {
-    case SWG_TASK_SEQUENCE_CLASS:
+    switch ((swg_output_kind)h->task) {
+    case SWG_OUTPUT_SEQUENCE_CLASS:
         swg_linear(e, SWG_ROLE_POOLER, 0, x, y);
         swg_activate(e, SWG_ACTIVATION_TANH, y);
         swg_linear(e, SWG_ROLE_CLASSIFIER, 0, y, swg_logits(e));
         break;
-    case SWG_TASK_MASKED_TOKEN:
+    case SWG_OUTPUT_MASKED_TOKEN:
         swg_linear(e, SWG_ROLE_HEAD_TRANSFORM, 0, x, y);
         swg_activate(e, (swg_activation)h->activation, y);
         swg_layernorm(e, SWG_ROLE_HEAD_NORM, 0, y, y);
@@ -146,10 +146,10 @@ static swg_status forward(swg_exec *e)
     return SWG_OK;
 }
 
-static const swg_demand_row demands[] = {{"position_embedding_type", "absolute"},
-                                         {"is_decoder", "false"},
-                                         {"add_cross_attention", "false"},
-                                         {NULL, NULL}};
+static const swg_required_row demands[] = {{"position_embedding_type", "absolute"},
+                                           {"is_decoder", "false"},
+                                           {"add_cross_attention", "false"},
+                                           {NULL, NULL}};
 
 static const char *const ignored[] = {"{P}embeddings.position_ids",
                                       "{P}pooler.dense.weight",

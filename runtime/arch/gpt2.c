@@ -85,10 +85,10 @@ static swg_status forward(swg_exec *e)
     return SWG_OK;
 }
 
-static const swg_demand_row demands[] = {{"scale_attn_weights", "true"},
-                                         {"scale_attn_by_inverse_layer_idx", "false"},
-                                         {"add_cross_attention", "false"},
-                                         {NULL, NULL}};
+static const swg_required_row demands[] = {{"scale_attn_weights", "true"},
+                                           {"scale_attn_by_inverse_layer_idx", "false"},
+                                           {"add_cross_attention", "false"},
+                                           {NULL, NULL}};
 
 const swg_arch swg_arch_gpt2 = {
     .name = "gpt2",

@@ -69,10 +69,10 @@ static const swg_hparam_row qwen3_hparams[] = {
     QWEN_WINDOW,
 };
 
-static const swg_demand_row demands[] = {{"hidden_act", "silu"},
-                                         {"partial_rotary_factor", "1"},
-                                         {"rope_parameters.partial_rotary_factor", "1"},
-                                         {NULL, NULL}};
+static const swg_required_row demands[] = {{"hidden_act", "silu"},
+                                           {"partial_rotary_factor", "1"},
+                                           {"rope_parameters.partial_rotary_factor", "1"},
+                                           {NULL, NULL}};
 
 static swg_status check_heads(swg_hparams *h)
 {

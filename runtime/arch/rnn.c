@@ -108,7 +108,7 @@ const swg_arch swg_arch_rnn = {
     .tensors = tensor_rows,
     .n_tensors = sizeof tensor_rows / sizeof tensor_rows[0],
     .ignored = (const char *const[]){NULL},
-    .demands = (const swg_demand_row[]){{NULL, NULL}},
+    .demands = (const swg_required_row[]){{NULL, NULL}},
     .check = check,
     .forward = forward,
 };

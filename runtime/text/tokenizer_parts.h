@@ -10,12 +10,12 @@
 #ifndef SWG_RUNTIME_TEXT_TOKENIZER_PARTS_H
 #define SWG_RUNTIME_TEXT_TOKENIZER_PARTS_H
 
-#include "formats/json.h"
+#include "formats/json/json.h"
 #include "runtime/base/mem.h"
 #include "runtime/text/tokenizer.h"
-#include "runtime/text/tokenizer_merge.h"
-#include "runtime/text/tokenizer_regex.h"
-#include "runtime/text/tokenizer_vocab.h"
+#include "runtime/text/models/merge.h"
+#include "runtime/text/match/regex.h"
+#include "runtime/text/models/vocab.h"
 
 enum { SWG_TEXT_STEPS = 32, SWG_END_IDS = 8, SWG_SPECIAL_IDS = 16 };
 

@@ -8,7 +8,7 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/base/strbuf.h"
-#include "runtime/loaded.h"
+#include "runtime/session.h"
 #include "tests/harness.h"
 #include "tests/micro_model.h"
 
@@ -81,16 +81,16 @@ static inline swg_tokenizer *toy_tokenizer(const char *around)
 }
 
 /* A model of that path with a toy tokenizer, on so many threads. */
-static inline swg_loaded toy_loaded(const char *path, const char *around, size_t n_threads)
+static inline swg_session toy_loaded(const char *path, const char *around, size_t n_threads)
 {
-    swg_loaded loaded = {0};
-    ck_ok(swg_loaded_open(path, NULL, false, n_threads, NULL, &loaded));
+    swg_session loaded = {0};
+    ck_ok(swg_session_open(path, NULL, false, n_threads, NULL, &loaded));
     loaded.tokenizer = toy_tokenizer(around);
     return loaded;
 }
 
 /* The micro model (vocabulary 40, 64 positions) the same way. */
-static inline swg_loaded micro_loaded(size_t n_threads)
+static inline swg_session micro_loaded(size_t n_threads)
 {
     ck_ok(swg_micro_model_write(swg_test_path("micro.swg"), NULL, NULL, NULL, 3));
     return toy_loaded(swg_test_path("micro.swg"), "s", n_threads);

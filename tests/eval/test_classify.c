@@ -7,14 +7,14 @@
 #include "runtime/encoder_input.h"
 #include "tests/eval/eval_fixtures.h"
 
-static swg_loaded classifier(size_t n_threads)
+static swg_session classifier(size_t n_threads)
 {
     char path[256];
     fixture_path("bert-sequence", path);
     return toy_loaded(path, "cs", n_threads);
 }
 
-static swg_status measure_with(const swg_loaded *loaded, const char *data, size_t context,
+static swg_status measure_with(const swg_session *loaded, const char *data, size_t context,
                                swg_accuracy *out)
 {
     return swg_accuracy_measure(loaded, "items.jsonl", data, strlen(data), context, SWG_ACT_INT8,
@@ -23,7 +23,7 @@ static swg_status measure_with(const swg_loaded *loaded, const char *data, size_
 
 /* Label that the model gives to [CLS] first [SEP] (second [SEP]), and its -log probability of
  * `wanted`. */
-static size_t plain_label(const swg_loaded *loaded, const char *first, const char *second,
+static size_t plain_label(const swg_session *loaded, const char *first, const char *second,
                           size_t wanted, double *loss)
 {
     int32_t ids[24] = {TOY_CLS}, types[24] = {0};
@@ -62,7 +62,7 @@ START_TEST(accuracy_is_counted_right)
         const char *text, *pair;
     } items[] = {{"ab", ""}, {"qrs", "t"}, {"hello", ""}, {"x", "yxw"}, {"dog", "cat"}, {"m", ""}};
     enum { N = 6 };
-    swg_loaded loaded = classifier(1);
+    swg_session loaded = classifier(1);
     swg_strbuf data = {0};
     swg_label_count wanted[5] = {{0}};
     double losses = 0;
@@ -97,16 +97,16 @@ START_TEST(accuracy_is_counted_right)
     ck_assert_uint_eq(got.n_labels, 5);
     ck_assert_mem_eq(got.labels, wanted, sizeof wanted);
     for (size_t threads = 2; threads <= 5; threads += 3) {
-        swg_loaded many = classifier(threads);
+        swg_session many = classifier(threads);
         swg_accuracy same = {0};
         ck_ok(measure_with(&many, data.text, 0, &same));
         ck_assert(same.mean_log_loss == got.mean_log_loss && same.n_correct == got.n_correct);
         swg_accuracy_deinit(&same);
-        swg_loaded_close(&many);
+        swg_session_close(&many);
     }
     swg_accuracy_deinit(&got);
     swg_strbuf_deinit(&data);
-    swg_loaded_close(&loaded);
+    swg_session_close(&loaded);
 }
 END_TEST
 
@@ -140,14 +140,14 @@ static const struct {
 
 START_TEST(bad_items_are_named)
 {
-    swg_loaded loaded = classifier(1);
+    swg_session loaded = classifier(1);
     swg_accuracy accuracy = {0};
     ck_status_is(refusals[_i].status,
                  measure_with(&loaded, refusals[_i].data, refusals[_i].context, &accuracy));
     ck_assert_msg(strstr(swg_error_message(), refusals[_i].says), "\"%s\" does not say \"%s\"",
                   swg_error_message(), refusals[_i].says);
     ck_assert_ptr_null(accuracy.labels);
-    swg_loaded_close(&loaded);
+    swg_session_close(&loaded);
 }
 END_TEST
 
@@ -156,23 +156,23 @@ START_TEST(other_models_are_refused)
     char path[256];
     swg_accuracy accuracy = {0};
     fixture_path("bert-token", path);
-    swg_loaded other = toy_loaded(path, "cs", 1);
+    swg_session other = toy_loaded(path, "cs", 1);
     ck_status_is(SWG_UNSUPPORTED, measure_with(&other, "{}", 0, &accuracy));
-    swg_loaded_close(&other);
-    swg_loaded loaded = classifier(1);
+    swg_session_close(&other);
+    swg_session loaded = classifier(1);
     loaded.model->hparams.class_kind = SWG_CLASS_EACH;
     ck_status_is(SWG_UNSUPPORTED, measure_with(&loaded, "{}", 0, &accuracy));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "multi_label_classification"));
     loaded.model->hparams.class_kind = SWG_CLASS_REGRESSION;
     ck_status_is(SWG_UNSUPPORTED, measure_with(&loaded, "{}", 0, &accuracy));
-    swg_loaded_close(&loaded);
+    swg_session_close(&loaded);
 }
 END_TEST
 
 START_TEST(labels_without_names_are_numbered)
 {
     char number[32];
-    swg_loaded loaded = classifier(1);
+    swg_session loaded = classifier(1);
     ck_assert_str_eq(swg_label_name(loaded.model, 3, number), "wild");
     loaded.model->labels = NULL;
     ck_assert_str_eq(swg_label_name(loaded.model, 3, number), "LABEL_3");
@@ -180,7 +180,7 @@ START_TEST(labels_without_names_are_numbered)
     ck_ok(measure_with(&loaded, "{\"text\": \"a\", \"label\": \"LABEL_3\"}", 0, &accuracy));
     ck_assert_uint_eq(accuracy.labels[3].n, 1);
     swg_accuracy_deinit(&accuracy);
-    swg_loaded_close(&loaded);
+    swg_session_close(&loaded);
 }
 END_TEST
 
@@ -198,9 +198,9 @@ static swg_status try_measuring(void *context)
 
 START_TEST(allocations_may_fail)
 {
-    swg_loaded loaded = classifier(1);
+    swg_session loaded = classifier(1);
     swg_test_each_allocation_fails(try_measuring, &loaded);
-    swg_loaded_close(&loaded);
+    swg_session_close(&loaded);
 }
 END_TEST
 
@@ -209,40 +209,41 @@ END_TEST
 static const struct {
     const char *task, *protocol;
     swg_eval_source source;
-    swg_task output;
+    swg_output_kind output;
     swg_status status;
     const char *says; /* or the task chosen */
     swg_protocol chosen;
 } choices[] = {
-    {NULL, NULL, SWG_EVAL_TEXT, SWG_TASK_NEXT_TOKEN, SWG_OK, "perplexity", SWG_PROTOCOL_gptq},
-    {NULL, "per-doc", SWG_EVAL_TEXT, SWG_TASK_NEXT_TOKEN, SWG_OK, "perplexity",
+    {NULL, NULL, SWG_EVAL_TEXT, SWG_OUTPUT_NEXT_TOKEN, SWG_OK, "perplexity", SWG_PROTOCOL_gptq},
+    {NULL, "per-doc", SWG_EVAL_TEXT, SWG_OUTPUT_NEXT_TOKEN, SWG_OK, "perplexity",
      SWG_PROTOCOL_per_doc},
-    {"perplexity", "llama.cpp", SWG_EVAL_TEXT, SWG_TASK_NEXT_TOKEN, SWG_OK, "perplexity",
+    {"perplexity", "llama.cpp", SWG_EVAL_TEXT, SWG_OUTPUT_NEXT_TOKEN, SWG_OK, "perplexity",
      SWG_PROTOCOL_llama_cpp},
-    {NULL, NULL, SWG_EVAL_TEXT, SWG_TASK_MASKED_TOKEN, SWG_OK, "pll", SWG_PROTOCOL_pll},
-    {"pll", "pll", SWG_EVAL_TEXT, SWG_TASK_MASKED_TOKEN, SWG_OK, "pll", SWG_PROTOCOL_pll},
-    {NULL, NULL, SWG_EVAL_DATA, SWG_TASK_SEQUENCE_CLASS, SWG_OK, "classify", 0},
-    {"classify", NULL, SWG_EVAL_DATA, SWG_TASK_SEQUENCE_CLASS, SWG_OK, "classify", 0},
-    {NULL, "gptq", SWG_EVAL_TEXT, SWG_TASK_MASKED_TOKEN, SWG_UNSUPPORTED, "use protocol pll", 0},
-    {"pll", "gptq", SWG_EVAL_TEXT, SWG_TASK_MASKED_TOKEN, SWG_UNSUPPORTED, "use protocol pll", 0},
-    {NULL, "pll", SWG_EVAL_TEXT, SWG_TASK_NEXT_TOKEN, SWG_UNSUPPORTED,
+    {NULL, NULL, SWG_EVAL_TEXT, SWG_OUTPUT_MASKED_TOKEN, SWG_OK, "pll", SWG_PROTOCOL_pll},
+    {"pll", "pll", SWG_EVAL_TEXT, SWG_OUTPUT_MASKED_TOKEN, SWG_OK, "pll", SWG_PROTOCOL_pll},
+    {NULL, NULL, SWG_EVAL_DATA, SWG_OUTPUT_SEQUENCE_CLASS, SWG_OK, "classify", 0},
+    {"classify", NULL, SWG_EVAL_DATA, SWG_OUTPUT_SEQUENCE_CLASS, SWG_OK, "classify", 0},
+    {NULL, "gptq", SWG_EVAL_TEXT, SWG_OUTPUT_MASKED_TOKEN, SWG_UNSUPPORTED, "use protocol pll", 0},
+    {"pll", "gptq", SWG_EVAL_TEXT, SWG_OUTPUT_MASKED_TOKEN, SWG_UNSUPPORTED, "use protocol pll", 0},
+    {NULL, "pll", SWG_EVAL_TEXT, SWG_OUTPUT_NEXT_TOKEN, SWG_UNSUPPORTED,
      "use protocol gptq or llama.cpp or per-doc", 0},
-    {NULL, "pll", SWG_EVAL_TEXT, SWG_TASK_TOKEN_CLASS, SWG_UNSUPPORTED,
+    {NULL, "pll", SWG_EVAL_TEXT, SWG_OUTPUT_TOKEN_CLASS, SWG_UNSUPPORTED,
      "no protocol is for those that label tokens", 0},
-    {"perplexity", NULL, SWG_EVAL_TEXT, SWG_TASK_MASKED_TOKEN, SWG_UNSUPPORTED, "use task pll", 0},
-    {"classify", NULL, SWG_EVAL_DATA, SWG_TASK_NEXT_TOKEN, SWG_UNSUPPORTED, "use task perplexity",
+    {"perplexity", NULL, SWG_EVAL_TEXT, SWG_OUTPUT_MASKED_TOKEN, SWG_UNSUPPORTED, "use task pll",
      0},
-    {"classify", NULL, SWG_EVAL_DATA, SWG_TASK_ANSWER_SPAN, SWG_UNSUPPORTED,
+    {"classify", NULL, SWG_EVAL_DATA, SWG_OUTPUT_NEXT_TOKEN, SWG_UNSUPPORTED, "use task perplexity",
+     0},
+    {"classify", NULL, SWG_EVAL_DATA, SWG_OUTPUT_ANSWER_SPAN, SWG_UNSUPPORTED,
      "no task is for those that find answers", 0},
-    {NULL, NULL, SWG_EVAL_TEXT, SWG_TASK_ANSWER_SPAN, SWG_UNSUPPORTED,
+    {NULL, NULL, SWG_EVAL_TEXT, SWG_OUTPUT_ANSWER_SPAN, SWG_UNSUPPORTED,
      "no evaluation task for models that find answers", 0},
-    {NULL, NULL, SWG_EVAL_TEXT, SWG_TASK_SEQUENCE_CLASS, SWG_UNSUPPORTED,
+    {NULL, NULL, SWG_EVAL_TEXT, SWG_OUTPUT_SEQUENCE_CLASS, SWG_UNSUPPORTED,
      "task classify, which reads --data", 0},
-    {NULL, NULL, SWG_EVAL_DATA, SWG_TASK_MASKED_TOKEN, SWG_UNSUPPORTED, "which reads --text", 0},
-    {"pll", NULL, SWG_EVAL_DATA, SWG_TASK_MASKED_TOKEN, SWG_USAGE, "reads --text, not --data", 0},
-    {"classify", "pll", SWG_EVAL_DATA, SWG_TASK_SEQUENCE_CLASS, SWG_USAGE, "--protocol", 0},
-    {"guess", NULL, SWG_EVAL_TEXT, SWG_TASK_NEXT_TOKEN, SWG_USAGE, "\"guess\"", 0},
-    {NULL, "guess", SWG_EVAL_TEXT, SWG_TASK_NEXT_TOKEN, SWG_USAGE, "\"guess\"", 0},
+    {NULL, NULL, SWG_EVAL_DATA, SWG_OUTPUT_MASKED_TOKEN, SWG_UNSUPPORTED, "which reads --text", 0},
+    {"pll", NULL, SWG_EVAL_DATA, SWG_OUTPUT_MASKED_TOKEN, SWG_USAGE, "reads --text, not --data", 0},
+    {"classify", "pll", SWG_EVAL_DATA, SWG_OUTPUT_SEQUENCE_CLASS, SWG_USAGE, "--protocol", 0},
+    {"guess", NULL, SWG_EVAL_TEXT, SWG_OUTPUT_NEXT_TOKEN, SWG_USAGE, "\"guess\"", 0},
+    {NULL, "guess", SWG_EVAL_TEXT, SWG_OUTPUT_NEXT_TOKEN, SWG_USAGE, "\"guess\"", 0},
 };
 
 START_TEST(tasks_are_chosen_by_what_models_give)

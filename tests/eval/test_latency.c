@@ -29,7 +29,7 @@ START_TEST(quantiles_are_nearest_ranks)
 }
 END_TEST
 
-static swg_status measure(const swg_loaded *loaded, swg_latency_options options, swg_latency *out)
+static swg_status measure(const swg_session *loaded, swg_latency_options options, swg_latency *out)
 {
     swg_exec *exec = NULL;
     swg_status status = SWG_OK;
@@ -56,9 +56,9 @@ START_TEST(models_that_continue_texts)
 {
     char path[256];
     fixture_path(continuing[_i], path);
-    swg_loaded loaded = {0};
+    swg_session loaded = {0};
     swg_latency latency = {0};
-    ck_ok(swg_loaded_open(path, NULL, false, 1, NULL, &loaded));
+    ck_ok(swg_session_open(path, NULL, false, 1, NULL, &loaded));
     const swg_latency_options both = {
         .prompt = 10, .generate = 5, .depth = 3, .repeats = 4, .seed = 1};
     ck_ok(measure(&loaded, both, &latency));
@@ -73,7 +73,7 @@ START_TEST(models_that_continue_texts)
     ck_assert(latency.prefill_tokens_per_s.median == 0);
     check_rate(latency.decode_tokens_per_s);
     swg_latency_deinit(&latency);
-    swg_loaded_close(&loaded);
+    swg_session_close(&loaded);
 }
 END_TEST
 
@@ -83,9 +83,9 @@ START_TEST(encoders_read_one_text)
 {
     char path[256];
     fixture_path(encoding[_i], path);
-    swg_loaded loaded = {0};
+    swg_session loaded = {0};
     swg_latency latency = {0};
-    ck_ok(swg_loaded_open(path, NULL, false, 2, NULL, &loaded));
+    ck_ok(swg_session_open(path, NULL, false, 2, NULL, &loaded));
     const swg_latency_options whole = {.prompt = 24, .repeats = 3};
     ck_ok(measure(&loaded, whole, &latency));
     check_rate(latency.prefill_tokens_per_s);
@@ -95,7 +95,7 @@ START_TEST(encoders_read_one_text)
     const swg_latency_options decoding = {.prompt = 4, .generate = 4, .repeats = 1};
     ck_status_is(SWG_UNSUPPORTED, measure(&loaded, decoding, &latency));
     ck_assert_ptr_null(latency.token_ms);
-    swg_loaded_close(&loaded);
+    swg_session_close(&loaded);
 }
 END_TEST
 
@@ -111,11 +111,11 @@ static swg_status try_measuring(void *context)
 START_TEST(allocations_may_fail)
 {
     char path[256];
-    swg_loaded loaded = {0};
+    swg_session loaded = {0};
     fixture_path("qwen3", path);
-    ck_ok(swg_loaded_open(path, NULL, false, 1, NULL, &loaded));
+    ck_ok(swg_session_open(path, NULL, false, 1, NULL, &loaded));
     swg_test_each_allocation_fails(try_measuring, &loaded);
-    swg_loaded_close(&loaded);
+    swg_session_close(&loaded);
 }
 END_TEST
 

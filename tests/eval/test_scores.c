@@ -89,14 +89,14 @@ END_TEST
 static const char text[] =
     "thequickbrownfoxjumpsoverthelazydog\n\nsixtyzippersquicklypickedup\n\nab";
 
-static swg_windows windows_of(swg_protocol protocol, const swg_loaded *loaded, size_t context)
+static swg_windows windows_of(swg_protocol protocol, const swg_session *loaded, size_t context)
 {
     swg_windows windows = {0};
     ck_ok(swg_windows_make(protocol, loaded->tokenizer, text, strlen(text), context, 0, &windows));
     return windows;
 }
 
-static swg_score perplexity_of(const swg_loaded *loaded, const swg_windows *windows)
+static swg_score perplexity_of(const swg_session *loaded, const swg_windows *windows)
 {
     swg_exec *exec = NULL;
     swg_score score;
@@ -108,7 +108,7 @@ static swg_score perplexity_of(const swg_loaded *loaded, const swg_windows *wind
 }
 
 /* One token after the other, each in a call of its own. */
-static double plain_sum(const swg_loaded *loaded, const int32_t *ids, const swg_window *window)
+static double plain_sum(const swg_session *loaded, const int32_t *ids, const swg_window *window)
 {
     swg_exec *exec = NULL;
     const size_t vocab = (size_t)loaded->model->hparams.vocab;
@@ -126,7 +126,7 @@ static double plain_sum(const swg_loaded *loaded, const int32_t *ids, const swg_
     return sum;
 }
 
-static void check_perplexity(const swg_loaded *loaded, swg_protocol protocol, size_t context)
+static void check_perplexity(const swg_session *loaded, swg_protocol protocol, size_t context)
 {
     swg_windows windows = windows_of(protocol, loaded, context);
     double total = 0;
@@ -144,13 +144,13 @@ static void check_perplexity(const swg_loaded *loaded, swg_protocol protocol, si
 
 START_TEST(perplexity_is_what_single_tokens_say)
 {
-    swg_loaded loaded = micro_loaded(1);
+    swg_session loaded = micro_loaded(1);
     check_perplexity(&loaded, SWG_PROTOCOL_gptq, 16);
     check_perplexity(&loaded, SWG_PROTOCOL_gptq, 64);
     check_perplexity(&loaded, SWG_PROTOCOL_llama_cpp, 10);
     check_perplexity(&loaded, SWG_PROTOCOL_llama_cpp, 33);
     check_perplexity(&loaded, SWG_PROTOCOL_per_doc, 64);
-    swg_loaded_close(&loaded);
+    swg_session_close(&loaded);
 }
 END_TEST
 
@@ -159,7 +159,7 @@ START_TEST(perplexity_of_recurrent_models)
 {
     char path[256];
     fixture_path(_i ? "rnn-gru" : "rnn-lstm", path);
-    swg_loaded loaded = toy_loaded(path, "s", 1);
+    swg_session loaded = toy_loaded(path, "s", 1);
     static const char words[] = "thequickbrown\n\nfoxjumpsover\n\na";
     swg_windows windows = {0};
     ck_ok(swg_windows_make(SWG_PROTOCOL_per_doc, loaded.tokenizer, words, strlen(words), 32, 0,
@@ -171,7 +171,7 @@ START_TEST(perplexity_of_recurrent_models)
     check_close(score.mean_nll, total / 26, 1e-6);
     ck_assert_uint_eq(score.tokens_scored, 26);
     swg_windows_deinit(&windows);
-    swg_loaded_close(&loaded);
+    swg_session_close(&loaded);
 }
 END_TEST
 
@@ -179,14 +179,14 @@ END_TEST
 
 static const char masked_text[] = "thequickbrownfoxjumpsovertheyadog\n\nsix\n\na";
 
-static swg_loaded masked_loaded(size_t n_threads)
+static swg_session masked_loaded(size_t n_threads)
 {
     char path[256];
     fixture_path("bert-masked", path);
     return toy_loaded(path, "cs", n_threads);
 }
 
-static swg_score pll_of(const swg_loaded *loaded, const swg_windows *windows,
+static swg_score pll_of(const swg_session *loaded, const swg_windows *windows,
                         swg_act_precision activations)
 {
     swg_exec *exec = NULL;
@@ -199,7 +199,7 @@ static swg_score pll_of(const swg_loaded *loaded, const swg_windows *windows,
     return score;
 }
 
-static swg_windows masked_windows(const swg_loaded *loaded)
+static swg_windows masked_windows(const swg_session *loaded)
 {
     swg_windows windows = {0};
     ck_ok(swg_windows_make(SWG_PROTOCOL_pll, loaded->tokenizer, masked_text, strlen(masked_text),
@@ -211,7 +211,7 @@ static swg_windows masked_windows(const swg_loaded *loaded)
 START_TEST(pll_is_what_single_masks_say)
 {
     static const char *const pieces[] = {"thequickbro", "wnfoxjumpso", "vertheyadog", "six", "a"};
-    swg_loaded loaded = masked_loaded(1);
+    swg_session loaded = masked_loaded(1);
     float logits[16 * 29];
     double total = 0;
     size_t scored = 0;
@@ -236,7 +236,7 @@ START_TEST(pll_is_what_single_masks_say)
     ck_assert_uint_eq(score.tokens_scored, scored);
     check_close(score.mean_nll, total / (double)scored, 1e-6);
     swg_windows_deinit(&windows);
-    swg_loaded_close(&loaded);
+    swg_session_close(&loaded);
 }
 END_TEST
 
@@ -246,13 +246,13 @@ static const size_t thread_counts[] = {2, 5};
 
 START_TEST(threads_change_no_score)
 {
-    swg_loaded one = micro_loaded(1), many = micro_loaded(thread_counts[_i]);
+    swg_session one = micro_loaded(1), many = micro_loaded(thread_counts[_i]);
     swg_windows windows = windows_of(SWG_PROTOCOL_gptq, &one, 16);
     const swg_score a = perplexity_of(&one, &windows), b = perplexity_of(&many, &windows);
     ck_assert(a.mean_nll == b.mean_nll && a.standard_error == b.standard_error);
     swg_windows_deinit(&windows);
-    swg_loaded_close(&one);
-    swg_loaded_close(&many);
+    swg_session_close(&one);
+    swg_session_close(&many);
 
     one = masked_loaded(1), many = masked_loaded(thread_counts[_i]);
     windows = masked_windows(&one);
@@ -260,13 +260,13 @@ START_TEST(threads_change_no_score)
     const swg_score d = pll_of(&many, &windows, SWG_ACT_INT8);
     ck_assert(c.mean_nll == d.mean_nll && c.standard_error == d.standard_error);
     swg_windows_deinit(&windows);
-    swg_loaded_close(&one);
-    swg_loaded_close(&many);
+    swg_session_close(&one);
+    swg_session_close(&many);
 }
 END_TEST
 
 typedef struct attempt {
-    swg_loaded loaded;
+    swg_session loaded;
     swg_windows windows;
     bool is_masked;
 } attempt;
@@ -295,7 +295,7 @@ START_TEST(allocations_may_fail)
         a.is_masked ? masked_windows(&a.loaded) : windows_of(SWG_PROTOCOL_gptq, &a.loaded, 16);
     swg_test_each_allocation_fails(try_measuring, &a);
     swg_windows_deinit(&a.windows);
-    swg_loaded_close(&a.loaded);
+    swg_session_close(&a.loaded);
 }
 END_TEST
 

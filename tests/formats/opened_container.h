@@ -2,9 +2,9 @@
 #ifndef SWG_TESTS_FORMATS_OPENED_CONTAINER_H
 #define SWG_TESTS_FORMATS_OPENED_CONTAINER_H
 
-#include "formats/bytes.h"
-#include "formats/frame.h"
-#include "formats/swg_layout.h"
+#include "formats/bytes/bytes.h"
+#include "formats/swg/frame.h"
+#include "formats/swg/swg_layout.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/strbuf.h"
 #include "tests/formats/sample.h"

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "formats/gguf_header.h"
+#include "formats/gguf/gguf_header.h"
 #include "runtime/base/file.h"
 #include "runtime/base/header_limit.h"
 #include "runtime/model.h"

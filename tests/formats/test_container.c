@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "formats/swg_layout.h"
+#include "formats/swg/swg_layout.h"
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
 #include "tests/formats/sample.h"

@@ -5,8 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "formats/bytes.h"
-#include "formats/swg_layout.h"
+#include "formats/bytes/bytes.h"
+#include "formats/swg/swg_layout.h"
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/mem.h"

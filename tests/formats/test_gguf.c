@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "formats/gguf_blocks.h"
-#include "formats/json.h"
+#include "formats/gguf/gguf_blocks.h"
+#include "formats/json/json.h"
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
 #include "runtime/text/tokenizer.h"

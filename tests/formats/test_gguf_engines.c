@@ -1,7 +1,7 @@
 /* What engines ask of a GGUF beyond its being well-formed, found by loading ours with llama.cpp:
  * keys that must be there, types that it computes with, tensors that it knows. */
-#include "formats/gguf.h"
-#include "formats/json.h"
+#include "formats/gguf/gguf.h"
+#include "formats/json/json.h"
 #include "runtime/base/file.h"
 #include "runtime/text/tokenizer.h"
 #include "tests/formats/tiny_llama.h"

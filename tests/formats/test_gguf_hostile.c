@@ -2,7 +2,7 @@
  * wrong type at each of its consumers, and a small file cut and flipped everywhere. */
 #include <time.h>
 
-#include "formats/bytes.h"
+#include "formats/bytes/bytes.h"
 #include "runtime/base/strbuf.h"
 #include "tests/formats/tiny_llama.h"
 

@@ -1,8 +1,8 @@
 /* Writing GGUF: what comes back, what is refused, and failures half-way. */
 #include <math.h>
 
-#include "formats/gguf_blocks.h"
-#include "formats/json.h"
+#include "formats/gguf/gguf_blocks.h"
+#include "formats/json/json.h"
 #include "runtime/base/file.h"
 #include "runtime/text/tokenizer.h"
 #include "tests/formats/tiny_llama.h"

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "formats/bytes.h"
-#include "formats/frame.h"
-#include "formats/swg_layout.h"
+#include "formats/bytes/bytes.h"
+#include "formats/swg/frame.h"
+#include "formats/swg/swg_layout.h"
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/strbuf.h"

@@ -3,8 +3,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "formats/json.h"
-#include "formats/json_check.h"
+#include "formats/json/json.h"
+#include "formats/json/json_check.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/strbuf.h"
 #include "tests/harness.h"

@@ -1,6 +1,6 @@
 /* llama2.c's three versions: round trips, canonical bytes, refusals, damage. */
-#include "formats/bytes.h"
-#include "formats/llama2c_layout.h"
+#include "formats/bytes/bytes.h"
+#include "formats/llama2c/llama2c_layout.h"
 #include "runtime/base/file.h"
 #include "tests/formats/tiny_llama.h"
 

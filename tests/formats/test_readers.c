@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "formats/formats.h"
-#include "formats/json.h"
+#include "formats/json/json.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 #include "tests/harness.h"

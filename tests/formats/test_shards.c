@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "formats/json.h"
+#include "formats/json/json.h"
 #include "runtime/base/file.h"
 #include "tests/formats/sample.h"
 

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "formats/bytes.h"
-#include "formats/pickle.h"
-#include "formats/torch_zip_directory.h"
+#include "formats/bytes/bytes.h"
+#include "formats/pytorch/pickle.h"
+#include "formats/pytorch/zip_directory.h"
 #include "runtime/base/file.h"
 #include "runtime/base/strbuf.h"
 #include "tests/formats/damage.h"

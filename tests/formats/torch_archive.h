@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "formats/bytes.h"
-#include "formats/torch_zip_directory.h"
+#include "formats/bytes/bytes.h"
+#include "formats/pytorch/zip_directory.h"
 #include "runtime/base/strbuf.h"
 #include "tests/harness.h"
 

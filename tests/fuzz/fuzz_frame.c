@@ -3,8 +3,8 @@
  * The same bytes, taken as raw ones, must also come back from coding. */
 #include <string.h>
 
-#include "formats/bytes.h"
-#include "formats/frame.h"
+#include "formats/bytes/bytes.h"
+#include "formats/swg/frame.h"
 #include "runtime/base/mem.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/promises.h"

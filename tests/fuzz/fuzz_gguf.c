@@ -3,8 +3,8 @@
  * header would otherwise be the last thing a reader looks at. */
 #include <string.h>
 
-#include "formats/bytes.h"
-#include "formats/gguf_header.h"
+#include "formats/bytes/bytes.h"
+#include "formats/gguf/gguf_header.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/promises.h"
 

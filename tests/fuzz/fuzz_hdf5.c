@@ -2,10 +2,10 @@
  * checksum, which would stop changed bytes: here every one is right. */
 #include <string.h>
 
-#include "formats/hdf5_walk.h"
+#include "formats/hdf5/format/hdf5_walk.h"
 #include "tests/fuzz/fuzz.h"
 
-/* Linked in place of formats/hdf5_checksum.c. */
+/* Linked in place of formats/hdf5/format/hdf5_checksum.c. */
 uint32_t swg_h5_checksum(const uint8_t *bytes, size_t length)
 {
     (void)bytes;

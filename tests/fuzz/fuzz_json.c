@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/json.h"
-#include "formats/json_check.h"
+#include "formats/json/json.h"
+#include "formats/json/json_check.h"
 #include "tests/fuzz/fuzz.h"
 
 static size_t walk(const swg_json *value)

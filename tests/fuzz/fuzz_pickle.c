@@ -1,5 +1,5 @@
 /* The pickle machine by itself: no directory stands before it. */
-#include "formats/pickle.h"
+#include "formats/pytorch/pickle.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -3,8 +3,8 @@
  * the buffer is cut or filled up with zeros to where they end. */
 #include <string.h>
 
-#include "formats/bytes.h"
-#include "formats/json.h"
+#include "formats/bytes/bytes.h"
+#include "formats/json/json.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/promises.h"
 

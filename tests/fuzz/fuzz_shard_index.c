@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "formats/bytes.h"
+#include "formats/bytes/bytes.h"
 #include "formats/formats.h"
-#include "formats/json.h"
+#include "formats/json/json.h"
 #include "runtime/base/strbuf.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/promises.h"

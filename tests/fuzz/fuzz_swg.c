@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/bytes.h"
-#include "formats/swg_layout.h"
+#include "formats/bytes/bytes.h"
+#include "formats/swg/swg_layout.h"
 #include "runtime/base/hash.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/promises.h"

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "formats/formats.h"
-#include "formats/json.h"
+#include "formats/json/json.h"
 #include "runtime/base/mem.h"
 #include "runtime/model.h"
 #include "runtime/text/tokenizer.h"

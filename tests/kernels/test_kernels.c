@@ -1,4 +1,4 @@
-/* All kernels through the checker of kernels/check.h, planted faults that it must find, the
+/* All kernels through the checker of kernels/check/check.h, planted faults that it must find, the
  * registry, and the error of the exponential. */
 #include "tests/harness.h"
 
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/check.h"
+#include "kernels/check/check.h"
 #include "kernels/exp.h"
 #include "kernels/kernels.h"
 

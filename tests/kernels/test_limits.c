@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "kernels/limits.h"
+#include "kernels/limits/limits.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/thread.h"
 

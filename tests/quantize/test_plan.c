@@ -40,9 +40,10 @@ START_TEST(rules_give_each_role_its_scheme)
     static const char *const wanted[N_TENSORS] = {
         "int8-g128-sym-f16", "bf16", "int4-g64-sym-f16", "int4-g64-sym-f16", "f32", "f32", "bool",
         "int8-g128-sym-f16"};
-    static const swg_tensor_role roles[N_TENSORS] = {
-        SWG_ROLE_EMBEDDING, SWG_ROLE_OTHER, SWG_ROLE_LINEAR, SWG_ROLE_LINEAR,
-        SWG_ROLE_ROUTER,    SWG_ROLE_OTHER, SWG_ROLE_OTHER,  SWG_ROLE_HEAD};
+    static const swg_plan_class roles[N_TENSORS] = {SWG_PLAN_CLASS_EMBEDDING, SWG_PLAN_CLASS_OTHER,
+                                                    SWG_PLAN_CLASS_LINEAR,    SWG_PLAN_CLASS_LINEAR,
+                                                    SWG_PLAN_CLASS_ROUTER,    SWG_PLAN_CLASS_OTHER,
+                                                    SWG_PLAN_CLASS_OTHER,     SWG_PLAN_CLASS_HEAD};
     uint64_t bytes = 0;
     for (size_t i = 0; i < N_TENSORS; i++) {
         ck_assert_str_eq(scheme_at(&plan, i), wanted[i]);
@@ -160,21 +161,21 @@ START_TEST(roles_are_read_from_names)
 {
     static const struct {
         const char *name;
-        swg_tensor_role role;
-    } cases[] = {{"transformer.wte.weight", SWG_ROLE_EMBEDDING},
-                 {"wpe.weight", SWG_ROLE_EMBEDDING},
-                 {"bert.embeddings.word_embeddings.weight", SWG_ROLE_EMBEDDING},
-                 {"lm_head.weight", SWG_ROLE_HEAD},
-                 {"lstm.weight_ih_l0", SWG_ROLE_LINEAR},
-                 {"weight", SWG_ROLE_LINEAR},
-                 {"model.layers.3.mlp.gate_proj.weight", SWG_ROLE_LINEAR},
-                 {"model.layers.3.block_sparse_moe.gate.weight", SWG_ROLE_ROUTER},
-                 {"not_embed_tokens.weight", SWG_ROLE_LINEAR},
-                 {"rotary.table", SWG_ROLE_OTHER}};
+        swg_plan_class role;
+    } cases[] = {{"transformer.wte.weight", SWG_PLAN_CLASS_EMBEDDING},
+                 {"wpe.weight", SWG_PLAN_CLASS_EMBEDDING},
+                 {"bert.embeddings.word_embeddings.weight", SWG_PLAN_CLASS_EMBEDDING},
+                 {"lm_head.weight", SWG_PLAN_CLASS_HEAD},
+                 {"lstm.weight_ih_l0", SWG_PLAN_CLASS_LINEAR},
+                 {"weight", SWG_PLAN_CLASS_LINEAR},
+                 {"model.layers.3.mlp.gate_proj.weight", SWG_PLAN_CLASS_LINEAR},
+                 {"model.layers.3.block_sparse_moe.gate.weight", SWG_PLAN_CLASS_ROUTER},
+                 {"not_embed_tokens.weight", SWG_PLAN_CLASS_LINEAR},
+                 {"rotary.table", SWG_PLAN_CLASS_OTHER}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const swg_tensor_desc tensor = desc(cases[i].name, SWG_F32, 2, 8, 8);
-        ck_assert_msg(swg_tensor_role_of(&tensor) == cases[i].role, "%s: %s", cases[i].name,
-                      swg_tensor_role_name(swg_tensor_role_of(&tensor)));
+        ck_assert_msg(swg_plan_class_of(&tensor) == cases[i].role, "%s: %s", cases[i].name,
+                      swg_plan_class_name(swg_plan_class_of(&tensor)));
     }
 }
 END_TEST

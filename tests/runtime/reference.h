@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "formats/json.h"
+#include "formats/json/json.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 #include "runtime/exec.h"

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "formats/json.h"
+#include "formats/json/json.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 #include "runtime/text/tokenizer.h"

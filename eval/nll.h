@@ -1,0 +1,42 @@
+/* What all scores of windows share: negative log-likelihoods of tokens, their mean over windows and
+ * its standard error. */
+#ifndef SWG_EVAL_NLL_H
+#define SWG_EVAL_NLL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "eval/windows.h"
+#include "runtime/base/progress.h"
+
+/* -log softmax(logits [n])[target] in nats, summed in double. SWG_FAILED when it is not finite. */
+swg_status swg_nll(const float *logits, size_t n, size_t target, double *out);
+
+typedef struct swg_score {
+    double perplexity;     /* exp(mean_nll); of masked tokens the pseudo-perplexity */
+    double mean_nll;       /* nats a scored token */
+    double standard_error; /* of mean_nll, windows taken as the independent units; 0 for one */
+    uint64_t tokens_scored;
+    size_t n_windows;
+} swg_score;
+
+/* A scoring under way. */
+typedef struct swg_scoring {
+    const swg_windows *windows;
+    const swg_progress *progress;
+    uint64_t done, total; /* scored tokens */
+} swg_scoring;
+
+/* Adds up the negative log-likelihoods of one window's scored tokens, and says so piece by piece
+ * through swg_scoring_advance. */
+typedef swg_status swg_window_scorer(void *context, swg_scoring *scoring, const swg_window *window,
+                                     double *sum);
+
+/* `tokens` more are scored. SWG_INTERRUPTED as swg_progress_step. */
+swg_status swg_scoring_advance(swg_scoring *scoring, uint64_t tokens);
+
+/* Score all windows, in their order. */
+swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scorer, void *context,
+                             const swg_progress *progress, swg_score *out);
+
+#endif

@@ -1,0 +1,64 @@
+/* Tasks on a text: see text_task.h. */
+#include "eval/text_task.h"
+
+/* The longest window allowed: the context asked for, or else the protocol's, at most the model's.
+ */
+static size_t window_length(const swg_eval_input *in)
+{
+    const size_t most = (size_t)in->loaded->model->hparams.max_positions;
+    const size_t usual = swg_protocol_default_context(in->protocol);
+    if (in->context)
+        return in->context;
+    return usual && usual < most ? usual : most;
+}
+
+static void report_json(const swg_eval_input *in, const swg_text_score *kind,
+                        const swg_windows *windows, const swg_score *score, swg_json_writer *json)
+{
+    swg_json_double(json, kind->exp_key, score->perplexity);
+    swg_json_double(json, kind->mean_key, kind->sign * score->mean_nll);
+    swg_json_double(json, kind->error_key, score->standard_error);
+    swg_json_uint(json, "tokens_scored", score->tokens_scored);
+    swg_json_uint(json, "tokens_total", windows->tokens_total);
+    swg_json_uint(json, "windows", score->n_windows);
+    swg_json_string(json, "protocol", swg_protocol_name(in->protocol));
+    swg_json_uint(json, "context", window_length(in));
+    swg_json_string(json, "bos_rule", swg_protocol_bos_rule(in->protocol));
+}
+
+static void report_text(const swg_eval_input *in, const swg_text_score *kind,
+                        const swg_windows *windows, const swg_score *score, swg_strbuf *text)
+{
+    swg_strbuf_printf(text,
+                      "%-14s%.4f\n"
+                      "%-14s%.6f +- %.6f nats a token (standard error over windows)\n"
+                      "tokens        %llu scored of %zu, in %zu windows\n"
+                      "protocol      %s, context %zu: %s\n"
+                      "BOS           %s\n",
+                      kind->exp_title, score->perplexity, kind->mean_title,
+                      kind->sign * score->mean_nll, score->standard_error,
+                      (unsigned long long)score->tokens_scored, windows->tokens_total,
+                      score->n_windows, swg_protocol_name(in->protocol), window_length(in),
+                      swg_protocol_text(in->protocol), swg_protocol_bos_rule(in->protocol));
+}
+
+swg_status swg_eval_text(const swg_eval_input *in, const swg_text_score *kind, swg_eval_report *out)
+{
+    swg_status status = SWG_OK;
+    swg_windows windows = {0};
+    swg_exec *exec = NULL;
+    swg_score score;
+    SWG_GO(swg_windows_make(in->protocol, in->loaded->tokenizer, in->bytes, in->length,
+                            window_length(in), in->max_tokens, &windows));
+    /* No longer a cache than the longest window needs. */
+    const swg_exec_options options = {.context = swg_windows_longest(&windows),
+                                      .activations = in->activations};
+    SWG_GO(swg_exec_new(in->loaded->model, in->loaded->pool, &options, &exec));
+    SWG_GO(kind->measure(in, exec, &windows, &score));
+    report_json(in, kind, &windows, &score, &out->json);
+    report_text(in, kind, &windows, &score, &out->text);
+done:
+    swg_exec_free(&exec);
+    swg_windows_deinit(&windows);
+    return status;
+}

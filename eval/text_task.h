@@ -1,0 +1,21 @@
+/* What tasks on a text have in common: windows, an execution, a mean over the scored tokens, and
+ * the facts without which the figure means nothing. */
+#ifndef SWG_EVAL_TEXT_TASK_H
+#define SWG_EVAL_TEXT_TASK_H
+
+#include "eval/nll.h"
+#include "eval/task.h"
+
+typedef struct swg_text_score {
+    swg_status (*measure)(const swg_eval_input *input, swg_exec *exec, const swg_windows *windows,
+                          swg_score *out);
+    double sign; /* of the mean reported: 1 = negative log-likelihood, -1 = log-likelihood */
+    const char *exp_key, *mean_key, *error_key; /* JSON: exp(mean_nll), the mean, its error */
+    const char *exp_title, *mean_title;
+} swg_text_score;
+
+/* Cut the text by the input's protocol, measure and report. */
+swg_status swg_eval_text(const swg_eval_input *input, const swg_text_score *score,
+                         swg_eval_report *report);
+
+#endif

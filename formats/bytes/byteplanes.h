@@ -1,0 +1,17 @@
+/* Rearranging bytes so that what is alike stands together: the byte planes of numbers, and one
+ * 4-bit code a byte. */
+#ifndef SWG_FORMATS_BYTES_BYTEPLANES_H
+#define SWG_FORMATS_BYTES_BYTEPLANES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* `count` numbers of `width` bytes <-> `width` blocks of `count` bytes, least byte first. */
+void swg_planes_split(const uint8_t *numbers, size_t count, unsigned width, uint8_t *planes);
+void swg_planes_merge(const uint8_t *planes, size_t count, unsigned width, uint8_t *numbers);
+
+/* `count` bytes <-> 2 * count symbols below 16, low half first. */
+void swg_nibbles_split(const uint8_t *bytes, size_t count, uint8_t *symbols);
+void swg_nibbles_merge(const uint8_t *symbols, size_t count, uint8_t *bytes);
+
+#endif

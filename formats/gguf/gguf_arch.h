@@ -1,0 +1,84 @@
+/* What GGUF and Hugging Face call the same things, a table an architecture: configuration keys and
+ * tensors, with what has to be done to a tensor's elements on the way. Used in both directions.
+ * Source: llama.cpp's convert_hf_to_gguf.py and the gguf package's tensor_mapping.py. */
+#ifndef SWG_FORMATS_GGUF_GGUF_ARCH_H
+#define SWG_FORMATS_GGUF_GGUF_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* GGUF has every matrix as [out, in], which is this project's convention too. */
+enum {
+    /* Rows are put from neighbours (2i, 2i + 1) to halves (i, i + head_dim / 2) within each query
+     * head, or each key head. */
+    SWG_GGUF_QUERY_ROWS = 1,
+    SWG_GGUF_KEY_ROWS = 2,
+    SWG_GGUF_F32_ONLY = 4,  /* llama.cpp wants this one in F32, or leaves it so */
+    SWG_GGUF_TIED_HEAD = 8, /* left out of a GGUF when it is tied to the embedding */
+    SWG_GGUF_DERIVED = 16   /* Hugging Face alone has it, and it follows from the rest */
+};
+
+/* "{L}" stands for the layer in both names. */
+typedef struct swg_gguf_tensor_row {
+    const char *gguf, *hf; /* gguf is NULL for derived tensors */
+    unsigned flags;
+} swg_gguf_tensor_row;
+
+typedef enum swg_gguf_config_kind {
+    SWG_GGUF_CONFIG_INT,
+    SWG_GGUF_CONFIG_FLOAT
+} swg_gguf_config_kind;
+
+enum {
+    SWG_GGUF_REQUIRED = 1, /* an engine does not load without it: no writing without it */
+    SWG_GGUF_WRITE_ONLY = 2,
+    SWG_GGUF_READ_ONLY = 4
+};
+
+typedef struct swg_gguf_config_row {
+    const char *gguf; /* behind "<architecture>." */
+    const char *hf;
+    swg_gguf_config_kind kind;
+    unsigned flags;
+    const char *or_hf; /* absent: `times` the value of this key; NULL = then it stays absent */
+    uint32_t times;
+} swg_gguf_config_row;
+
+/* Configuration that GGUF cannot say because the architecture implies it: written when reading; a
+ * different value is refused when writing. */
+typedef struct swg_gguf_fixed_row {
+    const char *hf, *value; /* JSON text; NULL = absent or null */
+} swg_gguf_fixed_row;
+
+typedef struct swg_gguf_arch {
+    const char *name;               /* general.architecture */
+    const char *const *model_types; /* of config.json, NULL-terminated; reading gives the first */
+    const char *hf_class;           /* reading gives it in "architectures" */
+    const char *prefix;             /* that names may have or lack in Hugging Face; "" = none */
+    const swg_gguf_config_row *config;
+    size_t n_config;
+    const swg_gguf_fixed_row *fixed;
+    size_t n_fixed;
+    const swg_gguf_tensor_row *tensors;
+    size_t n_tensors;
+    bool is_tied_by_default; /* what an absent tie_word_embeddings means */
+    bool has_rope;
+    bool has_rope_factors; /* engines look for rope_freqs.weight, and refuse tensors they do not */
+} swg_gguf_arch;
+
+/* By general.architecture (`length` bytes), or by model_type; NULL when not known. */
+const swg_gguf_arch *swg_gguf_arch_find(const char *name, size_t length);
+const swg_gguf_arch *swg_gguf_arch_of_model(const char *model_type);
+
+/* The row of a tensor by its name in either world, and the layer in *layer (0 where none is meant).
+ * Names of Hugging Face are found with and without the architecture's prefix. NULL when unknown. */
+const swg_gguf_tensor_row *swg_gguf_row_of_gguf(const swg_gguf_arch *arch, const char *name,
+                                                size_t length, uint64_t *layer);
+const swg_gguf_tensor_row *swg_gguf_row_of_hf(const swg_gguf_arch *arch, const char *name,
+                                              uint64_t *layer);
+
+/* `pattern` with the layer put in, into `out`; what does not fit is cut off. */
+void swg_gguf_row_name(const char *pattern, uint64_t layer, char *out, size_t out_bytes);
+
+#endif

@@ -1,0 +1,42 @@
+/* Writing a GGUF's metadata: values one after the other, counted. Failure is the buffer's, sticky.
+ */
+#ifndef SWG_FORMATS_GGUF_GGUF_WRITE_H
+#define SWG_FORMATS_GGUF_GGUF_WRITE_H
+
+#include "formats/gguf/gguf.h"
+#include "formats/gguf/gguf_header.h"
+#include "formats/json/json.h"
+#include "formats/writer.h"
+#include "runtime/base/strbuf.h"
+
+typedef struct swg_gguf_values {
+    swg_strbuf out;
+    uint64_t count;
+    const char *arch; /* put in front of keys that start with "." */
+} swg_gguf_values;
+
+void swg_gguf_put_u32(swg_gguf_values *values, const char *key, uint64_t number);
+void swg_gguf_put_f32(swg_gguf_values *values, const char *key, double number);
+void swg_gguf_put_bool(swg_gguf_values *values, const char *key, bool flag);
+void swg_gguf_put_text(swg_gguf_values *values, const char *key, const char *text, size_t length);
+/* The head of an array; `count` items of that kind follow, appended to `out`. */
+void swg_gguf_put_array(swg_gguf_values *values, const char *key, swg_gguf_kind kind,
+                        uint64_t count);
+/* Items, and what headers are made of. */
+void swg_gguf_append_number(swg_strbuf *out, unsigned bytes, uint64_t number);
+void swg_gguf_append_text(swg_strbuf *out, const char *text, size_t length);
+
+/* The architecture's keys out of config.json (gguf_write_config.c). `vocab_size` is that of the
+ * embedding. SWG_UNSUPPORTED, naming the key, for what GGUF cannot say. */
+swg_status swg_gguf_put_config(const swg_sink *sink, const swg_gguf_arch *arch,
+                               const swg_json *config, uint64_t vocab_size,
+                               swg_gguf_values *values);
+
+/* Llama 3's frequency factors, where the configuration asks for them; false when it does not. */
+bool swg_gguf_config_rope(const swg_json *config, swg_gguf_rope *out);
+
+/* The tokenizer's keys out of the carried files (gguf_write_tokenizer.c). */
+swg_status swg_gguf_put_tokenizer(const swg_sink *sink, const swg_json *config, uint64_t vocab_size,
+                                  swg_gguf_values *values);
+
+#endif

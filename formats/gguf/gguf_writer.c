@@ -1,0 +1,607 @@
+/* Writing GGUF version 3. Plain tensors keep their type, int8-g32-sym-f16 and int4-g32-sym-f16
+ * become Q8_0 and Q4_0, int4-g32-asym-f16 becomes Q4_1 where its minima are half-precision numbers:
+ * all without changing a number. Vectors of half precision are widened to F32, because engines
+ * compute with nothing else; keys of our own remember which, for the way back. So are the few
+ * matrices that engines add to activations. Floats become blocks only when the caller names a
+ * type. */
+#include <math.h>
+#include <string.h>
+
+#include "formats/bytes/bytes.h"
+#include "formats/gguf/gguf.h"
+#include "formats/gguf/gguf_write.h"
+#include "formats/bytes/rotary.h"
+#include "runtime/base/numeric.h"
+
+typedef struct gguf_tensor {
+    const swg_gguf_tensor_row *row; /* NULL = the frequency factors */
+    uint64_t layer, head_dim;       /* head_dim 0: rows as they are */
+    const swg_gguf_type *type;      /* NULL: not written */
+    uint64_t offset, row_bytes;     /* offset from the data's begin */
+} gguf_tensor;
+
+typedef struct gguf_output {
+    const swg_gguf_arch *arch;
+    gguf_tensor *tensors; /* in the sink's order */
+    size_t n_written;     /* of them */
+    bool has_factors;
+    swg_gguf_rope rope;
+    uint64_t factors_offset;
+    uint64_t vocab_size;
+    swg_gguf_values values;
+    swg_strbuf header;
+    uint64_t bytes;
+    swg_file_writer *file;
+} gguf_output;
+
+static bool takes(const char *path)
+{
+    static const char ending[] = ".gguf";
+    const size_t length = strlen(path);
+    return length > sizeof ending - 1 && strcmp(path + length - (sizeof ending - 1), ending) == 0 &&
+           !swg_path_is_directory(path);
+}
+
+/* --- Types ------------------------------------------------------------------------------------ */
+
+static bool is_float(swg_dtype dtype)
+{
+    return dtype == SWG_F32 || dtype == SWG_F16 || dtype == SWG_BF16;
+}
+
+/* The type that means the same numbers as one of our schemes; NULL when there is none. */
+static const swg_gguf_type *type_of_scheme(const swg_tensor_desc *desc)
+{
+    const swg_scheme scheme = desc->scheme;
+    if (scheme.group != SWG_GGUF_BLOCK || scheme.dtype != SWG_F16 ||
+        desc->shape[1] % SWG_GGUF_BLOCK != 0 || (scheme.bits == 8 && scheme.asymmetric))
+        return NULL;
+    return swg_gguf_type_find(scheme.bits == 8    ? SWG_GGUF_Q8_0
+                              : scheme.asymmetric ? SWG_GGUF_Q4_1
+                                                  : SWG_GGUF_Q4_0);
+}
+
+static const swg_gguf_type *type_of_dtype(swg_dtype dtype)
+{
+    return swg_gguf_type_find(dtype == SWG_F32   ? SWG_GGUF_F32
+                              : dtype == SWG_F16 ? SWG_GGUF_F16
+                                                 : SWG_GGUF_BF16);
+}
+
+static swg_status choose_type(const swg_sink *sink, const swg_tensor_desc *desc,
+                              const swg_gguf_tensor_row *row, const swg_gguf_type **out)
+{
+    char scheme[SWG_SCHEME_NAME_BYTES];
+    const bool is_quantized = swg_scheme_is_quantized(desc->scheme);
+    if (is_quantized && (row->flags & SWG_GGUF_F32_ONLY)) {
+        *out = swg_gguf_type_find(SWG_GGUF_F32);
+        return SWG_OK;
+    }
+    if (is_quantized) {
+        *out = type_of_scheme(desc);
+        return *out ? SWG_OK
+                    : swg_error(SWG_UNSUPPORTED,
+                                "%s: no block type of GGUF holds tensor %s, which is %s with rows "
+                                "of %llu; --dequantize writes it as floats",
+                                sink->path, desc->name, swg_scheme_name(desc->scheme, scheme),
+                                (unsigned long long)desc->shape[1]);
+    }
+    if (!is_float(desc->scheme.dtype))
+        return swg_error(SWG_UNSUPPORTED,
+                         "%s: tensor %s holds %s; only floats are written to a "
+                         "GGUF",
+                         sink->path, desc->name, swg_dtype_name(desc->scheme.dtype));
+    *out = type_of_dtype(desc->scheme.dtype);
+    if ((row->flags & SWG_GGUF_F32_ONLY) || desc->rank < 2) {
+        *out = swg_gguf_type_find(SWG_GGUF_F32);
+    } else if (sink->element_type) {
+        const swg_gguf_type *wanted = swg_gguf_type_named(sink->element_type);
+        /* What does not divide into blocks stays as it is. */
+        if (swg_tensor_cols(desc) % wanted->block_elems == 0)
+            *out = wanted;
+    }
+    return SWG_OK;
+}
+
+static swg_status check_element_type(const swg_sink *sink)
+{
+    const swg_gguf_type *type = sink->element_type ? swg_gguf_type_named(sink->element_type) : NULL;
+    if (!sink->element_type ||
+        (type && (type->encode || is_float(type->dtype)) && (type->encode || !type->decode)))
+        return SWG_OK;
+    return swg_error(SWG_USAGE,
+                     "%s: \"%.40s\" is not an element type that is written to a GGUF "
+                     "(f32, f16, bf16, q8_0, q4_0, q4_1)",
+                     sink->path, sink->element_type);
+}
+
+/* --- Layout ----------------------------------------------------------------------------------- */
+
+static int64_t config_int(const swg_json *config, const char *key, const char *or_key)
+{
+    int64_t value = 0;
+    if (!swg_json_as_int(swg_json_get(config, key), &value) && or_key)
+        swg_json_as_int(swg_json_get(config, or_key), &value);
+    return value;
+}
+
+static swg_status find_head_dim(const swg_sink *sink, const swg_json *config,
+                                const swg_tensor_desc *desc, gguf_tensor *tensor)
+{
+    if (!(tensor->row->flags & (SWG_GGUF_QUERY_ROWS | SWG_GGUF_KEY_ROWS)))
+        return SWG_OK;
+    const bool is_query = (tensor->row->flags & SWG_GGUF_QUERY_ROWS) != 0;
+    const int64_t heads = config_int(
+        config, is_query ? "num_attention_heads" : "num_key_value_heads", "num_attention_heads");
+    const uint64_t rows = desc->rank ? desc->shape[0] : 0;
+    if (heads < 1 || rows == 0 || desc->rank > 2 || rows % (2 * (uint64_t)heads) != 0)
+        return swg_error(SWG_CORRUPT,
+                         "%s: tensor %s has %llu rows, which are not %lld heads of an even size",
+                         sink->path, desc->name, (unsigned long long)rows, (long long)heads);
+    tensor->head_dim = rows / (uint64_t)heads;
+    return SWG_OK;
+}
+
+static swg_status place_tensor(swg_sink *sink, const swg_json *config, size_t index, uint64_t *end)
+{
+    gguf_output *output = sink->state;
+    gguf_tensor *tensor = &output->tensors[index];
+    const swg_tensor_desc *desc = &sink->tensors[index];
+    bool is_tied = output->arch->is_tied_by_default;
+    tensor->row = swg_gguf_row_of_hf(output->arch, desc->name, &tensor->layer);
+    if (!tensor->row)
+        return swg_error(SWG_UNSUPPORTED, "%s: architecture %s has no tensor %s in a GGUF",
+                         sink->path, output->arch->name, desc->name);
+    swg_json_as_bool(swg_json_get(config, "tie_word_embeddings"), &is_tied);
+    if (!tensor->row->gguf || ((tensor->row->flags & SWG_GGUF_TIED_HEAD) && is_tied))
+        return SWG_OK;
+    SWG_TRY(choose_type(sink, desc, tensor->row, &tensor->type));
+    SWG_TRY(find_head_dim(sink, config, desc, tensor));
+    if (strcmp(tensor->row->gguf, "token_embd.weight") == 0 && desc->rank == 2)
+        output->vocab_size = desc->shape[0];
+    tensor->row_bytes =
+        swg_tensor_cols(desc) / tensor->type->block_elems * tensor->type->block_bytes;
+    tensor->offset = *end;
+    uint64_t bytes;
+    if (!swg_u64_mul(tensor->row_bytes, swg_tensor_rows(desc), &bytes) ||
+        !swg_u64_add(*end, bytes, end) || *end > (uint64_t)1 << 60)
+        return swg_error(SWG_UNSUPPORTED, "%s: the tensors together are too large", sink->path);
+    *end = swg_round_up(*end, SWG_GGUF_ALIGNMENT);
+    output->n_written++;
+    return SWG_OK;
+}
+
+static swg_status place_tensors(swg_sink *sink, const swg_json *config, uint64_t *end)
+{
+    gguf_output *output = sink->state;
+    *end = 0;
+    output->tensors = swg_arena_calloc(&sink->arena, sink->n_tensors, sizeof *output->tensors);
+    if (!output->tensors)
+        return SWG_NO_MEMORY;
+    output->has_factors =
+        output->arch->has_rope_factors && swg_gguf_config_rope(config, &output->rope);
+    for (size_t i = 0; i < sink->n_tensors; i++)
+        SWG_TRY(place_tensor(sink, config, i, end));
+    if (output->has_factors) {
+        output->factors_offset = *end;
+        *end = swg_round_up(*end + 4 * output->rope.n_pairs, SWG_GGUF_ALIGNMENT);
+    }
+    return SWG_OK;
+}
+
+/* --- Header ----------------------------------------------------------------------------------- */
+
+/* What llama.cpp calls the file as a whole: by the type that most numbers of matrices have. */
+static uint32_t file_type(const swg_sink *sink)
+{
+    static const uint32_t types[][2] = {{SWG_GGUF_F32, 0},  {SWG_GGUF_F16, 1},
+                                        {SWG_GGUF_Q4_0, 2}, {SWG_GGUF_Q4_1, 3},
+                                        {SWG_GGUF_Q8_0, 7}, {SWG_GGUF_BF16, 32}};
+    const gguf_output *output = sink->state;
+    uint64_t most = 0;
+    uint32_t result = 0;
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+        uint64_t elems = 0;
+        for (size_t i = 0; i < sink->n_tensors; i++)
+            if (output->tensors[i].type && output->tensors[i].type->id == types[t][0] &&
+                !(output->tensors[i].row->flags & SWG_GGUF_F32_ONLY))
+                elems += swg_tensor_elems(&sink->tensors[i]);
+        if (elems > most) {
+            most = elems;
+            result = types[t][1];
+        }
+    }
+    return result;
+}
+
+static void put_general(swg_sink *sink)
+{
+    gguf_output *output = sink->state;
+    static const char *const own[] = {"general.architecture", "general.alignment",
+                                      "general.file_type", "general.quantization_version"};
+    swg_gguf_values *values = &output->values;
+    bool has_blocks = false;
+    for (size_t i = 0; i < sink->n_tensors; i++)
+        has_blocks = has_blocks || (output->tensors[i].type && output->tensors[i].type->decode);
+    swg_gguf_put_text(values, "general.architecture", output->arch->name,
+                      strlen(output->arch->name));
+    for (size_t i = 0; i < sink->meta.n_metadata; i++) {
+        const char *const key = sink->meta.metadata[2 * i];
+        const char *const value = sink->meta.metadata[2 * i + 1];
+        bool is_own = false;
+        for (size_t j = 0; j < sizeof own / sizeof *own; j++)
+            is_own = is_own || strcmp(key, own[j]) == 0;
+        if (strncmp(key, "general.", 8) == 0 && !is_own)
+            swg_gguf_put_text(values, key, value, strlen(value));
+    }
+    swg_gguf_put_u32(values, "general.file_type", file_type(sink));
+    if (has_blocks)
+        swg_gguf_put_u32(values, "general.quantization_version", 2);
+}
+
+/* Names of the tensors that were widened from that type. */
+static void put_widened(swg_sink *sink, const char *key, swg_dtype dtype)
+{
+    gguf_output *output = sink->state;
+    for (int pass = 0; pass < 2; pass++) {
+        uint64_t n = 0;
+        for (size_t i = 0; i < sink->n_tensors; i++) {
+            const gguf_tensor *tensor = &output->tensors[i];
+            const swg_scheme scheme = sink->tensors[i].scheme;
+            char name[SWG_MAX_NAME];
+            if (!tensor->type || swg_scheme_is_quantized(scheme) || scheme.dtype != dtype ||
+                tensor->type->id != SWG_GGUF_F32 || sink->element_type)
+                continue;
+            n++;
+            swg_gguf_row_name(tensor->row->gguf, tensor->layer, name, sizeof name);
+            if (pass)
+                swg_gguf_append_text(&output->values.out, name, strlen(name));
+        }
+        if (n == 0)
+            return;
+        if (pass == 0)
+            swg_gguf_put_array(&output->values, key, SWG_GGUF_STRING, n);
+    }
+}
+
+static void put_tensor_info(swg_strbuf *out, const char *name, uint32_t rank, const uint64_t *shape,
+                            uint32_t type, uint64_t offset)
+{
+    swg_gguf_append_text(out, name, strlen(name));
+    swg_gguf_append_number(out, 4, rank);
+    for (uint32_t i = rank; i > 0; i--)
+        swg_gguf_append_number(out, 8, shape[i - 1]);
+    swg_gguf_append_number(out, 4, type);
+    swg_gguf_append_number(out, 8, offset);
+}
+
+static swg_status build_header(swg_sink *sink, uint64_t data_bytes)
+{
+    gguf_output *output = sink->state;
+    swg_strbuf *out = &output->header;
+    SWG_TRY(swg_strbuf_status(&output->values.out));
+    swg_strbuf_append(out, "GGUF", 4);
+    swg_gguf_append_number(out, 4, SWG_GGUF_VERSION);
+    swg_gguf_append_number(out, 8, output->n_written + output->has_factors);
+    swg_gguf_append_number(out, 8, output->values.count);
+    swg_strbuf_append(out, output->values.out.text, output->values.out.length);
+    for (size_t i = 0; i < sink->n_tensors; i++) {
+        const gguf_tensor *tensor = &output->tensors[i];
+        char name[SWG_MAX_NAME];
+        if (!tensor->type)
+            continue;
+        swg_gguf_row_name(tensor->row->gguf, tensor->layer, name, sizeof name);
+        put_tensor_info(out, name, sink->tensors[i].rank, sink->tensors[i].shape, tensor->type->id,
+                        tensor->offset);
+    }
+    const uint64_t n_pairs = output->rope.n_pairs;
+    if (output->has_factors)
+        put_tensor_info(out, "rope_freqs.weight", 1, &n_pairs, SWG_GGUF_F32,
+                        output->factors_offset);
+    static const char zeros[SWG_GGUF_ALIGNMENT];
+    swg_strbuf_append(out, zeros, swg_round_up(out->length, SWG_GGUF_ALIGNMENT) - out->length);
+    output->bytes = out->length + data_bytes;
+    return swg_strbuf_status(out);
+}
+
+static swg_status make_output(swg_sink *sink)
+{
+    gguf_output *output = swg_arena_calloc(&sink->arena, 1, sizeof *output);
+    swg_json_doc *doc = NULL;
+    swg_status status = SWG_OK;
+    const char *model_type = "";
+    uint64_t data_bytes = 0;
+    if (!output)
+        return SWG_NO_MEMORY;
+    sink->state = output;
+    SWG_GO(check_element_type(sink));
+    SWG_GO(swg_json_parse(sink->meta.config, sink->meta.config_length, "config.json", &doc));
+    const swg_json *config = swg_json_root(doc);
+    swg_json_as_string(swg_json_get(config, "model_type"), &model_type);
+    output->arch = swg_gguf_arch_of_model(model_type);
+    if (!output->arch)
+        SWG_GO(swg_error(SWG_UNSUPPORTED,
+                         "%s: models of type \"%.60s\" are not written to a GGUF "
+                         "(llama, mistral, qwen2, gpt2 and bert are)",
+                         sink->path, model_type));
+    output->values.arch = output->arch->name;
+    SWG_GO(place_tensors(sink, config, &data_bytes));
+    put_general(sink);
+    SWG_GO(swg_gguf_put_config(sink, output->arch, config, output->vocab_size, &output->values));
+    SWG_GO(swg_gguf_put_tokenizer(sink, config, output->vocab_size, &output->values));
+    put_widened(sink, "swage.widened_f16", SWG_F16);
+    put_widened(sink, "swage.widened_bf16", SWG_BF16);
+    SWG_GO(build_header(sink, data_bytes));
+done:
+    swg_json_free(&doc);
+    return status;
+}
+
+/* --- Tensors ---------------------------------------------------------------------------------- */
+
+/* One row in `cols` columns of one of our quantized schemes, as blocks. */
+static swg_status put_blocks(const swg_sink *sink, const swg_tensor_desc *desc,
+                             const gguf_tensor *tensor, const void *const planes[SWG_MAX_PLANES],
+                             uint64_t row, uint8_t *out)
+{
+    const size_t n_blocks = (size_t)desc->shape[1] / SWG_GGUF_BLOCK;
+    const size_t code_bytes = SWG_GGUF_BLOCK * desc->scheme.bits / 8;
+    const uint8_t *codes = (const uint8_t *)planes[0] + row * n_blocks * code_bytes;
+    const uint16_t *scales = (const uint16_t *)planes[1] + row * n_blocks;
+    const uint8_t *zeros =
+        desc->scheme.asymmetric ? (const uint8_t *)planes[2] + row * n_blocks : NULL;
+    for (size_t b = 0; b < n_blocks; b++, codes += code_bytes, out += tensor->type->block_bytes) {
+        if (tensor->type->id == SWG_GGUF_Q8_0) {
+            swg_gguf_q8_0_block(scales[b], codes, out);
+            continue;
+        }
+        swg_put_le(out, 2, scales[b]);
+        if (zeros) {
+            const float least = -(swg_f16_to_f32(scales[b]) * (float)zeros[b]);
+            const uint16_t half = swg_f32_to_f16(least);
+            if (swg_f16_to_f32(half) != least)
+                return swg_error(SWG_UNSUPPORTED,
+                                 "%s: the zero point of group %zu in row %llu of tensor %s is no "
+                                 "half-precision minimum, which Q4_1 needs; --dequantize writes "
+                                 "floats",
+                                 sink->path, b, (unsigned long long)row, desc->name);
+            swg_put_le(out + 2, 2, half);
+        }
+        swg_gguf_q4_quants(codes, out + (zeros ? 4 : 2));
+    }
+    return SWG_OK;
+}
+
+/* One row of a quantized scheme as F32: for tables of positions and token types, which engines add
+ * to the activations. llama.cpp cannot add blocks; it ends the process. */
+static swg_status put_dequantized(swg_sink *sink, const swg_tensor_desc *desc,
+                                  const void *const planes[SWG_MAX_PLANES], uint64_t row,
+                                  uint8_t *out)
+{
+    swg_plane shapes[SWG_MAX_PLANES];
+    const size_t cols = (size_t)desc->shape[1];
+    const size_t groups = swg_scheme_groups(desc->scheme, cols);
+    const bool has_zeros = swg_tensor_planes(desc, shapes) > 2;
+    swg_scheme_dequantize_row(
+        desc->scheme, cols, (const uint8_t *)planes[0] + row * shapes[0].row_bytes, planes[1],
+        (size_t)row * groups, has_zeros ? (const uint8_t *)planes[2] + row * groups : NULL,
+        (float *)(void *)out);
+    uint64_t at = 0;
+    const uint64_t n = swg_count_nonfinite(SWG_F32, out, cols, &at);
+    __atomic_fetch_add(&sink->n_nonfinite, n, __ATOMIC_RELAXED);
+    if (n == 0 || sink->keep_nonfinite)
+        return SWG_OK;
+    return swg_error(
+        SWG_UNSUPPORTED,
+        "%s: element [%llu, %llu] of tensor %s is beyond the range of F32; --nonfinite "
+        "keep makes it infinite",
+        sink->path, (unsigned long long)row, (unsigned long long)at, desc->name);
+}
+
+/* Numbers of another type than before, from element `first` of the tensor on. */
+static swg_status check_finite(swg_sink *sink, const swg_tensor_desc *desc,
+                               const gguf_tensor *tensor, const void *plane, uint64_t first,
+                               const uint8_t *out, size_t count)
+{
+    uint64_t at = 0;
+    const uint64_t n = swg_count_nonfinite(tensor->type->dtype, out, count, &at);
+    __atomic_fetch_add(&sink->n_nonfinite, n, __ATOMIC_RELAXED);
+    if (n == 0 || sink->keep_nonfinite)
+        return SWG_OK;
+    const float value = swg_float_load(desc->scheme.dtype, plane, (size_t)(first + at));
+    if (isfinite(value))
+        return swg_error(SWG_UNSUPPORTED,
+                         "%s: element %llu of tensor %s is %g, beyond the range of %s; "
+                         "--nonfinite keep makes it infinite",
+                         sink->path, (unsigned long long)(first + at), desc->name, (double)value,
+                         tensor->type->name);
+    return swg_error(
+        SWG_CORRUPT,
+        "%s: element %llu of tensor %s is not finite; --nonfinite keep converts it all "
+        "the same",
+        sink->path, (unsigned long long)(first + at), desc->name);
+}
+
+/* One row of floats, from `first` of the plane on. */
+static swg_status put_floats(swg_sink *sink, const swg_tensor_desc *desc, const gguf_tensor *tensor,
+                             const void *plane, uint64_t row, uint8_t *out)
+{
+    const size_t cols = (size_t)swg_tensor_cols(desc);
+    const size_t first = (size_t)row * cols;
+    if (!tensor->type->encode) {
+        for (size_t c = 0; c < cols; c++)
+            swg_float_store(tensor->type->dtype, out, c,
+                            swg_float_load(desc->scheme.dtype, plane, first + c));
+        return check_finite(sink, desc, tensor, plane, first, out, cols);
+    }
+    for (size_t c = 0; c < cols; c += SWG_GGUF_BLOCK, out += tensor->type->block_bytes) {
+        float values[SWG_GGUF_BLOCK];
+        for (size_t i = 0; i < SWG_GGUF_BLOCK; i++) {
+            values[i] = swg_float_load(desc->scheme.dtype, plane, first + c + i);
+            if (!isfinite(values[i]))
+                return swg_error(SWG_UNSUPPORTED,
+                                 "%s: element [%llu, %zu] of tensor %s is not finite; blocks of %s "
+                                 "cannot hold it",
+                                 sink->path, (unsigned long long)row, c + i, desc->name,
+                                 tensor->type->name);
+        }
+        tensor->type->encode(values, out);
+    }
+    return SWG_OK;
+}
+
+static swg_status put_row(swg_sink *sink, size_t index, const void *const planes[SWG_MAX_PLANES],
+                          uint64_t row, uint8_t *out)
+{
+    const gguf_output *output = sink->state;
+    const gguf_tensor *tensor = &output->tensors[index];
+    const swg_tensor_desc *desc = &sink->tensors[index];
+    const uint64_t from = tensor->head_dim ? swg_half_row(row, tensor->head_dim) : row;
+    if (swg_scheme_is_quantized(desc->scheme)) {
+        if (tensor->type->decode)
+            return put_blocks(sink, desc, tensor, planes, from, out);
+        return put_dequantized(sink, desc, planes, from, out);
+    }
+    if (!tensor->type->encode && tensor->type->dtype == desc->scheme.dtype) {
+        memcpy(out, (const uint8_t *)planes[0] + from * tensor->row_bytes, tensor->row_bytes);
+        return SWG_OK;
+    }
+    return put_floats(sink, desc, tensor, planes[0], from, out);
+}
+
+/* A vector of a matrix's rows: its elements move as those rows do. */
+static swg_status put_permuted_vector(swg_sink *sink, const swg_tensor_desc *desc,
+                                      const gguf_tensor *tensor, const void *plane, uint8_t *out)
+{
+    const swg_dtype from = desc->scheme.dtype, to = tensor->type->dtype;
+    if (from != to) /* wider: vectors become F32 */
+        SWG_TRY(swg_sink_check_finite(sink, desc->name, from, plane, desc->shape[0]));
+    for (uint64_t i = 0; i < desc->shape[0]; i++)
+        swg_float_store(to, out, (size_t)i,
+                        swg_float_load(from, plane, (size_t)swg_half_row(i, tensor->head_dim)));
+    return SWG_OK;
+}
+
+/* Rows of a tensor that are made anew, in pieces that threads share. */
+typedef struct remaking {
+    swg_sink *sink;
+    size_t index; /* of the tensor */
+    const void *const *planes;
+    uint64_t rows, rows_per_piece, at; /* at: of the first row in the file */
+    uint8_t *scratch;                  /* a piece for each thread */
+} remaking;
+
+static swg_status write_piece(void *context, size_t number)
+{
+    const remaking *const r = context;
+    const gguf_output *const output = r->sink->state;
+    const gguf_tensor *const tensor = &output->tensors[r->index];
+    const swg_tensor_desc *const desc = &r->sink->tensors[r->index];
+    const uint64_t begin = number * r->rows_per_piece, left = r->rows - begin;
+    const uint64_t n = left < r->rows_per_piece ? left : r->rows_per_piece;
+    uint8_t *const piece =
+        r->scratch + swg_pool_thread_index() * r->rows_per_piece * tensor->row_bytes;
+    for (uint64_t i = 0; i < n; i++)
+        if (tensor->head_dim && desc->rank == 1)
+            SWG_TRY(put_permuted_vector(r->sink, desc, tensor, r->planes[0], piece));
+        else
+            SWG_TRY(
+                put_row(r->sink, r->index, r->planes, begin + i, piece + i * tensor->row_bytes));
+    return swg_file_write_at(output->file, r->at + begin * tensor->row_bytes, piece,
+                             (size_t)(n * tensor->row_bytes));
+}
+
+static swg_status write_rows(swg_sink *sink, size_t index, const void *const planes[SWG_MAX_PLANES])
+{
+    enum { PIECE_BYTES = 1 << 20 };
+    gguf_output *output = sink->state;
+    const gguf_tensor *tensor = &output->tensors[index];
+    const swg_tensor_desc *desc = &sink->tensors[index];
+    const uint64_t rows = swg_tensor_rows(desc), at = output->header.length + tensor->offset;
+    const bool is_as_is = !tensor->head_dim && !swg_scheme_is_quantized(desc->scheme) &&
+                          !tensor->type->encode && tensor->type->dtype == desc->scheme.dtype;
+    if (rows * tensor->row_bytes == 0)
+        return SWG_OK;
+    if (is_as_is)
+        return swg_file_write_at(output->file, at, planes[0], (size_t)(rows * tensor->row_bytes));
+    const uint64_t most = tensor->row_bytes < PIECE_BYTES ? PIECE_BYTES / tensor->row_bytes : 1;
+    remaking r = {.sink = sink, .index = index, .planes = planes, .rows = rows, .at = at};
+    r.rows_per_piece = most < rows ? most : rows;
+    SWG_TRY(SWG_NEW_UNINIT(r.scratch, swg_pool_threads(sink->pool) * (size_t)r.rows_per_piece *
+                                          tensor->row_bytes));
+    const swg_status status =
+        swg_pool_for(sink->pool, (size_t)((rows - 1) / r.rows_per_piece + 1), write_piece, &r);
+    swg_free(r.scratch);
+    return status;
+}
+
+static swg_status write_tensor(swg_sink *sink, size_t tensor,
+                               const void *const planes[SWG_MAX_PLANES], uint64_t *stored_bytes)
+{
+    const gguf_output *output = sink->state;
+    const gguf_tensor *t = &output->tensors[tensor];
+    *stored_bytes = t->type ? t->row_bytes * swg_tensor_rows(&sink->tensors[tensor]) : 0;
+    return t->type ? write_rows(sink, tensor, planes) : SWG_OK;
+}
+
+static swg_status write_factors(const gguf_output *output)
+{
+    float *factors;
+    SWG_TRY(SWG_NEW(factors, output->rope.n_pairs));
+    swg_gguf_rope_factors(&output->rope, factors);
+    const swg_status status =
+        swg_file_write_at(output->file, output->header.length + output->factors_offset, factors,
+                          output->rope.n_pairs * sizeof *factors);
+    swg_free(factors);
+    return status;
+}
+
+/* --- The file --------------------------------------------------------------------------------- */
+
+static swg_status open_output(swg_sink *sink)
+{
+    SWG_TRY(make_output(sink));
+    gguf_output *output = sink->state;
+    SWG_TRY(swg_file_create(sink->path, sink->force, output->bytes, &output->file));
+    SWG_TRY(swg_file_append(output->file, output->header.text, output->header.length));
+    /* The padding behind the last tensor, whichever is written last. */
+    if (output->bytes > output->header.length)
+        SWG_TRY(swg_file_write_at(output->file, output->bytes - 1, "", 1));
+    return output->has_factors ? write_factors(output) : SWG_OK;
+}
+
+static swg_status finish(swg_sink *sink, uint64_t *bytes)
+{
+    gguf_output *output = sink->state;
+    swg_file_extend(output->file, output->bytes);
+    SWG_TRY(swg_file_commit(&output->file));
+    *bytes = output->bytes;
+    return SWG_OK;
+}
+
+static void close_output(swg_sink *sink)
+{
+    gguf_output *output = sink->state;
+    swg_file_abort(&output->file);
+    swg_strbuf_deinit(&output->values.out);
+    swg_strbuf_deinit(&output->header);
+}
+
+static swg_status plan(swg_sink *sink, uint64_t *bytes, bool *is_exact)
+{
+    SWG_TRY(make_output(sink));
+    const gguf_output *output = sink->state;
+    *bytes = output->bytes;
+    *is_exact = true;
+    return SWG_OK;
+}
+
+const swg_writer swg_writer_gguf = {
+    .name = "gguf",
+    .takes = takes,
+    .open = open_output,
+    .write = write_tensor,
+    .finish = finish,
+    .close = close_output,
+    .plan = plan,
+};

@@ -1,0 +1,338 @@
+/* Recognising a Keras recurrent language model and turning it into the project's convention:
+ * kernels [in, gates * units] become [gates * units, in], the two rows of a GRU's bias two vectors.
+ * Only what the recurrent architecture computes is recognised: tanh and sigmoid, forward in time,
+ * every step returned, GRUs that reset after the product, no masking. */
+#include "formats/keras/keras_model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "formats/json/json.h"
+
+/* --- Kinds ------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *class_name, *layer_name;
+    swg_keras_kind kind;
+} kinds[] = {
+    {"InputLayer", "input_layer", SWG_KERAS_IDENTITY},
+    {"Dropout", "dropout", SWG_KERAS_IDENTITY},
+    {"SpatialDropout1D", "spatial_dropout1d", SWG_KERAS_IDENTITY},
+    {"Embedding", "embedding", SWG_KERAS_EMBEDDING},
+    {"LSTM", "lstm", SWG_KERAS_LSTM},
+    {"GRU", "gru", SWG_KERAS_GRU},
+    {"Dense", "dense", SWG_KERAS_DENSE},
+};
+enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+
+void swg_keras_guess_kind(swg_keras_layer *layer)
+{
+    layer->kind = SWG_KERAS_OTHER;
+    for (size_t i = 0; i < N_KINDS; i++) {
+        const size_t length = strlen(kinds[i].layer_name);
+        if (strncmp(layer->name, kinds[i].layer_name, length) != 0)
+            continue;
+        const char *const rest = layer->name + length;
+        char *end = (char *)rest;
+        if (*rest == '_')
+            layer->number = strtoul(rest + 1, &end, 10);
+        if (*end == '\0' && (*rest == '\0' || end > rest + 1))
+            layer->kind = kinds[i].kind;
+    }
+}
+
+static swg_keras_kind kind_of_class(const char *class_name)
+{
+    for (size_t i = 0; i < N_KINDS; i++)
+        if (strcmp(kinds[i].class_name, class_name) == 0)
+            return kinds[i].kind;
+    return SWG_KERAS_OTHER;
+}
+
+/* --- The configuration ------------------------------------------------------------------------ */
+
+static bool has_text(const swg_json *config, const char *key, const char *one, const char *other)
+{
+    const char *text;
+    const swg_json *value = swg_json_get(config, key);
+    if (!value)
+        return true; /* the default, which is `one` */
+    return swg_json_as_string(value, &text) && (strcmp(text, one) == 0 || strcmp(text, other) == 0);
+}
+
+static bool has_flag(const swg_json *config, const char *key, bool fallback, bool wanted)
+{
+    bool flag = fallback;
+    (void)swg_json_as_bool(swg_json_get(config, key), &flag);
+    return flag == wanted;
+}
+
+/* Whether the layer computes what the recurrent architecture does. */
+static bool is_plain_layer(swg_keras_kind kind, const swg_json *config)
+{
+    switch (kind) {
+    case SWG_KERAS_IDENTITY:
+        return true;
+    case SWG_KERAS_EMBEDDING:
+        return has_flag(config, "mask_zero", false, false);
+    case SWG_KERAS_LSTM:
+    case SWG_KERAS_GRU:
+        return has_text(config, "activation", "tanh", "tanh") &&
+               has_text(config, "recurrent_activation", "sigmoid", "sigmoid") &&
+               has_flag(config, "return_sequences", false, true) &&
+               has_flag(config, "go_backwards", false, false) &&
+               has_flag(config, "time_major", false, false) &&
+               (kind == SWG_KERAS_LSTM || has_flag(config, "reset_after", false, true));
+    case SWG_KERAS_DENSE:
+        return has_text(config, "activation", "softmax", "linear");
+    case SWG_KERAS_OTHER:
+        break;
+    }
+    return false;
+}
+
+static const swg_json *find_layers(const swg_json *root)
+{
+    const swg_json *config = swg_json_get(root, "config");
+    const swg_json *layers = config && swg_json_kind_of(config) == SWG_JSON_ARRAY
+                                 ? config
+                                 : swg_json_get(config, "layers");
+    return layers && swg_json_kind_of(layers) == SWG_JSON_ARRAY ? layers : NULL;
+}
+
+/* The layer with weights that the configuration means: by its name, or, in files that name layers
+ * after classes, the next of its kind. */
+static swg_keras_layer *match_layer(swg_keras_model *model, swg_keras_kind kind, const char *name,
+                                    bool by_class, size_t nth)
+{
+    for (size_t i = 0; i < model->n_layers; i++) {
+        swg_keras_layer *layer = &model->layers[i];
+        if (by_class ? layer->kind == kind && nth-- == 0 : name && strcmp(layer->name, name) == 0)
+            return layer;
+    }
+    return NULL;
+}
+
+/* Layers of the configuration in its order into `ordered`; false when one is not plain. */
+static swg_status order_layers(const swg_source *source, swg_keras_model *model,
+                               const swg_json *list, bool by_class, swg_keras_layer *ordered,
+                               size_t *count, bool *is_plain)
+{
+    size_t seen[SWG_KERAS_OTHER + 1] = {0};
+    *count = 0;
+    *is_plain = true;
+    for (const swg_json *item = swg_json_first(list); item; item = swg_json_next(item)) {
+        const char *class_name = "", *name = NULL;
+        const swg_json *config = swg_json_get(item, "config");
+        (void)swg_json_as_string(swg_json_get(item, "class_name"), &class_name);
+        (void)swg_json_as_string(swg_json_get(config, "name"), &name);
+        const swg_keras_kind kind = kind_of_class(class_name);
+        if (!is_plain_layer(kind, config)) {
+            *is_plain = false;
+            return SWG_OK;
+        }
+        if (kind == SWG_KERAS_IDENTITY)
+            continue;
+        swg_keras_layer *layer = match_layer(model, kind, name, by_class, seen[kind]++);
+        if (!layer)
+            return swg_error(SWG_CORRUPT,
+                             "%s: the configuration has a layer %.200s without weights",
+                             source->path, name ? name : class_name);
+        layer->kind = kind;
+        ordered[(*count)++] = *layer;
+    }
+    return SWG_OK;
+}
+
+/* --- Shapes ----------------------------------------------------------------------------------- */
+
+typedef struct sizes {
+    uint64_t vocab, embedding;
+    uint64_t *units; /* of each recurrent layer */
+    size_t n_recurrent;
+    swg_keras_kind cell;
+} sizes;
+
+static bool has_shape(const swg_h5_entry *entry, uint32_t rank, uint64_t rows, uint64_t columns)
+{
+    return entry->is_numeric && entry->rank == rank && entry->shape[0] == rows &&
+           (rank < 2 || entry->shape[1] == columns);
+}
+
+static bool fits_recurrent(const swg_keras_layer *layer, uint64_t below, uint64_t *units)
+{
+    const uint64_t gates = layer->kind == SWG_KERAS_LSTM ? 4 : 3;
+    if (layer->n_weights < 2 || layer->n_weights > 3 || layer->weights[1]->rank != 2)
+        return false;
+    const uint64_t u = layer->weights[1]->shape[0];
+    *units = u;
+    if (u == 0 || u > UINT32_MAX || !has_shape(layer->weights[0], 2, below, gates * u) ||
+        !has_shape(layer->weights[1], 2, u, gates * u))
+        return false;
+    if (layer->n_weights == 2)
+        return true;
+    return layer->kind == SWG_KERAS_LSTM ? has_shape(layer->weights[2], 1, gates * u, 0)
+                                         : has_shape(layer->weights[2], 2, 2, gates * u);
+}
+
+/* Whether the layers are an embedding, recurrent layers of one kind and a head over the same
+ * vocabulary; the first that does not fit otherwise. */
+static bool measure(const swg_keras_layer *layers, size_t count, sizes *out, const char **misfit)
+{
+    *misfit = count ? layers[0].name : "the model";
+    if (count < 3 || layers[0].kind != SWG_KERAS_EMBEDDING || layers[0].n_weights != 1 ||
+        layers[0].weights[0]->rank != 2)
+        return false;
+    out->vocab = layers[0].weights[0]->shape[0];
+    uint64_t below = out->embedding = layers[0].weights[0]->shape[1];
+    if (!has_shape(layers[0].weights[0], 2, out->vocab, out->embedding))
+        return false;
+    out->cell = layers[1].kind;
+    for (size_t i = 1; i + 1 < count; i++) {
+        *misfit = layers[i].name;
+        if ((layers[i].kind != SWG_KERAS_LSTM && layers[i].kind != SWG_KERAS_GRU) ||
+            layers[i].kind != out->cell || !fits_recurrent(&layers[i], below, &out->units[i - 1]))
+            return false;
+        below = out->units[i - 1];
+        out->n_recurrent++;
+    }
+    const swg_keras_layer *head = &layers[count - 1];
+    *misfit = head->name;
+    return head->kind == SWG_KERAS_DENSE && head->n_weights >= 1 && head->n_weights <= 2 &&
+           has_shape(head->weights[0], 2, below, out->vocab) &&
+           (head->n_weights == 1 || has_shape(head->weights[1], 1, out->vocab, 0));
+}
+
+/* Whether only sizes stand in the way: the kinds are those of a language model. */
+static bool has_right_kinds(const swg_keras_layer *layers, size_t count)
+{
+    if (count < 3 || layers[0].kind != SWG_KERAS_EMBEDDING ||
+        layers[count - 1].kind != SWG_KERAS_DENSE)
+        return false;
+    for (size_t i = 1; i + 1 < count; i++)
+        if (layers[i].kind != layers[1].kind ||
+            (layers[i].kind != SWG_KERAS_LSTM && layers[i].kind != SWG_KERAS_GRU))
+            return false;
+    /* A head of another size than the vocabulary is another kind of model, not a damaged one. */
+    const swg_keras_layer *head = &layers[count - 1];
+    return head->n_weights > 0 && layers[0].n_weights > 0 && head->weights[0]->rank == 2 &&
+           head->weights[0]->shape[1] == layers[0].weights[0]->shape[0];
+}
+
+/* --- Presentation ----------------------------------------------------------------------------- */
+
+static swg_status add_recurrent(swg_source *source, const swg_keras_layer *layer, size_t index,
+                                swg_h5_tensors *tensors)
+{
+    char name[64];
+    snprintf(name, sizeof name, "rnn.weight_ih_l%zu", index);
+    SWG_TRY(swg_h5_tensors_add(source, tensors, name, layer->weights[0], SWG_H5_TRANSPOSED, 0));
+    snprintf(name, sizeof name, "rnn.weight_hh_l%zu", index);
+    SWG_TRY(swg_h5_tensors_add(source, tensors, name, layer->weights[1], SWG_H5_TRANSPOSED, 0));
+    if (layer->n_weights == 2)
+        return SWG_OK;
+    const bool is_gru = layer->kind == SWG_KERAS_GRU;
+    snprintf(name, sizeof name, "rnn.bias_ih_l%zu", index);
+    SWG_TRY(swg_h5_tensors_add(source, tensors, name, layer->weights[2],
+                               is_gru ? SWG_H5_ONE_ROW : SWG_H5_WHOLE, 0));
+    snprintf(name, sizeof name, "rnn.bias_hh_l%zu", index);
+    return is_gru ? swg_h5_tensors_add(source, tensors, name, layer->weights[2], SWG_H5_ONE_ROW, 1)
+                  : SWG_OK;
+}
+
+static swg_status add_layers(swg_source *source, const swg_keras_layer *layers, size_t count,
+                             swg_h5_tensors *tensors)
+{
+    const swg_keras_layer *head = &layers[count - 1];
+    SWG_TRY(swg_h5_tensors_add(source, tensors, "embedding.weight", layers[0].weights[0],
+                               SWG_H5_WHOLE, 0));
+    for (size_t i = 1; i + 1 < count; i++)
+        SWG_TRY(add_recurrent(source, &layers[i], i - 1, tensors));
+    SWG_TRY(
+        swg_h5_tensors_add(source, tensors, "head.weight", head->weights[0], SWG_H5_TRANSPOSED, 0));
+    return head->n_weights == 2
+               ? swg_h5_tensors_add(source, tensors, "head.bias", head->weights[1], SWG_H5_WHOLE, 0)
+               : SWG_OK;
+}
+
+static swg_status write_config(swg_source *source, const sizes *s)
+{
+    swg_json_writer json = {0};
+    swg_json_begin_object(&json, NULL);
+    swg_json_string(&json, "model_type", "rnn");
+    swg_json_string(&json, "cell", s->cell == SWG_KERAS_LSTM ? "lstm" : "gru");
+    if (s->cell == SWG_KERAS_GRU)
+        swg_json_string(&json, "gate_order", "zrn"); /* update, reset, new */
+    swg_json_uint(&json, "vocab_size", s->vocab);
+    swg_json_uint(&json, "embedding_size", s->embedding);
+    swg_json_uint(&json, "num_hidden_layers", s->n_recurrent);
+    if (s->n_recurrent == 1) {
+        swg_json_uint(&json, "hidden_size", s->units[0]);
+    } else {
+        swg_json_begin_array(&json, "hidden_size");
+        for (size_t i = 0; i < s->n_recurrent; i++)
+            swg_json_uint(&json, NULL, s->units[i]);
+        swg_json_end_array(&json);
+    }
+    swg_json_bool(&json, "tie_word_embeddings", false);
+    swg_json_end_object(&json);
+    swg_status status = swg_strbuf_status(&json.out);
+    if (status == SWG_OK)
+        status = swg_source_set_config(source, json.out.text, json.out.length);
+    swg_json_deinit(&json);
+    return status;
+}
+
+/* By names alone; layers without weights are none. */
+static size_t guess_layers(swg_keras_model *model, swg_keras_layer *ordered)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < model->n_layers; i++) {
+        swg_keras_guess_kind(&model->layers[i]);
+        if (model->layers[i].n_weights > 0)
+            ordered[count++] = model->layers[i];
+    }
+    return count;
+}
+
+swg_status swg_keras_present_recurrent(swg_source *source, swg_keras_model *model,
+                                       const char *config, size_t config_length, bool by_class,
+                                       swg_h5_tensors *tensors, bool *is_recurrent)
+{
+    swg_status status = SWG_OK;
+    swg_json_doc *doc = NULL;
+    swg_keras_layer *ordered = NULL;
+    sizes s = {0};
+    size_t count = 0;
+    bool is_plain = true;
+    const char *misfit;
+    if (config)
+        SWG_GO(swg_json_parse(config, config_length, "model_config", &doc));
+    const swg_json *list = doc ? find_layers(swg_json_root(doc)) : NULL;
+    const size_t most = model->n_layers + swg_json_count(list);
+    SWG_GO(SWG_NEW(ordered, most));
+    SWG_GO(SWG_NEW(s.units, most));
+    if (list)
+        SWG_GO(order_layers(source, model, list, by_class, ordered, &count, &is_plain));
+    else if (!config)
+        count = guess_layers(model, ordered);
+    if (!is_plain || count == 0)
+        goto done;
+    if (!measure(ordered, count, &s, &misfit)) {
+        if (config && has_right_kinds(ordered, count))
+            SWG_GO(swg_error(SWG_CORRUPT,
+                             "%s: the weights of layer %.200s have other shapes than "
+                             "the layers around it want",
+                             source->path, misfit));
+        goto done;
+    }
+    SWG_GO(add_layers(source, ordered, count, tensors));
+    SWG_GO(write_config(source, &s));
+    *is_recurrent = true;
+done:
+    swg_free(s.units);
+    swg_free(ordered);
+    swg_json_free(&doc);
+    return status;
+}

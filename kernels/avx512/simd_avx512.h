@@ -1,0 +1,324 @@
+/* Sixteen floats or int32 in one 512-bit register: the primitives in which kernels/simd16/ writes
+ * its bodies, for AVX-512 (F, BW, DQ, VL, VNNI). Element i of memory is lane i; `_n` words touch
+ * the first n lanes and bytes only (n up to 16). */
+#ifndef SWG_KERNELS_AVX512_SIMD_AVX512_H
+#define SWG_KERNELS_AVX512_SIMD_AVX512_H
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define V16_VARIANT(op) swg_##op##__avx512
+#define V16_TARGET                                                                                 \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")))
+#define V16_INLINE static inline __attribute__((always_inline)) V16_TARGET
+
+typedef __m512 v16;
+typedef __m512i v16i;
+
+/* Register tiles: 32 registers hold 12 integer and 12 float accumulators and 8 operands. */
+enum {
+    V16_WIDE_PANELS = 4,
+    V16_WIDE_TOKENS = 3,
+    V16_TALL_PANELS = 2,
+    V16_TALL_TOKENS = 6,
+    V16_TILE_QUERIES = 4,
+    V16_TILE_KEYS = 4,
+    V16_TILE_VECTORS = 4
+};
+
+/* Columns after which a partial integer sum must be widened: more than any group has. */
+#define V16_CHUNK_COLUMNS ((size_t)1 << 30)
+
+V16_INLINE __mmask16 v16_first(size_t n)
+{
+    return (__mmask16)((1u << n) - 1);
+}
+
+V16_INLINE v16 v16_set1(float x)
+{
+    return _mm512_set1_ps(x);
+}
+V16_INLINE v16 v16_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+V16_INLINE v16 v16_load_n(const float *p, size_t n)
+{
+    return n >= 16 ? v16_load(p) : _mm512_maskz_loadu_ps(v16_first(n), p);
+}
+V16_INLINE void v16_store(float *p, v16 x)
+{
+    _mm512_storeu_ps(p, x);
+}
+/* Whole vectors go unmasked: masked stores are slower, and loads from them cannot be forwarded. */
+V16_INLINE void v16_store_n(float *p, v16 x, size_t n)
+{
+    if (n >= 16)
+        v16_store(p, x);
+    else
+        _mm512_mask_storeu_ps(p, v16_first(n), x);
+}
+V16_INLINE v16 v16_first_of(v16 x, v16 otherwise, size_t n)
+{
+    return _mm512_mask_mov_ps(otherwise, v16_first(n), x);
+}
+V16_INLINE v16 v16_add(v16 a, v16 b)
+{
+    return _mm512_add_ps(a, b);
+}
+V16_INLINE v16 v16_sub(v16 a, v16 b)
+{
+    return _mm512_sub_ps(a, b);
+}
+V16_INLINE v16 v16_mul(v16 a, v16 b)
+{
+    return _mm512_mul_ps(a, b);
+}
+V16_INLINE v16 v16_div(v16 a, v16 b)
+{
+    return _mm512_div_ps(a, b);
+}
+V16_INLINE v16 v16_min(v16 a, v16 b)
+{
+    return _mm512_min_ps(a, b);
+}
+V16_INLINE v16 v16_max(v16 a, v16 b)
+{
+    return _mm512_max_ps(a, b);
+}
+V16_INLINE v16 v16_abs(v16 a)
+{
+    return _mm512_abs_ps(a);
+}
+/* a * b + c, c - a * b, a * b - c, and alternately a * b - c (even lanes) and a * b + c. */
+V16_INLINE v16 v16_fma(v16 a, v16 b, v16 c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+V16_INLINE v16 v16_fnma(v16 a, v16 b, v16 c)
+{
+    return _mm512_fnmadd_ps(a, b, c);
+}
+V16_INLINE v16 v16_fms(v16 a, v16 b, v16 c)
+{
+    return _mm512_fmsub_ps(a, b, c);
+}
+V16_INLINE v16 v16_fmaddsub(v16 a, v16 b, v16 c)
+{
+    return _mm512_fmaddsub_ps(a, b, c);
+}
+V16_INLINE v16 v16_rint(v16 x)
+{
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+/* x * 2^n for whole n and a normal result. */
+V16_INLINE v16 v16_ldexp(v16 x, v16 n)
+{
+    return _mm512_scalef_ps(x, n);
+}
+/* x where `a >= b`, else 0. */
+V16_INLINE v16 v16_where_ge(v16 a, v16 b, v16 x)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_GE_OQ), x);
+}
+/* Even lanes doubled: a0 a0 a2 a2 ...; odd lanes doubled: a1 a1 a3 a3 ... */
+V16_INLINE v16 v16_evens(v16 a)
+{
+    return _mm512_moveldup_ps(a);
+}
+V16_INLINE v16 v16_odds(v16 a)
+{
+    return _mm512_movehdup_ps(a);
+}
+/* a0 b0 a1 b1 ... a7 b7 of the first n (up to 8) elements of two arrays. Half-width loads: a masked
+ * load that reaches into an unmapped page is correct but takes a slow path. */
+V16_INLINE v16 v16_zip_n(const float *a, const float *b, size_t n)
+{
+    const __m512i order = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m256 x = _mm256_maskz_loadu_ps((__mmask8)v16_first(n), a);
+    const __m256 y = _mm256_maskz_loadu_ps((__mmask8)v16_first(n), b);
+    return _mm512_permutex2var_ps(_mm512_castps256_ps512(x), order, _mm512_castps256_ps512(y));
+}
+/* The sum of 16 lanes, l += l + 8, l += l + 4, l += l + 2, l += l + 1; the largest lane. */
+V16_INLINE float v16_fold(v16 x)
+{
+    const __m256 by8 = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    const __m128 by4 = _mm_add_ps(_mm256_castps256_ps128(by8), _mm256_extractf128_ps(by8, 1));
+    const __m128 by2 = _mm_add_ps(by4, _mm_movehl_ps(by4, by4));
+    return _mm_cvtss_f32(_mm_add_ss(by2, _mm_movehdup_ps(by2)));
+}
+V16_INLINE float v16_largest(v16 x)
+{
+    return _mm512_reduce_max_ps(x);
+}
+
+/* Fold 16 vectors at once: out[i] = v16_fold(x[i]). Each level adds the two halves of what is left
+ * of a sum and puts two sums into the register that held one; x[0], x[4], x[8], x[12] end in the
+ * four 128-bit lanes. */
+V16_INLINE v16 v16_fold_8(v16 x, v16 y)
+{
+    return v16_add(_mm512_shuffle_f32x4(x, y, 0x44), _mm512_shuffle_f32x4(x, y, 0xee));
+}
+V16_INLINE v16 v16_fold_4(v16 x, v16 y)
+{
+    return v16_add(_mm512_shuffle_f32x4(x, y, 0x88), _mm512_shuffle_f32x4(x, y, 0xdd));
+}
+V16_INLINE v16 v16_fold_2(v16 x, v16 y)
+{
+    const __m512d a = _mm512_castps_pd(x), b = _mm512_castps_pd(y);
+    return v16_add(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)),
+                   _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
+}
+V16_INLINE v16 v16_fold_1(v16 x, v16 y)
+{
+    return v16_add(_mm512_shuffle_ps(x, y, 0x88), _mm512_shuffle_ps(x, y, 0xdd));
+}
+V16_INLINE v16 v16_fold_column(const v16 *x)
+{
+    return v16_fold_4(v16_fold_8(x[0], x[4]), v16_fold_8(x[8], x[12]));
+}
+V16_INLINE void v16_fold_tile(const v16 *x, float scale, float *out)
+{
+    const v16 a = v16_fold_2(v16_fold_column(x), v16_fold_column(x + 1));
+    const v16 b = v16_fold_2(v16_fold_column(x + 2), v16_fold_column(x + 3));
+    v16_store(out, v16_mul(v16_fold_1(a, b), v16_set1(scale)));
+}
+
+/* --- Integers --- */
+
+V16_INLINE v16i v16i_set1(int32_t x)
+{
+    return _mm512_set1_epi32(x);
+}
+/* Four bytes of memory in every lane. */
+V16_INLINE v16i v16i_repeat4(const void *p)
+{
+    int32_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return _mm512_set1_epi32(bytes);
+}
+V16_INLINE v16i v16i_load(const void *p)
+{
+    return _mm512_loadu_si512(p);
+}
+V16_INLINE void v16i_store(void *p, v16i x)
+{
+    _mm512_storeu_si512(p, x);
+}
+/* a in lanes 0 to 7, b in lanes 8 to 15; the same eight numbers twice. */
+V16_INLINE v16i v16i_halves(uint32_t a, uint32_t b)
+{
+    return _mm512_mask_set1_epi32(v16i_set1((int32_t)a), 0xff00, (int32_t)b);
+}
+#define v16i_pattern8(a, b, c, d, e, f, g, h)                                                      \
+    _mm512_setr_epi32(a, b, c, d, e, f, g, h, a, b, c, d, e, f, g, h)
+/* Lane i from base + i * stride bytes. */
+V16_INLINE v16i v16i_gather(const uint8_t *base, size_t stride)
+{
+    int32_t lanes[16];
+    for (size_t i = 0; i < 16; i++)
+        memcpy(&lanes[i], base + i * stride, sizeof lanes[i]);
+    return v16i_load(lanes);
+}
+V16_INLINE v16i v16i_add(v16i a, v16i b)
+{
+    return _mm512_add_epi32(a, b);
+}
+V16_INLINE v16i v16i_sub(v16i a, v16i b)
+{
+    return _mm512_sub_epi32(a, b);
+}
+V16_INLINE v16i v16i_mul(v16i a, v16i b)
+{
+    return _mm512_mullo_epi32(a, b);
+}
+V16_INLINE v16i v16i_and(v16i a, v16i b)
+{
+    return _mm512_and_si512(a, b);
+}
+V16_INLINE v16i v16i_or(v16i a, v16i b)
+{
+    return _mm512_or_si512(a, b);
+}
+V16_INLINE v16i v16i_xor(v16i a, v16i b)
+{
+    return _mm512_xor_si512(a, b);
+}
+#define v16i_shift_left(a, by)  _mm512_slli_epi32(a, by)
+#define v16i_shift_right(a, by) _mm512_srli_epi32(a, by)
+V16_INLINE v16i v16i_shift_right_each(v16i a, v16i by)
+{
+    return _mm512_srlv_epi32(a, by);
+}
+V16_INLINE v16i v16i_from_u8(const uint8_t *p)
+{
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+}
+V16_INLINE v16 v16_from_i32(v16i x)
+{
+    return _mm512_cvtepi32_ps(x);
+}
+/* To the nearest integer, ties to even. */
+V16_INLINE v16i v16i_from_f32(v16 x)
+{
+    return _mm512_cvtps_epi32(x);
+}
+V16_INLINE v16 v16_from_bits(v16i x)
+{
+    return _mm512_castsi512_ps(x);
+}
+V16_INLINE v16 v16_from_f16(const void *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+V16_INLINE v16 v16_from_bf16(const void *p)
+{
+    const __m512i words = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
+}
+V16_INLINE v16 v16_from_f16_n(const uint16_t *p, size_t n)
+{
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(v16_first(n), p));
+}
+V16_INLINE v16i v16i_from_u16_n(const uint16_t *p, size_t n)
+{
+    return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(v16_first(n), p));
+}
+/* The low bytes of the first n lanes. */
+V16_INLINE void v16i_store_bytes_n(int8_t *p, v16i x, size_t n)
+{
+    _mm512_mask_cvtepi32_storeu_epi8(p, v16_first(n), x);
+}
+V16_INLINE int32_t v16i_sum(v16i x)
+{
+    return _mm512_reduce_add_epi32(x);
+}
+
+/* --- Dot products of unsigned codes and signed activations, four bytes a lane --- */
+
+/* What is taken off every code before it is multiplied; the caller corrects by the sum. */
+V16_INLINE int32_t v16i_code_bias(const unsigned bits)
+{
+    (void)bits;
+    return 0;
+}
+V16_INLINE v16i v16i_dot_begin(v16i acc, const unsigned bits)
+{
+    (void)bits;
+    return acc;
+}
+V16_INLINE v16i v16i_dot_step(v16i part, v16i codes, v16i act, const unsigned bits)
+{
+    (void)bits;
+    return _mm512_dpbusd_epi32(part, codes, act);
+}
+V16_INLINE v16i v16i_dot_end(v16i acc, v16i part, const unsigned bits)
+{
+    (void)acc;
+    (void)bits;
+    return part;
+}
+
+#endif

@@ -1,0 +1,52 @@
+/* Between the files of the kernel checker: one input of one operation, as buffers and sizes. */
+#ifndef SWG_KERNELS_CHECK_CHECK_CASE_H
+#define SWG_KERNELS_CHECK_CHECK_CASE_H
+
+#include "kernels/check/check.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/numeric.h"
+
+enum { SWG_CHECK_BUFFERS = 8, SWG_CHECK_QUERIES = 16, SWG_CHECK_KEYS = 600 };
+
+typedef enum swg_check_role { CHECK_IN, CHECK_OUT, CHECK_SCRATCH } swg_check_role;
+
+/* An argument in memory. CHECK_OUT is compared whole: bytes that are not the operation's to write
+ * keep their initial value. */
+typedef struct swg_check_buffer {
+    const char *name;
+    swg_check_role role;
+    size_t bytes;
+    void *initial; /* the case's arena */
+} swg_check_buffer;
+
+/* Which buffers an operation has stands at its generator in check_cases.c. */
+typedef struct swg_check_case {
+    swg_op_id op;
+    swg_check_buffer buffers[SWG_CHECK_BUFFERS];
+    size_t n_buffers;
+    swg_arena arena;
+    swg_rng *rng;
+    size_t n, k, m, group;    /* elements; columns; tokens or queries; group */
+    swg_packed w;             /* panels: the address of buffer 0 when it runs */
+    size_t row_begin, n_rows; /* packing, dequantizing */
+    size_t panel_begin, panel_end, stride, y_stride; /* products; key stride of attention */
+    uint32_t key_begin[SWG_CHECK_QUERIES], key_end[SWG_CHECK_QUERIES];
+    float eps, scale;
+    bool in_place;
+    double ops, bytes; /* of one call, for timing */
+    char text[160];    /* "n 17, tiny" */
+} swg_check_case;
+
+/* Fill `c` (zeroed but for op, rng and, for timing, the tokens m) with input `index`: edges first,
+ * then random. With `for_timing` the input is the operation's usual size. */
+swg_status swg_check_generate(swg_check_case *c, size_t index, bool for_timing);
+
+/* Call the operation of `kernels` with the buffers at these addresses. */
+void swg_check_invoke(const swg_check_case *c, const swg_kernels *kernels, void *const at[]);
+
+/* Compare the outputs at these addresses with a double-precision computation from c's initial
+ * buffers. False with a sentence in `failure`. */
+bool swg_check_reference(const swg_check_case *c, void *const at[],
+                         char failure[SWG_CHECK_TEXT_BYTES]);
+
+#endif

@@ -1,0 +1,188 @@
+/* Attention of queries that share one key/value head, for every vector set: included by
+ * attention_<isa>.c after its simd16 primitives.
+ *
+ *     s_j = dot(q, k_j) * scale;  p_j = exp(s_j - max s);  out = (sum_j p_j v_j) * (1 / sum_j p_j)
+ *
+ * Queries go in blocks of V16_TILE_QUERIES. Over the keys that all of a block see, a register tile
+ * of queries x keys makes one load of a key serve every query, and the sums of all its dot products
+ * are folded together; values are then added in tiles of queries x vectors. What only some queries
+ * see (the edges of a causal mask or of a window) is done query by query. A chain of additions over
+ * j may be interrupted and taken up again, so the bytes are those of the scalar function. */
+#include "kernels/variants.h"
+
+#include "kernels/simd16/exp_body.h"
+
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+enum {
+    TILE_DOTS = V16_TILE_QUERIES * V16_TILE_KEYS,
+    HEAD_STEP = 16 * V16_TILE_VECTORS /* elements of a value row in one tile */
+};
+
+/* out[q * n_k + j] = dot(q[q], k[j]) * scale for n_q * n_k = TILE_DOTS rows. */
+V16_INLINE void dot_tile(const float *const *q, const int n_q, const float *const *k, const int n_k,
+                         size_t head_dim, float scale, float *out)
+{
+    v16 sum[TILE_DOTS];
+    UNROLL for (int i = 0; i < TILE_DOTS; i++) sum[i] = v16_set1(0);
+    size_t d = 0;
+    for (; d + 16 <= head_dim; d += 16)
+        UNROLL for (int j = 0; j < n_k; j++)
+        {
+            const v16 key = v16_load(k[j] + d);
+            UNROLL for (int i = 0; i < n_q; i++) sum[i * n_k + j] =
+                v16_fma(v16_load(q[i] + d), key, sum[i * n_k + j]);
+        }
+    if (d < head_dim) { /* lanes beyond the head keep their sums, even a negative zero */
+        const size_t lanes = head_dim - d;
+        for (int i = 0; i < n_q; i++)
+            for (int j = 0; j < n_k; j++) {
+                v16 *s = &sum[i * n_k + j];
+                const v16 product_added =
+                    v16_fma(v16_load_n(q[i] + d, lanes), v16_load_n(k[j] + d, lanes), *s);
+                *s = v16_first_of(product_added, *s, lanes);
+            }
+    }
+    v16_fold_tile(sum, scale, out);
+}
+
+/* Scores of query i over the keys [begin, end), TILE_DOTS at a time; beyond the last key the last
+ * one is computed again and not stored. */
+V16_INLINE void score_query(const swg_attention *a, size_t i, size_t begin, size_t end)
+{
+    float *scores = a->scores + i % V16_TILE_QUERIES * a->scores_stride;
+    for (size_t j = begin; j < end; j += TILE_DOTS) {
+        const size_t n_keys = end - j < TILE_DOTS ? end - j : TILE_DOTS;
+        const float *keys[TILE_DOTS];
+        for (size_t l = 0; l < TILE_DOTS; l++)
+            keys[l] = a->k + (j + (l < n_keys ? l : n_keys - 1)) * a->kv_stride;
+        float dots[TILE_DOTS];
+        dot_tile(&a->q[i], 1, keys, TILE_DOTS, a->head_dim, a->scale, dots);
+        memcpy(scores + (j - a->key_begin[i]), dots, n_keys * sizeof *dots);
+    }
+}
+
+/* Scores of the queries i .. i + V16_TILE_QUERIES over the keys [begin, end) that all of them see;
+ * end - begin is a multiple of V16_TILE_KEYS. */
+V16_INLINE void score_block(const swg_attention *a, size_t i, size_t begin, size_t end)
+{
+    for (size_t j = begin; j < end; j += V16_TILE_KEYS) {
+        const float *keys[V16_TILE_KEYS];
+        for (size_t l = 0; l < V16_TILE_KEYS; l++)
+            keys[l] = a->k + (j + l) * a->kv_stride;
+        float dots[TILE_DOTS];
+        dot_tile(&a->q[i], V16_TILE_QUERIES, keys, V16_TILE_KEYS, a->head_dim, a->scale, dots);
+        for (size_t l = 0; l < V16_TILE_QUERIES; l++)
+            memcpy(a->scores + l * a->scores_stride + (j - a->key_begin[i + l]),
+                   dots + l * V16_TILE_KEYS, V16_TILE_KEYS * sizeof *dots);
+    }
+}
+
+/* out[i + l][d ..] += sum of p_j v_j[d ..] over the keys [begin, end), in the order of j, for n_q
+ * queries and n_v vectors, the last of `lanes` elements. */
+V16_INLINE void value_tile(const swg_attention *a, size_t i, const int n_q, size_t d, const int n_v,
+                           size_t lanes, size_t begin, size_t end)
+{
+    v16 sum[V16_TILE_QUERIES][V16_TILE_VECTORS];
+    const float *p[V16_TILE_QUERIES];
+    UNROLL for (int l = 0; l < n_q; l++)
+    {
+        const size_t query = i + (size_t)l;
+        p[l] =
+            a->scores + query % V16_TILE_QUERIES * a->scores_stride + (begin - a->key_begin[query]);
+        UNROLL for (int u = 0; u < n_v; u++) sum[l][u] =
+            v16_load_n(a->out[query] + d + 16 * u, u + 1 < n_v ? 16 : lanes);
+    }
+    for (size_t j = begin; j < end; j++) {
+        const float *row = a->v + j * a->kv_stride + d;
+        UNROLL for (int u = 0; u < n_v; u++)
+        {
+            const v16 value = n_v > 1 ? v16_load(row + 16 * u) : v16_load_n(row, lanes);
+            UNROLL for (int l = 0; l < n_q; l++) sum[l][u] =
+                v16_fma(v16_set1(p[l][j - begin]), value, sum[l][u]);
+        }
+    }
+    UNROLL for (int l = 0; l < n_q; l++) UNROLL for (int u = 0; u < n_v; u++)
+        v16_store_n(a->out[i + (size_t)l] + d + 16 * u, sum[l][u], u + 1 < n_v ? 16 : lanes);
+}
+
+V16_INLINE void add_values(const swg_attention *a, size_t i, const int n_q, size_t begin,
+                           size_t end)
+{
+    size_t d = 0;
+    for (; d + HEAD_STEP <= a->head_dim; d += HEAD_STEP)
+        value_tile(a, i, n_q, d, V16_TILE_VECTORS, 16, begin, end);
+    for (; d < a->head_dim; d += 16)
+        value_tile(a, i, n_q, d, 1, a->head_dim - d < 16 ? a->head_dim - d : 16, begin, end);
+}
+
+/* Turn the scores of query i into probabilities without their common divisor, whose inverse is
+ * returned; clear out[i], which may be the query itself. */
+V16_INLINE float begin_output(const swg_attention *a, size_t i)
+{
+    const float sum = v16_exp_all(a->scores + i % V16_TILE_QUERIES * a->scores_stride,
+                                  a->key_end[i] - a->key_begin[i]);
+    memset(a->out[i], 0, a->head_dim * sizeof *a->out[i]);
+    return 1 / sum;
+}
+
+V16_INLINE void end_output(const swg_attention *a, size_t i, float inverse)
+{
+    for (size_t d = 0; d < a->head_dim; d += 16) {
+        const size_t lanes = a->head_dim - d < 16 ? a->head_dim - d : 16;
+        float *out = a->out[i] + d;
+        v16_store_n(out, v16_mul(v16_load_n(out, lanes), v16_set1(inverse)), lanes);
+    }
+}
+
+V16_INLINE void attend_one(const swg_attention *a, size_t i)
+{
+    const size_t begin = a->key_begin[i], end = a->key_end[i];
+    score_query(a, i, begin, end);
+    const float inverse = begin_output(a, i);
+    add_values(a, i, 1, begin, end);
+    end_output(a, i, inverse);
+}
+
+/* The queries i .. i + V16_TILE_QUERIES, all of which see the keys [begin, end). */
+V16_INLINE void attend_block(const swg_attention *a, size_t i, size_t begin, size_t end)
+{
+    float inverse[V16_TILE_QUERIES];
+    score_block(a, i, begin, end);
+    for (size_t l = 0; l < V16_TILE_QUERIES; l++) {
+        score_query(a, i + l, a->key_begin[i + l], begin);
+        score_query(a, i + l, end, a->key_end[i + l]);
+    }
+    for (size_t l = 0; l < V16_TILE_QUERIES; l++) {
+        inverse[l] = begin_output(a, i + l);
+        add_values(a, i + l, 1, a->key_begin[i + l], begin);
+    }
+    add_values(a, i, V16_TILE_QUERIES, begin, end);
+    for (size_t l = 0; l < V16_TILE_QUERIES; l++) {
+        add_values(a, i + l, 1, end, a->key_end[i + l]);
+        end_output(a, i + l, inverse[l]);
+    }
+}
+
+V16_TARGET void V16_VARIANT(attention)(const swg_attention *a)
+{
+    size_t i = 0;
+    for (; i + V16_TILE_QUERIES <= a->n_queries; i += V16_TILE_QUERIES) {
+        size_t begin = a->key_begin[i], end = a->key_end[i];
+        for (size_t l = 1; l < V16_TILE_QUERIES; l++) {
+            begin = begin > a->key_begin[i + l] ? begin : a->key_begin[i + l];
+            end = end < a->key_end[i + l] ? end : a->key_end[i + l];
+        }
+        if (begin + V16_TILE_KEYS <= end)
+            attend_block(a, i, begin, end - (end - begin) % V16_TILE_KEYS);
+        else
+            for (size_t l = 0; l < V16_TILE_QUERIES; l++)
+                attend_one(a, i + l);
+    }
+    for (; i < a->n_queries; i++)
+        attend_one(a, i);
+}

@@ -1,0 +1,122 @@
+/* Quantizing activations, packing codes and dequantizing rows, for every vector set: included by
+ * quant_<isa>.c after its simd16 primitives. The formulas stand in kernels.h, the drawing of a
+ * panel too; the bytes are those of the scalar functions. */
+#include "kernels/variants.h"
+
+#include <string.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/base/numeric.h"
+
+/* absmax / 127 and its inverse; 0 for a group too small to quantize. */
+typedef struct act_scale {
+    float scale, inverse;
+} act_scale;
+
+V16_INLINE act_scale group_act_scale(const float *x, size_t n)
+{
+    v16 max = v16_set1(0);
+    for (size_t i = 0; i < n; i += 16)
+        max = v16_max(max, v16_abs(v16_load_n(x + i, n - i < 16 ? n - i : 16)));
+    const float absmax = v16_largest(max);
+    if (absmax < SWG_ACT_MIN)
+        return (act_scale){0, 0};
+    return (act_scale){absmax / 127, 127 / absmax};
+}
+
+V16_TARGET void V16_VARIANT(quantize_act)(const float *x, size_t k, size_t group, int8_t *codes,
+                                          float *scales, int32_t *sums)
+{
+    for (size_t begin = 0, g = 0; begin < k; begin += group, g++) {
+        const size_t n = k - begin < group ? k - begin : group;
+        const act_scale by = group_act_scale(x + begin, n);
+        const v16 inverse = v16_set1(by.inverse);
+        v16i sum = v16i_set1(0);
+        for (size_t i = 0; i < n; i += 16) {
+            const size_t lanes = n - i < 16 ? n - i : 16;
+            const v16 part = v16_load_n(x + begin + i, lanes);
+            const v16i code = v16i_from_f32(v16_mul(part, inverse));
+            v16i_store_bytes_n(codes + begin + i, code, lanes);
+            sum = v16i_add(sum, code);
+        }
+        scales[g] = by.scale;
+        sums[g] = v16i_sum(sum);
+    }
+    for (size_t c = k; c < swg_round_up(k, SWG_COLUMN_STEP); c++)
+        codes[c] = 0;
+}
+
+/* 8 canonical 4-bit codes c0 c1 .. c7 (lowest nibble first) to the panel's c0 c4 c1 c5 c2 c6 c3 c7:
+ * two exchanges of neighbours, first bytes 1 and 2, then the middle nibbles of both halves. */
+V16_INLINE v16i interleave_nibbles(v16i x)
+{
+    const v16i byte = v16i_and(v16i_xor(x, v16i_shift_right(x, 8)), v16i_set1(0x0000ff00));
+    x = v16i_xor(x, v16i_or(byte, v16i_shift_left(byte, 8)));
+    const v16i nibble = v16i_and(v16i_xor(x, v16i_shift_right(x, 4)), v16i_set1(0x00f000f0));
+    return v16i_xor(x, v16i_or(nibble, v16i_shift_left(nibble, 4)));
+}
+
+/* Whole 32-bit lanes of a full panel go by vectors; the columns that are left, and a last panel of
+ * fewer rows, by the scalar definition. */
+V16_TARGET void V16_VARIANT(pack_codes)(const swg_packed *w, size_t row_begin, size_t n_rows,
+                                        const uint8_t *codes)
+{
+    const size_t row_bytes = (w->k * w->scheme.bits + 7) / 8;
+    const size_t n_lanes = w->k * w->scheme.bits / 32, n_full = n_rows / 16 * 16;
+    if (n_lanes * 32 != w->k * w->scheme.bits || w->k % SWG_COLUMN_STEP != 0) {
+        swg_pack_codes__scalar(w, row_begin, n_rows, codes);
+        return;
+    }
+    for (size_t row = 0; row < n_full; row += 16) {
+        uint8_t *panel = w->panels + (row_begin + row) / SWG_PANEL_ROWS * w->panel_bytes;
+        for (size_t i = 0; i < n_lanes; i++) {
+            const v16i lanes = v16i_gather(codes + row * row_bytes + i * 4, row_bytes);
+            v16i_store(panel + i * 64, w->scheme.bits == 4 ? interleave_nibbles(lanes) : lanes);
+        }
+    }
+    if (n_full < n_rows)
+        swg_pack_codes__scalar(w, row_begin + n_full, n_rows - n_full, codes + n_full * row_bytes);
+}
+
+/* Codes of columns c .. c + 15 of the row that starts at `row` (lane 0 of its panel row), as far as
+ * they are padded. */
+V16_INLINE v16i row_codes_w4(const uint8_t *row, size_t c, size_t k_padded)
+{
+    uint32_t low, high = 0;
+    memcpy(&low, row + c * 8, 4);
+    if (c + 8 < k_padded)
+        memcpy(&high, row + (c + 8) * 8, 4);
+    const v16i shifts = v16i_pattern8(0, 8, 16, 24, 4, 12, 20, 28);
+    return v16i_and(v16i_shift_right_each(v16i_halves(low, high), shifts), v16i_set1(15));
+}
+
+V16_INLINE v16i row_codes_w8(const uint8_t *row, size_t c, size_t k_padded)
+{
+    uint8_t bytes[16] = {0};
+    for (size_t i = 0; i < 16 && c + i < k_padded; i += 4)
+        memcpy(bytes + i, row + (c + i) * 16, 4);
+    return v16i_from_u8(bytes);
+}
+
+V16_TARGET void V16_VARIANT(dequantize)(const swg_packed *w, size_t row_begin, size_t n_rows,
+                                        float *out)
+{
+    for (size_t i = 0; i < n_rows; i++) {
+        const size_t row = row_begin + i, r = row % SWG_PANEL_ROWS;
+        const uint8_t *panel = w->panels + row / SWG_PANEL_ROWS * w->panel_bytes;
+        for (size_t begin = 0, g = 0; begin < w->k; begin += w->group, g++) {
+            const size_t end = w->k - begin < w->group ? w->k : begin + w->group;
+            const size_t at = g * SWG_PANEL_ROWS + r;
+            const v16 scale = v16_set1(swg_float_load(w->scheme.dtype, panel + w->scales_offset, at));
+            const v16i zero =
+                v16i_set1(w->scheme.asymmetric ? panel[w->zeros_offset + at]
+                                               : (int32_t)swg_scheme_symmetric_zero(w->scheme));
+            for (size_t c = begin; c < end; c += 16) {
+                const v16i code = w->scheme.bits == 4 ? row_codes_w4(panel + r * 4, c, w->k_padded)
+                                                      : row_codes_w8(panel + r * 4, c, w->k_padded);
+                const v16 value = v16_mul(v16_from_i32(v16i_sub(code, zero)), scale);
+                v16_store_n(out + i * w->k + c, value, end - c < 16 ? end - c : 16);
+            }
+        }
+    }
+}

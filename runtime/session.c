@@ -1,0 +1,44 @@
+/* Opening, loading and tokenizer in one step: see session.h. */
+#include "runtime/session.h"
+
+static swg_status make_tokenizer(swg_source *source, const swg_model *model, swg_tokenizer **out)
+{
+    SWG_TRY(swg_tokenizer_from_source(source, out));
+    const size_t vocab = (size_t)model->hparams.vocab;
+    if (swg_tokenizer_vocab_size(*out) > vocab)
+        return swg_error(SWG_CORRUPT, "%s: the tokenizer has %zu ids, the model's vocabulary %zu",
+                         swg_source_path(source), swg_tokenizer_vocab_size(*out), vocab);
+    return SWG_OK;
+}
+
+swg_status swg_session_open(const char *path, const char *tokenizer_path, bool with_tokenizer,
+                            size_t n_threads, const swg_progress *progress, swg_session *out)
+{
+    swg_status status = SWG_OK;
+    swg_session loaded = {0};
+    swg_source *source = NULL;
+    const swg_source_options options = {.tokenizer = tokenizer_path};
+    SWG_GO(swg_source_open(path, &options, &source));
+    SWG_GO(swg_pool_new(n_threads, &loaded.pool));
+    SWG_GO(swg_model_load(source, loaded.pool, progress, &loaded.model));
+    if (with_tokenizer) {
+        status = make_tokenizer(source, loaded.model, &loaded.tokenizer);
+        /* The source knows it under the name it would have in a checkpoint. */
+        if (status != SWG_OK && tokenizer_path)
+            swg_error_context(status, "--tokenizer %s", tokenizer_path);
+        SWG_GO(status);
+    }
+    *out = loaded;
+    loaded = (swg_session){0};
+done:
+    swg_session_close(&loaded);
+    swg_source_close(&source);
+    return status;
+}
+
+void swg_session_close(swg_session *loaded)
+{
+    swg_tokenizer_free(&loaded->tokenizer);
+    swg_model_free(&loaded->model);
+    swg_pool_free(&loaded->pool);
+}

@@ -1,0 +1,25 @@
+/* What most subcommands begin with: a checkpoint opened, its model loaded and its tokenizer made,
+ * on a pool of threads. */
+#ifndef SWG_RUNTIME_SESSION_H
+#define SWG_RUNTIME_SESSION_H
+
+#include "formats/formats.h"
+#include "runtime/base/progress.h"
+#include "runtime/base/thread.h"
+#include "runtime/model.h"
+#include "runtime/text/tokenizer.h"
+
+/* Zero-initialise to start. */
+typedef struct swg_session {
+    swg_pool *pool;
+    swg_model *model;
+    swg_tokenizer *tokenizer; /* NULL when not asked for */
+} swg_session;
+
+/* `tokenizer_path` may be NULL: the checkpoint's own. A tokenizer with more ids than the model's
+ * vocabulary is SWG_CORRUPT. `n_threads` 0 = one per processor. */
+swg_status swg_session_open(const char *path, const char *tokenizer_path, bool with_tokenizer,
+                            size_t n_threads, const swg_progress *progress, swg_session *out);
+void swg_session_close(swg_session *loaded);
+
+#endif
