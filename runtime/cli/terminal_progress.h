@@ -18,9 +18,9 @@ typedef struct swg_terminal_progress {
     double (*clock_s)(void); /* seconds; swg_clock_s, or what a test sets after init */
 } swg_terminal_progress;
 
-/* Make `progress` draw on the terminal `fd`; it stays silent when `fd` is not a terminal or one that
- * cannot move its cursor (TERM=dumb or unset), or when `is_wanted` is false. `state` must outlive
- * `progress`. */
+/* Make `progress` draw on the terminal `fd`; it stays silent when `fd` is not a terminal or one
+ * that cannot move its cursor (TERM=dumb or unset), or when `is_wanted` is false. `state` must
+ * outlive `progress`. */
 void swg_terminal_progress_init(swg_terminal_progress *state, int fd, bool is_wanted,
                                 swg_progress *progress);
 
