@@ -177,7 +177,7 @@ static swg_status load_and_run(void *context)
     swg_status status = SWG_OK;
     SWG_GO(swg_source_open(context, NULL, &source));
     SWG_GO(swg_model_load(source, NULL, NULL, &model));
-    const swg_exec_options options = {.context = 2};
+    const swg_exec_options options = {.size = sizeof options, .context = 2};
     SWG_GO(swg_exec_new(model, NULL, &options, &exec));
     SWG_GO(model->hparams.is_encoder ? swg_exec_encode(exec, ids, NULL, 2, logits)
                                      : swg_exec_run(exec, ids, 2, 0, logits));
@@ -201,7 +201,6 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("refusals");
     TCase *cases = tcase_create("configurations");
     const int n_damaged = sizeof damaged / sizeof damaged[0];
-    tcase_set_timeout(cases, 60);
     tcase_add_loop_test(cases, wrong_configurations_are_refused, 0, sizeof edits / sizeof edits[0]);
     tcase_add_loop_test(cases, random_damage_is_survived, 0, n_damaged);
     tcase_add_loop_test(cases, failing_allocations_are_survived, 0, n_damaged);
