@@ -153,7 +153,8 @@ swg_status swg_accuracy_measure(const swg_session *loaded, const char *path, con
                                 const swg_progress *progress, swg_accuracy *out)
 {
     swg_status status = SWG_OK;
-    const swg_exec_options options = {.context = context, .activations = activations};
+    const swg_exec_options options = {
+        .size = sizeof options, .context = context, .activations = activations};
     classifier c = {.loaded = loaded};
     swg_accuracy *made = &c.made;
     SWG_TRY(check_model(loaded->model));

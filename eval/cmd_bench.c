@@ -153,6 +153,7 @@ static swg_status measure(benchmark *b)
     SWG_TRY(choose_lengths(b));
     const size_t behind = b->generate ? (size_t)args->depth + b->generate : 0;
     const swg_exec_options exec_options = {
+        .size = sizeof exec_options,
         .context = b->prompt > behind ? b->prompt : behind,
         .chunk = (size_t)args->chunk,
         .activations = strcmp(args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8};

@@ -51,7 +51,8 @@ swg_status swg_eval_text(const swg_eval_input *in, const swg_text_score *kind, s
     SWG_GO(swg_windows_make(in->protocol, in->loaded->tokenizer, in->bytes, in->length,
                             window_length(in), in->max_tokens, &windows));
     /* No longer a cache than the longest window needs. */
-    const swg_exec_options options = {.context = swg_windows_longest(&windows),
+    const swg_exec_options options = {.size = sizeof options,
+                                      .context = swg_windows_longest(&windows),
                                       .activations = in->activations};
     SWG_GO(swg_exec_new(in->loaded->model, in->loaded->pool, &options, &exec));
     SWG_GO(kind->measure(in, exec, &windows, &score));

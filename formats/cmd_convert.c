@@ -35,7 +35,7 @@ static const swg_option options[] = {
     SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
                    "zstd level of a .swg; 0 = the default"),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
-                      "tokenizer, or GGUF with one, to pack instead of the one found"),
+                      "tokenizer, or checkpoint with one, to pack instead of the one found"),
     SWG_OPTION_CHOICE(arguments, nonfinite, 0, "nonfinite", "error|warn|keep", "error",
                       "what to do about NaN and infinities among numbers that change their type: "
                       "fail, keep them and say so, or keep them"),

@@ -32,8 +32,8 @@
 typedef struct swg_source swg_source;
 
 typedef struct swg_source_options {
-    const char
-        *tokenizer; /* path of a tokenizer file to use instead of the one found; NULL = none */
+    const char *tokenizer; /* path of the tokenizer to use instead of the one found: a tokenizer
+                              file, or any checkpoint that carries one; NULL = the one found */
 } swg_source_options;
 
 /* Open a checkpoint of any format: a Hugging Face folder, a .safetensors file (with config.json and

@@ -1,6 +1,6 @@
 /* What a file format's reader is made of: one `const swg_reader swg_reader_<name>` and one row in
- * formats.def. A reader fills a swg_source while opening; source.c does everything that formats
- * have in common (look-up, dequantizing, files, fingerprints). */
+ * formats.def. A reader fills a swg_source while opening; source*.c do everything that formats have
+ * in common (look-up, files, dequantizing, fingerprints, verification). */
 #ifndef SWG_FORMATS_READER_H
 #define SWG_FORMATS_READER_H
 
@@ -105,6 +105,8 @@ swg_status swg_source_add_tensor(swg_source *source, const char *name, size_t na
 /* `path` or `detail` says where the bytes are. A second file of one name replaces the first. */
 swg_status swg_source_add_file(swg_source *source, const char *name, const char *path,
                                void *detail);
+/* The same with the file's bytes, which are copied. */
+swg_status swg_source_add_file_copy(swg_source *source, swg_file_view file);
 swg_status swg_source_add_metadata(swg_source *source, const char *key, const char *value);
 swg_status swg_source_add_input(swg_source *source, const char *path);
 /* SWG_CORRUPT unless the text is a JSON object. */
@@ -117,7 +119,10 @@ void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *pl
 /* config.json and the tokenizer files of a folder that are there (hf_folder.c). */
 swg_status swg_source_add_folder(swg_source *source, const char *folder);
 
-/* Rows a frame or a read: about 512 KiB, a multiple of 16 where 16 rows fit into 1 MiB, at least
+/* Whether a reader claims what is at the path (which then may still turn out to be damaged). */
+swg_status swg_source_is_claimed(const char *path, bool *out);
+
+/* Rows per frame or read: about 512 KiB, a multiple of 16 where 16 rows fit into 1 MiB, at least
  * one row, at most what there is (but 1 for an empty plane). */
 uint64_t swg_plane_rows_per_frame(const swg_plane *plane);
 

@@ -71,7 +71,7 @@ static swg_status sort_names(swg_sink *sink)
     qsort_r(sink->by_name, sink->n_tensors, sizeof *sink->by_name, compare_names, sink->tensors);
     for (size_t i = 1; i < sink->n_tensors; i++)
         if (compare_names(&sink->by_name[i - 1], &sink->by_name[i], sink->tensors) == 0)
-            return swg_error(SWG_FAILED, "%s: two tensors are called %s", sink->path,
+            return swg_error(SWG_FAILED, "%s: duplicate tensor %s", sink->path,
                              sink->tensors[sink->by_name[i]].name);
     return SWG_OK;
 }
@@ -216,8 +216,8 @@ static swg_status check_scales(const swg_sink *sink, const swg_tensor_desc *desc
 swg_status swg_sink_write(swg_sink *sink, size_t tensor, const void *const planes[SWG_MAX_PLANES])
 {
     if (tensor != sink->n_written || tensor >= sink->n_tensors)
-        return swg_error(SWG_FAILED, "%s: tensor %zu was written where %zu is due", sink->path,
-                         tensor, sink->n_written);
+        return swg_error(SWG_FAILED, "%s: tensor %zu was written; expected %zu", sink->path, tensor,
+                         sink->n_written);
     SWG_TRY(check_scales(sink, &sink->tensors[tensor], planes));
     SWG_TRY(sink->writer->write(sink, tensor, planes, &sink->stored_bytes[tensor]));
     sink->n_written++;
@@ -232,11 +232,10 @@ swg_status swg_sink_check_finite(swg_sink *sink, const char *name, swg_dtype dty
     __atomic_fetch_add(&sink->n_nonfinite, n, __ATOMIC_RELAXED);
     if (n == 0 || sink->keep_nonfinite)
         return SWG_OK;
-    return swg_error(
-        SWG_CORRUPT,
-        "%s: element %llu of tensor %s is not finite; --nonfinite keep converts it all "
-        "the same",
-        sink->path, (unsigned long long)at, name);
+    return swg_error(SWG_CORRUPT,
+                     "%s: element %llu of tensor %s is not finite; --nonfinite keep converts it "
+                     "anyway",
+                     sink->path, (unsigned long long)at, name);
 }
 
 uint64_t swg_sink_nonfinite(const swg_sink *sink)

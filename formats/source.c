@@ -1,17 +1,13 @@
-/* What all readers have in common: choosing one, keeping what it found in order, and the questions
- * that do not depend on the format. Dequantizing here is the reference way, a value at a time. */
-#include <errno.h>
-#include <math.h>
+/* A checkpoint that is open for reading: choosing the reader, what readers fill in, and look-up.
+ * Numbers are read in source_read.c, hashes checked in source_verify.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/huggingface/conv1d.h"
+#include "formats/huggingface/tokenizer_files.h"
 #include "formats/json/json.h"
 #include "formats/reader.h"
-#include "runtime/base/hash.h"
 #include "runtime/base/namesort.h"
-#include "runtime/base/numeric.h"
 #include "runtime/base/strbuf.h"
 
 static const swg_reader *const readers[] = {
@@ -22,11 +18,6 @@ static const swg_reader *const readers[] = {
 #undef SWG_WRITER
 };
 enum { N_READERS = sizeof readers / sizeof readers[0] };
-
-/* Raw bytes of a frame or read; the least that keeps zstd's tables amortised and a core's cache
- * unharmed (DESIGN: 256 KiB to 1 MiB). */
-static const uint64_t frame_target_bytes = 512 << 10, frame_max_bytes = 1 << 20;
-enum { FRAME_ROW_STEP = 16 };
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
@@ -45,13 +36,20 @@ static swg_status probe_path(const char *path, swg_probe *out)
     return out->file_bytes ? SWG_OK : swg_error(SWG_CORRUPT, "%s is empty", path);
 }
 
-static swg_status choose_reader(const swg_probe *probe, const swg_reader **out)
+/* The first reader that claims the path; NULL when none does. */
+static const swg_reader *claiming_reader(const swg_probe *probe)
 {
     for (size_t i = 0; i < N_READERS; i++)
-        if (readers[i]->claims(probe)) {
-            *out = readers[i];
-            return SWG_OK;
-        }
+        if (readers[i]->claims(probe))
+            return readers[i];
+    return NULL;
+}
+
+static swg_status choose_reader(const swg_probe *probe, const swg_reader **out)
+{
+    *out = claiming_reader(probe);
+    if (*out)
+        return SWG_OK;
     char known[256] = "";
     for (size_t i = 0; i < N_READERS; i++) {
         const size_t used = strlen(known);
@@ -61,62 +59,12 @@ static swg_status choose_reader(const swg_probe *probe, const swg_reader **out)
                      known);
 }
 
-/* A file that is there already, as a copy of `view`. */
-static swg_status add_loaded_file(swg_source *source, swg_file_view view)
+swg_status swg_source_is_claimed(const char *path, bool *out)
 {
-    char *data = swg_strndup(view.data, view.length);
-    if (!data)
-        return SWG_NO_MEMORY;
-    const swg_status status = swg_source_add_file(source, view.name, NULL, NULL);
-    for (size_t i = 0; status == SWG_OK && i < source->n_files; i++)
-        if (strcmp(source->files[i].name, view.name) == 0) {
-            source->files[i].data = data;
-            source->files[i].length = view.length;
-            return SWG_OK;
-        }
-    swg_free(data);
-    return status;
-}
-
-/* A GGUF has its tokenizer in keys: take the files that are made out of them. */
-static swg_status add_tokenizer_of_gguf(swg_source *source, const char *path)
-{
-    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json"};
-    swg_source *from = NULL;
-    swg_file_view view;
-    swg_status status = SWG_OK;
-    SWG_GO(swg_source_open(path, NULL, &from));
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        SWG_GO(swg_source_find_file(from, names[i], &view));
-        SWG_GO(add_loaded_file(source, view));
-    }
-done:
-    swg_source_close(&from);
-    return status;
-}
-
-/* A tokenizer named by the user stands in for whatever the checkpoint brought. */
-static swg_status replace_tokenizer(swg_source *source, const char *path)
-{
-    static const char *const others[] = {"tokenizer.json", "tokenizer.bin", "tokenizer.model",
-                                         "vocab.json", "merges.txt"};
-    swg_map map = {0};
-    SWG_TRY(swg_map_open(path, &map));
-    const char *name = swg_tokenizer_file_name(map.data, map.size);
-    const bool is_gguf = map.size >= 4 && memcmp(map.data, "GGUF", 4) == 0;
-    swg_map_close(&map);
-    size_t kept = 0;
-    for (size_t i = 0; i < source->n_files; i++) {
-        bool is_other = false;
-        for (size_t j = 0; j < sizeof others / sizeof others[0]; j++)
-            is_other = is_other || strcmp(source->files[i].name, others[j]) == 0;
-        if (!is_other)
-            source->files[kept++] = source->files[i];
-    }
-    source->n_files = kept;
-    SWG_TRY(swg_source_add_input(source, path));
-    return is_gguf ? add_tokenizer_of_gguf(source, path)
-                   : swg_source_add_file(source, name, path, NULL);
+    swg_probe probe;
+    SWG_TRY(probe_path(path, &probe));
+    *out = claiming_reader(&probe) != NULL;
+    return SWG_OK;
 }
 
 /* Into the order of names. Of tied tensors the first by name becomes the one that is stored. */
@@ -160,8 +108,7 @@ static swg_status sort_tensors(swg_source *source)
     swg_sort_names(items, count);
     for (size_t i = 1; i < count; i++)
         if (strcmp(items[i - 1].name, items[i].name) == 0)
-            SWG_GO(swg_error(SWG_CORRUPT, "%s: the tensor %s stands twice", source->path,
-                             items[i].name));
+            SWG_GO(swg_error(SWG_CORRUPT, "%s: duplicate tensor %s", source->path, items[i].name));
     for (size_t i = 0; i < count; i++)
         numbers[i] = (size_t)((const swg_stored_tensor *)items[i].of - source->tensors);
     SWG_GO(reorder_tensors(source, numbers, numbers + count, numbers + 2 * count));
@@ -189,7 +136,7 @@ swg_status swg_source_open(const char *path, const swg_source_options *options, 
     if (!source->provenance)
         source->provenance = "[]";
     if (options && options->tokenizer)
-        SWG_GO(replace_tokenizer(source, options->tokenizer));
+        SWG_GO(swg_source_replace_tokenizer(source, options->tokenizer));
     *out = source;
     source = NULL;
 done:
@@ -249,7 +196,8 @@ swg_status swg_source_add_tensor(swg_source *source, const char *name, size_t na
     return SWG_OK;
 }
 
-swg_status swg_source_add_file(swg_source *source, const char *name, const char *path, void *detail)
+/* The entry of that name, emptied, or a new one. */
+static swg_status file_entry(swg_source *source, const char *name, swg_source_file_entry **out)
 {
     size_t at = 0;
     while (at < source->n_files && strcmp(source->files[at].name, name) != 0)
@@ -259,14 +207,43 @@ swg_status swg_source_add_file(swg_source *source, const char *name, const char 
                          SWG_MAX_FILES);
     SWG_TRY(swg_reserve((void **)&source->files, &source->file_capacity, at + 1,
                         sizeof *source->files));
-    swg_source_file_entry entry = {.detail = detail};
-    entry.name = swg_arena_strndup(&source->arena, name, strlen(name));
-    entry.path = path ? swg_arena_strndup(&source->arena, path, strlen(path)) : NULL;
-    if (!entry.name || (path && !entry.path))
+    const char *copy = swg_arena_strndup(&source->arena, name, strlen(name));
+    if (!copy)
         return SWG_NO_MEMORY;
-    source->files[at] = entry;
     if (at == source->n_files)
         source->n_files++;
+    else
+        swg_free(source->files[at].data);
+    source->files[at] = (swg_source_file_entry){.name = copy};
+    *out = &source->files[at];
+    return SWG_OK;
+}
+
+swg_status swg_source_add_file(swg_source *source, const char *name, const char *path, void *detail)
+{
+    swg_source_file_entry *entry;
+    const char *path_copy = path ? swg_arena_strndup(&source->arena, path, strlen(path)) : NULL;
+    if (path && !path_copy)
+        return SWG_NO_MEMORY;
+    SWG_TRY(file_entry(source, name, &entry));
+    entry->path = path_copy;
+    entry->detail = detail;
+    return SWG_OK;
+}
+
+swg_status swg_source_add_file_copy(swg_source *source, swg_file_view file)
+{
+    swg_source_file_entry *entry;
+    char *data = swg_strndup(file.data, file.length);
+    if (!data)
+        return SWG_NO_MEMORY;
+    const swg_status status = file_entry(source, file.name, &entry);
+    if (status != SWG_OK) {
+        swg_free(data);
+        return status;
+    }
+    entry->data = data;
+    entry->length = file.length;
     return SWG_OK;
 }
 
@@ -407,7 +384,6 @@ void swg_source_release(swg_source *source, size_t tensor)
     else
         swg_map_release(t->map, t->offset, swg_tensor_bytes(&t->desc));
 }
-
 /* --- Carried files ---------------------------------------------------------------------------- */
 
 size_t swg_source_n_files(const swg_source *source)
@@ -442,242 +418,6 @@ swg_status swg_source_find_file(swg_source *source, const char *name, swg_file_v
             return swg_source_file(source, i, out);
     return swg_error(SWG_FAILED, "%s carries no %s", source->path, name);
 }
-
-/* --- Reading tensors -------------------------------------------------------------------------- */
-
-uint64_t swg_plane_rows_per_frame(const swg_plane *plane)
-{
-    if (plane->bytes == 0)
-        return 1;
-    uint64_t rows = frame_target_bytes / plane->row_bytes;
-    if (plane->row_bytes <= frame_max_bytes / FRAME_ROW_STEP)
-        rows = rows < FRAME_ROW_STEP ? FRAME_ROW_STEP : rows - rows % FRAME_ROW_STEP;
-    else if (rows == 0)
-        rows = 1;
-    return rows < plane->rows ? rows : plane->rows;
-}
-
-uint64_t swg_source_rows_per_read(swg_source *source, size_t tensor, size_t plane)
-{
-    const swg_stored_tensor *t = &source->tensors[tensor];
-    if (source->reader->rows_per_read)
-        return source->reader->rows_per_read(t, plane);
-    swg_plane planes[SWG_MAX_PLANES];
-    swg_tensor_planes(&t->desc, planes);
-    return swg_plane_rows_per_frame(&planes[plane]);
-}
-
-void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *plane,
-                            uint64_t row_begin, uint64_t n_rows, void *out)
-{
-    const size_t bytes = (size_t)(n_rows * plane->row_bytes);
-    if (bytes && tensor->is_transposed)
-        swg_transposed_rows(tensor->map->data + tensor->offset, (size_t)tensor->desc.shape[1],
-                            (size_t)tensor->desc.shape[0], plane->elem_bytes, (size_t)row_begin,
-                            (size_t)n_rows, out);
-    else if (bytes)
-        memcpy(out, tensor->map->data + tensor->offset + row_begin * plane->row_bytes, bytes);
-}
-
-bool swg_scales_are_finite(swg_dtype dtype, const void *scales, size_t count, size_t *bad)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(swg_float_load(dtype, scales, i))) {
-            *bad = i;
-            return false;
-        }
-    return true;
-}
-
-swg_status swg_source_read(swg_source *source, size_t tensor, size_t plane, uint64_t row_begin,
-                           uint64_t n_rows, void *out)
-{
-    const swg_stored_tensor *t = &source->tensors[tensor];
-    swg_plane planes[SWG_MAX_PLANES];
-    const size_t n_planes = swg_tensor_planes(&t->desc, planes);
-    if (plane >= n_planes || row_begin > planes[plane].rows ||
-        n_rows > planes[plane].rows - row_begin)
-        return swg_error(SWG_FAILED, "%s: tensor %s has no plane %zu or no rows %llu to %llu",
-                         source->path, t->desc.name, plane, (unsigned long long)row_begin,
-                         (unsigned long long)(row_begin + n_rows));
-    if (source->reader->read)
-        SWG_TRY(source->reader->read(source, t, plane, row_begin, n_rows, out));
-    else
-        swg_source_read_mapped(t, &planes[plane], row_begin, n_rows, out);
-    if (planes[plane].kind != SWG_PLANE_SCALES)
-        return SWG_OK;
-    const size_t per_row = (size_t)(planes[plane].row_bytes / planes[plane].elem_bytes);
-    size_t bad;
-    if (!swg_scales_are_finite(t->desc.scheme.dtype, out, (size_t)n_rows * per_row, &bad))
-        return swg_error(SWG_CORRUPT, "%s: a scale in row %llu of tensor %s is not finite",
-                         source->path, (unsigned long long)(row_begin + bad / per_row),
-                         t->desc.name);
-    return SWG_OK;
-}
-
-const void *swg_source_view(const swg_source *source, size_t tensor, size_t plane)
-{
-    const swg_stored_tensor *t = &source->tensors[tensor];
-    swg_plane planes[SWG_MAX_PLANES];
-    const size_t n_planes = swg_tensor_planes(&t->desc, planes);
-    if (source->reader->read || !t->map || t->is_transposed || plane >= n_planes ||
-        planes[plane].kind != SWG_PLANE_VALUES || planes[plane].bytes == 0 ||
-        t->offset % planes[plane].elem_bytes != 0)
-        return NULL;
-    return t->map->data + t->offset;
-}
-
-static swg_status read_plain_f32(swg_source *source, size_t tensor, uint64_t row_begin,
-                                 uint64_t n_rows, float *out)
-{
-    const swg_tensor_desc *desc = &source->tensors[tensor].desc;
-    const swg_dtype dtype = desc->scheme.dtype;
-    if (dtype == SWG_F32)
-        return swg_source_read(source, tensor, 0, row_begin, n_rows, out);
-    const size_t cols = (size_t)swg_tensor_cols(desc);
-    if (cols == 0)
-        return SWG_OK;
-    const uint64_t step = swg_source_rows_per_read(source, tensor, 0);
-    uint16_t *halves;
-    SWG_TRY(SWG_NEW_UNINIT(halves, (size_t)(step < n_rows ? step : n_rows) * cols));
-    swg_status status = SWG_OK;
-    for (uint64_t done = 0; done < n_rows;) {
-        /* Reads after the first start on a frame. */
-        const uint64_t row = row_begin + done, until = step - row % step;
-        const uint64_t rows = until < n_rows - done ? until : n_rows - done;
-        SWG_GO(swg_source_read(source, tensor, 0, row, rows, halves));
-        for (size_t i = 0; i < rows * cols; i++)
-            out[done * cols + i] = swg_float_load(dtype, halves, i);
-        done += rows;
-    }
-done:
-    swg_free(halves);
-    return status;
-}
-
-static swg_status read_quantized_f32(swg_source *source, size_t tensor, uint64_t row_begin,
-                                     uint64_t n_rows, float *out)
-{
-    const swg_tensor_desc *desc = &source->tensors[tensor].desc;
-    const size_t cols = (size_t)swg_tensor_cols(desc);
-    const size_t groups = swg_scheme_groups(desc->scheme, cols);
-    swg_plane planes[SWG_MAX_PLANES];
-    const size_t n_planes = swg_tensor_planes(desc, planes);
-    uint8_t *data[SWG_MAX_PLANES] = {0};
-    swg_status status = SWG_OK;
-    for (size_t p = 0; p < n_planes; p++) {
-        SWG_GO(SWG_NEW_UNINIT(data[p], (size_t)(n_rows * planes[p].row_bytes)));
-        SWG_GO(swg_source_read(source, tensor, p, row_begin, n_rows, data[p]));
-    }
-    for (size_t r = 0; r < n_rows; r++)
-        swg_scheme_dequantize_row(desc->scheme, cols, data[0] + r * planes[0].row_bytes, data[1],
-                                  r * groups, n_planes > 2 ? data[2] + r * groups : NULL,
-                                  out + r * cols);
-done:
-    for (size_t p = 0; p < n_planes; p++)
-        swg_free(data[p]);
-    return status;
-}
-
-swg_status swg_source_read_f32(swg_source *source, size_t tensor, uint64_t row_begin,
-                               uint64_t n_rows, float *out)
-{
-    const swg_tensor_desc *desc = &source->tensors[tensor].desc;
-    const uint64_t rows = swg_tensor_rows(desc);
-    if (row_begin > rows || n_rows > rows - row_begin)
-        return swg_error(SWG_FAILED, "%s: tensor %s has no rows %llu to %llu", source->path,
-                         desc->name, (unsigned long long)row_begin,
-                         (unsigned long long)(row_begin + n_rows));
-    if (swg_scheme_is_quantized(desc->scheme))
-        return read_quantized_f32(source, tensor, row_begin, n_rows, out);
-    const swg_dtype dtype = desc->scheme.dtype;
-    if (dtype != SWG_F32 && dtype != SWG_F16 && dtype != SWG_BF16)
-        return swg_error(SWG_UNSUPPORTED,
-                         "%s: tensor %s holds %s; only F32, F16 and BF16 are read "
-                         "as numbers",
-                         source->path, desc->name, swg_dtype_name(dtype));
-    return read_plain_f32(source, tensor, row_begin, n_rows, out);
-}
-
-/* --- Fingerprint and verification ------------------------------------------------------------- */
-
-static int compare_inputs(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static swg_status hash_input(swg_hash_stream *stream, const char *path)
-{
-    static const size_t piece = (size_t)8 << 20; /* what is in memory at a time */
-    swg_map map = {0};
-    SWG_TRY(swg_map_open(path, &map));
-    for (size_t at = 0; at < map.size; at += piece) {
-        const size_t bytes = map.size - at < piece ? map.size - at : piece;
-        swg_hash_stream_add(stream, map.data + at, bytes);
-        swg_map_release(&map, at, bytes);
-    }
-    swg_map_close(&map);
-    return SWG_OK;
-}
-
-swg_status swg_source_fingerprint(swg_source *source, char out[33])
-{
-    if (source->reader->fingerprint)
-        return source->reader->fingerprint(source, out);
-    swg_status status = SWG_OK;
-    swg_hash_stream *stream = swg_hash_stream_new();
-    if (!stream)
-        return SWG_NO_MEMORY;
-    qsort(source->inputs, source->n_inputs, sizeof *source->inputs, compare_inputs);
-    for (size_t i = 0; i < source->n_inputs; i++)
-        SWG_GO(hash_input(stream, source->inputs[i]));
-    swg_hash_stream_text(&stream, out);
-done:
-    swg_hash_stream_free(&stream);
-    return status;
-}
-
-/* Formats without hashes: every row is read once. */
-static swg_status read_through(swg_source *source, size_t tensor)
-{
-    swg_plane planes[SWG_MAX_PLANES];
-    const size_t n_planes = swg_tensor_planes(&source->tensors[tensor].desc, planes);
-    for (size_t p = 0; p < n_planes && planes[p].bytes > 0; p++) {
-        const uint64_t step = swg_source_rows_per_read(source, tensor, p);
-        uint8_t *rows;
-        SWG_TRY(SWG_NEW_UNINIT(rows, (size_t)(step * planes[p].row_bytes)));
-        swg_status status = SWG_OK;
-        for (uint64_t row = 0; row < planes[p].rows && status == SWG_OK; row += step) {
-            const uint64_t left = planes[p].rows - row;
-            status = swg_source_read(source, tensor, p, row, step < left ? step : left, rows);
-        }
-        swg_free(rows);
-        SWG_TRY(status);
-    }
-    swg_source_release(source, tensor);
-    return SWG_OK;
-}
-
-swg_status swg_source_verify(swg_source *source, swg_pool *pool, const swg_progress *progress,
-                             swg_damage_callback *damaged, void *context)
-{
-    if (source->reader->verify)
-        return source->reader->verify(source, pool, progress, damaged, context);
-    size_t n_damaged = 0;
-    for (size_t i = 0; i < source->n_tensors; i++) {
-        SWG_TRY(swg_progress_step(progress, "verifying", "tensors", i, source->n_tensors));
-        const swg_status status = read_through(source, i);
-        if (status == SWG_NO_MEMORY)
-            return status;
-        if (status != SWG_OK && damaged)
-            damaged(context, source->tensors[i].desc.name, swg_error_message());
-        n_damaged += status != SWG_OK;
-    }
-    return n_damaged == 0 ? SWG_OK
-                          : swg_error(SWG_CORRUPT, "%s: %zu of %zu tensors are damaged",
-                                      source->path, n_damaged, source->n_tensors);
-}
-
 /* --- Handing over to a writer ----------------------------------------------------------------- */
 
 swg_status swg_sink_meta_from_source(swg_source *source, swg_sink_meta *out)

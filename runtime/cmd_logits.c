@@ -88,6 +88,7 @@ static swg_status prepare(job *j)
     j->rows = h->one_output ? 1 : j->ids.count;
     j->columns = (size_t)h->n_outputs;
     const swg_exec_options exec_options = {
+        .size = sizeof exec_options,
         .context = j->ids.count,
         .activations = strcmp(j->args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8};
     SWG_TRY(swg_exec_new(j->loaded.model, j->loaded.pool, &exec_options, &j->exec));

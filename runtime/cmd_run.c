@@ -116,7 +116,8 @@ static swg_status prepare(generation *g)
     if (g->prompt.count > most)
         return swg_error(SWG_LIMIT, "the prompt has %zu tokens; the context holds %zu",
                          g->prompt.count, most);
-    const swg_exec_options exec_options = {.context = needed < most ? needed : most,
+    const swg_exec_options exec_options = {.size = sizeof exec_options,
+                                           .context = needed < most ? needed : most,
                                            .activations = activations_of(args)};
     SWG_TRY(swg_exec_new(g->loaded.model, g->loaded.pool, &exec_options, &g->exec));
     SWG_TRY(SWG_NEW(g->logits, (size_t)h->vocab));

@@ -25,8 +25,8 @@ static swg_status compute(encoding *e)
     const swg_session *loaded = e->run->loaded;
     swg_exec *exec = NULL;
     swg_status status = SWG_OK;
-    const swg_exec_options options = {.context = e->input.ids.count,
-                                      .activations = e->run->activations};
+    const swg_exec_options options = {
+        .size = sizeof options, .context = e->input.ids.count, .activations = e->run->activations};
     const size_t rows = e->h->one_output ? 1 : e->input.ids.count;
     SWG_GO(SWG_NEW(e->logits, rows * (size_t)e->h->n_outputs));
     SWG_GO(swg_exec_new(loaded->model, loaded->pool, &options, &exec));

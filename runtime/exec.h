@@ -29,13 +29,19 @@ typedef enum swg_act_precision {
     SWG_ACT_F32   /* weights dequantized, products in float: measures the weights alone */
 } swg_act_precision;
 
+/* Filled by swg_exec_options_default, or {.size = sizeof options, .context = 512}: zero is every
+ * other field's default. */
 typedef struct swg_exec_options {
-    size_t context;                /* positions of the KV cache; 0 = the model's max_positions */
-    size_t chunk;                  /* tokens processed together; 0 = 256 (encoders: the context) */
-    swg_act_precision activations; /* for quantized weights; plain weights always use f32 */
+    size_t size;    /* of this struct */
+    size_t context; /* positions of the KV cache; default 0 = the model's max_positions */
+    size_t chunk;   /* tokens processed together; default 0 = 256 (encoders: the context) */
+    swg_act_precision activations; /* for quantized weights; default SWG_ACT_INT8. Plain weights
+                                      always use f32. */
 } swg_exec_options;
+swg_exec_options swg_exec_options_default(void);
 
-/* `options` may be NULL (all defaults). SWG_UNSUPPORTED when the context exceeds the positions that
+/* `options` may be NULL (all defaults); SWG_USAGE when its size is not this struct's.
+ * SWG_UNSUPPORTED when the context exceeds the positions that
  * a model has learned. The model must outlive the execution; the pool may be NULL
  * and must not be used by others while a run is under way. */
 swg_status swg_exec_new(const swg_model *model, swg_pool *pool, const swg_exec_options *options,
@@ -51,7 +57,7 @@ swg_status swg_exec_run(swg_exec *exec, const int32_t *ids, size_t n, size_t fir
 
 /* Read a whole text of n >= 1 tokens with an encoder. `types` [n] are token types; NULL = all 0.
  * `logits` is [n][n_outputs], or [1][n_outputs] for models with one_output (hparams). SWG_LIMIT and
- * SWG_CORRUPT as above; SWG_UNSUPPORTED for models that are no encoders. */
+ * SWG_CORRUPT as above; SWG_UNSUPPORTED for models that are not encoders. */
 swg_status swg_exec_encode(swg_exec *exec, const int32_t *ids, const int32_t *types, size_t n,
                            float *logits);
 

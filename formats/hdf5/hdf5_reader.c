@@ -32,7 +32,7 @@ swg_status swg_h5_tensors_add(swg_source *source, swg_h5_tensors *tensors, const
                          source->path, entry->path, entry->rank, SWG_MAX_RANK);
     if (view != SWG_H5_WHOLE &&
         (entry->rank != 2 || (view == SWG_H5_ONE_ROW && row >= entry->shape[0])))
-        return swg_error(SWG_CORRUPT, "%s: %.300s is not the matrix that is due there",
+        return swg_error(SWG_CORRUPT, "%s: %.300s is not the matrix that is expected there",
                          source->path, entry->path);
     SWG_TRY(swg_reserve((void **)&tensors->list, &tensors->capacity, tensors->count + 1,
                         sizeof *tensors->list));

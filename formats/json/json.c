@@ -89,8 +89,8 @@ static int compare_keys(const void *a, const void *b)
 static swg_status duplicate(const swg_json_doc *doc, const char *key)
 {
     const bool is_shown = swg_name_is_printable(key, strlen(key));
-    return swg_error(SWG_CORRUPT, "%s: bad JSON: the key \"%.200s\" stands twice in one object",
-                     doc->what, is_shown ? key : "(not printable)");
+    return swg_error(SWG_CORRUPT, "%s: bad JSON: duplicate key \"%.200s\"", doc->what,
+                     is_shown ? key : "(not printable)");
 }
 
 static swg_status index_object(swg_json_doc *doc, cJSON *object)
@@ -218,8 +218,8 @@ swg_status swg_json_require(const char *text, size_t length, const char *what, s
     const swg_json_kind found = swg_json_kind_of(swg_json_root(doc));
     swg_json_free(&doc);
     return found == kind ? SWG_OK
-                         : swg_error(SWG_CORRUPT, "%s: a JSON %s where %s is due", what,
-                                     swg_json_kind_name(found), swg_json_kind_name(kind));
+                         : swg_error(SWG_CORRUPT, "%s: expected a JSON %s, found %s", what,
+                                     swg_json_kind_name(kind), swg_json_kind_name(found));
 }
 
 size_t swg_json_count(const swg_json *value)

@@ -36,7 +36,8 @@ static bool claims(const swg_probe *probe)
         return swg_folder_has(probe->path, single_name) || swg_folder_has(probe->path, index_name);
     if (is_index_path(probe->path))
         return true;
-    /* A length of 2^40 or more is no length; what is merely too long is told so. */
+    /* 2^40 or more cannot be a header length, so this is another format; a length that is only too
+     * large is reported by open(). */
     return probe->head_bytes > 8 && probe->head[8] == '{' && swg_get_le(probe->head + 5, 3) == 0;
 }
 
@@ -65,7 +66,7 @@ static swg_status check_distinct(const char *path, const span *spans, size_t cou
     swg_sort_names(items, count);
     for (size_t i = 1; i < count; i++)
         if (strcmp(items[i - 1].name, items[i].name) == 0)
-            SWG_GO(swg_error(SWG_CORRUPT, "%s: the tensor %.200s stands twice in the header", path,
+            SWG_GO(swg_error(SWG_CORRUPT, "%s: duplicate tensor %.200s in the header", path,
                              items[i].name));
 done:
     swg_free(items);
@@ -84,8 +85,8 @@ static swg_status check_tiling(const char *path, span *spans, size_t count, uint
         if (spans[i].begin != end) {
             SWG_TRY(check_distinct(path, spans, count));
             return swg_error(
-                SWG_CORRUPT, "%s: tensor %s starts at byte %llu of the buffer, where %llu is due",
-                path, spans[i].name, (unsigned long long)spans[i].begin, (unsigned long long)end);
+                SWG_CORRUPT, "%s: tensor %s starts at byte %llu of the buffer; expected %llu", path,
+                spans[i].name, (unsigned long long)spans[i].begin, (unsigned long long)end);
         }
         end = spans[i].end;
     }
@@ -170,7 +171,7 @@ static swg_status parse_member(const char *path, swg_json_scan *scan, entry *e)
                       : swg_json_text_is(&key, "data_offsets") ? &e->has_offsets
                                                                : NULL;
     if (has && *has)
-        return swg_error(SWG_CORRUPT, "%s: the key \"%.*s\" of tensor %.200s stands twice", path,
+        return swg_error(SWG_CORRUPT, "%s: duplicate key \"%.*s\" of tensor %.200s", path,
                          (int)key.length, key.at, e->name);
     if (has == &e->has_shape)
         SWG_TRY(parse_shape(path, scan, e));
@@ -264,7 +265,7 @@ static swg_status add_members(swg_source *source, const char *path, swg_json_sca
         SWG_GO(read_name(path, &key, name));
         if (strcmp(name, "__metadata__") == 0) {
             if (has_metadata)
-                SWG_GO(swg_error(SWG_CORRUPT, "%s: __metadata__ stands twice in the header", path));
+                SWG_GO(swg_error(SWG_CORRUPT, "%s: duplicate __metadata__ in the header", path));
             has_metadata = true;
             SWG_GO(add_metadata(source, path, swg_json_scan_skip(&scan)));
             continue;

@@ -31,7 +31,7 @@ enum {
 enum { SWG_DIRECTORY_MAX_BYTES = 256 << 20 };
 
 /* Sections of the directory. */
-enum { SWG_SECTION_HEADER_BYTES = 16, SWG_SECTION_REQUIRED = 1 };
+enum { SWG_SECTION_REQUIRED = 1 }; /* flag */
 #define SWG_TAG_CONFIG     "CONF"
 #define SWG_TAG_TENSORS    "TENS"
 #define SWG_TAG_FILES      "FILE"

@@ -34,8 +34,8 @@ static swg_status measure(const swg_session *loaded, swg_latency_options options
     swg_exec *exec = NULL;
     swg_status status = SWG_OK;
     const size_t behind = options.depth + options.generate;
-    const swg_exec_options exec_options = {.context =
-                                               options.prompt > behind ? options.prompt : behind};
+    const swg_exec_options exec_options = {
+        .size = sizeof exec_options, .context = options.prompt > behind ? options.prompt : behind};
     SWG_GO(swg_exec_new(loaded->model, loaded->pool, &exec_options, &exec));
     SWG_GO(swg_latency_measure(exec, loaded->model, &options, NULL, out));
 done:

@@ -100,7 +100,8 @@ static swg_score perplexity_of(const swg_session *loaded, const swg_windows *win
 {
     swg_exec *exec = NULL;
     swg_score score;
-    const swg_exec_options options = {.context = swg_windows_longest(windows)};
+    const swg_exec_options options = {.size = sizeof options,
+                                      .context = swg_windows_longest(windows)};
     ck_ok(swg_exec_new(loaded->model, loaded->pool, &options, &exec));
     ck_ok(swg_perplexity_measure(exec, loaded->model, loaded->pool, windows, NULL, &score));
     swg_exec_free(&exec);
@@ -113,7 +114,7 @@ static double plain_sum(const swg_session *loaded, const int32_t *ids, const swg
     swg_exec *exec = NULL;
     const size_t vocab = (size_t)loaded->model->hparams.vocab;
     float *logits = swg_calloc(vocab, sizeof *logits);
-    const swg_exec_options options = {.context = window->count};
+    const swg_exec_options options = {.size = sizeof options, .context = window->count};
     double sum = 0;
     ck_ok(swg_exec_new(loaded->model, NULL, &options, &exec));
     for (size_t i = 0; i + 1 < window->count; i++) {
@@ -191,7 +192,8 @@ static swg_score pll_of(const swg_session *loaded, const swg_windows *windows,
 {
     swg_exec *exec = NULL;
     swg_score score;
-    const swg_exec_options options = {.context = swg_windows_longest(windows),
+    const swg_exec_options options = {.size = sizeof options,
+                                      .context = swg_windows_longest(windows),
                                       .activations = activations};
     ck_ok(swg_exec_new(loaded->model, loaded->pool, &options, &exec));
     ck_ok(swg_pll_measure(exec, loaded->model, TOY_MASK, windows, NULL, &score));
@@ -277,7 +279,8 @@ static swg_status try_measuring(void *context)
     swg_status status = SWG_OK;
     swg_exec *exec = NULL;
     swg_score score;
-    const swg_exec_options options = {.context = swg_windows_longest(&a->windows)};
+    const swg_exec_options options = {.size = sizeof options,
+                                      .context = swg_windows_longest(&a->windows)};
     SWG_GO(swg_exec_new(a->loaded.model, NULL, &options, &exec));
     SWG_GO(a->is_masked
                ? swg_pll_measure(exec, a->loaded.model, TOY_MASK, &a->windows, NULL, &score)

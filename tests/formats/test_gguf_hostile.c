@@ -218,7 +218,7 @@ START_TEST(lies_about_tensors)
     put_tensor(&r, "token_embd.weight", 2, 4, 4, 0, 0);
     put_tensor(&r, "model.embed_tokens.weight", 2, 4, 4, 0, 64); /* the same for us */
     r.data_bytes = 128;
-    refused(&r, SWG_CORRUPT, "stands twice");
+    refused(&r, SWG_CORRUPT, "duplicate");
     /* Nothing at all is a tensor too. */
     r = start();
     put_tensor(&r, "empty", 2, 0, 4, 0, 0);

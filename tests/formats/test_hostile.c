@@ -82,13 +82,13 @@ START_TEST(safetensors_headers_that_lie)
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 3, "end at byte 4"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 5, "end at byte 4"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8,
-         "starts at byte 4 of the buffer, where 0"},
+         "starts at byte 4 of the buffer; expected 0"},
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},"
          "\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[2,6]}}",
-         6, "starts at byte 2 of the buffer, where 4"},
+         6, "starts at byte 2 of the buffer; expected 4"},
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},"
          "\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}",
-         4, "starts at byte 0 of the buffer, where 4"},
+         4, "starts at byte 0 of the buffer; expected 4"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "needs 8 bytes"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "not a count"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}", 4, "not a count"},
@@ -113,7 +113,7 @@ START_TEST(safetensors_headers_that_lie)
         {"{\"a\\n\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "printable"},
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
          "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
-         1, "stands twice"},
+         1, "duplicate"},
         {"{\"__metadata__\":{\"a\":1}}", 0, "not a string"},
         {"{\"__metadata__\":[]}", 0, "not an object"},
         {"{\"__metadata__\":{\"a\":\"b\"}}", 0, NULL},
@@ -187,7 +187,7 @@ START_TEST(indices_that_lie)
         {"{\"weight_map\":{\"a\":\"3.safetensors\"}}", SWG_IO, "3.safetensors"},
         {"{\"weight_map\":{\"a\":\"folder\"}}", SWG_UNSUPPORTED, "not a regular file"},
         {"{\"weight_map\":{\"a\":\"1.safetensors\",\"a\":\"1.safetensors\"}}", SWG_CORRUPT,
-         "stands twice"},
+         "duplicate"},
     };
     ck_assert_int_eq(mkdir(swg_test_path("shards"), 0777), 0);
     ck_assert_int_eq(mkdir(swg_test_path("shards/folder"), 0777), 0);
@@ -374,7 +374,7 @@ static void expect_frame_lie(size_t field, unsigned width, uint64_t value, const
 START_TEST(frames_that_lie)
 {
     write_victim(swg_test_path("frames.swg"), false);
-    expect_frame_lie(0, 8, B_AT - 1, "a frame starts at byte 90, where 91 is due");
+    expect_frame_lie(0, 8, B_AT - 1, "a frame starts at byte 90; expected 91");
     expect_frame_lie(0, 8, B_AT + 1, "outside the frames");
     expect_frame_lie(0, 8, 0, "outside the frames");
     expect_frame_lie(0, 8, UINT64_MAX, "outside the frames");

@@ -145,6 +145,17 @@ START_TEST(another_tokenizer_can_be_named)
     ck_ok(swg_source_find_file(source, "tokenizer.json", &file));
     ck_assert_uint_eq(file.length, 105021);
     swg_source_close(&source);
+    /* Any checkpoint that carries one serves too: here a folder, and a file with one beside it. */
+    const char *folder = need("models/novels-6m");
+    ck_ok(swg_source_open(path, &(swg_source_options){.tokenizer = folder}, &source));
+    ck_ok(swg_source_find_file(source, "tokenizer.json", &file));
+    ck_assert_uint_eq(file.length, 105021);
+    ck_status_is(SWG_FAILED, swg_source_find_file(source, "tokenizer.bin", &file));
+    swg_source_close(&source);
+    ck_ok(swg_source_open(folder, &(swg_source_options){.tokenizer = path}, &source));
+    ck_ok(swg_source_find_file(source, "tokenizer.bin", &file));
+    ck_status_is(SWG_FAILED, swg_source_find_file(source, "tokenizer.json", &file));
+    swg_source_close(&source);
     ck_status_is(SWG_IO,
                  swg_source_open(path, &(swg_source_options){.tokenizer = "/nowhere"}, &source));
 }

@@ -355,7 +355,7 @@ START_TEST(indexes_that_lie)
         {"model-00003-of", "model-00004-of", "cannot open"},
         {"\"e\": \"model-00003-of", "\"e\": \"model-00001-of", "shard"},
         {"\"e\": ", "\"f\": ", "which the index does not place there"},
-        {"\"e\": ", "\"a\": ", "stands twice"},
+        {"\"e\": ", "\"a\": ", "duplicate"},
         {"weight_map", "weights", "has no weight_map"},
     };
     sample s;

@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const swg_status checked = swg_json_check((const char *)data, size, "input");
     const swg_status parsed = swg_json_parse((const char *)data, size, "input", &doc);
     const bool shows_in_the_tree = checked == SWG_OK && parsed == SWG_CORRUPT &&
-                                   (strstr(swg_error_message(), "stands twice") ||
+                                   (strstr(swg_error_message(), "duplicate") ||
                                     strstr(swg_error_message(), "beyond a double's range"));
     if (checked != parsed && !shows_in_the_tree) {
         fprintf(stderr, "checked %d, parsed %d\n", (int)checked, (int)parsed);

@@ -37,7 +37,7 @@ static inline float *run_typed(const swg_model *model, swg_pool *pool,
                                const int32_t *types, size_t n)
 {
     swg_exec *exec = NULL;
-    swg_exec_options options = given ? *given : (swg_exec_options){0};
+    swg_exec_options options = given ? *given : swg_exec_options_default();
     if (options.context == 0)
         options.context = n;
     const size_t columns = (size_t)model->hparams.n_outputs;

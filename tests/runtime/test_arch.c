@@ -188,7 +188,7 @@ START_TEST(pieces_change_nothing)
         model->hparams.is_encoder || model->hparams.rope_scaling == SWG_ROPE_DYNAMIC;
     for (size_t p = 0; p < 2 && !is_exception; p++) {
         swg_exec *exec = NULL;
-        const swg_exec_options options = {.context = wanted.n};
+        const swg_exec_options options = {.size = sizeof options, .context = wanted.n};
         const size_t vocab = (size_t)model->hparams.n_outputs;
         float *got = swg_calloc(wanted.n * vocab, sizeof *got);
         ck_ok(swg_exec_new(model, NULL, &options, &exec));
@@ -218,7 +218,7 @@ START_TEST(dynamic_rope_forgets_longer_texts)
     read_reference(folder, &wanted);
     const size_t vocab = (size_t)model->hparams.n_outputs, n_short = 10;
     swg_exec *exec = NULL;
-    const swg_exec_options options = {.context = wanted.n};
+    const swg_exec_options options = {.size = sizeof options, .context = wanted.n};
     float *logits = swg_calloc(wanted.n * vocab, sizeof *logits);
     float *fresh = run_all(model, NULL, NULL, wanted.ids, n_short);
     ck_ok(swg_exec_new(model, NULL, &options, &exec));
@@ -307,7 +307,7 @@ START_TEST(encoders_and_limits_are_refused_clearly)
     const int32_t ids[] = {1, 2, 3}, types[] = {0, 1, 2};
     float logits[16];
     swg_model *bert = load_model(folder_of("bert-sequence", folder), NULL);
-    const swg_exec_options long_text = {.context = 25};
+    const swg_exec_options long_text = {.size = sizeof long_text, .context = 25};
     ck_status_is(SWG_UNSUPPORTED, swg_exec_new(bert, NULL, &long_text, &exec));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "learned 24"));
     ck_ok(swg_exec_new(bert, NULL, NULL, &exec));
@@ -322,7 +322,7 @@ START_TEST(encoders_and_limits_are_refused_clearly)
     swg_model_free(&bert);
 
     swg_model *gpt2 = load_model(folder_of("gpt2-bare", folder), NULL);
-    const swg_exec_options too_long = {.context = 21};
+    const swg_exec_options too_long = {.size = sizeof too_long, .context = 21};
     ck_status_is(SWG_UNSUPPORTED, swg_exec_new(gpt2, NULL, &too_long, &exec));
     ck_ok(swg_exec_new(gpt2, NULL, NULL, &exec));
     ck_status_is(SWG_UNSUPPORTED, swg_exec_encode(exec, ids, NULL, 3, logits));

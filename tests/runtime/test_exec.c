@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/backend/backend.h"
 #include "runtime/base/mem.h"
 #include "tests/harness.h"
 #include "tests/micro_model.h"
@@ -43,7 +44,8 @@ START_TEST(thread_count_changes_nothing)
     int32_t ids[MICRO_TOKENS];
     make_ids(ids, MICRO_TOKENS);
     for (int activations = 0; activations < 2; activations++) {
-        const swg_exec_options options = {.activations = (swg_act_precision)activations};
+        const swg_exec_options options = {.size = sizeof options,
+                                          .activations = (swg_act_precision)activations};
         float *one = run_all(model, NULL, &options, ids, MICRO_TOKENS);
         for (size_t threads = 2; threads <= 5; threads += 3) {
             swg_pool *pool = NULL;
@@ -70,7 +72,7 @@ START_TEST(chunks_change_nothing)
     float *whole = run_all(model, NULL, NULL, ids, MICRO_TOKENS);
     static const size_t chunks[] = {1, 7, 32};
     for (size_t c = 0; c < 3; c++) {
-        const swg_exec_options options = {.chunk = chunks[c]};
+        const swg_exec_options options = {.size = sizeof options, .chunk = chunks[c]};
         float *pieces = run_all(model, NULL, &options, ids, MICRO_TOKENS);
         for (size_t i = 0; i < MICRO_TOKENS * MICRO_VOCAB; i++) {
             if (is_exact)
@@ -91,7 +93,7 @@ START_TEST(only_wanted_logits_are_given)
     int32_t ids[MICRO_TOKENS];
     make_ids(ids, MICRO_TOKENS);
     float *whole = run_all(model, NULL, NULL, ids, MICRO_TOKENS);
-    const swg_exec_options options = {.chunk = 16};
+    const swg_exec_options options = {.size = sizeof options, .chunk = 16};
     for (size_t first = 0; first <= MICRO_TOKENS; first += 10) {
         swg_exec *exec = NULL;
         float *some = swg_calloc((MICRO_TOKENS - first + 1) * MICRO_VOCAB, sizeof *some);
@@ -113,7 +115,7 @@ START_TEST(bad_tokens_and_full_contexts_are_refused)
     swg_model *model = random_model(schemes[0]);
     swg_exec *exec = NULL;
     float logits[MICRO_VOCAB];
-    const swg_exec_options options = {.context = 4};
+    const swg_exec_options options = {.size = sizeof options, .context = 4};
     ck_ok(swg_exec_new(model, NULL, &options, &exec));
     ck_status_is(SWG_CORRUPT, swg_exec_run(exec, (const int32_t[]){1, MICRO_VOCAB}, 2, 1, logits));
     ck_status_is(SWG_CORRUPT, swg_exec_run(exec, (const int32_t[]){-1}, 1, 0, logits));
@@ -186,6 +188,32 @@ START_TEST(both_rope_pairings_mean_the_same)
 }
 END_TEST
 
+START_TEST(backends_are_found_by_name)
+{
+    const swg_backend *first = NULL, *cpu = NULL;
+    ck_ok(swg_backend_find(NULL, &first));
+    ck_ok(swg_backend_find("cpu", &cpu));
+    ck_assert_ptr_eq(first, cpu);
+    ck_assert_str_eq(cpu->name, "cpu");
+    ck_status_is(SWG_USAGE, swg_backend_find("abacus", &cpu));
+    ck_assert_ptr_eq(first, cpu);
+}
+END_TEST
+
+START_TEST(options_have_a_size)
+{
+    swg_model *model = random_model(schemes[0]);
+    swg_exec *exec = NULL;
+    swg_exec_options options = swg_exec_options_default();
+    ck_ok(swg_exec_new(model, NULL, &options, &exec));
+    swg_exec_free(&exec);
+    options.size = 0;
+    ck_status_is(SWG_USAGE, swg_exec_new(model, NULL, &options, &exec));
+    ck_assert_ptr_null(exec);
+    swg_model_free(&model);
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("exec");
@@ -195,6 +223,8 @@ Suite *swg_test_suite(void)
     tcase_add_loop_test(cases, chunks_change_nothing, 0, sizeof schemes / sizeof schemes[0]);
     tcase_add_test(cases, only_wanted_logits_are_given);
     tcase_add_test(cases, bad_tokens_and_full_contexts_are_refused);
+    tcase_add_test(cases, backends_are_found_by_name);
+    tcase_add_test(cases, options_have_a_size);
     tcase_add_test(cases, both_rope_pairings_mean_the_same);
     suite_add_tcase(suite, cases);
     return suite;

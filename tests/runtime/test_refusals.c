@@ -177,7 +177,7 @@ static swg_status load_and_run(void *context)
     swg_status status = SWG_OK;
     SWG_GO(swg_source_open(context, NULL, &source));
     SWG_GO(swg_model_load(source, NULL, NULL, &model));
-    const swg_exec_options options = {.context = 2};
+    const swg_exec_options options = {.size = sizeof options, .context = 2};
     SWG_GO(swg_exec_new(model, NULL, &options, &exec));
     SWG_GO(model->hparams.is_encoder ? swg_exec_encode(exec, ids, NULL, 2, logits)
                                      : swg_exec_run(exec, ids, 2, 0, logits));

@@ -1,0 +1,96 @@
+/* The files of a tokenizer: their usual names, telling a lone one by its content, and taking them
+ * from another checkpoint. */
+#include "formats/huggingface/tokenizer_files.h"
+
+#include <string.h>
+
+#include "formats/reader.h"
+
+const swg_folder_file swg_folder_files[] = {
+    {"tokenizer.json", SWG_FILE_VOCABULARY},
+    {"tokenizer_config.json", SWG_FILE_SETTINGS},
+    {"special_tokens_map.json", SWG_FILE_SETTINGS},
+    {"added_tokens.json", SWG_FILE_SETTINGS},
+    {"tokenizer.model", SWG_FILE_VOCABULARY},
+    {"tokenizer.bin", SWG_FILE_VOCABULARY},
+    {"vocab.json", SWG_FILE_VOCABULARY},
+    {"vocab.txt", SWG_FILE_VOCABULARY},
+    {"merges.txt", SWG_FILE_VOCABULARY},
+    {"chat_template.jinja", SWG_FILE_OTHER},
+    {"generation_config.json", SWG_FILE_OTHER},
+    {NULL, SWG_FILE_OTHER},
+};
+
+const char *swg_tokenizer_file_name(const void *data, size_t length)
+{
+    const unsigned char *bytes = data;
+    const unsigned char piece = 0x0a; /* field 1, length-prefixed */
+    size_t at = 0;
+    while (at < length && memchr(" \t\r\n", bytes[at], 4))
+        at++;
+    if (at < length && bytes[at] == '{')
+        return "tokenizer.json";
+    return length > 2 && bytes[0] == piece && bytes[2] == piece ? "tokenizer.model"
+                                                                : "tokenizer.bin";
+}
+
+static swg_folder_file_kind kind_of(const char *name)
+{
+    const swg_folder_file *file = swg_folder_files;
+    while (file->name && strcmp(file->name, name) != 0)
+        file++;
+    return file->kind;
+}
+
+static void drop_vocabulary(swg_source *source)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < source->n_files; i++)
+        if (kind_of(source->files[i].name) == SWG_FILE_VOCABULARY)
+            swg_free(source->files[i].data);
+        else
+            source->files[kept++] = source->files[i];
+    source->n_files = kept;
+}
+
+static swg_status take_from_checkpoint(swg_source *source, const char *path)
+{
+    swg_source *from = NULL;
+    swg_file_view view;
+    bool has_vocabulary = false;
+    swg_status status = SWG_OK;
+    SWG_GO(swg_source_open(path, NULL, &from));
+    for (size_t i = 0; i < from->n_files; i++) {
+        const swg_folder_file_kind kind = kind_of(from->files[i].name);
+        if (kind == SWG_FILE_OTHER)
+            continue;
+        SWG_GO(swg_source_file(from, i, &view));
+        SWG_GO(swg_source_add_file_copy(source, view));
+        has_vocabulary = has_vocabulary || kind == SWG_FILE_VOCABULARY;
+    }
+    if (!has_vocabulary)
+        SWG_GO(swg_error(SWG_FAILED, "%s carries no tokenizer", path));
+    for (size_t i = 0; i < from->n_inputs; i++)
+        SWG_GO(swg_source_add_input(source, from->inputs[i]));
+done:
+    swg_source_close(&from);
+    return status;
+}
+
+static swg_status take_file(swg_source *source, const char *path)
+{
+    swg_map map = {0};
+    SWG_TRY(swg_map_open(path, &map));
+    const char *name = swg_tokenizer_file_name(map.data, map.size);
+    swg_map_close(&map);
+    SWG_TRY(swg_source_add_input(source, path));
+    return swg_source_add_file(source, name, path, NULL);
+}
+
+swg_status swg_source_replace_tokenizer(swg_source *source, const char *path)
+{
+    bool is_checkpoint;
+    SWG_TRY(swg_source_is_claimed(path, &is_checkpoint));
+    drop_vocabulary(source);
+    return is_checkpoint ? take_from_checkpoint(source, path) : take_file(source, path);
+}
