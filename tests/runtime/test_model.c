@@ -136,7 +136,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("model");
     TCase *cases = tcase_create("load");
-    tcase_set_timeout(cases, 60);
     tcase_add_test(cases, micro_model_loads);
     tcase_add_loop_test(cases, wrong_configurations_are_refused, 0, sizeof edits / sizeof edits[0]);
     tcase_add_test(cases, missing_and_unknown_tensors_are_refused);
