@@ -116,7 +116,7 @@ static size_t columns_of(int fd)
 static void show(void *context, const char *label, const char *unit, uint64_t done, uint64_t total)
 {
     swg_terminal_progress *state = context;
-    const double now = swg_clock_s();
+    const double now = state->clock_s();
     const bool is_new = strncmp(state->label, label, sizeof state->label - 1) != 0;
     if (is_new || done < state->first_done) {
         snprintf(state->label, sizeof state->label, "%s", label);
@@ -145,7 +145,7 @@ static void show(void *context, const char *label, const char *unit, uint64_t do
 void swg_terminal_progress_init(swg_terminal_progress *state, int fd, bool is_wanted,
                                 swg_progress *progress)
 {
-    *state = (swg_terminal_progress){.fd = fd};
+    *state = (swg_terminal_progress){.fd = fd, .clock_s = swg_clock_s};
     *progress = (swg_progress){0};
     const char *terminal = getenv("TERM");
     const bool can_draw = terminal && *terminal && strcmp(terminal, "dumb") != 0;

@@ -15,10 +15,11 @@ typedef struct swg_terminal_progress {
     char label[96];
     uint64_t first_done; /* `done` at the step's first report: what was skipped has no rate */
     double started_s, drawn_s;
+    double (*clock_s)(void); /* seconds; swg_clock_s, or what a test sets after init */
 } swg_terminal_progress;
 
-/* Make `progress` draw on the terminal `fd`; does nothing but keep it silent when `fd` is none, or
- * one that cannot move its cursor (TERM=dumb or unset), or when `is_wanted` is false. `state` must
+/* Make `progress` draw on the terminal `fd`; it stays silent when `fd` is not a terminal or one
+ * that cannot move its cursor (TERM=dumb or unset), or when `is_wanted` is false. `state` must
  * outlive `progress`. */
 void swg_terminal_progress_init(swg_terminal_progress *state, int fd, bool is_wanted,
                                 swg_progress *progress);

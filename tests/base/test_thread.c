@@ -4,7 +4,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "runtime/base/thread.h"
 
@@ -67,7 +66,6 @@ static void add_one(void *context, size_t thread, size_t n_threads)
 
 START_TEST(ten_thousand_short_jobs_are_all_done)
 {
-    const time_t start = time(NULL);
     for (size_t c = 0; c < N_COUNTS; c++) {
         swg_pool *pool = NULL;
         uint64_t counters[5 * 8] = {0};
@@ -81,9 +79,6 @@ START_TEST(ten_thousand_short_jobs_are_all_done)
         }
         swg_pool_free(&pool);
     }
-    /* Half a second on two processors; threads that spin in the way of others took half a minute
-     * for the pool of five. */
-    ck_assert_int_lt(time(NULL) - start, 20);
 }
 END_TEST
 

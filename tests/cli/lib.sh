@@ -3,10 +3,13 @@
 #   check NAME COMMAND...         passes when the command succeeds
 #   expect_exit CODE NAME COMMAND...  runs it, its output in $stdout and $stderr, and compares the code
 #   expect_match NAME TEXT PATTERN    passes when the text matches the extended regular expression
+#   value KEY [FILE]              of the JSON in $scratch/stdout, or in FILE (scripts/json.sh)
+#   expect_keys NAME KEY...       passes for every key that this JSON has
 #   skip REASON                   counts a test that cannot run here
 #   finish                        the RESULT line and the exit status; the script's last command
 # $SWAGE is the program, $scratch a folder that is removed at the end.
 set -u
+. scripts/json.sh
 : "${SWAGE:?names the swage program under test}"
 passed=0 failed=0 skipped=0 stdout='' stderr=''
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/swage-test-XXXXXX")
@@ -38,6 +41,12 @@ expect_exit() {
 }
 expect_match() {
   if [[ $2 =~ $3 ]]; then pass; else fail "$1: \"$2\" does not match \"$3\""; fi
+}
+value() { json_value "$1" "${2:-$scratch/stdout}"; }
+expect_keys() {
+  local name=$1 key
+  shift
+  for key; do check "$name has $key" grep -q "\"$key\": " "$scratch/stdout"; done
 }
 finish() {
   echo "RESULT $passed $failed $skipped"

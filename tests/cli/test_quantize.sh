@@ -24,9 +24,6 @@ while [ $((${#header} % 8)) -ne 0 ]; do header+=' '; done
 } >"$model"
 out=$scratch/out.swg
 
-key() { # NAME -> its value in the last JSON on standard output
-  sed -nE "s/^ *\"$1\": \"?([^\",]*)\"?,?$/\1/p" "$scratch/stdout" | head -n 1
-}
 schemes() { sed -nE 's/^ *"scheme": "(.*)",?$/\1/p' "$scratch/stdout" | tr '\n' ' '; }
 
 # The plan.
@@ -34,8 +31,8 @@ expect_exit 0 "dry run" "$SWAGE" quantize "$model" -o "$out" --dry-run --json
 check "a dry run writes nothing" [ ! -e "$out" ]
 check "default schemes" [ "$(schemes)" = "int8-g128-sym-f16 int4-g64-sym-f16 int4-g64-sym-f16 f32 " ]
 # 32 x (64 + 2) + 2 x 16 x (32 + 2) + 64 x 4
-check "exact raw bytes" [ "$(key output_tensor_bytes)" = 3456 ]
-check "memory is stated" [ "$(key peak_memory_bytes)" -gt 0 ]
+check "exact raw bytes" [ "$(value output_tensor_bytes)" = 3456 ]
+check "memory is stated" [ "$(value peak_memory_bytes)" -gt 0 ]
 expect_exit 0 "dry run as a table" "$SWAGE" quantize "$model" -o "$out" -n
 expect_match "the table shows the schemes" "$stdout" 'layers\.0\.q_proj\.weight +linear +int4-g64-sym-f16'
 
@@ -85,7 +82,7 @@ refuse 6 "no input" 'missing' "$scratch/missing" -o "$out"
 
 # The work.
 expect_exit 0 "quantize" "$SWAGE" quantize "$model" -o "$out" --json --threads 1
-check "the file's size is reported" [ "$(key file_bytes)" = "$(stat -c %s "$out")" ]
+check "the file's size is reported" [ "$(value file_bytes)" = "$(stat -c %s "$out")" ]
 expect_match "errors are reported" "$stdout" '"relative_error": 0\.[0-9]+'
 expect_match "stored bytes are reported" "$stdout" '"stored_bytes": [1-9]'
 check "nothing but the result on standard output" [ "$(head -c 1 "$scratch/stdout")" = "{" ]
@@ -127,7 +124,7 @@ expect_exit 3 "NaN in a kept matrix" "$SWAGE" quantize "$scratch/nan.safetensors
 expect_match "NaN in a kept matrix" "$stderr" 'layers\.0\.q_proj\.weight.*element 199'
 expect_exit 0 "keep" "$SWAGE" quantize "$scratch/norm.safetensors" -o "$scratch/norm.swg" --nonfinite keep --json
 check "keep says nothing" [ -z "$stderr" ]
-check "keep counts" [ "$(key nonfinite)" = keep -a "$(grep -c '"nonfinite": 1' "$scratch/stdout")" = 1 ]
+check "keep counts" [ "$(value nonfinite)" = keep -a "$(grep -c '"nonfinite": 1' "$scratch/stdout")" = 1 ]
 expect_exit 0 "warn" "$SWAGE" quantize "$scratch/norm.safetensors" -o "$scratch/warn.swg" --nonfinite warn
 expect_match "warn says it" "$stderr" 'model\.norm\.weight holds 1 numbers that are not finite'
 expect_exit 0 "what was kept is there" "$SWAGE" convert "$scratch/norm.swg" -o "$scratch/back.safetensors" --dequantize f32

@@ -4,8 +4,6 @@
 . tests/cli/lib.sh
 shared=${SWAGE_SHARED:-../shared}
 
-# Value of a key of a flat JSON result.
-value() { sed -nE "s/^ *\"$2\": \"?([^\",]*)\"?,?\$/\1/p" "$1" | head -n 1; }
 # within NAME GOT WANTED RELATIVE; at_most NAME GOT LIMIT
 within() {
   echo "$1: $2 (reference $3)"
@@ -33,11 +31,11 @@ if [ -d "$stories" ]; then
     "$stories/expected_greedy.txt"
   text=$shared/text/stories-eval.txt
   perplexity "$bin" "$scratch/f32.json" --text "$text" --protocol per-doc
-  within "stories260K perplexity, f32" "$(value "$scratch/f32.json" perplexity)" 2.6476 1e-4
+  within "stories260K perplexity, f32" "$(value perplexity "$scratch/f32.json")" 2.6476 1e-4
   check "quantize to int4 group 32" "$SWAGE" quantize "$bin" -o "$scratch/s4.swg" --bits 4 \
     --group-size 32 --quiet
   perplexity "$scratch/s4.swg" "$scratch/int4.json" --text "$text" --protocol per-doc
-  at_most "stories260K perplexity, int4 group 32" "$(value "$scratch/int4.json" perplexity)" 2.93
+  at_most "stories260K perplexity, int4 group 32" "$(value perplexity "$scratch/int4.json")" 2.93
 else
   skip "models/stories260K is absent"
 fi
@@ -76,11 +74,11 @@ if [ -d "$novels" ]; then
     done
   done
   perplexity "$novels" "$scratch/f32.json" --text "$text" --context 256 --max-tokens 6144
-  base=$(value "$scratch/f32.json" perplexity)
+  base=$(value perplexity "$scratch/f32.json")
   perplexity "$scratch/n8.swg" "$scratch/n8.json" --text "$text" --context 256 --max-tokens 6144
-  within "novels-6m perplexity, int8 group 64" "$(value "$scratch/n8.json" perplexity)" "$base" 0.002
+  within "novels-6m perplexity, int8 group 64" "$(value perplexity "$scratch/n8.json")" "$base" 0.002
   perplexity "$scratch/n4.swg" "$scratch/n4.json" --text "$text" --context 256 --max-tokens 6144
-  within "novels-6m perplexity, int4 group 64" "$(value "$scratch/n4.json" perplexity)" "$base" 0.01
+  within "novels-6m perplexity, int4 group 64" "$(value perplexity "$scratch/n4.json")" "$base" 0.01
   bits=$(awk -v b="$(stat -c %s "$scratch/n4.swg")" 'BEGIN {print b * 8 / 5769472}')
   echo "novels-6m int4 group 64, embedding int8: $bits bits per parameter on disk"
 else

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "runtime/cli/terminal_progress.h"
@@ -58,39 +57,50 @@ static size_t seen(int master, char *out, size_t bytes)
     return length > 0 ? (size_t)length : 0;
 }
 
-static void wait_ms(long ms)
+/* A clock that tests set by hand. */
+static double time_s;
+static double set_clock(void)
 {
-    const struct timespec time = {.tv_nsec = ms * 1000000};
-    nanosleep(&time, NULL);
+    return time_s;
+}
+
+/* Progress on a terminal of our own, whose clock shows 100 s. False, and a skip, without one. */
+static bool begin_drawing(int *master, int *fd, swg_terminal_progress *state,
+                          swg_progress *progress)
+{
+    *fd = open_terminal(master);
+    if (*fd < 0) {
+        swg_test_skip("no pseudo-terminal can be opened");
+        return false;
+    }
+    setenv("TERM", "xterm", 1);
+    *state = (swg_terminal_progress){0};
+    swg_terminal_progress_init(state, *fd, true, progress);
+    ck_assert_ptr_nonnull(progress->show);
+    state->clock_s = set_clock;
+    time_s = 100;
+    return true;
 }
 
 START_TEST(a_terminal_is_drawn_on_and_wiped)
 {
-    int master;
-    const int fd = open_terminal(&master);
-    if (fd < 0) {
-        swg_test_skip("no pseudo-terminal can be opened");
-        return;
-    }
-    const struct winsize size = {.ws_row = 24, .ws_col = 21};
-    ioctl(fd, TIOCSWINSZ, &size);
-    setenv("TERM", "xterm", 1);
-    swg_terminal_progress state = {0};
+    int master, fd;
+    swg_terminal_progress state;
     swg_progress progress;
     char text[4096];
-    swg_terminal_progress_init(&state, fd, true, &progress);
-    ck_assert_ptr_nonnull(progress.show);
-    for (uint64_t i = 0; i < 100000; i++)
-        ck_ok(swg_progress_step(&progress, "packing the weights", "B", i, 1 << 20));
-    /* Ten a second: far from 100,000, even where these steps take a second. */
-    ck_assert_uint_lt(seen(master, text, sizeof text), 2000);
-    ck_assert_mem_eq(text, "\rpacking the weights \033[K", 24);
+    if (!begin_drawing(&master, &fd, &state, &progress))
+        return;
+    const struct winsize size = {.ws_row = 24, .ws_col = 21};
+    ioctl(fd, TIOCSWINSZ, &size);
+    ck_ok(swg_progress_step(&progress, "packing the weights", "B", 0, 1 << 20));
+    ck_assert_uint_gt(seen(master, text, sizeof text), 0);
+    ck_assert_str_eq(text, "\rpacking the weights \033[K");
     swg_terminal_progress_clear(&state);
     ck_assert_uint_gt(seen(master, text, sizeof text), 0);
     ck_assert_str_eq(text, "\r\033[K");
     swg_terminal_progress_clear(&state);
     ck_assert_uint_eq(seen(master, text, sizeof text), 0);
-    wait_ms(120);
+    time_s += 0.12;
     progress.show(progress.context, "next", "B", 1, 2);
     ck_assert_uint_gt(seen(master, text, sizeof text), 0);
     ck_assert_ptr_nonnull(strstr(text, "next   50%"));
@@ -102,29 +112,47 @@ START_TEST(a_terminal_is_drawn_on_and_wiped)
 }
 END_TEST
 
-START_TEST(a_rate_appears_once_it_means_something)
+START_TEST(a_line_is_drawn_ten_times_a_second_at_most)
 {
-    int master;
-    const int fd = open_terminal(&master);
-    if (fd < 0) {
-        swg_test_skip("no pseudo-terminal can be opened");
-        return;
-    }
-    setenv("TERM", "xterm", 1);
-    swg_terminal_progress state = {0};
+    int master, fd;
+    swg_terminal_progress state;
     swg_progress progress;
     char text[4096];
-    swg_terminal_progress_init(&state, fd, true, &progress);
-    /* Resumed at 1000: what was there before counts for no rate. */
+    if (!begin_drawing(&master, &fd, &state, &progress))
+        return;
+    size_t drawn = 0;
+    for (uint64_t i = 0; i < 8000; i++) { /* one step per 1/4096 s: two seconds less a bit */
+        ck_ok(swg_progress_step(&progress, "packing", "B", i, 1 << 20));
+        drawn += seen(master, text, sizeof text) > 0;
+        time_s += 0x1p-12;
+    }
+    ck_assert_uint_ge(drawn, 18); /* 0.1 s is rounded up to 410 steps */
+    ck_assert_uint_le(drawn, 20);
+    close(fd);
+    close(master);
+}
+END_TEST
+
+START_TEST(a_rate_appears_once_it_means_something)
+{
+    int master, fd;
+    swg_terminal_progress state;
+    swg_progress progress;
+    char text[4096];
+    if (!begin_drawing(&master, &fd, &state, &progress))
+        return;
+    /* Resumed at 1000: what was there before does not count towards the rate. */
     progress.show(progress.context, "work", "rows", 1000, 2000);
-    seen(master, text, sizeof text);
+    ck_assert_uint_gt(seen(master, text, sizeof text), 0);
     ck_assert_ptr_null(strstr(text, "/s"));
-    wait_ms(600);
+    time_s += 0.4;
+    progress.show(progress.context, "work", "rows", 1020, 2000);
+    ck_assert_uint_gt(seen(master, text, sizeof text), 0);
+    ck_assert_ptr_null(strstr(text, "/s"));
+    time_s += 0.6;
     progress.show(progress.context, "work", "rows", 1060, 2000);
-    seen(master, text, sizeof text);
-    ck_assert_ptr_nonnull(strstr(text, "rows/s"));
-    ck_assert_ptr_nonnull(strstr(text, "left"));
-    ck_assert_msg(strstr(text, "k rows/s") == NULL, "the rate counts old rows: %s", text);
+    ck_assert_uint_gt(seen(master, text, sizeof text), 0);
+    ck_assert_msg(strstr(text, "  60 rows/s  16 s left") != NULL, "%s", text);
     close(fd);
     close(master);
 }
@@ -166,6 +194,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, line_shows_share_rate_and_time_left);
     tcase_add_test(cases, line_is_cut_by_characters_and_shows_no_control_characters);
     tcase_add_test(cases, a_terminal_is_drawn_on_and_wiped);
+    tcase_add_test(cases, a_line_is_drawn_ten_times_a_second_at_most);
     tcase_add_test(cases, a_rate_appears_once_it_means_something);
     tcase_add_test(cases, nothing_is_drawn_elsewhere);
     suite_add_tcase(suite, cases);

@@ -592,7 +592,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("checklist");
     TCase *cases = tcase_create("checklist");
-    tcase_set_timeout(cases, 60);
     tcase_add_loop_test(cases, every_item_is_refused, 0, sizeof formats / sizeof *formats);
     suite_add_tcase(suite, cases);
     return suite;

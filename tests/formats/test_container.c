@@ -544,7 +544,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("container");
     TCase *cases = tcase_create("container");
-    tcase_set_timeout(cases, 120);
     tcase_add_test(cases, everything_comes_back);
     tcase_add_test(cases, all_schemes_come_back);
     tcase_add_test(cases, rows_are_read_at_random);

@@ -250,7 +250,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("gguf");
     TCase *cases = tcase_create("gguf");
-    tcase_set_timeout(cases, 120);
     tcase_add_test(cases, blocks_decode_as_the_package_does);
     tcase_add_test(cases, blocks_encode_as_the_reference_does);
     tcase_add_test(cases, codes_and_blocks_are_the_same);

@@ -291,7 +291,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("gguf_writer");
     TCase *cases = tcase_create("gguf_writer");
-    tcase_set_timeout(cases, 120);
     tcase_add_test(cases, types_come_back_as_they_were);
     tcase_add_test(cases, vectors_are_widened_and_come_back);
     tcase_add_test(cases, asymmetric_codes_need_representable_minima);

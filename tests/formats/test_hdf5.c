@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "formats/hdf5/format/hdf5.h"
+#include "formats/hdf5/format/hdf5_read.h"
 #include "runtime/base/file.h"
 #include "tests/formats/damage.h"
 
@@ -456,7 +456,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("hdf5");
     TCase *cases = tcase_create("all");
-    tcase_set_timeout(cases, 120);
     tcase_add_test(cases, written_and_read);
     tcase_add_test(cases, through_other_formats);
     tcase_add_test(cases, what_hdf5_cannot_hold);

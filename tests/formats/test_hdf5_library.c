@@ -295,7 +295,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("hdf5_library");
     TCase *cases = tcase_create("all");
-    tcase_set_timeout(cases, 120);
     tcase_add_test(cases, every_storage);
     tcase_add_test(cases, every_group);
     tcase_add_test(cases, checklist);

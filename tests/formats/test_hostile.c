@@ -541,7 +541,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("hostile");
     TCase *cases = tcase_create("hostile");
-    tcase_set_timeout(cases, 120);
     tcase_add_test(cases, safetensors_headers_that_lie);
     tcase_add_test(cases, safetensors_truncated_and_flipped);
     tcase_add_test(cases, indices_that_lie);

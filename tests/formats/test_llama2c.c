@@ -233,7 +233,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("llama2c");
     TCase *cases = tcase_create("llama2c");
-    tcase_set_timeout(cases, 120);
     tcase_add_test(cases, floats_come_back);
     tcase_add_test(cases, groups_come_back);
     tcase_add_test(cases, floats_become_groups);

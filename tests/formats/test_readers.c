@@ -180,7 +180,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("readers");
     TCase *cases = tcase_create("readers");
-    tcase_set_timeout(cases, 60);
     tcase_add_test(cases, hugging_face_folder);
     tcase_add_test(cases, bare_file_takes_its_folders_config);
     tcase_add_test(cases, shards_of_an_index);

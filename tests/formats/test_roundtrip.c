@@ -285,7 +285,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("roundtrip");
     TCase *cases = tcase_create("roundtrip");
-    tcase_set_timeout(cases, 120);
     tcase_add_test(cases, float_folder);
     tcase_add_test(cases, bf16_shards);
     tcase_add_test(cases, llama2c);

@@ -409,7 +409,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("shards");
     TCase *cases = tcase_create("shards");
-    tcase_set_timeout(cases, 60);
     tcase_add_test(cases, shards_read_as_one_checkpoint);
     tcase_add_test(cases, the_index_is_exact);
     tcase_add_test(cases, one_shard_is_a_plain_file);

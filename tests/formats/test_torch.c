@@ -327,7 +327,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("torch");
     TCase *cases = tcase_create("all");
-    tcase_set_timeout(cases, 120);
     tcase_add_test(cases, every_kind_of_tensor);
     tcase_add_test(cases, pickles_that_ask_for_more);
     tcase_add_test(cases, deep_and_endless_pickles);

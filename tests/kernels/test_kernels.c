@@ -322,7 +322,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("kernels");
     TCase *checks = tcase_create("checks");
-    tcase_set_timeout(checks, 120);
     tcase_add_test(checks, every_variant_gives_scalar_bytes);
     tcase_add_loop_test(checks, planted_fault_is_found, 0, N_FAULTS);
     tcase_add_test(checks, sound_candidate_passes);

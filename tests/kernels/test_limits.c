@@ -56,7 +56,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("limits");
     TCase *limits = tcase_create("limits");
-    tcase_set_timeout(limits, 60);
     tcase_add_test(limits, dram_limit_is_measured);
     tcase_add_test(limits, dram_limit_survives_failing_allocations);
     tcase_add_test(limits, peaks_are_measured);

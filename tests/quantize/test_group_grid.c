@@ -350,7 +350,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("scheme_search");
     TCase *c = tcase_create("groups");
-    tcase_set_timeout(c, 120);
     tcase_add_test(c, search_is_near_brute_force);
     tcase_add_test(c, search_gains_on_absmax);
     tcase_add_test(c, all_schemes_and_lengths_hold);

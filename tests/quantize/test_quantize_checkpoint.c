@@ -262,7 +262,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("quantize_checkpoint");
     TCase *c = tcase_create("checkpoints");
-    tcase_set_timeout(c, 120);
     tcase_add_test(c, small_checkpoint_comes_back);
     tcase_add_test(c, stories260k_comes_back);
     tcase_add_test(c, file_is_the_same_for_any_number_of_threads);

@@ -245,7 +245,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("quantize_tensor");
     TCase *c = tcase_create("matrices");
-    tcase_set_timeout(c, 120);
     tcase_add_test(c, planes_hold_what_the_statistics_say);
     tcase_add_test(c, bytes_do_not_depend_on_threads);
     tcase_add_test(c, bad_weights_are_named);

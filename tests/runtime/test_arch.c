@@ -335,7 +335,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("arch");
     TCase *cases = tcase_create("agreement");
-    tcase_set_timeout(cases, 60);
     tcase_add_loop_test(cases, own_fixture_agrees, 0, N_OWN);
     tcase_add_loop_test(cases, shared_fixture_agrees, 0, N_SHARED);
     tcase_add_loop_test(cases, every_feature_shows, 0, sizeof features / sizeof features[0]);

@@ -218,7 +218,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("exec");
     TCase *cases = tcase_create("run");
-    tcase_set_timeout(cases, 60);
     tcase_add_loop_test(cases, thread_count_changes_nothing, 0, sizeof schemes / sizeof schemes[0]);
     tcase_add_loop_test(cases, chunks_change_nothing, 0, sizeof schemes / sizeof schemes[0]);
     tcase_add_test(cases, only_wanted_logits_are_given);

@@ -67,7 +67,7 @@ static const struct {
     {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1", SWG_UNSUPPORTED, "layers.1"},
     {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 100000", SWG_CORRUPT, "100000"},
     {"\"vocab_size\": 40", "\"vocab_size\": 41", SWG_CORRUPT,
-     "edited.swg: tensor model.embed_tokens.weight has shape [40, 16]; the configuration means "
+     "edited.swg: tensor model.embed_tokens.weight has shape [40, 16]; config.json implies "
      "[41, 16]"},
     {"\"intermediate_size\": 24", "\"intermediate_size\": 25", SWG_CORRUPT, "mlp"},
     {"\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false", SWG_CORRUPT, "lm_head"},
@@ -136,7 +136,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("model");
     TCase *cases = tcase_create("load");
-    tcase_set_timeout(cases, 60);
     tcase_add_test(cases, micro_model_loads);
     tcase_add_loop_test(cases, wrong_configurations_are_refused, 0, sizeof edits / sizeof edits[0]);
     tcase_add_test(cases, missing_and_unknown_tensors_are_refused);

@@ -201,7 +201,6 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("refusals");
     TCase *cases = tcase_create("configurations");
     const int n_damaged = sizeof damaged / sizeof damaged[0];
-    tcase_set_timeout(cases, 60);
     tcase_add_loop_test(cases, wrong_configurations_are_refused, 0, sizeof edits / sizeof edits[0]);
     tcase_add_loop_test(cases, random_damage_is_survived, 0, n_damaged);
     tcase_add_loop_test(cases, failing_allocations_are_survived, 0, n_damaged);

@@ -289,7 +289,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("sampler");
     TCase *cases = tcase_create("all");
-    tcase_set_timeout(cases, 60);
     tcase_add_test(cases, greedy_takes_the_lowest_of_ties);
     tcase_add_test(cases, draws_as_often_as_it_should);
     tcase_add_test(cases, cuts_sorted_and_equal_logits);

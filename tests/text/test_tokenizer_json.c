@@ -612,7 +612,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("tokenizer_json");
     TCase *cases = tcase_create("all");
-    tcase_set_timeout(cases, 120);
     tcase_add_test(cases, agrees_with_the_library);
     tcase_add_test(cases, reads_a_small_file);
     tcase_add_test(cases, holds_back_unfinished_characters);

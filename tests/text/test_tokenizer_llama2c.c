@@ -316,7 +316,6 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("tokenizer_llama2c");
     TCase *cases = tcase_create("all");
-    tcase_set_timeout(cases, 60);
     tcase_add_test(cases, merges_as_the_plain_loop_does);
     tcase_add_test(cases, falls_back_to_bytes);
     tcase_add_test(cases, streams_whole_characters);

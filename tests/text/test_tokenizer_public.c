@@ -110,7 +110,6 @@ Suite *swg_test_suite(void)
     tcase_add_loop_test(cases, gives_the_vectors_by_gguf, 0,
                         sizeof vocabularies / sizeof *vocabularies);
     tcase_add_test(cases, gives_the_same_by_gguf_and_gpt2_files);
-    tcase_set_timeout(cases, 30);
     suite_add_tcase(suite, cases);
     return suite;
 }

@@ -386,7 +386,6 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, checks_the_table_of_characters);
     tcase_add_test(cases, survives_every_cut_and_flip);
     tcase_add_test(cases, survives_failing_allocations);
-    tcase_set_timeout(cases, 60);
     suite_add_tcase(suite, cases);
     return suite;
 }

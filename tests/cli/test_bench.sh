@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# swage bench: the keys that programs read, what was not measured is null, refusals.
+. tests/cli/lib.sh
+fixtures=tests/runtime/fixtures
+is() { check "$1: $2 is $(value "$2"), not $3" test "$(value "$2")" = "$3"; }
+
+bench_keys="prefill_tokens_per_s decode_tokens_per_s load_s weight_bytes_per_token \
+dram_read_bytes_per_s int8_ops_per_s peak_rss_bytes"
+# Two threads: the buffers of more would count towards the peak. Measuring the machine's limits takes
+# seconds and gigabytes, so this is the one test that does.
+expect_exit 0 "bench" "$SWAGE" bench examples/tiny-tales --prompt 16 --generate 8 --repeats 1 \
+  --threads 2 --json
+# shellcheck disable=SC2086
+expect_keys "bench" $bench_keys
+for key in $bench_keys; do
+  check "$key was measured" awk -v x="$(value $key)" 'BEGIN {exit !(x > 0)}'
+done
+check "peak memory is the model's, not that of the machine's limits" \
+  [ "$(value peak_rss_bytes)" -lt 200000000 ]
+expect_exit 0 "bench an encoder" "$SWAGE" bench "$fixtures/bert-masked" --repeats 1 --no-limits --json
+# shellcheck disable=SC2086
+expect_keys "bench an encoder" $bench_keys
+is "bench an encoder" prompt 24
+is "bench an encoder" decode_tokens_per_s null
+is "bench an encoder" dram_read_bytes_per_s null
+expect_match "says that nothing is decoded" "$stderr" 'decoding is not measured'
+expect_match "says how long the text is" "$stderr" 'learned 24 positions'
+expect_exit 0 "bench without prefill" "$SWAGE" bench "$fixtures/rnn-lstm" --prompt 0 --generate 3 \
+  --repeats 1 --no-limits --json
+is "bench without prefill" prefill_tokens_per_s null
+check "a recurrent model decodes" awk -v x="$(value decode_tokens_per_s)" 'BEGIN {exit !(x > 0)}'
+expect_exit 2 "nothing to measure" "$SWAGE" bench "$fixtures/bert-masked" --prompt 0
+expect_exit 5 "a shape beyond the machine" "$SWAGE" bench \
+  --shape d_model=1048576,n_layers=4096,d_ff=4194304,n_heads=64,vocab=16777216
+finish
