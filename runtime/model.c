@@ -75,55 +75,6 @@ void swg_model_free(swg_model **model)
     *model = NULL;
 }
 
-size_t swg_dim_size(const swg_hparams *h, swg_dim dim, size_t layer)
-{
-    const bool is_recurrent = h->units[0] > 0;
-    const size_t units = is_recurrent ? (size_t)h->units[layer] : 0;
-    switch (dim) {
-    case SWG_DIM_ONE:
-        return 1;
-    case SWG_DIM_D_MODEL:
-        return (size_t)h->d_model;
-    case SWG_DIM_D_FF:
-        return (size_t)h->d_ff;
-    case SWG_DIM_VOCAB:
-        return (size_t)h->vocab;
-    case SWG_DIM_QUERY:
-        return (size_t)(h->n_heads * h->head_dim);
-    case SWG_DIM_KV:
-        return (size_t)(h->n_kv_heads * h->head_dim);
-    case SWG_DIM_HEAD:
-        return (size_t)h->head_dim;
-    case SWG_DIM_POSITIONS:
-        return (size_t)h->max_positions;
-    case SWG_DIM_TOKEN_TYPES:
-        return (size_t)h->n_token_types;
-    case SWG_DIM_LABELS:
-        return (size_t)h->n_labels;
-    case SWG_DIM_UNITS:
-        return units;
-    case SWG_DIM_GATES:
-        return units * (h->cell == SWG_CELL_LSTM ? 4 : 3);
-    case SWG_DIM_BELOW:
-        return layer == 0 ? (size_t)h->d_model : (size_t)h->units[layer - 1];
-    case SWG_DIM_LAST_UNITS:
-        return (size_t)h->units[h->n_layers - 1];
-    }
-    return 0;
-}
-
-bool swg_tensor_row_applies(const swg_model *model, const swg_tensor_row *row)
-{
-    return row->tasks == 0 || (row->tasks >> model->hparams.task & 1);
-}
-
-bool swg_tensor_row_has_bias(const swg_model *model, const swg_tensor_row *row)
-{
-    return (row->flags & SWG_BIAS_MUST) ||
-           ((row->flags & SWG_BIAS_ATTENTION) && model->hparams.attention_bias) ||
-           ((row->flags & SWG_BIAS_MLP) && model->hparams.mlp_bias);
-}
-
 swg_weight *swg_model_slot(swg_model *model, swg_role role, size_t layer)
 {
     return &model->weights[(size_t)role * (size_t)model->hparams.n_layers + layer];
@@ -138,40 +89,6 @@ const swg_weight *swg_model_weight(const swg_model *model, swg_role role, size_t
     const swg_weight *embedding =
         &model->weights[(size_t)SWG_ROLE_EMBEDDING * (size_t)model->hparams.n_layers];
     return role == SWG_ROLE_HEAD && model->hparams.tied_head && embedding->n > 0 ? embedding : NULL;
-}
-
-static bool is_per_layer(swg_role role)
-{
-    static const bool flags[SWG_ROLE_COUNT] = {
-#define SWG_ROLE(name, per_layer) per_layer,
-#include "runtime/roles.def"
-#undef SWG_ROLE
-    };
-    return flags[role];
-}
-
-size_t swg_tensor_row_layers(const swg_model *model, const swg_tensor_row *row)
-{
-    return is_per_layer(row->role) ? (size_t)model->hparams.n_layers : 1;
-}
-
-const char *swg_tensor_row_name(const char *pattern, const char *prefix, size_t layer,
-                                char out[SWG_TENSOR_NAME_BYTES])
-{
-    size_t length = 0;
-    const char *at = pattern;
-    while (*at && *at != '|' && length + 1 < SWG_TENSOR_NAME_BYTES) {
-        const size_t room = SWG_TENSOR_NAME_BYTES - length;
-        if (strncmp(at, "{P}", 3) == 0)
-            length += (size_t)snprintf(out + length, room, "%s", prefix);
-        else if (strncmp(at, "{L}", 3) == 0)
-            length += (size_t)snprintf(out + length, room, "%zu", layer);
-        else
-            out[length++] = *at;
-        at += *at == '{' ? 3 : 1;
-    }
-    out[length < SWG_TENSOR_NAME_BYTES ? length : SWG_TENSOR_NAME_BYTES - 1] = '\0';
-    return *at == '|' ? at + 1 : NULL;
 }
 
 static bool is_float(swg_dtype dtype)
@@ -203,7 +120,7 @@ swg_status swg_model_declare(swg_model *model, const swg_tensor_row *row, size_t
                          swg_dtype_name(scheme.dtype));
     *weight = (swg_weight){.scheme = scheme, .n = n, .k = k};
     model->n_parameters += (uint64_t)n * k;
-    if (swg_tensor_row_has_bias(model, row)) {
+    if (swg_tensor_row_has_bias(&model->hparams, row)) {
         weight->bias = swg_arena_calloc(&model->small, n, sizeof *weight->bias);
         if (!weight->bias)
             return SWG_NO_MEMORY;
@@ -230,15 +147,15 @@ static size_t place_matrices(swg_model *model, uint8_t *memory)
     size_t row = 0;
     while (row < arch->n_tensors) {
         size_t end = row + 1;
-        const bool in_layers = is_per_layer(arch->tensors[row].role);
-        while (end < arch->n_tensors && is_per_layer(arch->tensors[end].role) == in_layers)
+        const bool in_layers = swg_role_is_per_layer(arch->tensors[row].role);
+        while (end < arch->n_tensors && swg_role_is_per_layer(arch->tensors[end].role) == in_layers)
             end++;
         const size_t layers = in_layers ? (size_t)model->hparams.n_layers : 1;
         for (size_t layer = 0; layer < layers; layer++) {
             for (size_t i = row; i < end; i++) {
                 swg_weight *weight = swg_model_slot(model, arch->tensors[i].role, layer);
                 if (weight->n == 0 || arch->tensors[i].k == SWG_DIM_ONE ||
-                    !swg_tensor_row_applies(model, &arch->tensors[i]))
+                    !swg_tensor_row_applies(&model->hparams, &arch->tensors[i]))
                     continue;
                 if (memory && swg_scheme_is_quantized(weight->scheme))
                     weight->packed.panels = memory + offset;
@@ -268,7 +185,8 @@ static uint64_t sum_over_products(const swg_model *model, bool in_bytes)
         if (role == SWG_ROLE_EMBEDDING || role == SWG_ROLE_POSITION_EMBEDDING ||
             role == SWG_ROLE_TYPE_EMBEDDING)
             continue;
-        const size_t layers = is_per_layer((swg_role)role) ? (size_t)model->hparams.n_layers : 1;
+        const size_t layers =
+            swg_role_is_per_layer((swg_role)role) ? (size_t)model->hparams.n_layers : 1;
         for (size_t layer = 0; layer < layers; layer++) {
             const swg_weight *weight = swg_model_weight(model, (swg_role)role, layer);
             if (weight && weight->k > 1)

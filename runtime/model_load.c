@@ -40,10 +40,10 @@ static swg_status check_shape(const loader *l, const swg_tensor_desc *desc, size
         desc->rank == meant.rank && desc->shape[0] == n && (is_vector || desc->shape[1] == k);
     if (matches)
         return SWG_OK;
-    char has[SWG_SHAPE_TEXT_BYTES], due[SWG_SHAPE_TEXT_BYTES];
-    return swg_error(SWG_CORRUPT, "%s: tensor %s has shape %s; the configuration means %s",
+    char has[SWG_SHAPE_TEXT_BYTES], implied[SWG_SHAPE_TEXT_BYTES];
+    return swg_error(SWG_CORRUPT, "%s: tensor %s has shape %s; config.json implies %s",
                      swg_source_path(l->source), desc->name, swg_tensor_shape_text(desc, has),
-                     swg_tensor_shape_text(&meant, due));
+                     swg_tensor_shape_text(&meant, implied));
 }
 
 /* The tensor of a row and layer under the first of its names that is there, and that name (of a
@@ -61,47 +61,34 @@ static size_t find_tensor(const loader *l, const swg_tensor_row *row, size_t lay
     return SIZE_MAX;
 }
 
-static size_t parts_of(const swg_tensor_row *row)
+static swg_row_range range_of(const loader *l, const swg_tensor_row *row, size_t layer)
 {
-    return row->parts ? row->parts : 1;
+    return swg_tensor_row_range(l->model->arch, &l->model->hparams, row, layer);
 }
 
-/* Read the row's part of a small tensor of one dimension as n floats. */
-static swg_status read_vector(loader *l, const swg_tensor_row *row, size_t tensor, size_t n,
-                              float *out)
+/* Read those elements of a small tensor of one dimension as floats. */
+static swg_status read_vector(loader *l, size_t tensor, swg_row_range range, float *out)
 {
     const swg_tensor_desc *desc = swg_source_tensor(l->source, tensor);
-    const size_t parts = parts_of(row);
-    SWG_TRY(check_shape(l, desc, n * parts, 1, true));
+    SWG_TRY(check_shape(l, desc, range.total_rows, 1, true));
     l->is_used[tensor] = true;
-    l->model->load_bytes += swg_tensor_bytes(desc) / parts;
-    if (parts == 1)
+    l->model->load_bytes += swg_tensor_bytes(desc) * range.n_rows / range.total_rows;
+    if (range.n_rows == range.total_rows)
         return swg_source_read_f32(l->source, tensor, 0, 1, out);
     float *whole;
-    SWG_TRY(SWG_NEW_UNINIT(whole, n * parts));
+    SWG_TRY(SWG_NEW_UNINIT(whole, range.total_rows));
     const swg_status status = swg_source_read_f32(l->source, tensor, 0, 1, whole);
     if (status == SWG_OK)
-        memcpy(out, whole + row->part * n, n * sizeof *out);
+        memcpy(out, whole + range.first_row, range.n_rows * sizeof *out);
     swg_free(whole);
     return status;
 }
 
-/* "a.weight" -> "a.bias", "a.weight_ih_l0" -> "a.bias_ih_l0", "a.gamma" -> "a.beta". */
-static void bias_name(const char *weight_name, char out[SWG_TENSOR_NAME_BYTES])
-{
-    const char *dot = strrchr(weight_name, '.');
-    const char *last = dot ? dot + 1 : weight_name;
-    const bool is_gamma = strcmp(last, "gamma") == 0;
-    const size_t word = strlen(is_gamma ? "gamma" : "weight");
-    snprintf(out, SWG_TENSOR_NAME_BYTES, "%.*s%s%s", (int)(last - weight_name), weight_name,
-             is_gamma ? "beta" : "bias", strlen(last) > word ? last + word : "");
-}
-
-static swg_status load_bias(loader *l, const swg_tensor_row *row, const char *weight_name,
+static swg_status load_bias(loader *l, swg_row_range range, const char *weight_name,
                             swg_weight *weight)
 {
     char name[SWG_TENSOR_NAME_BYTES];
-    bias_name(weight_name, name);
+    swg_tensor_bias_name(weight_name, name);
     const size_t tensor = swg_source_find(l->source, name);
     if (tensor == SIZE_MAX)
         return weight->bias
@@ -113,7 +100,7 @@ static swg_status load_bias(loader *l, const swg_tensor_row *row, const char *we
             return SWG_NO_MEMORY;
         l->model->n_parameters += weight->n;
     }
-    return read_vector(l, row, tensor, weight->n, (float *)weight->bias);
+    return read_vector(l, tensor, range, (float *)weight->bias);
 }
 
 static swg_status missing(const loader *l, const swg_tensor_row *row, const char *name)
@@ -138,32 +125,23 @@ static swg_status match_weight(loader *l, const swg_tensor_row *row, size_t laye
         return SWG_OK; /* some checkpoints spell the tied head out; the embedding is what counts */
     const swg_tensor_desc *desc = swg_source_tensor(l->source, tensor);
     const bool is_vector = row->k == SWG_DIM_ONE;
-    SWG_TRY(check_shape(l, desc, swg_dim_size(h, row->n, layer) * parts_of(row),
-                        swg_dim_size(h, row->k, layer), is_vector));
+    const swg_row_range range = range_of(l, row, layer);
+    SWG_TRY(check_shape(l, desc, range.total_rows, swg_dim_size(h, row->k, layer), is_vector));
     const swg_status status = swg_model_declare(l->model, row, layer, desc->scheme);
     if (status != SWG_OK)
         return swg_error_context(status, "tensor %s", name);
     swg_weight *weight = swg_model_slot(l->model, row->role, layer);
     if (is_vector)
-        SWG_TRY(read_vector(l, row, tensor, weight->n, (float *)weight->plain));
+        SWG_TRY(read_vector(l, tensor, range, (float *)weight->plain));
     if (weight->bias || (row->flags & SWG_BIAS_MAY))
-        SWG_TRY(load_bias(l, row, name, weight));
+        SWG_TRY(load_bias(l, range, name, weight));
     return SWG_OK;
 }
 
-/* The prefix with which the first row's tensor is there; the first prefix when there is none. */
-static const char *choose_prefix(const loader *l)
+static bool has_tensor(const void *context, const char *name)
 {
-    const swg_arch *arch = l->model->arch;
-    if (!arch->prefixes)
-        return "";
-    for (const char *const *prefix = arch->prefixes; *prefix; prefix++) {
-        char name[SWG_TENSOR_NAME_BYTES];
-        swg_tensor_row_name(arch->tensors[0].pattern, *prefix, 0, name);
-        if (swg_source_find(l->source, name) != SIZE_MAX)
-            return *prefix;
-    }
-    return arch->prefixes[0];
+    const loader *l = context;
+    return swg_source_find(l->source, name) != SIZE_MAX;
 }
 
 static swg_status refuse_unused(loader *l)
@@ -219,9 +197,10 @@ static swg_status add_blocks(loader *l, const swg_tensor_row *row, size_t layer)
     swg_plane planes[SWG_MAX_PLANES];
     const size_t n_planes = swg_tensor_planes(swg_source_tensor(l->source, tensor), planes);
     for (size_t p = 0; p < n_planes; p++)
-        SWG_TRY(add_plane(
-            l, weight, &planes[p],
-            (load_block){.tensor = tensor, .plane = p, .source_row = row->part * weight->n}));
+        SWG_TRY(add_plane(l, weight, &planes[p],
+                          (load_block){.tensor = tensor,
+                                       .plane = p,
+                                       .source_row = range_of(l, row, layer).first_row}));
     return SWG_OK;
 }
 
@@ -232,9 +211,9 @@ static swg_status for_each_row(loader *l,
     const swg_arch *arch = l->model->arch;
     for (size_t i = 0; i < arch->n_tensors; i++) {
         const swg_tensor_row *row = &arch->tensors[i];
-        if (!swg_tensor_row_applies(l->model, row))
+        if (!swg_tensor_row_applies(&l->model->hparams, row))
             continue;
-        for (size_t layer = 0; layer < swg_tensor_row_layers(l->model, row); layer++)
+        for (size_t layer = 0; layer < swg_tensor_row_layers(&l->model->hparams, row); layer++)
             SWG_TRY(visit(l, row, layer));
     }
     return SWG_OK;
@@ -276,7 +255,7 @@ static swg_status load_matrices(loader *l, swg_pool *pool)
 
 static swg_status load_all(loader *l, swg_pool *pool)
 {
-    l->prefix = choose_prefix(l);
+    l->prefix = swg_arch_choose_prefix(l->model->arch, has_tensor, l);
     SWG_TRY(for_each_row(l, match_weight));
     SWG_TRY(refuse_unused(l));
     SWG_TRY(swg_model_allocate(l->model));

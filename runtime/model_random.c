@@ -73,7 +73,7 @@ static swg_status fill_weight(swg_weight *weight, uint64_t seed, swg_pool *pool)
 /* Rows that a random model has: what may be absent is. */
 static bool is_wanted(const swg_model *model, const swg_tensor_row *row)
 {
-    return swg_tensor_row_applies(model, row) && !(row->flags & SWG_TENSOR_OPTIONAL) &&
+    return swg_tensor_row_applies(&model->hparams, row) && !(row->flags & SWG_TENSOR_OPTIONAL) &&
            !((row->flags & SWG_TENSOR_TIED) && model->hparams.tied_head);
 }
 
@@ -87,7 +87,7 @@ static swg_status check_memory(const swg_model *model, swg_scheme scheme)
     for (size_t i = 0; i < arch->n_tensors; i++) {
         const swg_tensor_row *row = &arch->tensors[i];
         if (is_wanted(model, row))
-            bytes += (double)swg_tensor_row_layers(model, row) * bits / 8 *
+            bytes += (double)swg_tensor_row_layers(&model->hparams, row) * bits / 8 *
                      (double)swg_dim_size(&model->hparams, row->n, 0) *
                      (double)swg_dim_size(&model->hparams, row->k, 0);
     }
@@ -111,14 +111,15 @@ swg_status swg_model_random(const char *config, size_t length, swg_scheme scheme
         const swg_tensor_row *row = &arch->tensors[i];
         if (!is_wanted(model, row))
             continue;
-        for (size_t layer = 0; layer < swg_tensor_row_layers(model, row); layer++)
+        for (size_t layer = 0; layer < swg_tensor_row_layers(&model->hparams, row); layer++)
             SWG_GO(swg_model_declare(model, row, layer, scheme));
     }
     SWG_GO(swg_model_allocate(model));
     for (size_t i = 0; i < arch->n_tensors; i++)
-        for (size_t layer = 0; layer < swg_tensor_row_layers(model, &arch->tensors[i]); layer++) {
+        for (size_t layer = 0; layer < swg_tensor_row_layers(&model->hparams, &arch->tensors[i]);
+             layer++) {
             swg_weight *weight = swg_model_slot(model, arch->tensors[i].role, layer);
-            if (weight->n > 0 && swg_tensor_row_applies(model, &arch->tensors[i]))
+            if (weight->n > 0 && swg_tensor_row_applies(&model->hparams, &arch->tensors[i]))
                 SWG_GO(fill_weight(weight, seed + (i << 40) + (layer << 28), pool));
         }
     *out = model;

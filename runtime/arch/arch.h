@@ -101,36 +101,34 @@ enum {
     SWG_BIAS_MAY = 4,
     SWG_BIAS_MUST = 8,
     SWG_BIAS_ATTENTION = 16, /* hparams.attention_bias */
-    SWG_BIAS_MLP = 32        /* hparams.mlp_bias */
+    SWG_BIAS_MLP = 32,       /* hparams.mlp_bias */
+    /* What compression may do to it unless a recipe says otherwise (arch/tensor_use.h). */
+    SWG_TENSOR_QUANTIZABLE = 64,
+    SWG_TENSOR_PRUNABLE = 128
 };
 
 /* One weight. `pattern` is its name in the checkpoint, where "{L}" stands for the layer and "{P}"
- * for the checkpoint's prefix; "a|b" are names tried in order. */
+ * for the checkpoint's prefix; "a|b" are names tried in order. Rows of one pattern share a tensor
+ * (and its bias): the first has its first n rows, the second the rows after these, and so on. */
 typedef struct swg_tensor_row {
     swg_role role;
     const char *pattern;
     swg_dim n, k; /* shape [n, k], or [n] when k is SWG_DIM_ONE */
     unsigned flags;
-    unsigned part, parts; /* rows [part * n, (part + 1) * n) of a tensor (and bias) of parts * n
-                             rows; parts 0 = all of it */
-    unsigned tasks;       /* bits 1 << swg_output_kind of the models that have it; 0 = all */
+    unsigned tasks; /* bits 1 << swg_output_kind of the models that have it; 0 = all */
 } swg_tensor_row;
 
+/* The general row, and the usual ones: a linear weight, which may be quantized and pruned; a table
+ * over the vocabulary (an embedding or an output head), which may be quantized; a vector (a norm or
+ * a bias), which stays as it is. */
 #define SWG_ROW(role_, pattern_, n_, k_, flags_)                                                   \
-    {                                                                                              \
-        .role = SWG_ROLE_##role_, .pattern = pattern_, .n = SWG_DIM_##n_, .k = SWG_DIM_##k_,       \
-        .flags = flags_                                                                            \
-    }
-#define SWG_ROW_PART(role_, pattern_, n_, k_, flags_, part_, parts_)                               \
-    {                                                                                              \
-        .role = SWG_ROLE_##role_, .pattern = pattern_, .n = SWG_DIM_##n_, .k = SWG_DIM_##k_,       \
-        .flags = flags_, .part = part_, .parts = parts_                                            \
-    }
-#define SWG_ROW_FOR(tasks_, role_, pattern_, n_, k_, flags_)                                       \
-    {                                                                                              \
-        .role = SWG_ROLE_##role_, .pattern = pattern_, .n = SWG_DIM_##n_, .k = SWG_DIM_##k_,       \
-        .flags = flags_, .tasks = tasks_                                                           \
-    }
+    .role = SWG_ROLE_##role_, .pattern = pattern_, .n = SWG_DIM_##n_, .k = SWG_DIM_##k_,           \
+    .flags = (flags_)
+#define SWG_ROW_LINEAR(role_, pattern_, n_, k_, flags_)                                            \
+    SWG_ROW(role_, pattern_, n_, k_, (flags_) | SWG_TENSOR_QUANTIZABLE | SWG_TENSOR_PRUNABLE)
+#define SWG_ROW_TABLE(role_, pattern_, n_, k_, flags_)                                             \
+    SWG_ROW(role_, pattern_, n_, k_, (flags_) | SWG_TENSOR_QUANTIZABLE)
+#define SWG_ROW_VECTOR(role_, pattern_, n_, flags_) SWG_ROW(role_, pattern_, n_, ONE, flags_)
 
 struct swg_arch {
     const char *name;
@@ -140,7 +138,7 @@ struct swg_arch {
     const swg_tensor_row *tensors; /* in the order in which a token visits them */
     size_t n_tensors;
     const char *const *prefixes;   /* what "{P}" may be: the first with which the first row's tensor
-                                      is   there; NULL-terminated, or NULL for none */
+                                      is there; NULL-terminated, or NULL for none */
     const char *const *ignored;    /* patterns of tensors that nothing here computes with,
                                       NULL-terminated */
     const swg_required_row *demands; /* ends with a NULL key */

@@ -19,18 +19,19 @@ static const swg_hparam_row hparam_rows[] = {
 };
 
 static const swg_tensor_row tensor_rows[] = {
-    SWG_ROW(EMBEDDING, "{P}wte.weight", VOCAB, D_MODEL, 0),
-    SWG_ROW(POSITION_EMBEDDING, "{P}wpe.weight", POSITIONS, D_MODEL, 0),
-    SWG_ROW(ATTENTION_NORM, "{P}h.{L}.ln_1.weight", D_MODEL, ONE, SWG_BIAS_MUST),
-    SWG_ROW_PART(QUERY, "{P}h.{L}.attn.c_attn.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST, 0, 3),
-    SWG_ROW_PART(KEY, "{P}h.{L}.attn.c_attn.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST, 1, 3),
-    SWG_ROW_PART(VALUE, "{P}h.{L}.attn.c_attn.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST, 2, 3),
-    SWG_ROW(ATTENTION_OUTPUT, "{P}h.{L}.attn.c_proj.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST),
-    SWG_ROW(FFN_NORM, "{P}h.{L}.ln_2.weight", D_MODEL, ONE, SWG_BIAS_MUST),
-    SWG_ROW(FFN_UP, "{P}h.{L}.mlp.c_fc.weight", D_FF, D_MODEL, SWG_BIAS_MUST),
-    SWG_ROW(FFN_DOWN, "{P}h.{L}.mlp.c_proj.weight", D_MODEL, D_FF, SWG_BIAS_MUST),
-    SWG_ROW(OUTPUT_NORM, "{P}ln_f.weight", D_MODEL, ONE, SWG_BIAS_MUST),
-    SWG_ROW(HEAD, "lm_head.weight", VOCAB, D_MODEL, SWG_TENSOR_TIED),
+    {SWG_ROW_TABLE(EMBEDDING, "{P}wte.weight", VOCAB, D_MODEL, 0)},
+    {SWG_ROW(POSITION_EMBEDDING, "{P}wpe.weight", POSITIONS, D_MODEL, 0)},
+    {SWG_ROW_VECTOR(ATTENTION_NORM, "{P}h.{L}.ln_1.weight", D_MODEL, SWG_BIAS_MUST)},
+    {SWG_ROW_LINEAR(QUERY, "{P}h.{L}.attn.c_attn.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST)},
+    {SWG_ROW_LINEAR(KEY, "{P}h.{L}.attn.c_attn.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST)},
+    {SWG_ROW_LINEAR(VALUE, "{P}h.{L}.attn.c_attn.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST)},
+    {SWG_ROW_LINEAR(ATTENTION_OUTPUT, "{P}h.{L}.attn.c_proj.weight", D_MODEL, D_MODEL,
+                    SWG_BIAS_MUST)},
+    {SWG_ROW_VECTOR(FFN_NORM, "{P}h.{L}.ln_2.weight", D_MODEL, SWG_BIAS_MUST)},
+    {SWG_ROW_LINEAR(FFN_UP, "{P}h.{L}.mlp.c_fc.weight", D_FF, D_MODEL, SWG_BIAS_MUST)},
+    {SWG_ROW_LINEAR(FFN_DOWN, "{P}h.{L}.mlp.c_proj.weight", D_MODEL, D_FF, SWG_BIAS_MUST)},
+    {SWG_ROW_VECTOR(OUTPUT_NORM, "{P}ln_f.weight", D_MODEL, SWG_BIAS_MUST)},
+    {SWG_ROW_TABLE(HEAD, "lm_head.weight", VOCAB, D_MODEL, SWG_TENSOR_TIED)},
 };
 
 static swg_status check(swg_hparams *h)

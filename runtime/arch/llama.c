@@ -150,32 +150,42 @@ static swg_status check_qwen(swg_hparams *h)
 
 /* --- Tensors ---------------------------------------------------------------------------------- */
 
-#define FAMILY_TENSORS(qkv_bias, output_bias, mlp_bias)                                            \
-    SWG_ROW(EMBEDDING, "model.embed_tokens.weight", VOCAB, D_MODEL, 0),                            \
-        SWG_ROW(ATTENTION_NORM, "model.layers.{L}.input_layernorm.weight", D_MODEL, ONE, 0),       \
-        SWG_ROW(QUERY, "model.layers.{L}.self_attn.q_proj.weight", QUERY, D_MODEL, qkv_bias),      \
-        SWG_ROW(KEY, "model.layers.{L}.self_attn.k_proj.weight", KV, D_MODEL, qkv_bias),           \
-        SWG_ROW(VALUE, "model.layers.{L}.self_attn.v_proj.weight", KV, D_MODEL, qkv_bias),         \
-        SWG_ROW(ATTENTION_OUTPUT, "model.layers.{L}.self_attn.o_proj.weight", D_MODEL, QUERY,      \
-                output_bias),                                                                      \
-        SWG_ROW(FFN_NORM, "model.layers.{L}.post_attention_layernorm.weight", D_MODEL, ONE, 0),    \
-        SWG_ROW(FFN_GATE, "model.layers.{L}.mlp.gate_proj.weight", D_FF, D_MODEL, mlp_bias),       \
-        SWG_ROW(FFN_UP, "model.layers.{L}.mlp.up_proj.weight", D_FF, D_MODEL, mlp_bias),           \
-        SWG_ROW(FFN_DOWN, "model.layers.{L}.mlp.down_proj.weight", D_MODEL, D_FF, mlp_bias),       \
-        SWG_ROW(OUTPUT_NORM, "model.norm.weight", D_MODEL, ONE, 0),                                \
-        SWG_ROW(HEAD, "lm_head.weight", VOCAB, D_MODEL, SWG_TENSOR_TIED)
+#define LAYER "model.layers.{L}."
 
-static const swg_tensor_row llama_tensors[] = {
-    FAMILY_TENSORS(SWG_BIAS_ATTENTION, SWG_BIAS_ATTENTION, SWG_BIAS_MLP)};
+/* What comes before the output projection of the attention, and the rest: Qwen3 has more between.
+ */
+#define FAMILY_INPUTS(qkv_bias)                                                                    \
+    {SWG_ROW_TABLE(EMBEDDING, "model.embed_tokens.weight", VOCAB, D_MODEL, 0)},                    \
+        {SWG_ROW_VECTOR(ATTENTION_NORM, LAYER "input_layernorm.weight", D_MODEL, 0)},              \
+        {SWG_ROW_LINEAR(QUERY, LAYER "self_attn.q_proj.weight", QUERY, D_MODEL, qkv_bias)},        \
+        {SWG_ROW_LINEAR(KEY, LAYER "self_attn.k_proj.weight", KV, D_MODEL, qkv_bias)},             \
+    {                                                                                              \
+        SWG_ROW_LINEAR(VALUE, LAYER "self_attn.v_proj.weight", KV, D_MODEL, qkv_bias)              \
+    }
+#define FAMILY_OUTPUTS(output_bias, mlp_bias)                                                      \
+    {SWG_ROW_LINEAR(ATTENTION_OUTPUT, LAYER "self_attn.o_proj.weight", D_MODEL, QUERY,             \
+                    output_bias)},                                                                 \
+        {SWG_ROW_VECTOR(FFN_NORM, LAYER "post_attention_layernorm.weight", D_MODEL, 0)},           \
+        {SWG_ROW_LINEAR(FFN_GATE, LAYER "mlp.gate_proj.weight", D_FF, D_MODEL, mlp_bias)},         \
+        {SWG_ROW_LINEAR(FFN_UP, LAYER "mlp.up_proj.weight", D_FF, D_MODEL, mlp_bias)},             \
+        {SWG_ROW_LINEAR(FFN_DOWN, LAYER "mlp.down_proj.weight", D_MODEL, D_FF, mlp_bias)},         \
+        {SWG_ROW_VECTOR(OUTPUT_NORM, "model.norm.weight", D_MODEL, 0)},                            \
+    {                                                                                              \
+        SWG_ROW_TABLE(HEAD, "lm_head.weight", VOCAB, D_MODEL, SWG_TENSOR_TIED)                     \
+    }
 
-static const swg_tensor_row mistral_tensors[] = {FAMILY_TENSORS(0, 0, 0)};
+static const swg_tensor_row llama_tensors[] = {FAMILY_INPUTS(SWG_BIAS_ATTENTION),
+                                               FAMILY_OUTPUTS(SWG_BIAS_ATTENTION, SWG_BIAS_MLP)};
 
-static const swg_tensor_row qwen2_tensors[] = {FAMILY_TENSORS(SWG_BIAS_MUST, 0, 0)};
+static const swg_tensor_row mistral_tensors[] = {FAMILY_INPUTS(0), FAMILY_OUTPUTS(0, 0)};
+
+static const swg_tensor_row qwen2_tensors[] = {FAMILY_INPUTS(SWG_BIAS_MUST), FAMILY_OUTPUTS(0, 0)};
 
 static const swg_tensor_row qwen3_tensors[] = {
-    FAMILY_TENSORS(SWG_BIAS_ATTENTION, SWG_BIAS_ATTENTION, 0),
-    SWG_ROW(QUERY_NORM, "model.layers.{L}.self_attn.q_norm.weight", HEAD, ONE, 0),
-    SWG_ROW(KEY_NORM, "model.layers.{L}.self_attn.k_norm.weight", HEAD, ONE, 0),
+    FAMILY_INPUTS(SWG_BIAS_ATTENTION),
+    {SWG_ROW_VECTOR(QUERY_NORM, LAYER "self_attn.q_norm.weight", HEAD, 0)},
+    {SWG_ROW_VECTOR(KEY_NORM, LAYER "self_attn.k_norm.weight", HEAD, 0)},
+    FAMILY_OUTPUTS(SWG_BIAS_ATTENTION, 0),
 };
 
 /* --- Forward ---------------------------------------------------------------------------------- */

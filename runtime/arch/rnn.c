@@ -43,13 +43,13 @@ static const swg_hparam_row hparam_rows[] = {
 #define STACK(name) "rnn." name "_l{L}|lstm." name "_l{L}|gru." name "_l{L}"
 
 static const swg_tensor_row tensor_rows[] = {
-    SWG_ROW(EMBEDDING, "embedding.weight|encoder.weight|embed.weight", VOCAB, D_MODEL, 0),
-    SWG_ROW(RECURRENT_INPUT, STACK("weight_ih"), GATES, BELOW, SWG_BIAS_MAY),
-    SWG_ROW(RECURRENT_STATE, STACK("weight_hh"), GATES, UNITS, SWG_BIAS_MAY),
-    SWG_ROW(HEAD, "head.weight|decoder.weight|fc.weight|linear.weight|dense.weight", VOCAB,
-            LAST_UNITS, SWG_TENSOR_TIED),
-    SWG_ROW(HEAD_BIAS, "head.bias|decoder.bias|fc.bias|linear.bias|dense.bias", VOCAB, ONE,
-            SWG_TENSOR_OPTIONAL),
+    {SWG_ROW_TABLE(EMBEDDING, "embedding.weight|encoder.weight|embed.weight", VOCAB, D_MODEL, 0)},
+    {SWG_ROW_LINEAR(RECURRENT_INPUT, STACK("weight_ih"), GATES, BELOW, SWG_BIAS_MAY)},
+    {SWG_ROW_LINEAR(RECURRENT_STATE, STACK("weight_hh"), GATES, UNITS, SWG_BIAS_MAY)},
+    {SWG_ROW_TABLE(HEAD, "head.weight|decoder.weight|fc.weight|linear.weight|dense.weight", VOCAB,
+                   LAST_UNITS, SWG_TENSOR_TIED)},
+    {SWG_ROW_VECTOR(HEAD_BIAS, "head.bias|decoder.bias|fc.bias|linear.bias|dense.bias", VOCAB,
+                    SWG_TENSOR_OPTIONAL)},
 };
 
 static swg_status check(swg_hparams *h)

@@ -6,9 +6,6 @@
 #include "runtime/backend/cpu_state.h"
 #include "runtime/rope.h"
 
-/* Below this many elements an operation is faster on one thread than started on many. */
-enum { SERIAL_ELEMENTS = 16384 };
-
 /* Rows [begin, end) of the tables for a text of `length` positions, in double: float angles lose
  * digits at long contexts. */
 static void fill_rope_tables(swg_cpu *cpu, const swg_hparams *h, size_t begin, size_t end,
@@ -114,27 +111,6 @@ static swg_status init(swg_exec *exec)
         return SWG_NO_MEMORY;
     SWG_TRY(make_rope_tables(cpu, &exec->model->hparams, exec->options.context));
     return make_thread_scratch(exec, cpu, k);
-}
-
-typedef struct rows_job {
-    swg_exec *exec;
-    size_t n_rows;
-    swg_cpu_rows *rows;
-    void *context;
-} rows_job;
-
-static void rows_work(void *context, size_t thread, size_t n_threads)
-{
-    const rows_job *job = context;
-    job->rows(job->context, job->exec, job->n_rows * thread / n_threads,
-              job->n_rows * (thread + 1) / n_threads);
-}
-
-void swg_cpu_over_rows(swg_exec *exec, size_t n_rows, size_t work, swg_cpu_rows *rows,
-                       void *context)
-{
-    rows_job job = {.exec = exec, .n_rows = n_rows, .rows = rows, .context = context};
-    swg_pool_run(work < SERIAL_ELEMENTS ? NULL : exec->pool, rows_work, &job);
 }
 
 /* Operands of the operations below. */

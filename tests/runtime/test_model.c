@@ -67,7 +67,7 @@ static const struct {
     {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1", SWG_UNSUPPORTED, "layers.1"},
     {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 100000", SWG_CORRUPT, "100000"},
     {"\"vocab_size\": 40", "\"vocab_size\": 41", SWG_CORRUPT,
-     "edited.swg: tensor model.embed_tokens.weight has shape [40, 16]; the configuration means "
+     "edited.swg: tensor model.embed_tokens.weight has shape [40, 16]; config.json implies "
      "[41, 16]"},
     {"\"intermediate_size\": 24", "\"intermediate_size\": 25", SWG_CORRUPT, "mlp"},
     {"\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false", SWG_CORRUPT, "lm_head"},

@@ -1,0 +1,53 @@
+/* What an architecture's tensor rows mean for given hyper-parameters: which rows a model has, the
+ * sizes of their weights, the names of their tensors. Private to runtime/. */
+#ifndef SWG_RUNTIME_ARCH_TENSOR_ROWS_H
+#define SWG_RUNTIME_ARCH_TENSOR_ROWS_H
+
+#include "runtime/arch/arch.h"
+
+/* Size of a dimension; those of recurrent layers depend on the layer. */
+size_t swg_dim_size(const swg_hparams *hparams, swg_dim dim, size_t layer);
+
+/* Whether models of this task have that tensor row, and whether its bias must be there. */
+bool swg_tensor_row_applies(const swg_hparams *hparams, const swg_tensor_row *row);
+bool swg_tensor_row_has_bias(const swg_hparams *hparams, const swg_tensor_row *row);
+
+/* Whether weights of this role are in layers, and in how many layers the row has one: the model's,
+ * or 1. */
+bool swg_role_is_per_layer(swg_role role);
+size_t swg_tensor_row_layers(const swg_hparams *hparams, const swg_tensor_row *row);
+
+/* The rows of its tensor that a row's weight is: n_rows from first_row, of total_rows. */
+typedef struct swg_row_range {
+    size_t first_row, n_rows, total_rows;
+} swg_row_range;
+swg_row_range swg_tensor_row_range(const swg_arch *arch, const swg_hparams *hparams,
+                                   const swg_tensor_row *row, size_t layer);
+
+/* Position in the order in which a token visits the weights: the rows of the table, where each run
+ * of rows that are in layers is visited layer by layer. Smaller is earlier. */
+size_t swg_tensor_row_order(const swg_arch *arch, const swg_hparams *hparams,
+                            const swg_tensor_row *row, size_t layer);
+
+/* Name in the checkpoint: the pattern (up to "|") with the prefix in place of "{P}" and the layer
+ * in place of "{L}". Returns the next pattern after "|", or NULL. */
+enum { SWG_TENSOR_NAME_BYTES = 256 };
+const char *swg_tensor_row_name(const char *pattern, const char *prefix, size_t layer,
+                                char out[SWG_TENSOR_NAME_BYTES]);
+
+/* What "{P}" is in a checkpoint: the first of the architecture's prefixes with which the first
+ * row's tensor is there (has_tensor says which are), or the first of all when it is with none. */
+const char *swg_arch_choose_prefix(const swg_arch *arch,
+                                   bool (*has_tensor)(const void *context, const char *name),
+                                   const void *context);
+
+/* Whether that pattern (up to "|") names `name`, and of which layer. Numbers are as one writes
+ * them: "0", "12", not "012". */
+bool swg_tensor_row_matches(const char *pattern, const char *prefix, const char *name,
+                            uint64_t *layer);
+
+/* "a.weight" -> "a.bias", "a.weight_ih_l0" -> "a.bias_ih_l0", "a.gamma" -> "a.beta"; patterns (up
+ * to "|") work as names do. */
+void swg_tensor_bias_name(const char *weight_name, char out[SWG_TENSOR_NAME_BYTES]);
+
+#endif

@@ -1,0 +1,110 @@
+/* Names of tensors to their use: see tensor_use.h. Every name is compared with every pattern of the
+ * architecture; there are a few dozen. */
+#include "runtime/arch/tensor_use.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "runtime/arch/tensor_rows.h"
+
+typedef struct checkpoint {
+    const swg_arch *arch;
+    swg_hparams hparams;
+    const char *prefix;
+    const swg_tensor_desc *tensors;
+    size_t n_tensors;
+} checkpoint;
+
+static bool has_tensor(const void *context, const char *name)
+{
+    const checkpoint *c = context;
+    for (size_t i = 0; i < c->n_tensors; i++)
+        if (strcmp(c->tensors[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool in_range(const checkpoint *c, bool is_per_layer, uint64_t layer)
+{
+    return layer < (is_per_layer ? (uint64_t)c->hparams.n_layers : 1);
+}
+
+static swg_tensor_use use_of_row(const checkpoint *c, const swg_tensor_row *row, uint64_t layer,
+                                 swg_use_kind kind)
+{
+    const bool is_weight = kind == SWG_USE_WEIGHT;
+    return (swg_tensor_use){
+        .kind = kind,
+        .role = row->role,
+        .is_per_layer = swg_role_is_per_layer(row->role),
+        .layer = (size_t)layer,
+        .order = swg_tensor_row_order(c->arch, &c->hparams, row, (size_t)layer),
+        .is_quantizable = is_weight && (row->flags & SWG_TENSOR_QUANTIZABLE),
+        .is_prunable = is_weight && (row->flags & SWG_TENSOR_PRUNABLE),
+    };
+}
+
+/* The pattern after this one's "|", or NULL. */
+static const char *next_pattern(const char *pattern)
+{
+    const char *bar = strchr(pattern, '|');
+    return bar ? bar + 1 : NULL;
+}
+
+/* Whether the row's weight or its bias has that name. */
+static bool row_has(const checkpoint *c, const swg_tensor_row *row, const char *name,
+                    swg_tensor_use *out)
+{
+    const bool is_per_layer = swg_role_is_per_layer(row->role);
+    const bool may_have_bias =
+        (row->flags & SWG_BIAS_MAY) || swg_tensor_row_has_bias(&c->hparams, row);
+    for (const char *pattern = row->pattern; pattern; pattern = next_pattern(pattern)) {
+        uint64_t layer;
+        char bias[SWG_TENSOR_NAME_BYTES];
+        if (swg_tensor_row_matches(pattern, c->prefix, name, &layer) &&
+            in_range(c, is_per_layer, layer)) {
+            *out = use_of_row(c, row, layer, SWG_USE_WEIGHT);
+            return true;
+        }
+        swg_tensor_bias_name(pattern, bias);
+        if (may_have_bias && swg_tensor_row_matches(bias, c->prefix, name, &layer) &&
+            in_range(c, is_per_layer, layer)) {
+            *out = use_of_row(c, row, layer, SWG_USE_BIAS);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_ignored(const checkpoint *c, const char *name)
+{
+    for (const char *const *pattern = c->arch->ignored; *pattern; pattern++) {
+        uint64_t layer;
+        if (swg_tensor_row_matches(*pattern, c->prefix, name, &layer) && in_range(c, true, layer))
+            return true;
+    }
+    return false;
+}
+
+static swg_tensor_use use_of(const checkpoint *c, const char *name)
+{
+    swg_tensor_use use = {.order = SIZE_MAX};
+    for (size_t i = 0; i < c->arch->n_tensors; i++)
+        if (swg_tensor_row_applies(&c->hparams, &c->arch->tensors[i]) &&
+            row_has(c, &c->arch->tensors[i], name, &use))
+            return use;
+    if (is_ignored(c, name))
+        use.kind = SWG_USE_IGNORED;
+    return use;
+}
+
+swg_status swg_tensor_uses(const char *config, size_t length, const swg_tensor_desc *tensors,
+                           size_t n, swg_tensor_use *out)
+{
+    checkpoint c = {.tensors = tensors, .n_tensors = n};
+    SWG_TRY(swg_hparams_read(config, length, &c.arch, &c.hparams));
+    c.prefix = swg_arch_choose_prefix(c.arch, has_tensor, &c);
+    for (size_t i = 0; i < n; i++)
+        out[i] = use_of(&c, tensors[i].name);
+    return SWG_OK;
+}
