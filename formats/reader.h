@@ -120,8 +120,8 @@ swg_status swg_source_map(const swg_source *source, const char *path, swg_map *o
 void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *plane,
                             uint64_t row_begin, uint64_t n_rows, void *out);
 
-/* config.json and the tokenizer files of a folder that are there (hf_folder.c); none for a source in
- * memory. */
+/* config.json and the tokenizer files of a folder that are there (hf_folder.c); none for a source
+ * in memory. */
 swg_status swg_source_add_folder(swg_source *source, const char *folder);
 
 /* Rows per frame or read: about 512 KiB, a multiple of 16 where 16 rows fit into 1 MiB, at least

@@ -151,7 +151,8 @@ const char *swg_source_path(const swg_source *source)
 bool swg_source_reads(const swg_source *source, const char *path)
 {
     for (size_t i = 0; i < source->n_inputs; i++)
-        if (swg_path_is_same(source->inputs[i], path))
+        if (!(source->memory.data && strcmp(source->inputs[i], source->path) == 0) &&
+            swg_path_is_same(source->inputs[i], path))
             return true;
     return false;
 }

@@ -111,8 +111,8 @@ START_TEST(what_is_not_one_whole_file_is_refused)
     static const char *const indices[] = {"a.safetensors.index.json", "a.bin.index.json"};
     static const char index[] = "{\"weight_map\":{\"w\":\"one.safetensors\"}}";
     for (size_t i = 0; i < 2; i++)
-        ck_status_is(SWG_UNSUPPORTED, swg_source_open_bytes(indices[i], index, sizeof index - 1,
-                                                            NULL, &source));
+        ck_status_is(SWG_UNSUPPORTED,
+                     swg_source_open_bytes(indices[i], index, sizeof index - 1, NULL, &source));
     ck_assert_ptr_null(source);
 }
 END_TEST

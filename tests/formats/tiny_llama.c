@@ -55,8 +55,8 @@ void tiny_llama_fill(tiny_llama *t, sample *s)
         "\"num_hidden_layers\":%u,\"num_attention_heads\":%d,\"num_key_value_heads\":%d,"
         "\"vocab_size\":%d,\"max_position_embeddings\":4,\"rms_norm_eps\":1e-5,"
         "\"rope_theta\":10000.0,\"tie_word_embeddings\":%s%s}",
-        t->type ? t->type : "llama", (int)t->dim, (int)t->hidden, layers, (int)t->heads, (int)t->kv_heads,
-        (int)t->vocab, t->is_tied ? "true" : "false", t->more ? t->more : "");
+        t->type ? t->type : "llama", (int)t->dim, (int)t->hidden, layers, (int)t->heads,
+        (int)t->kv_heads, (int)t->vocab, t->is_tied ? "true" : "false", t->more ? t->more : "");
     s->meta.config = t->config;
     s->meta.config_length = (size_t)length;
 }
