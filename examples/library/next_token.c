@@ -14,7 +14,7 @@
 
 static swg_status print_next(const swg_session *session, const char *text)
 {
-    const size_t vocab = swg_tokenizer_vocab_size(session->tokenizer);
+    const size_t vocab = (size_t)session->model->hparams.n_outputs;
     swg_exec *exec = NULL;
     swg_ids ids = {0};
     swg_strbuf next = {0};
@@ -27,12 +27,12 @@ static swg_status print_next(const swg_session *session, const char *text)
         status = swg_exec_new(session->model, session->pool, NULL, &exec);
     if (status == SWG_OK)
         status = swg_exec_run(exec, ids.data, ids.count, ids.count - 1, logits);
-    for (size_t i = 1; status == SWG_OK && i < vocab; i++)
+    for (size_t i = 0; status == SWG_OK && i < vocab; i++)
         best = logits[i] > logits[best] ? (int32_t)i : best;
     if (status == SWG_OK)
         status = swg_tokenizer_decode(session->tokenizer, &best, 1, NULL, &next);
     if (status == SWG_OK)
-        printf("%s|%.*s\n", text, (int)next.length, next.data);
+        printf("%s|%s\n", text, next.text ? next.text : "");
     swg_strbuf_deinit(&next);
     swg_ids_deinit(&ids);
     swg_exec_free(&exec);
@@ -43,7 +43,7 @@ static swg_status print_next(const swg_session *session, const char *text)
 int main(int argc, char **argv)
 {
     swg_session session = {0};
-    if (argc != 3) {
+    if (argc != 3 || argv[2][0] == '\0') {
         fprintf(stderr, "usage: next_token MODEL TEXT\n");
         return 2;
     }
