@@ -5,6 +5,7 @@
 #include "formats/formats.h"
 #include "formats/json/json.h"
 #include "kernels/kernels.h"
+#include "runtime/base/utf8.h"
 #include "runtime/cli/cli.h"
 
 typedef struct arguments {

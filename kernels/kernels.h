@@ -87,9 +87,9 @@ typedef struct swg_act {
 /* --- Attention --------------------------------------------------------------------------------
  *
  * Queries that share one key/value head. For query i over keys j in [key_begin[i], key_end[i]):
- *   s_j = dot(q_i, k_j) * scale;  p_j = exp(s_j - max s);  out_i = (sum_j p_j v_j) * (1 / sum_j p_j)
- * dot and the sum of p in 16-lane order, the sum of p v in the order of j with fused multiply-adds.
- * Every query has at least one key. */
+ *   s_j = dot(q_i, k_j) * scale;  p_j = exp(s_j - max s);  out_i = (sum_j p_j v_j) * (1 / sum_j
+ * p_j) dot and the sum of p in 16-lane order, the sum of p v in the order of j with fused
+ * multiply-adds. Every query has at least one key. */
 typedef struct swg_attention {
     size_t n_queries, head_dim;
     const float *const *q;  /* [n_queries] pointers to head_dim floats */

@@ -11,9 +11,9 @@ typedef struct transfer {
     swg_source *source;
     size_t index;
     const swg_plan_entry *entry;
-    swg_plane layout[SWG_MAX_PLANES];
+    swg_plane layout[SWG_PLANE_KINDS];
     size_t n_planes;
-    void *planes[SWG_MAX_PLANES];
+    void *planes[SWG_PLANE_KINDS]; /* by kind */
 } transfer;
 
 static swg_status read_rows(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
@@ -28,7 +28,7 @@ static swg_status transfer_init(transfer *t)
     for (size_t i = 0; i < t->n_planes; i++) {
         uint8_t *plane;
         SWG_TRY(SWG_NEW_UNINIT(plane, t->layout[i].bytes));
-        t->planes[i] = plane;
+        t->planes[t->layout[i].kind] = plane;
     }
     return SWG_OK;
 }
@@ -41,6 +41,8 @@ static void transfer_deinit(transfer *t)
 
 static swg_status quantize(transfer *t, const swg_quantize_options *options, swg_quant_stats *stats)
 {
+    size_t n;
+    const swg_plane_kind first = swg_source_planes(t->source, t->index, &n)->kind;
     const swg_tensor_desc *desc = &t->entry->desc;
     const swg_quantize_job job = {
         .name = desc->name,
@@ -50,7 +52,7 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options, swg
         .search = options->search,
         .read_rows = read_rows,
         .context = t,
-        .rows_per_read = swg_source_rows_per_read(t->source, t->index, 0),
+        .rows_per_read = swg_source_rows_per_read(t->source, t->index, first),
         .pool = options->pool,
     };
     return swg_quantize_tensor(options->method, &job, t->planes, stats);
@@ -59,7 +61,8 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options, swg
 static swg_status copy(transfer *t)
 {
     for (size_t i = 0; i < t->n_planes; i++)
-        SWG_TRY(swg_source_read(t->source, t->index, i, 0, t->layout[i].rows, t->planes[i]));
+        SWG_TRY(swg_source_read(t->source, t->index, t->layout[i].kind, 0, t->layout[i].rows,
+                                t->planes[t->layout[i].kind]));
     return SWG_OK;
 }
 

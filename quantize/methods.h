@@ -7,7 +7,7 @@
 /* A method: quantize the whole matrix of a checked job into `planes`, and add signal, noise and
  * largest error to `stats` (elems and bytes are filled). */
 typedef swg_status swg_quantize_function(const swg_quantize_job *job,
-                                         void *const planes[SWG_MAX_PLANES],
+                                         void *const planes[SWG_PLANE_KINDS],
                                          swg_quant_stats *stats);
 
 #define SWG_QUANT_METHOD(name, meaning) swg_quantize_function swg_quantize__##name;

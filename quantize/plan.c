@@ -122,10 +122,9 @@ static swg_status plan_tensor(const swg_tensor_desc *tensor, const swg_plan_rule
     const bool is_embedding =
         entry->role == SWG_PLAN_CLASS_EMBEDDING || entry->role == SWG_PLAN_CLASS_HEAD;
     swg_tensor_desc quantized = *tensor;
-    quantized.scheme = (swg_scheme){.bits = (uint8_t)bits,
-                                    .asymmetric = rules->asymmetric,
-                                    .dtype = rules->scale_type,
-                                    .group = is_embedding ? rules->embedding_group : rules->group};
+    SWG_TRY(swg_scheme_of_bits(bits, is_embedding ? rules->embedding_group : rules->group,
+                               rules->asymmetric, rules->scale_type, &quantized.scheme));
+    quantized.n_stored = 0;
     SWG_TRY(swg_tensor_desc_check(&quantized));
     if (asked == 0 && !rules->requantize &&
         swg_tensor_bytes(&quantized) >= swg_tensor_bytes(tensor)) {

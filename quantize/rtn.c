@@ -69,7 +69,7 @@ static uint64_t rows_per_block(const swg_quantize_job *job)
     return block_elems / job->cols + 1;
 }
 
-swg_status swg_quantize__rtn(const swg_quantize_job *job, void *const planes[SWG_MAX_PLANES],
+swg_status swg_quantize__rtn(const swg_quantize_job *job, void *const planes[SWG_PLANE_KINDS],
                              swg_quant_stats *stats)
 {
     rtn r = {.job = job,

@@ -11,7 +11,6 @@
 /* A piece of work: rows of one plane of one weight. */
 typedef struct load_block {
     size_t tensor; /* in the source */
-    size_t plane;
     swg_plane_kind kind;
     swg_weight *weight;
     uint64_t source_row, row_begin, n_rows; /* in the tensor, in the weight */
@@ -167,7 +166,7 @@ static swg_status refuse_unused(loader *l)
 /* Cut one plane of a matrix into blocks of whole panels. */
 static swg_status add_plane(loader *l, swg_weight *weight, const swg_plane *plane, load_block block)
 {
-    const uint64_t best = swg_source_rows_per_read(l->source, block.tensor, block.plane);
+    const uint64_t best = swg_source_rows_per_read(l->source, block.tensor, plane->kind);
     const uint64_t step = swg_round_up(best ? best : 1, SWG_PANEL_ROWS);
     const uint64_t first_row = block.source_row;
     block.weight = weight;
@@ -194,13 +193,12 @@ static swg_status add_blocks(loader *l, const swg_tensor_row *row, size_t layer)
     if (weight->n == 0 || row->k == SWG_DIM_ONE)
         return SWG_OK;
     const size_t tensor = find_tensor(l, row, layer, name);
-    swg_plane planes[SWG_MAX_PLANES];
-    const size_t n_planes = swg_tensor_planes(swg_source_tensor(l->source, tensor), planes);
+    size_t n_planes;
+    const swg_plane *const planes = swg_source_planes(l->source, tensor, &n_planes);
     for (size_t p = 0; p < n_planes; p++)
-        SWG_TRY(add_plane(l, weight, &planes[p],
-                          (load_block){.tensor = tensor,
-                                       .plane = p,
-                                       .source_row = range_of(l, row, layer).first_row}));
+        SWG_TRY(add_plane(
+            l, weight, &planes[p],
+            (load_block){.tensor = tensor, .source_row = range_of(l, row, layer).first_row}));
     return SWG_OK;
 }
 
@@ -228,8 +226,8 @@ static swg_status load_one(void *context, size_t index)
     if (block->kind == SWG_PLANE_VALUES)
         target =
             (uint8_t *)block->weight->plain + block->row_begin * (block->bytes / block->n_rows);
-    SWG_TRY(swg_source_read(l->source, block->tensor, block->plane, block->source_row,
-                            block->n_rows, target));
+    SWG_TRY(swg_source_read(l->source, block->tensor, block->kind, block->source_row, block->n_rows,
+                            target));
     const size_t row = (size_t)block->row_begin, n_rows = (size_t)block->n_rows;
     if (block->kind == SWG_PLANE_CODES)
         l->kernels->pack_codes(packed, row, n_rows, target);

@@ -28,7 +28,7 @@ static void fill_scales(const swg_packed *w, uint8_t *panel)
      * size grows by sqrt(k). */
     const float scale = sqrtf(12.0f / (float)w->k) / (float)(1u << w->scheme.bits);
     for (size_t i = 0; i < w->n_groups * SWG_PANEL_ROWS; i++)
-        swg_float_store(w->scheme.dtype, panel + w->scales_offset, i, scale);
+        swg_float_store(w->scheme.scale_type, panel + w->scales_offset, i, scale);
     if (w->scheme.asymmetric)
         for (size_t i = 0; i < w->n_groups * SWG_PANEL_ROWS; i++)
             panel[w->zeros_offset + i] = (uint8_t)swg_scheme_symmetric_zero(w->scheme);

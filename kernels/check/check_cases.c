@@ -256,7 +256,7 @@ static swg_status generate_quantize_act(swg_check_case *c, size_t index, bool fo
 
 /* --- Weights --- */
 
-static const swg_scheme timed_scheme = {.bits = 4, .dtype = SWG_F16, .group = 64};
+static const swg_scheme timed_scheme = SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 64);
 
 static swg_scheme any_scheme(swg_check_case *c, size_t index, bool for_timing)
 {
@@ -266,7 +266,7 @@ static swg_scheme any_scheme(swg_check_case *c, size_t index, bool for_timing)
     if (!for_timing)
         scheme = (swg_scheme){.bits = below(c->rng, 2) ? 8 : 4,
                               .asymmetric = below(c->rng, 2),
-                              .dtype = types[below(c->rng, 3)],
+                              .scale_type = types[below(c->rng, 3)],
                               .group = groups[index % 5]};
     if (c->op == SWG_OP_matmul_w4)
         scheme.bits = 4;
@@ -300,7 +300,7 @@ static swg_status make_planes(swg_check_case *c, bool full, uint8_t **codes, voi
         (*codes)[i] = full ? 0xff : (uint8_t)swg_rng_next(c->rng);
     for (size_t i = 0; i < n_scales; i++) {
         const float magnitude = (float)exp(4 * swg_rng_uniform(c->rng) - 6);
-        swg_float_store(w->scheme.dtype, *scales, i, below(c->rng, 8) ? magnitude : 0);
+        swg_float_store(w->scheme.scale_type, *scales, i, below(c->rng, 8) ? magnitude : 0);
         (*zeros)[i] = (uint8_t)(full ? 0 : below(c->rng, (size_t)1 << w->scheme.bits));
     }
     return SWG_OK;
@@ -322,7 +322,7 @@ static swg_status generate_pack(swg_check_case *c, size_t index, bool for_timing
     size_t row_bytes = (k * c->w.scheme.bits + 7) / 8;
     const void *source = codes;
     if (c->op == SWG_OP_pack_scales) {
-        row_bytes = c->w.n_groups * swg_dtype_bits(c->w.scheme.dtype) / 8;
+        row_bytes = c->w.n_groups * swg_dtype_bits(c->w.scheme.scale_type) / 8;
         source = scales;
     } else if (c->op == SWG_OP_pack_zeros) {
         row_bytes = c->w.n_groups;

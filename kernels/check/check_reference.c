@@ -243,7 +243,7 @@ static int panel_code(const swg_packed *w, const uint8_t *panels, size_t row, si
 static double panel_scale(const swg_packed *w, const uint8_t *panels, size_t row, size_t group)
 {
     const uint8_t *panel = panels + row / 16 * w->panel_bytes + w->scales_offset;
-    return swg_float_load(w->scheme.dtype, panel, group * 16 + row % 16);
+    return swg_float_load(w->scheme.scale_type, panel, group * 16 + row % 16);
 }
 
 static int panel_zero(const swg_packed *w, const uint8_t *panels, size_t row, size_t group)
@@ -265,7 +265,7 @@ static bool check_pack(const swg_check_case *c, const uint8_t *panels, char *fai
             double got, wanted = 0;
             if (c->op == SWG_OP_pack_scales) {
                 got = panel_scale(w, panels, row, j);
-                wanted = swg_float_load(w->scheme.dtype, plane, at);
+                wanted = swg_float_load(w->scheme.scale_type, plane, at);
             } else if (c->op == SWG_OP_pack_zeros) {
                 got = panel_zero(w, panels, row, j);
                 wanted = plane[at];

@@ -139,7 +139,7 @@ START_TEST(quantized_input_needs_consent)
     swg_tensor_desc tensors[N_TENSORS];
     model(tensors);
     swg_plan_rules rules = swg_plan_rules_default(4);
-    tensors[Q].scheme = (swg_scheme){.bits = 8, .dtype = SWG_F16, .group = 32};
+    tensors[Q].scheme = (swg_scheme)SWG_SCHEME_INT(8, .scale_type = SWG_F16, .group = 32);
     swg_plan plan;
     ck_status_is(SWG_UNSUPPORTED, swg_plan_make(tensors, N_TENSORS, &rules, NULL, &plan));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "int8-g32-sym-f16"));
