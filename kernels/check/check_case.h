@@ -6,7 +6,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 
-enum { SWG_CHECK_BUFFERS = 8, SWG_CHECK_QUERIES = 16, SWG_CHECK_KEYS = 600 };
+enum { SWG_CHECK_BUFFERS = 8, SWG_CHECK_QUERIES = 16, SWG_CHECK_KEYS = 600, SWG_CHECK_RUNS = 8 };
 
 typedef enum swg_check_role { CHECK_IN, CHECK_OUT, CHECK_SCRATCH } swg_check_role;
 
@@ -31,11 +31,22 @@ typedef struct swg_check_case {
     size_t row_begin, n_rows; /* packing, dequantizing */
     size_t panel_begin, panel_end, stride, y_stride; /* products; key stride of attention */
     uint32_t key_begin[SWG_CHECK_QUERIES], key_end[SWG_CHECK_QUERIES];
+    size_t n_runs, run_first[SWG_CHECK_RUNS + 1]; /* run r holds keys run_first[r] .. [r + 1] - 1 */
     float eps, scale;
     bool in_place;
     double ops, bytes; /* of one call, for timing */
     char text[160];    /* "n 17, tiny" */
 } swg_check_case;
+
+/* Where in its buffer key j is, counted in keys: runs lie there last run first, so that each ends
+ * where a wrong one begins. */
+static inline size_t swg_check_key_place(const swg_check_case *c, size_t j)
+{
+    size_t run = 0;
+    while (j >= c->run_first[run + 1])
+        run++;
+    return c->k - c->run_first[run + 1] + (j - c->run_first[run]);
+}
 
 /* Fill `c` (zeroed but for op, rng and, for timing, the tokens m) with input `index`: edges first,
  * then random. With `for_timing` the input is the operation's usual size. */

@@ -374,7 +374,7 @@ static bool check_query(const swg_check_case *c, size_t i, const float *out, cha
     for (size_t j = begin; j < end; j++) {
         double dot = 0, magnitude = 0;
         for (size_t d = 0; d < c->n; d++) {
-            const double term = (double)q[d] * k[j * c->stride + d];
+            const double term = (double)q[d] * k[swg_check_key_place(c, j) * c->stride + d];
             dot += term;
             magnitude += fabs(term);
         }
@@ -393,8 +393,9 @@ static bool check_query(const swg_check_case *c, size_t i, const float *out, cha
     for (size_t d = 0; d < c->n; d++) {
         double wanted = 0, magnitude = 0;
         for (size_t j = begin; j < end; j++) {
-            wanted += scores[j - begin] / sum * v[j * c->stride + d];
-            magnitude += scores[j - begin] / sum * fabs((double)v[j * c->stride + d]);
+            const double value = v[swg_check_key_place(c, j) * c->stride + d];
+            wanted += scores[j - begin] / sum * value;
+            magnitude += scores[j - begin] / sum * fabs(value);
         }
         const double flushed = n_keys * 1.3e-38 * 5000; /* weights below exp(-87.3), |v| < 5000 */
         if (!is_near(out[d], wanted, relative * magnitude + flushed, "out", i * c->n + d, failure))
