@@ -66,11 +66,25 @@ START_TEST(mul_multiplies)
 }
 END_TEST
 
+START_TEST(scale_scales)
+{
+    bench b = bench_of("gpt2-bare");
+    float got[ROWS * COLUMNS];
+    swg_value x = value_of(&b, COLUMNS, 0);
+    swg_scale(b.exec, -0.3f, x);
+    read_and_free(&b, &x, got);
+    for (size_t i = 0; i < ROWS * COLUMNS; i++)
+        ck_assert_float_eq(got[i], number(i, 0) * -0.3f);
+    bench_deinit(&b);
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("vocabulary");
     TCase *cases = tcase_create("operations");
     tcase_add_test(cases, mul_multiplies);
+    tcase_add_test(cases, scale_scales);
     suite_add_tcase(suite, cases);
     return suite;
 }
