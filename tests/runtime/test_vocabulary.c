@@ -18,7 +18,7 @@ typedef struct bench {
 static bench bench_of(const char *architecture)
 {
     bench b = {.model = arch_model(architecture, arch_int4)};
-    b.exec = arch_exec(b.model, (swg_exec_options){.context = 64, .chunk = ROWS, .sequences = 2});
+    b.exec = arch_exec(b.model, (swg_exec_options){.context = 16, .chunk = ROWS, .sequences = 2});
     return b;
 }
 
@@ -26,6 +26,19 @@ static void bench_deinit(bench *b)
 {
     swg_exec_free(&b->exec);
     swg_model_free(&b->model);
+}
+
+/* Make the batch one text of ROWS rows from that position on. */
+static void begin_batch(const bench *b, size_t position)
+{
+    swg_batch *batch = &b->exec->batch;
+    batch->n = ROWS;
+    batch->n_spans = 1;
+    batch->spans[0] =
+        (swg_span){.n = ROWS, .sequence = 1, .position = position, .length = position + ROWS};
+    for (size_t i = 0; i < ROWS; i++)
+        batch->positions[i] = position + i;
+    b->exec->backend->begin(b->exec);
 }
 
 /* Element i of the values that tests begin with, of two kinds. */
@@ -79,12 +92,64 @@ START_TEST(scale_scales)
 }
 END_TEST
 
+/* --- Attention ---------------------------------------------------------------------------------
+ */
+
+enum { HEAD_DIM = 10, QUERY_HEADS = 2 };
+
+/* Element d of the attention of row t and query head `head`, one key head, in double. */
+static double attention_of(const swg_attend_options *options, size_t t, size_t head, size_t d)
+{
+    const size_t end = options->sees_all ? ROWS : t + 1;
+    const size_t begin = options->window && end > options->window ? end - options->window : 0;
+    const double scale = options->scale != 0 ? options->scale : 1 / sqrt((double)HEAD_DIM);
+    double total = 0, sum = 0;
+    for (size_t j = begin; j < end; j++) {
+        double dot = 0;
+        for (size_t i = 0; i < HEAD_DIM; i++)
+            dot += (double)number((t * QUERY_HEADS + head) * HEAD_DIM + i, 0) *
+                   (double)number(j * HEAD_DIM + i, 1);
+        total += exp(dot * scale);
+        sum += exp(dot * scale) * (double)number(j * HEAD_DIM + d, 2);
+    }
+    return sum / total;
+}
+
+static const swg_attend_options attend_options[] = {
+    {0}, {.window = 3}, {.sees_all = true}, {.scale = 0.07f}, {.scale = 0.5f, .window = 2},
+};
+
+START_TEST(attention_obeys_its_options)
+{
+    const swg_attend_options *options = &attend_options[_i];
+    bench b = bench_of("qwen3");
+    ck_assert_int_eq(b.model->hparams.head_dim, HEAD_DIM);
+    ck_assert_int_eq(b.model->hparams.n_kv_heads, 1);
+    swg_value q = value_of(&b, QUERY_HEADS * HEAD_DIM, 0), k = value_of(&b, HEAD_DIM, 1);
+    swg_value v = value_of(&b, HEAD_DIM, 2);
+    float got[ROWS * COLUMNS];
+    begin_batch(&b, 0);
+    swg_attend(b.exec, 1, *options, q, k, v, q);
+    b.exec->backend->value_free(b.exec, &k);
+    b.exec->backend->value_free(b.exec, &v);
+    read_and_free(&b, &q, got);
+    for (size_t t = 0; t < ROWS; t++)
+        for (size_t i = 0; i < QUERY_HEADS * HEAD_DIM; i++)
+            ck_assert_double_le(fabs(got[t * QUERY_HEADS * HEAD_DIM + i] -
+                                     attention_of(options, t, i / HEAD_DIM, i % HEAD_DIM)),
+                                1e-5);
+    bench_deinit(&b);
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("vocabulary");
     TCase *cases = tcase_create("operations");
     tcase_add_test(cases, mul_multiplies);
     tcase_add_test(cases, scale_scales);
+    tcase_add_loop_test(cases, attention_obeys_its_options, 0,
+                        sizeof attend_options / sizeof attend_options[0]);
     suite_add_tcase(suite, cases);
     return suite;
 }
