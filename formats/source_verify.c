@@ -63,22 +63,37 @@ static swg_status read_through(swg_source *source, size_t tensor)
     return SWG_OK;
 }
 
+/* Count a failure and go on; only a lack of memory ends the check. */
+static swg_status note_damage(swg_status status, const char *what, swg_damage_callback *damaged,
+                              void *context, size_t *n_damaged)
+{
+    if (status == SWG_OK || status == SWG_NO_MEMORY)
+        return status;
+    if (damaged)
+        damaged(context, what, swg_error_message());
+    ++*n_damaged;
+    return SWG_OK;
+}
+
 swg_status swg_source_verify(swg_source *source, swg_pool *pool, const swg_progress *progress,
                              swg_damage_callback *damaged, void *context)
 {
     if (source->reader->verify)
         return source->reader->verify(source, pool, progress, damaged, context);
+    const size_t n_items = source->n_tensors + source->n_files;
     size_t n_damaged = 0;
     for (size_t i = 0; i < source->n_tensors; i++) {
-        SWG_TRY(swg_progress_step(progress, "verifying", "tensors", i, source->n_tensors));
-        const swg_status status = read_through(source, i);
-        if (status == SWG_NO_MEMORY)
-            return status;
-        if (status != SWG_OK && damaged)
-            damaged(context, source->tensors[i].desc.name, swg_error_message());
-        n_damaged += status != SWG_OK;
+        SWG_TRY(swg_progress_step(progress, "verifying", "items", i, n_items));
+        SWG_TRY(note_damage(read_through(source, i), source->tensors[i].desc.name, damaged,
+                            context, &n_damaged));
+    }
+    for (size_t i = 0; i < source->n_files; i++) {
+        swg_file_view file;
+        SWG_TRY(swg_progress_step(progress, "verifying", "items", source->n_tensors + i, n_items));
+        SWG_TRY(note_damage(swg_source_file(source, i, &file), source->files[i].name, damaged,
+                            context, &n_damaged));
     }
     return n_damaged == 0 ? SWG_OK
-                          : swg_error(SWG_CORRUPT, "%s: %zu of %zu tensors are damaged",
-                                      source->path, n_damaged, source->n_tensors);
+                          : swg_error(SWG_CORRUPT, "%s: %zu of %zu tensors and files are damaged",
+                                      source->path, n_damaged, n_items);
 }
