@@ -90,8 +90,9 @@ swg_status swg_source_verify(swg_source *source, swg_pool *pool, const swg_progr
     for (size_t i = 0; i < source->n_files; i++) {
         swg_file_view file;
         SWG_TRY(swg_progress_step(progress, "verifying", "items", source->n_tensors + i, n_items));
-        SWG_TRY(note_damage(swg_source_file(source, i, &file), source->files[i].name, damaged,
-                            context, &n_damaged));
+        const swg_status status = swg_source_file(source, i, &file);
+        if (status != SWG_UNSUPPORTED) /* a tokenizer that cannot be presented is not damaged */
+            SWG_TRY(note_damage(status, source->files[i].name, damaged, context, &n_damaged));
     }
     return n_damaged == 0 ? SWG_OK
                           : swg_error(SWG_CORRUPT, "%s: %zu of %zu tensors and files are damaged",
