@@ -1,5 +1,5 @@
-/* Kernels: the fast arithmetic, one function an operation and instruction set, chosen once at
- * start by what the processor can do.
+/* Kernels: the fast arithmetic, one function per operation and instruction set, chosen once
+ * at start by what the processor can do.
  *
  *     const swg_kernels *kernels;
  *     SWG_TRY(swg_kernels_best(&kernels));          // honours SWAGE_ISA
@@ -135,13 +135,13 @@ typedef struct swg_attention {
  *               reset gate number r (0 and 1, or 1 and 0), the new state the last, whose s the
  *               reset gate scales; h [n] is updated. */
 typedef struct swg_kernels {
-#define SWG_OP(name, exactness, result, arguments) result(*name) arguments;
+#define SWG_OP(name, result, arguments) result(*name) arguments;
 #include "kernels/ops.def"
 #undef SWG_OP
 } swg_kernels;
 
 typedef enum swg_op_id {
-#define SWG_OP(name, exactness, result, arguments) SWG_OP_##name,
+#define SWG_OP(name, result, arguments) SWG_OP_##name,
 #include "kernels/ops.def"
 #undef SWG_OP
     SWG_OP_COUNT
@@ -163,7 +163,7 @@ swg_status swg_kernels_best(const swg_kernels **out);
 /* The same with an explicit cap. */
 swg_status swg_kernels_capped(swg_isa cap, const swg_kernels **out);
 
-/* One instruction set's own rows (NULL where it has no variant), and whether it runs here. */
+/* One instruction set's own variants (NULL where it has none), and whether it runs here. */
 const swg_kernels *swg_kernels_of(swg_isa isa);
 int swg_isa_is_available(swg_isa isa);
 

@@ -168,7 +168,7 @@ V16_INLINE void attend_block(const swg_attention *a, size_t i, size_t begin, siz
     }
 }
 
-V16_TARGET void V16_VARIANT(attention)(const swg_attention *a)
+V16_TARGET void SWG_VARIANT(attention)(const swg_attention *a)
 {
     size_t i = 0;
     for (; i + V16_TILE_QUERIES <= a->n_queries; i += V16_TILE_QUERIES) {
