@@ -1,7 +1,5 @@
-/* What swage --version prints: the version in the first line, alone, and below it what reports of
- * errors and figures should name: how the program was built, and what it computes with here. */
-#include <string.h>
-
+/* swage version, and swage --version: the version in the first line, alone, and below it what
+ * reports of errors and figures should name. */
 #include "kernels/kernels.h"
 #include "kernels/linalg.h"
 #include "runtime/base/strbuf.h"
@@ -50,8 +48,9 @@ static swg_status print_json(const swg_cli *cli, const char *isa)
     return swg_cli_json_print(&json);
 }
 
-swg_status swg_cli_print_version(const swg_cli *cli)
+static swg_status run(const swg_cli *cli, const void *arguments)
 {
+    (void)arguments;
     const char *sanitizers = SANITIZERS;
     const swg_kernels *kernels;
     SWG_TRY(swg_kernels_best(&kernels));
@@ -69,3 +68,22 @@ swg_status swg_cli_print_version(const swg_cli *cli)
     swg_strbuf_deinit(&text);
     return status;
 }
+
+static const swg_example examples[] = {
+    {"swage version", "for people"},
+    {"swage version --json", "for programs"},
+};
+
+const swg_command swg_command_version = {
+    .name = "version",
+    .synopsis = "[--json]",
+    .summary = "print the version, how it was built and what it computes with",
+    .description =
+        "The first line is the version alone. The lines below it are what a report of an error or "
+        "of a figure should name: type of build and compiler, the instruction set of the kernels "
+        "here (SWAGE_ISA caps it), and the library behind products of float matrices.",
+    .arguments_bytes = 1,
+    .examples = examples,
+    .n_examples = sizeof examples / sizeof *examples,
+    .run = run,
+};

@@ -101,7 +101,7 @@ static swg_status run_program(const swg_cli *cli, const void *arguments)
     const program_arguments *a = arguments;
     swg_strbuf text = {0};
     if (a->version)
-        return swg_cli_print_version(cli);
+        return find_command("version")->run(cli, NULL);
     if (a->manual)
         swg_help_manual(all_commands, &text);
     else if (a->completion)

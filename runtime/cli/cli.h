@@ -149,9 +149,6 @@ swg_status swg_cli_json_print(swg_json_writer *json);
 /* Write text to stdout and flush it; SWG_IO when that fails (a full disk behind a redirection). */
 swg_status swg_cli_print(const char *text, size_t length);
 
-/* What --version prints (cmd_version.c): version, build, instruction set of the kernels, BLAS. */
-swg_status swg_cli_print_version(const swg_cli *cli);
-
 /* The word of `candidates` nearest to `word` (Damerau-Levenshtein distance of at most a third of
  * its length), or else the only one that starts with it, for "did you mean"; NULL when none is. */
 const char *swg_nearest_word(const char *word, const char *const *candidates, size_t count);
