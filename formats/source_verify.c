@@ -1,46 +1,6 @@
-/* Fingerprint and verification of a source: by the reader where the format has hashes, else by
- * reading every byte once. */
-#include <stdlib.h>
-#include <string.h>
-
+/* Verification of a source: by the reader where the format has hashes, else by reading every byte
+ * once. */
 #include "formats/reader.h"
-#include "runtime/base/hash.h"
-
-static int compare_inputs(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static swg_status hash_input(const swg_source *source, const char *path, swg_hash_stream *stream)
-{
-    static const size_t piece = (size_t)8 << 20; /* what is in memory at a time */
-    swg_map map = {0};
-    SWG_TRY(swg_source_map(source, path, &map));
-    for (size_t at = 0; at < map.size; at += piece) {
-        const size_t bytes = map.size - at < piece ? map.size - at : piece;
-        swg_hash_stream_add(stream, map.data + at, bytes);
-        swg_map_release(&map, at, bytes);
-    }
-    swg_map_close(&map);
-    return SWG_OK;
-}
-
-swg_status swg_source_fingerprint(swg_source *source, char out[33])
-{
-    if (source->reader->fingerprint)
-        return source->reader->fingerprint(source, out);
-    swg_status status = SWG_OK;
-    swg_hash_stream *stream = swg_hash_stream_new();
-    if (!stream)
-        return SWG_NO_MEMORY;
-    qsort(source->inputs, source->n_inputs, sizeof *source->inputs, compare_inputs);
-    for (size_t i = 0; i < source->n_inputs; i++)
-        SWG_GO(hash_input(source, source->inputs[i], stream));
-    swg_hash_stream_text(&stream, out);
-done:
-    swg_hash_stream_free(&stream);
-    return status;
-}
 
 /* Formats without hashes: every row is read once. */
 static swg_status read_through(swg_source *source, size_t tensor)

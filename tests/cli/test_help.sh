@@ -12,9 +12,10 @@ expect_exit 0 "swage help" "$SWAGE" help
 expect_match "help without a command is the program's" "$stdout" '^Usage: swage COMMAND'
 
 expect_exit 0 "swage --version" "$SWAGE" --version
-expect_match "version" "$stdout" '^swage [0-9]+\.[0-9]+\.[0-9]+$'
+expect_match "version" "$stdout" '^swage [0-9]+\.[0-9]+\.[0-9]+'$'\nbuild +[A-Z]'
+expect_match "version names kernels and BLAS" "$stdout" 'kernels +[a-z].*blas +[A-Za-z]'
 expect_exit 0 "swage --version --json" "$SWAGE" --version --json
-expect_match "version as JSON" "$stdout" '"version": "[0-9]+\.[0-9]+\.[0-9]+"'
+expect_match "version as JSON" "$stdout" '"version": "[0-9]+\.[0-9]+\.[0-9]+".*"type": ".*"kernels": "'
 expect_exit 0 "swage --json --version" "$SWAGE" --json --version
 
 # Wrong usage: exit 2, one sentence and a pointer to the help on standard error, nothing on stdout.
