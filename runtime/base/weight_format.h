@@ -15,17 +15,19 @@ typedef struct swg_plane_reader {
     void *context;
 } swg_plane_reader;
 
+/* What quantization takes unless it is told otherwise. */
+typedef struct swg_usual_parameters {
+    uint32_t group;
+    uint32_t least_table_group; /* of embeddings and heads: at least this, or the whole row */
+    swg_dtype scale_type;
+} swg_usual_parameters;
+
 typedef struct swg_weight_format {
     uint8_t code_bits; /* of its codes; 0 = it stores values as they are */
     /* The codes are integers, w = scale * (code - zero), a group of columns sharing scale and zero:
      * what methods of quantization produce and the kernels' panels hold. */
     bool is_integer;
-    /* What quantization takes unless it is told otherwise (integer formats). */
-    struct {
-        uint32_t group;
-        uint32_t least_table_group; /* of embeddings and heads: at least this, or the whole row */
-        swg_dtype scale_type;
-    } usual;
+    swg_usual_parameters usual; /* of integer formats */
 
     /* The scheme that a name means; false when it is not a name of this format's. `out` comes with
      * format and bits filled. print and parse are each other's reverse. */
