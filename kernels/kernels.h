@@ -87,15 +87,24 @@ typedef struct swg_act {
 /* --- Attention --------------------------------------------------------------------------------
  *
  * Queries that share one key/value head. For query i over keys j in [key_begin[i], key_end[i]):
- *   s_j = dot(q_i, k_j) * scale;  p_j = exp(s_j - max s);  out_i = (sum_j p_j v_j) * (1 / sum_j p_j)
- * dot and the sum of p in 16-lane order, the sum of p v in the order of j with fused multiply-adds.
- * Every query has at least one key. */
+ *   s_j = dot(q_i, k_j) * scale;  p_j = exp(s_j - max s);  out_i = (sum_j p_j v_j) * (1 / sum_j
+ * p_j) dot and the sum of p in 16-lane order, the sum of p v in the order of j with fused
+ * multiply-adds. Every query has at least one key.
+ *
+ * Keys are numbered through the runs, in order: a contiguous cache is one run, a paged one has a
+ * run per block. How keys are cut into runs changes no byte. */
+typedef struct swg_kv_run {
+    const float *k, *v; /* key i of the run at k + i * kv_stride, its value at v + i * kv_stride */
+    size_t n;           /* keys, >= 1 */
+} swg_kv_run;
+
 typedef struct swg_attention {
     size_t n_queries, head_dim;
     const float *const *q;  /* [n_queries] pointers to head_dim floats */
     float *const *out;      /* [n_queries] pointers to head_dim floats; may equal q */
     const uint32_t *key_begin, *key_end; /* [n_queries] */
-    const float *k, *v;     /* key j at k + j * kv_stride, value at v + j * kv_stride */
+    const swg_kv_run *runs;              /* together at least the largest key_end keys */
+    size_t n_runs;
     size_t kv_stride;       /* floats */
     float scale;
     float *scores;          /* scratch: at least 8 * scores_stride floats */

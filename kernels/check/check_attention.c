@@ -23,6 +23,28 @@ static void key_ranges(swg_check_case *c, size_t index, size_t n_keys)
     }
 }
 
+/* Cut the keys into runs: one, or several of different lengths, even of a single key. */
+static void key_runs(swg_check_case *c, size_t n_runs)
+{
+    c->n_runs = n_runs < c->k ? n_runs : c->k;
+    c->run_first[0] = 0;
+    for (size_t run = 1; run < c->n_runs; run++) {
+        const size_t least = c->run_first[run - 1] + 1, most = c->k - (c->n_runs - run);
+        c->run_first[run] = least + swg_check_below(c->rng, most - least + 1);
+    }
+    c->run_first[c->n_runs] = c->k;
+}
+
+/* Where in its buffer key j is, counted in keys: runs lie there last run first, so that each ends
+ * where a wrong one begins. */
+static size_t place_of(const swg_check_case *c, size_t j)
+{
+    size_t run = 0;
+    while (j >= c->run_first[run + 1])
+        run++;
+    return c->k - c->run_first[run + 1] + (j - c->run_first[run]);
+}
+
 /* 0: out [m][head_dim], holds q when in place, 1: k, 2: v, 3: scratch, 4: q, absent in place.
  * n is head_dim, k the number of keys. */
 static swg_status generate_attention(swg_check_case *c, size_t index, bool for_timing)
@@ -35,6 +57,7 @@ static swg_status generate_attention(swg_check_case *c, size_t index, bool for_t
     c->in_place = index % 3 == 0;
     c->scale = 1 / sqrtf((float)c->n);
     key_ranges(c, for_timing ? 0 : index, c->k);
+    key_runs(c, for_timing ? 1 : 1 + index / 2 % SWG_CHECK_RUNS);
     float *out, *k, *v, *scores, *q;
     const size_t kv_bytes = ((c->k - 1) * c->stride + c->n) * 4;
     SWG_TRY(swg_check_add_buffer(c, "out", CHECK_OUT, c->m * c->n * 4, &out));
@@ -51,8 +74,9 @@ static swg_status generate_attention(swg_check_case *c, size_t index, bool for_t
     swg_check_fill(c, v, kv_bytes / 4, kind == CHECK_LARGE ? CHECK_NORMAL : kind, 1000);
     c->ops = 4.0 * (double)c->m * (double)c->n * (double)c->k;
     c->bytes = 2.0 * (double)kv_bytes;
-    snprintf(c->text, sizeof c->text, "head_dim %zu, %zu queries, %zu keys, ranges %zu, %s%s", c->n,
-             c->m, c->k, index % 4, swg_check_flavour_name(kind), c->in_place ? ", in place" : "");
+    snprintf(c->text, sizeof c->text,
+             "head_dim %zu, %zu queries, %zu keys, runs %zu, ranges %zu, %s%s", c->n, c->m, c->k,
+             c->n_runs, index % 4, swg_check_flavour_name(kind), c->in_place ? ", in place" : "");
     return SWG_OK;
 }
 
@@ -64,14 +88,22 @@ static void invoke_attention(const swg_check_case *c, const swg_kernels *kernels
         out[i] = (float *)at[0] + i * c->n;
         q[i] = c->in_place ? out[i] : (const float *)at[4] + i * c->n;
     }
+    swg_kv_run runs[SWG_CHECK_RUNS];
+    for (size_t run = 0; run < c->n_runs; run++) {
+        const size_t first = c->run_first[run];
+        const size_t offset = place_of(c, first) * c->stride;
+        runs[run] = (swg_kv_run){.k = (const float *)at[1] + offset,
+                                 .v = (const float *)at[2] + offset,
+                                 .n = c->run_first[run + 1] - first};
+    }
     const swg_attention a = {.n_queries = c->m,
                              .head_dim = c->n,
                              .q = q,
                              .out = out,
                              .key_begin = c->key_begin,
                              .key_end = c->key_end,
-                             .k = at[1],
-                             .v = at[2],
+                             .runs = runs,
+                             .n_runs = c->n_runs,
                              .kv_stride = c->stride,
                              .scale = c->scale,
                              .scores = at[3],
@@ -92,7 +124,7 @@ static bool check_query(const swg_check_case *c, size_t i, const float *out, cha
     for (size_t j = begin; j < end; j++) {
         double dot = 0, magnitude = 0;
         for (size_t d = 0; d < c->n; d++) {
-            const double term = (double)q[d] * k[j * c->stride + d];
+            const double term = (double)q[d] * k[place_of(c, j) * c->stride + d];
             dot += term;
             magnitude += fabs(term);
         }
@@ -111,8 +143,9 @@ static bool check_query(const swg_check_case *c, size_t i, const float *out, cha
     for (size_t d = 0; d < c->n; d++) {
         double wanted = 0, magnitude = 0;
         for (size_t j = begin; j < end; j++) {
-            wanted += scores[j - begin] / sum * v[j * c->stride + d];
-            magnitude += scores[j - begin] / sum * fabs((double)v[j * c->stride + d]);
+            const double value = v[place_of(c, j) * c->stride + d];
+            wanted += scores[j - begin] / sum * value;
+            magnitude += scores[j - begin] / sum * fabs(value);
         }
         const double flushed = n_keys * 1.3e-38 * 5000; /* weights below exp(-87.3), |v| < 5000 */
         if (!swg_check_near(out[d], wanted, relative * magnitude + flushed, "out", i * c->n + d,

@@ -7,7 +7,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 
-enum { SWG_CHECK_BUFFERS = 8, SWG_CHECK_QUERIES = 16, SWG_CHECK_KEYS = 600 };
+enum { SWG_CHECK_BUFFERS = 8, SWG_CHECK_QUERIES = 16, SWG_CHECK_KEYS = 600, SWG_CHECK_RUNS = 8 };
 
 typedef enum swg_check_role { CHECK_IN, CHECK_OUT, CHECK_SCRATCH } swg_check_role;
 
@@ -32,6 +32,7 @@ typedef struct swg_check_case {
     size_t row_begin, n_rows; /* packing, dequantizing */
     size_t panel_begin, panel_end, stride, y_stride; /* products; key stride of attention */
     uint32_t key_begin[SWG_CHECK_QUERIES], key_end[SWG_CHECK_QUERIES];
+    size_t n_runs, run_first[SWG_CHECK_RUNS + 1]; /* run r holds keys run_first[r] .. [r + 1] - 1 */
     float eps, scale;
     bool in_place;
     double ops, bytes; /* of one call, for timing */
