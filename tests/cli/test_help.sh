@@ -106,7 +106,7 @@ check "bash completes choices" [ "$(complete_line swage any --color al)" = alway
 check "bash completes choices behind =" [ "$(complete_line swage any --color = ne)" = never ]
 
 # What makes a command line tool slow to start is the libraries that the loader maps before main:
-# libhdf5 alone brings 30. scripts/bench measures the time itself.
+# a shared libhdf5 would bring 30. scripts/bench measures the time itself.
 libraries=$(ldd "$SWAGE" | grep -cvE 'lib(a|ub|t)san|linux-vdso')
 echo "$libraries libraries at the start"
 check "at most 16 libraries at the start, not $libraries" [ "$libraries" -le 16 ]
