@@ -1,62 +1,86 @@
-/* A model's skeleton: the table of weights, their memory, and figures about them. */
+/* A model's skeleton: roles, the table of weights, declaring and finding them. */
 #include "runtime/model.h"
 
-#include <stdio.h>
-#include <string.h>
-
-#include "formats/json/json.h"
-#include "runtime/base/numeric.h"
 #include "runtime/model_build.h"
 
-/* The label of class `index`: id2label's member of that key. */
-static swg_status copy_label(swg_model *model, const swg_json *map, size_t index, const char **out)
+/* --- Roles ------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    swg_role_scope scope;
+    swg_weight_kind kind;
+} roles[SWG_ROLE_COUNT] = {
+#define SWG_ROLE(name, scope, kind) {#name, SWG_##scope, SWG_WEIGHT_##kind},
+#include "runtime/roles.def"
+#undef SWG_ROLE
+};
+
+const char *swg_role_name(swg_role role)
 {
-    char key[32];
-    const char *text;
-    snprintf(key, sizeof key, "%zu", index);
-    if (!swg_json_as_string(swg_json_get(map, key), &text))
-        return swg_error(SWG_CORRUPT,
-                         "config.json: \"id2label\" has %zu members, but none with the key \"%s\" "
-                         "and a string",
-                         swg_json_count(map), key);
-    *out = swg_arena_strndup(&model->small, text, strlen(text));
-    return *out ? SWG_OK : SWG_NO_MEMORY;
+    return roles[role].name;
 }
 
-static swg_status read_labels(swg_model *model, const char *config, size_t length)
+swg_role_scope swg_role_scope_of(swg_role role)
 {
-    swg_status status = SWG_OK;
-    swg_json_doc *doc = NULL;
-    const size_t count = (size_t)model->hparams.n_labels;
-    if (count == 0)
-        return SWG_OK;
-    SWG_GO(swg_json_parse(config, length, "config.json", &doc));
-    const swg_json *map = swg_json_get(swg_json_root(doc), "id2label");
-    if (!map || swg_json_kind_of(map) != SWG_JSON_OBJECT)
-        goto done;
-    const char **labels = swg_arena_calloc(&model->small, count, sizeof *labels);
-    if (!labels)
-        SWG_GO(SWG_NO_MEMORY);
-    for (size_t i = 0; i < count; i++)
-        SWG_GO(copy_label(model, map, i, &labels[i]));
-    model->labels = labels;
-done:
-    swg_json_free(&doc);
-    return status;
+    return roles[role].scope;
 }
 
-swg_status swg_model_begin(const char *config, size_t length, swg_model **out)
+swg_weight_kind swg_role_kind_of(swg_role role)
+{
+    return roles[role].kind;
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+swg_model_options swg_model_options_default(void)
+{
+    return (swg_model_options){.size = sizeof(swg_model_options)};
+}
+
+static bool has_role(const swg_arch *arch, swg_role role)
+{
+    for (size_t i = 0; i < arch->n_tensors; i++)
+        if (arch->tensors[i].role == role)
+            return true;
+    return false;
+}
+
+/* Room for the weights of every role that the architecture has. */
+static swg_status make_table(swg_model *model)
+{
+    const size_t n_layers = (size_t)model->hparams.n_layers;
+    for (int role = 0; role < SWG_ROLE_COUNT; role++) {
+        model->first_weight[role] = model->n_weights;
+        if (has_role(model->arch, (swg_role)role))
+            model->n_weights += swg_role_layers(&model->hparams, (swg_role)role) *
+                                swg_role_experts(&model->hparams, (swg_role)role);
+    }
+    model->first_weight[SWG_ROLE_COUNT] = model->n_weights;
+    model->weights = swg_arena_calloc(&model->small, model->n_weights, sizeof *model->weights);
+    model->origins = swg_arena_calloc(&model->small, model->n_weights, sizeof *model->origins);
+    model->layers = swg_arena_calloc(&model->small, n_layers + 1, sizeof *model->layers);
+    return model->weights && model->origins && model->layers ? SWG_OK : SWG_NO_MEMORY;
+}
+
+swg_status swg_model_begin(const char *config, size_t length, const swg_model_options *given,
+                           swg_model **out)
 {
     swg_status status = SWG_OK;
     swg_model *model = NULL;
+    const swg_model_options options = given ? *given : swg_model_options_default();
+    if (options.size != sizeof options)
+        return swg_error(SWG_USAGE,
+                         "swg_model_options has a size of %zu bytes instead of %zu; fill it with "
+                         "swg_model_options_default",
+                         options.size, sizeof options);
     SWG_GO(SWG_NEW(model, 1));
-    SWG_GO(swg_hparams_read(config, length, &model->arch, &model->hparams));
-    model->weights =
-        swg_arena_calloc(&model->small, (size_t)SWG_ROLE_COUNT * (size_t)model->hparams.n_layers,
-                         sizeof(swg_weight));
-    if (!model->weights)
-        SWG_GO(SWG_NO_MEMORY);
-    SWG_GO(read_labels(model, config, length));
+    model->pool = options.pool;
+    model->progress = options.progress;
+    SWG_GO(swg_backend_find(options.backend, &model->backend));
+    SWG_GO(swg_hparams_read_among(options.archs ? options.archs : swg_archs, config, length,
+                                  &model->arch, &model->hparams));
+    SWG_GO(make_table(model));
+    SWG_GO(swg_model_read_labels(model, config, length));
     *out = model;
     model = NULL;
 done:
@@ -69,156 +93,118 @@ void swg_model_free(swg_model **model)
     swg_model *m = *model;
     if (!m)
         return;
-    swg_pages_deinit(&m->matrices);
+    for (size_t layer = 0; m->layers && layer <= (size_t)m->hparams.n_layers; layer++)
+        swg_model_unreserve(m, layer);
     swg_arena_deinit(&m->small);
     swg_free(m);
     *model = NULL;
 }
 
-swg_weight *swg_model_slot(swg_model *model, swg_role role, size_t layer)
+/* --- Declaring -------------------------------------------------------------------------------- */
+
+swg_weight *swg_model_slot(swg_model *model, swg_role role, size_t layer, size_t expert)
 {
-    return &model->weights[(size_t)role * (size_t)model->hparams.n_layers + layer];
+    return &model->weights[model->first_weight[role] +
+                           layer * swg_role_experts(&model->hparams, role) + expert];
+}
+
+swg_weight_origin *swg_model_origin(const swg_model *model, const swg_weight *weight)
+{
+    return &model->origins[weight - model->weights];
+}
+
+const swg_backend_weights *swg_model_storage(const swg_model *model)
+{
+    return model->backend->weights;
+}
+
+swg_status swg_model_declare_bias(swg_model *model, swg_weight *weight)
+{
+    weight->bias = swg_arena_calloc(&model->small, weight->n, sizeof *weight->bias);
+    if (!weight->bias)
+        return SWG_NO_MEMORY;
+    model->n_parameters += weight->n;
+    return SWG_OK;
+}
+
+static swg_status declare_vector(swg_model *model, swg_weight *weight)
+{
+    if (swg_scheme_is_quantized(weight->scheme) || !swg_dtype_is_float(weight->scheme.dtype))
+        return swg_error(SWG_UNSUPPORTED, "weights of type %s cannot be computed with",
+                         swg_dtype_name(weight->scheme.dtype));
+    weight->scheme = swg_scheme_plain(SWG_F32);
+    weight->vector = swg_arena_calloc(&model->small, weight->n, sizeof *weight->vector);
+    weight->bytes = weight->n * sizeof *weight->vector;
+    return weight->vector ? SWG_OK : SWG_NO_MEMORY;
+}
+
+swg_status swg_model_declare(swg_model *model, const swg_tensor_row *row, size_t layer,
+                             size_t expert, swg_scheme scheme)
+{
+    swg_weight *weight = swg_model_slot(model, row->role, layer, expert);
+    *weight = (swg_weight){.role = row->role,
+                           .layer = layer,
+                           .expert = expert,
+                           .scheme = scheme,
+                           .n = swg_dim_size(&model->hparams, row->n, layer),
+                           .k = swg_dim_size(&model->hparams, row->k, layer)};
+    *swg_model_origin(model, weight) =
+        (swg_weight_origin){.row = row, .tensor = SIZE_MAX, .bias = SIZE_MAX};
+    model->n_parameters += (uint64_t)weight->n * weight->k;
+    if (row->k == SWG_DIM_ONE)
+        SWG_TRY(declare_vector(model, weight));
+    else
+        SWG_TRY(swg_model_storage(model)->check(weight));
+    if (swg_tensor_row_has_bias(&model->hparams, row))
+        SWG_TRY(swg_model_declare_bias(model, weight));
+    if (row->k != SWG_DIM_ONE)
+        weight->bytes = swg_model_storage(model)->bytes(weight);
+    return SWG_OK;
+}
+
+/* --- Finding ---------------------------------------------------------------------------------- */
+
+const swg_weight *swg_model_expert(const swg_model *model, swg_role role, size_t layer,
+                                   size_t expert)
+{
+    const size_t first = model->first_weight[role];
+    const size_t index = first + layer * swg_role_experts(&model->hparams, role) + expert;
+    const bool has_slot = index < model->first_weight[role + 1];
+    if (has_slot && model->weights[index].n > 0)
+        return &model->weights[index];
+    return role == SWG_ROLE_HEAD && model->hparams.tied_head
+               ? swg_model_expert(model, SWG_ROLE_EMBEDDING, 0, 0)
+               : NULL;
 }
 
 const swg_weight *swg_model_weight(const swg_model *model, swg_role role, size_t layer)
 {
-    const swg_weight *weight =
-        &model->weights[(size_t)role * (size_t)model->hparams.n_layers + layer];
-    if (weight->n > 0)
-        return weight;
-    const swg_weight *embedding =
-        &model->weights[(size_t)SWG_ROLE_EMBEDDING * (size_t)model->hparams.n_layers];
-    return role == SWG_ROLE_HEAD && model->hparams.tied_head && embedding->n > 0 ? embedding : NULL;
+    return swg_model_expert(model, role, layer, 0);
 }
 
-static bool is_float(swg_dtype dtype)
-{
-    return dtype == SWG_F32 || dtype == SWG_F16 || dtype == SWG_BF16;
-}
-
-/* Sizes of a quantized matrix; longer groups could overflow the kernels' 32-bit sums. */
-static swg_status declare_packed(swg_weight *weight)
-{
-    const size_t longest = (size_t)1 << 16;
-    const size_t group = swg_scheme_group_length(weight->scheme, weight->k);
-    if (group > longest)
-        return swg_error(SWG_UNSUPPORTED, "a quantization group of %zu columns is longer than %zu",
-                         group, longest);
-    weight->packed = swg_packed_layout(weight->scheme, weight->n, weight->k);
-    weight->bytes = swg_packed_bytes(&weight->packed);
-    return SWG_OK;
-}
-
-swg_status swg_model_declare(swg_model *model, const swg_tensor_row *row, size_t layer,
-                             swg_scheme scheme)
-{
-    swg_weight *weight = swg_model_slot(model, row->role, layer);
-    const size_t n = swg_dim_size(&model->hparams, row->n, layer);
-    const size_t k = swg_dim_size(&model->hparams, row->k, layer);
-    if (!is_float(scheme.dtype))
-        return swg_error(SWG_UNSUPPORTED, "weights of type %s cannot be computed with",
-                         swg_dtype_name(scheme.dtype));
-    *weight = (swg_weight){.scheme = scheme, .n = n, .k = k};
-    model->n_parameters += (uint64_t)n * k;
-    if (swg_tensor_row_has_bias(&model->hparams, row)) {
-        weight->bias = swg_arena_calloc(&model->small, n, sizeof *weight->bias);
-        if (!weight->bias)
-            return SWG_NO_MEMORY;
-        model->n_parameters += n;
-    }
-    if (row->k == SWG_DIM_ONE) { /* a vector: kept as F32 */
-        weight->scheme = swg_scheme_plain(SWG_F32);
-        weight->plain = swg_arena_calloc(&model->small, n, sizeof(float));
-        weight->bytes = n * sizeof(float);
-        return weight->plain ? SWG_OK : SWG_NO_MEMORY;
-    }
-    if (swg_scheme_is_quantized(scheme))
-        return declare_packed(weight);
-    weight->bytes = n * k * swg_dtype_bits(scheme.dtype) / 8;
-    return SWG_OK;
-}
-
-/* Visit the declared matrices in table order, layer by layer: the order in which a token reads
- * them, so that decoding walks through memory once, forwards. */
-static size_t place_matrices(swg_model *model, uint8_t *memory)
+swg_status swg_model_visit(swg_model *model, size_t layer, swg_row_visitor *visit, void *context)
 {
     const swg_arch *arch = model->arch;
-    size_t offset = 0;
-    size_t row = 0;
-    while (row < arch->n_tensors) {
-        size_t end = row + 1;
-        const bool in_layers = swg_role_is_per_layer(arch->tensors[row].role);
-        while (end < arch->n_tensors && swg_role_is_per_layer(arch->tensors[end].role) == in_layers)
-            end++;
-        const size_t layers = in_layers ? (size_t)model->hparams.n_layers : 1;
-        for (size_t layer = 0; layer < layers; layer++) {
-            for (size_t i = row; i < end; i++) {
-                swg_weight *weight = swg_model_slot(model, arch->tensors[i].role, layer);
-                if (weight->n == 0 || arch->tensors[i].k == SWG_DIM_ONE ||
-                    !swg_tensor_row_applies(&model->hparams, &arch->tensors[i]))
-                    continue;
-                if (memory && swg_scheme_is_quantized(weight->scheme))
-                    weight->packed.panels = memory + offset;
-                else if (memory)
-                    weight->plain = memory + offset;
-                offset += swg_round_up(weight->bytes, SWG_ALIGNMENT);
-            }
-        }
-        row = end;
+    const bool is_outside = layer == (size_t)model->hparams.n_layers;
+    for (size_t row = 0, end; row < arch->n_tensors; row = end) {
+        const swg_role role = arch->tensors[row].role;
+        end = swg_expert_run_end(arch, row);
+        if ((swg_role_scope_of(role) == SWG_PER_MODEL) != is_outside)
+            continue;
+        for (size_t expert = 0; expert < swg_role_experts(&model->hparams, role); expert++)
+            for (size_t i = row; i < end; i++)
+                if (swg_tensor_row_applies(&model->hparams, &arch->tensors[i]))
+                    SWG_TRY(visit(model, &arch->tensors[i], is_outside ? 0 : layer, expert,
+                                  context));
     }
-    return offset;
-}
-
-swg_status swg_model_allocate(swg_model *model)
-{
-    SWG_TRY(swg_pages_init(&model->matrices, place_matrices(model, NULL)));
-    place_matrices(model, model->matrices.data);
     return SWG_OK;
 }
 
-/* Sum `amount` over the matrices that a token's products visit. */
-static uint64_t sum_over_products(const swg_model *model, bool in_bytes)
+void swg_model_transform(const swg_tensor_row *row, float *values, size_t n)
 {
-    uint64_t sum = 0;
-    for (int role = 0; role < SWG_ROLE_COUNT; role++) {
-        /* Look-ups; a tied embedding is counted as the head. */
-        if (role == SWG_ROLE_EMBEDDING || role == SWG_ROLE_POSITION_EMBEDDING ||
-            role == SWG_ROLE_TYPE_EMBEDDING)
-            continue;
-        const size_t layers =
-            swg_role_is_per_layer((swg_role)role) ? (size_t)model->hparams.n_layers : 1;
-        for (size_t layer = 0; layer < layers; layer++) {
-            const swg_weight *weight = swg_model_weight(model, (swg_role)role, layer);
-            if (weight && weight->k > 1)
-                sum += in_bytes ? weight->bytes : 2 * (uint64_t)weight->n * weight->k;
-        }
-    }
-    return sum;
-}
-
-uint64_t swg_model_bytes_per_token(const swg_model *model)
-{
-    return sum_over_products(model, true);
-}
-
-uint64_t swg_model_ops_per_token(const swg_model *model)
-{
-    return sum_over_products(model, false);
-}
-
-void swg_weight_row(const swg_weight *weight, const swg_kernels *kernels, size_t row, float *out)
-{
-    if (swg_scheme_is_quantized(weight->scheme)) {
-        kernels->dequantize(&weight->packed, row, 1, out);
-        return;
-    }
-    const size_t first = row * weight->k;
-    if (weight->scheme.dtype == SWG_F32)
-        memcpy(out, (const float *)weight->plain + first, weight->k * sizeof *out);
-    else if (weight->scheme.dtype == SWG_F16)
-        kernels->f16_to_f32((const uint16_t *)weight->plain + first, weight->k, out);
-    else
-        kernels->bf16_to_f32((const uint16_t *)weight->plain + first, weight->k, out);
+    if (row->transform == SWG_TRANSFORM_PLUS_ONE)
+        for (size_t i = 0; i < n; i++)
+            values[i] += 1.0f;
 }
 
 swg_status swg_model_must_continue(const swg_model *model, const char *what)
@@ -226,7 +212,7 @@ swg_status swg_model_must_continue(const swg_model *model, const char *what)
     if (!model->hparams.is_encoder)
         return SWG_OK;
     return swg_error(SWG_UNSUPPORTED,
-                     "architecture %s is an encoder: it reads whole texts and predicts no next "
-                     "token, so there is no %s",
+                     "architecture %s is an encoder: it reads whole texts and does not predict a "
+                     "next token, so there is no %s",
                      model->arch->name, what);
 }
