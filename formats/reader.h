@@ -119,9 +119,6 @@ void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *pl
 /* config.json and the tokenizer files of a folder that are there (hf_folder.c). */
 swg_status swg_source_add_folder(swg_source *source, const char *folder);
 
-/* Whether a reader claims what is at the path (which then may still turn out to be damaged). */
-swg_status swg_source_is_claimed(const char *path, bool *out);
-
 /* Rows per frame or read: about 512 KiB, a multiple of 16 where 16 rows fit into 1 MiB, at least
  * one row, at most what there is (but 1 for an empty plane). */
 uint64_t swg_plane_rows_per_frame(const swg_plane *plane);

@@ -2,7 +2,7 @@
 #ifndef SWG_FORMATS_HDF5_HDF5_TENSORS_H
 #define SWG_FORMATS_HDF5_HDF5_TENSORS_H
 
-#include "formats/hdf5/format/hdf5.h"
+#include "formats/hdf5/format/hdf5_read.h"
 #include "formats/reader.h"
 
 /* How a tensor's values stand in its dataset. */
@@ -32,5 +32,8 @@ typedef struct swg_h5_tensors {
  * fit. */
 swg_status swg_h5_tensors_add(swg_source *source, swg_h5_tensors *tensors, const char *name,
                               const swg_h5_entry *entry, swg_h5_view view, uint64_t row);
+
+/* Add them all to the source, in their order; several names of one dataset are tied. */
+swg_status swg_h5_tensors_into_source(swg_source *source, const swg_h5_tensors *tensors);
 
 #endif

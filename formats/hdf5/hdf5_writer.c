@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/hdf5/format/hdf5.h"
+#include "formats/hdf5/format/hdf5_write.h"
 #include "formats/hdf5/hdf5_names.h"
 #include "formats/writer.h"
 #include "runtime/base/strbuf.h"

@@ -53,44 +53,33 @@ static void drop_vocabulary(swg_source *source)
     source->n_files = kept;
 }
 
-static swg_status take_from_checkpoint(swg_source *source, const char *path)
+swg_status swg_source_take_tokenizer(swg_source *source, swg_source *from)
 {
-    swg_source *from = NULL;
-    swg_file_view view;
     bool has_vocabulary = false;
-    swg_status status = SWG_OK;
-    SWG_GO(swg_source_open(path, NULL, &from));
+    drop_vocabulary(source);
     for (size_t i = 0; i < from->n_files; i++) {
+        swg_file_view view;
         const swg_folder_file_kind kind = kind_of(from->files[i].name);
         if (kind == SWG_FILE_OTHER)
             continue;
-        SWG_GO(swg_source_file(from, i, &view));
-        SWG_GO(swg_source_add_file_copy(source, view));
+        SWG_TRY(swg_source_file(from, i, &view));
+        SWG_TRY(swg_source_add_file_copy(source, view));
         has_vocabulary = has_vocabulary || kind == SWG_FILE_VOCABULARY;
     }
     if (!has_vocabulary)
-        SWG_GO(swg_error(SWG_FAILED, "%s carries no tokenizer", path));
+        return swg_error(SWG_FAILED, "%s carries no tokenizer", from->path);
     for (size_t i = 0; i < from->n_inputs; i++)
-        SWG_GO(swg_source_add_input(source, from->inputs[i]));
-done:
-    swg_source_close(&from);
-    return status;
+        SWG_TRY(swg_source_add_input(source, from->inputs[i]));
+    return SWG_OK;
 }
 
-static swg_status take_file(swg_source *source, const char *path)
+swg_status swg_source_take_tokenizer_file(swg_source *source, const char *path)
 {
     swg_map map = {0};
     SWG_TRY(swg_map_open(path, &map));
     const char *name = swg_tokenizer_file_name(map.data, map.size);
     swg_map_close(&map);
+    drop_vocabulary(source);
     SWG_TRY(swg_source_add_input(source, path));
     return swg_source_add_file(source, name, path, NULL);
-}
-
-swg_status swg_source_replace_tokenizer(swg_source *source, const char *path)
-{
-    bool is_checkpoint;
-    SWG_TRY(swg_source_is_claimed(path, &is_checkpoint));
-    drop_vocabulary(source);
-    return is_checkpoint ? take_from_checkpoint(source, path) : take_file(source, path);
 }

@@ -21,9 +21,9 @@ typedef struct swg_folder_file {
 /* All of them; the last has name == NULL. */
 extern const swg_folder_file swg_folder_files[];
 
-/* Put the tokenizer at `path` in the place of the one that the source carries: the tokenizer files
- * of the checkpoint that a reader finds there, or else the file itself, under the name that its
- * content calls for. SWG_FAILED when the checkpoint has no tokenizer. */
-swg_status swg_source_replace_tokenizer(swg_source *source, const char *path);
+/* Replace the tokenizer that the source carries: by the tokenizer files of another checkpoint
+ * (SWG_FAILED when it has none), or by a lone file, under the name that its content calls for. */
+swg_status swg_source_take_tokenizer(swg_source *source, swg_source *from);
+swg_status swg_source_take_tokenizer_file(swg_source *source, const char *path);
 
 #endif

@@ -166,45 +166,9 @@ swg_status swg_tokenizer_add_split(swg_tokenizer *tokenizer, swg_split_run *run,
 swg_status swg_tokenizer_add_decoder(swg_tokenizer *tokenizer, swg_decode_run *run,
                                      const void *data);
 
-/* --- Reading tokenizer.json ------------------------------------------------------------------- */
+/* --- Parts that several readers make ---------------------------------------------------------- */
 
-/* One kind of component of a family: "type" in the file, and what turns its JSON object into steps
- * (or the model, or ids around a text) of the tokenizer. */
-typedef swg_status swg_component_reader(swg_tokenizer *tokenizer, const swg_json *json);
-typedef struct swg_component {
-    const char *type;
-    swg_component_reader *read;
-} swg_component;
-
-/* Read a component through its family's table; null or absent reads as nothing. SWG_UNSUPPORTED,
- * naming family and type, when the table has no such row. */
-swg_status swg_component_read(const char *family, const swg_component *table, size_t n_rows,
-                              swg_tokenizer *tokenizer, const swg_json *json);
-
-/* Read every element of the array `key` of a Sequence through `read`. */
-swg_status swg_component_read_all(swg_tokenizer *tokenizer, const swg_json *json, const char *key,
-                                  swg_component_reader *read);
-
-/* Members of a component: `fallback` when absent or null, SWG_CORRUPT when of another kind. Strings
- * live as long as the document. */
-swg_status swg_component_bool(const swg_json *json, const char *key, bool fallback, bool *out);
-swg_status swg_component_string(const swg_json *json, const char *key, const char *fallback,
-                                const char **out);
-/* The same for a string that must be there, copied into the tokenizer's arena. */
-swg_status swg_component_text(swg_tokenizer *tokenizer, const swg_json *json, const char *key,
-                              const char **out);
-
-/* "pattern": {"Regex": "..."} or {"String": "..."}, compiled into the tokenizer's list. */
-swg_status swg_component_pattern(swg_tokenizer *tokenizer, const swg_json *json, const char **text,
-                                 bool *is_literal, const swg_regex **out);
-
-/* The families: one component each, or null. */
-swg_component_reader swg_normalizer_read, swg_split_read, swg_model_read, swg_post_read,
-    swg_decoder_read;
-
-/* Byte-level pieces (GPT-2's byte alphabet). */
-swg_component_reader swg_bytelevel_read_split, swg_bytelevel_read_normalizer,
-    swg_bytelevel_read_decoder;
+/* Byte-level pieces (GPT-2's byte alphabet) of a split. */
 swg_status swg_bytelevel_add(swg_tokenizer *tokenizer, bool add_prefix_space, bool use_regex);
 /* Whether the last split step maps bytes to the alphabet; if so it is taken away, and the model
  * must know its tokens by the bytes they stand for. */
@@ -213,7 +177,7 @@ bool swg_bytelevel_take_last_split(swg_tokenizer *tokenizer);
  * it has characters outside of the alphabet. */
 bool swg_bytelevel_bytes(const char *text, size_t length, char *out, size_t *n_out);
 
-/* A split step by a compiled pattern or by a known matcher; and by a test on characters. */
+/* A split step (split.c): what becomes of matches. */
 typedef enum swg_split_behavior {
     SWG_SPLIT_REMOVED,
     SWG_SPLIT_ISOLATED,
@@ -222,27 +186,31 @@ typedef enum swg_split_behavior {
     SWG_SPLIT_CONTIGUOUS
 } swg_split_behavior;
 typedef bool swg_char_test(uint32_t code);
-swg_status swg_split_add_pattern(swg_tokenizer *tokenizer, const char *pattern,
-                                 const swg_regex *regex, swg_split_behavior behavior, bool invert);
-swg_status swg_split_add_test(swg_tokenizer *tokenizer, swg_char_test *test,
-                              swg_split_behavior behavior);
 
 /* A hand-written matcher: where the match that starts at `at` ends. Every position has a match, so
  * matches follow each other without gaps. `text` is valid UTF-8. */
 typedef size_t swg_pattern_end(const char *text, size_t length, size_t at);
+
+/* A way to find matches, one of the first four, and what becomes of them. */
+typedef struct swg_split_rule {
+    swg_pattern_end *known; /* a hand-written matcher, or */
+    const swg_regex *regex; /* a pattern, or */
+    swg_char_test *test;    /* every character for which this holds, or */
+    uint32_t delimiter;     /* every one of these */
+    swg_split_behavior behavior;
+    bool invert; /* what lies between matches counts as the match */
+} swg_split_rule;
+swg_status swg_split_add(swg_tokenizer *tokenizer, swg_split_rule rule);
+
 /* The matcher of exactly this pattern, or NULL. */
 swg_pattern_end *swg_pattern_find(const char *pattern);
 extern const char swg_pattern_gpt2[];
-
-/* Models. `vocab` is the object or array of the file; the vocabulary of all ids is complete. */
-swg_component_reader swg_bpe_read, swg_wordpiece_read, swg_unigram_read, swg_wordlevel_read;
 
 /* Byte-pair encoding as vocab.json + merges.txt have it: `vocab` an object, merges as lines. */
 swg_status swg_bpe_read_text(swg_tokenizer *tokenizer, const swg_json *vocab, const char *merges,
                              size_t merges_length);
 
-/* Unigram from any file. A character that no token covers costs so much more than the worst token.
- */
+/* Unigram from any file. A character that no token covers costs this much more than the worst token. */
 extern const double swg_unigram_penalty;
 typedef struct swg_unigram_spec {
     const swg_vocab *words; /* tokens to cut into */
@@ -258,11 +226,6 @@ swg_status swg_unigram_set(swg_tokenizer *tokenizer, const swg_unigram_spec *spe
 
 /* The ids of "<0xNN>" for each byte; -1 = none. */
 void swg_byte_tokens(const swg_vocab *vocab, int32_t out[256]);
-
-/* A vocabulary of the model's own tokens (object text -> id, or array of [text, score]), without
- * the added ones; as raw bytes with `is_byte_level`. */
-swg_status swg_model_vocab(swg_tokenizer *tokenizer, const swg_json *json, bool is_byte_level,
-                           swg_vocab *out);
 
 /* Value of "<0xNN>" (two hexadecimal digits), or -1. */
 int swg_byte_token_value(const char *text, size_t length);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "formats/hdf5/format/hdf5.h"
+#include "formats/hdf5/format/hdf5_read.h"
 #include "runtime/base/file.h"
 #include "tests/formats/damage.h"
 

@@ -2,7 +2,7 @@
  * one dimension without bound. An element is an address, with filters also the stored bytes and the
  * filters that were not applied. Blocks of many elements are cut into pages with a checksum each; a
  * bit map says which pages were written. (HDF5 file format specification 3.0, VII.C and VII.D.) */
-#include "formats/hdf5/format/hdf5_index.h"
+#include "formats/hdf5/format/hdf5_array.h"
 
 enum { ADDRESS_BYTES = 8, SUM_BYTES = 4 };
 
@@ -176,7 +176,7 @@ static swg_status put_data(const extensible *e, uint64_t address, uint64_t first
     return put_elements(a, first, n, &in);
 }
 
-/* A super block: its offset, bits of its data blocks' pages - one block's behind the other's,
+/* A super block: its offset, bits of its data blocks' pages - one block's after the other's,
  * though there is room for whole bytes a block -, addresses of these. */
 static swg_status put_super(const extensible *e, uint64_t address, uint64_t first, unsigned super)
 {

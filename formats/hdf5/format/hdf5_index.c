@@ -1,48 +1,14 @@
-/* Chunk indexes: B-trees of both versions, a single chunk, chunks one behind the other; arrays are
+/* Chunk indexes: B-trees of both versions, a single chunk, chunks one after the other; arrays are
  * in hdf5_array.c. (HDF5 file format specification 3.0, III.A.1, III.A.2, VII.) */
 #include "formats/hdf5/format/hdf5_index.h"
 
+#include "formats/hdf5/format/hdf5_array.h"
 #include "formats/hdf5/format/hdf5_btree.h"
+#include "formats/hdf5/format/hdf5_grid.h"
 
 static const char *const what = "index of chunks";
 static const uint64_t max_chunk_bytes = 1 << 30;
 static const uint64_t max_deflate_ratio = 1032; /* of deflate itself */
-
-/* --- The table -------------------------------------------------------------------------------- */
-
-/* Whether the extent ends inside of the chunk. */
-static bool is_edge(const swg_h5_grid *g, const uint64_t *at)
-{
-    for (uint32_t i = 0; i < g->place->rank; i++)
-        if (g->extent->size[i] % g->place->chunk[i] != 0 &&
-            at[i] == g->extent->size[i] / g->place->chunk[i])
-            return true;
-    return false;
-}
-
-swg_status swg_h5_grid_put(swg_h5_grid *g, const uint64_t at[SWG_MAX_RANK], uint64_t offset,
-                           uint64_t bytes, uint32_t skipped)
-{
-    uint64_t slot = 0;
-    if (offset == SWG_H5_NOWHERE)
-        return SWG_OK;
-    for (uint32_t i = 0; i < g->place->rank; i++) {
-        if (at[i] >= g->storage->n_chunks[i])
-            return swg_h5_damaged(g->walk, what, g->place->address);
-        slot = slot * g->storage->n_chunks[i] + at[i];
-    }
-    if (g->chunks[slot].bytes || bytes == 0 || bytes > UINT32_MAX ||
-        (g->storage->n_filters == 0 && bytes != g->chunk_bytes) ||
-        !swg_h5_peek(g->walk, offset, bytes))
-        return swg_h5_damaged(g->walk, "chunk", offset);
-    SWG_TRY(swg_h5_count(g->walk, "chunk", offset, bytes));
-    if (g->place->skips_edges && is_edge(g, at))
-        skipped = UINT32_MAX;
-    g->chunks[slot] = (swg_h5_chunk){offset, (uint32_t)bytes, skipped};
-    g->n_found++;
-    g->stored_bytes += bytes;
-    return SWG_OK;
-}
 
 /* --- B-trees ---------------------------------------------------------------------------------- */
 
@@ -90,14 +56,14 @@ static swg_status walk_records(swg_h5_grid *g)
     records r = {.grid = g};
     SWG_TRY(swg_h5_btree2_open(g->walk, what, g->place->address, &tree));
     const size_t plain_bytes = 8 + 8 * (size_t)g->place->rank;
-    bool is_due = tree.kind == SWG_H5_RECORDS_OF_CHUNKS && g->storage->n_filters == 0 &&
+    bool is_expected = tree.kind == SWG_H5_RECORDS_OF_CHUNKS && g->storage->n_filters == 0 &&
                   tree.record_bytes == plain_bytes;
     if (tree.kind == SWG_H5_RECORDS_OF_FILTERED_CHUNKS && tree.record_bytes > plain_bytes + 4 &&
         tree.record_bytes <= plain_bytes + 4 + 8) {
         r.size_bytes = (unsigned)(tree.record_bytes - plain_bytes - 4);
-        is_due = g->storage->n_filters > 0;
+        is_expected = g->storage->n_filters > 0;
     }
-    return is_due ? swg_h5_btree2_walk(g->walk, &tree, visit_record, &r)
+    return is_expected ? swg_h5_btree2_walk(g->walk, &tree, visit_record, &r)
                   : swg_h5_damaged(g->walk, what, g->place->address);
 }
 
@@ -112,11 +78,11 @@ static swg_status put_single(swg_h5_grid *g)
                : swg_h5_grid_put(g, first, p->address, g->chunk_bytes, 0);
 }
 
-/* All chunks one behind the other, those of the largest extent. */
+/* All chunks one after the other, those of the largest extent. */
 static swg_status put_implicit(swg_h5_grid *g)
 {
     uint64_t at[SWG_MAX_RANK];
-    for (uint64_t i = 0; i < g->n_due; i++) {
+    for (uint64_t i = 0; i < g->n_expected; i++) {
         uint64_t rest = i, most = 1, slot = 0;
         for (uint32_t d = g->place->rank; d-- > 0; rest /= g->storage->n_chunks[d]) {
             at[d] = rest % g->storage->n_chunks[d];
@@ -174,7 +140,7 @@ static swg_status measure(swg_h5_grid *g, swg_h5_storage *storage)
     if (chunk_bytes > max_chunk_bytes || !swg_u64_mul(n, chunk_bytes, &all))
         return swg_h5_unsupported(g->walk, "has chunks of more than 1 GiB");
     g->chunk_bytes = chunk_bytes;
-    g->n_due = n;
+    g->n_expected = n;
     const uint64_t most = g->walk->map->size / LEAST_BYTES_A_CHUNK;
     return n <= most ? SWG_OK
                      : swg_error(SWG_CORRUPT,
@@ -192,11 +158,11 @@ static swg_status check_ratio(const swg_h5_grid *g)
         is_deflated = is_deflated || g->storage->filters[i] == SWG_H5_DEFLATE;
     if (is_deflated && !swg_u64_mul(most, max_deflate_ratio, &most))
         most = UINT64_MAX;
-    const uint64_t due = g->n_due * g->chunk_bytes;
-    return most >= due ? SWG_OK
+    const uint64_t expected = g->n_expected * g->chunk_bytes;
+    return most >= expected ? SWG_OK
                        : swg_error(SWG_CORRUPT,
                                    "%s: %.300s declares %llu bytes, its chunks hold at most %llu",
-                                   g->walk->path, g->walk->object, (unsigned long long)due,
+                                   g->walk->path, g->walk->object, (unsigned long long)expected,
                                    (unsigned long long)most);
 }
 
@@ -208,13 +174,13 @@ swg_status swg_h5_load_chunks(swg_h5_walk *walk, const swg_h5_place *place,
     if (place->rank != extent->rank || place->elem_bytes != storage->elem_bytes)
         return swg_h5_damaged(walk, "shape of chunks", place->address);
     SWG_TRY(measure(&g, storage));
-    g.chunks = swg_arena_calloc(arena, (size_t)g.n_due, sizeof *g.chunks);
+    g.chunks = swg_arena_calloc(arena, (size_t)g.n_expected, sizeof *g.chunks);
     if (!g.chunks)
         return SWG_NO_MEMORY;
     SWG_TRY(walk_index(&g));
-    if (g.n_found != g.n_due)
+    if (g.n_found != g.n_expected)
         return swg_error(SWG_CORRUPT, "%s: %.300s declares %llu chunks, the file holds %llu",
-                         walk->path, walk->object, (unsigned long long)g.n_due,
+                         walk->path, walk->object, (unsigned long long)g.n_expected,
                          (unsigned long long)g.n_found);
     SWG_TRY(check_ratio(&g));
     storage->chunks = g.chunks;

@@ -3,7 +3,7 @@
 #ifndef SWG_FORMATS_HDF5_FORMAT_HDF5_STORAGE_H
 #define SWG_FORMATS_HDF5_FORMAT_HDF5_STORAGE_H
 
-#include "formats/hdf5/format/hdf5.h"
+#include "formats/hdf5/format/hdf5_read.h"
 
 enum { SWG_H5_MAX_FILTERS = 8 };
 

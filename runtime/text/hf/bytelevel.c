@@ -1,7 +1,7 @@
 /* ByteLevel: GPT-2's alphabet, in which every byte has a printable character. Bytes that print as
  * Latin-1 characters stand for themselves, the others for U+0100 upwards in their order. */
 #include "runtime/base/utf8.h"
-#include "runtime/text/tokenizer_parts.h"
+#include "runtime/text/hf/component.h"
 #include "runtime/text/match/unicode.h"
 
 enum { FIRST_SHIFTED = 0x100, ALPHABET_END = FIRST_SHIFTED + 68 };
@@ -85,8 +85,9 @@ swg_status swg_bytelevel_add(swg_tokenizer *tokenizer, bool add_prefix_space, bo
     if (add_prefix_space)
         SWG_TRY(swg_tokenizer_add_split(tokenizer, prefix_space, NULL));
     if (use_regex)
-        SWG_TRY(
-            swg_split_add_pattern(tokenizer, swg_pattern_gpt2, NULL, SWG_SPLIT_ISOLATED, false));
+        SWG_TRY(swg_split_add(tokenizer,
+                              (swg_split_rule){.known = swg_pattern_find(swg_pattern_gpt2),
+                                               .behavior = SWG_SPLIT_ISOLATED}));
     return swg_tokenizer_add_split(tokenizer, map_bytes, NULL);
 }
 

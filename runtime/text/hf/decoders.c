@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "runtime/base/utf8.h"
-#include "runtime/text/tokenizer_parts.h"
+#include "runtime/text/hf/component.h"
 
 static bool starts_with(const char *text, size_t length, const char *start, size_t n)
 {

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "runtime/base/utf8.h"
-#include "runtime/text/tokenizer_parts.h"
+#include "runtime/text/hf/component.h"
 #include "runtime/text/match/unicode.h"
 
 /* --- Normal forms ----------------------------------------------------------------------------- */

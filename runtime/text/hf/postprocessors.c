@@ -1,7 +1,7 @@
 /* Post-processors: the special tokens around a text. Templates for pairs of texts are not used. */
 #include <string.h>
 
-#include "runtime/text/tokenizer_parts.h"
+#include "runtime/text/hf/component.h"
 
 static swg_status check_id(const swg_tokenizer *tokenizer, int64_t id, const char *name)
 {

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "runtime/base/utf8.h"
-#include "runtime/text/tokenizer_parts.h"
+#include "runtime/text/hf/component.h"
+#include "runtime/text/hf/json_vocab.h"
 
 enum { UNKNOWN_YET, IS_WHOLE, IS_NOT_WHOLE };
 

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "runtime/base/utf8.h"
-#include "runtime/text/tokenizer_parts.h"
+#include "runtime/text/hf/component.h"
+#include "runtime/text/hf/json_vocab.h"
 #include "runtime/text/sentencepiece/trie.h"
 
 const double swg_unigram_penalty = 10.0;

@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "runtime/base/utf8.h"
-#include "runtime/text/tokenizer_parts.h"
+#include "runtime/text/hf/component.h"
+#include "runtime/text/hf/json_vocab.h"
 
 typedef struct words_model {
     swg_vocab words;

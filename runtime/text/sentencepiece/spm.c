@@ -80,18 +80,6 @@ static swg_status add_decoder(swg_tokenizer *tokenizer, const swg_spm_file *file
 
 /* --- Vocabulary ------------------------------------------------------------------------------- */
 
-swg_status swg_spm_vocab(swg_arena *arena, const swg_spm_file *file, unsigned types, size_t n_more,
-                         size_t n_more_bytes, swg_vocab *out)
-{
-    SWG_TRY(swg_vocab_init(out, arena, file->n_pieces + n_more, file->text_bytes + n_more_bytes));
-    for (size_t id = 0; id < file->n_pieces; id++) {
-        const swg_spm_piece *piece = &file->pieces[id];
-        if (types >> piece->type & 1)
-            SWG_TRY(swg_vocab_set(out, id, piece->text.text, piece->text.length));
-    }
-    return SWG_OK;
-}
-
 static swg_status read_vocab(swg_tokenizer *tokenizer, const swg_spm_file *file)
 {
     swg_vocab *vocab = &tokenizer->vocab;

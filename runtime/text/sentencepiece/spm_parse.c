@@ -215,3 +215,15 @@ void swg_spm_file_deinit(swg_spm_file *file)
     swg_free(file->pieces);
     *file = (swg_spm_file){0};
 }
+
+swg_status swg_spm_vocab(swg_arena *arena, const swg_spm_file *file, unsigned types, size_t n_more,
+                         size_t n_more_bytes, swg_vocab *out)
+{
+    SWG_TRY(swg_vocab_init(out, arena, file->n_pieces + n_more, file->text_bytes + n_more_bytes));
+    for (size_t id = 0; id < file->n_pieces; id++) {
+        const swg_spm_piece *piece = &file->pieces[id];
+        if (types >> piece->type & 1)
+            SWG_TRY(swg_vocab_set(out, id, piece->text.text, piece->text.length));
+    }
+    return SWG_OK;
+}

@@ -1,7 +1,7 @@
 /* Writing HDF5 files: the only user of libhdf5. It does no input or output of its own: a driver of
  * ours gives it the project's file writer, whose failures it never gets to see (it cannot close a
  * file that it failed to write; ours are kept and reported after the call). */
-#include "formats/hdf5/format/hdf5.h"
+#include "formats/hdf5/format/hdf5_write.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include <H5FDdevelop.h>
 #endif
 
-#include "formats/hdf5/format/hdf5_put.h"
+#include "formats/hdf5/format/hdf5_write_chunks.h"
 
 enum {
     /* As H5F_ACC_TRUNC, which ends the process when headers and library differ. */

@@ -1,7 +1,7 @@
 /* Boxes of datasets, chunk by chunk, through fletcher32, deflate and shuffle in the order in which
  * the dataset lists them, backwards; the only user of zlib. Every stage's size is known or bounded,
  * and the last must give exactly the chunk. */
-#include "formats/hdf5/format/hdf5_chunk.h"
+#include "formats/hdf5/format/hdf5_read_chunks.h"
 
 #include <string.h>
 #include <zlib.h>
@@ -111,17 +111,17 @@ static void copy_box(uint32_t rank, const uint64_t *count, size_t width, const w
     }
 }
 
-static swg_status damaged_chunk(const swg_h5_file *file, const swg_h5_entry *entry,
+static swg_status damaged_chunk(const char *path, const swg_h5_entry *entry,
                                 const swg_h5_chunk *chunk)
 {
     return swg_error(SWG_CORRUPT,
                      "%s: the chunk of %.300s at byte %llu is damaged: its checksum or its size is "
                      "wrong",
-                     swg_h5_path(file), entry->path, (unsigned long long)chunk->offset);
+                     path, entry->path, (unsigned long long)chunk->offset);
 }
 
 /* The part of a box that one chunk, whose first element is `corner`, holds. */
-static swg_status read_chunk(const swg_h5_file *file, const swg_h5_entry *entry,
+static swg_status read_chunk(const swg_map *map, const char *path, const swg_h5_entry *entry,
                              const uint64_t *corner, const uint64_t *start, const uint64_t *count,
                              stage *s, uint8_t *out)
 {
@@ -131,7 +131,7 @@ static swg_status read_chunk(const swg_h5_file *file, const swg_h5_entry *entry,
     for (uint32_t i = 0; i < entry->rank; i++)
         slot = slot * storage->n_chunks[i] + corner[i] / storage->chunk[i];
     const swg_h5_chunk chunk = storage->chunks[slot];
-    s->bytes = swg_h5_map(file)->data + chunk.offset;
+    s->bytes = map->data + chunk.offset;
     s->length = chunk.bytes;
     window from = {.sizes = storage->chunk}, to = {.sizes = count};
     for (uint32_t i = 0; i < entry->rank; i++) {
@@ -143,12 +143,12 @@ static swg_status read_chunk(const swg_h5_file *file, const swg_h5_entry *entry,
         chunk_bytes *= storage->chunk[i];
     }
     if (!undo_filters(storage, chunk.skipped, s) || s->length != chunk_bytes)
-        return damaged_chunk(file, entry, &chunk);
+        return damaged_chunk(path, entry, &chunk);
     copy_box(entry->rank, part, width, &from, s->bytes, &to, out);
     return SWG_OK;
 }
 
-static swg_status read_chunks(const swg_h5_file *file, const swg_h5_entry *entry,
+static swg_status read_chunks(const swg_map *map, const char *path, const swg_h5_entry *entry,
                               const uint64_t *start, const uint64_t *count, uint8_t *out)
 {
     const swg_h5_storage *const storage = entry->storage;
@@ -166,7 +166,7 @@ static swg_status read_chunks(const swg_h5_file *file, const swg_h5_entry *entry
         SWG_GO(SWG_NEW_UNINIT(s.buffers[1], s.capacity));
     }
     for (;;) {
-        SWG_GO(read_chunk(file, entry, corner, start, count, &s, out));
+        SWG_GO(read_chunk(map, path, entry, corner, start, count, &s, out));
         uint32_t d = rank;
         while (d > 0 && (corner[d - 1] += storage->chunk[d - 1]) >= start[d - 1] + count[d - 1]) {
             corner[d - 1] = first[d - 1];
@@ -181,7 +181,7 @@ done:
     return status;
 }
 
-static void turn_bytes(uint8_t *numbers, uint64_t count, size_t width)
+static void swap_bytes(uint8_t *numbers, uint64_t count, size_t width)
 {
     for (uint64_t i = 0; i < count; i++, numbers += width)
         for (size_t j = 0; j < width / 2; j++) {
@@ -191,7 +191,7 @@ static void turn_bytes(uint8_t *numbers, uint64_t count, size_t width)
         }
 }
 
-swg_status swg_h5_read_stored(const swg_h5_file *file, const swg_h5_entry *entry,
+swg_status swg_h5_read_box(const swg_map *map, const char *path, const swg_h5_entry *entry,
                               const uint64_t start[SWG_MAX_RANK],
                               const uint64_t count[SWG_MAX_RANK], void *out)
 {
@@ -203,7 +203,7 @@ swg_status swg_h5_read_stored(const swg_h5_file *file, const swg_h5_entry *entry
     if (elems == 0)
         return SWG_OK;
     if (storage->is_chunked) {
-        SWG_TRY(read_chunks(file, entry, start, count, out));
+        SWG_TRY(read_chunks(map, path, entry, start, count, out));
     } else {
         const uint8_t *const bytes = storage->bytes;
         window from = {.sizes = entry->shape}, to = {.sizes = count};
@@ -215,19 +215,6 @@ swg_status swg_h5_read_stored(const swg_h5_file *file, const swg_h5_entry *entry
             memcpy(out, bytes, width);
     }
     if (storage->is_big_endian)
-        turn_bytes(out, elems, width);
+        swap_bytes(out, elems, width);
     return SWG_OK;
-}
-
-void swg_h5_release(const swg_h5_file *file, const swg_h5_entry *entry)
-{
-    const swg_h5_storage *const storage = entry->storage;
-    const swg_map *const map = swg_h5_map(file);
-    if (!storage->is_chunked && storage->bytes)
-        swg_map_release(map, (size_t)(storage->bytes - map->data), (size_t)entry->stored_bytes);
-    uint64_t n = storage->chunks ? 1 : 0;
-    for (uint32_t i = 0; i < entry->rank; i++)
-        n *= storage->n_chunks[i];
-    for (uint64_t i = 0; i < n; i++)
-        swg_map_release(map, (size_t)storage->chunks[i].offset, storage->chunks[i].bytes);
 }

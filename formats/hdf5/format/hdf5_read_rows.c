@@ -1,50 +1,9 @@
-/* Sets of addresses, boxes of datasets, and reading datasets box by box. */
-#include "formats/hdf5/format/hdf5_parts.h"
+/* Reading datasets row by row and column by column: as boxes, the longest that rows make. */
+#include "formats/hdf5/format/hdf5_read_rows.h"
 
 #include <string.h>
 
-#include "formats/hdf5/format/hdf5_chunk.h"
-
-/* --- Addresses -------------------------------------------------------------------------------- */
-
-/* The slot that holds `value`, or the free one where it goes. */
-static size_t find_slot(const uint64_t *slots, size_t capacity, uint64_t value)
-{
-    size_t at = (size_t)(value * 0x9E3779B97F4A7C15u >> 20) & (capacity - 1);
-    while (slots[at] && slots[at] != value)
-        at = (at + 1) & (capacity - 1);
-    return at;
-}
-
-static swg_status grow(swg_h5_addresses *set)
-{
-    const size_t capacity = set->capacity ? 2 * set->capacity : 64;
-    uint64_t *slots;
-    SWG_TRY(SWG_NEW(slots, capacity));
-    for (size_t i = 0; i < set->capacity; i++)
-        if (set->slots[i])
-            slots[find_slot(slots, capacity, set->slots[i])] = set->slots[i];
-    swg_free(set->slots);
-    set->slots = slots;
-    set->capacity = capacity;
-    return SWG_OK;
-}
-
-bool swg_h5_addresses_has(const swg_h5_addresses *set, uint64_t address)
-{
-    return set->count > 0 && set->slots[find_slot(set->slots, set->capacity, address + 1)] != 0;
-}
-
-swg_status swg_h5_addresses_add(swg_h5_addresses *set, uint64_t address, bool *is_new)
-{
-    if (2 * set->count >= set->capacity)
-        SWG_TRY(grow(set));
-    const size_t at = find_slot(set->slots, set->capacity, address + 1);
-    *is_new = !set->slots[at];
-    set->count += *is_new;
-    set->slots[at] = address + 1;
-    return SWG_OK;
-}
+#include "formats/hdf5/format/hdf5_read_chunks.h"
 
 /* --- Boxes ------------------------------------------------------------------------------------ */
 
@@ -94,7 +53,7 @@ swg_status swg_h5_read_rows(const swg_h5_file *file, const swg_h5_entry *entry, 
     while (n_rows > 0 && row_bytes > 0 && status == SWG_OK) {
         const uint64_t rows =
             entry->rank ? swg_h5_next_box(entry, row_begin, n_rows, start, count) : n_rows;
-        status = swg_h5_read_stored(file, entry, start, count, to);
+        status = swg_h5_read_box(swg_h5_map(file), swg_h5_path(file), entry, start, count, to);
         to += rows * row_bytes;
         row_begin += rows;
         n_rows -= rows;
@@ -109,7 +68,7 @@ swg_status swg_h5_read_columns(const swg_h5_file *file, const swg_h5_entry *entr
     const uint64_t start[SWG_MAX_RANK] = {0, begin}, count[SWG_MAX_RANK] = {rows, n};
     uint8_t *block; /* [rows][n] */
     SWG_TRY(SWG_NEW_UNINIT(block, rows * (size_t)n * width));
-    const swg_status status = swg_h5_read_stored(file, entry, start, count, block);
+    const swg_status status = swg_h5_read_box(swg_h5_map(file), swg_h5_path(file), entry, start, count, block);
     for (size_t column = 0; column < n && status == SWG_OK; column++)
         for (size_t row = 0; row < rows; row++)
             memcpy((uint8_t *)out + (column * rows + row) * width,
@@ -131,4 +90,17 @@ swg_status swg_h5_read_bytes(const swg_h5_file *file, const swg_h5_entry *entry,
     *out = text;
     *length = (size_t)entry->shape[0];
     return SWG_OK;
+}
+
+void swg_h5_release(const swg_h5_file *file, const swg_h5_entry *entry)
+{
+    const swg_h5_storage *const storage = entry->storage;
+    const swg_map *const map = swg_h5_map(file);
+    if (!storage->is_chunked && storage->bytes)
+        swg_map_release(map, (size_t)(storage->bytes - map->data), (size_t)entry->stored_bytes);
+    uint64_t n = storage->chunks ? 1 : 0;
+    for (uint32_t i = 0; i < entry->rank; i++)
+        n *= storage->n_chunks[i];
+    for (uint64_t i = 0; i < n; i++)
+        swg_map_release(map, (size_t)storage->chunks[i].offset, storage->chunks[i].bytes);
 }

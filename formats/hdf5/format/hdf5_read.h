@@ -1,9 +1,8 @@
-/* HDF5 files as this project sees them: datasets of numbers with paths, text attributes, nothing
- * that leads out of the file. They are read from their map by code of this project (hdf5_file.c and
- * what it includes): libhdf5 1.10, which Debian 12 ships, is not safe on files of strangers. They
- * are written by libhdf5, of which hdf5.c is the only user, through swg_file_writer. */
-#ifndef SWG_FORMATS_HDF5_FORMAT_HDF5_H
-#define SWG_FORMATS_HDF5_FORMAT_HDF5_H
+/* Reading HDF5 files as this project sees them: datasets of numbers with paths, text attributes,
+ * nothing that leads out of the file. They are read from their map by code of this project:
+ * libhdf5 1.10, which Debian 12 ships, is not safe on untrusted files. */
+#ifndef SWG_FORMATS_HDF5_FORMAT_HDF5_READ_H
+#define SWG_FORMATS_HDF5_FORMAT_HDF5_READ_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,9 +12,6 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/status.h"
 #include "runtime/base/tensor.h"
-#include "runtime/base/thread.h"
-
-/* --- Reading ---------------------------------------------------------------------------------- */
 
 typedef struct swg_h5_file swg_h5_file;
 typedef struct swg_h5_storage swg_h5_storage;
@@ -25,7 +21,7 @@ typedef struct swg_h5_entry {
     const char *path;             /* without a leading slash: "tensors/w" */
     uint64_t address;             /* of its header; equal for two names of one dataset */
     bool is_numeric;              /* `dtype` holds; other kinds may not be read, nor higher ranks */
-    swg_dtype dtype;              /* as stored; big-endian numbers are turned while reading */
+    swg_dtype dtype;              /* as stored; big-endian numbers are swapped while reading */
     uint32_t rank;                /* may exceed SWG_MAX_RANK; then shape is not filled */
     uint64_t shape[SWG_MAX_RANK]; /* slowest first */
     uint64_t rows_per_chunk;      /* rows (all dimensions but the last) of a chunk; 0 = any */
@@ -47,6 +43,7 @@ const swg_h5_entry *swg_h5_entry_at(const swg_h5_file *file, size_t index);
 const swg_h5_entry *swg_h5_find(const swg_h5_file *file, const char *path); /* or NULL */
 
 const char *swg_h5_path(const swg_h5_file *file); /* as given to open */
+const swg_map *swg_h5_map(const swg_h5_file *file);
 
 /* Rows [row_begin, row_begin + n_rows) of a numeric dataset of rank 0 to SWG_MAX_RANK, as
  * swg_tensor_rows counts them, little-endian, to `out`. The range is the caller's promise. */
@@ -69,32 +66,8 @@ void swg_h5_release(const swg_h5_file *file, const swg_h5_entry *entry);
 bool swg_h5_has_attribute(swg_h5_file *file, const char *object, const char *name);
 
 /* Strings of an attribute, of fixed or variable length: a scalar is one, a vector many; of the
- * arena. SWG_CORRUPT when it is absent or no text. */
+ * arena. SWG_CORRUPT when it is absent or not text. */
 swg_status swg_h5_read_texts(swg_h5_file *file, const char *object, const char *name,
                              swg_arena *arena, const char *const **out, size_t *count);
-
-/* --- Writing ---------------------------------------------------------------------------------- */
-
-typedef struct swg_h5_output swg_h5_output;
-
-/* libhdf5 is not safe from several threads: every call here takes one lock of the process.
- *
- * Start a file in an empty writer, which must outlive the output. `path` is for messages. */
-swg_status swg_h5_create(const char *path, swg_file_writer *writer, swg_h5_output **out);
-
-/* A dataset of an integer or float type (F16, F32, F64, I8 to U64), in chunks of about 1 MiB with
- * shuffle and fletcher32 (no chunks for a scalar or an empty one), which the pool (NULL: one
- * thread) filters and writes; groups on the way are made. */
-swg_status swg_h5_put(swg_h5_output *output, const char *path, swg_dtype dtype, uint32_t rank,
-                      const uint64_t *shape, const void *data, swg_pool *pool,
-                      uint64_t *stored_bytes);
-
-/* A text attribute of an object that exists ("" = the root). */
-swg_status swg_h5_put_text(swg_h5_output *output, const char *object, const char *name,
-                           const char *text);
-
-/* End the file; everything is in the writer then, *bytes long. Frees and clears in every case. */
-swg_status swg_h5_finish(swg_h5_output **output, uint64_t *bytes);
-void swg_h5_abort(swg_h5_output **output); /* NULL inside is accepted */
 
 #endif

@@ -1,16 +1,16 @@
 /* Opening an HDF5 file: one walk over all its objects, which finds the datasets and that the file
  * is made of hard links, known types and storage that is really there. Done without libhdf5:
  * version 1.10, which Debian 12 ships, reads and writes beyond its buffers on crafted headers,
- * trees and heaps. hdf5.c writes with it. */
+ * trees and heaps. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/hdf5/format/address_set.h"
 #include "formats/hdf5/format/hdf5_attribute.h"
-#include "formats/hdf5/format/hdf5_chunk.h"
 #include "formats/hdf5/format/hdf5_group.h"
 #include "formats/hdf5/format/hdf5_header.h"
 #include "formats/hdf5/format/hdf5_index.h"
-#include "formats/hdf5/format/hdf5_parts.h"
+#include "formats/hdf5/format/hdf5_read.h"
 
 enum {
     MAX_DEPTH = 64,
@@ -42,7 +42,8 @@ struct swg_h5_file {
     char name[MAX_PATH_BYTES]; /* the path of the object */
     size_t name_length;
     uint64_t path_bytes; /* of all paths: a crafted file could make many long ones of few bytes */
-    /* For all questions together, lest many names of one object multiply what it costs. */
+    /* Work budget shared by all attribute look-ups: otherwise a thousand links to one object would
+     * pay for the same walk a thousand times. */
     swg_h5_walk questions;
     unsigned depth;
 };
@@ -339,7 +340,7 @@ static swg_status walk_file(swg_h5_file *file)
     SWG_TRY(swg_h5_find_root(&file->walk, &root));
     SWG_TRY(visit_object(file, root));
     if (file->n_objects == 0 || file->objects[0].entry)
-        return swg_error(SWG_CORRUPT, "%s: the root of the file is no group", file->path);
+        return swg_error(SWG_CORRUPT, "%s: the root of the file is not a group", file->path);
     return arrange(file);
 }
 

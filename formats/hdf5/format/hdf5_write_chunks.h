@@ -1,7 +1,7 @@
 /* Chunks of a dataset on their way into the file: cut out, shuffled, summed and written by all
  * threads. libhdf5 only says where each belongs; its own filters run on one thread. */
-#ifndef SWG_FORMATS_HDF5_FORMAT_HDF5_PUT_H
-#define SWG_FORMATS_HDF5_FORMAT_HDF5_PUT_H
+#ifndef SWG_FORMATS_HDF5_FORMAT_HDF5_WRITE_CHUNKS_H
+#define SWG_FORMATS_HDF5_FORMAT_HDF5_WRITE_CHUNKS_H
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 /* Cutting, filtering and writing chunks. Those at the end of a dimension are filled up with zeros.
  */
-#include "formats/hdf5/format/hdf5_put.h"
+#include "formats/hdf5/format/hdf5_write_chunks.h"
 
 #include <string.h>
 
