@@ -63,10 +63,10 @@ typedef struct swg_hparams {
     int64_t n_layers, d_model, d_ff, vocab;
     int64_t n_heads, n_kv_heads, head_dim; /* 0 heads = no attention, no KV cache */
     int64_t max_positions;                 /* longest context the model was made for */
-    bool learned_positions; /* max_positions is a hard limit: further positions do not exist */
+    bool learned_positions;   /* max_positions is a hard limit: further positions do not exist */
     int64_t n_experts;        /* 0 = no experts */
     int64_t n_active_experts; /* that each token visits */
-    int64_t n_token_types;  /* number of token types (segments) */
+    int64_t n_token_types;    /* number of token types (segments) */
     double norm_eps;
     double rope_theta;    /* 0 = no rotary positions */
     int64_t rope_scaling; /* swg_rope_scaling */

@@ -194,8 +194,8 @@ swg_status swg_model_visit(swg_model *model, size_t layer, swg_row_visitor *visi
         for (size_t expert = 0; expert < swg_role_experts(&model->hparams, role); expert++)
             for (size_t i = row; i < end; i++)
                 if (swg_tensor_row_applies(&model->hparams, &arch->tensors[i]))
-                    SWG_TRY(visit(model, &arch->tensors[i], is_outside ? 0 : layer, expert,
-                                  context));
+                    SWG_TRY(
+                        visit(model, &arch->tensors[i], is_outside ? 0 : layer, expert, context));
     }
     return SWG_OK;
 }

@@ -100,8 +100,8 @@ typedef struct swg_model_options {
     swg_pool *pool;               /* default NULL: the caller's thread */
     const swg_progress *progress; /* default NULL: none */
     const char *backend;          /* by name (backend/backends.def); default NULL: its first row */
-    const swg_arch *const *archs; /* architectures to choose from, NULL-terminated; default NULL: all
-                                     that swage has */
+    const swg_arch *const *archs; /* architectures to choose from, NULL-terminated; default NULL:
+                                     all that swage has */
 } swg_model_options;
 swg_model_options swg_model_options_default(void);
 
@@ -130,8 +130,8 @@ bool swg_model_has_layer(const swg_model *model, size_t layer); /* whether it is
  * a vector, [n]; `planes` are its planes, which are copied. The bias stays. SWG_USAGE for another
  * shape or a layer that is not loaded, SWG_UNSUPPORTED for schemes that the backend cannot compute
  * with, SWG_NO_MEMORY: the weight is then as before. */
-swg_status swg_model_replace(swg_model *model, const swg_weight *weight, const swg_tensor_desc *desc,
-                             const void *const planes[SWG_MAX_PLANES]);
+swg_status swg_model_replace(swg_model *model, const swg_weight *weight,
+                             const swg_tensor_desc *desc, const void *const planes[SWG_MAX_PLANES]);
 
 /* The same for all weights that come from the tensor of desc->name, which has its shape and whose
  * rows they share. SWG_USAGE, naming the tensor, when there are none. */

@@ -15,7 +15,7 @@ struct swg_weight_origin {
     size_t tensor, bias;
     swg_row_range range;
     bool is_stacked; /* the tensor has the rows of all experts */
-    swg_pages own; /* of a replaced matrix; zero = it lies in its layer's memory */
+    swg_pages own;   /* of a replaced matrix; zero = it lies in its layer's memory */
 };
 
 struct swg_layer_memory {

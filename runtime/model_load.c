@@ -1,5 +1,5 @@
-/* Loading weights: blocks of rows are read in parallel - each decompressed, checked and taken by the
- * backend while it is in cache. */
+/* Loading weights: blocks of rows are read in parallel - each decompressed, checked and taken by
+ * the backend while it is in cache. */
 #include <stdatomic.h>
 #include <string.h>
 
@@ -130,20 +130,14 @@ static swg_status run_blocks(loader *l)
     return swg_pool_for(pool, l->n_blocks, load_block_of, l);
 }
 
-/* Layers that are loaded already are left as they are; one that this call has reserved has memory,
- * but is not loaded. */
-static bool is_wanted(const swg_model *model, size_t layer)
-{
-    return !model->layers[layer].is_loaded;
-}
-
+/* Layers that are loaded already stay as they are. */
 swg_status swg_model_load_layers(swg_model *model, size_t begin, size_t end)
 {
     swg_status status = SWG_OK;
     const double start = swg_clock_s();
     loader l = {.model = model};
     for (size_t layer = begin; layer < end; layer++)
-        if (is_wanted(model, layer)) {
+        if (!model->layers[layer].is_loaded) {
             SWG_GO(swg_model_reserve(model, layer));
             SWG_GO(swg_model_visit(model, layer, add_weight, &l));
         }
@@ -154,7 +148,7 @@ swg_status swg_model_load_layers(swg_model *model, size_t begin, size_t end)
     model->load_s += swg_clock_s() - start;
 done:
     for (size_t layer = begin; status != SWG_OK && layer < end; layer++)
-        if (is_wanted(model, layer))
+        if (!model->layers[layer].is_loaded)
             swg_model_unreserve(model, layer);
     for (size_t t = 0; l.scratch && t < swg_pool_threads(model->pool); t++)
         swg_free(l.scratch[t]);

@@ -59,11 +59,11 @@ static swg_status check_shape(const matcher *m, size_t tensor, size_t n_experts,
 static swg_status missing(const matcher *m, const swg_hparams *h, const swg_tensor_row *row,
                           const char *name)
 {
-    const bool may_lack = (row->flags & SWG_TENSOR_OPTIONAL) ||
-                          ((row->flags & SWG_TENSOR_TIED) && h->tied_head);
-    return may_lack ? SWG_OK
-                    : swg_error(SWG_CORRUPT, "%s has no tensor %s", swg_source_path(m->source),
-                                name);
+    const bool may_lack =
+        (row->flags & SWG_TENSOR_OPTIONAL) || ((row->flags & SWG_TENSOR_TIED) && h->tied_head);
+    return may_lack
+               ? SWG_OK
+               : swg_error(SWG_CORRUPT, "%s has no tensor %s", swg_source_path(m->source), name);
 }
 
 static swg_status match_bias(swg_model *model, matcher *m, const found_tensor *found,

@@ -36,8 +36,7 @@ static swg_status fill_plane(const swg_weight *w, const swg_plane *plane, size_t
     switch (plane->kind) {
     case SWG_PLANE_VALUES:
         for (size_t i = 0; i < n; i++)
-            swg_float_store(w->scheme.dtype, out, i,
-                            value * (float)(2 * swg_rng_uniform(rng) - 1));
+            swg_float_store(w->scheme.dtype, out, i, value * (float)(2 * swg_rng_uniform(rng) - 1));
         return SWG_OK;
     case SWG_PLANE_CODES:
         fill_bytes(out, bytes, rng);
@@ -89,9 +88,11 @@ static bool is_wanted(const swg_model *model, const swg_tensor_row *row)
 static swg_status declare_row(swg_model *model, const swg_tensor_row *row, size_t layer,
                               size_t expert, void *scheme)
 {
-    return is_wanted(model, row)
-               ? swg_model_declare(model, row, layer, expert, *(const swg_scheme *)scheme)
-               : SWG_OK;
+    if (!is_wanted(model, row))
+        return SWG_OK;
+    return swg_model_declare(model, row, layer, expert,
+                             row->k == SWG_DIM_ONE ? swg_scheme_plain(SWG_F32)
+                                                   : *(const swg_scheme *)scheme);
 }
 
 static swg_status fill_weight(swg_model *model, const swg_tensor_row *row, size_t layer,

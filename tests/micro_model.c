@@ -41,10 +41,10 @@ static void add_layer(tensor_list *list, int layer)
         const char *name;
         uint64_t n, k;
     } parts[] = {
-        {"input_layernorm", D_MODEL, 0},       {"self_attn.q_proj", D_MODEL, D_MODEL},
-        {"self_attn.k_proj", D_KV, D_MODEL},   {"self_attn.v_proj", D_KV, D_MODEL},
+        {"input_layernorm", D_MODEL, 0},        {"self_attn.q_proj", D_MODEL, D_MODEL},
+        {"self_attn.k_proj", D_KV, D_MODEL},    {"self_attn.v_proj", D_KV, D_MODEL},
         {"self_attn.o_proj", D_MODEL, D_MODEL}, {"post_attention_layernorm", D_MODEL, 0},
-        {"mlp.gate_proj", D_FF, D_MODEL},      {"mlp.up_proj", D_FF, D_MODEL},
+        {"mlp.gate_proj", D_FF, D_MODEL},       {"mlp.up_proj", D_FF, D_MODEL},
         {"mlp.down_proj", D_MODEL, D_FF},
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {

@@ -1,4 +1,5 @@
-/* A random Llama checkpoint of a few kilobytes, for tests that need some model but not a good one. */
+/* A random Llama checkpoint of a few kilobytes, for tests that need some model but not a good one.
+ */
 #ifndef SWG_TESTS_MICRO_MODEL_H
 #define SWG_TESTS_MICRO_MODEL_H
 

@@ -101,8 +101,8 @@ static swg_status choose_type(const swg_sink *sink, const swg_tensor_desc *desc,
 static swg_status check_element_type(const swg_sink *sink)
 {
     const swg_gguf_type *type = sink->element_type ? swg_gguf_type_named(sink->element_type) : NULL;
-    if (!sink->element_type ||
-        (type && (type->encode || swg_dtype_is_float(type->dtype)) && (type->encode || !type->decode)))
+    if (!sink->element_type || (type && (type->encode || swg_dtype_is_float(type->dtype)) &&
+                                (type->encode || !type->decode)))
         return SWG_OK;
     return swg_error(SWG_USAGE,
                      "%s: \"%.40s\" is not an element type that is written to a GGUF "

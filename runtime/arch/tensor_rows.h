@@ -26,8 +26,8 @@ swg_row_range swg_tensor_row_range(const swg_arch *arch, const swg_hparams *hpar
                                    const swg_tensor_row *row, size_t layer);
 
 /* Position in the order in which a token visits the weights: the rows of the table, where each run
- * of rows that are in layers is visited layer by layer, and in it each run of rows of experts expert
- * by expert. Smaller is earlier. */
+ * of rows that are in layers is visited layer by layer, and in it each run of rows of experts
+ * expert by expert. Smaller is earlier. */
 size_t swg_tensor_row_order(const swg_arch *arch, const swg_hparams *hparams,
                             const swg_tensor_row *row, size_t layer, size_t expert);
 

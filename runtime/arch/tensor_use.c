@@ -41,8 +41,7 @@ static swg_tensor_use use_of_row(const checkpoint *c, const swg_tensor_row *row,
         .is_per_layer = swg_role_scope_of(row->role) != SWG_PER_MODEL,
         .layer = (size_t)layer,
         .expert = (size_t)expert,
-        .order =
-            swg_tensor_row_order(c->arch, &c->hparams, row, (size_t)layer, (size_t)expert),
+        .order = swg_tensor_row_order(c->arch, &c->hparams, row, (size_t)layer, (size_t)expert),
         .is_quantizable = is_weight && (row->flags & SWG_TENSOR_QUANTIZABLE),
         .is_prunable = is_weight && (row->flags & SWG_TENSOR_PRUNABLE),
     };

@@ -1,7 +1,8 @@
 /* Storage of matrices on the CPU: quantized ones in the kernels' panels (kernels.h), plain ones row
  * by row in their own element type. In front of either lies what is needed to use it:
  *
- *     memory -> cpu_matrix { kernels, packed } | padding to 64 bytes | panels, or n rows of values */
+ *     memory -> cpu_matrix { kernels, packed } | padding to 64 bytes | panels, or n rows of values
+ */
 #include "runtime/backend/cpu_weights.h"
 
 #include <string.h>
@@ -53,10 +54,14 @@ static swg_status check(const swg_weight *weight)
                    ? SWG_OK
                    : swg_error(SWG_UNSUPPORTED, "weights of type %s cannot be computed with",
                                swg_dtype_name(scheme.dtype));
-    const size_t longest = longest_group(scheme), group = swg_scheme_group_length(scheme, weight->k);
+    const size_t longest = longest_group(scheme),
+                 group = swg_scheme_group_length(scheme, weight->k);
     if (longest == 0)
         return swg_error(SWG_UNSUPPORTED, "weights of %u bits cannot be computed with",
                          scheme.bits);
+    if (scheme.group != 0 && scheme.group < SWG_MIN_GROUP)
+        return swg_error(SWG_UNSUPPORTED, "a quantization group of %u columns is shorter than %d",
+                         scheme.group, SWG_MIN_GROUP);
     if (group > longest)
         return swg_error(SWG_UNSUPPORTED,
                          "a quantization group of %zu columns is longer than the %zu that sums of "

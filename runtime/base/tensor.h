@@ -35,6 +35,9 @@ static inline bool swg_dtype_is_float(swg_dtype dtype)
 /* The type of that safetensors name (case-sensitive, `length` bytes); false when unknown. */
 bool swg_dtype_parse(const char *text, size_t length, swg_dtype *out);
 
+/* Columns of the shortest quantization groups. */
+enum { SWG_MIN_GROUP = 32 };
+
 /* How the numbers of one tensor are stored. */
 typedef struct swg_scheme {
     uint8_t bits;    /* of a code: 4 or 8; 0 = plain elements of `dtype` */
