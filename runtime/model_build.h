@@ -30,6 +30,9 @@ swg_status swg_model_begin(const char *config, size_t length, const swg_model_op
 /* Names of a classifier's labels from the configuration (model_labels.c). */
 swg_status swg_model_read_labels(swg_model *model, const char *config, size_t length);
 
+/* Room for the weights of every role that the architecture has (model_weights.c). */
+swg_status swg_model_make_table(swg_model *model);
+
 /* The place of a weight, whether the model has it or not, and its origin. */
 swg_weight *swg_model_slot(swg_model *model, swg_role role, size_t layer, size_t expert);
 swg_weight_origin *swg_model_origin(const swg_model *model, const swg_weight *weight);

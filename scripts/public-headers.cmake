@@ -16,9 +16,12 @@ set(SWAGE_PUBLIC_HEADERS
     kernels/kernels.h
     kernels/ops.def
     formats/formats.h
+    runtime/arch/tensor_use.h
     runtime/exec.h
+    runtime/hparams.h
     runtime/model.h
     runtime/roles.def
+    runtime/roles.h
     runtime/session.h
     runtime/text/sampler.h
     runtime/text/tokenizer.h
