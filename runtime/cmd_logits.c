@@ -7,7 +7,11 @@
 #include "runtime/exec.h"
 #include "runtime/session.h"
 
-enum { PIECE = 64, MAX_IDS_BYTES = 1 << 28 };
+/* Positions that are computed together: their logits are held until they are written, a row of the
+ * whole vocabulary each (33 MB for 128,000 tokens). */
+enum { PIECE = 64 };
+
+enum { MAX_IDS_BYTES = 1 << 28 };
 
 typedef struct arguments {
     const char *ids, *token_type_ids, *output, *activations;
@@ -90,6 +94,7 @@ static swg_status prepare(job *j)
     const swg_exec_options exec_options = {
         .size = sizeof exec_options,
         .context = j->ids.count,
+        .chunk = PIECE,
         .activations = strcmp(j->args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8};
     SWG_TRY(swg_exec_new(j->loaded.model, j->loaded.pool, &exec_options, &j->exec));
     return swg_file_create(j->args->output, j->args->force,
