@@ -43,6 +43,9 @@ static inline swg_scheme swg_scheme_plain(swg_dtype dtype)
 swg_status swg_scheme_of_bits(unsigned bits, uint32_t group, bool asymmetric, swg_dtype scale_type,
                               swg_scheme *out);
 
+/* Columns of the shortest quantization groups. */
+enum { SWG_MIN_GROUP = 32 };
+
 /* Whether there is a format of integer codes of that width. */
 bool swg_bits_are_known(unsigned bits);
 
