@@ -99,8 +99,10 @@ static void draw(const swg_windows *windows, swg_strbuf *out)
 
 static swg_status make(const expected *e, const swg_tokenizer *tokenizer, swg_windows *out)
 {
-    return swg_windows_make(e->protocol, tokenizer, e->text, strlen(e->text), e->context,
-                            e->max_tokens, out);
+    swg_window_options options = swg_window_options_default();
+    options.context = e->context;
+    options.max_tokens = e->max_tokens;
+    return swg_windows_make(e->protocol, tokenizer, e->text, strlen(e->text), &options, out);
 }
 
 START_TEST(windows_are_exactly_so)
@@ -120,6 +122,19 @@ START_TEST(windows_are_exactly_so)
     }
     swg_strbuf_deinit(&drawn);
     swg_windows_deinit(&windows);
+    swg_tokenizer_free(&tokenizer);
+}
+END_TEST
+
+START_TEST(disjoint_windows_have_no_stride)
+{
+    swg_tokenizer *tokenizer = toy_tokenizer("s");
+    swg_windows windows = {0};
+    swg_window_options options = swg_window_options_default();
+    options.context = 4;
+    options.stride = 2;
+    ck_status_is(SWG_USAGE, swg_windows_make(GPTQ, tokenizer, "abcdefgh", 8, &options, &windows));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "protocol gptq has disjoint windows"));
     swg_tokenizer_free(&tokenizer);
 }
 END_TEST
@@ -186,6 +201,7 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("protocols");
     TCase *tests = tcase_create("protocols");
     tcase_add_loop_test(tests, windows_are_exactly_so, 0, sizeof cases / sizeof cases[0]);
+    tcase_add_test(tests, disjoint_windows_have_no_stride);
     tcase_add_test(tests, a_long_document_is_named);
     tcase_add_loop_test(tests, allocations_may_fail, 0, 4);
     tcase_add_test(tests, protocols_are_found_by_name);

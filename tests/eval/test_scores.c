@@ -54,7 +54,7 @@ static swg_status give_sum(void *context, swg_scoring *scoring, const swg_window
 
 START_TEST(means_and_standard_errors)
 {
-    swg_window list[] = {{0, 3, 1, 2}, {3, 2, 1, 1}, {5, 4, 1, 3}};
+    swg_window list[] = {{0, 3, 1, 2, 0}, {3, 2, 1, 1, 0}, {5, 4, 1, 3, 0}};
     swg_windows windows = {.windows = list, .n_windows = 3};
     swg_score score;
     size_t next = 0;
@@ -64,6 +64,17 @@ START_TEST(means_and_standard_errors)
     ck_assert_uint_eq(score.n_windows, 3);
     /* Residuals 1 - 2, 3 - 1, 2 - 3: squares 1 + 4 + 1; sqrt(6 * 3 / 2) / 6 = 1/2. */
     check_close(score.standard_error, 0.5, 1e-15);
+    ck_assert(score.mean_nll_by_token == score.mean_nll);
+    /* A token less for the weight of the last window: (1 + 3 + 2 * 2/3) / 5; residuals
+     * 1 - 2m, 3 - m, 4/3 - 2m with the mean m = 16/15. */
+    list[2].n_uncounted = 1;
+    next = 0;
+    ck_ok(swg_score_windows(&windows, give_sum, &next, NULL, &score));
+    check_close(score.mean_nll, 16.0 / 15, 1e-15);
+    check_close(score.mean_nll_by_token, 1, 1e-15);
+    check_close(score.perplexity, exp(16.0 / 15), 1e-15);
+    ck_assert_uint_eq(score.tokens_scored, 6);
+    check_close(score.standard_error, sqrt((17.0 * 17 + 29 * 29 + 12 * 12) / 225 * 1.5) / 5, 1e-14);
     windows.n_windows = 1;
     next = 0;
     ck_ok(swg_score_windows(&windows, give_sum, &next, NULL, &score));
@@ -73,7 +84,7 @@ END_TEST
 
 START_TEST(interruptions_stop_a_scoring)
 {
-    swg_window list[] = {{0, 3, 1, 2}, {3, 2, 1, 1}, {5, 4, 1, 3}};
+    swg_window list[] = {{0, 3, 1, 2, 0}, {3, 2, 1, 1, 0}, {5, 4, 1, 3, 0}};
     const swg_windows windows = {.windows = list, .n_windows = 3};
     swg_score score;
     size_t next = 0;
@@ -92,7 +103,9 @@ static const char text[] =
 static swg_windows windows_of(swg_protocol protocol, const swg_session *loaded, size_t context)
 {
     swg_windows windows = {0};
-    ck_ok(swg_windows_make(protocol, loaded->tokenizer, text, strlen(text), context, 0, &windows));
+    swg_window_options options = swg_window_options_default();
+    options.context = context;
+    ck_ok(swg_windows_make(protocol, loaded->tokenizer, text, strlen(text), &options, &windows));
     return windows;
 }
 
@@ -163,8 +176,8 @@ START_TEST(perplexity_of_recurrent_models)
     swg_session loaded = toy_loaded(path, "s", 1);
     static const char words[] = "thequickbrown\n\nfoxjumpsover\n\na";
     swg_windows windows = {0};
-    ck_ok(swg_windows_make(SWG_PROTOCOL_per_doc, loaded.tokenizer, words, strlen(words), 32, 0,
-                           &windows));
+    ck_ok(swg_windows_make(SWG_PROTOCOL_per_doc, loaded.tokenizer, words, strlen(words),
+                           &(swg_window_options){.context = 32}, &windows));
     double total = 0;
     for (size_t w = 0; w < windows.n_windows; w++)
         total += plain_sum(&loaded, windows.ids + windows.windows[w].begin, &windows.windows[w]);
@@ -205,7 +218,7 @@ static swg_windows masked_windows(const swg_session *loaded)
 {
     swg_windows windows = {0};
     ck_ok(swg_windows_make(SWG_PROTOCOL_pll, loaded->tokenizer, masked_text, strlen(masked_text),
-                           14, 0, &windows));
+                           &(swg_window_options){.context = 14, .max_tokens = 0}, &windows));
     return windows;
 }
 
