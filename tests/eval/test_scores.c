@@ -156,6 +156,68 @@ static void check_perplexity(const swg_session *loaded, swg_protocol protocol, s
     swg_windows_deinit(&windows);
 }
 
+/* The loop of the page that hf-stride is from, written anew: every window's loss is the mean over
+ * its labels that are not masked, shifted by one as the model does it, and counts as many tokens as
+ * there are such labels, less one. */
+static void page_figures(const swg_session *loaded, const swg_ids *ids, size_t context,
+                         size_t stride, double *by_page, double *by_token)
+{
+    const size_t n = ids->count;
+    double page_sum = 0, sum = 0;
+    size_t page_tokens = 0, tokens = 0;
+    for (size_t begin = 0, last_end = 0; last_end < n; begin += stride) {
+        const size_t end = begin + context < n ? begin + context : n;
+        const size_t n_labels = end - last_end;
+        double loss = 0;
+        size_t n_losses = 0;
+        for (size_t at = begin + 1; at < end; at++) {
+            if (at < last_end)
+                continue;
+            const swg_window one = {begin, at - begin + 1, at - begin, 1, 0};
+            loss += plain_sum(loaded, ids->data + begin, &one);
+            n_losses++;
+        }
+        last_end = end;
+        if (n_losses == 0)
+            continue;
+        page_sum += loss / (double)n_losses * (double)(n_labels - 1);
+        page_tokens += n_labels - 1;
+        sum += loss;
+        tokens += n_losses;
+    }
+    *by_page = page_sum / (double)page_tokens;
+    *by_token = sum / (double)tokens;
+}
+
+START_TEST(strides_give_the_figures_of_their_page)
+{
+    static const struct {
+        size_t context, stride;
+    } cuts[] = {{16, 8}, {16, 5}, {16, 16}, {10, 1}, {64, 32}};
+    swg_session loaded = micro_loaded(1);
+    swg_ids ids = {0};
+    ck_ok(swg_tokenizer_encode(loaded.tokenizer, text, strlen(text), NULL, &ids));
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        swg_windows windows = {0};
+        swg_window_options options = swg_window_options_default();
+        options.context = cuts[i].context;
+        options.stride = cuts[i].stride;
+        double by_page, by_token;
+        ck_ok(swg_windows_make(SWG_PROTOCOL_hf_stride, loaded.tokenizer, text, strlen(text),
+                               &options, &windows));
+        page_figures(&loaded, &ids, cuts[i].context, cuts[i].stride, &by_page, &by_token);
+        const swg_score score = perplexity_of(&loaded, &windows);
+        check_close(score.mean_nll, by_page, 1e-6);
+        check_close(score.mean_nll_by_token, by_token, 1e-6);
+        ck_assert((cuts[i].stride == cuts[i].context) ==
+                  (score.mean_nll_by_token == score.mean_nll));
+        swg_windows_deinit(&windows);
+    }
+    swg_ids_deinit(&ids);
+    swg_session_close(&loaded);
+}
+END_TEST
+
 START_TEST(perplexity_is_what_single_tokens_say)
 {
     swg_session loaded = micro_loaded(1);
@@ -322,6 +384,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(tests, likelihoods_of_rows);
     tcase_add_test(tests, means_and_standard_errors);
     tcase_add_test(tests, perplexity_is_what_single_tokens_say);
+    tcase_add_test(tests, strides_give_the_figures_of_their_page);
     tcase_add_loop_test(tests, perplexity_of_recurrent_models, 0, 2);
     tcase_add_test(tests, pll_is_what_single_masks_say);
     tcase_add_loop_test(tests, threads_change_no_score, 0, 2);
