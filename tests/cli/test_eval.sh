@@ -91,6 +91,8 @@ expect_exit 4 "data for a causal model" evaluate "$fixtures/gpt2-bare" --data "$
 expect_exit 2 "neither text nor data" evaluate "$fixtures/gpt2-bare"
 expect_exit 2 "both" evaluate_bert --data "$scratch/items.jsonl"
 expect_exit 2 "a protocol for data" classify --protocol gptq
+expect_exit 2 "a stride of data" classify --stride 5
+expect_exit 2 "a stride of disjoint windows" evaluate_gpt2 --protocol gptq --stride 5
 expect_exit 2 "tokens of data" classify --max-tokens 5
 expect_exit 2 "an unknown task" evaluate_bert --task guess
 expect_exit 5 "no room between special tokens" evaluate_bert --context 2
