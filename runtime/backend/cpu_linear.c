@@ -58,10 +58,9 @@ static void panel_range(const linear_job *job, size_t which, size_t begin, size_
     const swg_cpu *cpu = swg_cpu_of(job->exec);
     const swg_weight *weight = job->weights[which];
     const swg_value y = job->y[which];
-    if (weight->scheme.bits == 4)
-        cpu->kernels->matmul_w4(swg_cpu_packed(weight), begin, end, &cpu->act, y.data, y.columns);
-    else
-        cpu->kernels->matmul_w8(swg_cpu_packed(weight), begin, end, &cpu->act, y.data, y.columns);
+    const swg_packed *packed = swg_cpu_packed(weight);
+    swg_kernels_matmul(cpu->kernels, packed->layout)(packed, begin, end, &cpu->act, y.data,
+                                                     y.columns);
     add_bias(job, which, begin * SWG_PANEL_ROWS, least(end * SWG_PANEL_ROWS, weight->n));
 }
 
@@ -163,7 +162,7 @@ static void choose_chunks(linear_job *job, bool in_panels)
 
 static bool uses_panels(const swg_exec *exec, const swg_weight *weight)
 {
-    return swg_scheme_is_quantized(weight->scheme) && exec->options.activations == SWG_ACT_INT8;
+    return !swg_scheme_is_plain(weight->scheme) && exec->options.activations == SWG_ACT_INT8;
 }
 
 /* Whether two weights can be one job: computed the same way from the same quantized input. */
