@@ -1,11 +1,13 @@
-/* Protocols: see windows.h and docs/perplexity.md. */
+/* The table of protocols, and windows made by them. See windows.h and docs/perplexity.md. */
 #include "eval/windows.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/window_lists.h"
 #include "runtime/base/mem.h"
 
+<<<<<<< HEAD
 /* What a protocol's function gets. */
 typedef struct window_input {
     const swg_tokenizer *tokenizer;
@@ -232,14 +234,17 @@ static swg_status windows_pll(const window_input *in, window_lists *lists)
 
 /* --- The table -------------------------------------------------------------------------------- */
 
+=======
+>>>>>>> main
 static const struct {
     const char *name, *bos_rule, *text;
     swg_output_kind output;
     size_t context;
-    swg_status (*make)(const window_input *in, window_lists *lists);
+    unsigned overlap;
+    swg_window_function *make;
 } protocols[] = {
-#define SWG_PROTOCOL(id, protocol_name, output, default_context, bos, line)                        \
-    {protocol_name, bos, line, SWG_OUTPUT_##output, default_context, windows_##id},
+#define SWG_PROTOCOL(id, protocol_name, output, default_context, overlap, bos, line)               \
+    {protocol_name, bos, line, SWG_OUTPUT_##output, default_context, overlap, swg_windows__##id},
 #include "eval/protocols.def"
 #undef SWG_PROTOCOL
 };
@@ -269,6 +274,11 @@ size_t swg_protocol_default_context(swg_protocol protocol)
     return protocols[protocol].context;
 }
 
+size_t swg_protocol_default_stride(swg_protocol protocol, size_t context)
+{
+    return protocols[protocol].overlap ? context / protocols[protocol].overlap : 0;
+}
+
 swg_status swg_protocol_parse(const char *name, swg_protocol *out)
 {
     for (int i = 0; i < SWG_PROTOCOL_COUNT; i++)
@@ -284,19 +294,50 @@ swg_status swg_protocol_parse(const char *name, swg_protocol *out)
     return swg_error(SWG_USAGE, "unknown protocol \"%s\"; known: %s", name, known);
 }
 
-swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenizer, const char *text,
-                            size_t length, size_t context, size_t max_tokens, swg_windows *out)
+swg_window_options swg_window_options_default(void)
 {
+<<<<<<< HEAD
     const window_input in = {.tokenizer = tokenizer,
                              .text = text,
                              .length = length,
                              .context = context,
                              .max_tokens = max_tokens};
     window_lists lists = {0};
+=======
+    return (swg_window_options){.size = sizeof(swg_window_options)};
+}
+
+static swg_status choose_stride(swg_protocol protocol, const swg_window_options *options,
+                                size_t context, size_t *out)
+{
+    const size_t usual = swg_protocol_default_stride(protocol, context);
+    if (options->stride && !usual)
+        return swg_error(SWG_USAGE, "protocol %s has disjoint windows and no stride",
+                         protocols[protocol].name);
+    if (options->stride > context)
+        return swg_error(SWG_USAGE,
+                         "a stride of %zu skips tokens between windows of %zu; at most that many",
+                         options->stride, context);
+    *out = options->stride ? options->stride : usual;
+    return SWG_OK;
+}
+
+swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenizer, const char *text,
+                            size_t length, const swg_window_options *options, swg_windows *out)
+{
+    swg_window_input in = {.tokenizer = tokenizer,
+                           .text = text,
+                           .length = length,
+                           .context = options->context,
+                           .max_tokens = options->max_tokens};
+    swg_window_lists lists = {0};
+    SWG_TRY(choose_stride(protocol, options, in.context, &in.stride));
+>>>>>>> main
     swg_status status = protocols[protocol].make(&in, &lists);
     if (status == SWG_OK && lists.made.n_windows == 0)
         status = swg_error(SWG_FAILED, "the text's %zu tokens fill no window of %zu",
-                           lists.made.tokens_total, context);
+                           lists.made.tokens_total, in.context);
+    lists.made.stride = in.stride;
     if (status == SWG_OK)
         *out = lists.made;
     else
