@@ -17,9 +17,9 @@ if command -v dpkg-query >/dev/null && command -v objdump >/dev/null; then
   run=" $(scripts/packages --list run | tr '\n' ' ') libc6 "
   for library in $(objdump -p "$prefix/bin/swage" | sed -nE 's/^ *NEEDED +//p' | grep -vE '^lib(asan|ubsan|tsan)'); do
     package=$(dpkg-query -S "*$(cc -print-multiarch)/$library" | sed -n '1s/:.*//p')
-    check "scripts/packages run has $package for $library" [ -z "${run##* "$package" *}" ]
+    expect_match "scripts/packages run has $package for $library" "$run" " ${package:-none} "
   done
-  for package in $(scripts/packages --list run); do
+  for package in $(scripts/packages --list run fast); do
     check "README.md names $package" grep -qw -- "$package" README.md
   done
 else
