@@ -41,6 +41,12 @@ typedef struct swg_source_options {
  * `options` may be NULL. SWG_IO, SWG_CORRUPT, SWG_UNSUPPORTED with a sentence that names the file.
  */
 swg_status swg_source_open(const char *path, const swg_source_options *options, swg_source **out);
+
+/* The same for a checkpoint that is one file in memory. `name` is what messages call it; `bytes`,
+ * at any alignment, stay the caller's and must outlive the source. Nothing is looked for beside it:
+ * the configuration and tokenizer are those inside, and an index of several files is refused. */
+swg_status swg_source_open_bytes(const char *name, const void *bytes, size_t size,
+                                 const swg_source_options *options, swg_source **out);
 void swg_source_close(swg_source **source); /* NULL inside is accepted */
 
 const char *swg_source_format(const swg_source *source); /* "safetensors", "gguf", ... */

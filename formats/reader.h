@@ -52,6 +52,7 @@ typedef struct swg_reader swg_reader;
 struct swg_source {
     const swg_reader *reader;
     const char *path;
+    swg_map memory;  /* of a source that is not a file; else no data */
     swg_arena arena; /* names, details */
     swg_stored_tensor *tensors;
     size_t n_tensors, tensor_capacity;
@@ -112,11 +113,15 @@ swg_status swg_source_add_input(swg_source *source, const char *path);
 /* SWG_CORRUPT unless the text is a JSON object. */
 swg_status swg_source_set_config(swg_source *source, const char *text, size_t length);
 
+/* Map one of the source's files, or borrow its memory. The reader closes *out. */
+swg_status swg_source_map(const swg_source *source, const char *path, swg_map *out);
+
 /* Read a plain plane from the map behind its tensor. */
 void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *plane,
                             uint64_t row_begin, uint64_t n_rows, void *out);
 
-/* config.json and the tokenizer files of a folder that are there (hf_folder.c). */
+/* config.json and the tokenizer files of a folder that are there (hf_folder.c); none for a source
+ * in memory. */
 swg_status swg_source_add_folder(swg_source *source, const char *folder);
 
 /* Rows per frame or read: about 512 KiB, a multiple of 16 where 16 rows fit into 1 MiB, at least

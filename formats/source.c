@@ -21,6 +21,15 @@ enum { N_READERS = sizeof readers / sizeof readers[0] };
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
+static swg_status probe_bytes(const char *path, const swg_map *map, swg_probe *out)
+{
+    *out = (swg_probe){.path = path, .file_bytes = map->size};
+    out->head_bytes = map->size < SWG_PROBE_BYTES ? map->size : SWG_PROBE_BYTES;
+    if (out->head_bytes)
+        memcpy(out->head, map->data, out->head_bytes);
+    return out->file_bytes ? SWG_OK : swg_error(SWG_CORRUPT, "%s is empty", path);
+}
+
 static swg_status probe_path(const char *path, swg_probe *out)
 {
     *out = (swg_probe){.path = path, .is_directory = swg_path_is_directory(path)};
@@ -28,12 +37,9 @@ static swg_status probe_path(const char *path, swg_probe *out)
         return SWG_OK;
     swg_map map = {0};
     SWG_TRY(swg_map_open(path, &map));
-    out->file_bytes = map.size;
-    out->head_bytes = map.size < SWG_PROBE_BYTES ? map.size : SWG_PROBE_BYTES;
-    if (out->head_bytes)
-        memcpy(out->head, map.data, out->head_bytes);
+    const swg_status status = probe_bytes(path, &map, out);
     swg_map_close(&map);
-    return out->file_bytes ? SWG_OK : swg_error(SWG_CORRUPT, "%s is empty", path);
+    return status;
 }
 
 /* The first reader that claims the path; NULL when none does. */
@@ -124,18 +130,19 @@ static swg_status replace_tokenizer(swg_source *source, const char *path)
     return status;
 }
 
-swg_status swg_source_open(const char *path, const swg_source_options *options, swg_source **out)
+/* `memory` is empty for a file or folder. */
+static swg_status open_probed(const swg_probe *probe, swg_map memory,
+                              const swg_source_options *options, swg_source **out)
 {
-    swg_probe probe;
-    SWG_TRY(probe_path(path, &probe));
     swg_status status = SWG_OK;
     swg_source *source = NULL;
     SWG_GO(SWG_NEW(source, 1));
     pthread_mutex_init(&source->mutex, NULL);
-    source->path = swg_arena_strndup(&source->arena, path, strlen(path));
+    source->memory = memory;
+    source->path = swg_arena_strndup(&source->arena, probe->path, strlen(probe->path));
     SWG_GO(source->path ? SWG_OK : SWG_NO_MEMORY);
-    SWG_GO(choose_reader(&probe, &source->reader));
-    SWG_GO(source->reader->open(source, &probe));
+    SWG_GO(choose_reader(probe, &source->reader));
+    SWG_GO(source->reader->open(source, probe));
     SWG_GO(sort_tensors(source));
     if (!source->config)
         SWG_GO(swg_source_set_config(source, "{}", 2));
@@ -148,6 +155,22 @@ swg_status swg_source_open(const char *path, const swg_source_options *options, 
 done:
     swg_source_close(&source);
     return status;
+}
+
+swg_status swg_source_open(const char *path, const swg_source_options *options, swg_source **out)
+{
+    swg_probe probe;
+    SWG_TRY(probe_path(path, &probe));
+    return open_probed(&probe, (swg_map){0}, options, out);
+}
+
+swg_status swg_source_open_bytes(const char *name, const void *bytes, size_t size,
+                                 const swg_source_options *options, swg_source **out)
+{
+    swg_probe probe;
+    const swg_map memory = {.data = bytes, .size = size, .is_borrowed = true};
+    SWG_TRY(probe_bytes(name, &memory, &probe));
+    return open_probed(&probe, memory, options, out);
 }
 
 void swg_source_close(swg_source **source)

@@ -6,6 +6,14 @@
 
 /* --- What readers fill in --------------------------------------------------------------------- */
 
+swg_status swg_source_map(const swg_source *source, const char *path, swg_map *out)
+{
+    if (!source->memory.data || strcmp(path, source->path) != 0)
+        return swg_map_open(path, out);
+    *out = source->memory;
+    return SWG_OK;
+}
+
 swg_status swg_source_add_tensor(swg_source *source, const char *name, size_t name_length,
                                  swg_scheme scheme, uint32_t rank, const uint64_t *shape,
                                  swg_stored_tensor **out)
@@ -143,7 +151,8 @@ const char *swg_source_path(const swg_source *source)
 bool swg_source_reads(const swg_source *source, const char *path)
 {
     for (size_t i = 0; i < source->n_inputs; i++)
-        if (swg_path_is_same(source->inputs[i], path))
+        if (!(source->memory.data && strcmp(source->inputs[i], source->path) == 0) &&
+            swg_path_is_same(source->inputs[i], path))
             return true;
     return false;
 }

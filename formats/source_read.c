@@ -89,7 +89,7 @@ const void *swg_source_view(const swg_source *source, size_t tensor, size_t plan
     const size_t n_planes = swg_tensor_planes(&t->desc, planes);
     if (source->reader->read || !t->map || t->is_transposed || plane >= n_planes ||
         planes[plane].kind != SWG_PLANE_VALUES || planes[plane].bytes == 0 ||
-        t->offset % planes[plane].elem_bytes != 0)
+        (uintptr_t)(t->map->data + t->offset) % planes[plane].elem_bytes != 0)
         return NULL;
     return t->map->data + t->offset;
 }

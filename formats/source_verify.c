@@ -11,11 +11,11 @@ static int compare_inputs(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static swg_status hash_input(swg_hash_stream *stream, const char *path)
+static swg_status hash_input(const swg_source *source, const char *path, swg_hash_stream *stream)
 {
     static const size_t piece = (size_t)8 << 20; /* what is in memory at a time */
     swg_map map = {0};
-    SWG_TRY(swg_map_open(path, &map));
+    SWG_TRY(swg_source_map(source, path, &map));
     for (size_t at = 0; at < map.size; at += piece) {
         const size_t bytes = map.size - at < piece ? map.size - at : piece;
         swg_hash_stream_add(stream, map.data + at, bytes);
@@ -35,7 +35,7 @@ swg_status swg_source_fingerprint(swg_source *source, char out[33])
         return SWG_NO_MEMORY;
     qsort(source->inputs, source->n_inputs, sizeof *source->inputs, compare_inputs);
     for (size_t i = 0; i < source->n_inputs; i++)
-        SWG_GO(hash_input(stream, source->inputs[i]));
+        SWG_GO(hash_input(source, source->inputs[i], stream));
     swg_hash_stream_text(&stream, out);
 done:
     swg_hash_stream_free(&stream);

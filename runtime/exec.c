@@ -1,66 +1,91 @@
-/* Executions: setting one up, and feeding chunks of tokens to an architecture's forward function.
- * The operations that such a function calls are in forward.c. */
+/* Executions: setting one up with its scratch values, and where its sequences are. Running one is
+ * exec_step.c's; the operations that architectures call are in forward.c. */
 #include "runtime/exec.h"
-
-#include <string.h>
 
 #include "runtime/arch/arch.h"
 #include "runtime/exec_state.h"
 
-enum { DEFAULT_CHUNK = 256 };
+enum { DEFAULT_CHUNK = 256, MAX_SEQUENCES = 1 << 16 };
 
 swg_exec_options swg_exec_options_default(void)
 {
     return (swg_exec_options){.size = sizeof(swg_exec_options)};
 }
 
-/* Options with their defaults filled in. An encoder's text is one chunk: every position sees all.
- */
-static swg_status resolve_options(const swg_model *model, const swg_exec_options *given,
-                                  swg_exec_options *out)
+static swg_status check_options(const swg_model *model, const swg_exec_options *options)
 {
-    const swg_hparams *h = &model->hparams;
-    swg_exec_options options = swg_exec_options_default();
-    if (given && given->size != sizeof options)
+    const size_t most = (size_t)model->hparams.max_positions;
+    if (options->size != sizeof *options)
         return swg_error(SWG_USAGE,
                          "swg_exec_options has a size of %zu bytes instead of %zu; fill it with "
                          "swg_exec_options_default",
-                         given->size, sizeof options);
-    if (given)
-        options = *given;
-    const size_t most = (size_t)h->max_positions;
-    if (options.context == 0)
-        options.context = most;
-    if (h->learned_positions && options.context > most)
+                         options->size, sizeof *options);
+    if (options->sequences > MAX_SEQUENCES)
+        return swg_error(SWG_LIMIT, "%zu sequences are more than %d", options->sequences,
+                         MAX_SEQUENCES);
+    if (model->hparams.learned_positions && options->context > most)
         return swg_error(SWG_UNSUPPORTED,
                          "a text of %zu positions; this model has learned %zu and no more",
-                         options.context, most);
+                         options->context, most);
+    return SWG_OK;
+}
+
+/* Options with their defaults filled in. An encoder's text is never cut: every position sees all,
+ * so a chunk holds the longest. */
+static swg_status resolve_options(const swg_model *model, const swg_exec_options *given,
+                                  swg_exec_options *out)
+{
+    swg_exec_options options = given ? *given : swg_exec_options_default();
+    SWG_TRY(check_options(model, &options));
+    size_t all;
+    if (options.context == 0)
+        options.context = (size_t)model->hparams.max_positions;
+    if (options.sequences == 0)
+        options.sequences = 1;
+    if (!swg_size_mul(options.context, options.sequences, &all))
+        return swg_error(SWG_LIMIT, "%zu sequences of %zu positions are too many",
+                         options.sequences, options.context);
     if (options.chunk == 0)
         options.chunk = DEFAULT_CHUNK;
-    if (options.chunk > options.context || h->is_encoder)
+    if (model->hparams.is_encoder && options.chunk < options.context)
         options.chunk = options.context;
+    if (options.chunk > all)
+        options.chunk = all;
     *out = options;
     return SWG_OK;
 }
 
-/* Keys and values of all layers; encoders forget a layer's when the next begins. */
-static swg_status init_cache(swg_exec *exec, const swg_hparams *h)
+size_t swg_exec_width(const swg_exec *exec, size_t layer)
 {
-    if (h->n_heads == 0)
-        return SWG_OK;
-    return swg_kvcache_init(&exec->cache, h->is_encoder ? 1 : (size_t)h->n_layers,
-                            (size_t)h->n_kv_heads, (size_t)h->head_dim, exec->options.context);
+    const swg_hparams *h = &exec->model->hparams;
+    return (size_t)(h->units[0] > 0 && layer > 0 ? h->units[layer - 1] : h->d_model);
 }
 
-static swg_status init_state(swg_exec *exec, const swg_hparams *h)
+static swg_status make_batch(swg_batch *batch, const swg_exec_options *options)
 {
-    for (int64_t layer = 0; h->units[0] > 0 && layer < h->n_layers; layer++)
-        if ((size_t)h->units[layer] > exec->widest)
-            exec->widest = (size_t)h->units[layer];
-    if (exec->widest == 0)
-        return SWG_OK;
-    SWG_TRY(SWG_NEW(exec->state, (size_t)h->n_layers * 2 * exec->widest));
-    return SWG_NEW(exec->state_gates, 4 * exec->widest);
+    const size_t rows = options->chunk;
+    const size_t spans = rows < options->sequences ? rows : options->sequences;
+    SWG_TRY(SWG_NEW(batch->ids, rows));
+    SWG_TRY(SWG_NEW(batch->types, rows));
+    SWG_TRY(SWG_NEW(batch->positions, rows));
+    SWG_TRY(SWG_NEW(batch->kept, rows));
+    return SWG_NEW(batch->spans, spans);
+}
+
+static swg_status make_values(swg_exec *exec)
+{
+    const swg_arch *arch = exec->model->arch;
+    const size_t rows = exec->options.chunk;
+    size_t widest = 0;
+    for (size_t layer = 0; layer <= (size_t)exec->model->hparams.n_layers; layer++)
+        if (swg_exec_width(exec, layer) > widest)
+            widest = swg_exec_width(exec, layer);
+    SWG_TRY(exec->backend->value_new(exec, rows, widest, &exec->x));
+    SWG_TRY(SWG_NEW(exec->values, arch->n_values));
+    arch->shape(&exec->model->hparams, exec->values);
+    for (size_t i = 0; i < arch->n_values; i++)
+        SWG_TRY(exec->backend->value_new(exec, rows, exec->values[i].columns, &exec->values[i]));
+    return SWG_OK;
 }
 
 swg_status swg_exec_new(const swg_model *model, swg_pool *pool, const swg_exec_options *options,
@@ -73,9 +98,10 @@ swg_status swg_exec_new(const swg_model *model, swg_pool *pool, const swg_exec_o
     exec->pool = pool;
     SWG_GO(swg_backend_find(NULL, &exec->backend));
     SWG_GO(resolve_options(model, options, &exec->options));
-    SWG_GO(init_cache(exec, &model->hparams));
-    SWG_GO(init_state(exec, &model->hparams));
+    SWG_GO(SWG_NEW(exec->sequences, exec->options.sequences));
+    SWG_GO(make_batch(&exec->batch, &exec->options));
     SWG_GO(exec->backend->init(exec));
+    SWG_GO(make_values(exec));
     *out = exec;
     exec = NULL;
 done:
@@ -83,101 +109,41 @@ done:
     return status;
 }
 
+static void free_backend_side(swg_exec *e)
+{
+    if (!e->backend_state)
+        return;
+    e->backend->value_free(e, &e->x);
+    for (size_t i = 0; e->values && i < e->model->arch->n_values; i++)
+        e->backend->value_free(e, &e->values[i]);
+    e->backend->deinit(e);
+}
+
 void swg_exec_free(swg_exec **exec)
 {
     swg_exec *e = *exec;
     if (!e)
         return;
-    if (e->backend_state)
-        e->backend->deinit(e);
-    for (size_t i = 0; i < e->n_values; i++)
-        swg_free(e->values[i].data);
-    swg_free(e->state);
-    swg_free(e->state_gates);
-    swg_kvcache_deinit(&e->cache);
+    free_backend_side(e);
+    swg_free(e->values);
+    swg_free(e->batch.ids);
+    swg_free(e->batch.types);
+    swg_free(e->batch.positions);
+    swg_free(e->batch.kept);
+    swg_free(e->batch.spans);
+    swg_free(e->sequences);
     swg_free(e);
     *exec = NULL;
 }
 
-static swg_status check_ids(const swg_exec *exec, const int32_t *ids, size_t n)
-{
-    const int64_t vocab = exec->model->hparams.vocab;
-    for (size_t i = 0; i < n; i++)
-        if (ids[i] < 0 || ids[i] >= vocab)
-            return swg_error(SWG_CORRUPT,
-                             "token id %d at position %zu is outside the vocabulary of %lld",
-                             ids[i], exec->position + i, (long long)vocab);
-    if (n > exec->options.context - exec->position)
-        return swg_error(SWG_LIMIT, "%zu tokens after %zu do not fit a context of %zu", n,
-                         exec->position, exec->options.context);
-    return SWG_OK;
-}
-
-/* One chunk through the architecture. */
-static swg_status forward_chunk(swg_exec *exec, const int32_t *ids, size_t n, size_t first_logits,
-                                float *logits)
-{
-    exec->ids = ids;
-    exec->n_tokens = n;
-    exec->n_rows = n;
-    exec->first_logits = first_logits;
-    exec->logits = logits;
-    exec->next_value = 0;
-    return exec->model->arch->forward(exec);
-}
-
-swg_status swg_exec_run(swg_exec *exec, const int32_t *ids, size_t n, size_t first_logits,
-                        float *logits)
-{
-    SWG_TRY(swg_model_must_continue(exec->model, "running it token by token"));
-    SWG_TRY(check_ids(exec, ids, n));
-    const size_t start = exec->position;
-    exec->types = NULL;
-    exec->backend->begin_text(exec, start + n);
-    for (size_t at = 0; at < n;) {
-        const size_t left = n - at;
-        const size_t count = left < exec->options.chunk ? left : exec->options.chunk;
-        const size_t skipped = first_logits > at ? first_logits - at : 0;
-        const size_t first = skipped < count ? skipped : count;
-        const swg_status status = forward_chunk(exec, ids + at, count, first, logits);
-        if (status != SWG_OK) {
-            exec->position = start;
-            return status;
-        }
-        if (logits)
-            logits += (count - first) * (size_t)exec->model->hparams.n_outputs;
-        exec->position += count;
-        at += count;
-    }
-    return SWG_OK;
-}
-
-static swg_status check_types(const swg_exec *exec, const int32_t *types, size_t n)
-{
-    const int64_t known = exec->model->hparams.n_token_types;
-    for (size_t i = 0; i < n; i++)
-        if (types[i] < 0 || types[i] >= known)
-            return swg_error(SWG_CORRUPT, "token type %d at position %zu; the model has %lld types",
-                             types[i], i, (long long)known);
-    return SWG_OK;
-}
-
-swg_status swg_exec_encode(swg_exec *exec, const int32_t *ids, const int32_t *types, size_t n,
-                           float *logits)
-{
-    if (!exec->model->hparams.is_encoder)
-        return swg_error(SWG_UNSUPPORTED, "architecture %s is not an encoder",
-                         exec->model->arch->name);
-    SWG_TRY(check_ids(exec, ids, n));
-    if (types)
-        SWG_TRY(check_types(exec, types, n));
-    exec->types = types;
-    return forward_chunk(exec, ids, n, 0, logits);
-}
-
 size_t swg_exec_position(const swg_exec *exec)
 {
-    return exec->position;
+    return swg_exec_position_of(exec, 0);
+}
+
+size_t swg_exec_position_of(const swg_exec *exec, size_t sequence)
+{
+    return exec->sequences[sequence].position;
 }
 
 size_t swg_exec_context(const swg_exec *exec)
@@ -185,10 +151,36 @@ size_t swg_exec_context(const swg_exec *exec)
     return exec->options.context;
 }
 
+size_t swg_exec_sequences(const swg_exec *exec)
+{
+    return exec->options.sequences;
+}
+
+size_t swg_exec_chunk(const swg_exec *exec)
+{
+    return exec->options.chunk;
+}
+
 void swg_exec_reset(swg_exec *exec)
 {
-    exec->position = 0;
-    const size_t elems = (size_t)exec->model->hparams.n_layers * 2 * exec->widest;
-    if (elems)
-        memset(exec->state, 0, elems * sizeof *exec->state);
+    for (size_t i = 0; i < exec->options.sequences; i++)
+        exec->sequences[i].position = 0;
+}
+
+swg_status swg_exec_truncate(swg_exec *exec, size_t sequence, size_t position)
+{
+    if (sequence >= exec->options.sequences)
+        return swg_error(SWG_USAGE, "sequence %zu of an execution with %zu", sequence,
+                         exec->options.sequences);
+    const size_t now = exec->sequences[sequence].position;
+    if (position > now)
+        return swg_error(SWG_USAGE, "sequence %zu has %zu positions and cannot be cut to %zu",
+                         sequence, now, position);
+    if (position != now && position != 0 && exec->model->hparams.units[0] > 0)
+        return swg_error(SWG_UNSUPPORTED,
+                         "a recurrent model keeps its last state alone: it goes back to the start, "
+                         "not from position %zu to %zu",
+                         now, position);
+    exec->sequences[sequence].position = position;
+    return SWG_OK;
 }

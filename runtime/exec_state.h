@@ -1,36 +1,48 @@
-/* The state of an execution. Private to runtime/. */
+/* The state of an execution: what it runs, and the batch of rows under way. Private to runtime/;
+ * what backends see of an execution. */
 #ifndef SWG_RUNTIME_EXEC_STATE_H
 #define SWG_RUNTIME_EXEC_STATE_H
 
 #include "runtime/backend/backend.h"
 #include "runtime/exec.h"
 #include "runtime/forward.h"
-#include "runtime/kvcache.h"
 
-enum { SWG_MAX_SCRATCH_VALUES = 32 };
+/* Consecutive rows of a batch that are consecutive positions of one sequence. */
+typedef struct swg_span {
+    size_t row, n;   /* rows [row, row + n) of the batch */
+    size_t sequence; /* < options.sequences */
+    size_t position; /* of the first row */
+    size_t length;   /* positions of the text that are known: >= position + n */
+} swg_span;
+
+/* The rows that are computed together, at most options.chunk. A sequence has one span. */
+typedef struct swg_batch {
+    size_t n;
+    int32_t *ids, *types; /* [n] */
+    size_t *positions;    /* [n] */
+    swg_span *spans;      /* in the order of rows, without gaps */
+    size_t n_spans;
+    size_t *kept; /* rows whose logits are wanted, ascending */
+    size_t n_kept;
+} swg_batch;
+
+/* One sequence: how many positions its cache or state has read. */
+typedef struct swg_sequence {
+    size_t position;
+    uint64_t step; /* the last step that it was part of */
+} swg_sequence;
 
 struct swg_exec {
     const swg_model *model;
     swg_pool *pool;
-    swg_exec_options options; /* defaults resolved */
+    swg_exec_options options; /* defaults filled in */
     const swg_backend *backend;
     void *backend_state;
-    swg_kvcache cache;
-    size_t position;    /* tokens read before this chunk */
-    float *state;       /* recurrent models: [n_layers][2][widest]: h and c of every layer */
-    float *state_gates; /* [4 * widest]: the state's share of one step's gates */
-    size_t widest;      /* units of the widest recurrent layer */
-
-    /* The chunk under way. */
-    const int32_t *ids, *types; /* types NULL = all 0 */
-    size_t n_tokens;
-    size_t n_rows;       /* rows that operations work on: n_tokens until swg_keep_outputs */
-    size_t first_logits; /* first token of the chunk whose logits are wanted; n_tokens = none */
-    float *logits;       /* [rows kept][n_outputs] */
-
-    /* Scratch values, handed out in call order. */
-    swg_value values[SWG_MAX_SCRATCH_VALUES];
-    size_t n_values, next_value;
+    swg_sequence *sequences; /* [options.sequences] */
+    uint64_t n_steps;
+    swg_batch batch;
+    swg_value x;       /* [chunk][widest row between layers] */
+    swg_value *values; /* the architecture's scratch values */
 };
 
 #endif

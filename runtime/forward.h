@@ -1,9 +1,11 @@
-/* The vocabulary of operations that architectures are written in. A forward function processes the
- * chunk of tokens that the execution holds; every operation works on all of its tokens (after
- * swg_keep_outputs: on those whose logits are wanted). Backends
- * implement this header; there is no operation graph.
+/* The vocabulary of operations that architectures are written in. An architecture's begin, layer
+ * and end (arch/arch.h) process the rows of the batch that the execution holds: one row per token,
+ * of one sequence or of several. Backends implement this header (backend/backend.h); there is no
+ * operation graph.
  *
- * Values are [tokens, columns] matrices of float that live until the end of the chunk. */
+ * A value is a matrix of float in the backend's memory. Operations work on all rows of their first
+ * value; outputs have as many. Only attention, recurrence, rotation and look-ups know which
+ * sequence and position a row belongs to. */
 #ifndef SWG_RUNTIME_FORWARD_H
 #define SWG_RUNTIME_FORWARD_H
 
@@ -15,8 +17,8 @@
 #include "runtime/model.h"
 
 typedef struct swg_value {
-    float *data; /* [tokens][columns] */
-    size_t columns;
+    void *data;           /* the backend's; only it knows what is there */
+    size_t rows, columns; /* a smaller `columns` than it was made with may be set */
 } swg_value;
 
 enum { SWG_MAX_JOINT_LINEARS = 4 };
@@ -24,16 +26,19 @@ enum { SWG_MAX_JOINT_LINEARS = 4 };
 /* What an embedding is looked up by. */
 typedef enum swg_index { SWG_INDEX_TOKEN, SWG_INDEX_POSITION, SWG_INDEX_TYPE } swg_index;
 
+/* What attention sees, and how it weighs it. */
+typedef struct swg_attend_options {
+    float scale;   /* of the dot products; 0 = 1 / sqrt(head_dim) */
+    size_t window; /* a position sees the last `window` positions, itself included; 0 = all */
+    bool sees_all; /* the whole text, also what comes after; else itself and those before */
+} swg_attend_options;
+
 const swg_hparams *swg_exec_hparams(const swg_exec *exec);
 
 /* Whether the model has a weight of that role (in layer 0). */
 bool swg_has(const swg_exec *exec, swg_role role);
 
-/* A value of the chunk's scratch memory: calls in the same order give the same places, chunk after
- * chunk. Fails only before the first chunk has run. A smaller `columns` may be set afterwards. */
-swg_status swg_scratch(swg_exec *exec, size_t columns, swg_value *out);
-
-/* x = (x +=) the embedding's rows of the chunk's tokens, of their positions or token types. */
+/* x = (x +=) the embedding's rows of the batch's tokens, of their positions or token types. */
 void swg_embed(swg_exec *exec, swg_role role, swg_index index, swg_value x);
 void swg_embed_add(swg_exec *exec, swg_role role, swg_index index, swg_value x);
 
@@ -42,7 +47,8 @@ void swg_embed_add(swg_exec *exec, swg_role role, swg_index index, swg_value x);
 void swg_rmsnorm(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_value y);
 void swg_layernorm(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_value y);
 
-/* y = x W^T (+ bias): the one door of all weight products. */
+/* y = x W^T (+ bias): the one door of all weight products but the recurrent one, and where the
+ * observer (exec.h) looks on. */
 void swg_linear(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_value y);
 
 /* The same for up to SWG_MAX_JOINT_LINEARS weights of one input: x is quantized once, and all
@@ -50,20 +56,20 @@ void swg_linear(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_va
 void swg_linears(swg_exec *exec, size_t layer, swg_value x, size_t count, const swg_role *roles,
                  const swg_value *y);
 
-/* Rotate every head of x [tokens, heads * head_dim] by its token's position. */
+/* Rotate every head of x [rows, heads * head_dim] by its row's position. */
 void swg_rope(swg_exec *exec, swg_value x);
 
-/* Append k and v to the layer's cache, then y = attention of q over the cache; y may be q. A
- * position sees itself and those before it, with a window > 0 only the last `window` of these; in
- * encoders it sees the whole text. */
-void swg_attend(swg_exec *exec, size_t layer, size_t window, swg_value q, swg_value k, swg_value v,
-                swg_value y);
+/* Append k and v to the layer's cache of each row's sequence, then y = attention of q over that
+ * cache; y may be q. */
+void swg_attend(swg_exec *exec, size_t layer, swg_attend_options options, swg_value q, swg_value k,
+                swg_value v, swg_value y);
 
-/* Position by position through a recurrent layer: from_state = U h (+ bias), U the weight of that
- * role; (h, c) = cell(gates, from_state, c); y = h. `gates` [tokens, gates * units] are the input's
- * share. */
+/* Each sequence's rows, one after the other, through a recurrent layer: from_state = U h (+ bias),
+ * U the weight of that role; (h, c) = cell(gates, from_state, c); y = h. `gates` [rows, gates *
+ * units] are the input's share. `states` [rows, units] becomes the h that each row found: the input
+ * of its product with U. A sequence's first position finds zeros. */
 void swg_recur(swg_exec *exec, swg_cell cell, swg_role role, size_t layer, swg_value gates,
-               swg_value y);
+               swg_value states, swg_value y);
 
 /* gate = SiLU(gate) * up. */
 void swg_silu_mul(swg_exec *exec, swg_value gate, swg_value up);
@@ -74,12 +80,5 @@ void swg_activate(swg_exec *exec, swg_activation activation, swg_value x);
 /* x += y;  x += the vector of that role, in every row. */
 void swg_add(swg_exec *exec, swg_value x, swg_value y);
 void swg_add_vector(swg_exec *exec, swg_role role, size_t layer, swg_value x);
-
-/* Go on with the rows of *x whose logits are wanted: of those positions, or of the first position
- * for models with one output. False when there are none, and nothing is left to do. */
-bool swg_keep_outputs(swg_exec *exec, swg_value *x);
-
-/* Where the logits of the kept rows belong. */
-swg_value swg_logits(const swg_exec *exec);
 
 #endif

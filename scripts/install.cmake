@@ -1,13 +1,19 @@
 # Install rules: the command, the library with its headers, a pkg-config file and a CMake package.
 install(TARGETS swage RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS swage_lib EXPORT swageTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-foreach(layer runtime kernels formats quantize prune distill eval)
-  install(DIRECTORY ${PROJECT_SOURCE_DIR}/${layer}
-          DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/swage
-          FILES_MATCHING PATTERN "*.h" PATTERN "*.def")
+include(${CMAKE_CURRENT_LIST_DIR}/public-headers.cmake)
+foreach(header ${SWAGE_PUBLIC_HEADERS})
+  get_filename_component(folder ${header} DIRECTORY)
+  install(FILES ${PROJECT_SOURCE_DIR}/${header}
+          DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/swage/${folder})
 endforeach()
-# The prefix is told from where the file lies, so that `cmake --install --prefix` may move it.
+
+# The library is an archive, so whoever links it links what it requires: Requires, not
+# Requires.private. The prefix is told from where the file lies, so that `cmake --install --prefix`
+# may move it.
 file(RELATIVE_PATH SWAGE_PC_TO_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+list(JOIN SWAGE_REQUIRES ", " SWAGE_PC_REQUIRES)
+string(REPLACE ">=" " >= " SWAGE_PC_REQUIRES "${SWAGE_PC_REQUIRES}")
 configure_file(${CMAKE_CURRENT_LIST_DIR}/swage.pc.in swage.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/swage.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -32,6 +32,17 @@ void swg_test_skip(const char *reason)
     printf("SKIP: %s\n", reason);
 }
 
+const char *swg_test_need(const char *name)
+{
+    const char *path = swg_test_shared(name);
+    if (!path) {
+        char reason[PATH_BYTES];
+        snprintf(reason, sizeof reason, "%s is absent", name);
+        swg_test_skip(reason);
+    }
+    return path;
+}
+
 const char *swg_test_path(const char *name)
 {
     static char paths[PATHS][PATH_BYTES];

@@ -14,10 +14,13 @@
 Suite *swg_test_suite(void);
 
 /* Path of `name` under the shared inputs (../shared beside the checkout, or SWAGE_SHARED), in a
- * buffer of the harness's; NULL when it is not there: the caller then skips visibly:
- *     const char *model = swg_test_shared("models/stories260K");
- *     if (!model) { swg_test_skip("models/stories260K is absent"); return; } */
+ * buffer of the harness's; NULL when it is not there. */
 const char *swg_test_shared(const char *name);
+
+/* The same for a test that cannot run without it, which is then counted as skipped, visibly:
+ *     const char *model = swg_test_need("models/stories260K");
+ *     if (!model) return; */
+const char *swg_test_need(const char *name);
 
 /* Count this test as skipped, with the reason on stdout. */
 void swg_test_skip(const char *reason);

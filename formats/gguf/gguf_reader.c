@@ -276,7 +276,7 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
     if (!state)
         return SWG_NO_MEMORY;
     source->state = state;
-    SWG_TRY(swg_map_open(probe->path, &state->map));
+    SWG_TRY(swg_source_map(source, probe->path, &state->map));
     SWG_TRY(swg_gguf_parse(source->path, state->map.data, state->map.size, &source->arena,
                            &state->header));
     SWG_TRY(refuse_splits(source));

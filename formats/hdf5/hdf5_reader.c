@@ -210,7 +210,7 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
     source->state = state;
     swg_h5_tensors tensors = {0};
     swg_status status = SWG_OK;
-    SWG_GO(swg_map_open(probe->path, &state->map));
+    SWG_GO(swg_source_map(source, probe->path, &state->map));
     SWG_GO(swg_h5_open(probe->path, &state->map, &state->file));
     SWG_GO(swg_source_add_input(source, probe->path));
     if (swg_h5_has_attribute(state->file, "", SWG_H5_LAYOUT))

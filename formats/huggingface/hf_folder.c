@@ -23,6 +23,8 @@ done:
 
 swg_status swg_source_add_folder(swg_source *source, const char *folder)
 {
+    if (source->memory.data)
+        return SWG_OK;
     swg_status status = SWG_OK;
     char *path = swg_path_join(folder, "config.json");
     SWG_GO(path ? SWG_OK : SWG_NO_MEMORY);

@@ -126,6 +126,8 @@ swg_status swg_shard_index_read(swg_source *source, const char *path,
     char *text = NULL;
     size_t length = 0;
     swg_json_doc *doc = NULL;
+    if (source->memory.data)
+        return swg_error(SWG_UNSUPPORTED, "%s lists other files, which are not in memory", path);
     SWG_GO(swg_file_read(path, (size_t)swg_header_limit(max_index_bytes), &text, &length));
     SWG_GO(swg_json_parse(text, length, path, &doc));
     const swg_json *map = swg_json_get(swg_json_root(doc), "weight_map");

@@ -123,6 +123,8 @@ static swg_status write_config(swg_source *source, const swg_llama2c_header *h)
 
 static swg_status add_tokenizer(swg_source *source)
 {
+    if (source->memory.data)
+        return SWG_OK;
     swg_status status = SWG_OK;
     char *path = NULL;
     char *folder = swg_path_dirname(source->path);
@@ -157,7 +159,7 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
     if (!state)
         return SWG_NO_MEMORY;
     source->state = state;
-    SWG_TRY(swg_map_open(probe->path, &state->map));
+    SWG_TRY(swg_source_map(source, probe->path, &state->map));
     if (!swg_llama2c_parse(state->map.data, state->map.size, &state->header))
         return swg_error(SWG_CORRUPT, "%s: not a llama2.c header", probe->path);
     SWG_TRY(add_tensors(source));

@@ -295,7 +295,7 @@ static swg_status open_file(swg_source *source, const char *path)
     swg_status status = SWG_OK;
     file->path = swg_arena_strndup(&source->arena, path, strlen(path));
     SWG_GO(file->path ? SWG_OK : SWG_NO_MEMORY);
-    SWG_GO(swg_map_open(path, &file->map));
+    SWG_GO(swg_source_map(source, path, &file->map));
     state->n_files++;
     if (file->map.size >= sizeof legacy_magic - 1 &&
         memcmp(file->map.data, legacy_magic, sizeof legacy_magic - 1) == 0)

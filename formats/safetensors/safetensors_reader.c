@@ -315,7 +315,7 @@ static swg_status prepare_shards(swg_source *source, size_t count)
 static swg_status open_shard(swg_source *source, const char *path)
 {
     shards *state = source->state;
-    SWG_TRY(swg_map_open(path, &state->maps[state->n_maps]));
+    SWG_TRY(swg_source_map(source, path, &state->maps[state->n_maps]));
     return add_header(source, path, &state->maps[state->n_maps++]);
 }
 

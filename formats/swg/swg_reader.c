@@ -32,7 +32,7 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
         return SWG_NO_MEMORY;
     pthread_mutex_init(&c->mutex, NULL);
     source->state = c;
-    SWG_TRY(swg_map_open(probe->path, &c->map));
+    SWG_TRY(swg_source_map(source, probe->path, &c->map));
     SWG_TRY(swg_directory_read(source));
     return swg_source_add_input(source, probe->path);
 }

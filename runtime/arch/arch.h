@@ -1,7 +1,7 @@
-/* What describes an architecture: hyper-parameter rows, tensor rows and one forward function. An
- * architecture is one file here plus one row in archs.def; nobody else asks which one it is. What
- * others need to know is a property in swg_hparams (is_encoder, window, n_outputs, ...), set by a
- * row or by `check`.
+/* What describes an architecture: hyper-parameter rows, tensor rows and the three parts of its
+ * forward pass. An architecture is one file here plus one row in archs.def; nobody else asks which
+ * one it is. What others need to know is a property in swg_hparams (is_encoder, window, n_outputs,
+ * ...), set by a row or by `check`.
  *
  * Weights are [n_out, k_in] without exception. Checkpoints whose ecosystem stores some of them
  * [in, out] (GPT-2's Conv1D) are turned by the readers and writers of those files
@@ -68,7 +68,7 @@ typedef struct swg_hparam_row {
         .words = words_, .has_default = true                                                       \
     }
 
-/* A key that, when present, must have this value: what the forward function takes for granted.
+/* A key that, when present, must have this value: what the forward pass takes for granted.
  * `key` as above; the value is a string's text, "true", "false" or a number. */
 typedef struct swg_required_row {
     const char *key;
@@ -144,8 +144,20 @@ struct swg_arch {
     const swg_required_row *demands; /* ends with a NULL key */
     /* Derived fields and contradictions between fields. */
     swg_status (*check)(swg_hparams *hparams);
-    swg_status (*forward)(swg_exec *exec);
+
+    /* The forward pass over a batch of rows (forward.h): begin fills x [rows, width of layer 0],
+     * every layer turns x into the next one's, end makes logits [rows, n_outputs] of those rows
+     * that logits are wanted of (for one_output: the first of each text). What else the parts need
+     * are the architecture's `values`, a struct of nothing but swg_value: `shape` sets the columns
+     * of each, once; they have as many rows as x, and nothing in them outlives the part. */
+    size_t n_values; /* SWG_VALUES_IN(the struct) */
+    void (*shape)(const swg_hparams *hparams, void *values);
+    void (*begin)(swg_exec *exec, const void *values, swg_value x);
+    void (*layer)(swg_exec *exec, const void *values, size_t layer, swg_value x);
+    void (*end)(swg_exec *exec, const void *values, swg_value x, swg_value logits);
 };
+
+#define SWG_VALUES_IN(type) (sizeof(type) / sizeof(swg_value))
 
 /* All architectures; NULL-terminated. */
 extern const swg_arch *const swg_archs[];

@@ -92,63 +92,72 @@ static swg_status check(swg_hparams *h)
     return SWG_OK;
 }
 
-/* The head on top of the kept positions x; y is scratch of x's size. */
-static void run_head(swg_exec *e, const swg_hparams *h, swg_value x, swg_value y)
+typedef struct values {
+    swg_value y, q, k, v, up;
+} values;
+
+static void shape(const swg_hparams *h, void *out)
 {
-    switch ((swg_output_kind)h->task) {
-    case SWG_OUTPUT_SEQUENCE_CLASS:
-        swg_linear(e, SWG_ROLE_POOLER, 0, x, y);
-        swg_activate(e, SWG_ACTIVATION_TANH, y);
-        swg_linear(e, SWG_ROLE_CLASSIFIER, 0, y, swg_logits(e));
-        break;
-    case SWG_OUTPUT_MASKED_TOKEN:
-        swg_linear(e, SWG_ROLE_HEAD_TRANSFORM, 0, x, y);
-        swg_activate(e, (swg_activation)h->activation, y);
-        swg_layernorm(e, SWG_ROLE_HEAD_NORM, 0, y, y);
-        swg_linear(e, SWG_ROLE_HEAD, 0, y, swg_logits(e));
-        swg_add_vector(e, SWG_ROLE_HEAD_BIAS, 0, swg_logits(e));
-        break;
-    default:
-        swg_linear(e, SWG_ROLE_CLASSIFIER, 0, x, swg_logits(e));
-    }
+    const size_t d_model = (size_t)h->d_model;
+    *(values *)out = (values){.y.columns = d_model,
+                              .q.columns = d_model,
+                              .k.columns = d_model,
+                              .v.columns = d_model,
+                              .up.columns = (size_t)h->d_ff};
 }
 
-static swg_status forward(swg_exec *e)
+static void begin(swg_exec *e, const void *unused, swg_value x)
 {
-    const swg_hparams *h = swg_exec_hparams(e);
-    const size_t d_model = (size_t)h->d_model;
-    swg_value x, y, q, k, v, up;
-    SWG_TRY(swg_scratch(e, d_model, &x));
-    SWG_TRY(swg_scratch(e, d_model, &y));
-    SWG_TRY(swg_scratch(e, d_model, &q));
-    SWG_TRY(swg_scratch(e, d_model, &k));
-    SWG_TRY(swg_scratch(e, d_model, &v));
-    SWG_TRY(swg_scratch(e, (size_t)h->d_ff, &up));
-
+    (void)unused;
     swg_embed(e, SWG_ROLE_EMBEDDING, SWG_INDEX_TOKEN, x);
     swg_embed_add(e, SWG_ROLE_TYPE_EMBEDDING, SWG_INDEX_TYPE, x);
     swg_embed_add(e, SWG_ROLE_POSITION_EMBEDDING, SWG_INDEX_POSITION, x);
     swg_layernorm(e, SWG_ROLE_EMBEDDING_NORM, 0, x, x);
-    for (size_t layer = 0; layer < (size_t)h->n_layers; layer++) {
-        /* x = norm(x + O attention(Q x, K x, V x)) */
-        swg_linears(e, layer, x, 3,
-                    (const swg_role[]){SWG_ROLE_QUERY, SWG_ROLE_KEY, SWG_ROLE_VALUE},
-                    (const swg_value[]){q, k, v});
-        swg_attend(e, layer, 0, q, k, v, q);
-        swg_linear(e, SWG_ROLE_ATTENTION_OUTPUT, layer, q, y);
-        swg_add(e, x, y);
-        swg_layernorm(e, SWG_ROLE_ATTENTION_NORM, layer, x, x);
+}
 
-        /* x = norm(x + down(GELU(up x))) */
-        swg_linear(e, SWG_ROLE_FFN_UP, layer, x, up);
-        swg_activate(e, (swg_activation)h->activation, up);
-        swg_linear(e, SWG_ROLE_FFN_DOWN, layer, up, y);
-        swg_add(e, x, y);
-        swg_layernorm(e, SWG_ROLE_FFN_NORM, layer, x, x);
+static void layer(swg_exec *e, const void *scratch, size_t l, swg_value x)
+{
+    const values *s = scratch;
+    const swg_attend_options both_ways = {.sees_all = true};
+    const swg_activation gelu = (swg_activation)swg_exec_hparams(e)->activation;
+
+    /* x = norm(x + O attention(Q x, K x, V x)) */
+    swg_linears(e, l, x, 3, (const swg_role[]){SWG_ROLE_QUERY, SWG_ROLE_KEY, SWG_ROLE_VALUE},
+                (const swg_value[]){s->q, s->k, s->v});
+    swg_attend(e, l, both_ways, s->q, s->k, s->v, s->q);
+    swg_linear(e, SWG_ROLE_ATTENTION_OUTPUT, l, s->q, s->y);
+    swg_add(e, x, s->y);
+    swg_layernorm(e, SWG_ROLE_ATTENTION_NORM, l, x, x);
+
+    /* x = norm(x + down(GELU(up x))) */
+    swg_linear(e, SWG_ROLE_FFN_UP, l, x, s->up);
+    swg_activate(e, gelu, s->up);
+    swg_linear(e, SWG_ROLE_FFN_DOWN, l, s->up, s->y);
+    swg_add(e, x, s->y);
+    swg_layernorm(e, SWG_ROLE_FFN_NORM, l, x, x);
+}
+
+/* One of the four heads. */
+static void end(swg_exec *e, const void *scratch, swg_value x, swg_value logits)
+{
+    const values *s = scratch;
+    const swg_hparams *h = swg_exec_hparams(e);
+    switch ((swg_output_kind)h->task) {
+    case SWG_OUTPUT_SEQUENCE_CLASS:
+        swg_linear(e, SWG_ROLE_POOLER, 0, x, s->y);
+        swg_activate(e, SWG_ACTIVATION_TANH, s->y);
+        swg_linear(e, SWG_ROLE_CLASSIFIER, 0, s->y, logits);
+        break;
+    case SWG_OUTPUT_MASKED_TOKEN:
+        swg_linear(e, SWG_ROLE_HEAD_TRANSFORM, 0, x, s->y);
+        swg_activate(e, (swg_activation)h->activation, s->y);
+        swg_layernorm(e, SWG_ROLE_HEAD_NORM, 0, s->y, s->y);
+        swg_linear(e, SWG_ROLE_HEAD, 0, s->y, logits);
+        swg_add_vector(e, SWG_ROLE_HEAD_BIAS, 0, logits);
+        break;
+    default:
+        swg_linear(e, SWG_ROLE_CLASSIFIER, 0, x, logits);
     }
-    if (swg_keep_outputs(e, &x))
-        run_head(e, h, x, y);
-    return SWG_OK;
 }
 
 static const swg_required_row demands[] = {{"position_embedding_type", "absolute"},
@@ -175,5 +184,9 @@ const swg_arch swg_arch_bert = {
     .ignored = ignored,
     .demands = demands,
     .check = check,
-    .forward = forward,
+    .n_values = SWG_VALUES_IN(values),
+    .shape = shape,
+    .begin = begin,
+    .layer = layer,
+    .end = end,
 };

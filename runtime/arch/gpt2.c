@@ -47,43 +47,55 @@ static swg_status check(swg_hparams *h)
     return SWG_OK;
 }
 
-static swg_status forward(swg_exec *e)
-{
-    const swg_hparams *h = swg_exec_hparams(e);
-    const size_t d_model = (size_t)h->d_model;
-    swg_value x, y, q, k, v, attended, up;
-    SWG_TRY(swg_scratch(e, d_model, &x));
-    SWG_TRY(swg_scratch(e, d_model, &y));
-    SWG_TRY(swg_scratch(e, d_model, &q));
-    SWG_TRY(swg_scratch(e, d_model, &k));
-    SWG_TRY(swg_scratch(e, d_model, &v));
-    SWG_TRY(swg_scratch(e, d_model, &attended));
-    SWG_TRY(swg_scratch(e, (size_t)h->d_ff, &up));
+typedef struct values {
+    swg_value y, q, k, v, attended, up;
+} values;
 
+static void shape(const swg_hparams *h, void *out)
+{
+    const size_t d_model = (size_t)h->d_model;
+    *(values *)out = (values){.y.columns = d_model,
+                              .q.columns = d_model,
+                              .k.columns = d_model,
+                              .v.columns = d_model,
+                              .attended.columns = d_model,
+                              .up.columns = (size_t)h->d_ff};
+}
+
+static void begin(swg_exec *e, const void *unused, swg_value x)
+{
+    (void)unused;
     swg_embed(e, SWG_ROLE_EMBEDDING, SWG_INDEX_TOKEN, x);
     swg_embed_add(e, SWG_ROLE_POSITION_EMBEDDING, SWG_INDEX_POSITION, x);
-    for (size_t layer = 0; layer < (size_t)h->n_layers; layer++) {
-        /* x += O attention(Q y, K y, V y),  y = norm(x) */
-        swg_layernorm(e, SWG_ROLE_ATTENTION_NORM, layer, x, y);
-        swg_linears(e, layer, y, 3,
-                    (const swg_role[]){SWG_ROLE_QUERY, SWG_ROLE_KEY, SWG_ROLE_VALUE},
-                    (const swg_value[]){q, k, v});
-        swg_attend(e, layer, 0, q, k, v, attended);
-        swg_linear(e, SWG_ROLE_ATTENTION_OUTPUT, layer, attended, y);
-        swg_add(e, x, y);
+}
 
-        /* x += down(GELU(up y)),  y = norm(x) */
-        swg_layernorm(e, SWG_ROLE_FFN_NORM, layer, x, y);
-        swg_linear(e, SWG_ROLE_FFN_UP, layer, y, up);
-        swg_activate(e, (swg_activation)h->activation, up);
-        swg_linear(e, SWG_ROLE_FFN_DOWN, layer, up, y);
-        swg_add(e, x, y);
-    }
-    if (swg_keep_outputs(e, &x)) {
-        swg_layernorm(e, SWG_ROLE_OUTPUT_NORM, 0, x, y);
-        swg_linear(e, SWG_ROLE_HEAD, 0, y, swg_logits(e));
-    }
-    return SWG_OK;
+static void layer(swg_exec *e, const void *scratch, size_t l, swg_value x)
+{
+    const values *s = scratch;
+    const swg_attend_options causal = {0};
+    const swg_activation gelu = (swg_activation)swg_exec_hparams(e)->activation;
+
+    /* x += O attention(Q y, K y, V y),  y = norm(x) */
+    swg_layernorm(e, SWG_ROLE_ATTENTION_NORM, l, x, s->y);
+    swg_linears(e, l, s->y, 3, (const swg_role[]){SWG_ROLE_QUERY, SWG_ROLE_KEY, SWG_ROLE_VALUE},
+                (const swg_value[]){s->q, s->k, s->v});
+    swg_attend(e, l, causal, s->q, s->k, s->v, s->attended);
+    swg_linear(e, SWG_ROLE_ATTENTION_OUTPUT, l, s->attended, s->y);
+    swg_add(e, x, s->y);
+
+    /* x += down(GELU(up y)),  y = norm(x) */
+    swg_layernorm(e, SWG_ROLE_FFN_NORM, l, x, s->y);
+    swg_linear(e, SWG_ROLE_FFN_UP, l, s->y, s->up);
+    swg_activate(e, gelu, s->up);
+    swg_linear(e, SWG_ROLE_FFN_DOWN, l, s->up, s->y);
+    swg_add(e, x, s->y);
+}
+
+static void end(swg_exec *e, const void *scratch, swg_value x, swg_value logits)
+{
+    const values *s = scratch;
+    swg_layernorm(e, SWG_ROLE_OUTPUT_NORM, 0, x, s->y);
+    swg_linear(e, SWG_ROLE_HEAD, 0, s->y, logits);
 }
 
 static const swg_required_row demands[] = {{"scale_attn_weights", "true"},
@@ -102,5 +114,9 @@ const swg_arch swg_arch_gpt2 = {
     .ignored = (const char *const[]){"{P}h.{L}.attn.bias", "{P}h.{L}.attn.masked_bias", NULL},
     .demands = demands,
     .check = check,
-    .forward = forward,
+    .n_values = SWG_VALUES_IN(values),
+    .shape = shape,
+    .begin = begin,
+    .layer = layer,
+    .end = end,
 };

@@ -1,7 +1,7 @@
 /* The Llama family (Touvron et al. 2023): pre-norm transformer with RMS norm, rotary positions,
  * grouped-query attention and a SiLU-gated feed-forward network. Llama, Mistral (sliding window),
  * Qwen2 (biases of q, k, v; windows in upper layers) and Qwen3 (q and k normed per head) differ in
- * their rows alone; one forward function reads them all. Left out: experts, and RoPE scalings other
+ * their rows alone; one forward pass reads them all. Left out: experts, and RoPE scalings other
  * than linear, dynamic and llama3, which are refused. */
 #include "runtime/arch/arch.h"
 
@@ -190,53 +190,62 @@ static const swg_tensor_row qwen3_tensors[] = {
 
 /* --- Forward ---------------------------------------------------------------------------------- */
 
-static swg_status forward(swg_exec *e)
+typedef struct values {
+    swg_value y, q, k, v, attended, gate, up;
+} values;
+
+static void shape(const swg_hparams *h, void *out)
 {
-    const swg_hparams *h = swg_exec_hparams(e);
-    const size_t d_model = (size_t)h->d_model, d_ff = (size_t)h->d_ff;
     const size_t d_query = (size_t)(h->n_heads * h->head_dim);
     const size_t d_kv = (size_t)(h->n_kv_heads * h->head_dim);
-    const bool norms_heads = swg_has(e, SWG_ROLE_QUERY_NORM);
-    swg_value x, y, q, k, v, attended, gate, up;
-    SWG_TRY(swg_scratch(e, d_model, &x));
-    SWG_TRY(swg_scratch(e, d_model, &y));
-    SWG_TRY(swg_scratch(e, d_query, &q));
-    SWG_TRY(swg_scratch(e, d_kv, &k));
-    SWG_TRY(swg_scratch(e, d_kv, &v));
-    SWG_TRY(swg_scratch(e, d_query, &attended));
-    SWG_TRY(swg_scratch(e, d_ff, &gate));
-    SWG_TRY(swg_scratch(e, d_ff, &up));
+    *(values *)out = (values){.y.columns = (size_t)h->d_model,
+                              .q.columns = d_query,
+                              .k.columns = d_kv,
+                              .v.columns = d_kv,
+                              .attended.columns = d_query,
+                              .gate.columns = (size_t)h->d_ff,
+                              .up.columns = (size_t)h->d_ff};
+}
 
+static void begin(swg_exec *e, const void *unused, swg_value x)
+{
+    (void)unused;
     swg_embed(e, SWG_ROLE_EMBEDDING, SWG_INDEX_TOKEN, x);
-    for (size_t layer = 0; layer < (size_t)h->n_layers; layer++) {
-        /* x += O attention(rope(norm(Q y)), rope(norm(K y)), V y),  y = norm(x) */
-        swg_rmsnorm(e, SWG_ROLE_ATTENTION_NORM, layer, x, y);
-        swg_linears(e, layer, y, 3,
-                    (const swg_role[]){SWG_ROLE_QUERY, SWG_ROLE_KEY, SWG_ROLE_VALUE},
-                    (const swg_value[]){q, k, v});
-        if (norms_heads) {
-            swg_rmsnorm(e, SWG_ROLE_QUERY_NORM, layer, q, q);
-            swg_rmsnorm(e, SWG_ROLE_KEY_NORM, layer, k, k);
-        }
-        swg_rope(e, q);
-        swg_rope(e, k);
-        swg_attend(e, layer, swg_hparams_window(h, layer), q, k, v, attended);
-        swg_linear(e, SWG_ROLE_ATTENTION_OUTPUT, layer, attended, y);
-        swg_add(e, x, y);
+}
 
-        /* x += down(SiLU(gate y) * up y),  y = norm(x) */
-        swg_rmsnorm(e, SWG_ROLE_FFN_NORM, layer, x, y);
-        swg_linears(e, layer, y, 2, (const swg_role[]){SWG_ROLE_FFN_GATE, SWG_ROLE_FFN_UP},
-                    (const swg_value[]){gate, up});
-        swg_silu_mul(e, gate, up);
-        swg_linear(e, SWG_ROLE_FFN_DOWN, layer, gate, y);
-        swg_add(e, x, y);
+static void layer(swg_exec *e, const void *scratch, size_t l, swg_value x)
+{
+    const values *s = scratch;
+    const swg_attend_options causal = {.window = swg_hparams_window(swg_exec_hparams(e), l)};
+
+    /* x += O attention(rope(norm(Q y)), rope(norm(K y)), V y),  y = norm(x) */
+    swg_rmsnorm(e, SWG_ROLE_ATTENTION_NORM, l, x, s->y);
+    swg_linears(e, l, s->y, 3, (const swg_role[]){SWG_ROLE_QUERY, SWG_ROLE_KEY, SWG_ROLE_VALUE},
+                (const swg_value[]){s->q, s->k, s->v});
+    if (swg_has(e, SWG_ROLE_QUERY_NORM)) {
+        swg_rmsnorm(e, SWG_ROLE_QUERY_NORM, l, s->q, s->q);
+        swg_rmsnorm(e, SWG_ROLE_KEY_NORM, l, s->k, s->k);
     }
-    if (swg_keep_outputs(e, &x)) {
-        swg_rmsnorm(e, SWG_ROLE_OUTPUT_NORM, 0, x, y);
-        swg_linear(e, SWG_ROLE_HEAD, 0, y, swg_logits(e));
-    }
-    return SWG_OK;
+    swg_rope(e, s->q);
+    swg_rope(e, s->k);
+    swg_attend(e, l, causal, s->q, s->k, s->v, s->attended);
+    swg_linear(e, SWG_ROLE_ATTENTION_OUTPUT, l, s->attended, s->y);
+    swg_add(e, x, s->y);
+
+    /* x += down(SiLU(gate y) * up y),  y = norm(x) */
+    swg_rmsnorm(e, SWG_ROLE_FFN_NORM, l, x, s->y);
+    swg_linears(e, l, s->y, 2, (const swg_role[]){SWG_ROLE_FFN_GATE, SWG_ROLE_FFN_UP},
+                (const swg_value[]){s->gate, s->up});
+    swg_silu_mul(e, s->gate, s->up);
+    swg_linear(e, SWG_ROLE_FFN_DOWN, l, s->gate, s->y);
+    swg_add(e, x, s->y);
+}
+
+static void end(swg_exec *e, const void *scratch, swg_value x, swg_value logits)
+{
+    const values *s = scratch;
+    swg_rmsnorm(e, SWG_ROLE_OUTPUT_NORM, 0, x, s->y);
+    swg_linear(e, SWG_ROLE_HEAD, 0, s->y, logits);
 }
 
 /* --- The members of the family ---------------------------------------------------------------- */
@@ -254,7 +263,11 @@ static const char *const ignored[] = {"model.layers.{L}.self_attn.rotary_emb.inv
         .ignored = ignored,                                                                        \
         .demands = demands,                                                                        \
         .check = check_,                                                                           \
-        .forward = forward,                                                                        \
+        .n_values = SWG_VALUES_IN(values),                                                         \
+        .shape = shape,                                                                            \
+        .begin = begin,                                                                            \
+        .layer = layer,                                                                            \
+        .end = end,                                                                                \
     }
 
 MEMBER(llama, check_family);

@@ -70,34 +70,51 @@ static swg_status check(swg_hparams *h)
     return SWG_OK;
 }
 
-static swg_status forward(swg_exec *e)
+typedef struct values {
+    swg_value gates, states;
+} values;
+
+static size_t n_gates(const swg_hparams *h)
+{
+    return h->cell == SWG_CELL_LSTM ? 4 : 3;
+}
+
+static void shape(const swg_hparams *h, void *out)
+{
+    size_t most_units = 0;
+    for (int64_t i = 0; i < h->n_layers; i++)
+        if ((size_t)h->units[i] > most_units)
+            most_units = (size_t)h->units[i];
+    *(values *)out =
+        (values){.gates.columns = n_gates(h) * most_units, .states.columns = most_units};
+}
+
+static void begin(swg_exec *e, const void *unused, swg_value x)
+{
+    (void)unused;
+    swg_embed(e, SWG_ROLE_EMBEDDING, SWG_INDEX_TOKEN, x);
+}
+
+static void layer(swg_exec *e, const void *scratch, size_t l, swg_value x)
 {
     const swg_hparams *h = swg_exec_hparams(e);
-    size_t widest = (size_t)h->d_model, most_units = 0;
-    for (int64_t layer = 0; layer < h->n_layers; layer++)
-        if ((size_t)h->units[layer] > most_units)
-            most_units = (size_t)h->units[layer];
-    widest = most_units > widest ? most_units : widest;
-    const size_t n_gates = h->cell == SWG_CELL_LSTM ? 4 : 3;
-    swg_value x, gates;
-    SWG_TRY(swg_scratch(e, widest, &x));
-    SWG_TRY(swg_scratch(e, n_gates * most_units, &gates));
+    const size_t units = (size_t)h->units[l];
+    values s = *(const values *)scratch;
+    s.gates.columns = n_gates(h) * units;
+    s.states.columns = units;
 
-    x.columns = (size_t)h->d_model;
-    swg_embed(e, SWG_ROLE_EMBEDDING, SWG_INDEX_TOKEN, x);
-    for (size_t layer = 0; layer < (size_t)h->n_layers; layer++) {
-        /* For each position: (h, c) = cell(W x + b, U h + b', c);  x = h */
-        gates.columns = n_gates * (size_t)h->units[layer];
-        swg_linear(e, SWG_ROLE_RECURRENT_INPUT, layer, x, gates);
-        x.columns = (size_t)h->units[layer];
-        swg_recur(e, (swg_cell)h->cell, SWG_ROLE_RECURRENT_STATE, layer, gates, x);
-    }
-    if (swg_keep_outputs(e, &x)) {
-        swg_linear(e, SWG_ROLE_HEAD, 0, x, swg_logits(e));
-        if (swg_has(e, SWG_ROLE_HEAD_BIAS))
-            swg_add_vector(e, SWG_ROLE_HEAD_BIAS, 0, swg_logits(e));
-    }
-    return SWG_OK;
+    /* For each position: (h, c) = cell(W x + b, U h + b', c);  x = h */
+    swg_linear(e, SWG_ROLE_RECURRENT_INPUT, l, x, s.gates);
+    x.columns = units;
+    swg_recur(e, (swg_cell)h->cell, SWG_ROLE_RECURRENT_STATE, l, s.gates, s.states, x);
+}
+
+static void end(swg_exec *e, const void *unused, swg_value x, swg_value logits)
+{
+    (void)unused;
+    swg_linear(e, SWG_ROLE_HEAD, 0, x, logits);
+    if (swg_has(e, SWG_ROLE_HEAD_BIAS))
+        swg_add_vector(e, SWG_ROLE_HEAD_BIAS, 0, logits);
 }
 
 const swg_arch swg_arch_rnn = {
@@ -110,5 +127,9 @@ const swg_arch swg_arch_rnn = {
     .ignored = (const char *const[]){NULL},
     .demands = (const swg_required_row[]){{NULL, NULL}},
     .check = check,
-    .forward = forward,
+    .n_values = SWG_VALUES_IN(values),
+    .shape = shape,
+    .begin = begin,
+    .layer = layer,
+    .end = end,
 };

@@ -1,9 +1,13 @@
 /* What a backend implements: the vocabulary of forward.h, on memory of its own. A backend is one
- * row of backends.def and one folder or set of files here that defines
- * `const swg_backend swg_backend_<name>`; nobody else knows what it is made of.
+ * row of backends.def and one set of files here that defines `const swg_backend
+ * swg_backend_<name>`; nobody else knows what it is made of.
  *
  *     const swg_backend *backend;
- *     SWG_TRY(swg_backend_find("cpu", &backend)); */
+ *     SWG_TRY(swg_backend_find("cpu", &backend));
+ *
+ * Operations return nothing: one that fails leaves its status for `finish`, and those after it do
+ * nothing. They may be under way when they return. An execution calls its backend from one thread;
+ * the batch (exec_state.h) does not change between `begin` and `finish`. */
 #ifndef SWG_RUNTIME_BACKEND_BACKEND_H
 #define SWG_RUNTIME_BACKEND_BACKEND_H
 
@@ -15,13 +19,39 @@ typedef struct swg_backend swg_backend;
  * there is none. */
 swg_status swg_backend_find(const char *name, const swg_backend **out);
 
-/* All operations work on the first exec->n_rows rows of their values. */
 struct swg_backend {
     const char *name;
-    swg_status (*init)(swg_exec *exec); /* sets exec->backend_state */
+
+    /* Set and release exec->backend_state: scratch memory, and the caches or recurrent states of
+     * all sequences. exec->options has its defaults filled in. deinit follows a failed init if
+     * backend_state was set. */
+    swg_status (*init)(swg_exec *exec);
     void (*deinit)(swg_exec *exec);
-    /* A text of `length` positions is about to be continued: rotary angles may depend on it. */
-    void (*begin_text)(swg_exec *exec, size_t length);
+
+    /* A value of rows * columns floats, zeroed; freeing a value whose data is NULL does nothing. */
+    swg_status (*value_new)(swg_exec *exec, size_t rows, size_t columns, swg_value *out);
+    void (*value_free)(swg_exec *exec, swg_value *value);
+
+    /* Dense host rows [rows][columns] into a value, and out of it once the operations before are
+     * done. */
+    void (*upload)(swg_exec *exec, const float *host, swg_value value);
+    void (*download)(swg_exec *exec, swg_value value, float *host);
+
+    /* A value for rows that `download` is going to bring to `host`, which lasts until then: where
+     * values are host memory, `host` itself. */
+    swg_value (*output)(swg_exec *exec, float *host, size_t rows, size_t columns);
+
+    /* The rows as host memory, valid until the next call; NULL when something has failed. */
+    const float *(*host_rows)(swg_exec *exec, swg_value value);
+
+    /* Move the rows with these ascending numbers to the front of the value. */
+    void (*gather)(swg_exec *exec, swg_value value, const size_t *rows, size_t n);
+
+    /* A new batch is about to be computed. */
+    void (*begin)(swg_exec *exec);
+    /* All operations since are done; the status of the first that failed. */
+    swg_status (*finish)(swg_exec *exec);
+
     void (*embed)(swg_exec *exec, const swg_weight *weight, swg_index index, bool is_added,
                   swg_value x);
     void (*rmsnorm)(swg_exec *exec, const swg_weight *weight, swg_value x, swg_value y);
@@ -29,15 +59,14 @@ struct swg_backend {
     void (*linears)(swg_exec *exec, swg_value x, size_t count, const swg_weight *const *weights,
                     const swg_value *y);
     void (*rope)(swg_exec *exec, swg_value x);
-    void (*attend)(swg_exec *exec, size_t layer, size_t window, swg_value q, swg_value k,
-                   swg_value v, swg_value y);
+    void (*attend)(swg_exec *exec, size_t layer, swg_attend_options options, swg_value q,
+                   swg_value k, swg_value v, swg_value y);
+    void (*recur)(swg_exec *exec, swg_cell cell, const swg_weight *weight, size_t layer,
+                  swg_value gates, swg_value states, swg_value y);
     void (*silu_mul)(swg_exec *exec, swg_value gate, swg_value up);
     void (*activate)(swg_exec *exec, swg_activation activation, swg_value x);
     void (*add)(swg_exec *exec, swg_value x, swg_value y);
     void (*add_vector)(swg_exec *exec, const swg_weight *vector, swg_value x);
-    /* One row: the input's and the state's shares of the gates; h and c [units] are updated. */
-    void (*cell)(swg_exec *exec, swg_cell cell, size_t units, const float *from_input,
-                 const float *from_state, float *h, float *c);
 };
 
 #endif

@@ -1,47 +1,45 @@
 /* The CPU backend: set-up and the operations that work row by row. Products are in cpu_linear.c,
- * attention in cpu_attention.c. */
+ * attention in cpu_attention.c, recurrent layers in cpu_recurrent.c. */
 #include <math.h>
 #include <string.h>
 
 #include "runtime/backend/cpu_state.h"
 #include "runtime/rope.h"
 
-/* Rows [begin, end) of the tables for a text of `length` positions, in double: float angles lose
- * digits at long contexts. */
-static void fill_rope_tables(swg_cpu *cpu, const swg_hparams *h, size_t begin, size_t end,
-                             size_t length)
+/* Angles of the batch's rows, in double: float angles lose digits at long contexts. */
+static void fill_rope(swg_cpu *cpu, const swg_hparams *h, const swg_span *span)
 {
     const size_t n_pairs = (size_t)h->head_dim / 2;
     for (size_t i = 0; i < n_pairs; i++) {
-        const double frequency = swg_rope_frequency(h, i, length);
-        for (size_t position = begin; position < end; position++) {
-            const double angle = (double)position * frequency;
-            cpu->cosine[position * n_pairs + i] = (float)cos(angle);
-            cpu->sine[position * n_pairs + i] = (float)sin(angle);
+        const double frequency = swg_rope_frequency(h, i, span->length);
+        for (size_t t = 0; t < span->n; t++) {
+            const double angle = (double)(span->position + t) * frequency;
+            cpu->cosine[(span->row + t) * n_pairs + i] = (float)cos(angle);
+            cpu->sine[(span->row + t) * n_pairs + i] = (float)sin(angle);
         }
     }
 }
 
-static swg_status make_rope_tables(swg_cpu *cpu, const swg_hparams *h, size_t context)
+/* Angles, and the blocks of rows that attention works on, for a new batch. */
+static void begin_batch(swg_exec *exec)
 {
-    if (h->rope_theta == 0)
-        return SWG_OK;
-    const size_t n_pairs = (size_t)h->head_dim / 2;
-    cpu->cosine = swg_arena_calloc(&cpu->arena, context * n_pairs, sizeof(float));
-    cpu->sine = swg_arena_calloc(&cpu->arena, context * n_pairs, sizeof(float));
-    if (!cpu->cosine || !cpu->sine)
-        return SWG_NO_MEMORY;
-    fill_rope_tables(cpu, h, 0, context, 1);
-    return SWG_OK;
+    swg_cpu *cpu = swg_cpu_of(exec);
+    const swg_hparams *h = &exec->model->hparams;
+    cpu->n_blocks = 0;
+    for (size_t s = 0; s < exec->batch.n_spans; s++) {
+        const swg_span *span = &exec->batch.spans[s];
+        for (size_t at = 0; at < span->n; at += SWG_ATTENTION_TOKENS)
+            cpu->blocks[cpu->n_blocks++] = (swg_cpu_block){.span = span, .begin = at};
+        if (cpu->cosine)
+            fill_rope(cpu, h, span);
+    }
 }
 
-/* Positions that are still to come get the angles of this length; those that a longer text has
- * left behind become what they were when a shorter one begins. */
-static void begin_text(swg_exec *exec, size_t length)
+/* Operations are done when they return, and none can fail. */
+static swg_status finish(swg_exec *exec)
 {
-    const swg_hparams *h = &exec->model->hparams;
-    if (h->rope_theta > 0 && swg_rope_depends_on(h, exec->options.context))
-        fill_rope_tables(swg_cpu_of(exec), h, exec->position, length, length);
+    (void)exec;
+    return SWG_OK;
 }
 
 /* Largest k and largest number of groups over all quantized weights, largest k over all. */
@@ -87,9 +85,40 @@ static swg_status make_thread_scratch(swg_exec *exec, swg_cpu *cpu, size_t large
     return SWG_OK;
 }
 
+/* Scratch memory of batches: quantized inputs, angles, blocks. */
+static swg_status make_batch_scratch(swg_exec *exec, swg_cpu *cpu, size_t k, size_t groups)
+{
+    const swg_hparams *h = &exec->model->hparams;
+    const size_t stride = swg_round_up(k, SWG_ALIGNMENT), chunk = exec->options.chunk;
+    cpu->act.codes = swg_arena_calloc(&cpu->arena, chunk * stride, 1);
+    cpu->act.scales = swg_arena_calloc(&cpu->arena, chunk * groups, sizeof(float));
+    cpu->act.sums = swg_arena_calloc(&cpu->arena, chunk * groups, sizeof(int32_t));
+    cpu->blocks = swg_arena_calloc(&cpu->arena, chunk, sizeof *cpu->blocks);
+    if (!cpu->act.codes || !cpu->act.scales || !cpu->act.sums || !cpu->blocks)
+        return SWG_NO_MEMORY;
+    if (h->rope_theta == 0)
+        return SWG_OK;
+    const size_t angles = chunk * (size_t)h->head_dim / 2;
+    cpu->cosine = swg_arena_calloc(&cpu->arena, angles, sizeof(float));
+    cpu->sine = swg_arena_calloc(&cpu->arena, angles, sizeof(float));
+    return cpu->cosine && cpu->sine ? SWG_OK : SWG_NO_MEMORY;
+}
+
+/* Keys and values of all layers; encoders forget a layer's when the next begins. */
+static swg_status make_cache(swg_exec *exec, swg_cpu *cpu)
+{
+    const swg_hparams *h = &exec->model->hparams;
+    if (h->n_heads == 0)
+        return SWG_OK;
+    return swg_kvcache_init(&cpu->cache, exec->options.sequences,
+                            h->is_encoder ? 1 : (size_t)h->n_layers, (size_t)h->n_kv_heads,
+                            (size_t)h->head_dim, exec->options.context);
+}
+
 static void deinit(swg_exec *exec)
 {
     swg_cpu *cpu = swg_cpu_of(exec);
+    swg_kvcache_deinit(&cpu->cache);
     swg_arena_deinit(&cpu->arena);
     swg_free(cpu);
     exec->backend_state = NULL;
@@ -103,15 +132,68 @@ static swg_status init(swg_exec *exec)
     SWG_TRY(swg_kernels_best(&cpu->kernels));
     size_t k, groups;
     largest_inputs(exec->model, &k, &groups);
-    const size_t stride = swg_round_up(k, SWG_ALIGNMENT), chunk = exec->options.chunk;
-    cpu->act.codes = swg_arena_calloc(&cpu->arena, chunk * stride, 1);
-    cpu->act.scales = swg_arena_calloc(&cpu->arena, chunk * groups, sizeof(float));
-    cpu->act.sums = swg_arena_calloc(&cpu->arena, chunk * groups, sizeof(int32_t));
-    if (!cpu->act.codes || !cpu->act.scales || !cpu->act.sums)
-        return SWG_NO_MEMORY;
-    SWG_TRY(make_rope_tables(cpu, &exec->model->hparams, exec->options.context));
-    return make_thread_scratch(exec, cpu, k);
+    SWG_TRY(make_batch_scratch(exec, cpu, k, groups));
+    SWG_TRY(make_thread_scratch(exec, cpu, k));
+    SWG_TRY(make_cache(exec, cpu));
+    return swg_cpu_recurrent_init(exec);
 }
+
+/* --- Values ----------------------------------------------------------------------------------- */
+
+static swg_status value_new(swg_exec *exec, size_t rows, size_t columns, swg_value *out)
+{
+    (void)exec;
+    size_t elems;
+    float *data;
+    if (!swg_size_mul(rows, columns, &elems))
+        return swg_error(SWG_LIMIT, "a chunk of %zu tokens is too large", rows);
+    SWG_TRY(SWG_NEW(data, elems));
+    *out = (swg_value){.data = data, .rows = rows, .columns = columns};
+    return SWG_OK;
+}
+
+static void value_free(swg_exec *exec, swg_value *value)
+{
+    (void)exec;
+    swg_free(value->data);
+    value->data = NULL;
+}
+
+static void upload(swg_exec *exec, const float *host, swg_value value)
+{
+    (void)exec;
+    memcpy(value.data, host, value.rows * value.columns * sizeof *host);
+}
+
+static void download(swg_exec *exec, swg_value value, float *host)
+{
+    (void)exec;
+    if (value.data != host)
+        memcpy(host, value.data, value.rows * value.columns * sizeof *host);
+}
+
+static swg_value output(swg_exec *exec, float *host, size_t rows, size_t columns)
+{
+    (void)exec;
+    return (swg_value){.data = host, .rows = rows, .columns = columns};
+}
+
+static const float *host_rows(swg_exec *exec, swg_value value)
+{
+    (void)exec;
+    return value.data;
+}
+
+static void gather(swg_exec *exec, swg_value value, const size_t *rows, size_t n)
+{
+    (void)exec;
+    for (size_t i = 0; i < n; i++)
+        if (rows[i] != i)
+            memcpy(swg_cpu_row(value, i), swg_cpu_row(value, rows[i]),
+                   value.columns * sizeof(float));
+}
+
+/* --- Operations row by row -------------------------------------------------------------------- */
 
 /* Operands of the operations below. */
 typedef struct operands {
@@ -126,11 +208,11 @@ static size_t index_of(const swg_exec *exec, swg_index index, size_t t)
 {
     switch (index) {
     case SWG_INDEX_POSITION:
-        return exec->position + t;
+        return exec->batch.positions[t];
     case SWG_INDEX_TYPE:
-        return exec->types ? (size_t)exec->types[t] : 0;
+        return (size_t)exec->batch.types[t];
     default:
-        return (size_t)exec->ids[t];
+        return (size_t)exec->batch.ids[t];
     }
 }
 
@@ -141,7 +223,7 @@ static void embed_rows(void *context, swg_exec *exec, size_t begin, size_t end)
     float *tile = cpu->threads[swg_pool_thread_index()].tile;
     for (size_t t = begin; t < end; t++) {
         const size_t row = index_of(exec, o->index, t);
-        float *x = o->x.data + t * o->x.columns;
+        float *x = swg_cpu_row(o->x, t);
         swg_weight_row(o->weight, cpu->kernels, row, o->is_added ? tile : x);
         if (o->is_added)
             cpu->kernels->add(x, tile, o->x.columns);
@@ -152,7 +234,7 @@ static void embed(swg_exec *exec, const swg_weight *weight, swg_index index, boo
                   swg_value x)
 {
     operands o = {.weight = weight, .index = index, .is_added = is_added, .x = x};
-    swg_cpu_over_rows(exec, exec->n_rows, exec->n_rows * x.columns, embed_rows, &o);
+    swg_cpu_over_rows(exec, x.rows, x.rows * x.columns, embed_rows, &o);
 }
 
 static void rmsnorm_rows(void *context, swg_exec *exec, size_t begin, size_t end)
@@ -161,14 +243,14 @@ static void rmsnorm_rows(void *context, swg_exec *exec, size_t begin, size_t end
     const size_t n = o->weight->n;
     const float eps = (float)exec->model->hparams.norm_eps;
     for (size_t at = begin * o->x.columns; at < end * o->x.columns; at += n)
-        swg_cpu_of(exec)->kernels->rmsnorm(o->x.data + at, o->weight->plain, n, eps,
-                                           o->y.data + at);
+        swg_cpu_of(exec)->kernels->rmsnorm(swg_cpu_row(o->x, 0) + at, o->weight->plain, n, eps,
+                                           swg_cpu_row(o->y, 0) + at);
 }
 
 static void rmsnorm(swg_exec *exec, const swg_weight *weight, swg_value x, swg_value y)
 {
     operands o = {.weight = weight, .x = x, .y = y};
-    swg_cpu_over_rows(exec, exec->n_rows, exec->n_rows * x.columns, rmsnorm_rows, &o);
+    swg_cpu_over_rows(exec, x.rows, x.rows * x.columns, rmsnorm_rows, &o);
 }
 
 static void layernorm_rows(void *context, swg_exec *exec, size_t begin, size_t end)
@@ -177,14 +259,14 @@ static void layernorm_rows(void *context, swg_exec *exec, size_t begin, size_t e
     const size_t n = o->weight->n;
     const float eps = (float)exec->model->hparams.norm_eps;
     for (size_t at = begin * o->x.columns; at < end * o->x.columns; at += n)
-        swg_cpu_of(exec)->kernels->layernorm(o->x.data + at, o->weight->plain, o->weight->bias, n,
-                                             eps, o->y.data + at);
+        swg_cpu_of(exec)->kernels->layernorm(swg_cpu_row(o->x, 0) + at, o->weight->plain,
+                                             o->weight->bias, n, eps, swg_cpu_row(o->y, 0) + at);
 }
 
 static void layernorm(swg_exec *exec, const swg_weight *weight, swg_value x, swg_value y)
 {
     operands o = {.weight = weight, .x = x, .y = y};
-    swg_cpu_over_rows(exec, exec->n_rows, exec->n_rows * x.columns, layernorm_rows, &o);
+    swg_cpu_over_rows(exec, x.rows, x.rows * x.columns, layernorm_rows, &o);
 }
 
 static void rope_rows(void *context, swg_exec *exec, size_t begin, size_t end)
@@ -196,44 +278,44 @@ static void rope_rows(void *context, swg_exec *exec, size_t begin, size_t end)
     void (*rotate)(float *, const float *, const float *, size_t) =
         h->rope_interleaved ? cpu->kernels->rope_interleaved : cpu->kernels->rope_half;
     for (size_t t = begin; t < end; t++) {
-        const size_t table = (exec->position + t) * n_pairs;
+        const size_t table = t * n_pairs;
         for (size_t at = 0; at < o->x.columns; at += head_dim)
-            rotate(o->x.data + t * o->x.columns + at, cpu->cosine + table, cpu->sine + table,
-                   n_pairs);
+            rotate(swg_cpu_row(o->x, t) + at, cpu->cosine + table, cpu->sine + table, n_pairs);
     }
 }
 
 static void rope(swg_exec *exec, swg_value x)
 {
     operands o = {.x = x};
-    swg_cpu_over_rows(exec, exec->n_rows, exec->n_rows * x.columns, rope_rows, &o);
+    swg_cpu_over_rows(exec, x.rows, x.rows * x.columns, rope_rows, &o);
 }
 
 static void silu_mul_rows(void *context, swg_exec *exec, size_t begin, size_t end)
 {
     const operands *o = context;
     const size_t n = o->x.columns;
-    swg_cpu_of(exec)->kernels->silu_mul(o->x.data + begin * n, o->y.data + begin * n,
-                                        (end - begin) * n, o->x.data + begin * n);
+    swg_cpu_of(exec)->kernels->silu_mul(swg_cpu_row(o->x, begin), swg_cpu_row(o->y, begin),
+                                        (end - begin) * n, swg_cpu_row(o->x, begin));
 }
 
 static void silu_mul(swg_exec *exec, swg_value gate, swg_value up)
 {
     operands o = {.x = gate, .y = up};
-    swg_cpu_over_rows(exec, exec->n_rows, exec->n_rows * gate.columns, silu_mul_rows, &o);
+    swg_cpu_over_rows(exec, gate.rows, gate.rows * gate.columns, silu_mul_rows, &o);
 }
 
 static void add_rows(void *context, swg_exec *exec, size_t begin, size_t end)
 {
     const operands *o = context;
     const size_t n = o->x.columns;
-    swg_cpu_of(exec)->kernels->add(o->x.data + begin * n, o->y.data + begin * n, (end - begin) * n);
+    swg_cpu_of(exec)->kernels->add(swg_cpu_row(o->x, begin), swg_cpu_row(o->y, begin),
+                                   (end - begin) * n);
 }
 
 static void add(swg_exec *exec, swg_value x, swg_value y)
 {
     operands o = {.x = x, .y = y};
-    swg_cpu_over_rows(exec, exec->n_rows, exec->n_rows * x.columns, add_rows, &o);
+    swg_cpu_over_rows(exec, x.rows, x.rows * x.columns, add_rows, &o);
 }
 
 static void activate_rows(void *context, swg_exec *exec, size_t begin, size_t end)
@@ -245,54 +327,50 @@ static void activate_rows(void *context, swg_exec *exec, size_t begin, size_t en
         [SWG_ACTIVATION_GELU_TANH] = kernels->gelu_tanh,
         [SWG_ACTIVATION_TANH] = kernels->tanh,
     };
-    functions[o->activation](o->x.data + begin * o->x.columns, (end - begin) * o->x.columns);
+    functions[o->activation](swg_cpu_row(o->x, begin), (end - begin) * o->x.columns);
 }
 
 static void activate(swg_exec *exec, swg_activation activation, swg_value x)
 {
     operands o = {.activation = activation, .x = x};
-    swg_cpu_over_rows(exec, exec->n_rows, exec->n_rows * x.columns, activate_rows, &o);
+    swg_cpu_over_rows(exec, x.rows, x.rows * x.columns, activate_rows, &o);
 }
 
 static void add_vector_rows(void *context, swg_exec *exec, size_t begin, size_t end)
 {
     const operands *o = context;
     for (size_t t = begin; t < end; t++)
-        swg_cpu_of(exec)->kernels->add(o->x.data + t * o->x.columns, o->weight->plain,
-                                       o->x.columns);
+        swg_cpu_of(exec)->kernels->add(swg_cpu_row(o->x, t), o->weight->plain, o->x.columns);
 }
 
 static void add_vector(swg_exec *exec, const swg_weight *vector, swg_value x)
 {
     operands o = {.weight = vector, .x = x};
-    swg_cpu_over_rows(exec, exec->n_rows, exec->n_rows * x.columns, add_vector_rows, &o);
-}
-
-static void cell(swg_exec *exec, swg_cell kind, size_t units, const float *from_input,
-                 const float *from_state, float *h, float *c)
-{
-    const swg_kernels *kernels = swg_cpu_of(exec)->kernels;
-    const size_t reset = exec->model->hparams.gate_order == SWG_GATES_RESET_FIRST ? 0 : 1;
-    if (kind == SWG_CELL_LSTM)
-        kernels->lstm_cell(from_input, from_state, units, c, h);
-    else
-        kernels->gru_cell(from_input, from_state, units, 1 - reset, reset, h);
+    swg_cpu_over_rows(exec, x.rows, x.rows * x.columns, add_vector_rows, &o);
 }
 
 const swg_backend swg_backend_cpu = {
     .name = "cpu",
     .init = init,
     .deinit = deinit,
-    .begin_text = begin_text,
+    .value_new = value_new,
+    .value_free = value_free,
+    .upload = upload,
+    .download = download,
+    .output = output,
+    .host_rows = host_rows,
+    .gather = gather,
+    .begin = begin_batch,
+    .finish = finish,
     .embed = embed,
     .rmsnorm = rmsnorm,
     .layernorm = layernorm,
     .linears = swg_cpu_linears,
     .rope = rope,
     .attend = swg_cpu_attend,
+    .recur = swg_cpu_recur,
     .silu_mul = silu_mul,
     .activate = activate,
     .add = add,
     .add_vector = add_vector,
-    .cell = cell,
 };

@@ -1,6 +1,7 @@
 /* Attention on the CPU: new keys and values go to the cache, then work items - a key/value head
- * and a block of tokens each - are taken from a common counter (causal blocks differ in cost).
- * Every item's result is the same whichever thread computes it. */
+ * and a block of one sequence's rows each - are taken from a common counter (causal blocks differ
+ * in cost). Every item's result is the same whichever thread computes it, and whatever else is in
+ * the batch. */
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -9,67 +10,83 @@
 
 typedef struct attend_job {
     swg_exec *exec;
-    size_t layer;
-    size_t window; /* 0 = unlimited */
-    bool sees_all; /* the whole text, not only what came before */
+    size_t layer; /* of the cache */
+    swg_attend_options options;
     swg_value q, k, v, y;
-    size_t n_blocks, n_items;
+    size_t n_items;
     atomic_size_t next;
 } attend_job;
 
-static void store_rows(void *context, swg_exec *exec, size_t begin, size_t end)
+/* Rows [begin, end) of the batch that are in this span, to its sequence's cache. */
+static void store_span(const attend_job *job, const swg_span *span, size_t begin, size_t end)
 {
-    const attend_job *job = context;
-    const size_t head_dim = exec->cache.head_dim;
-    for (size_t head = 0; head < exec->cache.n_heads; head++) {
-        float *keys = swg_kvcache_keys(&exec->cache, job->layer, head);
-        float *values = swg_kvcache_values(&exec->cache, job->layer, head);
+    const swg_kvcache *cache = &swg_cpu_of(job->exec)->cache;
+    const size_t head_dim = cache->head_dim;
+    begin = begin > span->row ? begin : span->row;
+    end = end < span->row + span->n ? end : span->row + span->n;
+    for (size_t head = 0; head < cache->n_heads && begin < end; head++) {
+        float *keys = swg_kvcache_keys(cache, span->sequence, job->layer, head);
+        float *values = swg_kvcache_values(cache, span->sequence, job->layer, head);
         for (size_t t = begin; t < end; t++) {
-            const size_t from = t * job->k.columns + head * head_dim;
-            const size_t to = (exec->position + t) * head_dim;
-            memcpy(keys + to, job->k.data + from, head_dim * sizeof *keys);
-            memcpy(values + to, job->v.data + from, head_dim * sizeof *values);
+            const size_t to = (span->position + t - span->row) * head_dim;
+            memcpy(keys + to, swg_cpu_row(job->k, t) + head * head_dim, head_dim * sizeof *keys);
+            memcpy(values + to, swg_cpu_row(job->v, t) + head * head_dim,
+                   head_dim * sizeof *values);
         }
     }
 }
 
-/* One key/value head, one block of tokens, all query heads that share it. */
-static void attend_item(const attend_job *job, size_t item)
+static void store_rows(void *context, swg_exec *exec, size_t begin, size_t end)
 {
-    swg_exec *exec = job->exec;
-    const swg_cpu *cpu = swg_cpu_of(exec);
-    const swg_cpu_thread *scratch = &cpu->threads[swg_pool_thread_index()];
-    const size_t head_dim = exec->cache.head_dim;
-    const size_t sharing = job->q.columns / head_dim / exec->cache.n_heads;
-    const size_t kv_head = item / job->n_blocks;
-    const size_t begin = item % job->n_blocks * SWG_ATTENTION_TOKENS;
-    const size_t end = begin + SWG_ATTENTION_TOKENS < exec->n_tokens ? begin + SWG_ATTENTION_TOKENS
-                                                                     : exec->n_tokens;
+    for (size_t s = 0; s < exec->batch.n_spans; s++)
+        store_span(context, &exec->batch.spans[s], begin, end);
+}
+
+/* Queries of a block's rows for all query heads that share the key/value head; returns how many. */
+static size_t list_queries(const attend_job *job, const swg_cpu_block *block, size_t kv_head,
+                           const swg_cpu_thread *scratch)
+{
+    const swg_kvcache *cache = &swg_cpu_of(job->exec)->cache;
+    const size_t head_dim = cache->head_dim;
+    const size_t sharing = job->q.columns / head_dim / cache->n_heads;
+    const swg_span *span = block->span;
+    const size_t window = job->options.window, left = span->n - block->begin;
+    const size_t rows = left < SWG_ATTENTION_TOKENS ? left : SWG_ATTENTION_TOKENS;
     size_t n = 0;
-    for (size_t t = begin; t < end; t++)
+    for (size_t t = block->begin; t < block->begin + rows; t++)
         for (size_t s = 0; s < sharing; s++, n++) {
             const size_t at = (kv_head * sharing + s) * head_dim;
-            scratch->q[n] = job->q.data + t * job->q.columns + at;
-            scratch->out[n] = job->y.data + t * job->y.columns + at;
-            const size_t visible = exec->position + t + 1;
-            scratch->key_begin[n] =
-                (uint32_t)(job->window && visible > job->window ? visible - job->window : 0);
+            const size_t visible = span->position + t + 1;
+            scratch->q[n] = swg_cpu_row(job->q, span->row + t) + at;
+            scratch->out[n] = swg_cpu_row(job->y, span->row + t) + at;
+            scratch->key_begin[n] = (uint32_t)(window && visible > window ? visible - window : 0);
             scratch->key_end[n] =
-                (uint32_t)(job->sees_all ? exec->position + exec->n_tokens : visible);
+                (uint32_t)(job->options.sees_all ? span->position + span->n : visible);
         }
+    return n;
+}
+
+/* One key/value head, one block of rows. */
+static void attend_item(const attend_job *job, size_t item)
+{
+    const swg_cpu *cpu = swg_cpu_of(job->exec);
+    const swg_cpu_thread *scratch = &cpu->threads[swg_pool_thread_index()];
+    const swg_cpu_block *block = &cpu->blocks[item % cpu->n_blocks];
+    const size_t kv_head = item / cpu->n_blocks, sequence = block->span->sequence;
+    const float scale = job->options.scale;
     const swg_attention a = {
-        .n_queries = n,
-        .head_dim = head_dim,
+        .n_queries = list_queries(job, block, kv_head, scratch),
+        .head_dim = cpu->cache.head_dim,
         .q = scratch->q,
         .out = scratch->out,
         .key_begin = scratch->key_begin,
         .key_end = scratch->key_end,
-        .k = swg_kvcache_keys(&exec->cache, job->layer, kv_head),
-        .v = swg_kvcache_values(&exec->cache, job->layer, kv_head),
-        .kv_stride = head_dim,
-        .scale = 1.0f / sqrtf((float)head_dim),
+        .k = swg_kvcache_keys(&cpu->cache, sequence, job->layer, kv_head),
+        .v = swg_kvcache_values(&cpu->cache, sequence, job->layer, kv_head),
+        .kv_stride = cpu->cache.head_dim,
+        .scale = scale != 0 ? scale : 1.0f / sqrtf((float)cpu->cache.head_dim),
         .scores = scratch->scores,
-        .scores_stride = swg_round_up(exec->options.context, 16),
+        .scores_stride = swg_round_up(job->exec->options.context, 16),
     };
     cpu->kernels->attention(&a);
 }
@@ -88,21 +105,29 @@ static void attend_work(void *context, size_t thread, size_t n_threads)
     }
 }
 
-void swg_cpu_attend(swg_exec *exec, size_t layer, size_t window, swg_value q, swg_value k,
-                    swg_value v, swg_value y)
+/* Rows times keys that they see, roughly. */
+static size_t visible_keys(const swg_batch *batch)
 {
+    size_t sum = 0;
+    for (size_t s = 0; s < batch->n_spans; s++)
+        sum += batch->spans[s].n * (batch->spans[s].position + batch->spans[s].n);
+    return sum;
+}
+
+void swg_cpu_attend(swg_exec *exec, size_t layer, swg_attend_options options, swg_value q,
+                    swg_value k, swg_value v, swg_value y)
+{
+    const swg_cpu *cpu = swg_cpu_of(exec);
     attend_job job = {.exec = exec,
-                      .layer = layer,
-                      .window = window,
+                      .layer = layer % cpu->cache.n_layers,
+                      .options = options,
                       .q = q,
                       .k = k,
                       .v = v,
                       .y = y,
-                      .sees_all = exec->model->hparams.is_encoder};
-    job.n_blocks = swg_ceil_div(exec->n_tokens, SWG_ATTENTION_TOKENS);
-    job.n_items = job.n_blocks * exec->cache.n_heads;
+                      .n_items = cpu->n_blocks * cpu->cache.n_heads};
     atomic_init(&job.next, 0);
-    swg_cpu_over_rows(exec, exec->n_tokens, exec->n_tokens * k.columns, store_rows, &job);
-    const size_t work = exec->n_tokens * q.columns * (exec->position + exec->n_tokens);
+    swg_cpu_over_rows(exec, q.rows, q.rows * k.columns, store_rows, &job);
+    const size_t work = q.columns * visible_keys(&exec->batch);
     swg_pool_run(work < 16384 ? NULL : exec->pool, attend_work, &job);
 }

@@ -40,7 +40,7 @@ static void add_bias(const linear_job *job, size_t which, size_t row_begin, size
     if (!bias)
         return;
     for (size_t t = 0; t < job->n_tokens; t++) {
-        float *y = job->y[which].data + t * job->y[which].columns;
+        float *y = swg_cpu_row(job->y[which], t);
         for (size_t r = row_begin; r < row_end; r++)
             y[r] += bias[r];
     }
@@ -71,7 +71,7 @@ static void quantize_rows(void *context, swg_exec *exec, size_t begin, size_t en
     const swg_cpu *cpu = swg_cpu_of(exec);
     const swg_act *act = &cpu->act;
     for (size_t t = begin; t < end; t++)
-        cpu->kernels->quantize_act(job->x.data + t * job->x.columns, act->k, act->group,
+        cpu->kernels->quantize_act(swg_cpu_row(job->x, t), act->k, act->group,
                                    act->codes + t * act->stride, act->scales + t * act->n_groups,
                                    act->sums + t * act->n_groups);
 }
@@ -117,7 +117,7 @@ static void tile_range(const linear_job *job, size_t which, size_t begin, size_t
         const size_t n_rows = least(SWG_TILE_ROWS, weight->n - row);
         const float *rows = float_rows(job, weight, row, n_rows);
         swg_sgemm_nt(job->n_tokens, n_rows, weight->k, job->x.data, job->x.columns, rows, weight->k,
-                     y.data + row, y.columns);
+                     swg_cpu_row(y, 0) + row, y.columns);
         add_bias(job, which, row, row + n_rows);
     }
 }
@@ -198,7 +198,7 @@ void swg_cpu_linears(swg_exec *exec, swg_value x, size_t count, const swg_weight
         while (end < count && may_join(exec, weights[begin], weights[end]))
             end++;
         linear_job job = {.exec = exec,
-                          .n_tokens = exec->n_rows,
+                          .n_tokens = x.rows,
                           .x = x,
                           .count = end - begin,
                           .weights = weights + begin,

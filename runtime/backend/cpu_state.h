@@ -3,8 +3,9 @@
 #define SWG_RUNTIME_BACKEND_CPU_STATE_H
 
 #include "runtime/exec_state.h"
+#include "runtime/kvcache.h"
 
-/* Queries of so many tokens share one pass over the keys. */
+/* Queries of this many tokens share one pass over the keys. */
 enum { SWG_ATTENTION_TOKENS = 16, SWG_TILE_ROWS = 128 };
 
 /* Scratch memory of one thread. */
@@ -16,12 +17,27 @@ typedef struct swg_cpu_thread {
     uint32_t *key_begin, *key_end; /* [SWG_ATTENTION_TOKENS * query heads a key head] */
 } swg_cpu_thread;
 
+/* Rows [begin, begin + SWG_ATTENTION_TOKENS) of a span, as far as it goes: what one item of
+ * attention's work covers. */
+typedef struct swg_cpu_block {
+    const swg_span *span;
+    size_t begin;
+} swg_cpu_block;
+
 typedef struct swg_cpu {
     const swg_kernels *kernels;
     swg_arena arena;
     swg_cpu_thread *threads; /* [pool threads] */
-    float *cosine, *sine;    /* [context][head_dim / 2], or NULL without rotary positions */
-    swg_act act;             /* quantized input of the product under way */
+    swg_kvcache cache;       /* of all sequences; empty without attention */
+    float *state;            /* [sequences][n_layers][2][most_units]: h and c of recurrent layers */
+    float *state_gates;      /* [4 * most_units]: the state's share of one step's gates */
+    size_t most_units;       /* of a recurrent layer; 0 = there is none */
+
+    /* The batch under way. */
+    float *cosine, *sine;  /* [chunk][head_dim / 2], or NULL without rotary positions */
+    swg_cpu_block *blocks; /* [chunk] */
+    size_t n_blocks;
+    swg_act act; /* quantized input of the product under way */
 } swg_cpu;
 
 static inline swg_cpu *swg_cpu_of(const swg_exec *exec)
@@ -29,13 +45,24 @@ static inline swg_cpu *swg_cpu_of(const swg_exec *exec)
     return exec->backend_state;
 }
 
+/* Row t of a value. */
+static inline float *swg_cpu_row(swg_value value, size_t t)
+{
+    return (float *)value.data + t * value.columns;
+}
+
 /* The weight products (cpu_linear.c): see swg_backend.linears. */
 void swg_cpu_linears(swg_exec *exec, swg_value x, size_t count, const swg_weight *const *weights,
                      const swg_value *y);
 
 /* Attention (cpu_attention.c): see swg_backend.attend. */
-void swg_cpu_attend(swg_exec *exec, size_t layer, size_t window, swg_value q, swg_value k,
-                    swg_value v, swg_value y);
+void swg_cpu_attend(swg_exec *exec, size_t layer, swg_attend_options options, swg_value q,
+                    swg_value k, swg_value v, swg_value y);
+
+/* Recurrent layers (cpu_recurrent.c): their state, from the arena; see swg_backend.recur. */
+swg_status swg_cpu_recurrent_init(swg_exec *exec);
+void swg_cpu_recur(swg_exec *exec, swg_cell cell, const swg_weight *weight, size_t layer,
+                   swg_value gates, swg_value states, swg_value y);
 
 /* Run `rows(context, exec, begin, end)` over [0, n_rows), on the pool when `work` (a rough count of
  * elements) is worth starting it. */

@@ -82,7 +82,7 @@ swg_status swg_map_open(const char *path, swg_map *out)
 
 void swg_map_close(swg_map *map)
 {
-    if (map->data)
+    if (map->data && !map->is_borrowed)
         munmap((void *)map->data, map->size);
     *map = (swg_map){0};
 }
@@ -92,7 +92,7 @@ void swg_map_release(const swg_map *map, size_t offset, size_t bytes)
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     const size_t first = swg_round_up(offset, page);
     const size_t end = (offset + bytes) / page * page;
-    if (map->data && end > first)
+    if (map->data && !map->is_borrowed && end > first)
         (void)madvise((void *)(map->data + first), end - first, MADV_DONTNEED);
 }
 

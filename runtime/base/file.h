@@ -14,6 +14,7 @@
 typedef struct swg_map {
     const uint8_t *data; /* NULL for an empty file */
     size_t size;
+    bool is_borrowed; /* memory of somebody else's: not unmapped, not released */
 } swg_map;
 
 /* SWG_IO when the file cannot be opened, SWG_UNSUPPORTED when it is not a regular file. */

@@ -1,35 +1,45 @@
 #!/usr/bin/env bash
-# An installation under a prefix chosen late works: the program runs, and a program of a user's
-# builds against the library through pkg-config.
+# An installation moved to another place works: the program runs, every public header compiles alone,
+# and programs of a user's build and run, through pkg-config and through CMake.
 . tests/cli/lib.sh
 build=$(dirname "$(realpath "$SWAGE")")
-prefix=$scratch/prefix
-expect_exit 0 "install" cmake --install "$build" --prefix "$prefix"
+expect_exit 0 "install into a package's folder" env DESTDIR="$scratch/package" cmake --install "$build" --prefix /usr
+prefix=$scratch/moved
+mv "$scratch/package/usr" "$prefix"
 expect_exit 0 "the installed program" "$prefix/bin/swage" inspect examples/tiny-tales
-check "the man page" test -s "$prefix/share/man/man1/swage.1"
+for file in man/man1/swage.1 bash-completion/completions/swage zsh/site-functions/_swage \
+  fish/vendor_completions.d/swage.fish; do
+  check "$file is installed" test -s "$prefix/share/$file"
+done
 
-cat >"$scratch/user.c" <<'EOF'
-#include "runtime/swage.h"
-#include <stdio.h>
-int main(int argc, char **argv)
-{
-    swg_source *source = NULL;
-    if (argc != 2 || swg_source_open(argv[1], NULL, &source) != SWG_OK)
-        return 1;
-    printf("%zu\n", swg_source_n_tensors(source));
-    swg_source_close(&source);
-    return 0;
-}
-EOF
+mapfile -t headers < <(cd "$prefix/include/swage" && find . -name '*.h' -printf '%P\n' | sort)
+check "public headers are installed" [ ${#headers[@]} -ge 10 ]
+for header in "${headers[@]}"; do
+  echo "#include \"$header\"" >"$scratch/header.c"
+  expect_exit 0 "$header compiles alone (scripts/public-headers.cmake)" \
+    cc -std=c11 -pedantic -Wall -Werror -fsyntax-only -I"$prefix/include/swage" "$scratch/header.c"
+done
+
 if grep -q '^SWAGE_SANITIZE:STRING=.' "$build/CMakeCache.txt"; then
   skip "a library under sanitizers links only with them"
-else
-  PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name swage.pc)")
-  export PKG_CONFIG_PATH
-  # shellcheck disable=SC2046
-  expect_exit 0 "a user's program builds" cc -std=c11 "$scratch/user.c" -o "$scratch/user" \
-    $(pkg-config --static --cflags --libs swage)
-  expect_exit 0 "a user's program runs" "$scratch/user" examples/tiny-tales
-  expect_match "tensors it sees" "$stdout" '^38$'
+  finish
+  exit
 fi
+PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name swage.pc)")
+export PKG_CONFIG_PATH
+runs() { # NAME PROGRAM
+  expect_exit 0 "$1 runs" "$2" examples/tiny-tales "One morning"
+  expect_match "$1 tells the next word" "$stdout" '^One morning\| in$'
+}
+# shellcheck disable=SC2046
+expect_exit 0 "a program builds through pkg-config" cc -std=c11 examples/library/next_token.c \
+  -o "$scratch/next_token" $(pkg-config --cflags --libs swage)
+runs "the program built through pkg-config" "$scratch/next_token"
+# shellcheck disable=SC2046
+expect_exit 0 "a shared library takes the archive in" cc -std=c11 -shared -fPIC -Wl,-z,defs \
+  examples/library/next_token.c -o "$scratch/libnext.so" $(pkg-config --cflags --libs swage)
+expect_exit 0 "a project finds the CMake package" cmake -G Ninja -S examples/library \
+  -B "$scratch/library" -DCMAKE_PREFIX_PATH="$prefix"
+expect_exit 0 "a program builds through CMake" cmake --build "$scratch/library"
+runs "the program built through CMake" "$scratch/library/next_token"
 finish

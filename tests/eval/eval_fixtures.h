@@ -1,5 +1,4 @@
-/* What the tests of evaluation share: a tokenizer of single characters, and models with it.
- * Header-only: every test program includes it once. */
+/* What the tests of evaluation share: a tokenizer of single characters, and models with it. */
 #ifndef SWG_TESTS_EVAL_EVAL_FIXTURES_H
 #define SWG_TESTS_EVAL_EVAL_FIXTURES_H
 
@@ -10,7 +9,7 @@
 #include "runtime/base/strbuf.h"
 #include "runtime/session.h"
 #include "tests/harness.h"
-#include "tests/micro_model.h"
+#include "tests/formats/tiny_llama.h"
 
 /* Tokens are single characters, so that the tests can count on their fingers: <s> is 0, [MASK] 1,
  * [CLS] 2, [SEP] 3, "a" 4, "b" 5, ... "z" 29, a line break 30, a carriage return 31, a blank 32;
@@ -18,87 +17,16 @@
  * "s" a <s> before it, "cs" [CLS] and [SEP]. */
 enum { TOY_BOS = 0, TOY_MASK = 1, TOY_CLS = 2, TOY_SEP = 3, TOY_A = 4, TOY_LF = 30, TOY_CR = 31 };
 
-static inline void put_special(swg_strbuf *out, int id, const char *content)
-{
-    swg_strbuf_printf(
-        out,
-        "%s{\"id\": %d, \"content\": \"%s\", \"special\": true, \"single_word\": false,"
-        " \"lstrip\": false, \"rstrip\": false, \"normalized\": false}",
-        id ? ", " : "", id, content);
-}
-
-static inline void put_processor(swg_strbuf *out, const char *around)
-{
-    if (!*around) {
-        swg_strbuf_puts(out, "null");
-        return;
-    }
-    const bool is_pair = strcmp(around, "cs") == 0;
-    const char *first = is_pair ? "[CLS]" : "<s>";
-    swg_strbuf_printf(
-        out,
-        "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": "
-        "\"%s\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}%s],"
-        " \"pair\": [{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}],"
-        " \"special_tokens\": {\"%s\": {\"id\": \"%s\", \"ids\": [%d], \"tokens\": "
-        "[\"%s\"]}%s}}",
-        first, is_pair ? ", {\"SpecialToken\": {\"id\": \"[SEP]\", \"type_id\": 0}}" : "", first,
-        first, is_pair ? TOY_CLS : TOY_BOS, first,
-        is_pair ? ", \"[SEP]\": {\"id\": \"[SEP]\", \"ids\": [3], \"tokens\": "
-                  "[\"[SEP]\"]}"
-                : "");
-}
-
-static inline swg_tokenizer *toy_tokenizer(const char *around)
-{
-    swg_strbuf out = {0};
-    swg_strbuf_puts(&out, "{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, "
-                          "\"added_tokens\": [");
-    put_special(&out, TOY_BOS, "<s>");
-    put_special(&out, TOY_MASK, "[MASK]");
-    put_special(&out, TOY_CLS, "[CLS]");
-    put_special(&out, TOY_SEP, "[SEP]");
-    swg_strbuf_puts(&out, "], \"normalizer\": null, \"pre_tokenizer\": null, \"post_processor\": ");
-    put_processor(&out, around);
-    swg_strbuf_puts(&out,
-                    ", \"decoder\": null, \"model\": {\"type\": \"BPE\", \"dropout\": null, "
-                    "\"unk_token\": null, \"continuing_subword_prefix\": null, "
-                    "\"end_of_word_suffix\": null, \"fuse_unk\": false, \"byte_fallback\": "
-                    "false, \"merges\": [], \"vocab\": {\"<s>\": 0, \"[MASK]\": 1, \"[CLS]\": "
-                    "2, \"[SEP]\": 3");
-    for (int i = 0; i < 26; i++)
-        swg_strbuf_printf(&out, ", \"%c\": %d", 'a' + i, TOY_A + i);
-    swg_strbuf_puts(&out, ", \"\\n\": 30, \"\\r\": 31, \" \": 32}}}");
-    const char *config =
-        strcmp(around, "s") == 0 ? "{\"bos_token\": \"<s>\", \"add_bos_token\": true}" : "{}";
-    const swg_file_view files[] = {{"tokenizer.json", out.text, out.length},
-                                   {"tokenizer_config.json", config, strlen(config)}};
-    swg_tokenizer *tokenizer = NULL;
-    ck_ok(swg_strbuf_status(&out));
-    ck_ok(swg_tokenizer_from_files(files, 2, NULL, &tokenizer));
-    swg_strbuf_deinit(&out);
-    return tokenizer;
-}
+/* The caller frees. */
+swg_tokenizer *toy_tokenizer(const char *around);
 
 /* A model of that path with a toy tokenizer, on so many threads. */
-static inline swg_session toy_loaded(const char *path, const char *around, size_t n_threads)
-{
-    swg_session loaded = {0};
-    ck_ok(swg_session_open(path, NULL, false, n_threads, NULL, &loaded));
-    loaded.tokenizer = toy_tokenizer(around);
-    return loaded;
-}
+swg_session toy_loaded(const char *path, const char *around, size_t n_threads);
 
 /* The micro model (vocabulary 40, 64 positions) the same way. */
-static inline swg_session micro_loaded(size_t n_threads)
-{
-    ck_ok(swg_micro_model_write(swg_test_path("micro.swg"), NULL, NULL, NULL, 3));
-    return toy_loaded(swg_test_path("micro.swg"), "s", n_threads);
-}
+swg_session micro_loaded(size_t n_threads);
 
-static inline void fixture_path(const char *name, char out[256])
-{
-    snprintf(out, 256, "tests/runtime/fixtures/%s", name);
-}
+/* Path of a folder of tests/runtime/fixtures. */
+void fixture_path(const char *name, char out[256]);
 
 #endif

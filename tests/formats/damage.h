@@ -1,39 +1,22 @@
-/* Damaging a file in every place: what all readers of foreign formats are put through. A reader may
- * refuse or read what is left; it may not crash, hang, or say nothing. */
+/* A file damaged in every place, in memory: what all readers are put through. A reader may refuse
+ * it or read what is left; it may not crash, hang, or refuse it without a sentence. */
 #ifndef SWG_TESTS_FORMATS_DAMAGE_H
 #define SWG_TESTS_FORMATS_DAMAGE_H
 
-#include <stdlib.h>
-#include <string.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "tests/formats/sample.h"
+typedef struct damage_count {
+    size_t cuts, cuts_refused;
+    size_t flips, flips_refused;
+} damage_count;
 
-/* Cut the file at every length that is a multiple of `step`; then flip bits of every byte that is,
- * one at a time. Returns how many damages were refused. */
-static inline size_t damage_everywhere(const char *from, const char *to, size_t step)
-{
-    size_t length = 0, n_refused = 0;
-    uint8_t *bytes = swg_test_read_file(from, &length);
-    for (size_t i = 0; i < length; i += step) {
-        sample_put_file(to, bytes, i);
-        swg_error_clear();
-        const swg_status status = sample_use(to, true);
-        ck_assert(status == SWG_OK || swg_error_message()[0] != '\0');
-        n_refused += status != SWG_OK;
-    }
-    static const uint8_t masks[] = {0x01, 0x80, 0xff};
-    for (size_t i = 0; i < length; i += step)
-        for (size_t m = 0; m < sizeof masks; m++) {
-            bytes[i] ^= masks[m];
-            sample_put_file(to, bytes, length);
-            swg_error_clear();
-            const swg_status status = sample_use(to, true);
-            ck_assert(status == SWG_OK || swg_error_message()[0] != '\0');
-            n_refused += status != SWG_OK;
-            bytes[i] ^= masks[m];
-        }
-    swg_free(bytes);
-    return n_refused;
-}
+/* Cut the file at every length that is a multiple of `step`, and flip bits of every such byte in
+ * turn, each in a block of memory that ends where the file does. Fails the test unless every
+ * refusal is SWG_CORRUPT or SWG_UNSUPPORTED with a sentence. The caller judges the counts. */
+damage_count damage_everywhere(const char *name, const uint8_t *bytes, size_t length, size_t step);
+
+/* The same of the file at `path`. */
+damage_count damage_file_everywhere(const char *path, size_t step);
 
 #endif

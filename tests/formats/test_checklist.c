@@ -519,7 +519,7 @@ static const row config_rows[] = {
 
 static void make_tokenizer(swg_strbuf *out)
 {
-    swg_strbuf_append(out, tiny_tokenizer, sizeof tiny_tokenizer - 1);
+    swg_strbuf_append(out, tiny_tokenizer, strlen(tiny_tokenizer));
 }
 
 static swg_status use_tokenizer(const char *path)

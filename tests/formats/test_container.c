@@ -7,6 +7,7 @@
 #include "formats/swg/swg_layout.h"
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
+#include "tests/formats/damage.h"
 #include "tests/formats/sample.h"
 
 static const swg_scheme int4_g32 = {.bits = 4, .dtype = SWG_F16, .group = 32};
@@ -224,46 +225,18 @@ static uint8_t *write_victim(size_t *length)
     return swg_test_read_file(path, length);
 }
 
-static void expect_refusal(const char *path, const char *what, size_t at)
-{
-    swg_error_clear();
-    const swg_status status = sample_use(path, true);
-    ck_assert_msg(status == SWG_CORRUPT || status == SWG_UNSUPPORTED,
-                  "%s at %zu gave status %d: %s", what, at, (int)status, swg_error_message());
-    ck_assert_str_ne(swg_error_message(), "");
-}
-
-START_TEST(every_truncation_is_found)
+START_TEST(every_truncation_and_every_flip_is_found)
 {
     size_t length = 0;
     uint8_t *bytes = write_victim(&length);
-    const char *path = swg_test_path("damaged.swg");
-    for (size_t cut = 0; cut < length; cut++) {
-        sample_put_file(path, bytes, cut);
-        expect_refusal(path, "truncation", cut);
-    }
+    const damage_count count = damage_everywhere("damaged.swg", bytes, length, 1);
+    ck_assert_uint_eq(count.cuts, length);
+    ck_assert_uint_eq(count.cuts_refused, count.cuts);
+    ck_assert_uint_eq(count.flips_refused, count.flips);
     uint8_t *longer = swg_calloc(length + 1, 1);
     memcpy(longer, bytes, length);
-    sample_put_file(path, longer, length + 1);
-    expect_refusal(path, "a byte too many", length);
+    ck_status_is(SWG_CORRUPT, sample_use_bytes("a byte too many", longer, length + 1));
     swg_free(longer);
-    swg_free(bytes);
-}
-END_TEST
-
-START_TEST(every_flip_is_found)
-{
-    static const uint8_t flips[] = {0x01, 0x80, 0xff};
-    size_t length = 0;
-    uint8_t *bytes = write_victim(&length);
-    const char *path = swg_test_path("damaged.swg");
-    for (size_t at = 0; at < length; at++)
-        for (size_t i = 0; i < sizeof flips; i++) {
-            bytes[at] ^= flips[i];
-            sample_put_file(path, bytes, length);
-            expect_refusal(path, "flip", at);
-            bytes[at] ^= flips[i];
-        }
     swg_free(bytes);
 }
 END_TEST
@@ -550,8 +523,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, same_bytes_for_any_thread_count);
     tcase_add_test(cases, tied_tensors_are_stored_once);
     tcase_add_test(cases, zeros_and_text_compress_within_the_ratio);
-    tcase_add_test(cases, every_truncation_is_found);
-    tcase_add_test(cases, every_flip_is_found);
+    tcase_add_test(cases, every_truncation_and_every_flip_is_found);
     tcase_add_test(cases, verify_names_the_damaged_tensor);
     tcase_add_test(cases, verify_names_every_damaged_part);
     tcase_add_test(cases, parts_are_read_beside_damage);

@@ -12,7 +12,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
 #include "tests/formats/sample.h"
-#include "tests/micro_model.h"
+#include "tests/formats/tiny_llama.h"
 
 static const char text[] = "what a later version knows";
 enum { OPTIONAL_FEATURE = 0x40, UNSUPPORTED_EXIT = 4 };

@@ -76,21 +76,10 @@ START_TEST(codes_and_blocks_are_the_same)
 }
 END_TEST
 
-static const char *need(const char *name)
-{
-    const char *path = swg_test_shared(name);
-    if (!path) {
-        char reason[256];
-        snprintf(reason, sizeof reason, "%s is absent", name);
-        swg_test_skip(reason);
-    }
-    return path;
-}
-
 START_TEST(f32_is_the_safetensors_checkpoint)
 {
-    const char *path = need("fixtures/llama-tiny/model-f32.gguf");
-    const char *other = need("fixtures/llama-tiny");
+    const char *path = swg_test_need("fixtures/llama-tiny/model-f32.gguf");
+    const char *other = swg_test_need("fixtures/llama-tiny");
     if (!path || !other)
         return;
     swg_source *a = NULL, *b = NULL;
@@ -153,7 +142,7 @@ static void append_tensor(swg_source *source, const char *name, swg_strbuf *out)
 
 static void check_sum(const char *name, swg_scheme scheme, const char *wanted)
 {
-    const char *path = need(name);
+    const char *path = swg_test_need(name);
     if (!path)
         return;
     swg_source *source = NULL;
@@ -210,7 +199,7 @@ static void check_vocabulary(const char *name)
     char file[128];
     size_t n_cases = 0, n_in = 0, n_out = 0;
     snprintf(file, sizeof file, "tokenizers/ggml-vocab-%s.gguf", name);
-    const char *path = need(file);
+    const char *path = swg_test_need(file);
     if (!path)
         return;
     swg_source *source = NULL;

@@ -9,20 +9,9 @@
 #include "runtime/base/mem.h"
 #include "tests/harness.h"
 
-static const char *need(const char *name)
-{
-    const char *path = swg_test_shared(name);
-    if (!path) {
-        char reason[256];
-        snprintf(reason, sizeof reason, "%s is absent", name);
-        swg_test_skip(reason);
-    }
-    return path;
-}
-
 START_TEST(hugging_face_folder)
 {
-    const char *path = need("models/novels-6m");
+    const char *path = swg_test_need("models/novels-6m");
     if (!path)
         return;
     swg_source *source = NULL;
@@ -58,7 +47,7 @@ END_TEST
 
 START_TEST(bare_file_takes_its_folders_config)
 {
-    const char *path = need("fixtures/llama-tiny/model.safetensors");
+    const char *path = swg_test_need("fixtures/llama-tiny/model.safetensors");
     if (!path)
         return;
     swg_source *source = NULL;
@@ -72,7 +61,7 @@ END_TEST
 
 START_TEST(shards_of_an_index)
 {
-    const char *path = need("fixtures/llama-tiny-bf16-sharded");
+    const char *path = swg_test_need("fixtures/llama-tiny-bf16-sharded");
     if (!path)
         return;
     swg_source *source = NULL;
@@ -92,7 +81,7 @@ END_TEST
 
 START_TEST(llama2c_legacy)
 {
-    const char *path = need("models/stories260K/stories260K.bin");
+    const char *path = swg_test_need("models/stories260K/stories260K.bin");
     if (!path)
         return;
     swg_source *source = NULL;
@@ -134,8 +123,8 @@ END_TEST
 
 START_TEST(another_tokenizer_can_be_named)
 {
-    const char *path = need("models/stories260K/stories260K.bin");
-    const char *tokenizer = need("models/novels-6m/tokenizer.json");
+    const char *path = swg_test_need("models/stories260K/stories260K.bin");
+    const char *tokenizer = swg_test_need("models/novels-6m/tokenizer.json");
     if (!path || !tokenizer)
         return;
     swg_source *source = NULL;
@@ -146,7 +135,7 @@ START_TEST(another_tokenizer_can_be_named)
     ck_assert_uint_eq(file.length, 105021);
     swg_source_close(&source);
     /* Any checkpoint that carries one serves too: here a folder, and a file with one beside it. */
-    const char *folder = need("models/novels-6m");
+    const char *folder = swg_test_need("models/novels-6m");
     ck_ok(swg_source_open(path, &(swg_source_options){.tokenizer = folder}, &source));
     ck_ok(swg_source_find_file(source, "tokenizer.json", &file));
     ck_assert_uint_eq(file.length, 105021);

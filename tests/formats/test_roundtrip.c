@@ -94,11 +94,9 @@ static void expect_equal_checkpoints(const char *a, const char *b)
 
 static void round_trip(const char *shared)
 {
-    const char *model = swg_test_shared(shared);
-    if (!model) {
-        swg_test_skip("a shared checkpoint is absent");
+    const char *model = swg_test_need(shared);
+    if (!model)
         return;
-    }
     static int trip;
     char packed[2][256], folder[2][256], weights[2][300];
     trip++;
@@ -233,11 +231,9 @@ START_TEST(each_allocation_of_readers_may_fail)
     static const char *const models[] = {"models/stories260K/stories260K.bin",
                                          "fixtures/llama-tiny-bf16-sharded"};
     for (size_t i = 0; i < 2; i++) {
-        const char *path = swg_test_shared(models[i]);
+        const char *path = swg_test_need(models[i]);
         if (path)
             swg_test_each_allocation_fails(read_shared, (void *)path);
-        else
-            swg_test_skip("a shared checkpoint is absent");
     }
 }
 END_TEST

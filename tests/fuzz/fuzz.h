@@ -9,8 +9,4 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Open the bytes as a checkpoint of whatever format they are; when that succeeds, verify it and
- * read every tensor, file and text. Aborts when a refusal comes without a sentence. */
-void fuzz_checkpoint(const uint8_t *data, size_t size);
-
 #endif

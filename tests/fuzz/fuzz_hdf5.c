@@ -4,6 +4,7 @@
 
 #include "formats/hdf5/format/hdf5_walk.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/promises.h"
 
 /* Linked in place of formats/hdf5/format/hdf5_checksum.c. */
 uint32_t swg_h5_checksum(const uint8_t *bytes, size_t length)
@@ -21,7 +22,7 @@ bool swg_h5_is_sealed(const uint8_t *bytes, size_t length)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size >= 8 && memcmp(data, "\x89HDF\r\n\x1a\n", 8) == 0)
-        fuzz_checkpoint(data, size);
-    return 0;
+    if (size < 8 || memcmp(data, "\x89HDF\r\n\x1a\n", 8) != 0)
+        return 0;
+    return fuzz_promises(&(fuzz_part){data, size}, 1);
 }

@@ -1,5 +1,5 @@
-/* fuzz_checkpoint for targets that put their input together from parts, with more demanded of what
- * opens: what formats.h promises of names, order, configuration and files. */
+/* All that can be asked of a checkpoint, and what formats.h promises of it (names, order, the
+ * configuration, files), for the fuzz targets of its readers. */
 #ifndef SWG_TESTS_FUZZ_PROMISES_H
 #define SWG_TESTS_FUZZ_PROMISES_H
 

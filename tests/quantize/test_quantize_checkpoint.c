@@ -166,11 +166,9 @@ END_TEST
 
 START_TEST(stories260k_comes_back)
 {
-    const char *model = swg_test_shared("models/stories260K/stories260K.bin");
-    if (!model) {
-        swg_test_skip("models/stories260K is absent");
+    const char *model = swg_test_need("models/stories260K/stories260K.bin");
+    if (!model)
         return;
-    }
     setting s = {.input = model,
                  .output = swg_test_path("stories.swg"),
                  .rules = swg_plan_rules_default(4),

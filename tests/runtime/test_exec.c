@@ -8,7 +8,7 @@
 #include "runtime/backend/backend.h"
 #include "runtime/base/mem.h"
 #include "tests/harness.h"
-#include "tests/micro_model.h"
+#include "tests/formats/tiny_llama.h"
 #include "tests/runtime/reference.h"
 
 enum { MICRO_VOCAB = 40, MICRO_TOKENS = 50 };

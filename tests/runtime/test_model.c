@@ -7,7 +7,7 @@
 #include "runtime/exec.h"
 #include "runtime/model.h"
 #include "tests/harness.h"
-#include "tests/micro_model.h"
+#include "tests/formats/tiny_llama.h"
 
 static swg_status load(const char *path, swg_model **out)
 {

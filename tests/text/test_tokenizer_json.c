@@ -402,11 +402,9 @@ END_TEST
 
 START_TEST(encodes_the_novel)
 {
-    const char *folder = swg_test_shared("models/novels-6m");
-    if (!folder) {
-        swg_test_skip("models/novels-6m is absent");
+    const char *folder = swg_test_need("models/novels-6m");
+    if (!folder)
         return;
-    }
     swg_tokenizer *tokenizer = tokenizer_at(folder);
     swg_json_doc *doc = json_at(swg_test_shared("models/novels-6m/reference.json"));
     swg_ids wanted = ids_of_json(swg_json_get(swg_json_root(doc), "input_ids")), ids = {0};
@@ -448,11 +446,9 @@ static swg_strbuf joined_rows(const char *text, size_t length)
 
 START_TEST(encodes_wikitext_as_gpt2_does)
 {
-    const char *folder = swg_test_shared("tokenizers/gpt2-hf");
-    if (!folder || !swg_test_shared("text/wiki.test.raw")) {
-        swg_test_skip("tokenizers/gpt2-hf or text/wiki.test.raw is absent");
+    const char *folder = swg_test_need("tokenizers/gpt2-hf");
+    if (!folder || !swg_test_need("text/wiki.test.raw"))
         return;
-    }
     swg_tokenizer *tokenizer = tokenizer_at(folder);
     size_t length;
     char *text = (char *)swg_test_read_file(swg_test_shared("text/wiki.test.raw"), &length);

@@ -266,11 +266,9 @@ static void check_stories(const swg_tokenizer *tokenizer, const char *text, cons
 
 START_TEST(gives_the_ids_of_80_stories)
 {
-    const char *folder = swg_test_shared("models/stories260K");
-    if (!folder) {
-        swg_test_skip("models/stories260K is absent");
+    const char *folder = swg_test_need("models/stories260K");
+    if (!folder)
         return;
-    }
     swg_tokenizer *tokenizer = tokenizer_at(swg_test_shared("models/stories260K/tokenizer.bin"));
     swg_json_doc *doc = json_at(swg_test_shared("models/stories260K/story_ids.json"));
     static const char *const names[][2] = {{"eval", "text/stories-eval.txt"},
@@ -288,10 +286,8 @@ END_TEST
 
 START_TEST(prints_the_reference_text)
 {
-    if (!swg_test_shared("models/stories260K")) {
-        swg_test_skip("models/stories260K is absent");
+    if (!swg_test_need("models/stories260K"))
         return;
-    }
     swg_tokenizer *tokenizer = tokenizer_at(swg_test_shared("models/stories260K/tokenizer.bin"));
     swg_json_doc *doc = json_at(swg_test_shared("models/stories260K/reference.json"));
     swg_ids ids = ids_of_json(swg_json_get(swg_json_root(doc), "input_ids"));

@@ -7,12 +7,12 @@
 
 static const swg_encode_options plain = {.add_special = false, .parse_special = false};
 
-/* "tokenizers/ggml-vocab-NAME.gguf" + ending; NULL when it is absent. */
+/* "tokenizers/ggml-vocab-NAME.gguf" + ending; NULL, and skipped, when it is absent. */
 static const char *vector_file(const char *name, const char *ending)
 {
     char file[96];
     snprintf(file, sizeof file, "tokenizers/ggml-vocab-%s.gguf%s", name, ending);
-    return swg_test_shared(file);
+    return swg_test_need(file);
 }
 
 /* Texts in .inp with a marker between, the ids of each on a line of .out. */
@@ -53,11 +53,9 @@ static swg_tokenizer *tokenizer_of_checkpoint(const char *path)
 
 START_TEST(gives_the_vectors_by_gpt2_files)
 {
-    const char *folder = swg_test_shared("tokenizers/gpt2-hf");
-    if (!folder) {
-        swg_test_skip("tokenizers/gpt2-hf is absent");
+    const char *folder = swg_test_need("tokenizers/gpt2-hf");
+    if (!folder)
         return;
-    }
     swg_tokenizer *tokenizer = tokenizer_at(folder);
     check_public_vectors(tokenizer, "gpt-2");
     swg_tokenizer_free(&tokenizer);
@@ -69,10 +67,8 @@ static const char *const vocabularies[] = {"gpt-2", "deepseek-llm", "llama-spm",
 START_TEST(gives_the_vectors_by_gguf)
 {
     const char *name = vocabularies[_i], *path = vector_file(name, "");
-    if (!path) {
-        swg_test_skip("tokenizers/ggml-vocab-*.gguf are absent");
+    if (!path)
         return;
-    }
     swg_tokenizer *tokenizer = tokenizer_of_checkpoint(path);
     check_public_vectors(tokenizer, name);
     swg_tokenizer_free(&tokenizer);
@@ -83,10 +79,8 @@ END_TEST
 START_TEST(gives_the_same_by_gguf_and_gpt2_files)
 {
     const char *path = vector_file("gpt-2", "");
-    if (!path || !swg_test_shared("text/wiki.test.raw") || !swg_test_shared("tokenizers/gpt2-hf")) {
-        swg_test_skip("GPT-2's vocabularies or text/wiki.test.raw are absent");
+    if (!path || !swg_test_need("text/wiki.test.raw") || !swg_test_need("tokenizers/gpt2-hf"))
         return;
-    }
     size_t length;
     swg_tokenizer *gguf = tokenizer_of_checkpoint(path);
     swg_tokenizer *files = tokenizer_at(swg_test_shared("tokenizers/gpt2-hf"));

@@ -1,5 +1,5 @@
 /* What the tests of this folder share: ids out of reference files, tokenizers from bytes, and
- * comparing. Header-only: every test program includes it once. */
+ * comparing. */
 #ifndef SWG_TESTS_TEXT_TEXT_FIXTURES_H
 #define SWG_TESTS_TEXT_TEXT_FIXTURES_H
 
@@ -12,76 +12,25 @@
 #include "tests/harness.h"
 
 /* A tokenizer from one file in memory. */
-static inline swg_status tokenizer_from(const char *name, const void *data, size_t length,
-                                        swg_tokenizer **out)
-{
-    const swg_file_view file = {name, data, length};
-    return swg_tokenizer_from_files(&file, 1, NULL, out);
-}
+swg_status tokenizer_from(const char *name, const void *data, size_t length, swg_tokenizer **out);
 
-static inline swg_tokenizer *tokenizer_at(const char *path)
-{
-    swg_tokenizer *tokenizer = NULL;
-    ck_ok(swg_tokenizer_from_path(path, &tokenizer));
-    return tokenizer;
-}
+/* A tokenizer from a file or folder. */
+swg_tokenizer *tokenizer_at(const char *path);
 
 /* The numbers of a JSON array. */
-static inline swg_ids ids_of_json(const swg_json *array)
-{
-    swg_ids ids = {.capacity = swg_json_count(array)};
-    ids.data = swg_calloc(ids.capacity, sizeof *ids.data);
-    for (const swg_json *item = swg_json_first(array); item; item = swg_json_next(item)) {
-        int64_t id = -1;
-        ck_assert(swg_json_as_int(item, &id));
-        ids.data[ids.count++] = (int32_t)id;
-    }
-    return ids;
-}
+swg_ids ids_of_json(const swg_json *array);
 
-static inline swg_json_doc *json_at(const char *path)
-{
-    size_t length;
-    swg_json_doc *doc = NULL;
-    uint8_t *text = swg_test_read_file(path, &length);
-    ck_ok(swg_json_parse((const char *)text, length, path, &doc));
-    swg_free(text);
-    return doc;
-}
+/* A JSON file. The caller frees all three. */
+swg_json_doc *json_at(const char *path);
 
-static inline void check_ids(const char *what, const swg_ids *got, const int32_t *wanted,
-                             size_t n_wanted)
-{
-    for (size_t i = 0; i < got->count && i < n_wanted; i++)
-        ck_assert_msg(got->data[i] == wanted[i], "%s: id %zu is %d, not %d", what, i, got->data[i],
-                      wanted[i]);
-    ck_assert_msg(got->count == n_wanted, "%s: %zu ids, not %zu", what, got->count, n_wanted);
-}
+/* Fail, naming `what`, unless the ids are the wanted ones. */
+void check_ids(const char *what, const swg_ids *got, const int32_t *wanted, size_t n_wanted);
 
 /* Encode `text` and compare with a list of ids. */
-static inline void check_encoding(const swg_tokenizer *tokenizer, const char *text, size_t length,
-                                  const swg_encode_options *options, const int32_t *wanted,
-                                  size_t n_wanted)
-{
-    swg_ids ids = {0};
-    ck_ok(swg_tokenizer_encode(tokenizer, text, length, options, &ids));
-    char what[64];
-    snprintf(what, sizeof what, "\"%.50s\"", text);
-    check_ids(what, &ids, wanted, n_wanted);
-    swg_ids_deinit(&ids);
-}
+void check_encoding(const swg_tokenizer *tokenizer, const char *text, size_t length,
+                    const swg_encode_options *options, const int32_t *wanted, size_t n_wanted);
 
-/* Whether decoding what `text` encodes to gives `text` again. */
-static inline void check_round_trip(const swg_tokenizer *tokenizer, const char *text, size_t length)
-{
-    swg_ids ids = {0};
-    swg_strbuf back = {0};
-    ck_ok(swg_tokenizer_encode(tokenizer, text, length, NULL, &ids));
-    ck_ok(swg_tokenizer_decode(tokenizer, ids.data, ids.count, NULL, &back));
-    ck_assert_uint_eq(back.length, length);
-    ck_assert(length == 0 || memcmp(back.text, text, length) == 0);
-    swg_strbuf_deinit(&back);
-    swg_ids_deinit(&ids);
-}
+/* Fail unless decoding what `text` encodes to gives it back. */
+void check_round_trip(const swg_tokenizer *tokenizer, const char *text, size_t length);
 
 #endif

@@ -1,0 +1,264 @@
+/* Running an execution: pieces of sequences are cut into batches, and each batch goes through the
+ * architecture's begin, its layers and its end - all of them in one driver (run_batch), or part by
+ * part on rows of the caller. */
+#include "runtime/exec.h"
+
+#include <string.h>
+
+#include "runtime/arch/arch.h"
+#include "runtime/exec_state.h"
+
+/* --- Checks ----------------------------------------------------------------------------------- */
+
+static swg_status check_rows(const swg_exec *exec, size_t sequence, size_t position, size_t n)
+{
+    if (sequence >= exec->options.sequences)
+        return swg_error(SWG_USAGE, "sequence %zu of an execution with %zu", sequence,
+                         exec->options.sequences);
+    if (position > exec->options.context || n > exec->options.context - position)
+        return swg_error(SWG_LIMIT, "%zu tokens after %zu do not fit a context of %zu", n, position,
+                         exec->options.context);
+    return SWG_OK;
+}
+
+static swg_status check_ids(const swg_exec *exec, size_t position, const int32_t *ids,
+                            const int32_t *types, size_t n)
+{
+    const swg_hparams *h = &exec->model->hparams;
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || ids[i] >= h->vocab)
+            return swg_error(SWG_CORRUPT,
+                             "token id %d at position %zu is outside the vocabulary of %lld",
+                             ids[i], position + i, (long long)h->vocab);
+    for (size_t i = 0; types && i < n; i++)
+        if (types[i] < 0 || types[i] >= h->n_token_types)
+            return swg_error(SWG_CORRUPT, "token type %d at position %zu; the model has %lld types",
+                             types[i], position + i, (long long)h->n_token_types);
+    return SWG_OK;
+}
+
+/* Where a piece begins: encoders read every text from its start. */
+static size_t start_of(const swg_exec *exec, const swg_piece *piece)
+{
+    return exec->model->hparams.is_encoder ? 0 : exec->sequences[piece->sequence].position;
+}
+
+static swg_status check_pieces(swg_exec *exec, const swg_piece *pieces, size_t n_pieces)
+{
+    exec->n_steps++;
+    for (size_t i = 0; i < n_pieces; i++) {
+        const swg_piece *piece = &pieces[i];
+        SWG_TRY(check_rows(exec, piece->sequence, 0, 0));
+        if (piece->n == 0)
+            return swg_error(SWG_USAGE, "no tokens for sequence %zu", piece->sequence);
+        const size_t start = start_of(exec, piece);
+        SWG_TRY(check_ids(exec, start, piece->ids, piece->types, piece->n));
+        SWG_TRY(check_rows(exec, piece->sequence, start, piece->n));
+        if (exec->sequences[piece->sequence].step == exec->n_steps)
+            return swg_error(SWG_USAGE, "sequence %zu is listed twice in one step",
+                             piece->sequence);
+        exec->sequences[piece->sequence].step = exec->n_steps;
+    }
+    return SWG_OK;
+}
+
+/* --- Filling the batch ------------------------------------------------------------------------ */
+
+/* Append rows of one sequence; ids and types may be NULL where nothing is looked up. */
+static void add_span(swg_batch *batch, swg_span span, const int32_t *ids, const int32_t *types)
+{
+    span.row = batch->n;
+    for (size_t i = 0; i < span.n; i++) {
+        batch->ids[span.row + i] = ids ? ids[i] : 0;
+        batch->types[span.row + i] = types ? types[i] : 0;
+        batch->positions[span.row + i] = span.position + i;
+    }
+    batch->spans[batch->n_spans++] = span;
+    batch->n += span.n;
+}
+
+/* Tokens [at, at + n) of a piece, and which of their logits are wanted. */
+static void add_part(swg_exec *exec, const swg_piece *piece, size_t at, size_t n)
+{
+    swg_batch *batch = &exec->batch;
+    const swg_hparams *h = &exec->model->hparams;
+    const size_t row = batch->n, start = start_of(exec, piece);
+    const swg_span span = {
+        .n = n, .sequence = piece->sequence, .position = start + at, .length = start + piece->n};
+    add_span(batch, span, piece->ids + at, piece->types ? piece->types + at : NULL);
+    const size_t end = h->one_output ? 1 : n;
+    const size_t skipped = piece->first_logits > at ? piece->first_logits - at : 0;
+    for (size_t i = h->one_output ? 0 : skipped; i < end; i++)
+        batch->kept[batch->n_kept++] = row + i;
+}
+
+static void clear_batch(swg_batch *batch)
+{
+    batch->n = batch->n_spans = batch->n_kept = 0;
+}
+
+/* The next rows of the pieces, from token `at` of pieces[*next] on. An encoder's text is not cut.
+ */
+static void fill_batch(swg_exec *exec, const swg_piece *pieces, size_t n_pieces, size_t *next,
+                       size_t *at)
+{
+    swg_batch *batch = &exec->batch;
+    clear_batch(batch);
+    while (*next < n_pieces && batch->n < exec->options.chunk) {
+        const swg_piece *piece = &pieces[*next];
+        const size_t room = exec->options.chunk - batch->n, left = piece->n - *at;
+        if (exec->model->hparams.is_encoder && left > room)
+            return;
+        const size_t n = left < room ? left : room;
+        add_part(exec, piece, *at, n);
+        *at += n;
+        if (*at == piece->n) {
+            *at = 0;
+            (*next)++;
+        }
+    }
+}
+
+/* --- The driver ------------------------------------------------------------------------------- */
+
+/* The first n rows of x, with the columns that enter `layer`; scratch values have n rows too. */
+static swg_value rows_of(swg_exec *exec, size_t n, size_t layer)
+{
+    for (size_t i = 0; i < exec->model->arch->n_values; i++)
+        exec->values[i].rows = n;
+    return (swg_value){.data = exec->x.data, .rows = n, .columns = swg_exec_width(exec, layer)};
+}
+
+static void run_begin(swg_exec *exec)
+{
+    exec->model->arch->begin(exec, exec->values, rows_of(exec, exec->batch.n, 0));
+}
+
+static void run_layer(swg_exec *exec, size_t layer)
+{
+    exec->model->arch->layer(exec, exec->values, layer, rows_of(exec, exec->batch.n, layer));
+}
+
+/* Logits of the first n rows of x. */
+static void run_end(swg_exec *exec, size_t n, float *logits)
+{
+    const swg_hparams *h = &exec->model->hparams;
+    const swg_value out = exec->backend->output(exec, logits, n, (size_t)h->n_outputs);
+    exec->model->arch->end(exec, exec->values, rows_of(exec, n, (size_t)h->n_layers), out);
+    exec->backend->download(exec, out, logits);
+}
+
+static swg_status run_batch(swg_exec *exec, float *logits)
+{
+    const size_t n_layers = (size_t)exec->model->hparams.n_layers;
+    const swg_batch *batch = &exec->batch;
+    exec->backend->begin(exec);
+    run_begin(exec);
+    for (size_t layer = 0; layer < n_layers; layer++)
+        run_layer(exec, layer);
+    if (batch->n_kept > 0) {
+        exec->backend->gather(exec, rows_of(exec, batch->n, n_layers), batch->kept, batch->n_kept);
+        run_end(exec, batch->n_kept, logits);
+    }
+    return exec->backend->finish(exec);
+}
+
+swg_status swg_exec_step(swg_exec *exec, const swg_piece *pieces, size_t n_pieces, float *logits)
+{
+    SWG_TRY(check_pieces(exec, pieces, n_pieces));
+    const size_t columns = (size_t)exec->model->hparams.n_outputs;
+    for (size_t next = 0, at = 0; next < n_pieces;) {
+        fill_batch(exec, pieces, n_pieces, &next, &at);
+        SWG_TRY(run_batch(exec, logits));
+        if (logits)
+            logits += exec->batch.n_kept * columns;
+    }
+    for (size_t i = 0; i < n_pieces && !exec->model->hparams.is_encoder; i++)
+        exec->sequences[pieces[i].sequence].position += pieces[i].n;
+    return SWG_OK;
+}
+
+swg_status swg_exec_run(swg_exec *exec, const int32_t *ids, size_t n, size_t first_logits,
+                        float *logits)
+{
+    SWG_TRY(swg_model_must_continue(exec->model, "running it token by token"));
+    const swg_piece piece = {.n = n, .ids = ids, .first_logits = first_logits};
+    return swg_exec_step(exec, &piece, 1, logits);
+}
+
+swg_status swg_exec_encode(swg_exec *exec, const int32_t *ids, const int32_t *types, size_t n,
+                           float *logits)
+{
+    if (!exec->model->hparams.is_encoder)
+        return swg_error(SWG_UNSUPPORTED, "architecture %s is not an encoder",
+                         exec->model->arch->name);
+    const swg_piece piece = {.n = n, .ids = ids, .types = types};
+    return swg_exec_step(exec, &piece, 1, logits);
+}
+
+/* --- Part by part ----------------------------------------------------------------------------- */
+
+/* A batch of the positions [position + at, ...) of a text of n rows; returns how many. */
+static size_t begin_part(swg_exec *exec, swg_span text, size_t at, const int32_t *ids,
+                         const int32_t *types)
+{
+    const size_t left = text.n - at, chunk = exec->options.chunk;
+    const swg_span span = {.n = left < chunk ? left : chunk,
+                           .sequence = text.sequence,
+                           .position = text.position + at,
+                           .length = text.position + text.n};
+    clear_batch(&exec->batch);
+    add_span(&exec->batch, span, ids ? ids + at : NULL, types ? types + at : NULL);
+    exec->backend->begin(exec);
+    return span.n;
+}
+
+swg_status swg_exec_begin(swg_exec *exec, size_t sequence, size_t position, const int32_t *ids,
+                          const int32_t *types, size_t n, float *x)
+{
+    SWG_TRY(check_rows(exec, sequence, position, n));
+    SWG_TRY(check_ids(exec, position, ids, types, n));
+    const swg_span text = {.n = n, .sequence = sequence, .position = position};
+    const size_t columns = swg_exec_width(exec, 0);
+    for (size_t at = 0, count; at < n; at += count) {
+        count = begin_part(exec, text, at, ids, types);
+        run_begin(exec);
+        exec->backend->download(exec, rows_of(exec, count, 0), x + at * columns);
+        SWG_TRY(exec->backend->finish(exec));
+    }
+    return SWG_OK;
+}
+
+swg_status swg_exec_layer(swg_exec *exec, size_t layer, size_t sequence, size_t position, size_t n,
+                          const float *x, float *y)
+{
+    const size_t n_layers = (size_t)exec->model->hparams.n_layers;
+    if (layer >= n_layers)
+        return swg_error(SWG_USAGE, "layer %zu of a model with %zu", layer, n_layers);
+    SWG_TRY(check_rows(exec, sequence, position, n));
+    const swg_span text = {.n = n, .sequence = sequence, .position = position};
+    const size_t from = swg_exec_width(exec, layer), to = swg_exec_width(exec, layer + 1);
+    for (size_t at = 0, count; at < n; at += count) {
+        count = begin_part(exec, text, at, NULL, NULL);
+        exec->backend->upload(exec, x + at * from, rows_of(exec, count, layer));
+        run_layer(exec, layer);
+        exec->backend->download(exec, rows_of(exec, count, layer + 1), y + at * to);
+        SWG_TRY(exec->backend->finish(exec));
+    }
+    return SWG_OK;
+}
+
+swg_status swg_exec_end(swg_exec *exec, size_t n, const float *x, float *logits)
+{
+    const swg_hparams *h = &exec->model->hparams;
+    const size_t from = swg_exec_width(exec, (size_t)h->n_layers), chunk = exec->options.chunk;
+    for (size_t at = 0; at < n; at += chunk) {
+        const size_t count = n - at < chunk ? n - at : chunk;
+        clear_batch(&exec->batch);
+        exec->backend->begin(exec);
+        exec->backend->upload(exec, x + at * from, rows_of(exec, count, (size_t)h->n_layers));
+        run_end(exec, count, logits + at * (size_t)h->n_outputs);
+        SWG_TRY(exec->backend->finish(exec));
+    }
+    return SWG_OK;
+}

@@ -1,0 +1,36 @@
+# The headers that a program of a user's may include, and the tables that they include: what is
+# installed, and what a test includes one by one. A header that is not here may change without notice.
+set(SWAGE_PUBLIC_HEADERS
+    runtime/swage.h
+    runtime/base/dtype.def
+    runtime/base/file.h
+    runtime/base/mem.h
+    runtime/base/numeric.h
+    runtime/base/progress.h
+    runtime/base/status.def
+    runtime/base/status.h
+    runtime/base/strbuf.h
+    runtime/base/tensor.h
+    runtime/base/thread.h
+    kernels/isas.def
+    kernels/kernels.h
+    kernels/ops.def
+    formats/formats.h
+    runtime/exec.h
+    runtime/model.h
+    runtime/roles.def
+    runtime/session.h
+    runtime/text/sampler.h
+    runtime/text/tokenizer.h
+    quantize/checkpoint.h
+    quantize/group_grid.h
+    quantize/plan.h
+    quantize/quant_methods.def
+    quantize/quantize.h
+    eval/classify.h
+    eval/latency.h
+    eval/nll.h
+    eval/perplexity.h
+    eval/pll.h
+    eval/protocols.def
+    eval/windows.h)
