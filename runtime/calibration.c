@@ -12,6 +12,9 @@
 /* Hessians are added up in square tiles: what one thread does at a time, whatever their number. */
 enum { TILE = 256, MAX_WEIGHTS = 8 };
 
+/* Rows of the output head computed together. */
+enum { END_ROWS = 64 };
+
 /* One input of the layer, shared by up to MAX_WEIGHTS weights. */
 typedef struct input {
     const swg_weight *weights[MAX_WEIGHTS];
@@ -32,10 +35,11 @@ struct swg_calibration {
     size_t n_windows, window;
     float *rows;          /* [n_windows * window][width]: what enters the next layer */
     float *output;        /* [window][width] of one window */
-    float *logits;        /* [1][n_outputs] */
+    float *logits;        /* [END_ROWS][n_outputs] */
     size_t next_layer;    /* whose rows these are */
     input inputs[MAX_INPUTS];
     size_t n_inputs;
+    bool is_observing;
     swg_status status; /* of the observer, which cannot return one */
 };
 
@@ -143,7 +147,7 @@ static void see_inputs(void *context, const swg_weight *const *weights, size_t c
                        const float *x, size_t rows, size_t columns, size_t stride)
 {
     swg_calibration *c = context;
-    if (c->status == SWG_OK)
+    if (c->is_observing && c->status == SWG_OK)
         c->status = add_rows(c, weights, count, x, rows, columns, stride);
 }
 
@@ -167,9 +171,15 @@ static swg_status finish_input(input *in)
 
 /* --- Running ---------------------------------------------------------------------------------- */
 
-static bool is_end(const swg_calibration *c, size_t layer)
+/* What comes after the layers, a few rows at a time: rows of logits are long, and not wanted. */
+static swg_status run_end(swg_calibration *c, const float *x, size_t width)
 {
-    return layer == (size_t)c->model->hparams.n_layers;
+    for (size_t at = 0; at < c->window; at += END_ROWS) {
+        const size_t left = c->window - at;
+        SWG_TRY(swg_exec_end(c->exec, left < END_ROWS ? left : END_ROWS, x + at * width,
+                             c->logits));
+    }
+    return SWG_OK;
 }
 
 /* One window through the layer; its rows are replaced where `moves`. */
@@ -177,8 +187,8 @@ static swg_status run_window(swg_calibration *c, size_t layer, size_t window, bo
 {
     const size_t width = swg_exec_width(c->exec, layer);
     float *x = c->rows + window * c->window * width;
-    if (is_end(c, layer))
-        return swg_exec_end(c->exec, c->window, x, c->logits);
+    if (layer == (size_t)c->model->hparams.n_layers)
+        return run_end(c, x, width);
     return swg_exec_layer(c->exec, layer, 0, 0, c->window, x, moves ? x : c->output);
 }
 
@@ -199,9 +209,9 @@ static swg_status run_layer(swg_calibration *c, size_t layer, bool moves, const 
 static swg_status observe(swg_calibration *c, size_t layer, bool moves)
 {
     forget_inputs(c);
-    c->observer.inputs = see_inputs;
+    c->is_observing = true;
     const swg_status status = run_layer(c, layer, moves, "collecting statistics");
-    c->observer.inputs = NULL;
+    c->is_observing = false;
     SWG_TRY(status);
     for (size_t i = 0; i < c->n_inputs; i++)
         SWG_TRY(finish_input(&c->inputs[i]));
@@ -230,4 +240,87 @@ const swg_layer_stats *swg_calibration_stats(const swg_calibration *c, const swg
             if (c->inputs[i].weights[w] == weight)
                 return &c->inputs[i].stats;
     return NULL;
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+/* The widest rows that pass between layers. */
+static size_t widest(const swg_exec *exec, size_t n_layers)
+{
+    size_t most = 0;
+    for (size_t layer = 0; layer <= n_layers; layer++) {
+        const size_t width = swg_exec_width(exec, layer);
+        most = width > most ? width : most;
+    }
+    return most;
+}
+
+static swg_status embed_windows(swg_calibration *c)
+{
+    const size_t width = swg_exec_width(c->exec, 0);
+    for (size_t w = 0; w < c->n_windows; w++)
+        SWG_TRY(swg_exec_begin(c->exec, 0, 0, c->ids + w * c->window, NULL, c->window,
+                               c->rows + w * c->window * width));
+    return SWG_OK;
+}
+
+static swg_status begin(swg_calibration *c, const int32_t *ids)
+{
+    const swg_hparams *h = &c->model->hparams;
+    const size_t n_tokens = c->n_windows * c->window; /* the ids are in memory: no overflow */
+    SWG_TRY(swg_model_must_continue(c->model, "calibration"));
+    if (h->n_heads == 0)
+        return swg_error(SWG_UNSUPPORTED, "calibration of recurrent models is not supported");
+    if (n_tokens == 0)
+        return swg_error(SWG_USAGE, "there are no windows of text to calibrate on");
+    swg_exec_options options = swg_exec_options_default();
+    options.context = options.chunk = c->window;
+    options.activations = SWG_ACT_F32;
+    options.observer = &c->observer;
+    SWG_TRY(swg_exec_new(c->model, c->options.pool, &options, &c->exec));
+    const size_t width = widest(c->exec, (size_t)h->n_layers);
+    SWG_TRY(SWG_NEW_UNINIT(c->ids, n_tokens));
+    memcpy(c->ids, ids, n_tokens * sizeof *ids);
+    SWG_TRY(SWG_NEW_UNINIT(c->rows, n_tokens * width));
+    SWG_TRY(SWG_NEW_UNINIT(c->output, c->window * width));
+    SWG_TRY(SWG_NEW_UNINIT(c->logits, END_ROWS * (size_t)h->n_outputs));
+    return embed_windows(c);
+}
+
+swg_status swg_calibration_new(const swg_model *model, const int32_t *ids, size_t n_windows,
+                               size_t window, const swg_calibration_options *options,
+                               swg_calibration **out)
+{
+    swg_calibration *c = NULL;
+    if (options && options->size != sizeof *options)
+        return swg_error(SWG_USAGE, "calibration options of %zu bytes, not %zu", options->size,
+                         sizeof *options);
+    SWG_TRY(SWG_NEW(c, 1));
+    c->model = model;
+    c->options = options ? *options : swg_calibration_options_default();
+    c->n_windows = n_windows;
+    c->window = window;
+    c->observer = (swg_observer){.context = c, .inputs = see_inputs};
+    swg_status status = begin(c, ids);
+    if (status == SWG_OK) {
+        *out = c;
+        c = NULL;
+    }
+    swg_calibration_free(&c);
+    return status;
+}
+
+void swg_calibration_free(swg_calibration **calibration)
+{
+    swg_calibration *c = *calibration;
+    if (!c)
+        return;
+    forget_inputs(c);
+    swg_exec_free(&c->exec);
+    swg_free(c->logits);
+    swg_free(c->output);
+    swg_free(c->rows);
+    swg_free(c->ids);
+    swg_free(c);
+    *calibration = NULL;
 }
