@@ -135,13 +135,18 @@ static swg_status check_extras(const swg_sink *sink)
     return SWG_OK;
 }
 
+swg_sink_options swg_sink_options_default(void)
+{
+    return (swg_sink_options){.size = sizeof(swg_sink_options)};
+}
+
 /* Everything but opening. */
 static swg_status prepare(const char *path, const swg_sink_options *options,
                           const swg_sink_meta *meta, const swg_tensor_desc *tensors,
                           size_t n_tensors, swg_sink **out)
 {
-    static const swg_sink_options no_options;
-    const swg_sink_options *o = options ? options : &no_options;
+    const swg_sink_options defaults = swg_sink_options_default();
+    const swg_sink_options *o = options ? options : &defaults;
     swg_status status = SWG_OK;
     swg_sink *sink = NULL;
     SWG_GO(SWG_NEW(sink, 1));

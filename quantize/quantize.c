@@ -7,12 +7,17 @@
 #include "quantize/methods.h"
 #include "runtime/base/numeric.h"
 #include "runtime/base/strbuf.h"
+#include "runtime/base/words.h"
+
+enum { NO_STATS = false, STATS = true };
 
 static const struct {
-    const char *name, *meaning;
+    const char *name, *parameters, *meaning;
+    bool needs_stats;
     swg_quantize_function *quantize;
 } methods[] = {
-#define SWG_QUANT_METHOD(name, meaning) {#name, meaning, swg_quantize__##name},
+#define SWG_QUANT_METHOD(name, needs, parameters, meaning)                                         \
+    {#name, parameters, meaning, needs, swg_quantize__##name},
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
 };
@@ -27,22 +32,60 @@ const char *swg_quant_method_meaning(swg_quant_method method)
     return methods[method].meaning;
 }
 
+bool swg_quant_method_needs_stats(swg_quant_method method)
+{
+    return methods[method].needs_stats;
+}
+
 swg_status swg_quant_method_find(const char *name, swg_quant_method *out)
 {
-    swg_strbuf known = {0};
+    const char *names[SWG_QUANT_METHOD_COUNT];
     for (int i = 0; i < SWG_QUANT_METHOD_COUNT; i++) {
-        if (strcmp(methods[i].name, name) == 0) {
+        names[i] = methods[i].name;
+        if (strcmp(names[i], name) == 0) {
             *out = (swg_quant_method)i;
-            swg_strbuf_deinit(&known);
             return SWG_OK;
         }
-        swg_strbuf_printf(&known, "%s%s", i ? ", " : "", methods[i].name);
     }
-    const swg_status status = swg_error(SWG_USAGE, "unknown quantization method \"%s\"; known: %s",
-                                        name, swg_strbuf_text(&known));
+    const char *near = swg_nearest_word(name, names, SWG_QUANT_METHOD_COUNT);
+    if (near)
+        return swg_error(SWG_USAGE, "unknown quantization method \"%.60s\"; the nearest is %s",
+                         name, near);
+    swg_strbuf known = {0};
+    for (int i = 0; i < SWG_QUANT_METHOD_COUNT; i++)
+        swg_strbuf_printf(&known, "%s%s", i ? ", " : "", names[i]);
+    const swg_status status =
+        swg_error(SWG_USAGE, "unknown quantization method \"%.60s\"; known: %s", name,
+                  swg_strbuf_text(&known));
     swg_strbuf_deinit(&known);
     return status;
 }
+
+/* Whether `word` is one of "a|b|c". */
+static bool has_word(const char *words, const char *word)
+{
+    const size_t length = strlen(word);
+    for (const char *at = words; *at; at += *at == '|') {
+        const size_t n = strcspn(at, "|");
+        if (n == length && memcmp(at, word, n) == 0)
+            return true;
+        at += n;
+    }
+    return false;
+}
+
+swg_status swg_quant_method_check(swg_quant_method method, const swg_parameter *parameters,
+                                  size_t n)
+{
+    const char *known = methods[method].parameters;
+    for (size_t i = 0; i < n; i++)
+        if (!has_word(known, parameters[i].name))
+            return swg_error(SWG_USAGE, "method %s has no parameter \"%.60s\"; it has %s",
+                             methods[method].name, parameters[i].name, *known ? known : "none");
+    return SWG_OK;
+}
+
+/* --- One matrix ------------------------------------------------------------------------------- */
 
 static bool is_known_scheme(swg_scheme scheme)
 {
@@ -60,6 +103,12 @@ swg_status swg_quantize_tensor(swg_quant_method method, const swg_quantize_job *
     const swg_tensor_desc desc = {
         .name = job->name, .scheme = job->scheme, .rank = 2, .shape = {job->rows, job->cols}};
     SWG_TRY(swg_tensor_desc_check(&desc));
+    if (methods[method].needs_stats && !job->stats)
+        return swg_error(SWG_FAILED, "tensor %s: method %s needs statistics of the layer's inputs",
+                         job->name, methods[method].name);
+    if (job->stats && job->stats->k != job->cols)
+        return swg_error(SWG_FAILED, "tensor %s has %llu columns; the statistics are of %zu",
+                         job->name, (unsigned long long)job->cols, job->stats->k);
     swg_quant_stats result = {.elems = swg_tensor_elems(&desc), .bytes = swg_tensor_bytes(&desc)};
     SWG_TRY(methods[method].quantize(job, planes, &result));
     *stats = result;
@@ -147,4 +196,26 @@ void swg_quant_planes_store_codes(const swg_quant_planes *planes, uint64_t row,
         out[i / 2] = (uint8_t)(codes[i] | codes[i + 1] << 4);
     if (planes->cols % 2)
         out[planes->cols / 2] = codes[planes->cols - 1];
+}
+
+void swg_quantize_job_mask_row(const swg_quantize_job *job, uint64_t row, float *x)
+{
+    if (!job->mask)
+        return;
+    const uint8_t *mask = job->mask + row * ((job->cols + 7) / 8);
+    for (size_t c = 0; c < job->cols; c++)
+        if (!(mask[c / 8] >> c % 8 & 1))
+            x[c] = 0;
+}
+
+void swg_quant_planes_update(const swg_quant_planes *planes, const swg_quantize_job *job,
+                             uint64_t row, size_t g, swg_grid grid, const uint8_t *codes)
+{
+    if (!job->updated)
+        return;
+    const size_t begin = g * planes->group, left = planes->cols - begin;
+    const size_t n = left < planes->group ? left : planes->group;
+    float *out = job->updated + row * planes->cols + begin;
+    for (size_t i = 0; i < n; i++)
+        out[i] = swg_grid_value(grid, codes[i]);
 }

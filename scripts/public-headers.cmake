@@ -16,6 +16,7 @@ set(SWAGE_PUBLIC_HEADERS
     kernels/kernels.h
     kernels/ops.def
     formats/formats.h
+    formats/provenance.h
     runtime/exec.h
     runtime/model.h
     runtime/roles.def
@@ -24,9 +25,11 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/text/tokenizer.h
     quantize/checkpoint.h
     quantize/group_grid.h
+    quantize/layer_stats.h
     quantize/plan.h
     quantize/quant_methods.def
     quantize/quantize.h
+    quantize/recipe.h
     eval/classify.h
     eval/latency.h
     eval/nll.h

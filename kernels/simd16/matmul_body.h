@@ -207,14 +207,14 @@ V16_INLINE void matmul(const product *job, size_t panel_begin, size_t panel_end,
     }
 }
 
-V16_TARGET void V16_VARIANT(matmul_w4)(const swg_packed *w, size_t panel_begin, size_t panel_end,
+V16_TARGET void SWG_VARIANT(matmul_w4)(const swg_packed *w, size_t panel_begin, size_t panel_end,
                                        const swg_act *x, float *y, size_t y_stride)
 {
     const product job = {w, x, y, y_stride};
     matmul(&job, panel_begin, panel_end, 4);
 }
 
-V16_TARGET void V16_VARIANT(matmul_w8)(const swg_packed *w, size_t panel_begin, size_t panel_end,
+V16_TARGET void SWG_VARIANT(matmul_w8)(const swg_packed *w, size_t panel_begin, size_t panel_end,
                                        const swg_act *x, float *y, size_t y_stride)
 {
     const product job = {w, x, y, y_stride};

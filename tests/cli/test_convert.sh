@@ -105,4 +105,8 @@ expect_exit 0 "quantize with large scales" "$SWAGE" quantize "$scratch/large.bin
 expect_exit 4 "dequantized beyond half precision" "$SWAGE" convert "$scratch/large.swg" -o "$scratch/nf.safetensors" --dequantize f16
 expect_match "dequantized beyond half precision" "$stderr" 'q_proj.*beyond the range of F16'
 expect_exit 0 "dequantized to bfloat16" "$SWAGE" convert "$scratch/large.swg" -o "$scratch/nf.safetensors" --dequantize bf16
+# --format decides what is kept, whatever the output is called: a .swg keeps its history.
+expect_exit 0 "a .swg under another name" "$SWAGE" convert "$scratch/model.bin" -o "$scratch/unnamed" --format swg
+expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/unnamed"
+expect_match "its history is there" "$stdout" 'convert by swage [0-9.]+, from llama2c'
 finish

@@ -166,8 +166,6 @@ static void keep_first(outcome *first, swg_status status)
 static swg_status use_source(swg_source *source, bool verify)
 {
     outcome first = {SWG_OK, ""};
-    if (verify)
-        keep_first(&first, swg_source_verify(source, NULL, NULL, NULL, NULL));
     for (size_t i = 0; i < swg_source_n_tensors(source); i++) {
         swg_plane planes[SWG_MAX_PLANES];
         const size_t n_planes = swg_tensor_planes(swg_source_tensor(source, i), planes);
@@ -178,6 +176,8 @@ static swg_status use_source(swg_source *source, bool verify)
         swg_file_view view;
         keep_first(&first, swg_source_file(source, i, &view));
     }
+    if (verify) /* last: it counts what is damaged, reading says what and why */
+        keep_first(&first, swg_source_verify(source, NULL, NULL, NULL, NULL));
     swg_source_close(&source);
     return first.status == SWG_OK ? SWG_OK : swg_error(first.status, "%s", first.sentence);
 }

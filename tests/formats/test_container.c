@@ -48,11 +48,6 @@ START_TEST(everything_comes_back)
         ck_assert_uint_eq(file.length, s.files[i].length);
         ck_assert_mem_eq(file.data, s.files[i].data, file.length + 1);
     }
-    char *provenance = NULL;
-    ck_ok(swg_provenance_append(source, "{\"a\":1}", &provenance));
-    ck_assert_str_eq(provenance, "[{\"tool\":\"test\"},{\"a\":1}]");
-    swg_free(provenance);
-    ck_status_is(SWG_CORRUPT, swg_provenance_append(source, "{", &provenance));
     swg_source_close(&source);
     sample_deinit(&s);
 }
@@ -411,9 +406,6 @@ static swg_status write_and_read(void *context)
     float numbers[64];
     if (status == SWG_OK)
         status = swg_source_read_f32(source, 0, 0, 1, numbers);
-    char fingerprint[33];
-    if (status == SWG_OK)
-        status = swg_source_fingerprint(source, fingerprint);
     swg_source_close(&source);
     return status;
 }
