@@ -19,6 +19,7 @@ swg_status swg_column_sweep_init(swg_column_sweep *out, const swg_second_order *
     swg_column_sweep sweep = {.max_rows = max_rows, .block = whole < k ? whole : k};
     SWG_GO(SWG_NEW(sweep.w, max_rows * k));
     SWG_GO(SWG_NEW(sweep.errors, max_rows * sweep.block));
+    SWG_GO(SWG_NEW(sweep.group_w, so->group));
     SWG_GO(SWG_NEW(sweep.weights, k));
     for (size_t i = 0; i < k; i++) {
         const float u = so->factor[i * k + i];
@@ -35,30 +36,61 @@ void swg_column_sweep_deinit(swg_column_sweep *sweep)
 {
     SWG_FREE(sweep->w);
     SWG_FREE(sweep->errors);
+    SWG_FREE(sweep->group_w);
     SWG_FREE(sweep->weights);
 }
 
-/* Columns [begin, end) of one row: w and e are the row's weights and errors, e from `begin` on. The
- * group under way ends at `group_end` of the processing order. */
-static swg_status sweep_row(const swg_column_sweep *sweep, const swg_second_order *so,
-                            swg_scheme scheme, swg_scale_search search, size_t begin, size_t end,
-                            float *w, float *e, uint8_t *codes, swg_grid *grids)
+/* A row under way: its weights in processing order, what is to be zero and its results in the
+ * matrix's own. */
+typedef struct sweep_row {
+    float *w, *errors; /* errors of the block's columns */
+    const bool *is_zero;
+    uint8_t *codes;
+    swg_grid *grids;
+} sweep_row;
+
+static bool is_zero(const sweep_row *row, size_t column)
 {
-    const size_t k = so->k;
-    size_t group_end = begin, g = 0;
+    return row->is_zero && row->is_zero[column];
+}
+
+static size_t group_length(const swg_second_order *so, size_t g)
+{
+    const size_t left = so->k - g * so->group;
+    return left < so->group ? left : so->group;
+}
+
+/* The grid of the group whose columns begin at `at` of the processing order. */
+static swg_status find_grid(const swg_column_sweep *sweep, const swg_second_order *so,
+                            swg_scheme scheme, swg_scale_search search, size_t at,
+                            const sweep_row *row)
+{
+    const size_t g = so->order[at] / so->group, length = group_length(so, g);
+    for (size_t i = 0; i < length; i++)
+        sweep->group_w[i] = is_zero(row, so->order[at + i]) ? 0 : row->w[at + i];
+    return swg_grid_search(scheme, search, sweep->group_w, sweep->weights + at, length,
+                           &row->grids[g]);
+}
+
+/* Columns [begin, end) of one row: whole groups. */
+static swg_status sweep_block(const swg_column_sweep *sweep, const swg_second_order *so,
+                              swg_scheme scheme, swg_scale_search search, size_t begin, size_t end,
+                              const sweep_row *row)
+{
+    float *w = row->w;
+    size_t group_end = begin;
     for (size_t i = begin; i < end; i++) {
+        const size_t column = so->order[i], g = column / so->group;
         if (i == group_end) {
-            g = so->order[i] / so->group;
-            const size_t left = k - g * so->group;
-            const size_t length = left < so->group ? left : so->group;
-            group_end = i + length;
-            SWG_TRY(swg_grid_search(scheme, search, w + i, sweep->weights + i, length, &grids[g]));
+            SWG_TRY(find_grid(sweep, so, scheme, search, i, row));
+            group_end = i + group_length(so, g);
         }
-        const float *u = so->factor + i * k;
-        const uint8_t code = swg_grid_code(grids[g], w[i]);
-        const float error = (w[i] - swg_grid_value(grids[g], code)) / u[i];
-        codes[so->order[i]] = code;
-        e[i - begin] = error;
+        const swg_grid grid = row->grids[g];
+        const uint8_t code = is_zero(row, column) ? grid.zero : swg_grid_code(grid, w[i]);
+        const float *u = so->factor + i * so->k;
+        const float error = (w[i] - swg_grid_value(grid, code)) / u[i];
+        row->codes[column] = code;
+        row->errors[i - begin] = error;
         for (size_t j = i + 1; j < end; j++)
             w[j] -= error * u[j];
     }
@@ -70,8 +102,7 @@ static size_t block_end(const swg_column_sweep *sweep, const swg_second_order *s
 {
     size_t end = begin;
     while (end < so->k) {
-        const size_t left = so->k - so->order[end] / so->group * so->group;
-        const size_t length = left < so->group ? left : so->group;
+        const size_t length = group_length(so, so->order[end] / so->group);
         if (end + length - begin > sweep->block)
             break;
         end += length;
@@ -81,7 +112,7 @@ static size_t block_end(const swg_column_sweep *sweep, const swg_second_order *s
 
 swg_status swg_column_sweep_run(swg_column_sweep *sweep, const swg_second_order *so,
                                 swg_scheme scheme, swg_scale_search search, const float *w,
-                                size_t n_rows, uint8_t *codes, swg_grid *grids)
+                                const bool *zeros, size_t n_rows, uint8_t *codes, swg_grid *grids)
 {
     const size_t k = so->k;
     for (size_t r = 0; r < n_rows; r++)
@@ -89,10 +120,14 @@ swg_status swg_column_sweep_run(swg_column_sweep *sweep, const swg_second_order 
             sweep->w[r * k + i] = w[r * k + so->order[i]];
     for (size_t begin = 0, end; begin < k; begin = end) {
         end = block_end(sweep, so, begin);
-        for (size_t r = 0; r < n_rows; r++)
-            SWG_TRY(sweep_row(sweep, so, scheme, search, begin, end, sweep->w + r * k,
-                              sweep->errors + r * sweep->block, codes + r * k,
-                              grids + r * so->n_groups));
+        for (size_t r = 0; r < n_rows; r++) {
+            const sweep_row row = {.w = sweep->w + r * k,
+                                   .errors = sweep->errors + r * sweep->block,
+                                   .is_zero = zeros ? zeros + r * k : NULL,
+                                   .codes = codes + r * k,
+                                   .grids = grids + r * so->n_groups};
+            SWG_TRY(sweep_block(sweep, so, scheme, search, begin, end, &row));
+        }
         if (end < k) /* W[:, end:] -= E U[begin:end, end:] */
             swg_sgemm(SWG_LINALG_NN, n_rows, k - end, end - begin, -1, sweep->errors, sweep->block,
                       so->factor + begin * k + end, k, 1, sweep->w + end, k);

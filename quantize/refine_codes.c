@@ -31,6 +31,7 @@ void swg_refiner_deinit(swg_refiner *refiner)
 typedef struct row_state {
     const swg_second_order *so;
     const float *w;
+    const bool *is_zero; /* [k] or NULL */
     float *d, *gradient, *step;
     uint8_t *codes;
     swg_grid *grids;
@@ -50,7 +51,7 @@ static bool improve_code(const row_state *s, size_t column)
     const size_t k = s->so->k;
     const float curvature = s->so->hessian[column * k + column];
     const swg_grid grid = s->grids[column / s->so->group];
-    if (curvature <= 0 || grid.scale == 0)
+    if (curvature <= 0 || grid.scale == 0 || (s->is_zero && s->is_zero[column]))
         return false;
     const float value = swg_grid_value(grid, s->codes[column]);
     const uint8_t code = swg_grid_code(grid, value - s->gradient[column] / curvature);
@@ -125,8 +126,9 @@ static double refine_row(const row_state *s, swg_dtype scale_type,
 }
 
 void swg_refine_codes(swg_refiner *refiner, const swg_second_order *so, swg_dtype scale_type,
-                      const swg_refine_options *options, const float *w, size_t n_rows,
-                      uint8_t *codes, swg_grid *grids, double *errors, swg_refine_stats *stats)
+                      const swg_refine_options *options, const float *w,
+                      const bool *is_zero, size_t n_rows, uint8_t *codes, swg_grid *grids,
+                      double *errors, swg_refine_stats *stats)
 {
     const size_t k = so->k;
     for (size_t r = 0; r < n_rows; r++)
@@ -138,6 +140,7 @@ void swg_refine_codes(swg_refiner *refiner, const swg_second_order *so, swg_dtyp
     for (size_t r = 0; r < n_rows; r++) {
         const row_state s = {.so = so,
                              .w = w + r * k,
+                             .is_zero = is_zero ? is_zero + r * k : NULL,
                              .d = refiner->d + r * k,
                              .gradient = refiner->gradient + r * k,
                              .step = refiner->step,

@@ -145,10 +145,10 @@ static swept *sweep_layer(layer *l, unsigned bits, bool asymmetric, size_t group
     swg_column_sweep sweep = {0};
     ck_ok(SWG_NEW(s, 1));
     s->l = l;
-    s->scheme = swg_test_scheme(bits, asymmetric, group == l->k ? 0 : (uint32_t)group, SWG_F16);
+    s->scheme = (swg_scheme){.bits = (uint8_t)bits, .asymmetric = asymmetric, .group = group == l->k ? 0 : (uint32_t)group, .dtype = SWG_F16};
     ck_ok(swg_second_order_init(&s->so, "w", l->hessian, l->k, group, SWG_DAMPING_DEFAULT));
     ck_ok(swg_column_sweep_init(&sweep, &s->so, MAX_ROWS));
-    ck_ok(swg_column_sweep_run(&sweep, &s->so, s->scheme, SWG_SEARCH_MSE, l->w, l->n, s->codes,
+    ck_ok(swg_column_sweep_run(&sweep, &s->so, s->scheme, SWG_SEARCH_MSE, l->w, NULL, l->n, s->codes,
                                s->grids));
     swg_column_sweep_deinit(&sweep);
     return s;
@@ -273,8 +273,8 @@ START_TEST(refinement_ends_in_a_local_optimum)
         before[row] = loss_of(s->l, row, c->group, s->grids + row * s->so.n_groups,
                               s->codes + row * c->k);
     ck_ok(swg_refiner_init(&refiner, c->k, MAX_ROWS));
-    swg_refine_codes(&refiner, &s->so, SWG_F16, &options, s->l->w, c->n, s->codes, s->grids,
-                     errors, &stats);
+    swg_refine_codes(&refiner, &s->so, SWG_F16, &options, s->l->w, NULL, c->n, s->codes,
+                     s->grids, errors, &stats);
     for (size_t row = 0; row < c->n; row++) {
         const swg_grid *grids = s->grids + row * s->so.n_groups;
         uint8_t *codes = s->codes + row * c->k;
