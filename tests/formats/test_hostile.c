@@ -365,7 +365,7 @@ START_TEST(frames_that_lie)
     expect_frame_lie(8, 4, UINT32_MAX, "outside the frames");
     expect_frame_lie(12, 4, 1, "cannot be 60 raw bytes");
     expect_frame_lie(12, 4, 9, "unknown codec 9");
-    expect_frame_lie(16, 8, 1, "1 of 3 tensors and files are damaged");
+    expect_frame_lie(16, 8, 1, "frame 0 at byte 91: its bytes do not match their hash");
     expect_frame_lie(24, 8, 1, "1 of 3 tensors and files are damaged");
 }
 END_TEST
