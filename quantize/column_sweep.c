@@ -129,8 +129,9 @@ swg_status swg_column_sweep_run(swg_column_sweep *sweep, const swg_second_order 
             SWG_TRY(sweep_block(sweep, so, scheme, search, begin, end, &row));
         }
         if (end < k) /* W[:, end:] -= E U[begin:end, end:] */
-            swg_sgemm(SWG_LINALG_NN, n_rows, k - end, end - begin, -1, sweep->errors, sweep->block,
-                      so->factor + begin * k + end, k, 1, sweep->w + end, k);
+            swg_linalg_get()->sgemm(false, false, n_rows, k - end, end - begin, -1, sweep->errors,
+                                    sweep->block, so->factor + begin * k + end, k, 1,
+                                    sweep->w + end, k);
     }
     return SWG_OK;
 }

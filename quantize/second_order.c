@@ -122,6 +122,7 @@ static swg_status factorize(swg_second_order *so, const char *name, double dampi
     swg_status status = SWG_OK;
     double *a = NULL;
     const size_t k = so->k;
+    const swg_linalg *linalg = swg_linalg_get();
     const double mean = mean_diagonal(so);
     SWG_GO(SWG_NEW_UNINIT(a, k * k));
     for (double relative = damping; relative <= SWG_DAMPING_MAX;
@@ -129,7 +130,7 @@ static swg_status factorize(swg_second_order *so, const char *name, double dampi
         so->n_attempts++;
         so->damping = relative;
         fill_reversed(so, relative * mean, a);
-        if (swg_cholesky(k, a, k) && swg_invert_lower(k, a, k)) {
+        if (linalg->dpotrf(k, a, k) == SWG_OK && linalg->dtrtri(k, a, k) == SWG_OK) {
             store_factor(so, a);
             goto done;
         }

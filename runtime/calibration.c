@@ -109,8 +109,8 @@ static swg_status add_tile(void *context, size_t index)
     const size_t column = index - row * (row + 1) / 2;
     const size_t r = row * TILE, c = column * TILE;
     const size_t n_rows = k - r < TILE ? k - r : TILE, n_columns = k - c < TILE ? k - c : TILE;
-    swg_sgemm(SWG_LINALG_TN, n_rows, n_columns, a->rows, 1, a->x + r, a->stride, a->x + c,
-              a->stride, 1, a->in->hessian + r * k + c, k);
+    swg_linalg_get()->sgemm(true, false, n_rows, n_columns, a->rows, 1, a->x + r, a->stride,
+                            a->x + c, a->stride, 1, a->in->hessian + r * k + c, k);
     return SWG_OK;
 }
 

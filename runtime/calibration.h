@@ -64,7 +64,4 @@ swg_status swg_calibration_pass(swg_calibration *calibration, size_t layer);
 const swg_layer_stats *swg_calibration_stats(const swg_calibration *calibration,
                                              const swg_weight *weight);
 
-/* Most bytes that a calibration of that model holds. */
-uint64_t swg_calibration_peak_bytes(const swg_model *model, size_t n_windows, size_t window);
-
 #endif
