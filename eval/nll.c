@@ -27,16 +27,15 @@ swg_status swg_scoring_advance(swg_scoring *scoring, uint64_t tokens)
     return swg_progress_step(scoring->progress, "scoring", "tokens", scoring->done, scoring->total);
 }
 
-/* Standard error of a ratio of sums over windows (linearised): windows, not tokens, are taken as
- * independent, because tokens of one window are not. */
-static double standard_error(const double *sums, const swg_windows *windows, double mean,
-                             uint64_t scored)
+double swg_window_standard_error(const double *sums, const swg_windows *windows, double mean)
 {
     const size_t n = windows->n_windows;
     double squares = 0;
+    uint64_t scored = 0;
     for (size_t i = 0; i < n; i++) {
         const double residual = sums[i] - mean * (double)windows->windows[i].n_scored;
         squares += residual * residual;
+        scored += windows->windows[i].n_scored;
     }
     return n < 2 ? 0 : sqrt(squares * (double)n / (double)(n - 1)) / (double)scored;
 }
@@ -58,7 +57,7 @@ swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scor
     swg_score score = {.n_windows = windows->n_windows, .tokens_scored = scoring.total};
     score.mean_nll = total / (double)scoring.total;
     score.perplexity = exp(score.mean_nll);
-    score.standard_error = standard_error(sums, windows, score.mean_nll, scoring.total);
+    score.standard_error = swg_window_standard_error(sums, windows, score.mean_nll);
     *out = score;
 done:
     swg_free(sums);

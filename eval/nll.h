@@ -39,4 +39,9 @@ swg_status swg_scoring_advance(swg_scoring *scoring, uint64_t tokens);
 swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scorer, void *context,
                              const swg_progress *progress, swg_score *out);
 
+/* Standard error of the mean per scored token, from sums [n_windows]: that of a ratio of sums over
+ * windows, linearised. Windows, not tokens, are taken as independent, because tokens of one window
+ * are not. 0 for one window. */
+double swg_window_standard_error(const double *sums, const swg_windows *windows, double mean);
+
 #endif

@@ -1,11 +1,64 @@
 /* Layer by layer from a source to a sink. See calibrated.h. */
 #include "quantize/calibrated.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "quantize/transfer.h"
+#include "runtime/arch/tensor_use.h"
 #include "runtime/base/mem.h"
 #include "runtime/calibration.h"
+
+/* --- Order ------------------------------------------------------------------------------------ */
+
+/* The turn of a tensor: its layer, one after the last for other quantized matrices, or later. */
+static size_t turn_of(const swg_plan_entry *entry, const swg_tensor_use *use)
+{
+    if (!entry->is_quantized || use->kind != SWG_USE_WEIGHT)
+        return SIZE_MAX;
+    return use->is_per_layer ? use->layer : SIZE_MAX - 1;
+}
+
+typedef struct turn {
+    size_t turn, place, entry;
+} turn;
+
+static int compare_turns(const void *a, const void *b)
+{
+    const turn *x = a, *y = b;
+    if (x->turn != y->turn)
+        return x->turn < y->turn ? -1 : 1;
+    return x->place < y->place ? -1 : x->place > y->place;
+}
+
+swg_status swg_quantize_order_by_layers(const swg_source *source, swg_plan *plan)
+{
+    swg_status status = SWG_OK;
+    const size_t n = plan->n_entries;
+    size_t length;
+    const char *config = swg_source_config(source, &length);
+    swg_tensor_desc *descs = NULL;
+    swg_tensor_use *uses = NULL;
+    turn *turns = NULL;
+    SWG_GO(swg_quantize_source_descs(source, &descs));
+    SWG_GO(SWG_NEW(uses, n));
+    SWG_GO(SWG_NEW(turns, n));
+    SWG_GO(swg_tensor_uses(config, length, descs, n, uses));
+    for (size_t place = 0; place < n; place++) {
+        const size_t i = plan->order[place];
+        turns[place] = (turn){turn_of(&plan->entries[i], &uses[i]), place, i};
+    }
+    qsort(turns, n, sizeof *turns, compare_turns);
+    for (size_t place = 0; place < n; place++)
+        plan->order[place] = turns[place].entry;
+done:
+    swg_free(turns);
+    swg_free(uses);
+    swg_free(descs);
+    return status;
+}
+
+/* --- Work ------------------------------------------------------------------------------------- */
 
 typedef struct run {
     swg_source *source;

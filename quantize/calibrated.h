@@ -9,7 +9,12 @@
 
 #include "quantize/checkpoint.h"
 
-/* As swg_quantize_checkpoint, with options->calibration. SWG_UNSUPPORTED for checkpoints that cannot
+/* Put the plan into the order in which tensors become known: the quantized matrices of the first
+ * layer, of the second and so on, those outside layers, all else. To be done before a sink is
+ * opened. SWG_UNSUPPORTED, SWG_CORRUPT as swg_tensor_uses; SWG_NO_MEMORY. */
+swg_status swg_quantize_order_by_layers(const swg_source *source, swg_plan *plan);
+
+/* As swg_quantize_checkpoint, with options->calibration, for a plan in the order of layers. SWG_UNSUPPORTED for checkpoints that cannot
  * be run; also what loading the model and collecting statistics return. */
 swg_status swg_quantize_calibrated(swg_source *source, const swg_plan *plan,
                                    const swg_quantize_options *options, swg_sink *sink,

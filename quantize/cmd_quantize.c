@@ -5,11 +5,13 @@
 
 #include "formats/provenance.h"
 #include "kernels/linalg.h"
+#include "quantize/calibrated.h"
 #include "quantize/calibration_text.h"
 #include "quantize/cmd_quantize_report.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
+#include "runtime/hparams.h"
 
 typedef struct arguments {
     const char *output, *recipe, *method, *bits, *group_size, *embedding_bits,
@@ -276,6 +278,8 @@ static swg_status prepare(job *j, const char *input)
     SWG_TRY(swg_plan_make(j->inputs, swg_source_n_tensors(j->source), j->recipe, &j->plan));
     SWG_TRY(swg_quantize_check_plan(&j->plan, a->calibration != NULL));
     SWG_TRY(read_calibration(j));
+    if (a->calibration)
+        SWG_TRY(swg_quantize_order_by_layers(j->source, &j->plan));
     SWG_TRY(swg_quantize_output_descs(&j->plan, &j->outputs));
     SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));
     return swg_sink_meta_from_source(j->source, &j->meta);

@@ -174,7 +174,7 @@ enum { N_SHAPES = sizeof shapes / sizeof shapes[0] };
 /* U^T U is the damped Hessian's inverse, in processing order. */
 START_TEST(factor_is_of_the_inverse)
 {
-    swg_rng rng = {swg_test_seed()};
+    swg_rng rng = swg_rng_seeded(swg_test_seed());
     const struct shape *c = &shapes[_i];
     swept *s = sweep_layer(make_layer(&rng, c->k, c->n, 2 * c->k + 40), c->bits, c->asymmetric,
                            c->group);
@@ -200,7 +200,7 @@ END_TEST
 /* The order keeps groups together, louder columns first. */
 START_TEST(order_is_group_aware)
 {
-    swg_rng rng = {swg_test_seed()};
+    swg_rng rng = swg_rng_seeded(swg_test_seed());
     const struct shape *c = &shapes[_i];
     swept *s = sweep_layer(make_layer(&rng, c->k, c->n, 2 * c->k + 40), c->bits, c->asymmetric,
                            c->group);
@@ -236,7 +236,7 @@ END_TEST
  * rounding leaves between two codes: then both lose alike. */
 START_TEST(sweep_is_optimal_brain_quantization)
 {
-    swg_rng rng = {swg_test_seed()};
+    swg_rng rng = swg_rng_seeded(swg_test_seed());
     const struct shape *c = &shapes[_i];
     swept *s = sweep_layer(make_layer(&rng, c->k, c->n, 2 * c->k + 40), c->bits, c->asymmetric,
                            c->group);
@@ -261,7 +261,7 @@ END_TEST
 /* Refinement never loses, reports the true error, and stops where no single code can do better. */
 START_TEST(refinement_ends_in_a_local_optimum)
 {
-    swg_rng rng = {swg_test_seed()};
+    swg_rng rng = swg_rng_seeded(swg_test_seed());
     const struct shape *c = &shapes[_i];
     swept *s = sweep_layer(make_layer(&rng, c->k, c->n, 2 * c->k + 40), c->bits, c->asymmetric,
                            c->group);
@@ -299,7 +299,7 @@ END_TEST
 /* Fewer tokens than columns, dead columns, and statistics that cannot be. */
 START_TEST(bad_statistics)
 {
-    swg_rng rng = {swg_test_seed()};
+    swg_rng rng = swg_rng_seeded(swg_test_seed());
     layer *l = make_layer(&rng, 64, 4, 9); /* rank 9 at most */
     swg_second_order so;
     ck_ok(swg_second_order_init(&so, "w", l->hessian, 64, 32, 0));
@@ -343,7 +343,7 @@ done:
 
 START_TEST(each_allocation_may_fail)
 {
-    swg_rng rng = {swg_test_seed()};
+    swg_rng rng = swg_rng_seeded(swg_test_seed());
     layer *l = make_layer(&rng, 64, 4, 100);
     swg_test_each_allocation_fails(factorize_and_sweep, l);
     swg_free(l);
