@@ -27,17 +27,39 @@ swg_status swg_scoring_advance(swg_scoring *scoring, uint64_t tokens)
     return swg_progress_step(scoring->progress, "scoring", "tokens", scoring->done, scoring->total);
 }
 
+/* What a window's tokens weigh together, and its sum with that weight: the same sum where every
+ * scored token counts. */
+static double weight_of(const swg_window *window)
+{
+    return (double)(window->n_scored - window->n_uncounted);
+}
+
+static double weighted(double sum, const swg_window *window)
+{
+    return window->n_uncounted ? sum / (double)window->n_scored * weight_of(window) : sum;
+}
+
+double swg_window_mean(const double *sums, const swg_windows *windows)
+{
+    double total = 0, weight = 0;
+    for (size_t i = 0; i < windows->n_windows; i++) {
+        total += weighted(sums[i], &windows->windows[i]);
+        weight += weight_of(&windows->windows[i]);
+    }
+    return total / weight;
+}
+
 double swg_window_standard_error(const double *sums, const swg_windows *windows, double mean)
 {
     const size_t n = windows->n_windows;
-    double squares = 0;
-    uint64_t scored = 0;
+    double squares = 0, weight = 0;
     for (size_t i = 0; i < n; i++) {
-        const double residual = sums[i] - mean * (double)windows->windows[i].n_scored;
+        const swg_window *window = &windows->windows[i];
+        const double residual = weighted(sums[i], window) - mean * weight_of(window);
         squares += residual * residual;
-        scored += windows->windows[i].n_scored;
+        weight += weight_of(window);
     }
-    return n < 2 ? 0 : sqrt(squares * (double)n / (double)(n - 1)) / (double)scored;
+    return n < 2 ? 0 : sqrt(squares * (double)n / (double)(n - 1)) / weight;
 }
 
 swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scorer, void *context,
@@ -51,11 +73,13 @@ swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scor
     SWG_GO(SWG_NEW(sums, windows->n_windows));
     SWG_GO(swg_scoring_advance(&scoring, 0));
     for (size_t i = 0; i < windows->n_windows; i++) {
-        SWG_GO(scorer(context, &scoring, &windows->windows[i], &sums[i]));
+        const swg_window *window = &windows->windows[i];
+        SWG_GO(scorer(context, &scoring, window, &sums[i]));
         total += sums[i];
     }
     swg_score score = {.n_windows = windows->n_windows, .tokens_scored = scoring.total};
-    score.mean_nll = total / (double)scoring.total;
+    score.mean_nll = swg_window_mean(sums, windows);
+    score.mean_nll_by_token = total / (double)scoring.total;
     score.perplexity = exp(score.mean_nll);
     score.standard_error = swg_window_standard_error(sums, windows, score.mean_nll);
     *out = score;

@@ -13,9 +13,10 @@
 swg_status swg_nll(const float *logits, size_t n, size_t target, double *out);
 
 typedef struct swg_score {
-    double perplexity;     /* exp(mean_nll); of masked tokens the pseudo-perplexity */
-    double mean_nll;       /* nats a scored token */
-    double standard_error; /* of mean_nll, windows taken as the independent units; 0 for one */
+    double perplexity;        /* exp(mean_nll); of masked tokens the pseudo-perplexity */
+    double mean_nll;          /* nats per scored token, windows weighted as their protocol says */
+    double mean_nll_by_token; /* the same, every scored token with the same weight */
+    double standard_error;    /* of mean_nll, windows taken as the independent units; 0 for one */
     uint64_t tokens_scored;
     size_t n_windows;
 } swg_score;
@@ -39,9 +40,10 @@ swg_status swg_scoring_advance(swg_scoring *scoring, uint64_t tokens);
 swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scorer, void *context,
                              const swg_progress *progress, swg_score *out);
 
-/* Standard error of the mean per scored token, from sums [n_windows]: that of a ratio of sums over
- * windows, linearised. Windows, not tokens, are taken as independent, because tokens of one window
- * are not. 0 for one window. */
+/* Mean per scored token of what sums [n_windows] add up, windows weighted as their protocol says;
+ * and its standard error, that of a ratio of sums over windows, linearised. Windows, not tokens, are
+ * taken as independent, because tokens of one window are not. The error of one window is 0. */
+double swg_window_mean(const double *sums, const swg_windows *windows);
 double swg_window_standard_error(const double *sums, const swg_windows *windows, double mean);
 
 #endif

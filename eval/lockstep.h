@@ -5,8 +5,8 @@
  * With p the reference's distribution over the vocabulary and q the model's, a position's
  * divergence is KL(p || q) = sum p (log p - log q) in nats: 0 exactly when the logits are equal,
  * never below the rounding of the sum (-1e-9). */
-#ifndef SWG_EVAL_DIVERGENCE_H
-#define SWG_EVAL_DIVERGENCE_H
+#ifndef SWG_EVAL_LOCKSTEP_H
+#define SWG_EVAL_LOCKSTEP_H
 
 #include <stdbool.h>
 #include <stddef.h>
