@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "quantize/transfer.h"
-#include "runtime/arch/tensor_use.h"
 #include "runtime/base/mem.h"
 #include "runtime/calibration.h"
 
@@ -31,19 +30,14 @@ static int compare_turns(const void *a, const void *b)
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
-swg_status swg_quantize_order_by_layers(const swg_source *source, swg_plan *plan)
+swg_status swg_quantize_order_by_layers(const swg_tensor_use *uses, swg_plan *plan)
 {
-    swg_status status = SWG_OK;
     const size_t n = plan->n_entries;
-    size_t length;
-    const char *config = swg_source_config(source, &length);
-    swg_tensor_desc *descs = NULL;
-    swg_tensor_use *uses = NULL;
-    turn *turns = NULL;
-    SWG_GO(swg_quantize_source_descs(source, &descs));
-    SWG_GO(SWG_NEW(uses, n));
-    SWG_GO(SWG_NEW(turns, n));
-    SWG_GO(swg_tensor_uses(config, length, descs, n, uses));
+    turn *turns;
+    if (!uses)
+        return swg_error(SWG_UNSUPPORTED, "calibration runs the model, and it is of no architecture "
+                                          "that can be run here");
+    SWG_TRY(SWG_NEW(turns, n));
     for (size_t place = 0; place < n; place++) {
         const size_t i = plan->order[place];
         turns[place] = (turn){turn_of(&plan->entries[i], &uses[i]), place, i};
@@ -51,11 +45,8 @@ swg_status swg_quantize_order_by_layers(const swg_source *source, swg_plan *plan
     qsort(turns, n, sizeof *turns, compare_turns);
     for (size_t place = 0; place < n; place++)
         plan->order[place] = turns[place].entry;
-done:
     swg_free(turns);
-    swg_free(uses);
-    swg_free(descs);
-    return status;
+    return SWG_OK;
 }
 
 /* --- Work ------------------------------------------------------------------------------------- */

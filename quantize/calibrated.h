@@ -10,9 +10,10 @@
 #include "quantize/checkpoint.h"
 
 /* Put the plan into the order in which tensors become known: the quantized matrices of the first
- * layer, of the second and so on, those outside layers, all else. To be done before a sink is
- * opened. SWG_UNSUPPORTED, SWG_CORRUPT as swg_tensor_uses; SWG_NO_MEMORY. */
-swg_status swg_quantize_order_by_layers(const swg_source *source, swg_plan *plan);
+ * layer, of the second and so on, those outside layers, all else. `uses` [n_entries] is what the
+ * plan was made with. To be done before a sink is opened. SWG_UNSUPPORTED when the architecture is
+ * not known (uses NULL); SWG_NO_MEMORY. */
+swg_status swg_quantize_order_by_layers(const swg_tensor_use *uses, swg_plan *plan);
 
 /* As swg_quantize_checkpoint, with options->calibration, for a plan in the order of layers. SWG_UNSUPPORTED for checkpoints that cannot
  * be run; also what loading the model and collecting statistics return. */

@@ -68,10 +68,10 @@ static swg_status choose_codes(const gptq *m, worker *w, size_t n_rows, swg_quan
     double errors[BLOCK_ROWS], plain_errors[BLOCK_ROWS];
     SWG_TRY(swg_column_sweep_run(&w->sweep, &m->so, m->job->scheme, m->job->search, w->target,
                                  w->is_zero, n_rows, w->codes, w->grids));
-    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.dtype, &m->refine, w->target, w->is_zero,
+    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &m->refine, w->target, w->is_zero,
                      n_rows, w->codes, w->grids, errors, &refined);
     SWG_TRY(round_rows(m, w, n_rows));
-    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.dtype, &measure, w->target, w->is_zero,
+    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &measure, w->target, w->is_zero,
                      n_rows, w->plain_codes, w->plain_grids, plain_errors, &plain);
     for (size_t r = 0; r < n_rows; r++) {
         stats->plain_output_noise += plain_errors[r];
@@ -165,7 +165,7 @@ static void worker_deinit(worker *w)
     swg_free(w->plain_grids);
 }
 
-swg_status swg_quantize__gptq(const swg_quantize_job *job, void *const planes[SWG_MAX_PLANES],
+swg_status swg_quantize__gptq(const swg_quantize_job *job, void *const planes[SWG_PLANE_KINDS],
                               swg_quant_stats *stats)
 {
     swg_status status = SWG_OK;

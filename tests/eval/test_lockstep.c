@@ -119,7 +119,7 @@ static void open_pair(size_t n_threads, swg_session *model, swg_session *coarse)
         other[i] = 0.05f * (float)((int)(i % 7) - 3);
     const swg_tensor_desc desc = {
         .name = "other", .scheme = {.dtype = SWG_F32}, .rank = 2, .shape = {head->n, head->k}};
-    const void *const planes[SWG_MAX_PLANES] = {other};
+    const void *const planes[SWG_PLANE_KINDS] = {[SWG_PLANE_VALUES] = other};
     ck_ok(swg_model_replace(coarse->model, head, &desc, planes));
     swg_free(other);
 }

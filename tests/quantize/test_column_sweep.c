@@ -145,7 +145,10 @@ static swept *sweep_layer(layer *l, unsigned bits, bool asymmetric, size_t group
     swg_column_sweep sweep = {0};
     ck_ok(SWG_NEW(s, 1));
     s->l = l;
-    s->scheme = (swg_scheme){.bits = (uint8_t)bits, .asymmetric = asymmetric, .group = group == l->k ? 0 : (uint32_t)group, .dtype = SWG_F16};
+    s->scheme = (swg_scheme){.bits = (uint8_t)bits,
+                             .asymmetric = asymmetric,
+                             .group = group == l->k ? 0 : (uint32_t)group,
+                             .scale_type = SWG_F16};
     ck_ok(swg_second_order_init(&s->so, "w", l->hessian, l->k, group, SWG_DAMPING_DEFAULT));
     ck_ok(swg_column_sweep_init(&sweep, &s->so, MAX_ROWS));
     ck_ok(swg_column_sweep_run(&sweep, &s->so, s->scheme, SWG_SEARCH_MSE, l->w, NULL, l->n, s->codes,

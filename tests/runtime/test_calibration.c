@@ -145,7 +145,7 @@ START_TEST(later_layers_see_replaced_weights)
     const swg_tensor_desc desc = {
         .name = "zeros", .scheme = f32, .rank = 2, .shape = {down->n, down->k}};
     float *zeros = swg_calloc(down->n * down->k, sizeof *zeros);
-    const void *const planes[SWG_MAX_PLANES] = {zeros};
+    const void *const planes[SWG_PLANE_KINDS] = {[SWG_PLANE_VALUES] = zeros};
     ck_ok(swg_model_replace(model, down, &desc, planes));
     ck_ok(swg_calibration_advance(c, 0));
     ck_ok(swg_calibration_observe(c, 1));
