@@ -85,8 +85,8 @@ static swg_status evaluate(evaluation *e)
     SWG_TRY(swg_session_open(e->cli->positionals[0], args->tokenizer, true, e->cli->n_threads,
                              e->cli->progress, &e->loaded));
     if (args->ref)
-        SWG_TRY(swg_session_open(args->ref, NULL, false, e->cli->n_threads, e->cli->progress,
-                                 &e->ref));
+        SWG_TRY(
+            swg_session_open(args->ref, NULL, false, e->cli->n_threads, e->cli->progress, &e->ref));
     swg_eval_input input = {.loaded = &e->loaded,
                             .ref = args->ref ? &e->ref : NULL,
                             .path = e->path,
@@ -162,7 +162,8 @@ static const swg_example examples[] = {
 
 const swg_command swg_command_eval = {
     .name = "eval",
-    .synopsis = "MODEL --text FILE | --data FILE [--ref MODEL] [--task NAME] [--protocol NAME] [--context N]",
+    .synopsis = "MODEL --text FILE | --data FILE [--ref MODEL] [--task NAME] [--protocol NAME] "
+                "[--context N]",
     .summary = "Measure how good a model is on a text or on labelled items",
     .description = "A task is what is measured, a protocol how a text is cut for it. Definitions: "
                    "docs/perplexity.md."

@@ -30,8 +30,10 @@ static swg_status summarise(const float *logits, size_t n, const char *whose, su
         sum += exp((double)logits[i] - (double)logits[top]);
     *out = (summary){.top = top, .log_sum = log(sum) + (double)logits[top]};
     if (!isfinite(out->log_sum))
-        return swg_error(SWG_FAILED, "the %s's logits are not finite; its weights are damaged or "
-                                     "too coarse", whose);
+        return swg_error(SWG_FAILED,
+                         "the %s's logits are not finite; its weights are damaged or "
+                         "too coarse",
+                         whose);
     return SWG_OK;
 }
 
@@ -140,23 +142,23 @@ static void summarise_text(lockstep *l, const swg_windows *windows, const swg_sc
     const double agreement = (double)l->n_same_top / n;
     const double log_ratio = swg_window_mean(l->difference_sums, windows);
     qsort(l->klds, l->n_klds, sizeof *l->klds, compare_floats);
-    *out = (swg_divergence){
-        .kld_mean = score->mean_nll,
-        .kld_standard_error = score->standard_error,
-        .kld_min = (double)l->klds[0],
-        .kld_median = swg_sorted_quantile(l->klds, l->n_klds, 0.5),
-        .kld_p90 = swg_sorted_quantile(l->klds, l->n_klds, 0.9),
-        .kld_p99 = swg_sorted_quantile(l->klds, l->n_klds, 0.99),
-        .kld_max = (double)l->klds[l->n_klds - 1],
-        .top1_agreement = agreement,
-        .top1_standard_error = n > 1 ? sqrt(agreement * (1 - agreement) / (n - 1)) : 0,
-        .perplexity = exp(swg_window_mean(l->nll_sums, windows)),
-        .perplexity_ref = exp(swg_window_mean(l->nll_ref_sums, windows)),
-        .log_ratio = log_ratio,
-        .log_ratio_standard_error =
-            swg_window_standard_error(l->difference_sums, windows, log_ratio),
-        .tokens_scored = l->n_klds,
-        .n_windows = windows->n_windows};
+    *out = (swg_divergence){.kld_mean = score->mean_nll,
+                            .kld_standard_error = score->standard_error,
+                            .kld_min = (double)l->klds[0],
+                            .kld_median = swg_sorted_quantile(l->klds, l->n_klds, 0.5),
+                            .kld_p90 = swg_sorted_quantile(l->klds, l->n_klds, 0.9),
+                            .kld_p99 = swg_sorted_quantile(l->klds, l->n_klds, 0.99),
+                            .kld_max = (double)l->klds[l->n_klds - 1],
+                            .top1_agreement = agreement,
+                            .top1_standard_error =
+                                n > 1 ? sqrt(agreement * (1 - agreement) / (n - 1)) : 0,
+                            .perplexity = exp(swg_window_mean(l->nll_sums, windows)),
+                            .perplexity_ref = exp(swg_window_mean(l->nll_ref_sums, windows)),
+                            .log_ratio = log_ratio,
+                            .log_ratio_standard_error =
+                                swg_window_standard_error(l->difference_sums, windows, log_ratio),
+                            .tokens_scored = l->n_klds,
+                            .n_windows = windows->n_windows};
 }
 
 static swg_status lockstep_init(lockstep *l, const swg_windows *windows)

@@ -41,8 +41,8 @@ typedef struct swg_divergence {
 
 /* Run both over all windows. The executions' models must have the same vocabulary size and hold the
  * longest window; both are reset. `pool` (may be NULL) shares out the rows: it is the one that both
- * executions use. Memory: logits of at most 32 MiB per model, and 16 bytes per scored token. Results
- * do not depend on the number of threads. */
+ * executions use. Memory: logits of at most 32 MiB per model, and 16 bytes per scored token.
+ * Results do not depend on the number of threads. */
 swg_status swg_divergence_measure(swg_exec *exec, swg_exec *exec_ref, size_t vocab, swg_pool *pool,
                                   const swg_windows *windows, const swg_progress *progress,
                                   swg_divergence *out);

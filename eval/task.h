@@ -46,11 +46,12 @@ typedef struct swg_eval_task {
 } swg_eval_task;
 
 /* The task and protocol for a model whose output is `output`: those asked for by name, or (NULL)
- * the first that fit it and, with `has_reference`, compare with one. `protocol` is written for texts only. SWG_USAGE for unknown names, for a
- * task that reads the other source, and for a protocol where there is no text; SWG_UNSUPPORTED,
- * with a sentence that names what to use instead, for those that are for other models. */
+ * the first that fit it and, with `has_reference`, compare with one. `protocol` is written for
+ * texts only. SWG_USAGE for unknown names, for a task that reads the other source, and for a
+ * protocol where there is no text; SWG_UNSUPPORTED, with a sentence that names what to use instead,
+ * for those that are for other models. */
 swg_status swg_eval_choose(const char *task_name, const char *protocol_name, swg_eval_source source,
-                           bool has_reference, swg_output_kind output,
-                           const swg_eval_task **task, swg_protocol *protocol);
+                           bool has_reference, swg_output_kind output, const swg_eval_task **task,
+                           swg_protocol *protocol);
 
 #endif

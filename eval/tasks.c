@@ -121,8 +121,8 @@ static swg_status choose_protocol(const char *name, swg_output_kind output, swg_
 }
 
 swg_status swg_eval_choose(const char *task_name, const char *protocol_name, swg_eval_source source,
-                           bool has_reference, swg_output_kind output,
-                           const swg_eval_task **task, swg_protocol *protocol)
+                           bool has_reference, swg_output_kind output, const swg_eval_task **task,
+                           swg_protocol *protocol)
 {
     const swg_eval_task *chosen = NULL;
     if (protocol_name && source != SWG_EVAL_TEXT)

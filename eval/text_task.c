@@ -63,8 +63,8 @@ void swg_eval_report_windows(const swg_eval_input *in, const swg_windows *window
                       "tokens        %llu scored of %zu, in %zu windows\n"
                       "protocol      %s, context %zu%s: %s\n"
                       "BOS           %s\n",
-                      (unsigned long long)tokens_scored, windows->tokens_total,
-                      windows->n_windows, swg_protocol_name(in->protocol), window_length(in), stride,
+                      (unsigned long long)tokens_scored, windows->tokens_total, windows->n_windows,
+                      swg_protocol_name(in->protocol), window_length(in), stride,
                       swg_protocol_text(in->protocol), swg_protocol_bos_rule(in->protocol));
 }
 

@@ -35,8 +35,9 @@ swg_status swg_quantize_order_by_layers(const swg_tensor_use *uses, swg_plan *pl
     const size_t n = plan->n_entries;
     turn *turns;
     if (!uses)
-        return swg_error(SWG_UNSUPPORTED, "calibration runs the model, and it is of no architecture "
-                                          "that can be run here");
+        return swg_error(SWG_UNSUPPORTED,
+                         "calibration runs the model, and it is of no architecture "
+                         "that can be run here");
     SWG_TRY(SWG_NEW(turns, n));
     for (size_t place = 0; place < n; place++) {
         const size_t i = plan->order[place];
@@ -86,14 +87,13 @@ static bool is_in_layer(const run *r, const swg_weight *weight, size_t layer)
     return is_outside ? layer == (size_t)r->model->hparams.n_layers : weight->layer == layer;
 }
 
-static swg_status write_tensor(run *r, size_t place, const swg_layer_stats *stats,
-                               swg_model *model)
+static swg_status write_tensor(run *r, size_t place, const swg_layer_stats *stats, swg_model *model)
 {
     swg_tensor_report *report = &r->reports[r->plan->order[place]];
-    SWG_TRY(swg_progress_step(r->options->progress, "quantizing", "B", r->done_bytes,
-                              r->plan->bytes));
-    SWG_TRY(swg_transfer_tensor(r->source, r->plan, place, r->options, stats, model, r->sink,
-                                report));
+    SWG_TRY(
+        swg_progress_step(r->options->progress, "quantizing", "B", r->done_bytes, r->plan->bytes));
+    SWG_TRY(
+        swg_transfer_tensor(r->source, r->plan, place, r->options, stats, model, r->sink, report));
     r->is_written[place] = true;
     r->done_bytes += report->stats.bytes;
     return SWG_OK;
@@ -104,8 +104,7 @@ static swg_status quantize_layer(run *r, size_t layer)
 {
     for (size_t place = 0; place < r->plan->n_entries; place++) {
         const swg_plan_entry *entry = &r->plan->entries[r->plan->order[place]];
-        const swg_weight *weight =
-            entry->is_quantized ? weight_of(r, entry->desc.name) : NULL;
+        const swg_weight *weight = entry->is_quantized ? weight_of(r, entry->desc.name) : NULL;
         if (r->is_written[place] || !weight || !is_in_layer(r, weight, layer))
             continue;
         SWG_TRY(write_tensor(r, place, swg_calibration_stats(r->calibration, weight), r->model));
@@ -146,11 +145,7 @@ swg_status swg_quantize_calibrated(swg_source *source, const swg_plan *plan,
                                    swg_tensor_report *reports)
 {
     swg_status status = SWG_OK;
-    run r = {.source = source,
-             .plan = plan,
-             .options = options,
-             .sink = sink,
-             .reports = reports};
+    run r = {.source = source, .plan = plan, .options = options, .sink = sink, .reports = reports};
     SWG_GO(begin(&r));
     SWG_GO(walk_layers(&r));
     for (size_t place = 0; place < plan->n_entries; place++) /* vectors, and what nothing reads */

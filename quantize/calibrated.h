@@ -15,8 +15,9 @@
  * not known (uses NULL); SWG_NO_MEMORY. */
 swg_status swg_quantize_order_by_layers(const swg_tensor_use *uses, swg_plan *plan);
 
-/* As swg_quantize_checkpoint, with options->calibration, for a plan in the order of layers. SWG_UNSUPPORTED for checkpoints that cannot
- * be run; also what loading the model and collecting statistics return. */
+/* As swg_quantize_checkpoint, with options->calibration, for a plan in the order of layers.
+ * SWG_UNSUPPORTED for checkpoints that cannot be run; also what loading the model and collecting
+ * statistics return. */
 swg_status swg_quantize_calibrated(swg_source *source, const swg_plan *plan,
                                    const swg_quantize_options *options, swg_sink *sink,
                                    swg_tensor_report *reports);

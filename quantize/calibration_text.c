@@ -40,11 +40,10 @@ static swg_status cut(const swg_calibration_source *from, const swg_tokenizer *t
 {
     const size_t n = out->ids.count < from->max_tokens ? out->ids.count : from->max_tokens;
     if (n < window)
-        return swg_error(SWG_FAILED,
-                         "%s: calibration uses %zu tokens, less than one window of %zu", from->path,
-                         n, window);
-    out->text = (swg_calibration_text){
-        .ids = out->ids.data, .n_windows = n / window, .window = window};
+        return swg_error(SWG_FAILED, "%s: calibration uses %zu tokens, less than one window of %zu",
+                         from->path, n, window);
+    out->text =
+        (swg_calibration_text){.ids = out->ids.data, .n_windows = n / window, .window = window};
     for (size_t w = 0; swg_tokenizer_adds_bos(tokenizer) && w < out->text.n_windows; w++)
         out->ids.data[w * window] = swg_tokenizer_bos(tokenizer);
     return SWG_OK;
@@ -60,8 +59,9 @@ swg_status swg_calibration_ids_read(swg_source *source, const swg_calibration_so
     const size_t usual = max_window < DEFAULT_WINDOW ? max_window : DEFAULT_WINDOW;
     const size_t window = from->window ? from->window : usual;
     if (window > max_window)
-        return swg_error(SWG_USAGE, "calibration windows of %zu tokens; the model has %zu positions",
-                         window, max_window);
+        return swg_error(SWG_USAGE,
+                         "calibration windows of %zu tokens; the model has %zu positions", window,
+                         max_window);
     SWG_GO(swg_tokenizer_from_source(source, &tokenizer));
     SWG_GO(swg_map_open(from->path, &file));
     swg_sha256_text(file.data, file.size, read.sha256);

@@ -12,13 +12,13 @@
 typedef struct swg_calibration_source {
     const char *path;  /* of a text file */
     size_t max_tokens; /* at most so many are used, from the beginning */
-    size_t window;     /* tokens read together; 0 = 512, or the model's positions if those are fewer */
-    bool documents;    /* blank lines separate documents, and each begins with BOS; false: one text */
+    size_t window;  /* tokens read together; 0 = 512, or the model's positions if those are fewer */
+    bool documents; /* blank lines separate documents, and each begins with BOS; false: one text */
 } swg_calibration_source;
 
 typedef struct swg_calibration_ids {
     swg_ids ids;
-    swg_calibration_text text; /* views of ids */
+    swg_calibration_text text;    /* views of ids */
     char sha256[SWG_SHA256_TEXT]; /* of the file */
 } swg_calibration_ids;
 

@@ -83,8 +83,9 @@ static void table_totals(swg_strbuf *out, const swg_quantize_result *r)
                           swg_quant_relative_error(&sum.quantized),
                           swg_quant_snr_db(&sum.quantized));
     if (r->reports && sum.quantized.plain_output_noise > 0)
-        swg_strbuf_printf(out, "\noutput error %.3f of round to nearest's; %" PRIu64
-                               " rows kept rounded to nearest",
+        swg_strbuf_printf(out,
+                          "\noutput error %.3f of round to nearest's; %" PRIu64
+                          " rows kept rounded to nearest",
                           sum.quantized.output_noise / sum.quantized.plain_output_noise,
                           sum.quantized.n_fallback_rows);
     swg_strbuf_printf(out,

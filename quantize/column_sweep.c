@@ -14,8 +14,8 @@ swg_status swg_column_sweep_init(swg_column_sweep *out, const swg_second_order *
     swg_status status = SWG_OK;
     const size_t k = so->k;
     /* A grid is found from corrected weights, so a block never ends inside a group. */
-    const size_t whole = so->group < BLOCK_COLUMNS ? BLOCK_COLUMNS / so->group * so->group
-                                                   : so->group;
+    const size_t whole =
+        so->group < BLOCK_COLUMNS ? BLOCK_COLUMNS / so->group * so->group : so->group;
     swg_column_sweep sweep = {.max_rows = max_rows, .block = whole < k ? whole : k};
     SWG_GO(SWG_NEW(sweep.w, max_rows * k));
     SWG_GO(SWG_NEW(sweep.errors, max_rows * sweep.block));

@@ -18,10 +18,10 @@ enum { BLOCK_ROWS = 32, DEFAULT_SWEEPS = 8 };
 typedef struct worker {
     swg_column_sweep sweep;
     swg_refiner refiner;
-    float *x;       /* [BLOCK_ROWS][k] as read */
-    float *target;  /* the same, with zeros where the mask says so */
-    bool *is_zero;  /* [BLOCK_ROWS][k], or NULL without a mask */
-    uint8_t *codes, *plain_codes; /* [BLOCK_ROWS][k] */
+    float *x;                      /* [BLOCK_ROWS][k] as read */
+    float *target;                 /* the same, with zeros where the mask says so */
+    bool *is_zero;                 /* [BLOCK_ROWS][k], or NULL without a mask */
+    uint8_t *codes, *plain_codes;  /* [BLOCK_ROWS][k] */
     swg_grid *grids, *plain_grids; /* [BLOCK_ROWS][n_groups] */
 } worker;
 
@@ -30,8 +30,8 @@ typedef struct gptq {
     swg_quant_planes planes;
     swg_second_order so;
     swg_refine_options refine;
-    float *importance; /* [k] mean x^2 */
-    worker *workers;   /* [threads] */
+    float *importance;      /* [k] mean x^2 */
+    worker *workers;        /* [threads] */
     swg_quant_stats *stats; /* one per block */
 } gptq;
 
@@ -52,8 +52,8 @@ static swg_status round_rows(const gptq *m, worker *w, size_t n_rows)
             const size_t begin = g * group, left = k - begin, n = left < group ? left : group;
             const float *x = w->target + r * k + begin;
             swg_grid *grid = &w->plain_grids[r * m->so.n_groups + g];
-            SWG_TRY(swg_grid_search(m->job->scheme, m->job->search, x, m->importance + begin, n,
-                                    grid));
+            SWG_TRY(
+                swg_grid_search(m->job->scheme, m->job->search, x, m->importance + begin, n, grid));
             swg_grid_encode(*grid, x, n, w->plain_codes + r * k + begin);
         }
     return SWG_OK;
@@ -68,11 +68,11 @@ static swg_status choose_codes(const gptq *m, worker *w, size_t n_rows, swg_quan
     double errors[BLOCK_ROWS], plain_errors[BLOCK_ROWS];
     SWG_TRY(swg_column_sweep_run(&w->sweep, &m->so, m->job->scheme, m->job->search, w->target,
                                  w->is_zero, n_rows, w->codes, w->grids));
-    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &m->refine, w->target, w->is_zero,
-                     n_rows, w->codes, w->grids, errors, &refined);
+    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &m->refine, w->target,
+                     w->is_zero, n_rows, w->codes, w->grids, errors, &refined);
     SWG_TRY(round_rows(m, w, n_rows));
-    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &measure, w->target, w->is_zero,
-                     n_rows, w->plain_codes, w->plain_grids, plain_errors, &plain);
+    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &measure, w->target,
+                     w->is_zero, n_rows, w->plain_codes, w->plain_grids, plain_errors, &plain);
     for (size_t r = 0; r < n_rows; r++) {
         stats->plain_output_noise += plain_errors[r];
         stats->output_noise += errors[r] <= plain_errors[r] ? errors[r] : plain_errors[r];
@@ -80,8 +80,7 @@ static swg_status choose_codes(const gptq *m, worker *w, size_t n_rows, swg_quan
             continue;
         stats->n_fallback_rows++;
         memcpy(w->codes + r * k, w->plain_codes + r * k, k);
-        memcpy(w->grids + r * n_groups, w->plain_grids + r * n_groups,
-               n_groups * sizeof *w->grids);
+        memcpy(w->grids + r * n_groups, w->plain_grids + r * n_groups, n_groups * sizeof *w->grids);
     }
     return SWG_OK;
 }
@@ -176,11 +175,12 @@ swg_status swg_quantize__gptq(const swg_quantize_job *job, void *const planes[SW
               .refine = {.max_sweeps = (unsigned)parameter(job, "sweeps", DEFAULT_SWEEPS),
                          .tolerance = 1e-4}};
     if (!job->stats->hessian)
-        return swg_error(SWG_FAILED, "tensor %s: method gptq needs the second moments of the "
-                                     "layer's inputs", job->name);
+        return swg_error(SWG_FAILED,
+                         "tensor %s: method gptq needs the second moments of the "
+                         "layer's inputs",
+                         job->name);
     SWG_GO(swg_second_order_init(&m.so, job->name, job->stats->hessian, (size_t)job->cols,
-                                 m.planes.group,
-                                 parameter(job, "damping", SWG_DAMPING_DEFAULT)));
+                                 m.planes.group, parameter(job, "damping", SWG_DAMPING_DEFAULT)));
     SWG_GO(SWG_NEW(m.importance, m.so.k));
     if (!swg_layer_stats_importance(job->stats, m.importance))
         SWG_GO(swg_error(SWG_FAILED, "tensor %s: no importance of columns", job->name));

@@ -126,9 +126,9 @@ static double refine_row(const row_state *s, swg_dtype scale_type,
 }
 
 void swg_refine_codes(swg_refiner *refiner, const swg_second_order *so, swg_dtype scale_type,
-                      const swg_refine_options *options, const float *w,
-                      const bool *is_zero, size_t n_rows, uint8_t *codes, swg_grid *grids,
-                      double *errors, swg_refine_stats *stats)
+                      const swg_refine_options *options, const float *w, const bool *is_zero,
+                      size_t n_rows, uint8_t *codes, swg_grid *grids, double *errors,
+                      swg_refine_stats *stats)
 {
     const size_t k = so->k;
     for (size_t r = 0; r < n_rows; r++)

@@ -38,11 +38,11 @@ swg_status swg_refiner_init(swg_refiner *out, size_t k, size_t max_rows);
 void swg_refiner_deinit(swg_refiner *refiner); /* zero-initialised is accepted */
 
 /* Refine codes [n_rows][k] and grids [n_rows][n_groups] of w [n_rows][k] in place; errors [n_rows]
- * are the rows' errors afterwards. Weights that `is_zero` [n_rows][k] (NULL = none) marks keep their
- * code. Scales stay numbers of `scale_type`. */
+ * are the rows' errors afterwards. Weights that `is_zero` [n_rows][k] (NULL = none) marks keep
+ * their code. Scales stay numbers of `scale_type`. */
 void swg_refine_codes(swg_refiner *refiner, const swg_second_order *so, swg_dtype scale_type,
-                      const swg_refine_options *options, const float *w,
-                      const bool *is_zero, size_t n_rows, uint8_t *codes, swg_grid *grids,
-                      double *errors, swg_refine_stats *stats);
+                      const swg_refine_options *options, const float *w, const bool *is_zero,
+                      size_t n_rows, uint8_t *codes, swg_grid *grids, double *errors,
+                      swg_refine_stats *stats);
 
 #endif

@@ -89,9 +89,8 @@ static swg_status check_kept(const transfer *t, bool keep_nonfinite, uint64_t *n
     uint64_t first = 0;
     if (swg_scheme_is_quantized(desc->scheme))
         return SWG_OK; /* codes; scales are checked where they are read */
-    *n_nonfinite =
-        swg_count_nonfinite(desc->scheme.dtype, t->planes[SWG_PLANE_VALUES],
-                            swg_tensor_elems(desc), &first);
+    *n_nonfinite = swg_count_nonfinite(desc->scheme.dtype, t->planes[SWG_PLANE_VALUES],
+                                       swg_tensor_elems(desc), &first);
     if (*n_nonfinite == 0 || keep_nonfinite)
         return SWG_OK;
     return swg_error(SWG_CORRUPT,
@@ -121,8 +120,7 @@ swg_status swg_transfer_tensor(swg_source *source, const swg_plan *plan, size_t 
                                swg_model *model, swg_sink *sink, swg_tensor_report *report)
 {
     const size_t index = plan->order[place];
-    transfer t = {
-        .source = source, .index = index, .entry = &plan->entries[index], .stats = stats};
+    transfer t = {.source = source, .index = index, .entry = &plan->entries[index], .stats = stats};
     const swg_tensor_desc *desc = &t.entry->desc;
     *report = (swg_tensor_report){
         .stats = {.elems = swg_tensor_elems(desc), .bytes = swg_tensor_bytes(desc)}};

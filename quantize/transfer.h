@@ -1,5 +1,5 @@
-/* One tensor of a plan, from a source to a sink: quantized, or copied as it is. What quantizing whole
- * checkpoints shares, tensor by tensor (checkpoint.c) or layer by layer (calibrated.c). */
+/* One tensor of a plan, from a source to a sink: quantized, or copied as it is. What quantizing
+ * whole checkpoints shares, tensor by tensor (checkpoint.c) or layer by layer (calibrated.c). */
 #ifndef SWG_QUANTIZE_TRANSFER_H
 #define SWG_QUANTIZE_TRANSFER_H
 

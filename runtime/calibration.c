@@ -33,10 +33,10 @@ struct swg_calibration {
     swg_observer observer;
     int32_t *ids;
     size_t n_windows, window;
-    float *rows;          /* [n_windows * window][width]: what enters the next layer */
-    float *output;        /* [window][width] of one window */
-    float *logits;        /* [END_ROWS][n_outputs] */
-    size_t next_layer;    /* whose rows these are */
+    float *rows;       /* [n_windows * window][width]: what enters the next layer */
+    float *output;     /* [window][width] of one window */
+    float *logits;     /* [END_ROWS][n_outputs] */
+    size_t next_layer; /* whose rows these are */
     input inputs[MAX_INPUTS];
     size_t n_inputs;
     bool is_observing;
@@ -176,8 +176,8 @@ static swg_status run_end(swg_calibration *c, const float *x, size_t width)
 {
     for (size_t at = 0; at < c->window; at += END_ROWS) {
         const size_t left = c->window - at;
-        SWG_TRY(swg_exec_end(c->exec, left < END_ROWS ? left : END_ROWS, x + at * width,
-                             c->logits));
+        SWG_TRY(
+            swg_exec_end(c->exec, left < END_ROWS ? left : END_ROWS, x + at * width, c->logits));
     }
     return SWG_OK;
 }

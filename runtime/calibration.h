@@ -40,8 +40,8 @@ swg_calibration_options swg_calibration_options_default(void);
 
 /* Begin: `ids` [n_windows][window] tokens of the model's vocabulary, copied. SWG_UNSUPPORTED for
  * models that are not autoregressive or have no layers of attention; SWG_USAGE for no windows;
- * SWG_LIMIT where a window exceeds the positions of the model; SWG_NO_MEMORY. The model must outlive
- * the calibration; `options` may be NULL. */
+ * SWG_LIMIT where a window exceeds the positions of the model; SWG_NO_MEMORY. The model must
+ * outlive the calibration; `options` may be NULL. */
 swg_status swg_calibration_new(const swg_model *model, const int32_t *ids, size_t n_windows,
                                size_t window, const swg_calibration_options *options,
                                swg_calibration **out);

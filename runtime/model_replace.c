@@ -55,7 +55,8 @@ static swg_status fill_matrix(const swg_backend_weights *storage, swg_weight *ne
     SWG_TRY(storage->place(next, memory->data));
     for (size_t p = 0; p < n_planes; p++)
         SWG_TRY(storage->store(next, planes[p].kind, 0, next->n,
-                               (const uint8_t *)data[planes[p].kind] + first_row * planes[p].row_bytes));
+                               (const uint8_t *)data[planes[p].kind] +
+                                   first_row * planes[p].row_bytes));
     return SWG_OK;
 }
 

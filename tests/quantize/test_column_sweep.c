@@ -121,10 +121,10 @@ static double loss_of(const layer *l, size_t row, size_t group, const swg_grid *
     double loss = 0;
     for (size_t i = 0; i < k; i++)
         for (size_t j = 0; j < k; j++) {
-            const double a = (double)swg_grid_value(grids[i / group], codes[i]) -
-                             (double)l->w[row * k + i];
-            const double b = (double)swg_grid_value(grids[j / group], codes[j]) -
-                             (double)l->w[row * k + j];
+            const double a =
+                (double)swg_grid_value(grids[i / group], codes[i]) - (double)l->w[row * k + i];
+            const double b =
+                (double)swg_grid_value(grids[j / group], codes[j]) - (double)l->w[row * k + j];
             loss += a * b * (double)l->hessian[i * k + j];
         }
     return loss;
@@ -151,8 +151,8 @@ static swept *sweep_layer(layer *l, unsigned bits, bool asymmetric, size_t group
                              .scale_type = SWG_F16};
     ck_ok(swg_second_order_init(&s->so, "w", l->hessian, l->k, group, SWG_DAMPING_DEFAULT));
     ck_ok(swg_column_sweep_init(&sweep, &s->so, MAX_ROWS));
-    ck_ok(swg_column_sweep_run(&sweep, &s->so, s->scheme, SWG_SEARCH_MSE, l->w, NULL, l->n, s->codes,
-                               s->grids));
+    ck_ok(swg_column_sweep_run(&sweep, &s->so, s->scheme, SWG_SEARCH_MSE, l->w, NULL, l->n,
+                               s->codes, s->grids));
     swg_column_sweep_deinit(&sweep);
     return s;
 }
@@ -169,8 +169,9 @@ static const struct shape {
     unsigned bits;
     bool asymmetric;
 } shapes[] = {
-    {64, 8, 32, 4, false}, {96, 5, 32, 3, true},   {200, 7, 64, 4, true},  {300, 33, 300, 4, false},
-    {257, 3, 128, 2, true}, {160, 40, 160, 8, false}, {1, 2, 1, 4, false},  {33, 1, 32, 4, true},
+    {64, 8, 32, 4, false},    {96, 5, 32, 3, true},   {200, 7, 64, 4, true},
+    {300, 33, 300, 4, false}, {257, 3, 128, 2, true}, {160, 40, 160, 8, false},
+    {1, 2, 1, 4, false},      {33, 1, 32, 4, true},
 };
 enum { N_SHAPES = sizeof shapes / sizeof shapes[0] };
 
@@ -179,8 +180,8 @@ START_TEST(factor_is_of_the_inverse)
 {
     swg_rng rng = swg_rng_seeded(swg_test_seed());
     const struct shape *c = &shapes[_i];
-    swept *s = sweep_layer(make_layer(&rng, c->k, c->n, 2 * c->k + 40), c->bits, c->asymmetric,
-                           c->group);
+    swept *s =
+        sweep_layer(make_layer(&rng, c->k, c->n, 2 * c->k + 40), c->bits, c->asymmetric, c->group);
     double *inverse = damped_inverse(s->l, SWG_DAMPING_DEFAULT);
     const size_t k = c->k;
     double largest = 0;
@@ -205,8 +206,8 @@ START_TEST(order_is_group_aware)
 {
     swg_rng rng = swg_rng_seeded(swg_test_seed());
     const struct shape *c = &shapes[_i];
-    swept *s = sweep_layer(make_layer(&rng, c->k, c->n, 2 * c->k + 40), c->bits, c->asymmetric,
-                           c->group);
+    swept *s =
+        sweep_layer(make_layer(&rng, c->k, c->n, 2 * c->k + 40), c->bits, c->asymmetric, c->group);
     const swg_second_order *so = &s->so;
     bool *seen = NULL;
     ck_ok(SWG_NEW(seen, c->k));
@@ -241,8 +242,8 @@ START_TEST(sweep_is_optimal_brain_quantization)
 {
     swg_rng rng = swg_rng_seeded(swg_test_seed());
     const struct shape *c = &shapes[_i];
-    swept *s = sweep_layer(make_layer(&rng, c->k, c->n, 2 * c->k + 40), c->bits, c->asymmetric,
-                           c->group);
+    swept *s =
+        sweep_layer(make_layer(&rng, c->k, c->n, 2 * c->k + 40), c->bits, c->asymmetric, c->group);
     double *inverse = damped_inverse(s->l, SWG_DAMPING_DEFAULT);
     size_t differ = 0;
     for (size_t row = 0; row < c->n; row++) {
@@ -266,18 +267,18 @@ START_TEST(refinement_ends_in_a_local_optimum)
 {
     swg_rng rng = swg_rng_seeded(swg_test_seed());
     const struct shape *c = &shapes[_i];
-    swept *s = sweep_layer(make_layer(&rng, c->k, c->n, 2 * c->k + 40), c->bits, c->asymmetric,
-                           c->group);
+    swept *s =
+        sweep_layer(make_layer(&rng, c->k, c->n, 2 * c->k + 40), c->bits, c->asymmetric, c->group);
     swg_refiner refiner = {0};
     swg_refine_stats stats = {0};
     const swg_refine_options options = {.max_sweeps = 100, .tolerance = 0};
     double errors[MAX_ROWS], before[MAX_ROWS];
     for (size_t row = 0; row < c->n; row++)
-        before[row] = loss_of(s->l, row, c->group, s->grids + row * s->so.n_groups,
-                              s->codes + row * c->k);
+        before[row] =
+            loss_of(s->l, row, c->group, s->grids + row * s->so.n_groups, s->codes + row * c->k);
     ck_ok(swg_refiner_init(&refiner, c->k, MAX_ROWS));
-    swg_refine_codes(&refiner, &s->so, SWG_F16, &options, s->l->w, NULL, c->n, s->codes,
-                     s->grids, errors, &stats);
+    swg_refine_codes(&refiner, &s->so, SWG_F16, &options, s->l->w, NULL, c->n, s->codes, s->grids,
+                     errors, &stats);
     for (size_t row = 0; row < c->n; row++) {
         const swg_grid *grids = s->grids + row * s->so.n_groups;
         uint8_t *codes = s->codes + row * c->k;

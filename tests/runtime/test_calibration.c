@@ -65,11 +65,11 @@ static accounts *account_for(const swg_model *model, const int32_t *ids, size_t 
     accounts *all = swg_calloc(1, sizeof *all);
     ck_assert_ptr_nonnull(all);
     swg_observer observer = {.context = all, .inputs = keep_account};
-    swg_exec *quiet = arch_exec(model, (swg_exec_options){.context = WINDOW,
-                                                          .activations = SWG_ACT_F32});
-    swg_exec *seen = arch_exec(model, (swg_exec_options){.context = WINDOW,
-                                                         .activations = SWG_ACT_F32,
-                                                         .observer = &observer});
+    swg_exec *quiet =
+        arch_exec(model, (swg_exec_options){.context = WINDOW, .activations = SWG_ACT_F32});
+    swg_exec *seen = arch_exec(
+        model,
+        (swg_exec_options){.context = WINDOW, .activations = SWG_ACT_F32, .observer = &observer});
     float rows[WINDOW * MAX_K], logits[WINDOW * ARCH_VOCAB];
     for (size_t w = 0; w < WINDOWS; w++) {
         ck_ok(swg_exec_begin(quiet, 0, 0, ids + w * WINDOW, NULL, WINDOW, rows));
