@@ -6,10 +6,10 @@
 
 #include "runtime/base/status.h"
 
-/* Deepest nesting, and longest number in characters (the parser behind reads no longer ones). */
+/* Deepest nesting, and longest number in characters (more digits than any double needs). */
 enum { SWG_JSON_MAX_DEPTH = 64, SWG_JSON_MAX_NUMBER = 63 };
 
-/* Most values in one text. A tree takes 64 bytes a value, and a value may be two bytes of text; the
+/* Most values in one text. A tree takes 40 bytes per value, and a value may be two bytes of text; the
  * header of a million tensors has nine million. */
 enum { SWG_JSON_MAX_VALUES = 1 << 24 };
 
