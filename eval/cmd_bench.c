@@ -40,8 +40,8 @@ static const swg_option options[] = {
                    "prompt tokens processed together"),
     SWG_OPTION_INT(arguments, seed, 0, "seed", "S", 0, 9007199254740992.0, "1",
                    "seed of the random weights and tokens"),
-    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", "int8|f32", "int8",
-                      "what quantized weights are multiplied with"),
+    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "int8",
+                      swg_act_help),
     SWG_OPTION_FLAG(arguments, no_limits, 0, "no-limits",
                     "do not measure the machine's own limits beside it"),
     SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
@@ -152,11 +152,10 @@ static swg_status measure(benchmark *b)
     const arguments *args = b->args;
     SWG_TRY(choose_lengths(b));
     const size_t behind = b->generate ? (size_t)args->depth + b->generate : 0;
-    const swg_exec_options exec_options = {
-        .size = sizeof exec_options,
-        .context = b->prompt > behind ? b->prompt : behind,
-        .chunk = (size_t)args->chunk,
-        .activations = strcmp(args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8};
+    const swg_exec_options exec_options = {.size = sizeof exec_options,
+                                           .context = b->prompt > behind ? b->prompt : behind,
+                                           .chunk = (size_t)args->chunk,
+                                           .activations = swg_act_named(args->activations)};
     const swg_latency_options latency_options = {.prompt = b->prompt,
                                                  .generate = b->generate,
                                                  .depth = b->generate ? (size_t)args->depth : 0,

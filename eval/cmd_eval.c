@@ -1,7 +1,5 @@
 /* swage eval: what a model is worth on a text or on labelled items, with everything needed to
  * reproduce the figure. */
-#include <string.h>
-
 #include "eval/task.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
@@ -28,9 +26,8 @@ static const swg_option options[] = {
                    "tokens a window (default: the protocol's, at most the model's)"),
     SWG_OPTION_INT(arguments, max_tokens, 0, "max-tokens", "N", 2, 1e15, NULL,
                    "use only the first N tokens of the text"),
-    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", "f32|int8", "f32",
-                      "what quantized weights are multiplied with: f32 measures the weights alone, "
-                      "int8 what run and bench do"),
+    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "f32",
+                      swg_act_help),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
                       "tokenizer to use instead of the model's"),
 };
@@ -76,8 +73,7 @@ static swg_status evaluate(evaluation *e)
                             .length = e->file.size,
                             .context = (size_t)args->context,
                             .max_tokens = (size_t)args->max_tokens,
-                            .activations =
-                                strcmp(args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8,
+                            .activations = swg_act_named(args->activations),
                             .progress = e->cli->progress};
     SWG_TRY(swg_eval_choose(args->task, args->protocol, e->source,
                             (swg_output_kind)e->loaded.model->hparams.task, &e->task,

@@ -17,6 +17,8 @@ set(SWAGE_PUBLIC_HEADERS
     kernels/ops.def
     formats/formats.h
     formats/provenance.h
+    runtime/activations.def
+    runtime/activations.h
     runtime/exec.h
     runtime/model.h
     runtime/roles.def

@@ -65,6 +65,8 @@ struct swg_backend {
                   swg_value gates, swg_value states, swg_value y);
     void (*silu_mul)(swg_exec *exec, swg_value gate, swg_value up);
     void (*activate)(swg_exec *exec, swg_activation activation, swg_value x);
+    void (*mul)(swg_exec *exec, swg_value x, swg_value y);
+    void (*scale)(swg_exec *exec, float factor, swg_value x);
     void (*add)(swg_exec *exec, swg_value x, swg_value y);
     void (*add_vector)(swg_exec *exec, const swg_weight *vector, swg_value x);
 };

@@ -201,6 +201,7 @@ typedef struct operands {
     swg_index index;
     bool is_added;
     swg_activation activation;
+    float factor;
     swg_value x, y;
 } operands;
 
@@ -304,6 +305,38 @@ static void silu_mul(swg_exec *exec, swg_value gate, swg_value up)
     swg_cpu_over_rows(exec, gate.rows, gate.rows * gate.columns, silu_mul_rows, &o);
 }
 
+/* One rounding per element, so the bytes do not depend on how many the compiler takes at once. */
+static void mul_rows(void *context, swg_exec *exec, size_t begin, size_t end)
+{
+    (void)exec;
+    const operands *o = context;
+    float *x = swg_cpu_row(o->x, begin);
+    const float *y = swg_cpu_row(o->y, begin);
+    for (size_t i = 0; i < (end - begin) * o->x.columns; i++)
+        x[i] *= y[i];
+}
+
+static void mul(swg_exec *exec, swg_value x, swg_value y)
+{
+    operands o = {.x = x, .y = y};
+    swg_cpu_over_rows(exec, x.rows, x.rows * x.columns, mul_rows, &o);
+}
+
+static void scale_rows(void *context, swg_exec *exec, size_t begin, size_t end)
+{
+    (void)exec;
+    const operands *o = context;
+    float *x = swg_cpu_row(o->x, begin);
+    for (size_t i = 0; i < (end - begin) * o->x.columns; i++)
+        x[i] *= o->factor;
+}
+
+static void scale(swg_exec *exec, float factor, swg_value x)
+{
+    operands o = {.x = x, .factor = factor};
+    swg_cpu_over_rows(exec, x.rows, x.rows * x.columns, scale_rows, &o);
+}
+
 static void add_rows(void *context, swg_exec *exec, size_t begin, size_t end)
 {
     const operands *o = context;
@@ -371,6 +404,8 @@ const swg_backend swg_backend_cpu = {
     .recur = swg_cpu_recur,
     .silu_mul = silu_mul,
     .activate = activate,
+    .mul = mul,
+    .scale = scale,
     .add = add,
     .add_vector = add_vector,
 };
