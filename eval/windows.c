@@ -79,9 +79,10 @@ static swg_status windows_llama_cpp(const window_input *in, window_lists *lists)
     const bool adds_bos = swg_tokenizer_adds_bos(in->tokenizer);
     SWG_TRY(add_text(in, adds_bos, lists));
     if (lists->made.n_ids < 2 * in->context)
-        return swg_error(SWG_FAILED,
-                         "protocol llama.cpp needs at least two windows of %zu tokens; the text has %zu",
-                         in->context, lists->made.n_ids);
+        return swg_error(
+            SWG_FAILED,
+            "protocol llama.cpp needs at least two windows of %zu tokens; the text has %zu",
+            in->context, lists->made.n_ids);
     for (size_t at = 0; at + in->context <= lists->made.n_ids; at += in->context) {
         if (adds_bos)
             lists->made.ids[at] = swg_tokenizer_bos(in->tokenizer);
@@ -286,8 +287,11 @@ swg_status swg_protocol_parse(const char *name, swg_protocol *out)
 swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenizer, const char *text,
                             size_t length, size_t context, size_t max_tokens, swg_windows *out)
 {
-    const window_input in = {.tokenizer = tokenizer, .text = text, .length = length,
-                             .context = context, .max_tokens = max_tokens};
+    const window_input in = {.tokenizer = tokenizer,
+                             .text = text,
+                             .length = length,
+                             .context = context,
+                             .max_tokens = max_tokens};
     window_lists lists = {0};
     swg_status status = protocols[protocol].make(&in, &lists);
     if (status == SWG_OK && lists.made.n_windows == 0)

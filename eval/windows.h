@@ -44,7 +44,8 @@ typedef struct swg_windows {
 /* Tokenize `text` and cut it by the protocol. At most `max_tokens` tokens of the text are used
  * (0 = all). `context` >= 2. SWG_FAILED with a sentence when the text gives no window; SWG_LIMIT
  * when a document is longer than the context (per_doc) or the context has no room between the
- * special tokens (pll); SWG_USAGE for a context that leaves nothing to score (llama_cpp). Free with swg_windows_deinit. */
+ * special tokens (pll); SWG_USAGE for a context that leaves nothing to score (llama_cpp). Free with
+ * swg_windows_deinit. */
 swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenizer, const char *text,
                             size_t length, size_t context, size_t max_tokens, swg_windows *out);
 void swg_windows_deinit(swg_windows *windows);

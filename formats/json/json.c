@@ -1,7 +1,7 @@
-/* JSON documents: json_check.c decides what is JSON, one pass of a scan builds the tree, which finds
- * duplicate keys and leaves sorted lists of members in large objects (sorted, not hashed: keys can
- * be made to collide). Values and strings come from a bump arena of the document, so that a header
- * of 100,000 tensors costs a few hundred allocations. */
+/* JSON documents: json_check.c decides what is JSON, one pass of a scan builds the tree, which
+ * finds duplicate keys and leaves sorted lists of members in large objects (sorted, not hashed:
+ * keys can be made to collide). Values and strings come from a bump arena of the document, so that
+ * a header of 100,000 tensors costs a few hundred allocations. */
 #include "formats/json/json.h"
 
 #include <locale.h>
@@ -105,8 +105,8 @@ static swg_status read_number(builder *b, double *out)
     digits[text.length] = '\0';
     *out = strtod_l(digits, NULL, plain_locale);
     return isfinite(*out) ? SWG_OK
-                          : swg_error(SWG_CORRUPT, "%s: bad JSON: a number is beyond a double's range",
-                                      b->what);
+                          : swg_error(SWG_CORRUPT,
+                                      "%s: bad JSON: a number is beyond a double's range", b->what);
 }
 
 static swg_status duplicate(const builder *b, const char *key)
@@ -291,8 +291,8 @@ const swg_json *swg_json_get(const swg_json *value, const char *key)
     if (!value || value->kind != SWG_JSON_OBJECT)
         return NULL;
     if (value->as.members.sorted) {
-        const swg_json *const *found = bsearch(key, value->as.members.sorted, value->count,
-                                               sizeof *found, compare_with_key);
+        const swg_json *const *found =
+            bsearch(key, value->as.members.sorted, value->count, sizeof *found, compare_with_key);
         return found ? *found : NULL;
     }
     const swg_json *member = value->as.members.first;

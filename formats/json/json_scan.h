@@ -1,6 +1,6 @@
 /* Reading a JSON text from front to back without building anything: for headers of a hundred
- * thousand members, and for the tree of json.c. The text must have passed swg_json_check, so nothing
- * here can meet bad grammar; what the caller expects of the values can still fail. */
+ * thousand members, and for the tree of json.c. The text must have passed swg_json_check, so
+ * nothing here can meet bad grammar; what the caller expects of the values can still fail. */
 #ifndef SWG_FORMATS_JSON_JSON_SCAN_H
 #define SWG_FORMATS_JSON_JSON_SCAN_H
 

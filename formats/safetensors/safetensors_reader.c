@@ -99,7 +99,10 @@ static swg_status check_tiling(const char *path, span *spans, size_t count, uint
 /* A tensor's name. */
 static swg_status read_name(const char *path, const swg_json_text *raw, char out[SWG_MAX_NAME + 1])
 {
-    enum { ESCAPE_BYTES = 6, MAX_RAW_BYTES = ESCAPE_BYTES * SWG_MAX_NAME }; /* "\\u0041" is one byte */
+    enum {
+        ESCAPE_BYTES = 6,
+        MAX_RAW_BYTES = ESCAPE_BYTES * SWG_MAX_NAME
+    }; /* "\\u0041" is one byte */
     char text[MAX_RAW_BYTES + 1];
     size_t length = raw->length;
     if (length <= MAX_RAW_BYTES)
