@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/notice.h"
 #include "runtime/base/header_limit.h"
 #include "runtime/cli/help.h"
 #include "runtime/cli/options.h"
@@ -17,12 +18,12 @@
 
 enum { JSON_SCHEMA = 1, MAX_COMMANDS = 64 };
 
-#define SWG_COMMAND(name) extern const swg_command swg_command_##name;
+#define SWG_COMMAND(name, folder) extern const swg_command swg_command_##name;
 #include "runtime/cli/commands.def"
 #undef SWG_COMMAND
 
 static const swg_command *const all_commands[] = {
-#define SWG_COMMAND(name) &swg_command_##name,
+#define SWG_COMMAND(name, folder) &swg_command_##name,
 #include "runtime/cli/commands.def"
 #undef SWG_COMMAND
     NULL,
@@ -182,6 +183,9 @@ static swg_status run_parsed(const swg_command *command, const swg_parsed *parse
     };
     const swg_status status = command->run(&cli, parsed->arguments);
     swg_terminal_progress_clear(&terminal_progress);
+    char notice[SWG_NOTICE_BYTES];
+    while (swg_notice_take(notice))
+        swg_cli_say(&cli, "swage %s: note: %s", cli.command, notice);
     return status;
 }
 
