@@ -19,9 +19,12 @@ set(SWAGE_PUBLIC_HEADERS
     formats/provenance.h
     runtime/activations.def
     runtime/activations.h
+    runtime/arch/tensor_use.h
     runtime/exec.h
+    runtime/hparams.h
     runtime/model.h
     runtime/roles.def
+    runtime/roles.h
     runtime/session.h
     runtime/text/sampler.h
     runtime/text/tokenizer.h

@@ -44,11 +44,6 @@ static bool takes(const char *path)
 
 /* --- Types ------------------------------------------------------------------------------------ */
 
-static bool is_float(swg_dtype dtype)
-{
-    return dtype == SWG_F32 || dtype == SWG_F16 || dtype == SWG_BF16;
-}
-
 /* The type that means the same numbers as one of our schemes; NULL when there is none. */
 static const swg_gguf_type *type_of_scheme(const swg_tensor_desc *desc)
 {
@@ -86,7 +81,7 @@ static swg_status choose_type(const swg_sink *sink, const swg_tensor_desc *desc,
                                 sink->path, desc->name, swg_scheme_name(desc->scheme, scheme),
                                 (unsigned long long)desc->shape[1]);
     }
-    if (!is_float(desc->scheme.dtype))
+    if (!swg_dtype_is_float(desc->scheme.dtype))
         return swg_error(SWG_UNSUPPORTED,
                          "%s: tensor %s holds %s; only floats are written to a "
                          "GGUF",
@@ -106,8 +101,8 @@ static swg_status choose_type(const swg_sink *sink, const swg_tensor_desc *desc,
 static swg_status check_element_type(const swg_sink *sink)
 {
     const swg_gguf_type *type = sink->element_type ? swg_gguf_type_named(sink->element_type) : NULL;
-    if (!sink->element_type ||
-        (type && (type->encode || is_float(type->dtype)) && (type->encode || !type->decode)))
+    if (!sink->element_type || (type && (type->encode || swg_dtype_is_float(type->dtype)) &&
+                                (type->encode || !type->decode)))
         return SWG_OK;
     return swg_error(SWG_USAGE,
                      "%s: \"%.40s\" is not an element type that is written to a GGUF "

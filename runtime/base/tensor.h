@@ -26,8 +26,17 @@ typedef enum swg_dtype {
 unsigned swg_dtype_bits(swg_dtype dtype);
 const char *swg_dtype_name(swg_dtype dtype); /* as safetensors spells it: "BF16" */
 
+/* Whether weights of that type can be computed with: F32, F16 or BF16. */
+static inline bool swg_dtype_is_float(swg_dtype dtype)
+{
+    return dtype == SWG_F32 || dtype == SWG_F16 || dtype == SWG_BF16;
+}
+
 /* The type of that safetensors name (case-sensitive, `length` bytes); false when unknown. */
 bool swg_dtype_parse(const char *text, size_t length, swg_dtype *out);
+
+/* Columns of the shortest quantization groups. */
+enum { SWG_MIN_GROUP = 32 };
 
 /* How the numbers of one tensor are stored. */
 typedef struct swg_scheme {

@@ -245,7 +245,8 @@ START_TEST(random_models_run_quantized)
     for (size_t s = 0; s < 2; s++) {
         swg_model *model = NULL;
         const int32_t ids[] = {3, 1, 4, 1, 5};
-        ck_ok(swg_model_random(config, length, schemes[s], 5, pool, &model));
+        const swg_model_options options = {.size = sizeof options, .pool = pool};
+        ck_ok(swg_model_random(config, length, schemes[s], 5, &options, &model));
         float *one = run_all(model, NULL, NULL, ids, 5);
         float *many = run_all(model, pool, NULL, ids, 5);
         const size_t n = output_rows(model, 5) * (size_t)model->hparams.n_outputs;
@@ -286,7 +287,8 @@ START_TEST(threads_change_nothing)
     for (size_t i = 0; i < N; i++)
         ids[i] = (int32_t)(i * i % 199);
     ck_ok(swg_pool_new(4, &pool));
-    ck_ok(swg_model_random(wide[_i], strlen(wide[_i]), scheme, 3, pool, &model));
+    const swg_model_options options = {.size = sizeof options, .pool = pool};
+    ck_ok(swg_model_random(wide[_i], strlen(wide[_i]), scheme, 3, &options, &model));
     float *one = run_all(model, NULL, NULL, ids, N), *many = run_all(model, pool, NULL, ids, N);
     ck_assert_mem_eq(one, many, N * 200 * sizeof *one);
     swg_free(one);
