@@ -77,18 +77,13 @@ static swg_status make_thread_scratch(swg_exec *exec, swg_cpu *cpu, size_t k)
     return SWG_OK;
 }
 
-/* Scratch memory of batches: quantized inputs, angles, blocks. Room for the shortest groups, since
- * a weight may be replaced by one of another scheme (swg_model_replace). */
-static swg_status make_batch_scratch(swg_exec *exec, swg_cpu *cpu, size_t k)
+/* Scratch memory of batches: blocks, angles. */
+static swg_status make_batch_scratch(swg_exec *exec, swg_cpu *cpu)
 {
-    const size_t groups = swg_ceil_div(k, SWG_MIN_GROUP);
     const swg_hparams *h = &exec->model->hparams;
-    const size_t stride = swg_round_up(k, SWG_ALIGNMENT), chunk = exec->options.chunk;
-    cpu->act.codes = swg_arena_calloc(&cpu->arena, chunk * stride, 1);
-    cpu->act.scales = swg_arena_calloc(&cpu->arena, chunk * groups, sizeof(float));
-    cpu->act.sums = swg_arena_calloc(&cpu->arena, chunk * groups, sizeof(int32_t));
+    const size_t chunk = exec->options.chunk;
     cpu->blocks = swg_arena_calloc(&cpu->arena, chunk, sizeof *cpu->blocks);
-    if (!cpu->act.codes || !cpu->act.scales || !cpu->act.sums || !cpu->blocks)
+    if (!cpu->blocks)
         return SWG_NO_MEMORY;
     if (h->rope_theta == 0)
         return SWG_OK;
@@ -125,7 +120,8 @@ static swg_status init(swg_exec *exec)
     exec->backend_state = cpu; /* from here on swg_exec_free releases it */
     SWG_TRY(swg_kernels_best(&cpu->kernels));
     const size_t k = largest_k(exec->model);
-    SWG_TRY(make_batch_scratch(exec, cpu, k));
+    SWG_TRY(make_batch_scratch(exec, cpu));
+    SWG_TRY(swg_cpu_linears_init(exec, k));
     SWG_TRY(make_thread_scratch(exec, cpu, k));
     SWG_TRY(make_cache(exec, cpu));
     return swg_cpu_recurrent_init(exec);
