@@ -28,7 +28,8 @@ typedef struct swg_cpu_act {
     void (*prepare)(swg_cpu_product *product);
 
     /* A weight's product is computed in units of `unit_rows` rows of the weight, best in multiples
-     * of `unit_step` units. Which thread computes a unit, and with which others, changes no byte. */
+     * of `unit_step` units. Which thread computes a unit, and with which others, changes no byte.
+     */
     size_t unit_rows, unit_step;
 
     /* Units [begin, end) of product number `which`, without its bias. */

@@ -34,10 +34,9 @@ static void quantize_rows(void *context, swg_exec *exec, size_t begin, size_t en
     const swg_cpu_product *product = context;
     const swg_act *act = act_of(exec);
     for (size_t t = begin; t < end; t++)
-        swg_cpu_of(exec)->kernels->quantize_act(swg_cpu_row(product->x, t), act->k, act->group,
-                                                act->codes + t * act->stride,
-                                                act->scales + t * act->n_groups,
-                                                act->sums + t * act->n_groups);
+        swg_cpu_of(exec)->kernels->quantize_act(
+            swg_cpu_row(product->x, t), act->k, act->group, act->codes + t * act->stride,
+            act->scales + t * act->n_groups, act->sums + t * act->n_groups);
 }
 
 static void prepare(swg_cpu_product *product)

@@ -91,7 +91,8 @@ static void take_turns(void *context, size_t thread, size_t n_threads)
         units_range(job, at, least(at + job->chunk_units, job->n_units));
 }
 
-/* Turns are about CHUNK_BYTES, but every thread gets as many as the others where the work allows. */
+/* Turns are about CHUNK_BYTES, but every thread gets as many as the others where the work allows.
+ */
 static void choose_chunks(linear_job *job)
 {
     const swg_cpu_product *product = &job->product;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/base/numeric.h"
 #include "runtime/exec_state.h"
 #include "tests/harness.h"
 #include "tests/runtime/arch_models.h"
@@ -92,6 +93,58 @@ START_TEST(scale_scales)
 }
 END_TEST
 
+/* --- Weight products ----------------------------------------------------------------------------
+ */
+
+/* The number that a precision makes of an input; int8 is the kernels' test's subject. */
+static double rounded(swg_act_precision precision, float x)
+{
+    return precision == SWG_ACT_F16 ? (double)swg_f16_to_f32(swg_f32_to_f16(x)) : (double)x;
+}
+
+static const struct {
+    swg_act_precision precision;
+    swg_scheme scheme;
+    swg_act_precision as; /* inputs of plain weights are not rounded */
+} products[] = {
+    {SWG_ACT_F32, {.bits = 4, .group = 32, .dtype = SWG_F16}, SWG_ACT_F32},
+    {SWG_ACT_F16, {.bits = 4, .group = 32, .dtype = SWG_F16}, SWG_ACT_F16},
+    {SWG_ACT_F16, {.bits = 8, .group = 0, .dtype = SWG_BF16, .asymmetric = true}, SWG_ACT_F16},
+    {SWG_ACT_F16, {.dtype = SWG_BF16}, SWG_ACT_F32},
+};
+
+START_TEST(products_round_their_input)
+{
+    swg_model *model = arch_model("qwen3", products[_i].scheme);
+    bench b = {.model = model,
+               .exec = arch_exec(model, (swg_exec_options){.context = ROWS,
+                                                           .activations = products[_i].precision})};
+    const swg_weight *weight = swg_model_weight(model, SWG_ROLE_FFN_UP, 0);
+    ck_assert(weight->k <= COLUMNS && weight->n <= COLUMNS);
+    swg_value x = value_of(&b, weight->k, 0), y = value_of(&b, weight->n, 1);
+    float got[ROWS * COLUMNS], row[COLUMNS];
+    swg_linear(b.exec, SWG_ROLE_FFN_UP, 0, x, y);
+    b.exec->backend->value_free(b.exec, &x);
+    read_and_free(&b, &y, got);
+    double changed = 0;
+    for (size_t r = 0; r < weight->n; r++) {
+        model->backend->weights->row_f32(weight, r, row);
+        for (size_t t = 0; t < ROWS; t++) {
+            double sum = 0, exact = 0;
+            for (size_t i = 0; i < weight->k; i++) {
+                const float input = number(t * weight->k + i, 0);
+                sum += rounded(products[_i].as, input) * (double)row[i];
+                exact += (double)input * (double)row[i];
+            }
+            ck_assert_double_le(fabs(got[t * weight->n + r] - sum), 4e-6);
+            changed = fmax(changed, fabs(sum - exact));
+        }
+    }
+    ck_assert((changed > 1e-4) == (products[_i].as == SWG_ACT_F16));
+    bench_deinit(&b);
+}
+END_TEST
+
 /* --- Attention ---------------------------------------------------------------------------------
  */
 
@@ -148,6 +201,7 @@ Suite *swg_test_suite(void)
     TCase *cases = tcase_create("operations");
     tcase_add_test(cases, mul_multiplies);
     tcase_add_test(cases, scale_scales);
+    tcase_add_loop_test(cases, products_round_their_input, 0, sizeof products / sizeof products[0]);
     tcase_add_loop_test(cases, attention_obeys_its_options, 0,
                         sizeof attend_options / sizeof attend_options[0]);
     suite_add_tcase(suite, cases);
