@@ -6,6 +6,7 @@
 #include "formats/json/json.h"
 #include "formats/provenance.h"
 #include "kernels/kernels.h"
+#include "kernels/linalg.h"
 #include "runtime/cli/cli.h"
 
 typedef struct arguments {
@@ -354,6 +355,7 @@ static swg_status print_kernels(const swg_cli *cli)
             swg_json_string(&json, swg_op_name((swg_op_id)op),
                             swg_isa_name(swg_kernels_isa_of(kernels, (swg_op_id)op)));
         swg_json_end_object(&json);
+        swg_json_string(&json, "linalg", swg_linalg_name());
         return swg_cli_json_print(&json);
     }
     swg_strbuf out = {0};
@@ -365,6 +367,7 @@ static swg_status print_kernels(const swg_cli *cli)
     for (int op = 0; op < SWG_OP_COUNT; op++)
         swg_strbuf_printf(&out, "%-18s %s\n", swg_op_name((swg_op_id)op),
                           swg_isa_name(swg_kernels_isa_of(kernels, (swg_op_id)op)));
+    swg_strbuf_printf(&out, "%-18s %s\n", "f32 products", swg_linalg_name());
     swg_status status = swg_strbuf_status(&out);
     if (status == SWG_OK)
         status = swg_cli_print(swg_strbuf_text(&out), out.length);

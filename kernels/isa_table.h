@@ -21,6 +21,9 @@ typedef struct swg_isa_table {
     bool (*is_available)(void); /* the processor has it, the operating system saves its registers */
     swg_kernels kernels;        /* NULL: the next lower priority serves */
     swg_peak_loop peaks[SWG_PEAK_COUNT]; /* run NULL: likewise */
+    /* OpenBLAS's name (OPENBLAS_CORETYPE) for a processor that has this set. NULL, or a function
+     * that returns NULL: OpenBLAS may choose by itself. */
+    const char *(*blas_core)(void);
 } swg_isa_table;
 
 #define SWG_ISA(token, priority, needs) extern const swg_isa_table swg_table__##token;

@@ -2,6 +2,7 @@
 #include "kernels/x86/x86_features.h"
 
 #include <cpuid.h>
+#include <stddef.h>
 
 enum {
     SSE_AVX_STATE = 0x06,
@@ -61,4 +62,14 @@ bool swg_x86_has_avx512(void)
 bool swg_x86_has_avx512vnni(void)
 {
     return swg_x86_has_avx512() && (read_leaves().ecx7 & bit_AVX512VNNI);
+}
+
+const char *swg_x86_blas_core(void)
+{
+    unsigned a, b, c, d;
+    if (swg_x86_has_avx512())
+        return "SKYLAKEX";
+    if (!swg_x86_has_avx2() || !__get_cpuid(0, &a, &b, &c, &d))
+        return NULL;
+    return b == signature_AMD_ebx ? "ZEN" : "HASWELL";
 }

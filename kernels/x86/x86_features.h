@@ -10,4 +10,7 @@ bool swg_x86_has_avxvnni(void);    /* and AVX2, FMA, F16C */
 bool swg_x86_has_avx512(void);     /* F, BW, DQ, VL; and AVX2, FMA, F16C */
 bool swg_x86_has_avx512vnni(void); /* and the other five */
 
+/* The OPENBLAS_CORETYPE whose kernels use the best of these that runs here; NULL when none does. */
+const char *swg_x86_blas_core(void);
+
 #endif

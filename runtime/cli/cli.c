@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/notice.h"
 #include "runtime/base/header_limit.h"
 #include "runtime/cli/help.h"
 #include "runtime/cli/options.h"
@@ -182,6 +183,9 @@ static swg_status run_parsed(const swg_command *command, const swg_parsed *parse
     };
     const swg_status status = command->run(&cli, parsed->arguments);
     swg_terminal_progress_clear(&terminal_progress);
+    char notice[SWG_NOTICE_BYTES];
+    while (swg_notice_take(notice))
+        swg_cli_say(&cli, "swage %s: note: %s", cli.command, notice);
     return status;
 }
 
