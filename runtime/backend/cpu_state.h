@@ -36,7 +36,7 @@ typedef struct swg_cpu {
     size_t most_units;       /* of a recurrent layer; 0 = there is none */
 
     /* The batch under way. */
-    float *cosine, *sine;  /* [chunk][head_dim / 2], or NULL without rotary positions */
+    float *cosine, *sine;  /* [rope tables][chunk][rotary_dim / 2], or NULL without any */
     swg_cpu_block *blocks; /* [chunk] */
     size_t n_blocks;
     void *act_state; /* the activation precision's (cpu_act.h) */
