@@ -108,6 +108,7 @@ static swg_status plan_tensor(const swg_tensor_desc *tensor, const swg_recipe *r
         return SWG_OK;
     }
     swg_tensor_desc quantized = *tensor;
+    quantized.n_stored = 0;
     SWG_TRY(swg_recipe_scheme(setting, &quantized.scheme));
     SWG_TRY(swg_tensor_desc_check(&quantized));
     if (!choice->is_named && !recipe->requantize &&

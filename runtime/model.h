@@ -111,12 +111,12 @@ bool swg_model_has_layer(const swg_model *model, size_t layer); /* whether it is
  * shape or a layer that is not loaded, SWG_UNSUPPORTED for schemes that the backend cannot compute
  * with, SWG_NO_MEMORY: the weight is then as before. */
 swg_status swg_model_replace(swg_model *model, const swg_weight *weight,
-                             const swg_tensor_desc *desc, const void *const planes[SWG_MAX_PLANES]);
+                             const swg_tensor_desc *desc, const void *const planes[SWG_PLANE_KINDS]);
 
 /* The same for all weights that come from the tensor of desc->name, which has its shape and whose
  * rows they share. SWG_USAGE, naming the tensor, when there are none. */
 swg_status swg_model_replace_tensor(swg_model *model, const swg_tensor_desc *desc,
-                                    const void *const planes[SWG_MAX_PLANES]);
+                                    const void *const planes[SWG_PLANE_KINDS]);
 
 /* The weight of a role (layer 0 for roles outside layers), or NULL when this model has none. For a
  * tied head it is the embedding. */

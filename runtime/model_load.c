@@ -10,7 +10,6 @@
 typedef struct load_block {
     const swg_weight *weight;
     size_t tensor; /* in the source */
-    size_t plane;
     swg_plane_kind kind;
     uint64_t source_row, row_begin, n_rows; /* in the tensor, in the weight */
     size_t bytes;
@@ -57,11 +56,11 @@ static swg_status read_vectors(swg_model *model, const swg_weight *weight,
 }
 
 /* Cut one plane of a matrix into blocks of rows. */
-static swg_status add_plane(loader *l, const swg_weight *weight, size_t tensor, size_t plane_index,
+static swg_status add_plane(loader *l, const swg_weight *weight, size_t tensor,
                             const swg_plane *plane)
 {
     swg_source *source = l->model->source;
-    const uint64_t best = swg_source_rows_per_read(source, tensor, plane_index);
+    const uint64_t best = swg_source_rows_per_read(source, tensor, plane->kind);
     const uint64_t step = swg_round_up(best ? best : 1, swg_model_storage(l->model)->row_step);
     for (uint64_t at = 0; at < weight->n; at += step) {
         SWG_TRY(swg_reserve((void **)&l->blocks, &l->blocks_capacity, l->n_blocks + 1,
@@ -70,7 +69,6 @@ static swg_status add_plane(loader *l, const swg_weight *weight, size_t tensor, 
         const size_t bytes = (size_t)(n_rows * plane->row_bytes);
         l->blocks[l->n_blocks++] = (load_block){.weight = weight,
                                                 .tensor = tensor,
-                                                .plane = plane_index,
                                                 .kind = plane->kind,
                                                 .source_row = weight->first_row + at,
                                                 .row_begin = at,
@@ -95,11 +93,10 @@ static swg_status add_weight(swg_model *model, const swg_tensor_row *row, size_t
     SWG_TRY(read_vectors(model, weight, origin));
     if (swg_weight_is_vector(weight))
         return SWG_OK;
-    swg_plane planes[SWG_MAX_PLANES];
-    const size_t n_planes =
-        swg_tensor_planes(swg_source_tensor(model->source, origin->tensor), planes);
+    size_t n_planes;
+    const swg_plane *const planes = swg_source_planes(model->source, origin->tensor, &n_planes);
     for (size_t p = 0; p < n_planes; p++)
-        SWG_TRY(add_plane(l, weight, origin->tensor, p, &planes[p]));
+        SWG_TRY(add_plane(l, weight, origin->tensor, &planes[p]));
     return SWG_OK;
 }
 
@@ -110,7 +107,7 @@ static swg_status load_block_of(void *context, size_t index)
     const swg_backend_weights *storage = swg_model_storage(l->model);
     void *direct = storage->direct(block->weight, block->kind, block->row_begin);
     void *rows = direct ? direct : l->scratch[swg_pool_thread_index()];
-    SWG_TRY(swg_source_read(l->model->source, block->tensor, block->plane, block->source_row,
+    SWG_TRY(swg_source_read(l->model->source, block->tensor, block->kind, block->source_row,
                             block->n_rows, rows));
     if (!direct)
         SWG_TRY(storage->store(block->weight, block->kind, block->row_begin, block->n_rows, rows));

@@ -43,7 +43,7 @@ static swg_status fill_plane(const swg_weight *w, const swg_plane *plane, size_t
         return SWG_OK;
     case SWG_PLANE_SCALES:
         for (size_t i = 0; i < n; i++)
-            swg_float_store(w->scheme.dtype, out, i, scale);
+            swg_float_store(w->scheme.scale_type, out, i, scale);
         return SWG_OK;
     case SWG_PLANE_ZEROS:
         memset(out, (int)swg_scheme_symmetric_zero(w->scheme), bytes);
@@ -64,7 +64,7 @@ static swg_status fill_rows(void *context, size_t index)
     const swg_tensor_desc desc = {.scheme = w->scheme, .rank = 2, .shape = {w->n, w->k}};
     swg_rng rng = swg_rng_seeded(job->seed + index);
     swg_status status = SWG_OK;
-    swg_plane planes[SWG_MAX_PLANES];
+    swg_plane planes[SWG_PLANE_KINDS];
     uint8_t *rows = NULL;
     const size_t n_planes = swg_tensor_planes(&desc, planes);
     for (size_t p = 0; p < n_planes; p++) {

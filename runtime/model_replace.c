@@ -32,7 +32,7 @@ static swg_status check_desc(const swg_weight *weight, const swg_tensor_desc *de
 static swg_status replace_vector(swg_model *model, swg_weight *weight, swg_scheme scheme,
                                  const void *values, size_t first)
 {
-    if (swg_scheme_is_quantized(scheme) || !swg_dtype_is_float(scheme.dtype))
+    if (!swg_scheme_is_plain(scheme) || !swg_dtype_is_float(scheme.dtype))
         return swg_error(SWG_UNSUPPORTED, "weights of type %s cannot be computed with",
                          swg_dtype_name(scheme.dtype));
     float *vector = (float *)weight->vector;
@@ -47,7 +47,7 @@ static swg_status fill_matrix(const swg_backend_weights *storage, swg_weight *ne
                               const swg_tensor_desc *desc, const void *const *data,
                               uint64_t first_row, swg_pages *memory)
 {
-    swg_plane planes[SWG_MAX_PLANES];
+    swg_plane planes[SWG_PLANE_KINDS];
     const size_t n_planes = swg_tensor_planes(desc, planes);
     SWG_TRY(storage->check(next));
     next->bytes = storage->bytes(next);
@@ -55,7 +55,7 @@ static swg_status fill_matrix(const swg_backend_weights *storage, swg_weight *ne
     SWG_TRY(storage->place(next, memory->data));
     for (size_t p = 0; p < n_planes; p++)
         SWG_TRY(storage->store(next, planes[p].kind, 0, next->n,
-                               (const uint8_t *)data[p] + first_row * planes[p].row_bytes));
+                               (const uint8_t *)data[planes[p].kind] + first_row * planes[p].row_bytes));
     return SWG_OK;
 }
 
@@ -66,7 +66,7 @@ static swg_status replace_rows(swg_model *model, swg_weight *weight, const swg_t
     const swg_backend_weights *storage = swg_model_storage(model);
     swg_weight_origin *origin = swg_model_origin(model, weight);
     if (swg_weight_is_vector(weight))
-        return replace_vector(model, weight, desc->scheme, data[0], (size_t)first_row);
+        return replace_vector(model, weight, desc->scheme, data[SWG_PLANE_VALUES], (size_t)first_row);
     if (!weight->memory)
         return swg_error(SWG_USAGE, "%s of layer %zu cannot be replaced: it is not loaded",
                          swg_role_name(weight->role), weight->layer);
@@ -85,14 +85,14 @@ static swg_status replace_rows(swg_model *model, swg_weight *weight, const swg_t
 }
 
 swg_status swg_model_replace(swg_model *model, const swg_weight *weight,
-                             const swg_tensor_desc *desc, const void *const planes[SWG_MAX_PLANES])
+                             const swg_tensor_desc *desc, const void *const planes[SWG_PLANE_KINDS])
 {
     SWG_TRY(check_desc(weight, desc, 0, weight->n));
     return replace_rows(model, &model->weights[weight - model->weights], desc, planes, 0);
 }
 
 swg_status swg_model_replace_tensor(swg_model *model, const swg_tensor_desc *desc,
-                                    const void *const planes[SWG_MAX_PLANES])
+                                    const void *const planes[SWG_PLANE_KINDS])
 {
     bool is_found = false;
     for (size_t i = 0; i < model->n_weights; i++) {

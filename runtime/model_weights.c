@@ -55,7 +55,7 @@ swg_status swg_model_declare_bias(swg_model *model, swg_weight *weight)
 
 static swg_status declare_vector(swg_model *model, swg_weight *weight)
 {
-    if (swg_scheme_is_quantized(weight->scheme) || !swg_dtype_is_float(weight->scheme.dtype))
+    if (!swg_scheme_is_plain(weight->scheme) || !swg_dtype_is_float(weight->scheme.dtype))
         return swg_error(SWG_UNSUPPORTED, "weights of type %s cannot be computed with",
                          swg_dtype_name(weight->scheme.dtype));
     weight->scheme = swg_scheme_plain(SWG_F32);
