@@ -107,9 +107,10 @@ static const struct {
     swg_scheme scheme;
     swg_act_precision as; /* inputs of plain weights are not rounded */
 } products[] = {
-    {SWG_ACT_F32, {.bits = 4, .group = 32, .dtype = SWG_F16}, SWG_ACT_F32},
-    {SWG_ACT_F16, {.bits = 4, .group = 32, .dtype = SWG_F16}, SWG_ACT_F16},
-    {SWG_ACT_F16, {.bits = 8, .group = 0, .dtype = SWG_BF16, .asymmetric = true}, SWG_ACT_F16},
+    {SWG_ACT_F32, SWG_SCHEME_INT(4, .group = 32, .scale_type = SWG_F16), SWG_ACT_F32},
+    {SWG_ACT_F16, SWG_SCHEME_INT(4, .group = 32, .scale_type = SWG_F16), SWG_ACT_F16},
+    {SWG_ACT_F16, SWG_SCHEME_INT(8, .group = 0, .scale_type = SWG_BF16, .asymmetric = true),
+     SWG_ACT_F16},
     {SWG_ACT_F16, {.dtype = SWG_BF16}, SWG_ACT_F32},
 };
 
