@@ -80,8 +80,8 @@ typedef struct swg_model_options {
     swg_pool *pool;               /* default NULL: the caller's thread */
     const swg_progress *progress; /* default NULL: none */
     const char *backend;          /* by name (backend/backends.def); default NULL: its first row */
-    const swg_arch *const *archs; /* architectures to choose from, NULL-terminated; default NULL:
-                                     all that swage has */
+    const swg_arch *const *archs; /* architectures to choose from, NULL-terminated, which outlive
+                                     the model; default NULL: all that swage has */
 } swg_model_options;
 swg_model_options swg_model_options_default(void);
 
