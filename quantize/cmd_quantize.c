@@ -426,7 +426,7 @@ static const swg_example examples[] = {
      "--dry-run",
      "what a mixed recipe would do"},
     {"swage quantize model -o model.swg --recipe recipe.json", "what a file says"},
-    {"swage quantize model -o model.swg --method gptq --calibration text.txt",
+    {"swage quantize model -o model.swg --method gptq --calibration book.txt",
      "codes chosen by what the weights are multiplied with on a text"},
 };
 
