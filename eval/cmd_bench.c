@@ -5,6 +5,7 @@
 #include "eval/latency.h"
 #include "eval/shape.h"
 #include "kernels/limits/limits.h"
+#include "kernels/linalg.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
 #include "runtime/session.h"
@@ -40,8 +41,8 @@ static const swg_option options[] = {
                    "prompt tokens processed together"),
     SWG_OPTION_INT(arguments, seed, 0, "seed", "S", 0, 9007199254740992.0, "1",
                    "seed of the random weights and tokens"),
-    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", "int8|f32", "int8",
-                      "what quantized weights are multiplied with"),
+    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "int8",
+                      swg_act_help),
     SWG_OPTION_FLAG(arguments, no_limits, 0, "no-limits",
                     "do not measure the machine's own limits beside it"),
     SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
@@ -56,7 +57,7 @@ typedef struct benchmark {
     swg_exec *exec;
     size_t prompt, generate; /* as measured: no more than the model has positions for */
     swg_dram_limit dram;     /* zero with --no-limits */
-    swg_compute_limit int8;  /* likewise */
+    swg_compute_limit peak;  /* likewise, of the activations' arithmetic: int8 or f32 */
     swg_latency latency;
     uint64_t peak_rss_bytes; /* of loading and running, without the buffers of the limits */
 } benchmark;
@@ -85,8 +86,9 @@ static swg_status make_random(benchmark *b)
     SWG_GO(scheme_of(b->args, &scheme));
     SWG_GO(swg_shape_config(b->args->shape, &config));
     SWG_GO(swg_pool_new(b->cli->n_threads, &b->loaded.pool));
-    SWG_GO(swg_model_random(config.text, config.length, scheme, (uint64_t)b->args->seed,
-                            b->loaded.pool, &b->loaded.model));
+    const swg_model_options how = {.size = sizeof how, .pool = b->loaded.pool};
+    SWG_GO(swg_model_random(config.text, config.length, scheme, (uint64_t)b->args->seed, &how,
+                            &b->loaded.model));
 done:
     swg_strbuf_deinit(&config);
     return status;
@@ -103,6 +105,11 @@ static swg_status load(benchmark *b)
                             b->cli->progress, &b->loaded);
 }
 
+static bool is_f32(const benchmark *b)
+{
+    return strcmp(b->args->activations, "f32") == 0;
+}
+
 /* Limits drift on shared machines: they are measured before and after, and the better counts. */
 static swg_status measure_limits(benchmark *b)
 {
@@ -112,9 +119,11 @@ static swg_status measure_limits(benchmark *b)
     SWG_TRY(swg_limits_dram_read(b->loaded.pool, 0, &dram));
     if (dram.bytes_per_s > b->dram.bytes_per_s)
         b->dram = dram;
-    const swg_compute_limit int8 = swg_limits_int8_peak(b->loaded.pool, SWG_ISA_COUNT - 1);
-    if (int8.ops_per_s > b->int8.ops_per_s)
-        b->int8 = int8;
+    const swg_isa best = SWG_ISA_COUNT - 1;
+    const swg_compute_limit peak = is_f32(b) ? swg_limits_f32_peak(b->loaded.pool, best)
+                                             : swg_limits_int8_peak(b->loaded.pool, best);
+    if (peak.ops_per_s > b->peak.ops_per_s)
+        b->peak = peak;
     return SWG_OK;
 }
 
@@ -152,11 +161,10 @@ static swg_status measure(benchmark *b)
     const arguments *args = b->args;
     SWG_TRY(choose_lengths(b));
     const size_t behind = b->generate ? (size_t)args->depth + b->generate : 0;
-    const swg_exec_options exec_options = {
-        .size = sizeof exec_options,
-        .context = b->prompt > behind ? b->prompt : behind,
-        .chunk = (size_t)args->chunk,
-        .activations = strcmp(args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8};
+    const swg_exec_options exec_options = {.size = sizeof exec_options,
+                                           .context = b->prompt > behind ? b->prompt : behind,
+                                           .chunk = (size_t)args->chunk,
+                                           .activations = swg_act_named(args->activations)};
     const swg_latency_options latency_options = {.prompt = b->prompt,
                                                  .generate = b->generate,
                                                  .depth = b->generate ? (size_t)args->depth : 0,
@@ -174,8 +182,8 @@ static swg_status measure(benchmark *b)
     return measure_limits(b);
 }
 
-/* Share of the DRAM read rate that decoding's weights take, of the int8 peak that prefill's
- * products take; 0 when the limit is unknown. */
+/* Share of the DRAM read rate that decoding's weights take, of the arithmetic peak that
+ * prefill's products take; 0 when the limit is unknown. */
 static double decode_share(const benchmark *b)
 {
     const double rate =
@@ -200,7 +208,7 @@ static double prefill_share(const benchmark *b)
     else if (!model->hparams.is_encoder)
         per_token -= ops_of(model, SWG_ROLE_HEAD);
     const double rate = per_token * b->latency.prefill_tokens_per_s.median;
-    return b->int8.ops_per_s > 0 ? rate / b->int8.ops_per_s : 0;
+    return b->peak.ops_per_s > 0 ? rate / b->peak.ops_per_s : 0;
 }
 
 /* A figure that is 0 was not measured: null. */
@@ -252,9 +260,13 @@ static swg_status report_json(const benchmark *b)
     swg_json_uint(&json, "weight_bytes_per_token", swg_model_bytes_per_token(b->loaded.model));
     swg_json_uint(&json, "ops_per_token", swg_model_ops_per_token(b->loaded.model));
     write_measured(&json, "dram_read_bytes_per_s", b->dram.bytes_per_s);
-    write_measured(&json, "int8_ops_per_s", b->int8.ops_per_s);
+    const double share = prefill_share(b);
+    write_measured(&json, "int8_ops_per_s", is_f32(b) ? 0 : b->peak.ops_per_s);
+    write_measured(&json, "f32_ops_per_s", is_f32(b) ? b->peak.ops_per_s : 0);
     write_measured(&json, "decode_share_of_dram_read", decode_share(b));
-    write_measured(&json, "prefill_share_of_int8_peak", prefill_share(b));
+    write_measured(&json, "prefill_share_of_int8_peak", is_f32(b) ? 0 : share);
+    write_measured(&json, "prefill_share_of_f32_peak", is_f32(b) ? share : 0);
+    swg_json_string(&json, "linalg", swg_linalg_name());
     swg_json_uint(&json, "peak_rss_bytes", b->peak_rss_bytes);
     return swg_cli_json_print(&json);
 }
@@ -288,12 +300,13 @@ static swg_status report_text(const benchmark *b)
                           b->dram.streams);
         if (b->generate)
             swg_strbuf_printf(&out, "; decoding takes %.0f %%", 100 * decode_share(b));
-        swg_strbuf_printf(&out, "\n%-14s%.0f GOP/s (%s)", "int8 peak", 1e-9 * b->int8.ops_per_s,
-                          swg_isa_name(b->int8.isa));
+        swg_strbuf_printf(&out, "\n%-14s%.0f GOP/s (%s)", is_f32(b) ? "f32 peak" : "int8 peak",
+                          1e-9 * b->peak.ops_per_s, swg_isa_name(b->peak.isa));
         if (b->prompt)
             swg_strbuf_printf(&out, "; prefill takes %.0f %%", 100 * prefill_share(b));
         swg_strbuf_puts(&out, "\n");
     }
+    swg_strbuf_printf(&out, "%-14s%s\n", "f32 products", swg_linalg_name());
     swg_strbuf_printf(&out, "%-14s%s\n%-14s%zu\n", "peak memory",
                       swg_format_bytes(b->peak_rss_bytes, rss), "threads",
                       swg_pool_threads(b->loaded.pool));
@@ -335,11 +348,11 @@ const swg_command swg_command_bench = {
     .description =
         "Prefill and decode rates are medians over --repeats runs after a warm-up. The machine's "
         "own "
-        "limits - the best DRAM read rate over several access patterns, and the int8 peak of its "
-        "dot "
-        "product instructions - are measured before and after in the same run, because rates mean "
-        "little without them. Decoding reads every weight once a token: its share of the DRAM rate "
-        "says how much faster it could be; prefill's share of the int8 peak likewise.\n\n"
+        "limits - the best DRAM read rate over several access patterns, and the peak of its "
+        "arithmetic (int8 dot products, or f32 multiply-adds with --activations f32) - are "
+        "measured before and after in the same run, because rates mean little without them. "
+        "Decoding reads every weight once per token: its share of the DRAM rate says how much "
+        "faster it could be; prefill's share of the peak likewise.\n\n"
         "Encoders read whole texts: prefill is one of them, and decoding is not measured. In JSON, "
         "what was not measured is null.",
     .options = options,

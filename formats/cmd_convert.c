@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "formats/formats.h"
+#include "formats/provenance.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
@@ -70,43 +71,37 @@ static swg_status plan_outputs(job *j)
     for (size_t i = 0; i < j->n_tensors; i++) {
         j->outputs[i] = *swg_source_tensor(j->source, i);
         const char *type = j->a->dequantize;
-        if (type && swg_scheme_is_quantized(j->outputs[i].scheme))
+        if (type && !swg_scheme_is_plain(j->outputs[i].scheme)) {
+            j->outputs[i].n_stored = 0;
             j->outputs[i].scheme = swg_scheme_plain(strcmp(type, "f32") == 0   ? SWG_F32
                                                     : strcmp(type, "f16") == 0 ? SWG_F16
                                                                                : SWG_BF16);
+        }
     }
     return SWG_OK;
 }
 
-/* This step's entry of the history. The same input and options give the same text. */
-static swg_status add_provenance(job *j)
+/* The history with this step's entry, for outputs that keep one. Without hashes: for a dry run. */
+static swg_status add_provenance(job *j, swg_input_hashes *hashes)
 {
-    char fingerprint[33];
     swg_json_writer json = {.compact = true};
-    if (!swg_sink_keeps_provenance(j->a->output, NULL))
-        return SWG_OK; /* spares reading the whole input once more */
-    SWG_TRY(swg_source_fingerprint(j->source, fingerprint));
     swg_json_begin_object(&json, NULL);
-    swg_json_string(&json, "tool", "swage");
-    swg_json_string(&json, "version", SWAGE_VERSION);
-    swg_json_string(&json, "command", "convert");
-    swg_json_begin_object(&json, "recipe");
     if (j->a->dequantize)
         swg_json_string(&json, "dequantize", j->a->dequantize);
     if (j->a->element_type)
         swg_json_string(&json, "element_type", j->a->element_type);
     swg_json_end_object(&json);
-    swg_json_begin_object(&json, "input");
-    swg_json_string(&json, "format", swg_source_format(j->source));
-    swg_json_string(&json, "xxh3_128", fingerprint);
-    swg_json_end_object(&json);
-    swg_json_end_object(&json);
     swg_status status = swg_strbuf_status(&json.out);
+    const swg_step step = {.command = "convert", .options = swg_strbuf_text(&json.out)};
     if (status == SWG_OK)
-        status = swg_provenance_append(j->source, swg_strbuf_text(&json.out), &j->provenance);
+        status = swg_provenance_add(j->source, &step, hashes, &j->provenance);
     swg_json_deinit(&json);
-    j->meta.provenance = j->provenance;
     return status;
+}
+
+static bool keeps_provenance(const job *j)
+{
+    return swg_sink_keeps_provenance(j->a->output, j->a->format);
 }
 
 /* --- One tensor ------------------------------------------------------------------------------- */
@@ -114,7 +109,7 @@ static swg_status add_provenance(job *j)
 /* Rows of one plane, read in parallel. */
 typedef struct reading {
     job *j;
-    size_t tensor, plane;
+    size_t tensor;
     swg_plane shape; /* of the output's plane */
     uint64_t step;   /* rows an item */
     uint8_t *out;
@@ -143,7 +138,7 @@ static swg_status read_item(void *context, size_t index)
     uint8_t *out = r->out + row * r->shape.row_bytes;
     const swg_tensor_desc *from = swg_source_tensor(r->j->source, r->tensor);
     if (swg_scheme_equal(from->scheme, r->j->outputs[r->tensor].scheme))
-        return swg_source_read(r->j->source, r->tensor, r->plane, row, rows, out);
+        return swg_source_read(r->j->source, r->tensor, r->shape.kind, row, rows, out);
     return dequantize_rows(r, row, rows, out);
 }
 
@@ -171,36 +166,39 @@ static swg_status check_dequantized(job *j, size_t tensor, const void *numbers)
 
 static swg_status convert_tensor(job *j, swg_sink *sink, size_t tensor)
 {
-    swg_plane planes[SWG_MAX_PLANES];
+    swg_plane planes[SWG_PLANE_KINDS];
     const size_t n_planes = swg_tensor_planes(&j->outputs[tensor], planes);
+    size_t n_stored;
+    const swg_plane *const stored = swg_source_planes(j->source, tensor, &n_stored);
     const bool is_same =
         swg_scheme_equal(swg_source_tensor(j->source, tensor)->scheme, j->outputs[tensor].scheme);
-    uint8_t *data[SWG_MAX_PLANES] = {0};
-    const void *views[SWG_MAX_PLANES] = {0};
+    uint8_t *data[SWG_PLANE_KINDS] = {0}; /* by kind */
+    const void *views[SWG_PLANE_KINDS] = {0};
     swg_status status = SWG_OK;
     for (size_t p = 0; p < n_planes; p++) {
-        views[p] = is_same ? swg_source_view(j->source, tensor, p) : NULL;
-        if (views[p])
+        const swg_plane_kind kind = planes[p].kind;
+        views[kind] = is_same ? swg_source_view(j->source, tensor, kind) : NULL;
+        if (views[kind])
             continue;
-        SWG_GO(SWG_NEW_UNINIT(data[p], (size_t)planes[p].bytes));
-        reading r = {.j = j,
-                     .tensor = tensor,
-                     .plane = p,
-                     .shape = planes[p],
-                     .step = swg_source_rows_per_read(j->source, tensor, p),
-                     .out = data[p]};
+        SWG_GO(SWG_NEW_UNINIT(data[kind], (size_t)planes[p].bytes));
+        reading r = {
+            .j = j,
+            .tensor = tensor,
+            .shape = planes[p],
+            .step = swg_source_rows_per_read(j->source, tensor, is_same ? kind : stored[0].kind),
+            .out = data[kind]};
         if (planes[p].bytes > 0)
             SWG_GO(swg_pool_for(j->pool, (size_t)((planes[p].rows + r.step - 1) / r.step),
                                 read_item, &r));
         if (!is_same)
-            SWG_GO(check_dequantized(j, tensor, data[p]));
-        views[p] = data[p];
+            SWG_GO(check_dequantized(j, tensor, data[kind]));
+        views[kind] = data[kind];
     }
     SWG_GO(swg_sink_write(sink, tensor, views));
 done:
     swg_source_release(j->source, tensor);
-    for (size_t p = 0; p < n_planes; p++)
-        swg_free(data[p]);
+    for (size_t kind = 0; kind < SWG_PLANE_KINDS; kind++)
+        swg_free(data[kind]);
     return status;
 }
 
@@ -286,6 +284,10 @@ static uint64_t plan_memory(const job *j)
 static swg_status dry_run(job *j, const swg_sink_options *sink_options)
 {
     outcome o = {.peak_memory_bytes = plan_memory(j)};
+    if (keeps_provenance(j)) {
+        SWG_TRY(add_provenance(j, NULL));
+        j->meta.provenance = j->provenance;
+    }
     SWG_TRY(swg_sink_plan_bytes(j->a->output, sink_options, &j->meta, j->outputs, j->n_tensors,
                                 &o.bytes, &o.is_exact));
     return print(j, &o);
@@ -294,9 +296,12 @@ static swg_status dry_run(job *j, const swg_sink_options *sink_options)
 static swg_status write_output(job *j, const swg_sink_options *sink_options)
 {
     swg_sink *sink = NULL;
+    swg_input_hashes *hashes = NULL;
     swg_status status = SWG_OK;
     outcome o = {.is_exact = true};
     SWG_TRY(SWG_NEW(o.stored_bytes, j->n_tensors));
+    if (keeps_provenance(j)) /* others spare reading the whole input once more */
+        SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
     SWG_GO(swg_sink_open(j->a->output, sink_options, &j->meta, j->outputs, j->n_tensors, &sink));
     for (size_t i = 0; i < j->n_tensors; i++) {
         SWG_GO(swg_progress_step(j->cli->progress, "converting", "tensors", i, j->n_tensors));
@@ -304,6 +309,10 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
         o.stored_bytes[i] = swg_sink_stored_bytes(sink, i);
     }
     j->n_nonfinite += swg_sink_nonfinite(sink);
+    if (hashes) {
+        SWG_GO(add_provenance(j, hashes));
+        SWG_GO(swg_sink_set_provenance(sink, j->provenance));
+    }
     SWG_GO(swg_sink_finish(&sink, &o.bytes));
     if (j->n_nonfinite && strcmp(j->a->nonfinite, "warn") == 0)
         swg_cli_say(j->cli, "%s: %llu numbers are not finite", j->a->output,
@@ -312,6 +321,7 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     SWG_GO(print(j, &o));
 done:
     swg_sink_abort(&sink);
+    swg_input_hashes_free(&hashes);
     swg_free(o.stored_bytes);
     return status;
 }
@@ -362,20 +372,22 @@ static swg_status run(const swg_cli *cli, const void *values)
         SWG_TRY(swg_parse_bytes("max-shard-bytes", a->max_shard_bytes, &max_shard_bytes));
     if (swg_path_is_same(input, a->output))
         return swg_error(SWG_USAGE, "%s is both the input and the output", input);
-    SWG_GO(swg_source_open(input, &(swg_source_options){.tokenizer = a->tokenizer}, &j.source));
+    swg_source_options source_options = swg_source_options_default();
+    source_options.tokenizer = a->tokenizer;
+    SWG_GO(swg_source_open(input, &source_options, &j.source));
     SWG_GO(check_output(j.source, input, a));
     SWG_GO(plan_outputs(&j));
     SWG_GO(swg_pool_new(cli->n_threads, &j.pool));
     SWG_GO(swg_sink_meta_from_source(j.source, &j.meta));
-    SWG_GO(add_provenance(&j));
     say_what_is_dropped(&j);
-    const swg_sink_options sink_options = {.format = a->format,
-                                           .force = a->force,
-                                           .level = (int)a->level,
-                                           .pool = j.pool,
-                                           .element_type = a->element_type,
-                                           .keep_nonfinite = keeps_nonfinite(&j),
-                                           .max_shard_bytes = max_shard_bytes};
+    swg_sink_options sink_options = swg_sink_options_default();
+    sink_options.format = a->format;
+    sink_options.force = a->force;
+    sink_options.level = (int)a->level;
+    sink_options.pool = j.pool;
+    sink_options.element_type = a->element_type;
+    sink_options.keep_nonfinite = keeps_nonfinite(&j);
+    sink_options.max_shard_bytes = max_shard_bytes;
     SWG_GO(a->dry_run ? dry_run(&j, &sink_options) : write_output(&j, &sink_options));
 done:
     swg_sink_meta_deinit(&j.meta);

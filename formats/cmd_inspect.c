@@ -4,17 +4,22 @@
 
 #include "formats/formats.h"
 #include "formats/json/json.h"
+#include "formats/provenance.h"
 #include "kernels/kernels.h"
+#include "kernels/linalg.h"
+#include "runtime/base/utf8.h"
 #include "runtime/cli/cli.h"
 
 typedef struct arguments {
     const char *tensors;
-    bool kernels;
+    bool kernels, recipe;
 } arguments;
 
 static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, tensors, 0, "tensors", "PATTERN",
                       "list only the tensors with such names"),
+    SWG_OPTION_FLAG(arguments, recipe, 0, "recipe",
+                    "print only the recipe that the model was compressed by, as --recipe reads it"),
     SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
                     "show which instruction set serves each operation on this machine"),
 };
@@ -195,11 +200,30 @@ static void put_extras(const swg_source *source, swg_strbuf *out)
         else
             swg_strbuf_puts(out, "metadata: (an entry that is not printable; see --json)\n");
     }
+}
+
+/* The steps that made the file, and the recipe of the last that has one. */
+static swg_status put_history(const swg_source *source, swg_strbuf *out)
+{
     const char *provenance = swg_source_provenance(source);
-    if (!swg_name_is_printable(provenance, strlen(provenance)))
+    if (!swg_name_is_printable(provenance, strlen(provenance))) {
         swg_strbuf_puts(out, "provenance: (not printable; see --json)\n");
-    else if (strcmp(provenance, "[]") != 0)
-        swg_strbuf_printf(out, "provenance: %s\n", provenance);
+        return SWG_OK;
+    }
+    if (strcmp(provenance, "[]") == 0)
+        return SWG_OK;
+    swg_json_writer recipe = {.compact = true};
+    bool has_recipe = false;
+    swg_status status = SWG_OK;
+    swg_strbuf_puts(out, "history:\n");
+    SWG_GO(swg_provenance_describe(source, out));
+    SWG_GO(swg_provenance_write_recipe(source, &recipe, NULL, &has_recipe));
+    SWG_GO(swg_strbuf_status(&recipe.out));
+    if (has_recipe)
+        swg_strbuf_printf(out, "recipe: %s\n", swg_strbuf_text(&recipe.out));
+done:
+    swg_json_deinit(&recipe);
+    return status;
 }
 
 static swg_status print_text(const swg_cli *cli, const arguments *a, const swg_source *source)
@@ -215,6 +239,8 @@ static swg_status print_text(const swg_cli *cli, const arguments *a, const swg_s
                       swg_format_bytes(sum.stored_bytes, stored), ratio(&sum),
                       bits_per_weight(&sum));
     put_extras(source, &out);
+    if (status == SWG_OK)
+        status = put_history(source, &out);
     put_tensors(cli, a, source, &out);
     if (status == SWG_OK)
         status = swg_strbuf_status(&out);
@@ -282,12 +308,38 @@ static swg_status print_json(const swg_cli *cli, const arguments *a, const swg_s
     swg_json_end_object(&json);
     const char *provenance = swg_source_provenance(source);
     swg_json_raw(&json, "provenance", provenance, strlen(provenance));
+    bool has_recipe = false;
+    const swg_status status = swg_provenance_write_recipe(source, &json, "recipe", &has_recipe);
+    if (status != SWG_OK) {
+        swg_json_deinit(&json);
+        return status;
+    }
+    if (!has_recipe)
+        swg_json_null(&json, "recipe");
     swg_json_begin_array(&json, "tensors");
     for (size_t i = 0; i < swg_source_n_tensors(source); i++)
         if (is_listed(a, source, i))
             json_tensor(&json, source, i);
     swg_json_end_array(&json);
     return swg_cli_json_print(&json);
+}
+
+/* The recipe alone: what --recipe of other commands reads. */
+static swg_status print_recipe(const swg_source *source)
+{
+    swg_json_writer json = {0};
+    bool has_recipe = false;
+    swg_status status = SWG_OK;
+    SWG_GO(swg_provenance_write_recipe(source, &json, NULL, &has_recipe));
+    if (!has_recipe)
+        SWG_GO(swg_error(SWG_FAILED, "%s: no step of its history has a recipe",
+                         swg_source_path(source)));
+    swg_strbuf_puts(&json.out, "\n");
+    SWG_GO(swg_strbuf_status(&json.out));
+    SWG_GO(swg_cli_print(swg_strbuf_text(&json.out), json.out.length));
+done:
+    swg_json_deinit(&json);
+    return status;
 }
 
 /* --- Kernels ---------------------------------------------------------------------------------- */
@@ -304,6 +356,7 @@ static swg_status print_kernels(const swg_cli *cli)
             swg_json_string(&json, swg_op_name((swg_op_id)op),
                             swg_isa_name(swg_kernels_isa_of(kernels, (swg_op_id)op)));
         swg_json_end_object(&json);
+        swg_json_string(&json, "linalg", swg_linalg_name());
         return swg_cli_json_print(&json);
     }
     swg_strbuf out = {0};
@@ -315,6 +368,7 @@ static swg_status print_kernels(const swg_cli *cli)
     for (int op = 0; op < SWG_OP_COUNT; op++)
         swg_strbuf_printf(&out, "%-18s %s\n", swg_op_name((swg_op_id)op),
                           swg_isa_name(swg_kernels_isa_of(kernels, (swg_op_id)op)));
+    swg_strbuf_printf(&out, "%-18s %s\n", "f32 products", swg_linalg_name());
     swg_status status = swg_strbuf_status(&out);
     if (status == SWG_OK)
         status = swg_cli_print(swg_strbuf_text(&out), out.length);
@@ -335,7 +389,9 @@ static swg_status run(const swg_cli *cli, const void *values)
     SWG_TRY(swg_source_open(cli->positionals[0], NULL, &source));
     swg_status status = check_pattern(a, source);
     if (status == SWG_OK)
-        status = cli->json ? print_json(cli, a, source) : print_text(cli, a, source);
+        status = a->recipe   ? print_recipe(source)
+                 : cli->json ? print_json(cli, a, source)
+                             : print_text(cli, a, source);
     swg_source_close(&source);
     return status;
 }
@@ -343,15 +399,18 @@ static swg_status run(const swg_cli *cli, const void *values)
 static const swg_example examples[] = {
     {"swage inspect model.swg", "what it is, how large, and every tensor"},
     {"swage inspect model --tensors 'model.layers.0.*' --json", "one layer, for programs"},
+    {"swage inspect quantized.swg --recipe >recipe.json", "how it was made, to make another so"},
     {"swage inspect --kernels", "which instruction sets are used here"},
 };
 
 const swg_command swg_command_inspect = {
     .name = "inspect",
-    .synopsis = "MODEL [--tensors PATTERN] | --kernels",
+    .synopsis = "MODEL [--tensors PATTERN | --recipe] | --kernels",
     .summary = "show what a checkpoint is and holds",
     .description =
-        "Prints format, configuration, totals, carried files, metadata, provenance and the table "
+        "Prints format, configuration, totals, carried files, metadata, the history with the "
+        "recipe "
+        "of the last compression, and the table "
         "of tensors: shape, scheme (element type, or bits, group and scale type of quantized "
         "tensors), bytes as numbers and bytes as stored. Reads the header only, whatever the "
         "size of the model.\n\n"

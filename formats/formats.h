@@ -32,9 +32,12 @@
 typedef struct swg_source swg_source;
 
 typedef struct swg_source_options {
-    const char *tokenizer; /* path of the tokenizer to use instead of the one found: a tokenizer
-                              file, or any checkpoint that carries one; NULL = the one found */
+    size_t size;           /* of this struct */
+    const char *tokenizer; /* path of a tokenizer file to use instead of the one found; default
+                              NULL: none */
 } swg_source_options;
+
+swg_source_options swg_source_options_default(void);
 
 /* Open a checkpoint of any format: a Hugging Face folder, a .safetensors file (with config.json and
  * tokenizer beside it), a GGUF, a llama2.c .bin, a .swg. Format is told by content, not by name.
@@ -64,24 +67,28 @@ size_t swg_source_find(const swg_source *source, const char *name);
  * its own index. */
 size_t swg_source_same_as(const swg_source *source, size_t index);
 
+/* The planes of a tensor in storage order; how many in *n. Valid as long as the source. */
+const swg_plane *swg_source_planes(const swg_source *source, size_t tensor, size_t *n);
+
 /* Rows [row_begin, row_begin + n_rows) of one plane of a tensor, in the canonical layout of
  * tensor.h, to `out` (n_rows * row_bytes). Safe from several threads, and cheapest when row_begin
  * is a multiple of swg_source_rows_per_read and n_rows is that (or less at the end): such a read
  * decompresses each frame once. SWG_CORRUPT, naming tensor and offset, when stored bytes do not
  * match their hash. */
-swg_status swg_source_read(swg_source *source, size_t tensor, size_t plane, uint64_t row_begin,
-                           uint64_t n_rows, void *out);
+swg_status swg_source_read(swg_source *source, size_t tensor, swg_plane_kind kind,
+                           uint64_t row_begin, uint64_t n_rows, void *out);
 
 /* A whole plane where it lies in a mapped file: canonical layout, aligned for its elements, valid
  * as long as the source. NULL when it has to be read (compressed, rearranged or misaligned). */
-const void *swg_source_view(const swg_source *source, size_t tensor, size_t plane);
+const void *swg_source_view(const swg_source *source, size_t tensor, swg_plane_kind kind);
 
 /* Best number of rows a read: a multiple of 16 where the plane has that many, about 256 KiB-1 MiB.
  */
-uint64_t swg_source_rows_per_read(swg_source *source, size_t tensor, size_t plane);
+uint64_t swg_source_rows_per_read(swg_source *source, size_t tensor, swg_plane_kind kind);
 
-/* Rows of a plain F32, F16 or BF16 tensor, or of a quantized one (dequantized), as float
- * [n_rows][cols]. SWG_UNSUPPORTED for other element types. Safe from several threads. */
+/* Rows of a tensor as the floats that they mean, [n_rows][cols], whatever its format.
+ * SWG_UNSUPPORTED for plain tensors of types other than F32, F16 and BF16. Safe from several
+ * threads. */
 swg_status swg_source_read_f32(swg_source *source, size_t tensor, uint64_t row_begin,
                                uint64_t n_rows, float *out);
 
@@ -117,7 +124,7 @@ void swg_source_metadata(const swg_source *source, size_t index, const char **ke
                          const char **value);
 
 /* History of the checkpoint as JSON array text (newest last; "[]" when unknown): see
- * swg_sink_meta.provenance. */
+ * swg_sink_meta.provenance and provenance.h. */
 const char *swg_source_provenance(const swg_source *source);
 
 /* Sections of a .swg that this version does not know and that may be carried along unread
@@ -128,15 +135,6 @@ typedef struct swg_extension {
     size_t length;
 } swg_extension;
 const swg_extension *swg_source_extensions(const swg_source *source, size_t *count);
-
-/* XXH3-128 (hexadecimal) of the input as a whole: of a .swg its directory (which hashes all else),
- * of other formats the bytes of every file read, one after the other in order of their names. Reads
- * all of them. */
-swg_status swg_source_fingerprint(swg_source *source, char out[33]);
-
-/* History with one more entry: `entry` is the text of a JSON object. SWG_CORRUPT when the source's
- * history or the entry is not JSON. The caller frees *out. */
-swg_status swg_provenance_append(const swg_source *source, const char *entry, char **out);
 
 /* Check every stored byte against its hash and bounds; calls `damaged` (may be NULL) for each
  * tensor or file that fails, and goes on. SWG_CORRUPT when any did. Formats without hashes are
@@ -170,20 +168,26 @@ swg_status swg_sink_meta_from_source(swg_source *source, swg_sink_meta *out);
 void swg_sink_meta_deinit(swg_sink_meta *meta);
 
 typedef struct swg_sink_options {
-    const char *format; /* row of formats.def; NULL = by the path: ".swg", ".safetensors", folder */
-    bool force;         /* replace an existing output */
-    int level;          /* zstd level for .swg; 0 = default */
+    size_t size;              /* of this struct */
+    const char *format;       /* row of formats.def; default NULL: by the path (".swg",
+                                 ".safetensors", folder) */
+    bool force;               /* replace an existing output; default false */
+    int level;                /* zstd level for .swg; default 0: the writer's */
     uint64_t max_shard_bytes; /* of a folder: split the weights into files with at most that many
                                  bytes of tensors, and write their index (a larger tensor gets a
-                                 file of its own); 0 = one file. SWG_USAGE for other outputs. */
-    swg_pool *pool;           /* compresses in parallel; NULL = caller only */
+                                 file of its own); default 0: one file. SWG_USAGE for other
+                                 outputs. */
+    swg_pool *pool;           /* compresses in parallel; default NULL: the caller only */
     const char *element_type; /* what a .gguf holds matrices of floats as: "f32", "f16", "bf16",
                                  "q8_0", "q4_0", "q4_1" (rounded as ggml's reference does);
-                                 NULL = as they are. Other formats take no notice. */
+                                 default NULL: as they are. Other formats take no notice. */
     bool keep_nonfinite;      /* with element_type: store what is NaN or infinite, or beyond that
-                                 type, as NaN or infinity (swg_sink_nonfinite counts them); false:
-                                 SWG_CORRUPT or SWG_UNSUPPORTED. Blocks cannot hold them at all. */
+                                 type, as NaN or infinity (swg_sink_nonfinite counts them); default
+                                 false: SWG_CORRUPT or SWG_UNSUPPORTED. Blocks cannot hold them at
+                                 all. */
 } swg_sink_options;
+
+swg_sink_options swg_sink_options_default(void);
 
 /* Whether what would be written under that path (in that format, unless NULL) keeps
  * swg_sink_meta.provenance. */
@@ -196,10 +200,11 @@ swg_status swg_sink_open(const char *path, const swg_sink_options *options,
                          const swg_sink_meta *meta, const swg_tensor_desc *tensors,
                          size_t n_tensors, swg_sink **out);
 
-/* Write one whole tensor: all its planes, canonical layout. Every tensor of the list is written
- * once, in the order of the list. A tensor whose planes equal an earlier one's bytes is stored once
- * where the format allows. The planes are the caller's again on return. */
-swg_status swg_sink_write(swg_sink *sink, size_t tensor, const void *const planes[SWG_MAX_PLANES]);
+/* Write one whole tensor: all its planes by kind (NULL where it has none), canonical layout. Every
+ * tensor of the list is written once, in the order of the list. A tensor whose planes equal an
+ * earlier one's bytes is stored once where the format allows. The planes are the caller's again on
+ * return. */
+swg_status swg_sink_write(swg_sink *sink, size_t tensor, const void *const planes[SWG_PLANE_KINDS]);
 
 /* Stored bytes of a tensor already written. */
 uint64_t swg_sink_stored_bytes(const swg_sink *sink, size_t tensor);

@@ -157,6 +157,11 @@ done:
     return status;
 }
 
+swg_source_options swg_source_options_default(void)
+{
+    return (swg_source_options){.size = sizeof(swg_source_options)};
+}
+
 swg_status swg_source_open(const char *path, const swg_source_options *options, swg_source **out)
 {
     swg_probe probe;
@@ -229,30 +234,4 @@ void swg_sink_meta_deinit(swg_sink_meta *meta)
     swg_free((void *)meta->files);
     swg_free((void *)meta->metadata);
     *meta = (swg_sink_meta){0};
-}
-
-swg_status swg_provenance_append(const swg_source *source, const char *entry, char **out)
-{
-    swg_status status = SWG_OK;
-    swg_json_doc *old = NULL, *added = NULL;
-    swg_strbuf text = {0};
-    SWG_GO(swg_json_parse(source->provenance, strlen(source->provenance), "provenance", &old));
-    SWG_GO(swg_json_parse(entry, strlen(entry), "provenance entry", &added));
-    const swg_json *root = swg_json_root(old);
-    if (swg_json_kind_of(root) != SWG_JSON_ARRAY)
-        SWG_GO(swg_error(SWG_CORRUPT, "%s: the provenance is not an array", source->path));
-    /* The old text up to its closing bracket stays as it is. */
-    const char *const closing = strrchr(source->provenance, ']');
-    swg_strbuf_append(&text, source->provenance, (size_t)(closing - source->provenance));
-    swg_strbuf_puts(&text, swg_json_count(root) ? "," : "");
-    swg_strbuf_puts(&text, entry);
-    swg_strbuf_puts(&text, "]");
-    SWG_GO(swg_strbuf_status(&text));
-    *out = swg_strdup(swg_strbuf_text(&text));
-    SWG_GO(*out ? SWG_OK : SWG_NO_MEMORY);
-done:
-    swg_strbuf_deinit(&text);
-    swg_json_free(&old);
-    swg_json_free(&added);
-    return status;
 }

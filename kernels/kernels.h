@@ -1,5 +1,5 @@
-/* Kernels: the fast arithmetic, one function an operation and instruction set, chosen once at
- * start by what the processor can do.
+/* Kernels: the fast arithmetic, one function per operation and instruction set, chosen once
+ * at start by what the processor can do.
  *
  *     const swg_kernels *kernels;
  *     SWG_TRY(swg_kernels_best(&kernels));          // honours SWAGE_ISA
@@ -87,15 +87,24 @@ typedef struct swg_act {
 /* --- Attention --------------------------------------------------------------------------------
  *
  * Queries that share one key/value head. For query i over keys j in [key_begin[i], key_end[i]):
- *   s_j = dot(q_i, k_j) * scale;  p_j = exp(s_j - max s);  out_i = (sum_j p_j v_j) * (1 / sum_j p_j)
- * dot and the sum of p in 16-lane order, the sum of p v in the order of j with fused multiply-adds.
- * Every query has at least one key. */
+ *   s_j = dot(q_i, k_j) * scale;  p_j = exp(s_j - max s);  out_i = (sum_j p_j v_j) * (1 / sum_j
+ * p_j) dot and the sum of p in 16-lane order, the sum of p v in the order of j with fused
+ * multiply-adds. Every query has at least one key.
+ *
+ * Keys are numbered through the runs, in order: a contiguous cache is one run, a paged one has a
+ * run per block. How keys are cut into runs changes no byte. */
+typedef struct swg_kv_run {
+    const float *k, *v; /* key i of the run at k + i * kv_stride, its value at v + i * kv_stride */
+    size_t n;           /* keys, >= 1 */
+} swg_kv_run;
+
 typedef struct swg_attention {
     size_t n_queries, head_dim;
     const float *const *q;  /* [n_queries] pointers to head_dim floats */
     float *const *out;      /* [n_queries] pointers to head_dim floats; may equal q */
     const uint32_t *key_begin, *key_end; /* [n_queries] */
-    const float *k, *v;     /* key j at k + j * kv_stride, value at v + j * kv_stride */
+    const swg_kv_run *runs;              /* together at least the largest key_end keys */
+    size_t n_runs;
     size_t kv_stride;       /* floats */
     float scale;
     float *scores;          /* scratch: at least 8 * scores_stride floats */
@@ -135,13 +144,13 @@ typedef struct swg_attention {
  *               reset gate number r (0 and 1, or 1 and 0), the new state the last, whose s the
  *               reset gate scales; h [n] is updated. */
 typedef struct swg_kernels {
-#define SWG_OP(name, exactness, result, arguments) result(*name) arguments;
+#define SWG_OP(name, result, arguments) result(*name) arguments;
 #include "kernels/ops.def"
 #undef SWG_OP
 } swg_kernels;
 
 typedef enum swg_op_id {
-#define SWG_OP(name, exactness, result, arguments) SWG_OP_##name,
+#define SWG_OP(name, result, arguments) SWG_OP_##name,
 #include "kernels/ops.def"
 #undef SWG_OP
     SWG_OP_COUNT
@@ -163,7 +172,7 @@ swg_status swg_kernels_best(const swg_kernels **out);
 /* The same with an explicit cap. */
 swg_status swg_kernels_capped(swg_isa cap, const swg_kernels **out);
 
-/* One instruction set's own rows (NULL where it has no variant), and whether it runs here. */
+/* One instruction set's own variants (NULL where it has none), and whether it runs here. */
 const swg_kernels *swg_kernels_of(swg_isa isa);
 int swg_isa_is_available(swg_isa isa);
 

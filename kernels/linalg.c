@@ -1,33 +1,67 @@
-/* OpenBLAS behind linalg.h. Its own threads are switched off once: the pool splits the work. */
+/* Which implementation of linalg.h serves: see there. */
 #include "kernels/linalg.h"
 
-#include <cblas.h>
 #include <pthread.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/isa_table.h"
+#include "kernels/linalg/linalg_tables.h"
+#include "runtime/base/notice.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static char name[96];
+static swg_linalg chosen;
 
-static void set_up(void)
+/* OpenBLAS's name for this processor, as the best instruction set that runs here knows it. */
+static const char *core_type(void)
 {
-    openblas_set_num_threads(1);
-    snprintf(name, sizeof name, "%.60s", openblas_get_config());
+    for (int isa = SWG_ISA_COUNT - 1; isa >= 0; isa--)
+        if (swg_isa_is_available((swg_isa)isa) && swg_isa_table_of((swg_isa)isa)->blas_core)
+            return swg_isa_table_of((swg_isa)isa)->blas_core();
+    return NULL;
+}
+
+static void choose(void)
+{
+    const char *wanted = getenv("SWAGE_BLAS");
+    const char *library = wanted && *wanted ? wanted : "libopenblas.so.0";
+    chosen = swg_linalg_plain;
+    if (strcmp(library, "plain") == 0 || swg_linalg_open(library, core_type(), &chosen) == SWG_OK)
+        return;
+    swg_notice("%s; float products are computed in plain C, many times slower",
+               swg_error_message());
+    swg_error_clear();
+}
+
+const swg_linalg *swg_linalg_get(void)
+{
+    pthread_once(&once, choose);
+    return &chosen;
+}
+
+const char *swg_linalg_name(void)
+{
+    return swg_linalg_get()->name;
 }
 
 void swg_sgemm_nt(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                   size_t ldb, float *c, size_t ldc)
 {
-    pthread_once(&once, set_up);
-    if (m == 1)
-        cblas_sgemv(CblasRowMajor, CblasNoTrans, (blasint)n, (blasint)k, 1.0f, b, (blasint)ldb, a,
-                    1, 0.0f, c, 1);
-    else
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)m, (blasint)n, (blasint)k,
-                    1.0f, a, (blasint)lda, b, (blasint)ldb, 0.0f, c, (blasint)ldc);
+    swg_linalg_get()->sgemm(false, true, m, n, k, 1, a, lda, b, ldb, 0, c, ldc);
 }
 
-const char *swg_linalg_name(void)
+swg_status swg_linalg_not_positive(size_t row, size_t n)
 {
-    pthread_once(&once, set_up);
-    return name;
+    return swg_error(SWG_FAILED,
+                     "the %zu x %zu matrix is not positive definite: its Cholesky factor breaks "
+                     "down in row %zu",
+                     n, n, row);
+}
+
+swg_status swg_linalg_singular(size_t row, size_t n)
+{
+    return swg_error(SWG_FAILED,
+                     "the %zu x %zu triangular matrix has no inverse: row %zu has a zero on the "
+                     "diagonal",
+                     n, n, row);
 }

@@ -1,18 +1,88 @@
-/* Dense float32 linear algebra, through OpenBLAS. Calls are single-threaded inside: callers split
- * the work over the pool in pieces that do not depend on the thread count, so results do not
- * either. Safe from several threads. Row-major throughout. */
+/* Dense linear algebra in float and double. OpenBLAS does it where it is installed
+ * (libopenblas.so.0, any of Debian's variants; the environment variable SWAGE_BLAS names another
+ * file); it is loaded when first needed, so that commands without float products neither wait for
+ * it nor have its threads. Where it is absent or wrong, plain C does the same slowly, and
+ * swg_notice (runtime/base/notice.h) tells the user. SWAGE_BLAS=plain asks for plain C.
+ *
+ *     const swg_linalg *linalg = swg_linalg_get();
+ *     linalg->dsyrk(true, n, tokens, 2.0, x, n, 1.0, hessian, n);   // lower triangle += 2 x^T x
+ *     SWG_TRY(linalg->dpotrf(n, hessian, n));                       // its Cholesky factor
+ *
+ * Conventions. Everything is row-major; lda, ldb, ldc are the distances of rows in elements. A
+ * symmetric or triangular matrix is its lower triangle: what lies above the diagonal is neither
+ * read nor written. Sizes and distances fit an int. Nothing is NULL unless its size is 0. Functions
+ * whose name begins with s take float, with d double, otherwise alike.
+ *
+ * Threads. Calls are single-threaded inside and safe from several threads: callers split the work
+ * over their pool in pieces that do not depend on the number of threads, so results do not either.
+ * Results may differ in the last digits between machines, since OpenBLAS sums in the order of the
+ * core that it is made for.
+ *
+ * Loading sets OPENBLAS_CORETYPE and OPENBLAS_NUM_THREADS in the environment where the user has
+ * not, and takes them out again. Debian 12's OpenBLAS 0.3.21 does not know newer processors and
+ * falls back to kernels for much older ones, at a quarter of the speed; hence the core. A program
+ * with threads of its own that read the environment calls swg_linalg_get before it starts them. If
+ * the program has OpenBLAS loaded already, it keeps its core, and its number of threads becomes 1.
+ */
 #ifndef SWG_KERNELS_LINALG_H
 #define SWG_KERNELS_LINALG_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* c [m, n] = a [m, k] * b^T, with b [n, k]; lda, ldb, ldc are the distances of rows. All sizes fit
- * an int. */
+#include "runtime/base/status.h"
+
+typedef struct swg_linalg {
+    const char *name; /* "OpenBLAS 0.3.21 SkylakeX", "plain C": for reports and provenance */
+
+    /* c [m, n] = alpha * A B + beta * c, where A [m, k] is `a` or, with transpose_a, the transpose
+     * of `a` [k, m]; B [k, n] likewise. With beta 0 c is not read. */
+    void (*sgemm)(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, float alpha,
+                  const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c,
+                  size_t ldc);
+    void (*dgemm)(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, double alpha,
+                  const double *a, size_t lda, const double *b, size_t ldb, double beta, double *c,
+                  size_t ldc);
+
+    /* Lower triangle of c [n, n] = alpha * A A^T + beta * c, where A [n, k] is `a` or, with
+     * transpose_a, the transpose of `a` [k, n] (rows of activations: x^T x). */
+    void (*ssyrk)(bool transpose_a, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                  float beta, float *c, size_t ldc);
+    void (*dsyrk)(bool transpose_a, size_t n, size_t k, double alpha, const double *a, size_t lda,
+                  double beta, double *c, size_t ldc);
+
+    /* Cholesky: the symmetric a [n, n] becomes L with a = L L^T. SWG_FAILED, naming the row, when a
+     * is not positive definite; `a` is then partly overwritten. */
+    swg_status (*spotrf)(size_t n, float *a, size_t lda);
+    swg_status (*dpotrf)(size_t n, double *a, size_t lda);
+
+    /* The inverse of L L^T, from L (of potrf) in place. SWG_FAILED when L has a zero on its
+     * diagonal. */
+    swg_status (*spotri)(size_t n, float *l, size_t ldl);
+    swg_status (*dpotri)(size_t n, double *l, size_t ldl);
+
+    /* The inverse of the lower triangular l [n, n], in place. SWG_FAILED when it has a zero on its
+     * diagonal. */
+    swg_status (*strtri)(size_t n, float *l, size_t ldl);
+    swg_status (*dtrtri)(size_t n, double *l, size_t ldl);
+
+    /* Solve T X = b, or X T = b with `from_right`, for X, which replaces b [m, n]. T is the lower
+     * triangular l, or its transpose with transpose_l; l is [m, m], or [n, n] with from_right. */
+    void (*strsm)(bool from_right, bool transpose_l, size_t m, size_t n, const float *l, size_t ldl,
+                  float *b, size_t ldb);
+    void (*dtrsm)(bool from_right, bool transpose_l, size_t m, size_t n, const double *l,
+                  size_t ldl, double *b, size_t ldb);
+} swg_linalg;
+
+/* OpenBLAS, else plain C; never NULL, the same for the life of the program. The first call loads
+ * (about 10 ms). */
+const swg_linalg *swg_linalg_get(void);
+
+/* c [m, n] = a [m, k] * b^T, with b [n, k]: the product with weights. */
 void swg_sgemm_nt(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                   size_t ldb, float *c, size_t ldc);
 
-/* "OpenBLAS 0.3.21 Haswell": what provenance records for results that went through BLAS. */
+/* swg_linalg_get()->name: what provenance records for results that went through it. */
 const char *swg_linalg_name(void);
 
 #endif

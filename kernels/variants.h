@@ -1,25 +1,20 @@
-/* Prototypes of every variant, swg_<op>__<isa>, and the tables that list them. A prototype without
- * a function behind it is harmless: only what a table names is linked. */
+/* Prototypes of variants of every operation: the scalar ones, on which others may fall back, and
+ * those of the including file's instruction set, which has defined SWG_VARIANT(op) as
+ * swg_##op##__<isa>. A prototype without a function is harmless: only what the set's table names
+ * is linked. */
 #ifndef SWG_KERNELS_VARIANTS_H
 #define SWG_KERNELS_VARIANTS_H
 
 #include "kernels/kernels.h"
 
-#define SWG_OP(name, exactness, result, arguments) result swg_##name##__scalar arguments;
-#include "kernels/ops.def"
-#undef SWG_OP
-#define SWG_OP(name, exactness, result, arguments) result swg_##name##__avx2 arguments;
-#include "kernels/ops.def"
-#undef SWG_OP
-#define SWG_OP(name, exactness, result, arguments) result swg_##name##__avxvnni arguments;
-#include "kernels/ops.def"
-#undef SWG_OP
-#define SWG_OP(name, exactness, result, arguments) result swg_##name##__avx512 arguments;
+#define SWG_OP(name, result, arguments) result swg_##name##__scalar arguments;
 #include "kernels/ops.def"
 #undef SWG_OP
 
-#define SWG_ISA(token, priority, needs) extern const swg_kernels swg_table__##token;
-#include "kernels/isas.def"
-#undef SWG_ISA
+#ifdef SWG_VARIANT
+#define SWG_OP(name, result, arguments) result SWG_VARIANT(name) arguments;
+#include "kernels/ops.def"
+#undef SWG_OP
+#endif
 
 #endif

@@ -10,13 +10,15 @@
 #include "quantize/quantize.h"
 
 typedef struct swg_quantize_options {
-    swg_quant_method method;
-    swg_scale_search search;
-    swg_pool *pool;               /* NULL = the caller's thread alone */
-    const swg_progress *progress; /* may be NULL */
+    size_t size;                  /* of this struct */
+    swg_pool *pool;               /* default NULL: the caller's thread alone */
+    const swg_progress *progress; /* default NULL: none */
     bool keep_nonfinite;          /* store NaN and infinities of tensors that are kept as they are;
-                                     false: SWG_CORRUPT. What is quantized never may have any. */
+                                     default false: SWG_CORRUPT. What is quantized never may have
+                                     any. */
 } swg_quantize_options;
+
+swg_quantize_options swg_quantize_options_default(void);
 
 /* What became of one tensor. */
 typedef struct swg_tensor_report {
@@ -29,9 +31,18 @@ typedef struct swg_tensor_report {
  * swg_free, and the names live as long as the source. */
 swg_status swg_quantize_source_descs(const swg_source *source, swg_tensor_desc **out);
 
-/* Write all tensors of the plan, made for this source's tensors in their order, to a sink opened
- * with the plan's descriptions in the same order. `reports` [n_entries] is filled as far as the
- * work came. Fails with what reading, quantizing or writing returns, naming the tensor. */
+/* The plan's descriptions in the plan's order, as an array to open a sink with; the caller frees it
+ * with swg_free. */
+swg_status swg_quantize_output_descs(const swg_plan *plan, swg_tensor_desc **out);
+
+/* Whether swg_quantize_checkpoint does everything that a plan asks for. SWG_UNSUPPORTED, naming the
+ * tensor, for sparsity and for methods that need statistics of the layers' inputs. */
+swg_status swg_quantize_check_plan(const swg_plan *plan);
+
+/* Write all tensors of the plan, made for this source's tensors, in the plan's order, to a sink
+ * opened with the plan's descriptions in that order. `reports` [n_entries], in the order of the
+ * entries, is filled as far as the work came. Fails with what swg_quantize_check_plan, reading,
+ * quantizing or writing returns, naming the tensor. */
 swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
                                    const swg_quantize_options *options, swg_sink *sink,
                                    swg_tensor_report *reports);

@@ -1,14 +1,17 @@
-/* swage quantize: options, patterns, the way from a source to a sink. */
+/* swage quantize: from options to a recipe, from a source to a sink. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/provenance.h"
 #include "quantize/cmd_quantize_report.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 
 typedef struct arguments {
-    const char *output, *method, *bits, *group_size, *embedding_bits, *embedding_group_size;
+    const char *output, *recipe, *method, *bits, *group_size, *embedding_bits,
+        *embedding_group_size;
     const char *scale_type, *scale_search, *tokenizer, *nonfinite;
     swg_string_list keep, bits_for;
     int64_t level;
@@ -17,7 +20,7 @@ typedef struct arguments {
 
 /* "|rtn|...": the table's names as an option's choices. */
 static const char method_words[] = ""
-#define SWG_QUANT_METHOD(name, meaning) "|" #name
+#define SWG_QUANT_METHOD(name, needs, parameters, meaning) "|" #name
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
     ;
@@ -30,30 +33,39 @@ static const swg_option options[] = {
      .help = "the .swg to write",
      .offset = offsetof(arguments, output),
      .is_required = true},
-    SWG_OPTION_CHOICE(arguments, bits, 0, "bits", "4|8", "4", "bits of a linear weight"),
-    SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "auto|32|64|128|256|row", "auto",
-                      "weights of a row that share a scale; auto = 64 at 4 bits, 32 at 8 bits"),
+    SWG_OPTION_STRING(arguments, recipe, 'r', "recipe", "FILE",
+                      "JSON that says what is done to which tensor (docs/recipes.md); with it only "
+                      "--keep and --bits-for say more"),
+    SWG_OPTION_CHOICE(arguments, bits, 0, "bits", "4|8", NULL,
+                      "bits of a linear weight (default 4)"),
+    SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "auto|32|64|128|256|row", NULL,
+                      "weights of a row that share a scale (default auto: 64 at 4 bits, 32 at 8 "
+                      "bits)"),
     SWG_OPTION_FLAG(arguments, asymmetric, 0, "asymmetric", "store a zero point for every group"),
-    SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "auto|f16|bf16|f32", "auto",
-                      "number format of the scales; auto = f16 at 4 bits, bf16 at 8 bits"),
-    SWG_OPTION_CHOICE(arguments, scale_search, 0, "scale-search", "mse|absmax", "mse",
-                      "scale with the least squared error, or from the largest weight"),
-    SWG_OPTION_CHOICE(arguments, method, 0, "method", method_words + 1, "rtn",
-                      "how codes are chosen"),
-    SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", "4|8|16", "8",
-                      "bits of embeddings and output heads; 16 keeps them as they are"),
+    SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "auto|f16|bf16|f32", NULL,
+                      "number format of the scales (default auto: f16 at 4 bits, bf16 at 8 bits)"),
+    SWG_OPTION_CHOICE(arguments, scale_search, 0, "scale-search", "mse|absmax", NULL,
+                      "scale with the least squared error (default mse), or from the largest "
+                      "weight"),
+    SWG_OPTION_CHOICE(arguments, method, 0, "method", method_words + 1, NULL,
+                      "how codes are chosen (default rtn)"),
+    SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", "4|8|16", NULL,
+                      "bits of embeddings and output heads (default 8); 16 keeps them as they are"),
     SWG_OPTION_CHOICE(arguments, embedding_group_size, 0, "embedding-group-size",
-                      "auto|32|64|128|256|row", "auto",
-                      "the same for embeddings; auto = --group-size, at 8 bits at least 128"),
+                      "auto|32|64|128|256|row", NULL,
+                      "the same for embeddings (default auto: --group-size, at 8 bits at least "
+                      "128)"),
     SWG_OPTION_LIST(arguments, keep, 0, "keep", "PATTERN",
                     "store the tensors with such names as they are"),
-    SWG_OPTION_LIST(arguments, bits_for, 0, "bits-for", "PATTERN=N",
-                    "4, 8 or 16 (keep) bits for the tensors with such names; later ones win"),
+    SWG_OPTION_LIST(
+        arguments, bits_for, 0, "bits-for", "PATTERN=N[,KEY:VALUE]",
+        "4, 8 or 16 (keep) bits for the tensors with such names; later ones win. Keys "
+        "are those of a recipe's rules, such as group, zero_points, scale_type, method"),
     SWG_OPTION_FLAG(arguments, requantize, 0, "requantize",
-                    "accept tensors that are quantized already, and lose twice"),
-    SWG_OPTION_CHOICE(arguments, nonfinite, 0, "nonfinite", "error|warn|keep", "error",
+                    "re-quantize tensors that are already quantized (adds a second loss)"),
+    SWG_OPTION_CHOICE(arguments, nonfinite, 0, "nonfinite", "error|warn|keep", NULL,
                       "what to do about NaN and infinities in tensors that are kept as they are: "
-                      "fail, keep them and say so, or keep them"),
+                      "fail (default), keep them and say so, or keep them"),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
                       "tokenizer, or GGUF with one, to pack instead of the one found"),
     SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
@@ -67,129 +79,141 @@ static const swg_option options[] = {
 
 static uint32_t group_of(const char *word)
 {
-    return strcmp(word, "row") == 0 ? 0 : (uint32_t)strtoul(word, NULL, 10);
+    return !word || strcmp(word, "auto") == 0 ? SWG_GROUP_AUTO
+           : strcmp(word, "row") == 0         ? 0
+                                              : (uint32_t)strtoul(word, NULL, 10);
 }
 
-static swg_status resolve(const arguments *a, swg_quantize_recipe *out)
+static swg_dtype scale_type_of(const char *word)
 {
-    swg_plan_rules rules = swg_plan_rules_default((unsigned)strtoul(a->bits, NULL, 10));
-    rules.embedding_bits = (unsigned)strtoul(a->embedding_bits, NULL, 10);
-    rules.asymmetric = a->asymmetric;
-    rules.requantize = a->requantize;
-    if (strcmp(a->group_size, "auto") != 0)
-        rules.group = group_of(a->group_size);
-    rules.embedding_group = strcmp(a->embedding_group_size, "auto") == 0
-                                ? swg_plan_embedding_group(rules.embedding_bits, rules.group)
-                                : group_of(a->embedding_group_size);
-    const char *type = a->scale_type;
-    if (strcmp(type, "auto") != 0)
-        rules.scale_type = strcmp(type, "f16") == 0    ? SWG_F16
-                           : strcmp(type, "bf16") == 0 ? SWG_BF16
-                                                       : SWG_F32;
-    *out = (swg_quantize_recipe){
-        .rules = rules,
-        .search = strcmp(a->scale_search, "mse") == 0 ? SWG_SEARCH_MSE : SWG_SEARCH_ABSMAX,
-        .level = (int)a->level,
-        .nonfinite = a->nonfinite,
-        .keep = &a->keep,
-        .bits_for = &a->bits_for,
-    };
-    return swg_quant_method_find(a->method, &out->method);
+    return !word || strcmp(word, "auto") == 0 ? SWG_SCALE_TYPE_AUTO
+           : strcmp(word, "f16") == 0         ? SWG_F16
+           : strcmp(word, "bf16") == 0        ? SWG_BF16
+                                              : SWG_F32;
 }
 
-/* The tensor name, else the part of one, that the user may have meant; NULL = none is near. Lives
- * in the arena. */
-static swg_status nearest_name(const char *pattern, const swg_tensor_desc *tensors, size_t n,
-                               swg_arena *arena, const char **out)
+static swg_status recipe_from_options(const arguments *a, swg_recipe **out)
 {
-    void *block = NULL; /* of n_words pointers */
-    size_t n_words = 0, capacity = 0;
-    swg_status status = SWG_OK;
-    *out = NULL;
-    for (int by_part = 0; by_part < 2 && !*out; by_part++) {
-        n_words = 0;
-        for (size_t i = 0; i < n; i++) {
-            const char *name = tensors[i].name;
-            while (*name) {
-                const size_t length = by_part ? strcspn(name, ".") : strlen(name);
-                SWG_GO(swg_reserve(&block, &capacity, n_words + 1, sizeof(char *)));
-                const char **words = block;
-                words[n_words] = swg_arena_strndup(arena, name, length);
-                if (!words[n_words++])
-                    SWG_GO(SWG_NO_MEMORY);
-                name += length + (name[length] == '.');
-            }
-        }
-        *out = swg_nearest_word(pattern, block, n_words);
-    }
-done:
-    swg_free(block);
-    return status;
-}
-
-/* Set the bits of all tensors that match; a pattern without any is a mistake of the user's. One
- * that asks for fewer bits means the matrices among them: 'layers.0.*' also matches norms. */
-static swg_status apply_pattern(const char *option, const char *pattern, uint8_t bits,
-                                const swg_tensor_desc *tensors, size_t n, uint8_t *overrides)
-{
-    size_t matched = 0, set = 0;
-    for (size_t i = 0; i < n; i++)
-        if (swg_pattern_matches(pattern, tensors[i].name)) {
-            matched++;
-            if (bits == SWG_PLAN_KEEP || swg_plan_is_matrix(&tensors[i])) {
-                overrides[i] = bits;
-                set++;
-            }
-        }
-    if (set)
-        return SWG_OK;
-    if (matched)
-        return swg_error(SWG_USAGE,
-                         "--%s %s matches no matrix of floats, and only those can have %u bits",
-                         option, pattern, bits);
-    swg_arena arena = {0};
-    const char *near;
-    swg_status status = nearest_name(pattern, tensors, n, &arena, &near);
-    if (status == SWG_OK)
-        status = swg_error(SWG_USAGE, "--%s %s matches none of the %zu tensors%s%s", option,
-                           pattern, n, near ? "; the nearest is " : "", near ? near : "");
-    swg_arena_deinit(&arena);
-    return status;
-}
-
-/* "PATTERN=N"; the pattern is cut off in `pattern` [SWG_MAX_NAME + 1]. */
-static swg_status split_bits_for(const char *text, char *pattern, uint8_t *bits)
-{
-    const char *equals = strrchr(text, '=');
-    const size_t length = equals ? (size_t)(equals - text) : 0;
-    if (length == 0 || length > SWG_MAX_NAME)
-        return swg_error(SWG_USAGE, "--bits-for takes PATTERN=N, not \"%s\"", text);
-    if (strcmp(equals, "=4") != 0 && strcmp(equals, "=8") != 0 && strcmp(equals, "=16") != 0)
-        return swg_error(SWG_USAGE, "--bits-for %s: the bits are 4, 8 or 16 (keep), not \"%s\"",
-                         text, equals + 1);
-    memcpy(pattern, text, length);
-    pattern[length] = '\0';
-    *bits = (uint8_t)strtoul(equals + 1, NULL, 10);
+    swg_recipe_preset preset = swg_recipe_preset_default();
+    if (a->bits)
+        preset.bits = (unsigned)strtoul(a->bits, NULL, 10);
+    if (a->embedding_bits)
+        preset.embedding_bits = (unsigned)strtoul(a->embedding_bits, NULL, 10);
+    if (a->method)
+        preset.method = a->method;
+    preset.group = group_of(a->group_size);
+    preset.embedding_group = group_of(a->embedding_group_size);
+    preset.scale_type = scale_type_of(a->scale_type);
+    preset.asymmetric = a->asymmetric;
+    preset.search = a->scale_search && strcmp(a->scale_search, "absmax") == 0 ? SWG_SEARCH_ABSMAX
+                                                                              : SWG_SEARCH_MSE;
+    SWG_TRY(swg_recipe_from_preset(&preset, out));
+    (*out)->level = (int)a->level;
+    (*out)->requantize = a->requantize;
+    if (a->nonfinite)
+        (*out)->nonfinite = strcmp(a->nonfinite, "warn") == 0   ? SWG_NONFINITE_WARN
+                            : strcmp(a->nonfinite, "keep") == 0 ? SWG_NONFINITE_KEEP
+                                                                : SWG_NONFINITE_ERROR;
     return SWG_OK;
 }
 
-static swg_status make_plan(const arguments *a, const swg_quantize_recipe *recipe,
-                            const swg_tensor_desc *tensors, size_t n, swg_plan *out)
+/* A recipe file says all of it; an option that says it again could only contradict. */
+static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
 {
-    uint8_t *overrides;
-    swg_status status = SWG_OK;
-    SWG_TRY(SWG_NEW(overrides, n));
-    for (size_t i = 0; i < a->bits_for.count; i++) {
-        char pattern[SWG_MAX_NAME + 1];
-        uint8_t bits = 0;
-        SWG_GO(split_bits_for(a->bits_for.items[i], pattern, &bits));
-        SWG_GO(apply_pattern("bits-for", pattern, bits, tensors, n, overrides));
+    enum { MOST_BYTES = 64 << 20 };
+    const struct {
+        const char *name;
+        bool is_given;
+    } others[] = {{"bits", a->bits},
+                  {"group-size", a->group_size},
+                  {"asymmetric", a->asymmetric},
+                  {"scale-type", a->scale_type},
+                  {"scale-search", a->scale_search},
+                  {"method", a->method},
+                  {"embedding-bits", a->embedding_bits},
+                  {"embedding-group-size", a->embedding_group_size},
+                  {"requantize", a->requantize},
+                  {"nonfinite", a->nonfinite},
+                  {"level", a->level}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (others[i].is_given)
+            return swg_error(SWG_USAGE, "--%s is said by the recipe %s; give one of the two",
+                             others[i].name, a->recipe);
+    char *text = NULL;
+    size_t length = 0;
+    SWG_TRY(swg_file_read(a->recipe, MOST_BYTES, &text, &length));
+    const swg_status status = swg_recipe_parse(text, length, a->recipe, out);
+    swg_free(text);
+    return status;
+}
+
+/* The rule's setting of "PATTERN=N,KEY:VALUE,...", behind the last "=", as JSON. */
+static void write_setting(const char *words, swg_json_writer *json)
+{
+    swg_json_begin_object(json, NULL);
+    for (const char *at = words; *at; at += *at == ',') {
+        const size_t length = strcspn(at, ","), key_length = strcspn(at, ":,");
+        const bool has_key = key_length < length;
+        const char *const value = has_key ? at + key_length + 1 : at;
+        const size_t value_length = length - (size_t)(value - at);
+        char key[32];
+        snprintf(key, sizeof key, "%.*s", has_key ? (int)key_length : 4, has_key ? at : "bits");
+        const bool is_number = value_length && strspn(value, "0123456789.") >= value_length;
+        const bool is_flag = (value_length == 4 && memcmp(value, "true", 4) == 0) ||
+                             (value_length == 5 && memcmp(value, "false", 5) == 0);
+        if (!has_key && value_length == 2 && memcmp(value, "16", 2) == 0)
+            swg_json_string(json, "format", "keep");
+        else if (is_number || is_flag)
+            swg_json_raw(json, key, value, value_length);
+        else
+            swg_json_string_n(json, key, value, value_length);
+        at += length;
     }
-    for (size_t i = 0; i < a->keep.count; i++)
-        SWG_GO(apply_pattern("keep", a->keep.items[i], SWG_PLAN_KEEP, tensors, n, overrides));
-    SWG_GO(swg_plan_make(tensors, n, &recipe->rules, overrides, out));
+    swg_json_end_object(json);
+}
+
+static swg_status add_bits_for(const char *text, swg_recipe *recipe)
+{
+    const char *equals = strrchr(text, '=');
+    char origin[128];
+    swg_json_writer json = {.compact = true};
+    swg_recipe_rule rule = {.origin = "--bits-for", .n_tensors = 1};
+    swg_status status = SWG_OK;
+    if (!equals || equals == text || !equals[1])
+        return swg_error(SWG_USAGE, "--bits-for takes PATTERN=N[,KEY:VALUE...], not \"%s\"", text);
+    snprintf(origin, sizeof origin, "--bits-for %.100s", text);
+    char *const pattern = swg_strndup(text, (size_t)(equals - text));
+    SWG_GO(pattern ? SWG_OK : SWG_NO_MEMORY);
+    write_setting(equals + 1, &json);
+    SWG_GO(swg_strbuf_status(&json.out));
+    SWG_GO(swg_recipe_setting_parse(recipe, json.out.text, json.out.length, origin, &rule.setting));
+    rule.tensors = (const char *const *)&pattern;
+    SWG_GO(swg_recipe_add_rule(recipe, &rule));
 done:
-    swg_free(overrides);
+    swg_free(pattern);
+    swg_json_deinit(&json);
+    return status;
+}
+
+static swg_status make_recipe(const arguments *a, swg_recipe **out)
+{
+    swg_recipe *recipe = NULL;
+    swg_status status = SWG_OK;
+    SWG_GO(a->recipe ? recipe_from_file(a, &recipe) : recipe_from_options(a, &recipe));
+    for (size_t i = 0; i < a->bits_for.count; i++)
+        SWG_GO(add_bits_for(a->bits_for.items[i], recipe));
+    for (size_t i = 0; i < a->keep.count; i++) {
+        const swg_recipe_rule keep = {
+            .tensors = &a->keep.items[i],
+            .n_tensors = 1,
+            .setting = {.given = SWG_RECIPE_FORMAT | SWG_RECIPE_SPARSITY, .format = "keep"},
+            .origin = "--keep"};
+        SWG_GO(swg_recipe_add_rule(recipe, &keep));
+    }
+    *out = recipe;
+    recipe = NULL;
+done:
+    swg_recipe_free(&recipe);
     return status;
 }
 
@@ -199,9 +223,9 @@ done:
 typedef struct job {
     const swg_cli *cli;
     const arguments *a;
-    swg_quantize_recipe recipe;
+    swg_recipe *recipe;
     swg_source *source;
-    swg_tensor_desc *inputs, *outputs; /* [plan.n_entries] */
+    swg_tensor_desc *inputs, *outputs; /* [plan.n_entries]; outputs in the plan's order */
     swg_plan plan;
     swg_pool *pool;
     swg_sink_meta meta;
@@ -211,19 +235,31 @@ typedef struct job {
 static swg_status prepare(job *j, const char *input)
 {
     const arguments *a = j->a;
-    const swg_source_options source_options = {.tokenizer = a->tokenizer};
-    SWG_TRY(resolve(a, &j->recipe));
+    swg_source_options source_options = swg_source_options_default();
+    source_options.tokenizer = a->tokenizer;
+    SWG_TRY(make_recipe(a, &j->recipe));
     if (swg_path_is_same(input, a->output))
         return swg_error(SWG_USAGE, "%s is both the input and the output", input);
     SWG_TRY(swg_source_open(input, &source_options, &j->source));
-    const size_t n = swg_source_n_tensors(j->source);
     SWG_TRY(swg_quantize_source_descs(j->source, &j->inputs));
-    SWG_TRY(make_plan(a, &j->recipe, j->inputs, n, &j->plan));
-    SWG_TRY(SWG_NEW(j->outputs, n));
-    for (size_t i = 0; i < n; i++)
-        j->outputs[i] = j->plan.entries[i].desc;
+    SWG_TRY(swg_plan_make(j->inputs, swg_source_n_tensors(j->source), j->recipe, &j->plan));
+    SWG_TRY(swg_quantize_check_plan(&j->plan));
+    SWG_TRY(swg_quantize_output_descs(&j->plan, &j->outputs));
     SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));
     return swg_sink_meta_from_source(j->source, &j->meta);
+}
+
+/* The history with this step's entry. Without hashes: for a dry run. */
+static swg_status add_provenance(job *j, swg_input_hashes *hashes)
+{
+    swg_json_writer json = {.compact = true};
+    swg_recipe_write(j->recipe, &json, NULL);
+    swg_status status = swg_strbuf_status(&json.out);
+    const swg_step step = {.command = "quantize", .recipe = swg_strbuf_text(&json.out)};
+    if (status == SWG_OK)
+        status = swg_provenance_add(j->source, &step, hashes, &j->provenance);
+    swg_json_deinit(&json);
+    return status;
 }
 
 static swg_status print(const job *j, const swg_quantize_result *result)
@@ -237,13 +273,15 @@ static swg_quantize_result result_of(const job *j)
     return (swg_quantize_result){.source = j->source,
                                  .inputs = j->inputs,
                                  .output = j->a->output,
-                                 .recipe = &j->recipe,
+                                 .recipe = j->recipe,
                                  .plan = &j->plan};
 }
 
 static swg_status dry_run(job *j, const swg_sink_options *sink_options)
 {
     swg_quantize_result result = result_of(j);
+    SWG_TRY(add_provenance(j, NULL));
+    j->meta.provenance = j->provenance;
     SWG_TRY(swg_sink_plan_bytes(j->a->output, sink_options, &j->meta, j->outputs, j->plan.n_entries,
                                 &result.file_bytes, &result.is_exact));
     result.peak_memory_bytes = swg_quantize_peak_bytes(&j->plan, swg_pool_threads(j->pool));
@@ -252,31 +290,31 @@ static swg_status dry_run(job *j, const swg_sink_options *sink_options)
 
 static void warn_of_nonfinite(const job *j, const swg_tensor_report *reports)
 {
-    for (size_t i = 0; i < j->plan.n_entries && strcmp(j->a->nonfinite, "warn") == 0; i++)
+    for (size_t i = 0; i < j->plan.n_entries && j->recipe->nonfinite == SWG_NONFINITE_WARN; i++)
         if (reports[i].n_nonfinite)
             swg_cli_say(j->cli, "tensor %s holds %llu numbers that are not finite",
-                        j->outputs[i].name, (unsigned long long)reports[i].n_nonfinite);
+                        j->inputs[i].name, (unsigned long long)reports[i].n_nonfinite);
 }
 
 static swg_status write_output(job *j, const swg_sink_options *sink_options)
 {
-    const swg_quantize_options quantize_options = {.method = j->recipe.method,
-                                                   .search = j->recipe.search,
-                                                   .pool = j->pool,
-                                                   .progress = j->cli->progress,
-                                                   .keep_nonfinite =
-                                                       strcmp(j->a->nonfinite, "error") != 0};
+    swg_quantize_options how = swg_quantize_options_default();
+    how.pool = j->pool;
+    how.progress = j->cli->progress;
+    how.keep_nonfinite = j->recipe->nonfinite != SWG_NONFINITE_ERROR;
     const double start = swg_clock_s();
     swg_quantize_result result = result_of(j);
     swg_tensor_report *reports = NULL;
+    swg_input_hashes *hashes = NULL;
     swg_sink *sink = NULL;
     swg_status status = SWG_OK;
     SWG_GO(SWG_NEW(reports, j->plan.n_entries));
-    SWG_GO(swg_quantize_provenance(j->source, &j->recipe, &j->provenance));
-    j->meta.provenance = j->provenance;
     SWG_GO(
         swg_sink_open(j->a->output, sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
-    SWG_GO(swg_quantize_checkpoint(j->source, &j->plan, &quantize_options, sink, reports));
+    SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
+    SWG_GO(swg_quantize_checkpoint(j->source, &j->plan, &how, sink, reports));
+    SWG_GO(add_provenance(j, hashes));
+    SWG_GO(swg_sink_set_provenance(sink, j->provenance));
     SWG_GO(swg_sink_finish(&sink, &result.file_bytes));
     warn_of_nonfinite(j, reports);
     result.is_exact = true;
@@ -286,6 +324,7 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     SWG_GO(print(j, &result));
 done:
     swg_sink_abort(&sink);
+    swg_input_hashes_free(&hashes);
     swg_free(reports);
     return status;
 }
@@ -296,8 +335,10 @@ static swg_status run(const swg_cli *cli, const void *values)
     job j = {.cli = cli, .a = a};
     swg_status status = SWG_OK;
     SWG_GO(prepare(&j, cli->positionals[0]));
-    const swg_sink_options sink_options = {
-        .force = a->force, .level = j.recipe.level, .pool = j.pool};
+    swg_sink_options sink_options = swg_sink_options_default();
+    sink_options.force = a->force;
+    sink_options.level = j.recipe->level;
+    sink_options.pool = j.pool;
     SWG_GO(a->dry_run ? dry_run(&j, &sink_options) : write_output(&j, &sink_options));
 done:
     swg_sink_meta_deinit(&j.meta);
@@ -307,6 +348,7 @@ done:
     swg_free(j.outputs);
     swg_free(j.inputs);
     swg_source_close(&j.source);
+    swg_recipe_free(&j.recipe);
     return status;
 }
 
@@ -316,6 +358,7 @@ static const swg_example examples[] = {
     {"swage quantize model -o model.swg --bits-for 'model.layers.0.*=8' --keep embed_tokens "
      "--dry-run",
      "what a mixed recipe would do"},
+    {"swage quantize model -o model.swg --recipe recipe.json", "what a file says"},
 };
 
 const swg_command swg_command_quantize = {
@@ -331,6 +374,9 @@ const swg_command swg_command_quantize = {
         "scales, and bytes before and after zstd.\n\n"
         "A weight that is NaN or infinite cannot be quantized. In tensors that are kept it is an "
         "error too, unless --nonfinite says otherwise.\n\n"
+        "All of it is a recipe, which the output carries in its history and `swage inspect` "
+        "prints: "
+        "--recipe makes another checkpoint the same way, the same one byte for byte.\n\n"
         "A PATTERN with * and ? matches whole tensor names; without them it names one or more "
         "dot-separated parts of a name. A pattern that matches nothing is an error.",
     .options = options,

@@ -4,66 +4,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* --- Recipe and provenance ---------------------------------------------------------------------
- */
-
-static void write_group(swg_json_writer *json, const char *key, uint32_t group)
-{
-    if (group)
-        swg_json_uint(json, key, group);
-    else
-        swg_json_string(json, key, "row");
-}
-
-static void write_list(swg_json_writer *json, const char *key, const swg_string_list *list)
-{
-    swg_json_begin_array(json, key);
-    for (size_t i = 0; i < list->count; i++)
-        swg_json_string(json, NULL, list->items[i]);
-    swg_json_end_array(json);
-}
-
-static void write_recipe(swg_json_writer *json, const swg_quantize_recipe *recipe)
-{
-    const swg_plan_rules *rules = &recipe->rules;
-    swg_json_begin_object(json, "recipe");
-    swg_json_string(json, "method", swg_quant_method_name(recipe->method));
-    swg_json_uint(json, "bits", rules->bits);
-    write_group(json, "group_size", rules->group);
-    swg_json_uint(json, "embedding_bits", rules->embedding_bits);
-    write_group(json, "embedding_group_size", rules->embedding_group);
-    swg_json_bool(json, "asymmetric", rules->asymmetric);
-    swg_json_string(json, "scale_type", swg_dtype_name(rules->scale_type));
-    swg_json_string(json, "scale_search", recipe->search == SWG_SEARCH_MSE ? "mse" : "absmax");
-    write_list(json, "keep", recipe->keep);
-    write_list(json, "bits_for", recipe->bits_for);
-    swg_json_bool(json, "requantize", rules->requantize);
-    swg_json_int(json, "level", recipe->level);
-    if (strcmp(recipe->nonfinite, "error") != 0)
-        swg_json_string(json, "nonfinite", recipe->nonfinite);
-    swg_json_end_object(json);
-}
-
-swg_status swg_quantize_provenance(swg_source *source, const swg_quantize_recipe *recipe,
-                                   char **out)
-{
-    char fingerprint[33];
-    SWG_TRY(swg_source_fingerprint(source, fingerprint));
-    swg_json_writer json = {.compact = true};
-    swg_json_begin_object(&json, NULL);
-    swg_json_string(&json, "step", "quantize");
-    swg_json_string(&json, "tool", "swage");
-    swg_json_string(&json, "version", SWAGE_VERSION);
-    write_recipe(&json, recipe);
-    swg_json_string(&json, "input_fingerprint", fingerprint);
-    swg_json_end_object(&json);
-    swg_status status = swg_strbuf_status(&json.out);
-    if (status == SWG_OK)
-        status = swg_provenance_append(source, swg_strbuf_text(&json.out), out);
-    swg_json_deinit(&json);
-    return status;
-}
-
 /* --- Totals ------------------------------------------------------------------------------------
  */
 
@@ -114,7 +54,7 @@ static void table_row(swg_strbuf *out, const swg_quantize_result *r, size_t i, i
     char scheme[SWG_SCHEME_NAME_BYTES];
     const uint64_t raw = swg_tensor_bytes(&entry->desc);
     swg_strbuf_printf(out, "%-*s  %-9s  %-20s", width, entry->desc.name,
-                      swg_plan_class_name(entry->role),
+                      swg_plan_class_name(entry->kind),
                       swg_scheme_name(entry->desc.scheme, scheme));
     if (!r->reports) {
         swg_strbuf_printf(out, "  %7.3f  %12" PRIu64,
@@ -169,7 +109,7 @@ swg_status swg_quantize_print_table(const swg_quantize_result *result)
     else
         swg_strbuf_printf(&out, "  %7s  %12s\n", "bits", "bytes");
     for (size_t i = 0; i < result->plan->n_entries; i++)
-        table_row(&out, result, i, width);
+        table_row(&out, result, result->plan->order[i], width);
     table_totals(&out, result);
     swg_status status = swg_strbuf_status(&out);
     if (status == SWG_OK)
@@ -188,7 +128,7 @@ static void json_tensor(swg_json_writer *json, const swg_quantize_result *r, siz
     const uint64_t raw = swg_tensor_bytes(&entry->desc);
     swg_json_begin_object(json, NULL);
     swg_json_string(json, "name", entry->desc.name);
-    swg_json_string(json, "role", swg_plan_class_name(entry->role));
+    swg_json_string(json, "role", swg_plan_class_name(entry->kind));
     swg_json_begin_array(json, "shape");
     for (uint32_t d = 0; d < entry->desc.rank; d++)
         swg_json_uint(json, NULL, entry->desc.shape[d]);
@@ -196,6 +136,8 @@ static void json_tensor(swg_json_writer *json, const swg_quantize_result *r, siz
     swg_json_string(json, "scheme_before", swg_scheme_name(r->inputs[i].scheme, scheme));
     swg_json_string(json, "scheme", swg_scheme_name(entry->desc.scheme, scheme));
     swg_json_bool(json, "quantized", entry->is_quantized);
+    if (entry->is_quantized)
+        swg_json_string(json, "method", swg_quant_method_name(entry->method));
     if (*entry->why)
         swg_json_string(json, "kept_because", entry->why);
     swg_json_double(json, "bits_per_weight", bits_each(raw, swg_tensor_elems(&entry->desc)));
@@ -223,10 +165,10 @@ swg_status swg_quantize_print_json(const swg_cli *cli, const swg_quantize_result
     swg_json_string(&json, "input_format", swg_source_format(r->source));
     swg_json_string(&json, "output", r->output);
     swg_json_bool(&json, "dry_run", !r->reports);
-    write_recipe(&json, r->recipe);
+    swg_recipe_write(r->recipe, &json, "recipe");
     swg_json_begin_array(&json, "tensors");
     for (size_t i = 0; i < r->plan->n_entries; i++)
-        json_tensor(&json, r, i);
+        json_tensor(&json, r, r->plan->order[i]);
     swg_json_end_array(&json);
     swg_json_uint(&json, "tensors_quantized", r->plan->n_quantized);
     swg_json_uint(&json, "parameters", sum.parameters);

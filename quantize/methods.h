@@ -4,13 +4,15 @@
 
 #include "quantize/quantize.h"
 
-/* A method: quantize the whole matrix of a checked job into `planes`, and add signal, noise and
- * largest error to `stats` (elems and bytes are filled). */
+/* A method: quantize the whole matrix of a checked job into `planes`, with what its mask says is
+ * zero as zero; fill the job's `updated` unless that is NULL; and add signal, noise and largest
+ * error, against the weights as they were read, to `stats` (elems and bytes are filled). */
 typedef swg_status swg_quantize_function(const swg_quantize_job *job,
-                                         void *const planes[SWG_MAX_PLANES],
+                                         void *const planes[SWG_PLANE_KINDS],
                                          swg_quant_stats *stats);
 
-#define SWG_QUANT_METHOD(name, meaning) swg_quantize_function swg_quantize__##name;
+#define SWG_QUANT_METHOD(name, needs, parameters, meaning)                                         \
+    swg_quantize_function swg_quantize__##name;
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
 

@@ -1,6 +1,7 @@
-/* Which tensor gets which scheme. See plan.h. */
+/* From a recipe to what is done to each tensor. See plan.h. */
 #include "quantize/plan.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/mem.h"
@@ -27,15 +28,10 @@ static const struct {
      SWG_PLAN_CLASS_ROUTER}, /* mlp.gate of mixtures of experts; a gated MLP says gate_proj */
 };
 
-static bool is_float(swg_dtype dtype)
-{
-    return dtype == SWG_F32 || dtype == SWG_F16 || dtype == SWG_BF16;
-}
-
 bool swg_plan_is_matrix(const swg_tensor_desc *tensor)
 {
     return tensor->rank == 2 && swg_tensor_elems(tensor) > 0 &&
-           (swg_scheme_is_quantized(tensor->scheme) || is_float(tensor->scheme.dtype));
+           (swg_scheme_is_quantized(tensor->scheme) || swg_dtype_is_float(tensor->scheme.dtype));
 }
 
 swg_plan_class swg_plan_class_of(const swg_tensor_desc *tensor)
@@ -55,118 +51,180 @@ swg_plan_class swg_plan_class_of(const swg_tensor_desc *tensor)
     return SWG_PLAN_CLASS_LINEAR;
 }
 
-const char *swg_plan_class_name(swg_plan_class role)
-{
-    static const char *const names[SWG_PLAN_CLASS_COUNT] = {"linear", "embedding", "head", "router",
-                                                            "other"};
-    return names[role];
-}
+/* --- One entry -------------------------------------------------------------------------------- */
 
-swg_plan_rules swg_plan_rules_default(unsigned bits)
+/* Why the recipe leaves a matrix as it is. */
+static const char *why_kept(const swg_plan_entry *entry, const swg_recipe_choice *choice)
 {
-    const uint32_t group = bits == 8 ? 32 : 64;
-    return (swg_plan_rules){.bits = bits,
-                            .embedding_bits = 8,
-                            .group = group,
-                            .embedding_group = swg_plan_embedding_group(8, group),
-                            .scale_type = bits == 8 ? SWG_BF16 : SWG_F16};
-}
-
-uint32_t swg_plan_embedding_group(unsigned embedding_bits, uint32_t group)
-{
-    enum { LEAST_AT_8_BITS = 128 };
-    const bool is_short = group != 0 && group < LEAST_AT_8_BITS;
-    return embedding_bits == 8 && is_short ? LEAST_AT_8_BITS : group;
-}
-
-/* Bits that the rules give a role; SWG_PLAN_KEEP with the reason. */
-static unsigned bits_of_role(const swg_plan_rules *rules, swg_plan_class role, const char **why)
-{
-    switch (role) {
-    case SWG_PLAN_CLASS_LINEAR:
-        return rules->bits;
+    if (choice->is_named)
+        return "asked for";
+    switch (entry->kind) {
     case SWG_PLAN_CLASS_EMBEDDING:
     case SWG_PLAN_CLASS_HEAD:
-        *why = rules->embedding_bits == SWG_PLAN_KEEP ? "embeddings are kept" : "";
-        return rules->embedding_bits;
+        return "embeddings are kept";
     case SWG_PLAN_CLASS_ROUTER:
-        *why = "router";
-        return SWG_PLAN_KEEP;
+        return "router";
+    case SWG_PLAN_CLASS_LINEAR:
+        return "no rule is for it";
     default:
-        return SWG_PLAN_KEEP;
+        return "";
     }
 }
 
-static swg_status plan_tensor(const swg_tensor_desc *tensor, const swg_plan_rules *rules,
-                              unsigned asked, swg_plan_entry *entry)
+static swg_status refuse_requantizing(const swg_tensor_desc *tensor)
 {
-    *entry = (swg_plan_entry){.desc = *tensor, .role = swg_plan_class_of(tensor), .why = ""};
-    unsigned bits = asked;
-    if (asked == 0)
-        bits = bits_of_role(rules, entry->role, &entry->why);
-    else if (asked == SWG_PLAN_KEEP)
-        entry->why = "asked for";
-    else if (!swg_plan_is_matrix(tensor))
-        return swg_error(SWG_USAGE,
-                         "tensor %s cannot be quantized to %u bits: it is no matrix of floats",
-                         tensor->name, asked);
-    if (swg_scheme_is_quantized(tensor->scheme) && asked != SWG_PLAN_KEEP && !rules->requantize) {
-        char name[SWG_SCHEME_NAME_BYTES];
-        return swg_error(SWG_UNSUPPORTED,
-                         "tensor %s is quantized already (%s); start from the original checkpoint, "
-                         "or allow the double loss with --requantize",
-                         tensor->name, swg_scheme_name(tensor->scheme, name));
-    }
-    if (bits == SWG_PLAN_KEEP)
+    char name[SWG_SCHEME_NAME_BYTES];
+    return swg_error(SWG_UNSUPPORTED,
+                     "tensor %s is quantized already (%s); start from the original checkpoint, "
+                     "or allow the double loss with --requantize",
+                     tensor->name, swg_scheme_name(tensor->scheme, name));
+}
+
+static swg_status take_method(const swg_recipe_setting *setting, swg_plan_entry *entry)
+{
+    SWG_TRY(swg_quant_method_find(setting->method, &entry->method));
+    SWG_TRY(swg_quant_method_check(entry->method, setting->parameters, setting->n_parameters));
+    entry->search = setting->search;
+    entry->parameters = setting->parameters;
+    entry->n_parameters = setting->n_parameters;
+    return SWG_OK;
+}
+
+static swg_status plan_tensor(const swg_tensor_desc *tensor, const swg_recipe *recipe,
+                              const swg_recipe_choice *choice, swg_plan_entry *entry)
+{
+    const swg_recipe_setting *setting = &choice->setting;
+    const bool is_kept = strcmp(setting->format, "keep") == 0;
+    const bool is_matrix = swg_plan_is_matrix(tensor);
+    entry->desc = *tensor;
+    entry->why = "";
+    if (is_matrix)
+        entry->sparsity = setting->sparsity;
+    if (swg_scheme_is_quantized(tensor->scheme) && !(is_kept && choice->is_named) &&
+        !recipe->requantize)
+        return refuse_requantizing(tensor);
+    if (is_kept || !is_matrix) {
+        entry->why = is_matrix ? why_kept(entry, choice) : "";
         return SWG_OK;
-    const bool is_embedding =
-        entry->role == SWG_PLAN_CLASS_EMBEDDING || entry->role == SWG_PLAN_CLASS_HEAD;
+    }
     swg_tensor_desc quantized = *tensor;
-    quantized.scheme = (swg_scheme){.bits = (uint8_t)bits,
-                                    .asymmetric = rules->asymmetric,
-                                    .dtype = rules->scale_type,
-                                    .group = is_embedding ? rules->embedding_group : rules->group};
+    quantized.n_stored = 0;
+    SWG_TRY(swg_recipe_scheme(setting, &quantized.scheme));
     SWG_TRY(swg_tensor_desc_check(&quantized));
-    if (asked == 0 && !rules->requantize &&
+    if (!choice->is_named && !recipe->requantize &&
         swg_tensor_bytes(&quantized) >= swg_tensor_bytes(tensor)) {
         entry->why = "would not get smaller";
         return SWG_OK;
     }
     entry->desc = quantized;
     entry->is_quantized = true;
+    return take_method(setting, entry);
+}
+
+/* --- The order -------------------------------------------------------------------------------- */
+
+static size_t digits(const char *text)
+{
+    return strspn(text, "0123456789");
+}
+
+/* Names with runs of digits compared as numbers. */
+static int compare_names(const char *a, const char *b)
+{
+    while (*a && *b) {
+        size_t n = digits(a), m = digits(b);
+        if (n == 0 || m == 0) {
+            if (*a != *b)
+                return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
+            a++;
+            b++;
+            continue;
+        }
+        for (; n > 1 && *a == '0'; a++, n--)
+            ;
+        for (; m > 1 && *b == '0'; b++, m--)
+            ;
+        const int order = n != m ? (n < m ? -1 : 1) : memcmp(a, b, n);
+        if (order)
+            return order;
+        a += n;
+        b += m;
+    }
+    return *a ? 1 : *b ? -1 : 0;
+}
+
+static int compare_entries(const void *a, const void *b, void *context)
+{
+    const swg_plan_entry *entries = context;
+    const swg_plan_entry *x = &entries[*(const size_t *)a], *y = &entries[*(const size_t *)b];
+    const int order = compare_names(x->desc.name, y->desc.name);
+    return order ? order : strcmp(x->desc.name, y->desc.name);
+}
+
+static swg_status make_order(swg_plan *plan)
+{
+    SWG_TRY(SWG_NEW(plan->order, plan->n_entries));
+    for (size_t i = 0; i < plan->n_entries; i++)
+        plan->order[i] = i;
+    qsort_r(plan->order, plan->n_entries, sizeof *plan->order, compare_entries, plan->entries);
     return SWG_OK;
 }
 
-swg_status swg_plan_make(const swg_tensor_desc *tensors, size_t n, const swg_plan_rules *rules,
-                         const uint8_t *overrides, swg_plan *out)
+/* --- The plan --------------------------------------------------------------------------------- */
+
+static swg_status add_up(const swg_tensor_desc *tensors, swg_plan *plan)
+{
+    size_t n_sparse = 0;
+    for (size_t i = 0; i < plan->n_entries; i++) {
+        const swg_plan_entry *entry = &plan->entries[i];
+        const uint64_t bytes = swg_tensor_bytes(&entry->desc);
+        const uint64_t both = bytes + swg_tensor_bytes(&tensors[i]);
+        if (!swg_u64_add(plan->bytes, bytes, &plan->bytes))
+            return swg_error(SWG_CORRUPT, "the tensors add up to more than 2^64 bytes");
+        plan->largest_bytes = both > plan->largest_bytes ? both : plan->largest_bytes;
+        plan->n_quantized += entry->is_quantized;
+        n_sparse += !swg_sparsity_is_dense(entry->sparsity);
+    }
+    if (plan->n_quantized == 0 && n_sparse == 0)
+        return swg_error(SWG_UNSUPPORTED,
+                         "none of the %zu tensors would be quantized: no linear weight or "
+                         "embedding of floats is left to do",
+                         plan->n_entries);
+    return SWG_OK;
+}
+
+swg_status swg_plan_make(const swg_tensor_desc *tensors, size_t n, const swg_recipe *recipe,
+                         swg_plan *out)
 {
     swg_plan plan = {.n_entries = n};
+    swg_recipe_tensor *seen = NULL;
+    swg_recipe_choice *choices = NULL;
     swg_status status = SWG_OK;
     SWG_GO(SWG_NEW(plan.entries, n));
+    SWG_GO(SWG_NEW(seen, n));
     for (size_t i = 0; i < n; i++) {
-        SWG_GO(plan_tensor(&tensors[i], rules, overrides ? overrides[i] : 0, &plan.entries[i]));
-        const uint64_t bytes = swg_tensor_bytes(&plan.entries[i].desc);
-        const uint64_t both = bytes + swg_tensor_bytes(&tensors[i]);
-        if (!swg_u64_add(plan.bytes, bytes, &plan.bytes))
-            SWG_GO(swg_error(SWG_CORRUPT, "the tensors add up to more than 2^64 bytes"));
-        plan.largest_bytes = both > plan.largest_bytes ? both : plan.largest_bytes;
-        plan.n_quantized += plan.entries[i].is_quantized;
+        plan.entries[i].kind = swg_plan_class_of(&tensors[i]);
+        seen[i] = (swg_recipe_tensor){.name = tensors[i].name,
+                                      .kind = plan.entries[i].kind,
+                                      .is_matrix = swg_plan_is_matrix(&tensors[i])};
     }
-    if (plan.n_quantized == 0)
-        SWG_GO(swg_error(SWG_UNSUPPORTED,
-                         "none of the %zu tensors would be quantized: no linear "
-                         "weight or embedding of floats is left to do",
-                         n));
+    SWG_GO(swg_recipe_apply(recipe, seen, n, &choices));
+    for (size_t i = 0; i < n; i++)
+        SWG_GO(plan_tensor(&tensors[i], recipe, &choices[i], &plan.entries[i]));
+    SWG_GO(add_up(tensors, &plan));
+    SWG_GO(make_order(&plan));
+    *out = plan;
+    plan = (swg_plan){0};
 done:
-    if (status == SWG_OK)
-        *out = plan;
-    else
-        swg_plan_deinit(&plan);
+    swg_free(choices);
+    swg_free(seen);
+    swg_plan_deinit(&plan);
     return status;
 }
 
 void swg_plan_deinit(swg_plan *plan)
 {
-    SWG_FREE(plan->entries);
+    swg_free(plan->order);
+    swg_free(plan->entries);
     *plan = (swg_plan){0};
 }

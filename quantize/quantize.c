@@ -5,14 +5,21 @@
 #include <string.h>
 
 #include "quantize/methods.h"
+#include "runtime/base/codes.h"
 #include "runtime/base/numeric.h"
 #include "runtime/base/strbuf.h"
+#include "runtime/base/weight_format.h"
+#include "runtime/base/words.h"
+
+enum { NO_STATS = false, STATS = true };
 
 static const struct {
-    const char *name, *meaning;
+    const char *name, *parameters, *meaning;
+    bool needs_stats;
     swg_quantize_function *quantize;
 } methods[] = {
-#define SWG_QUANT_METHOD(name, meaning) {#name, meaning, swg_quantize__##name},
+#define SWG_QUANT_METHOD(name, needs, parameters, meaning)                                         \
+    {#name, parameters, meaning, needs, swg_quantize__##name},
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
 };
@@ -27,39 +34,84 @@ const char *swg_quant_method_meaning(swg_quant_method method)
     return methods[method].meaning;
 }
 
+bool swg_quant_method_needs_stats(swg_quant_method method)
+{
+    return methods[method].needs_stats;
+}
+
 swg_status swg_quant_method_find(const char *name, swg_quant_method *out)
 {
-    swg_strbuf known = {0};
+    const char *names[SWG_QUANT_METHOD_COUNT];
     for (int i = 0; i < SWG_QUANT_METHOD_COUNT; i++) {
-        if (strcmp(methods[i].name, name) == 0) {
+        names[i] = methods[i].name;
+        if (strcmp(names[i], name) == 0) {
             *out = (swg_quant_method)i;
-            swg_strbuf_deinit(&known);
             return SWG_OK;
         }
-        swg_strbuf_printf(&known, "%s%s", i ? ", " : "", methods[i].name);
     }
-    const swg_status status = swg_error(SWG_USAGE, "unknown quantization method \"%s\"; known: %s",
-                                        name, swg_strbuf_text(&known));
+    const char *near = swg_nearest_word(name, names, SWG_QUANT_METHOD_COUNT);
+    if (near)
+        return swg_error(SWG_USAGE, "unknown quantization method \"%.60s\"; the nearest is %s",
+                         name, near);
+    swg_strbuf known = {0};
+    for (int i = 0; i < SWG_QUANT_METHOD_COUNT; i++)
+        swg_strbuf_printf(&known, "%s%s", i ? ", " : "", names[i]);
+    const swg_status status =
+        swg_error(SWG_USAGE, "unknown quantization method \"%.60s\"; known: %s", name,
+                  swg_strbuf_text(&known));
     swg_strbuf_deinit(&known);
     return status;
 }
 
+/* Whether `word` is one of "a|b|c". */
+static bool has_word(const char *words, const char *word)
+{
+    const size_t length = strlen(word);
+    for (const char *at = words; *at; at += *at == '|') {
+        const size_t n = strcspn(at, "|");
+        if (n == length && memcmp(at, word, n) == 0)
+            return true;
+        at += n;
+    }
+    return false;
+}
+
+swg_status swg_quant_method_check(swg_quant_method method, const swg_parameter *parameters,
+                                  size_t n)
+{
+    const char *known = methods[method].parameters;
+    for (size_t i = 0; i < n; i++)
+        if (!has_word(known, parameters[i].name))
+            return swg_error(SWG_USAGE, "method %s has no parameter \"%.60s\"; it has %s",
+                             methods[method].name, parameters[i].name, *known ? known : "none");
+    return SWG_OK;
+}
+
+/* --- One matrix ------------------------------------------------------------------------------- */
+
 static bool is_known_scheme(swg_scheme scheme)
 {
-    return (scheme.bits == 4 || scheme.bits == 8) &&
-           (scheme.dtype == SWG_F16 || scheme.dtype == SWG_BF16 || scheme.dtype == SWG_F32);
+    const swg_weight_format *format = swg_weight_format_of(scheme);
+    return format->is_integer && format->code_bits == scheme.bits &&
+           swg_dtype_is_float(scheme.scale_type);
 }
 
 swg_status swg_quantize_tensor(swg_quant_method method, const swg_quantize_job *job,
-                               void *const planes[SWG_MAX_PLANES], swg_quant_stats *stats)
+                               void *const planes[SWG_PLANE_KINDS], swg_quant_stats *stats)
 {
     if (!is_known_scheme(job->scheme))
         return swg_error(SWG_UNSUPPORTED,
                          "tensor %s: cannot quantize to %u bits with scales of type %s", job->name,
-                         job->scheme.bits, swg_dtype_name(job->scheme.dtype));
+                         job->scheme.bits, swg_dtype_name(job->scheme.scale_type));
     const swg_tensor_desc desc = {
         .name = job->name, .scheme = job->scheme, .rank = 2, .shape = {job->rows, job->cols}};
     SWG_TRY(swg_tensor_desc_check(&desc));
+    if (methods[method].needs_stats && !job->stats)
+        return swg_error(SWG_FAILED, "tensor %s: method %s needs statistics of the layer's inputs",
+                         job->name, methods[method].name);
+    if (job->stats && job->stats->k != job->cols)
+        return swg_error(SWG_FAILED, "tensor %s has %llu columns; the statistics are of %zu",
+                         job->name, (unsigned long long)job->cols, job->stats->k);
     swg_quant_stats result = {.elems = swg_tensor_elems(&desc), .bytes = swg_tensor_bytes(&desc)};
     SWG_TRY(methods[method].quantize(job, planes, &result));
     *stats = result;
@@ -111,7 +163,7 @@ void swg_quant_stats_measure(swg_quant_stats *stats, swg_grid grid, const float 
 /* --- Planes ----------------------------------------------------------------------------------- */
 
 swg_quant_planes swg_quant_planes_view(const swg_quantize_job *job,
-                                       void *const planes[SWG_MAX_PLANES])
+                                       void *const planes[SWG_PLANE_KINDS])
 {
     const size_t cols = (size_t)job->cols;
     return (swg_quant_planes){
@@ -119,10 +171,10 @@ swg_quant_planes swg_quant_planes_view(const swg_quantize_job *job,
         .cols = cols,
         .group = swg_scheme_group_length(job->scheme, cols),
         .n_groups = swg_scheme_groups(job->scheme, cols),
-        .code_row_bytes = job->scheme.bits == 4 ? cols / 2 + cols % 2 : cols,
-        .codes = planes[0],
-        .scales = planes[1],
-        .zeros = job->scheme.asymmetric ? planes[2] : NULL,
+        .code_row_bytes = swg_codes_bytes(job->scheme.bits, cols),
+        .codes = planes[SWG_PLANE_CODES],
+        .scales = planes[SWG_PLANE_SCALES],
+        .zeros = planes[SWG_PLANE_ZEROS],
     };
 }
 
@@ -130,7 +182,7 @@ void swg_quant_planes_store_grid(const swg_quant_planes *planes, uint64_t row, s
                                  swg_grid grid)
 {
     const size_t at = (size_t)row * planes->n_groups + g;
-    swg_float_store(planes->scheme.dtype, planes->scales, at, grid.scale);
+    swg_float_store(planes->scheme.scale_type, planes->scales, at, grid.scale);
     if (planes->zeros)
         planes->zeros[at] = grid.zero;
 }
@@ -138,13 +190,28 @@ void swg_quant_planes_store_grid(const swg_quant_planes *planes, uint64_t row, s
 void swg_quant_planes_store_codes(const swg_quant_planes *planes, uint64_t row,
                                   const uint8_t *codes)
 {
-    uint8_t *out = planes->codes + (size_t)row * planes->code_row_bytes;
-    if (planes->scheme.bits == 8) {
-        memcpy(out, codes, planes->cols);
+    swg_codes_pack_row(planes->scheme.bits, codes, planes->cols,
+                       planes->codes + (size_t)row * planes->code_row_bytes);
+}
+
+void swg_quantize_job_mask_row(const swg_quantize_job *job, uint64_t row, float *x)
+{
+    if (!job->mask)
         return;
-    }
-    for (size_t i = 0; i + 2 <= planes->cols; i += 2)
-        out[i / 2] = (uint8_t)(codes[i] | codes[i + 1] << 4);
-    if (planes->cols % 2)
-        out[planes->cols / 2] = codes[planes->cols - 1];
+    const uint8_t *mask = job->mask + row * ((job->cols + 7) / 8);
+    for (size_t c = 0; c < job->cols; c++)
+        if (!(mask[c / 8] >> c % 8 & 1))
+            x[c] = 0;
+}
+
+void swg_quant_planes_update(const swg_quant_planes *planes, const swg_quantize_job *job,
+                             uint64_t row, size_t g, swg_grid grid, const uint8_t *codes)
+{
+    if (!job->updated)
+        return;
+    const size_t begin = g * planes->group, left = planes->cols - begin;
+    const size_t n = left < planes->group ? left : planes->group;
+    float *out = job->updated + row * planes->cols + begin;
+    for (size_t i = 0; i < n; i++)
+        out[i] = swg_grid_value(grid, codes[i]);
 }

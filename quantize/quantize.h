@@ -2,7 +2,7 @@
  *
  *     swg_quantize_job job = {.name = "q_proj.weight", .rows = n, .cols = k, .scheme = scheme,
  *                             .read_rows = read_rows, .context = context};
- *     void *planes[SWG_MAX_PLANES] = {codes, scales};           // sizes: swg_tensor_planes
+ *     void *planes[SWG_PLANE_KINDS] = {[SWG_PLANE_CODES] = codes, [SWG_PLANE_SCALES] = scales};
  *     swg_quant_stats stats;
  *     SWG_TRY(swg_quantize_tensor(SWG_QUANT_rtn, &job, planes, &stats));
  *     printf("%s %.2f dB\n", job.name, swg_quant_snr_db(&stats));
@@ -18,6 +18,8 @@
 #include <stdint.h>
 
 #include "quantize/group_grid.h"
+#include "quantize/layer_stats.h"
+#include "quantize/recipe.h"
 #include "runtime/base/progress.h"
 #include "runtime/base/status.h"
 #include "runtime/base/tensor.h"
@@ -26,7 +28,7 @@
 /* --- Methods ---------------------------------------------------------------------------------- */
 
 typedef enum swg_quant_method {
-#define SWG_QUANT_METHOD(name, meaning) SWG_QUANT_##name,
+#define SWG_QUANT_METHOD(name, needs, parameters, meaning) SWG_QUANT_##name,
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
     SWG_QUANT_METHOD_COUNT
@@ -35,8 +37,15 @@ typedef enum swg_quant_method {
 const char *swg_quant_method_name(swg_quant_method method);
 const char *swg_quant_method_meaning(swg_quant_method method);
 
-/* Method of that name; SWG_USAGE, naming the valid ones, when there is none. */
+/* Whether the method cannot work without statistics of the layer's inputs. */
+bool swg_quant_method_needs_stats(swg_quant_method method);
+
+/* Method of that name; SWG_USAGE, naming the nearest or else all, when there is none. */
 swg_status swg_quant_method_find(const char *name, swg_quant_method *out);
+
+/* SWG_USAGE when one of the parameters is not the method's, naming those that are. */
+swg_status swg_quant_method_check(swg_quant_method method, const swg_parameter *parameters,
+                                  size_t n);
 
 /* --- One matrix ------------------------------------------------------------------------------- */
 
@@ -48,9 +57,16 @@ typedef swg_status swg_read_rows(void *context, uint64_t row_begin, uint64_t n_r
 typedef struct swg_quantize_job {
     const char *name;        /* for messages */
     uint64_t rows, cols;     /* n outputs, k inputs; >= 1 */
-    swg_scheme scheme;       /* bits 4 or 8, group 0 (row) or >= 1, scales F16, BF16 or F32 */
+    swg_scheme scheme;       /* of integer codes, group 0 (row) or >= 1 */
     swg_scale_search search; /* 0 = least squared error */
-    const float *importance; /* [cols] weight of a column's squared error; NULL = all 1 */
+    const swg_parameter *parameters; /* [n_parameters] of the method */
+    size_t n_parameters;
+    const swg_layer_stats *stats; /* of the layer's inputs, k = cols: columns count by their
+                                     importance; NULL = none, all columns count the same */
+    const uint8_t *mask; /* rows of ceil(cols / 8) bytes: bit c % 8 of byte c / 8 is 0 where a
+                            weight is to be zero; NULL = none is */
+    float *updated; /* [rows][cols]: receives the weights as the method leaves them, for codes the
+                       values that they mean; NULL = not wanted. Holds anything after a failure */
     swg_read_rows *read_rows;
     void *context;          /* of read_rows */
     uint64_t rows_per_read; /* read_rows is cheapest in multiples of this; 0 = any */
@@ -67,13 +83,14 @@ typedef struct swg_quant_stats {
 } swg_quant_stats;
 
 /* Choose codes, scales and zero points of the whole matrix by `method` and write them to `planes`:
- * the canonical layout of tensor.h, in the order of swg_tensor_planes, every byte (padding nibbles
- * are 0). Needs about 256 KiB, or one row if that is more, of scratch a thread. On failure the
+ * the canonical layout of tensor.h, by kind, every byte (padding bits are 0). Needs about 256 KiB, or one row if that is more, of scratch a thread. On failure the
  * planes hold anything; `stats` is written only on success. SWG_CORRUPT for weights that are NaN or
  * infinite, SWG_UNSUPPORTED for weights beyond the scale type or a scheme outside the above, both
- * naming tensor, row and column; SWG_NO_MEMORY; SWG_INTERRUPTED; what read_rows returns. */
+ * naming tensor, row and column; SWG_FAILED for a method that needs statistics without any, or for
+ * statistics of another number of columns; SWG_NO_MEMORY; SWG_INTERRUPTED; what read_rows returns.
+ */
 swg_status swg_quantize_tensor(swg_quant_method method, const swg_quantize_job *job,
-                               void *const planes[SWG_MAX_PLANES], swg_quant_stats *stats);
+                               void *const planes[SWG_PLANE_KINDS], swg_quant_stats *stats);
 
 /* Relative Frobenius error |W' - W| / |W| (0 for 0 / 0), signal-to-noise ratio in dB (infinite
  * without noise), stored bits a weight before compression (scales and zero points included). */
@@ -95,7 +112,7 @@ typedef struct swg_quant_planes {
 
 /* View of a job's planes. */
 swg_quant_planes swg_quant_planes_view(const swg_quantize_job *job,
-                                       void *const planes[SWG_MAX_PLANES]);
+                                       void *const planes[SWG_PLANE_KINDS]);
 
 /* Store the grid of group `g` of a row, and the codes (one a byte, [cols]) of a whole row.
  * Different rows may be stored from different threads. */
@@ -103,6 +120,14 @@ void swg_quant_planes_store_grid(const swg_quant_planes *planes, uint64_t row, s
                                  swg_grid grid);
 void swg_quant_planes_store_codes(const swg_quant_planes *planes, uint64_t row,
                                   const uint8_t *codes);
+
+/* Zero the weights x [cols] of a row that the job's mask says are zero. */
+void swg_quantize_job_mask_row(const swg_quantize_job *job, uint64_t row, float *x);
+
+/* Where the job wants to know of it: the weights of group `g` of a row are now what the codes mean.
+ */
+void swg_quant_planes_update(const swg_quant_planes *planes, const swg_quantize_job *job,
+                             uint64_t row, size_t g, swg_grid grid, const uint8_t *codes);
 
 /* Add n weights and their codes to the signal, noise and largest error of `stats`. */
 void swg_quant_stats_measure(swg_quant_stats *stats, swg_grid grid, const float *x,

@@ -7,7 +7,11 @@
 #include "runtime/exec.h"
 #include "runtime/session.h"
 
-enum { PIECE = 64, MAX_IDS_BYTES = 1 << 28 };
+/* Positions that are computed together: their logits are held until they are written, a row of the
+ * whole vocabulary each (33 MB for 128,000 tokens). */
+enum { PIECE = 64 };
+
+enum { MAX_IDS_BYTES = 1 << 28 };
 
 typedef struct arguments {
     const char *ids, *token_type_ids, *output, *activations;
@@ -31,8 +35,8 @@ static const swg_option options[] = {
      .is_required = true,
      .help = "file for the logits",
      .offset = offsetof(arguments, output)},
-    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", "int8|f32", "int8",
-                      "what quantized weights are multiplied with"),
+    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "int8",
+                      swg_act_help),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
 };
 
@@ -87,10 +91,10 @@ static swg_status prepare(job *j)
         return swg_error(SWG_USAGE, "%s has no token types", j->cli->positionals[0]);
     j->rows = h->one_output ? 1 : j->ids.count;
     j->columns = (size_t)h->n_outputs;
-    const swg_exec_options exec_options = {
-        .size = sizeof exec_options,
-        .context = j->ids.count,
-        .activations = strcmp(j->args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8};
+    const swg_exec_options exec_options = {.size = sizeof exec_options,
+                                           .context = j->ids.count,
+                                           .chunk = PIECE,
+                                           .activations = swg_act_named(j->args->activations)};
     SWG_TRY(swg_exec_new(j->loaded.model, j->loaded.pool, &exec_options, &j->exec));
     return swg_file_create(j->args->output, j->args->force,
                            (uint64_t)j->rows * j->columns * sizeof(float), &j->writer);

@@ -44,8 +44,8 @@ static const swg_option options[] = {
     SWG_OPTION_INT(arguments, context, 0, "context", "N", 1, 1 << 24, NULL,
                    "positions to hold (default: what prompt and --max-tokens need, at most the "
                    "model's)"),
-    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", "int8|f32", "int8",
-                      "what quantized weights are multiplied with"),
+    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "int8",
+                      swg_act_help),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
                       "tokenizer to use instead of the model's"),
 };
@@ -98,11 +98,6 @@ static swg_status encode_prompt(generation *g)
     return SWG_OK;
 }
 
-static swg_act_precision activations_of(const arguments *args)
-{
-    return strcmp(args->activations, "f32") == 0 ? SWG_ACT_F32 : SWG_ACT_INT8;
-}
-
 static swg_status prepare(generation *g)
 {
     const arguments *args = g->args;
@@ -118,7 +113,7 @@ static swg_status prepare(generation *g)
                          g->prompt.count, most);
     const swg_exec_options exec_options = {.size = sizeof exec_options,
                                            .context = needed < most ? needed : most,
-                                           .activations = activations_of(args)};
+                                           .activations = swg_act_named(args->activations)};
     SWG_TRY(swg_exec_new(g->loaded.model, g->loaded.pool, &exec_options, &g->exec));
     SWG_TRY(SWG_NEW(g->logits, (size_t)h->vocab));
     swg_sampler_options sampling = swg_sampler_options_default();
@@ -222,7 +217,7 @@ static swg_status encode_text(const generation *g)
                                      .loaded = &g->loaded,
                                      .text = args->prompt ? args->prompt : "",
                                      .second = args->passage,
-                                     .activations = activations_of(args)};
+                                     .activations = swg_act_named(args->activations)};
     if (!args->prompt)
         return swg_error(SWG_USAGE, "%s reads a text: give one with --prompt",
                          g->cli->positionals[0]);

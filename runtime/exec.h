@@ -21,16 +21,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/activations.h"
 #include "runtime/base/status.h"
 #include "runtime/base/thread.h"
 #include "runtime/model.h"
 
 typedef struct swg_exec swg_exec;
-
-typedef enum swg_act_precision {
-    SWG_ACT_INT8, /* quantized per token and group, on the fly: fast */
-    SWG_ACT_F32   /* weights dequantized, products in float: measures the weights alone */
-} swg_act_precision;
 
 /* Who wants to see what weights are multiplied with, as calibration does.
  *

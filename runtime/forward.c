@@ -88,6 +88,16 @@ void swg_activate(swg_exec *exec, swg_activation activation, swg_value x)
     exec->backend->activate(exec, activation, x);
 }
 
+void swg_mul(swg_exec *exec, swg_value x, swg_value y)
+{
+    exec->backend->mul(exec, x, y);
+}
+
+void swg_scale(swg_exec *exec, float factor, swg_value x)
+{
+    exec->backend->scale(exec, factor, x);
+}
+
 void swg_add(swg_exec *exec, swg_value x, swg_value y)
 {
     exec->backend->add(exec, x, y);

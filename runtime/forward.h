@@ -77,6 +77,12 @@ void swg_silu_mul(swg_exec *exec, swg_value gate, swg_value up);
 /* x = activation(x). */
 void swg_activate(swg_exec *exec, swg_activation activation, swg_value x);
 
+/* x *= y, element by element. */
+void swg_mul(swg_exec *exec, swg_value x, swg_value y);
+
+/* x *= factor. */
+void swg_scale(swg_exec *exec, float factor, swg_value x);
+
 /* x += y;  x += the vector of that role, in every row. */
 void swg_add(swg_exec *exec, swg_value x, swg_value y);
 void swg_add_vector(swg_exec *exec, swg_role role, size_t layer, swg_value x);

@@ -81,7 +81,7 @@ static swg_status check(const swg_sink *sink)
     for (size_t i = 0; i < sink->n_tensors; i++) {
         const swg_tensor_desc *desc = &sink->tensors[i];
         char scheme[SWG_SCHEME_NAME_BYTES];
-        if (swg_scheme_is_quantized(desc->scheme))
+        if (!swg_scheme_is_plain(desc->scheme))
             return swg_error(SWG_UNSUPPORTED,
                              "%s: HDF5 cannot hold tensor %s, which is %s; --dequantize writes it "
                              "as floats",
@@ -93,13 +93,13 @@ static swg_status check(const swg_sink *sink)
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
-static swg_status put_bytes(h5_output *output, const char *path, const void *data, size_t length)
+static swg_status put_bytes(swg_h5_output *h5, const char *path, const void *data, size_t length)
 {
     const uint64_t shape[1] = {length};
-    return swg_h5_put(output->h5, path, SWG_U8, 1, shape, data, NULL, NULL);
+    return swg_h5_put(h5, path, SWG_U8, 1, shape, data, NULL, NULL);
 }
 
-static swg_status put_metadata(h5_output *output, const swg_sink_meta *meta)
+static swg_status put_metadata(swg_h5_output *h5, const swg_sink_meta *meta)
 {
     swg_json_writer json = {.compact = true};
     swg_status status = SWG_OK;
@@ -112,10 +112,25 @@ static swg_status put_metadata(h5_output *output, const swg_sink_meta *meta)
     }
     swg_json_end_array(&json);
     SWG_GO(swg_strbuf_status(&json.out));
-    SWG_GO(put_bytes(output, SWG_H5_METADATA, json.out.text, json.out.length));
+    SWG_GO(put_bytes(h5, SWG_H5_METADATA, json.out.text, json.out.length));
 done:
     swg_json_deinit(&json);
     return status;
+}
+
+/* All that comes before the tensors. */
+static swg_status put_extras(swg_h5_output *h5, const swg_sink_meta *meta)
+{
+    SWG_TRY(swg_h5_put_text(h5, SWG_H5_LAYOUT, SWG_H5_LAYOUT_NAME));
+    SWG_TRY(put_bytes(h5, SWG_H5_CONFIG, meta->config, meta->config_length));
+    if (meta->n_metadata)
+        SWG_TRY(put_metadata(h5, meta));
+    for (size_t i = 0; i < meta->n_files; i++) {
+        char path[sizeof SWG_H5_FILES + SWG_MAX_NAME] = SWG_H5_FILES;
+        strcat(path, meta->files[i].name);
+        SWG_TRY(put_bytes(h5, path, meta->files[i].data, meta->files[i].length));
+    }
+    return SWG_OK;
 }
 
 static swg_status open_output(swg_sink *sink)
@@ -124,23 +139,13 @@ static swg_status open_output(swg_sink *sink)
     if (!output)
         return SWG_NO_MEMORY;
     sink->state = output;
-    const swg_sink_meta *meta = &sink->meta;
     SWG_TRY(swg_file_create(sink->path, sink->force, 0, &output->file));
-    SWG_TRY(swg_h5_create(sink->path, output->file, &output->h5));
-    SWG_TRY(swg_h5_put_text(output->h5, "", SWG_H5_LAYOUT, SWG_H5_LAYOUT_NAME));
-    SWG_TRY(put_bytes(output, SWG_H5_CONFIG, meta->config, meta->config_length));
-    if (meta->n_metadata)
-        SWG_TRY(put_metadata(output, meta));
-    for (size_t i = 0; i < meta->n_files; i++) {
-        char path[sizeof SWG_H5_FILES + SWG_MAX_NAME] = SWG_H5_FILES;
-        strcat(path, meta->files[i].name);
-        SWG_TRY(put_bytes(output, path, meta->files[i].data, meta->files[i].length));
-    }
-    return SWG_OK;
+    SWG_TRY(swg_h5_create(output->file, &output->h5));
+    return put_extras(output->h5, &sink->meta);
 }
 
-/* The integer of that width that stands in for a type. */
-static swg_dtype stand_in(swg_dtype dtype)
+/* The integer of that width that a type is stored as. */
+static swg_dtype stored_as(swg_dtype dtype)
 {
     switch (dtype) {
     case SWG_BF16:
@@ -162,7 +167,7 @@ static swg_dtype stand_in(swg_dtype dtype)
     }
 }
 
-static swg_status put_shape(h5_output *output, const char *path, const swg_tensor_desc *desc)
+static swg_status put_shape(swg_h5_output *h5, const swg_tensor_desc *desc)
 {
     swg_json_writer json = {.compact = true};
     swg_json_begin_array(&json, NULL);
@@ -171,36 +176,46 @@ static swg_status put_shape(h5_output *output, const char *path, const swg_tenso
     swg_json_end_array(&json);
     swg_status status = swg_strbuf_status(&json.out);
     if (status == SWG_OK)
-        status = swg_h5_put_text(output->h5, path, SWG_H5_SHAPE, json.out.text);
+        status = swg_h5_put_text(h5, SWG_H5_SHAPE, json.out.text);
     swg_json_deinit(&json);
     return status;
 }
 
-static swg_status write_tensor(swg_sink *sink, size_t tensor,
-                               const void *const planes[SWG_MAX_PLANES], uint64_t *stored)
+static swg_status put_tensor(swg_h5_output *h5, const swg_tensor_desc *desc, const void *data,
+                             swg_pool *pool, uint64_t *stored)
 {
-    h5_output *output = sink->state;
-    const swg_tensor_desc *desc = &sink->tensors[tensor];
-    const swg_dtype meant = desc->scheme.dtype, dtype = stand_in(meant);
+    const swg_dtype meant = desc->scheme.dtype, dtype = stored_as(meant);
     char path[sizeof SWG_H5_TENSORS + SWG_MAX_NAME] = SWG_H5_TENSORS;
     strcat(path, desc->name);
     const bool is_packed = swg_dtype_bits(meant) < 8;
-    swg_plane all[SWG_MAX_PLANES];
+    swg_plane all[SWG_PLANE_KINDS];
     swg_tensor_planes(desc, all);
     const uint64_t packed_shape[2] = {all[0].rows, all[0].row_bytes};
-    SWG_TRY(swg_h5_put(output->h5, path, dtype, is_packed ? 2 : desc->rank,
-                       is_packed ? packed_shape : desc->shape, planes[0], sink->pool, stored));
+    SWG_TRY(swg_h5_put(h5, path, dtype, is_packed ? 2 : desc->rank,
+                       is_packed ? packed_shape : desc->shape, data, pool, stored));
     if (dtype != meant)
-        SWG_TRY(swg_h5_put_text(output->h5, path, SWG_H5_DTYPE, swg_dtype_name(meant)));
-    return is_packed ? put_shape(output, path, desc) : SWG_OK;
+        SWG_TRY(swg_h5_put_text(h5, SWG_H5_DTYPE, swg_dtype_name(meant)));
+    return is_packed ? put_shape(h5, desc) : SWG_OK;
+}
+
+static swg_status write_tensor(swg_sink *sink, size_t tensor,
+                               const void *const planes[SWG_PLANE_KINDS], uint64_t *stored)
+{
+    const h5_output *output = sink->state;
+    return put_tensor(output->h5, &sink->tensors[tensor], planes[SWG_PLANE_VALUES], sink->pool, stored);
+}
+
+/* The history, last because it is known last, and the end. */
+static swg_status put_end(swg_h5_output **h5, const char *provenance, uint64_t *bytes)
+{
+    SWG_TRY(put_bytes(*h5, SWG_H5_PROVENANCE, provenance, strlen(provenance)));
+    return swg_h5_finish(h5, bytes);
 }
 
 static swg_status finish(swg_sink *sink, uint64_t *bytes)
 {
     h5_output *output = sink->state;
-    const char *const provenance = sink->meta.provenance;
-    SWG_TRY(put_bytes(output, SWG_H5_PROVENANCE, provenance, strlen(provenance)));
-    SWG_TRY(swg_h5_finish(&output->h5, bytes));
+    SWG_TRY(put_end(&output->h5, sink->meta.provenance, bytes));
     return swg_file_commit(&output->file);
 }
 
@@ -211,22 +226,20 @@ static void close_output(swg_sink *sink)
     swg_file_abort(&output->file);
 }
 
-/* The library's own structures: at most this much a dataset and a chunk. */
+/* The same calls without a file. */
 static swg_status plan(swg_sink *sink, uint64_t *bytes, bool *is_exact)
 {
-    static const uint64_t base = 64 << 10, a_dataset = 4096, a_chunk = 64;
-    uint64_t total = base + sink->meta.config_length + strlen(sink->meta.provenance);
-    for (size_t i = 0; i < sink->n_tensors; i++) {
-        const uint64_t raw = swg_tensor_bytes(&sink->tensors[i]);
-        total += a_dataset + raw + raw / 8 + ((raw >> 19) + 1) * a_chunk;
-    }
-    for (size_t i = 0; i < sink->meta.n_files; i++)
-        total += a_dataset + sink->meta.files[i].length;
-    for (size_t i = 0; i < 2 * sink->meta.n_metadata; i++)
-        total += 6 * strlen(sink->meta.metadata[i]) + 4;
-    *bytes = total;
-    *is_exact = false;
-    return SWG_OK;
+    swg_status status = SWG_OK;
+    swg_h5_output *h5 = NULL;
+    SWG_GO(swg_h5_create(NULL, &h5));
+    SWG_GO(put_extras(h5, &sink->meta));
+    for (size_t i = 0; i < sink->n_tensors; i++)
+        SWG_GO(put_tensor(h5, &sink->tensors[i], NULL, NULL, NULL));
+    SWG_GO(put_end(&h5, sink->meta.provenance, bytes));
+    *is_exact = true;
+done:
+    swg_h5_abort(&h5);
+    return status;
 }
 
 const swg_writer swg_writer_hdf5 = {

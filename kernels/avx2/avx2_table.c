@@ -1,26 +1,47 @@
-/* The operations that have an AVX2 variant. For the operations not listed the next lower priority
- * serves. */
+/* The AVX2 set: the operations that have a variant, and its peak loops. */
+#include "kernels/avx2/simd_avx2.h"
+#include "kernels/isa_table.h"
+#include "kernels/limits/peak_loop.h"
 #include "kernels/variants.h"
+#include "kernels/x86/x86_features.h"
 
-const swg_kernels swg_table__avx2 = {
-    .pack_codes = swg_pack_codes__avx2,
-    .dequantize = swg_dequantize__avx2,
-    .quantize_act = swg_quantize_act__avx2,
-    .matmul_w4 = swg_matmul_w4__avx2,
-    .matmul_w8 = swg_matmul_w8__avx2,
-    .f16_to_f32 = swg_f16_to_f32__avx2,
-    .bf16_to_f32 = swg_bf16_to_f32__avx2,
-    .add = swg_add__avx2,
-    .rmsnorm = swg_rmsnorm__avx2,
-    .softmax = swg_softmax__avx2,
-    .rope_half = swg_rope_half__avx2,
-    .rope_interleaved = swg_rope_interleaved__avx2,
-    .silu_mul = swg_silu_mul__avx2,
-    .attention = swg_attention__avx2,
-    .layernorm = swg_layernorm__avx2,
-    .gelu = swg_gelu__avx2,
-    .gelu_tanh = swg_gelu_tanh__avx2,
-    .tanh = swg_tanh__avx2,
-    .lstm_cell = swg_lstm_cell__avx2,
-    .gru_cell = swg_gru_cell__avx2,
+/* 32 bytes in vpmaddubsw and vpaddw; that sums must be widened now and then is left out. */
+#define STEP_INT8(sum, factor, start) _mm256_add_epi16(sum, _mm256_maddubs_epi16(factor, sum))
+#define LOW_INT8(sum)                 _mm256_extract_epi32(sum, 0)
+SWG_PEAK_LOOP(int8_peak, V16_TARGET, __m256i, _mm256_set1_epi32(seed), _mm256_set1_epi8(1),
+              STEP_INT8, LOW_INT8, "x")
+
+#define STEP_F32(sum, factor, start) _mm256_fmadd_ps(sum, factor, factor)
+#define LOW_F32(sum)                 (int32_t) _mm256_cvtss_f32(sum)
+SWG_PEAK_LOOP(f32_peak, V16_TARGET, __m256, _mm256_set1_ps((float)seed), _mm256_set1_ps(0.5f),
+              STEP_F32, LOW_F32, "x")
+
+const swg_isa_table swg_table__avx2 = {
+    .is_available = swg_x86_has_avx2,
+    .kernels =
+        {
+            .pack_codes = SWG_VARIANT(pack_codes),
+            .dequantize = SWG_VARIANT(dequantize),
+            .quantize_act = SWG_VARIANT(quantize_act),
+            .matmul_w4 = SWG_VARIANT(matmul_w4),
+            .matmul_w8 = SWG_VARIANT(matmul_w8),
+            .f16_to_f32 = SWG_VARIANT(f16_to_f32),
+            .bf16_to_f32 = SWG_VARIANT(bf16_to_f32),
+            .add = SWG_VARIANT(add),
+            .rmsnorm = SWG_VARIANT(rmsnorm),
+            .softmax = SWG_VARIANT(softmax),
+            .rope_half = SWG_VARIANT(rope_half),
+            .rope_interleaved = SWG_VARIANT(rope_interleaved),
+            .silu_mul = SWG_VARIANT(silu_mul),
+            .attention = SWG_VARIANT(attention),
+            .layernorm = SWG_VARIANT(layernorm),
+            .gelu = SWG_VARIANT(gelu),
+            .gelu_tanh = SWG_VARIANT(gelu_tanh),
+            .tanh = SWG_VARIANT(tanh),
+            .lstm_cell = SWG_VARIANT(lstm_cell),
+            .gru_cell = SWG_VARIANT(gru_cell),
+        },
+    .peaks[SWG_PEAK_INT8] = {int8_peak, SWG_PEAK_SUMS * 64},
+    .peaks[SWG_PEAK_F32] = {f32_peak, SWG_PEAK_SUMS * 16},
+    .blas_core = swg_x86_blas_core,
 };

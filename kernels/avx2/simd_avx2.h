@@ -8,7 +8,7 @@
 #ifndef SWG_KERNELS_AVX2_SIMD_AVX2_H
 #define SWG_KERNELS_AVX2_SIMD_AVX2_H
 
-#define V16_VARIANT(op) swg_##op##__avx2
+#define SWG_VARIANT(op) swg_##op##__avx2
 #define V16_TARGET      __attribute__((target("avx2,fma,f16c")))
 
 #include "kernels/avx2/simd_avx2_common.h"

@@ -1,6 +1,6 @@
 /* Sixteen floats or int32 in two 256-bit registers: the primitives in which kernels/simd16/ writes
  * its bodies, for AVX2, FMA and F16C. Element i of memory is lane i; `_n` words touch the first n
- * lanes and bytes only (n up to 16). Included through avx2_words.h or avxvnni_words.h, which name
+ * lanes and bytes only (n up to 16). Included through simd_avx2.h or simd_avxvnni.h, which name
  * the variant, its target and its dot product. */
 #ifndef SWG_KERNELS_AVX2_SIMD_AVX2_COMMON_H
 #define SWG_KERNELS_AVX2_SIMD_AVX2_COMMON_H

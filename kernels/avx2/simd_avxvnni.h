@@ -3,7 +3,7 @@
 #ifndef SWG_KERNELS_AVX2_SIMD_AVXVNNI_H
 #define SWG_KERNELS_AVX2_SIMD_AVXVNNI_H
 
-#define V16_VARIANT(op) swg_##op##__avxvnni
+#define SWG_VARIANT(op) swg_##op##__avxvnni
 #define V16_TARGET      __attribute__((target("avx2,fma,f16c,avxvnni")))
 
 #include "kernels/avx2/simd_avx2_common.h"

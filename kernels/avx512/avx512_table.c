@@ -1,26 +1,46 @@
-/* The operations that have an AVX-512 variant. For the operations not listed the next lower
- * priority serves. */
+/* The AVX-512 set: the operations that have a variant, and its peak loops. */
+#include "kernels/avx512/simd_avx512.h"
+#include "kernels/isa_table.h"
+#include "kernels/limits/peak_loop.h"
 #include "kernels/variants.h"
+#include "kernels/x86/x86_features.h"
 
-const swg_kernels swg_table__avx512 = {
-    .pack_codes = swg_pack_codes__avx512,
-    .dequantize = swg_dequantize__avx512,
-    .quantize_act = swg_quantize_act__avx512,
-    .matmul_w4 = swg_matmul_w4__avx512,
-    .matmul_w8 = swg_matmul_w8__avx512,
-    .f16_to_f32 = swg_f16_to_f32__avx512,
-    .bf16_to_f32 = swg_bf16_to_f32__avx512,
-    .add = swg_add__avx512,
-    .rmsnorm = swg_rmsnorm__avx512,
-    .softmax = swg_softmax__avx512,
-    .rope_half = swg_rope_half__avx512,
-    .rope_interleaved = swg_rope_interleaved__avx512,
-    .silu_mul = swg_silu_mul__avx512,
-    .attention = swg_attention__avx512,
-    .layernorm = swg_layernorm__avx512,
-    .gelu = swg_gelu__avx512,
-    .gelu_tanh = swg_gelu_tanh__avx512,
-    .tanh = swg_tanh__avx512,
-    .lstm_cell = swg_lstm_cell__avx512,
-    .gru_cell = swg_gru_cell__avx512,
+#define STEP_INT8(sum, factor, start) _mm512_dpbusd_epi32(sum, factor, factor)
+#define LOW_INT8(sum)                 _mm512_cvtsi512_si32(sum)
+SWG_PEAK_LOOP(int8_peak, V16_TARGET, __m512i, _mm512_set1_epi32(seed), _mm512_set1_epi8(1),
+              STEP_INT8, LOW_INT8, "v")
+
+#define STEP_F32(sum, factor, start) _mm512_fmadd_ps(sum, factor, factor)
+#define LOW_F32(sum)                 (int32_t) _mm512_cvtss_f32(sum)
+SWG_PEAK_LOOP(f32_peak, V16_TARGET, __m512, _mm512_set1_ps((float)seed), _mm512_set1_ps(0.5f),
+              STEP_F32, LOW_F32, "v")
+
+const swg_isa_table swg_table__avx512 = {
+    .is_available = swg_x86_has_avx512vnni,
+    .kernels =
+        {
+            .pack_codes = SWG_VARIANT(pack_codes),
+            .dequantize = SWG_VARIANT(dequantize),
+            .quantize_act = SWG_VARIANT(quantize_act),
+            .matmul_w4 = SWG_VARIANT(matmul_w4),
+            .matmul_w8 = SWG_VARIANT(matmul_w8),
+            .f16_to_f32 = SWG_VARIANT(f16_to_f32),
+            .bf16_to_f32 = SWG_VARIANT(bf16_to_f32),
+            .add = SWG_VARIANT(add),
+            .rmsnorm = SWG_VARIANT(rmsnorm),
+            .softmax = SWG_VARIANT(softmax),
+            .rope_half = SWG_VARIANT(rope_half),
+            .rope_interleaved = SWG_VARIANT(rope_interleaved),
+            .silu_mul = SWG_VARIANT(silu_mul),
+            .attention = SWG_VARIANT(attention),
+            .layernorm = SWG_VARIANT(layernorm),
+            .gelu = SWG_VARIANT(gelu),
+            .gelu_tanh = SWG_VARIANT(gelu_tanh),
+            .tanh = SWG_VARIANT(tanh),
+            .lstm_cell = SWG_VARIANT(lstm_cell),
+            .gru_cell = SWG_VARIANT(gru_cell),
+        },
+    .peaks[SWG_PEAK_INT8] = {int8_peak, SWG_PEAK_SUMS * 128},
+    .peaks[SWG_PEAK_F32] = {f32_peak, SWG_PEAK_SUMS * 32},
+    .blas_core = swg_x86_blas_core,
 };

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define V16_VARIANT(op) swg_##op##__avx512
+#define SWG_VARIANT(op) swg_##op##__avx512
 #define V16_TARGET                                                                                 \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")))
 #define V16_INLINE static inline __attribute__((always_inline)) V16_TARGET

@@ -48,6 +48,12 @@ swg_check_options swg_check_options_default(void)
                                .candidate_name = "candidate"};
 }
 
+static const swg_op_check *const checks[SWG_OP_COUNT] = {
+#define SWG_OP(name, result, arguments) [SWG_OP_##name] = &swg_check__##name,
+#include "kernels/ops.def"
+#undef SWG_OP
+};
+
 /* --- Guarded memory --- */
 
 static swg_status map_buffers(checker *k)
@@ -102,7 +108,7 @@ static bool call_guarded(const swg_check_case *c, const swg_kernels *table, void
 {
     if (sigsetjmp(escape, 1) != 0)
         return false;
-    swg_check_invoke(c, table, at);
+    checks[c->op]->invoke(c, table, at);
     return true;
 }
 
@@ -161,7 +167,7 @@ static swg_status run_scalar(const checker *k, swg_check_case *c, uint8_t *wante
     if (!*is_true)
         fail(failure, c, AT_END, "or another buffer was left", "some buffer", 0);
     char sentence[SWG_CHECK_TEXT_BYTES];
-    if (*is_true && !swg_check_reference(c, at, sentence)) {
+    if (*is_true && !checks[c->op]->reference(c, at, sentence)) {
         *is_true = false;
         snprintf(failure, SWG_CHECK_TEXT_BYTES, "%s: %.*s", c->text,
                  (int)(SWG_CHECK_TEXT_BYTES - sizeof c->text - 3), sentence);
@@ -209,14 +215,14 @@ static double best_time(const swg_check_case *c, const swg_kernels *table, void 
                         double seconds)
 {
     const double begin = swg_clock_s();
-    swg_check_invoke(c, table, at);
+    checks[c->op]->invoke(c, table, at);
     const double once = swg_clock_s() - begin;
     const size_t batch = once < 20e-6 ? (size_t)(20e-6 / (once + 1e-9)) + 1 : 1;
     double best = once;
     while (swg_clock_s() - begin < seconds) {
         const double start = swg_clock_s();
         for (size_t i = 0; i < batch; i++)
-            swg_check_invoke(c, table, at);
+            checks[c->op]->invoke(c, table, at);
         const double took = (swg_clock_s() - start) / (double)batch;
         best = took < best ? took : best;
     }
@@ -242,7 +248,7 @@ static swg_status run_case(const checker *k, swg_op_id op, size_t index, bool fo
 {
     swg_rng rng = swg_rng_seeded(k->options->seed * 1000003 + (uint64_t)op * 65537 + index);
     swg_check_case c = {.op = op, .rng = &rng, .m = k->options->timing_tokens};
-    swg_status status = swg_check_generate(&c, index, for_timing);
+    swg_status status = checks[op]->generate(&c, index, for_timing);
     if (status == SWG_OK)
         status = check_case(k, &c, run);
     for (size_t i = 0; status == SWG_OK && for_timing && i < run->n_tables; i++)
@@ -255,7 +261,7 @@ static swg_status run_case(const checker *k, swg_op_id op, size_t index, bool fo
 static bool has_row(const swg_kernels *table, swg_op_id op)
 {
     switch (op) {
-#define SWG_OP(name, exactness, result, arguments)                                                 \
+#define SWG_OP(name, result, arguments)                                                            \
     case SWG_OP_##name:                                                                            \
         return table->name != NULL;
 #include "kernels/ops.def"

@@ -1,4 +1,4 @@
-/* The checker of kernels, which is also their stop-watch: every variant that runs here, called
+/* The checker of kernels, which is also their benchmark: every variant that runs here, called
  * directly, on inputs from its operation's domain, with buffers that end (then start) at an
  * unmapped page; its outputs must be the scalar variant's bytes, and the scalar variant's must be
  * within a derived bound of a plain double-precision computation. Nothing is timed that was not

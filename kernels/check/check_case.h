@@ -1,4 +1,5 @@
-/* Between the files of the kernel checker: one input of one operation, as buffers and sizes. */
+/* Between the files of the kernel checker: one input of one operation, as buffers and sizes, and
+ * how an operation is checked. */
 #ifndef SWG_KERNELS_CHECK_CHECK_CASE_H
 #define SWG_KERNELS_CHECK_CHECK_CASE_H
 
@@ -6,7 +7,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 
-enum { SWG_CHECK_BUFFERS = 8, SWG_CHECK_QUERIES = 16, SWG_CHECK_KEYS = 600 };
+enum { SWG_CHECK_BUFFERS = 8, SWG_CHECK_QUERIES = 16, SWG_CHECK_KEYS = 600, SWG_CHECK_RUNS = 8 };
 
 typedef enum swg_check_role { CHECK_IN, CHECK_OUT, CHECK_SCRATCH } swg_check_role;
 
@@ -19,7 +20,7 @@ typedef struct swg_check_buffer {
     void *initial; /* the case's arena */
 } swg_check_buffer;
 
-/* Which buffers an operation has stands at its generator in check_cases.c. */
+/* Which buffers an operation has is said at its generator. */
 typedef struct swg_check_case {
     swg_op_id op;
     swg_check_buffer buffers[SWG_CHECK_BUFFERS];
@@ -31,22 +32,30 @@ typedef struct swg_check_case {
     size_t row_begin, n_rows; /* packing, dequantizing */
     size_t panel_begin, panel_end, stride, y_stride; /* products; key stride of attention */
     uint32_t key_begin[SWG_CHECK_QUERIES], key_end[SWG_CHECK_QUERIES];
+    size_t n_runs, run_first[SWG_CHECK_RUNS + 1]; /* run r holds keys run_first[r] .. [r + 1] - 1 */
     float eps, scale;
     bool in_place;
     double ops, bytes; /* of one call, for timing */
     char text[160];    /* "n 17, tiny" */
 } swg_check_case;
 
-/* Fill `c` (zeroed but for op, rng and, for timing, the tokens m) with input `index`: edges first,
- * then random. With `for_timing` the input is the operation's usual size. */
-swg_status swg_check_generate(swg_check_case *c, size_t index, bool for_timing);
+/* How one operation is checked: swg_check__<op>, defined in the file of its subject. */
+typedef struct swg_op_check {
+    /* Fill `c` (zeroed but for op, rng and, for timing, the tokens m) with input `index`: edges
+     * first, then random. With `for_timing` the input is the operation's usual size. */
+    swg_status (*generate)(swg_check_case *c, size_t index, bool for_timing);
+    /* Call the operation of `kernels` with the buffers at these addresses. */
+    void (*invoke)(const swg_check_case *c, const swg_kernels *kernels, void *const at[]);
+    /* Compare the scalar variant's outputs at these addresses with a plain computation in double
+     * precision from c's initial buffers, which shares no code with the kernels. They may differ by
+     * a count of the operation's roundings times half a unit in the last place (CHECK_EPS) times
+     * the sum of magnitudes that these act on. False with a sentence in `failure`. */
+    bool (*reference)(const swg_check_case *c, void *const at[],
+                      char failure[SWG_CHECK_TEXT_BYTES]);
+} swg_op_check;
 
-/* Call the operation of `kernels` with the buffers at these addresses. */
-void swg_check_invoke(const swg_check_case *c, const swg_kernels *kernels, void *const at[]);
-
-/* Compare the outputs at these addresses with a double-precision computation from c's initial
- * buffers. False with a sentence in `failure`. */
-bool swg_check_reference(const swg_check_case *c, void *const at[],
-                         char failure[SWG_CHECK_TEXT_BYTES]);
+#define SWG_OP(name, result, arguments) extern const swg_op_check swg_check__##name;
+#include "kernels/ops.def"
+#undef SWG_OP
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kernels/limits/peaks.h"
+#include "kernels/isa_table.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 
@@ -125,7 +125,7 @@ swg_status swg_limits_dram_read(swg_pool *pool, size_t buffer_bytes, swg_dram_li
 /* --- Arithmetic --- */
 
 typedef struct peak_job {
-    swg_peak_loop *loop;
+    const swg_peak_loop *loop;
     int32_t sink;
 } peak_job;
 
@@ -133,16 +133,19 @@ static void run_peak(void *context, size_t thread, size_t n_threads)
 {
     (void)n_threads;
     peak_job *job = context;
-    const int32_t result = job->loop(PEAK_ROUNDS, (int32_t)thread);
+    const int32_t result = job->loop->run(PEAK_ROUNDS, (int32_t)thread);
     __atomic_fetch_xor(&job->sink, result, __ATOMIC_RELAXED);
 }
 
-static swg_compute_limit measure_peak(swg_pool *pool, swg_isa isa, swg_peak_loop *loop,
-                                      double ops_per_round)
+/* With the best set at or below `cap` that runs here and has a loop for this arithmetic. */
+static swg_compute_limit measure_peak(swg_pool *pool, swg_isa cap, swg_peak peak)
 {
-    peak_job job = {.loop = loop};
-    const double ops = ops_per_round * PEAK_ROUNDS * (double)swg_pool_threads(pool);
-    swg_compute_limit limit = {.isa = isa};
+    int isa = cap;
+    while (!swg_isa_is_available((swg_isa)isa) || !swg_isa_table_of((swg_isa)isa)->peaks[peak].run)
+        isa--; /* the scalar set runs everywhere and has every loop */
+    peak_job job = {.loop = &swg_isa_table_of((swg_isa)isa)->peaks[peak]};
+    const double ops = job.loop->ops_per_round * PEAK_ROUNDS * (double)swg_pool_threads(pool);
+    swg_compute_limit limit = {.isa = (swg_isa)isa};
     const double begin = swg_clock_s();
     do {
         const double start = swg_clock_s();
@@ -153,23 +156,12 @@ static swg_compute_limit measure_peak(swg_pool *pool, swg_isa isa, swg_peak_loop
     return limit;
 }
 
-/* The best set at or below `cap` that runs here. */
-static swg_isa usable_isa(swg_isa cap)
-{
-    int isa = cap;
-    while (isa > 0 && !swg_isa_is_available((swg_isa)isa))
-        isa--;
-    return (swg_isa)isa;
-}
-
 swg_compute_limit swg_limits_int8_peak(swg_pool *pool, swg_isa cap)
 {
-    const swg_isa isa = usable_isa(cap);
-    return measure_peak(pool, isa, swg_peaks[isa].int8_loop, swg_peaks[isa].int8_ops);
+    return measure_peak(pool, cap, SWG_PEAK_INT8);
 }
 
 swg_compute_limit swg_limits_f32_peak(swg_pool *pool, swg_isa cap)
 {
-    const swg_isa isa = usable_isa(cap);
-    return measure_peak(pool, isa, swg_peaks[isa].f32_loop, swg_peaks[isa].f32_ops);
+    return measure_peak(pool, cap, SWG_PEAK_F32);
 }

@@ -26,7 +26,7 @@ swg_status swg_limits_dram_read(swg_pool *pool, size_t buffer_bytes, swg_dram_li
 
 typedef struct swg_compute_limit {
     double ops_per_s; /* a multiply-add counts 2 */
-    swg_isa isa;      /* whose instructions */
+    swg_isa isa;      /* whose instructions: the best set with a loop of its own */
 } swg_compute_limit;
 
 /* int8 dot products and float fused multiply-adds on registers alone, by all threads, with the

@@ -9,25 +9,28 @@
 #include <math.h>
 
 #include "kernels/exp.h"
+#include "kernels/kv_pieces.h"
 #include "kernels/scalar/lanes.h"
 
 static void attend(const swg_attention *a, size_t i)
 {
-    const size_t begin = a->key_begin[i], n_keys = a->key_end[i] - begin;
-    const float *k = a->k + begin * a->kv_stride, *v = a->v + begin * a->kv_stride;
-    float *p = a->scores, *out = a->out[i];
-    for (size_t j = 0; j < n_keys; j++)
-        p[j] = swg_lanes_dot(a->q[i], k + j * a->kv_stride, a->head_dim) * a->scale;
-    float max = p[0];
+    const size_t begin = a->key_begin[i], end = a->key_end[i], n_keys = end - begin;
+    float *scores = a->scores, *out = a->out[i];
+    for (swg_kv_piece p = swg_kv_first(a, begin, end); p.n > 0; p = swg_kv_next(a, p, end))
+        for (size_t j = 0; j < p.n; j++)
+            scores[p.first - begin + j] =
+                swg_lanes_dot(a->q[i], p.k + j * a->kv_stride, a->head_dim) * a->scale;
+    float max = scores[0];
     for (size_t j = 1; j < n_keys; j++)
-        max = p[j] > max ? p[j] : max;
+        max = scores[j] > max ? scores[j] : max;
     for (size_t j = 0; j < n_keys; j++)
-        p[j] = swg_exp(p[j] - max);
-    const float inverse = 1 / swg_lanes_sum(p, n_keys);
+        scores[j] = swg_exp(scores[j] - max);
+    const float inverse = 1 / swg_lanes_sum(scores, n_keys);
     for (size_t d = 0; d < a->head_dim; d++) {
         float sum = 0;
-        for (size_t j = 0; j < n_keys; j++)
-            sum = fmaf(p[j], v[j * a->kv_stride + d], sum);
+        for (swg_kv_piece p = swg_kv_first(a, begin, end); p.n > 0; p = swg_kv_next(a, p, end))
+            for (size_t j = 0; j < p.n; j++)
+                sum = fmaf(scores[p.first - begin + j], p.v[j * a->kv_stride + d], sum);
         out[d] = sum * inverse;
     }
 }

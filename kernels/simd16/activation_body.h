@@ -33,7 +33,7 @@ V16_INLINE v16 hyperbolic_tangent(v16 x)
     return v16_sub(doubled, one);
 }
 
-V16_TARGET void V16_VARIANT(layernorm)(const float *x, const float *weight, const float *bias,
+V16_TARGET void SWG_VARIANT(layernorm)(const float *x, const float *weight, const float *bias,
                                        size_t n, float eps, float *y)
 {
     const v16 zero = v16_set1(0);
@@ -56,7 +56,7 @@ V16_TARGET void V16_VARIANT(layernorm)(const float *x, const float *weight, cons
     }
 }
 
-V16_TARGET void V16_VARIANT(gelu)(float *x, size_t n)
+V16_TARGET void SWG_VARIANT(gelu)(float *x, size_t n)
 {
     const v16 one = v16_set1(1), zero = v16_set1(0);
     for (size_t i = 0; i < n; i += 16) {
@@ -74,7 +74,7 @@ V16_TARGET void V16_VARIANT(gelu)(float *x, size_t n)
     }
 }
 
-V16_TARGET void V16_VARIANT(gelu_tanh)(float *x, size_t n)
+V16_TARGET void SWG_VARIANT(gelu_tanh)(float *x, size_t n)
 {
     const v16 one = v16_set1(1);
     for (size_t i = 0; i < n; i += 16) {
@@ -87,7 +87,7 @@ V16_TARGET void V16_VARIANT(gelu_tanh)(float *x, size_t n)
     }
 }
 
-V16_TARGET void V16_VARIANT(tanh)(float *x, size_t n)
+V16_TARGET void SWG_VARIANT(tanh)(float *x, size_t n)
 {
     for (size_t i = 0; i < n; i += 16) {
         const size_t lanes = lanes_from(i, n);
@@ -101,7 +101,7 @@ V16_INLINE v16 sum_at(const float *x, const float *s, size_t j, size_t lanes)
     return v16_add(v16_load_n(x + j, lanes), v16_load_n(s + j, lanes));
 }
 
-V16_TARGET void V16_VARIANT(lstm_cell)(const float *x, const float *s, size_t n, float *c, float *h)
+V16_TARGET void SWG_VARIANT(lstm_cell)(const float *x, const float *s, size_t n, float *c, float *h)
 {
     for (size_t j = 0; j < n; j += 16) {
         const size_t lanes = lanes_from(j, n);
@@ -115,7 +115,7 @@ V16_TARGET void V16_VARIANT(lstm_cell)(const float *x, const float *s, size_t n,
     }
 }
 
-V16_TARGET void V16_VARIANT(gru_cell)(const float *x, const float *s, size_t n, size_t z, size_t r,
+V16_TARGET void SWG_VARIANT(gru_cell)(const float *x, const float *s, size_t n, size_t z, size_t r,
                                       float *h)
 {
     for (size_t j = 0; j < n; j += 16) {

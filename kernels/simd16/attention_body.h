@@ -6,10 +6,12 @@
  * Queries go in blocks of V16_TILE_QUERIES. Over the keys that all of a block see, a register tile
  * of queries x keys makes one load of a key serve every query, and the sums of all its dot products
  * are folded together; values are then added in tiles of queries x vectors. What only some queries
- * see (the edges of a causal mask or of a window) is done query by query. A chain of additions over
- * j may be interrupted and taken up again, so the bytes are those of the scalar function. */
+ * see (the edges of a causal mask or of a window) is done query by query, and runs of keys one by
+ * one. A chain of additions over j may be interrupted and taken up again, so the bytes are those of
+ * the scalar function. */
 #include "kernels/variants.h"
 
+#include "kernels/kv_pieces.h"
 #include "kernels/simd16/exp_body.h"
 
 #ifdef __clang__
@@ -50,60 +52,78 @@ V16_INLINE void dot_tile(const float *const *q, const int n_q, const float *cons
     v16_fold_tile(sum, scale, out);
 }
 
-/* Scores of query i over the keys [begin, end), TILE_DOTS at a time; beyond the last key the last
- * one is computed again and not stored. */
-V16_INLINE void score_query(const swg_attention *a, size_t i, size_t begin, size_t end)
+/* Scores of query i over the keys of a piece from its key `at` on, TILE_DOTS at a time; beyond the
+ * last key the last one is computed again and not stored. */
+V16_INLINE void score_piece(const swg_attention *a, size_t i, const swg_kv_piece *p, size_t at)
 {
     float *scores = a->scores + i % V16_TILE_QUERIES * a->scores_stride;
-    for (size_t j = begin; j < end; j += TILE_DOTS) {
-        const size_t n_keys = end - j < TILE_DOTS ? end - j : TILE_DOTS;
+    for (size_t j = at; j < p->n; j += TILE_DOTS) {
+        const size_t n_keys = p->n - j < TILE_DOTS ? p->n - j : TILE_DOTS;
         const float *keys[TILE_DOTS];
         for (size_t l = 0; l < TILE_DOTS; l++)
-            keys[l] = a->k + (j + (l < n_keys ? l : n_keys - 1)) * a->kv_stride;
+            keys[l] = p->k + (j + (l < n_keys ? l : n_keys - 1)) * a->kv_stride;
         float dots[TILE_DOTS];
         dot_tile(&a->q[i], 1, keys, TILE_DOTS, a->head_dim, a->scale, dots);
-        memcpy(scores + (j - a->key_begin[i]), dots, n_keys * sizeof *dots);
+        memcpy(scores + (p->first + j - a->key_begin[i]), dots, n_keys * sizeof *dots);
     }
 }
 
-/* Scores of the queries i .. i + V16_TILE_QUERIES over the keys [begin, end) that all of them see;
- * end - begin is a multiple of V16_TILE_KEYS. */
-V16_INLINE void score_block(const swg_attention *a, size_t i, size_t begin, size_t end)
+V16_INLINE void score_query(const swg_attention *a, size_t i, size_t begin, size_t end)
 {
-    for (size_t j = begin; j < end; j += V16_TILE_KEYS) {
+    for (swg_kv_piece p = swg_kv_first(a, begin, end); p.n > 0; p = swg_kv_next(a, p, end))
+        score_piece(a, i, &p, 0);
+}
+
+/* Scores of the queries i .. i + V16_TILE_QUERIES over the first keys of a piece, which all of them
+ * see, V16_TILE_KEYS at a time; returns how many keys that were. */
+V16_INLINE size_t score_tiles(const swg_attention *a, size_t i, const swg_kv_piece *p)
+{
+    size_t j = 0;
+    for (; j + V16_TILE_KEYS <= p->n; j += V16_TILE_KEYS) {
         const float *keys[V16_TILE_KEYS];
         for (size_t l = 0; l < V16_TILE_KEYS; l++)
-            keys[l] = a->k + (j + l) * a->kv_stride;
+            keys[l] = p->k + (j + l) * a->kv_stride;
         float dots[TILE_DOTS];
         dot_tile(&a->q[i], V16_TILE_QUERIES, keys, V16_TILE_KEYS, a->head_dim, a->scale, dots);
         for (size_t l = 0; l < V16_TILE_QUERIES; l++)
-            memcpy(a->scores + l * a->scores_stride + (j - a->key_begin[i + l]),
+            memcpy(a->scores + l * a->scores_stride + (p->first + j - a->key_begin[i + l]),
                    dots + l * V16_TILE_KEYS, V16_TILE_KEYS * sizeof *dots);
+    }
+    return j;
+}
+
+/* The same over the keys [begin, end); what the tiles leave of a piece is done query by query. */
+V16_INLINE void score_block(const swg_attention *a, size_t i, size_t begin, size_t end)
+{
+    for (swg_kv_piece p = swg_kv_first(a, begin, end); p.n > 0; p = swg_kv_next(a, p, end)) {
+        const size_t done = score_tiles(a, i, &p);
+        for (size_t l = 0; l < V16_TILE_QUERIES; l++)
+            score_piece(a, i + l, &p, done);
     }
 }
 
-/* out[i + l][d ..] += sum of p_j v_j[d ..] over the keys [begin, end), in the order of j, for n_q
+/* out[i + l][d ..] += sum of p_j v_j[d ..] over the keys of a piece, in the order of j, for n_q
  * queries and n_v vectors, the last of `lanes` elements. */
 V16_INLINE void value_tile(const swg_attention *a, size_t i, const int n_q, size_t d, const int n_v,
-                           size_t lanes, size_t begin, size_t end)
+                           size_t lanes, const swg_kv_piece *piece)
 {
     v16 sum[V16_TILE_QUERIES][V16_TILE_VECTORS];
     const float *p[V16_TILE_QUERIES];
     UNROLL for (int l = 0; l < n_q; l++)
     {
         const size_t query = i + (size_t)l;
-        p[l] =
-            a->scores + query % V16_TILE_QUERIES * a->scores_stride + (begin - a->key_begin[query]);
+        p[l] = a->scores + query % V16_TILE_QUERIES * a->scores_stride +
+               (piece->first - a->key_begin[query]);
         UNROLL for (int u = 0; u < n_v; u++) sum[l][u] =
             v16_load_n(a->out[query] + d + 16 * u, u + 1 < n_v ? 16 : lanes);
     }
-    for (size_t j = begin; j < end; j++) {
-        const float *row = a->v + j * a->kv_stride + d;
+    for (size_t j = 0; j < piece->n; j++) {
+        const float *row = piece->v + j * a->kv_stride + d;
         UNROLL for (int u = 0; u < n_v; u++)
         {
             const v16 value = n_v > 1 ? v16_load(row + 16 * u) : v16_load_n(row, lanes);
             UNROLL for (int l = 0; l < n_q; l++) sum[l][u] =
-                v16_fma(v16_set1(p[l][j - begin]), value, sum[l][u]);
+                v16_fma(v16_set1(p[l][j]), value, sum[l][u]);
         }
     }
     UNROLL for (int l = 0; l < n_q; l++) UNROLL for (int u = 0; u < n_v; u++)
@@ -113,11 +133,13 @@ V16_INLINE void value_tile(const swg_attention *a, size_t i, const int n_q, size
 V16_INLINE void add_values(const swg_attention *a, size_t i, const int n_q, size_t begin,
                            size_t end)
 {
-    size_t d = 0;
-    for (; d + HEAD_STEP <= a->head_dim; d += HEAD_STEP)
-        value_tile(a, i, n_q, d, V16_TILE_VECTORS, 16, begin, end);
-    for (; d < a->head_dim; d += 16)
-        value_tile(a, i, n_q, d, 1, a->head_dim - d < 16 ? a->head_dim - d : 16, begin, end);
+    for (swg_kv_piece p = swg_kv_first(a, begin, end); p.n > 0; p = swg_kv_next(a, p, end)) {
+        size_t d = 0;
+        for (; d + HEAD_STEP <= a->head_dim; d += HEAD_STEP)
+            value_tile(a, i, n_q, d, V16_TILE_VECTORS, 16, &p);
+        for (; d < a->head_dim; d += 16)
+            value_tile(a, i, n_q, d, 1, a->head_dim - d < 16 ? a->head_dim - d : 16, &p);
+    }
 }
 
 /* Turn the scores of query i into probabilities without their common divisor, whose inverse is
@@ -168,7 +190,7 @@ V16_INLINE void attend_block(const swg_attention *a, size_t i, size_t begin, siz
     }
 }
 
-V16_TARGET void V16_VARIANT(attention)(const swg_attention *a)
+V16_TARGET void SWG_VARIANT(attention)(const swg_attention *a)
 {
     size_t i = 0;
     for (; i + V16_TILE_QUERIES <= a->n_queries; i += V16_TILE_QUERIES) {

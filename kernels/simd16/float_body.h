@@ -14,7 +14,7 @@ V16_INLINE size_t lanes_from(size_t i, size_t n)
     return n - i < 16 ? n - i : 16;
 }
 
-V16_TARGET void V16_VARIANT(f16_to_f32)(const uint16_t *x, size_t n, float *y)
+V16_TARGET void SWG_VARIANT(f16_to_f32)(const uint16_t *x, size_t n, float *y)
 {
     for (size_t i = 0; i < n; i += 16) {
         const size_t lanes = lanes_from(i, n);
@@ -22,7 +22,7 @@ V16_TARGET void V16_VARIANT(f16_to_f32)(const uint16_t *x, size_t n, float *y)
     }
 }
 
-V16_TARGET void V16_VARIANT(bf16_to_f32)(const uint16_t *x, size_t n, float *y)
+V16_TARGET void SWG_VARIANT(bf16_to_f32)(const uint16_t *x, size_t n, float *y)
 {
     for (size_t i = 0; i < n; i += 16) {
         const size_t lanes = lanes_from(i, n);
@@ -31,7 +31,7 @@ V16_TARGET void V16_VARIANT(bf16_to_f32)(const uint16_t *x, size_t n, float *y)
     }
 }
 
-V16_TARGET void V16_VARIANT(add)(float *x, const float *y, size_t n)
+V16_TARGET void SWG_VARIANT(add)(float *x, const float *y, size_t n)
 {
     for (size_t i = 0; i < n; i += 16) {
         const size_t lanes = lanes_from(i, n);
@@ -39,7 +39,7 @@ V16_TARGET void V16_VARIANT(add)(float *x, const float *y, size_t n)
     }
 }
 
-V16_TARGET void V16_VARIANT(silu_mul)(const float *gate, const float *up, size_t n, float *y)
+V16_TARGET void SWG_VARIANT(silu_mul)(const float *gate, const float *up, size_t n, float *y)
 {
     const v16 one = v16_set1(1);
     for (size_t i = 0; i < n; i += 16) {
@@ -51,7 +51,7 @@ V16_TARGET void V16_VARIANT(silu_mul)(const float *gate, const float *up, size_t
     }
 }
 
-V16_TARGET void V16_VARIANT(rmsnorm)(const float *x, const float *weight, size_t n, float eps,
+V16_TARGET void SWG_VARIANT(rmsnorm)(const float *x, const float *weight, size_t n, float eps,
                                      float *y)
 {
     v16 sum = v16_set1(0);
@@ -67,7 +67,7 @@ V16_TARGET void V16_VARIANT(rmsnorm)(const float *x, const float *weight, size_t
     }
 }
 
-V16_TARGET void V16_VARIANT(softmax)(float *x, size_t n)
+V16_TARGET void SWG_VARIANT(softmax)(float *x, size_t n)
 {
     const v16 inverse = v16_set1(1 / v16_exp_all(x, n));
     for (size_t i = 0; i < n; i += 16) {
@@ -76,7 +76,7 @@ V16_TARGET void V16_VARIANT(softmax)(float *x, size_t n)
     }
 }
 
-V16_TARGET void V16_VARIANT(rope_half)(float *x, const float *cosine, const float *sine,
+V16_TARGET void SWG_VARIANT(rope_half)(float *x, const float *cosine, const float *sine,
                                        size_t n_pairs)
 {
     for (size_t i = 0; i < n_pairs; i += 16) {
@@ -90,7 +90,7 @@ V16_TARGET void V16_VARIANT(rope_half)(float *x, const float *cosine, const floa
 
 /* A vector holds 8 pairs a0 b0 a1 b1 ...; with cos and sin zipped the same way the even lanes are
  * a cos - b sin and the odd ones a sin + b cos. */
-V16_TARGET void V16_VARIANT(rope_interleaved)(float *x, const float *cosine, const float *sine,
+V16_TARGET void SWG_VARIANT(rope_interleaved)(float *x, const float *cosine, const float *sine,
                                               size_t n_pairs)
 {
     for (size_t i = 0; i < n_pairs; i += 8) {

@@ -24,7 +24,7 @@ V16_INLINE act_scale group_act_scale(const float *x, size_t n)
     return (act_scale){absmax / 127, 127 / absmax};
 }
 
-V16_TARGET void V16_VARIANT(quantize_act)(const float *x, size_t k, size_t group, int8_t *codes,
+V16_TARGET void SWG_VARIANT(quantize_act)(const float *x, size_t k, size_t group, int8_t *codes,
                                           float *scales, int32_t *sums)
 {
     for (size_t begin = 0, g = 0; begin < k; begin += group, g++) {
@@ -58,7 +58,7 @@ V16_INLINE v16i interleave_nibbles(v16i x)
 
 /* Whole 32-bit lanes of a full panel go by vectors; the columns that are left, and a last panel of
  * fewer rows, by the scalar definition. */
-V16_TARGET void V16_VARIANT(pack_codes)(const swg_packed *w, size_t row_begin, size_t n_rows,
+V16_TARGET void SWG_VARIANT(pack_codes)(const swg_packed *w, size_t row_begin, size_t n_rows,
                                         const uint8_t *codes)
 {
     const size_t row_bytes = (w->k * w->scheme.bits + 7) / 8;
@@ -98,7 +98,7 @@ V16_INLINE v16i row_codes_w8(const uint8_t *row, size_t c, size_t k_padded)
     return v16i_from_u8(bytes);
 }
 
-V16_TARGET void V16_VARIANT(dequantize)(const swg_packed *w, size_t row_begin, size_t n_rows,
+V16_TARGET void SWG_VARIANT(dequantize)(const swg_packed *w, size_t row_begin, size_t n_rows,
                                         float *out)
 {
     for (size_t i = 0; i < n_rows; i++) {
@@ -107,7 +107,8 @@ V16_TARGET void V16_VARIANT(dequantize)(const swg_packed *w, size_t row_begin, s
         for (size_t begin = 0, g = 0; begin < w->k; begin += w->group, g++) {
             const size_t end = w->k - begin < w->group ? w->k : begin + w->group;
             const size_t at = g * SWG_PANEL_ROWS + r;
-            const v16 scale = v16_set1(swg_float_load(w->scheme.dtype, panel + w->scales_offset, at));
+            const v16 scale =
+                v16_set1(swg_float_load(w->scheme.scale_type, panel + w->scales_offset, at));
             const v16i zero =
                 v16i_set1(w->scheme.asymmetric ? panel[w->zeros_offset + at]
                                                : (int32_t)swg_scheme_symmetric_zero(w->scheme));

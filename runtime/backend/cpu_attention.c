@@ -74,6 +74,9 @@ static void attend_item(const attend_job *job, size_t item)
     const swg_cpu_block *block = &cpu->blocks[item % cpu->n_blocks];
     const size_t kv_head = item / cpu->n_blocks, sequence = block->span->sequence;
     const float scale = job->options.scale;
+    const swg_kv_run run = {.k = swg_kvcache_keys(&cpu->cache, sequence, job->layer, kv_head),
+                            .v = swg_kvcache_values(&cpu->cache, sequence, job->layer, kv_head),
+                            .n = cpu->cache.context};
     const swg_attention a = {
         .n_queries = list_queries(job, block, kv_head, scratch),
         .head_dim = cpu->cache.head_dim,
@@ -81,8 +84,8 @@ static void attend_item(const attend_job *job, size_t item)
         .out = scratch->out,
         .key_begin = scratch->key_begin,
         .key_end = scratch->key_end,
-        .k = swg_kvcache_keys(&cpu->cache, sequence, job->layer, kv_head),
-        .v = swg_kvcache_values(&cpu->cache, sequence, job->layer, kv_head),
+        .runs = &run,
+        .n_runs = 1,
         .kv_stride = cpu->cache.head_dim,
         .scale = scale != 0 ? scale : 1.0f / sqrtf((float)cpu->cache.head_dim),
         .scores = scratch->scores,

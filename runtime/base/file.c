@@ -274,23 +274,6 @@ swg_status swg_file_write_at(swg_file_writer *writer, uint64_t offset, const voi
     return SWG_OK;
 }
 
-swg_status swg_file_read_at(const swg_file_writer *writer, uint64_t offset, void *out, size_t bytes)
-{
-    uint8_t *at = out;
-    while (bytes > 0) {
-        const size_t step = bytes < (1u << 30) ? bytes : 1u << 30;
-        const ssize_t n_read = pread(writer->fd, at, step, (off_t)offset);
-        if (n_read < 0 && errno == EINTR)
-            continue;
-        if (n_read <= 0)
-            return io_error("read back", writer->path);
-        at += n_read;
-        bytes -= (size_t)n_read;
-        offset += (uint64_t)n_read;
-    }
-    return SWG_OK;
-}
-
 swg_status swg_file_append(swg_file_writer *writer, const void *data, size_t bytes)
 {
     SWG_TRY(swg_file_write_at(writer, writer->position, data, bytes));

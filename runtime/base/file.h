@@ -51,9 +51,6 @@ swg_status swg_file_create(const char *path, bool force, uint64_t size_hint,
 swg_status swg_file_append(swg_file_writer *writer, const void *data, size_t bytes);
 swg_status swg_file_write_at(swg_file_writer *writer, uint64_t offset, const void *data,
                              size_t bytes);
-/* Bytes that were written before; SWG_IO beyond their end. */
-swg_status swg_file_read_at(const swg_file_writer *writer, uint64_t offset, void *out,
-                            size_t bytes);
 uint64_t swg_file_tell(const swg_file_writer *writer); /* where the next append goes */
 /* Count the first `bytes` as written, by swg_file_write_at: the next append goes behind them and a
  * commit keeps them. */

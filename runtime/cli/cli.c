@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/notice.h"
 #include "runtime/base/header_limit.h"
 #include "runtime/cli/help.h"
 #include "runtime/cli/options.h"
@@ -17,12 +18,12 @@
 
 enum { JSON_SCHEMA = 1, MAX_COMMANDS = 64 };
 
-#define SWG_COMMAND(name) extern const swg_command swg_command_##name;
+#define SWG_COMMAND(name, folder) extern const swg_command swg_command_##name;
 #include "runtime/cli/commands.def"
 #undef SWG_COMMAND
 
 static const swg_command *const all_commands[] = {
-#define SWG_COMMAND(name) &swg_command_##name,
+#define SWG_COMMAND(name, folder) &swg_command_##name,
 #include "runtime/cli/commands.def"
 #undef SWG_COMMAND
     NULL,
@@ -96,45 +97,12 @@ typedef struct program_arguments {
     const char *completion;
 } program_arguments;
 
-static swg_status print_version(const swg_cli *cli)
-{
-    swg_json_writer json = {0};
-    if (!cli->json)
-        return swg_cli_print("swage " SWAGE_VERSION "\n", strlen("swage " SWAGE_VERSION "\n"));
-    swg_cli_json_begin(cli, &json);
-    swg_json_begin_object(&json, "build");
-#if defined(__clang__)
-    swg_json_string(&json, "compiler", __VERSION__);
-#else
-    swg_json_string(&json, "compiler", "GCC " __VERSION__);
-#endif
-#if defined(__x86_64__)
-    swg_json_string(&json, "architecture", "x86_64");
-#elif defined(__aarch64__)
-    swg_json_string(&json, "architecture", "aarch64");
-#else
-    swg_json_null(&json, "architecture");
-#endif
-#if defined(NDEBUG)
-    swg_json_bool(&json, "assertions", false);
-#else
-    swg_json_bool(&json, "assertions", true);
-#endif
-#if defined(SWAGE_SANITIZE)
-    swg_json_string(&json, "sanitizers", SWAGE_SANITIZE);
-#else
-    swg_json_null(&json, "sanitizers");
-#endif
-    swg_json_end_object(&json);
-    return swg_cli_json_print(&json);
-}
-
 static swg_status run_program(const swg_cli *cli, const void *arguments)
 {
     const program_arguments *a = arguments;
     swg_strbuf text = {0};
     if (a->version)
-        return print_version(cli);
+        return find_command("version")->run(cli, NULL);
     if (a->manual)
         swg_help_manual(all_commands, &text);
     else if (a->completion)
@@ -215,6 +183,9 @@ static swg_status run_parsed(const swg_command *command, const swg_parsed *parse
     };
     const swg_status status = command->run(&cli, parsed->arguments);
     swg_terminal_progress_clear(&terminal_progress);
+    char notice[SWG_NOTICE_BYTES];
+    while (swg_notice_take(notice))
+        swg_cli_say(&cli, "swage %s: note: %s", cli.command, notice);
     return status;
 }
 

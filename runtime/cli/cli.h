@@ -25,6 +25,7 @@
 #include "runtime/base/status.h"
 #include "runtime/base/strbuf.h"
 #include "runtime/base/thread.h"
+#include "runtime/base/words.h"
 
 typedef enum swg_option_kind {
     SWG_OPTION_IS_FLAG,   /* bool; --name */
@@ -148,20 +149,5 @@ swg_status swg_cli_json_print(swg_json_writer *json);
 
 /* Write text to stdout and flush it; SWG_IO when that fails (a full disk behind a redirection). */
 swg_status swg_cli_print(const char *text, size_t length);
-
-/* The word of `candidates` nearest to `word` (Damerau-Levenshtein distance of at most a third of
- * its length), or else the only one that starts with it, for "did you mean"; NULL when none is. */
-const char *swg_nearest_word(const char *word, const char *const *candidates, size_t count);
-
-/* Whether `name` matches a pattern with * (any run) and ? (one character); a pattern without either
- * matches names that contain it as a whole dot-separated part or are equal to it. */
-bool swg_pattern_matches(const char *pattern, const char *name);
-
-/* The value of --option: a count of bytes from 1 on, with an optional K, M or G (KiB, MiB, GiB).
- * SWG_USAGE for anything else. */
-swg_status swg_parse_bytes(const char *option, const char *text, uint64_t *out);
-
-/* "1.5 MiB", "12.0 KiB", "17 B" into `out`. */
-const char *swg_format_bytes(uint64_t bytes, char out[32]);
 
 #endif

@@ -28,6 +28,16 @@ expect_match "says how long the text is" "$stderr" 'learned 24 positions'
 expect_exit 0 "bench without prefill" "$SWAGE" bench "$fixtures/rnn-lstm" --prompt 0 --generate 3 \
   --repeats 1 --no-limits --json
 is "bench without prefill" prefill_tokens_per_s null
+# Float products: what multiplies is named, and its absence is no secret.
+f32() { SWAGE_BLAS=$1 expect_exit 0 "bench with SWAGE_BLAS=$1" "$SWAGE" bench "$fixtures/rnn-lstm" \
+  --prompt 8 --generate 2 --repeats 1 --no-limits --activations f32 --json; }
+f32 plain
+is "plain C when asked for" linalg "plain C"
+check "without a note" [ -z "$stderr" ]
+f32 libabsent-blas.so.0
+is "plain C when OpenBLAS is absent" linalg "plain C"
+expect_match "says so" "$stderr" 'note: .*libabsent-blas.so.0.*plain C'
+check "once" [ "$(grep -c note: <<<"$stderr")" -eq 1 ]
 check "a recurrent model decodes" awk -v x="$(value decode_tokens_per_s)" 'BEGIN {exit !(x > 0)}'
 expect_exit 2 "nothing to measure" "$SWAGE" bench "$fixtures/bert-masked" --prompt 0
 expect_exit 5 "a shape beyond the machine" "$SWAGE" bench \

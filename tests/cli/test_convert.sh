@@ -18,7 +18,7 @@ expect_exit 0 "inspect one tensor as JSON" "$SWAGE" inspect "$scratch/model.bin"
 expect_match "inspect JSON" "$stdout" '"format": "llama2c".*"bits_per_weight": 32.*"name": "model.norm.weight"'
 expect_exit 2 "inspect with a pattern that matches nothing" "$SWAGE" inspect "$scratch/model.bin" --tensors nothing
 expect_exit 0 "inspect --kernels" "$SWAGE" inspect --kernels
-expect_match "inspect --kernels" "$stdout" 'matmul_w4 '
+expect_match "inspect --kernels" "$stdout" 'matmul_w4 .*f32 products +[OpP]'
 
 expect_exit 0 "convert --dry-run" "$SWAGE" convert "$scratch/model.bin" -o "$scratch/a.swg" --dry-run
 check "a dry run writes nothing" [ ! -e "$scratch/a.swg" ]
@@ -105,4 +105,8 @@ expect_exit 0 "quantize with large scales" "$SWAGE" quantize "$scratch/large.bin
 expect_exit 4 "dequantized beyond half precision" "$SWAGE" convert "$scratch/large.swg" -o "$scratch/nf.safetensors" --dequantize f16
 expect_match "dequantized beyond half precision" "$stderr" 'q_proj.*beyond the range of F16'
 expect_exit 0 "dequantized to bfloat16" "$SWAGE" convert "$scratch/large.swg" -o "$scratch/nf.safetensors" --dequantize bf16
+# --format decides what is kept, whatever the output is called: a .swg keeps its history.
+expect_exit 0 "a .swg under another name" "$SWAGE" convert "$scratch/model.bin" -o "$scratch/unnamed" --format swg
+expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/unnamed"
+expect_match "its history is there" "$stdout" 'convert by swage [0-9.]+, from llama2c'
 finish

@@ -24,6 +24,7 @@ prepare() { # [NAME THAT MUST NOT EXIST]
   echo '{"text": "Ann came, Bob stayed.", "label": "calm"}' >labelled.jsonl
   cp "$scratch/quantized.swg" "$scratch/model.swg" .
   cp "$scratch/stories.txt" .
+  sed -n '/^```json/,/^```/p' "$root/docs/recipes.md" | grep -v '^```' >recipe.json
   head -c 12000 "$model/eval.txt" | tee book.txt >wiki.test.raw
   rm -f "${1:-none}"
 }

@@ -12,9 +12,10 @@ expect_exit 0 "swage help" "$SWAGE" help
 expect_match "help without a command is the program's" "$stdout" '^Usage: swage COMMAND'
 
 expect_exit 0 "swage --version" "$SWAGE" --version
-expect_match "version" "$stdout" '^swage [0-9]+\.[0-9]+\.[0-9]+$'
+expect_match "version" "$stdout" '^swage [0-9]+\.[0-9]+\.[0-9]+'$'\nbuild +[A-Z]'
+expect_match "version names kernels and BLAS" "$stdout" 'kernels +[a-z].*blas +[A-Za-z]'
 expect_exit 0 "swage --version --json" "$SWAGE" --version --json
-expect_match "version as JSON" "$stdout" '"version": "[0-9]+\.[0-9]+\.[0-9]+"'
+expect_match "version as JSON" "$stdout" '"version": "[0-9]+\.[0-9]+\.[0-9]+".*"type": ".*"kernels": "'
 expect_exit 0 "swage --json --version" "$SWAGE" --json --version
 
 # Wrong usage: exit 2, one sentence and a pointer to the help on standard error, nothing on stdout.
@@ -105,7 +106,7 @@ check "bash completes choices" [ "$(complete_line swage any --color al)" = alway
 check "bash completes choices behind =" [ "$(complete_line swage any --color = ne)" = never ]
 
 # What makes a command line tool slow to start is the libraries that the loader maps before main:
-# libhdf5 alone brings 30. scripts/bench measures the time itself.
+# a shared libhdf5 would bring 30. scripts/bench measures the time itself.
 libraries=$(ldd "$SWAGE" | grep -cvE 'lib(a|ub|t)san|linux-vdso')
 echo "$libraries libraries at the start"
 check "at most 16 libraries at the start, not $libraries" [ "$libraries" -le 16 ]

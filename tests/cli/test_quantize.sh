@@ -50,6 +50,10 @@ plan "kept by part" "int8-g128-sym-f16 f32 f32 f32" --keep q_proj
 plan "kept by pattern" "int8-g128-sym-f16 f32 int4-g64-sym-f16 f32" --keep 'model.layers.0.*'
 plan "bits for a pattern; later ones win" "int8-g128-sym-f16 int4-g64-sym-f16 int8-g64-sym-f16 f32" \
   --bits-for '*q_proj*=8' --bits-for '*.0.q_proj*=4'
+plan "more than bits for a pattern" "int8-g128-sym-f16 int8-row-asym-f32 int4-g64-sym-f16 f32" \
+  --bits-for '*.0.q_proj*=8,group:row,zero_points:true,scale_type:f32,method:rtn'
+plan "bits for a pattern, 16 keeps" "int8-g128-sym-f16 f32 int4-g32-sym-f16 f32" \
+  --bits-for 'q_proj=group:32' --bits-for '*.0.q_proj*=16'
 plan "embeddings kept" "f32 int4-g64-sym-f16 int4-g64-sym-f16 f32" --embedding-bits 16
 plan "embeddings like the rest" "int4-g64-sym-f16 int4-g64-sym-f16 int4-g64-sym-f16 f32" \
   --embedding-bits 4
@@ -69,7 +73,12 @@ refuse 2 "unmatched keep, whole name" 'nearest is model\.norm\.weight' "$model" 
   --keep model.nrm.weight
 refuse 2 "unmatched bits-for" 'matches none of the 4 tensors' "$model" -o "$out" --bits-for 'zzz*=8'
 refuse 2 "bits-for without bits" 'PATTERN=N' "$model" -o "$out" --bits-for q_proj
-refuse 2 "bits-for with wrong bits" 'bits are 4, 8 or 16' "$model" -o "$out" --bits-for q_proj=5
+refuse 2 "bits-for with wrong bits" '--bits-for q_proj=5: the bits of a code are 4, 8, not 5' "$model" -o "$out" --bits-for q_proj=5
+refuse 2 "bits-for with an unknown key" 'unknown key "gruop"; the nearest is group' "$model" \
+  -o "$out" --bits-for q_proj=4,gruop:32
+refuse 2 "bits-for with an unknown method" 'method "rtm"; the nearest is rtn' "$model" -o "$out" \
+  --bits-for q_proj=4,method:rtm
+refuse 4 "sparsity" 'q_proj.*sparsity.*dense' "$model" -o "$out" --bits-for q_proj=4,sparsity:0.5
 refuse 2 "bits for a vector" 'model\.norm\.weight matches no matrix' "$model" -o "$out" \
   --bits-for 'model.norm.weight=8'
 refuse 2 "wrong bits" '"5" is not one of' "$model" -o "$out" --bits 5
@@ -95,6 +104,56 @@ done
 expect_match "the table has totals" "$stdout" 'file: [0-9]+ bytes'
 expect_exit 0 "force" "$SWAGE" quantize "$model" -o "$out" --force --bits 8
 check "another recipe, other bytes" [ "$(cmp "$out" "$scratch/2.swg" 2>&1 | wc -l)" -eq 1 ]
+
+# Recipes: the one that an output carries makes the same file again, in every form that is printed.
+recipe=$scratch/recipe.json
+for options in "" "--bits 8 --group-size row --asymmetric --keep model.layers.1.* --level 3" \
+  "--bits-for q_proj=8,search:absmax --embedding-bits 16 --nonfinite warn --scale-type f32"; do
+  # shellcheck disable=SC2086
+  expect_exit 0 "with: $options" "$SWAGE" quantize "$model" -o "$out" --force $options --json
+  cp "$scratch/stdout" "$scratch/quantize.json"
+  "$SWAGE" inspect "$out" --json >"$scratch/inspect.json"
+  "$SWAGE" inspect "$out" | sed -n 's/^recipe: //p' >"$scratch/line.json"
+  expect_exit 0 "inspect --recipe" "$SWAGE" inspect "$out" --recipe
+  cp "$scratch/stdout" "$recipe"
+  for form in recipe inspect line quantize; do
+    expect_exit 0 "a recipe from $form" "$SWAGE" quantize "$model" -o "$scratch/again.swg" --force \
+      --recipe "$scratch/$form.json"
+    check "the same bytes by the recipe from $form, with: $options" cmp "$out" "$scratch/again.swg"
+  done
+done
+"$SWAGE" quantize "$model" -o "$out" --force --quiet >/dev/null
+"$SWAGE" convert "$out" -o "$scratch/copy.swg" --quiet >/dev/null
+expect_exit 0 "a copy still tells" "$SWAGE" inspect "$scratch/copy.swg"
+expect_match "a copy still tells" "$stdout" 'quantize by swage.*convert by swage [0-9.]+, from swg'
+expect_match "its recipe" "$stdout" '"classes":\["linear"\],"format":"int"'
+expect_exit 1 "a model without a recipe" "$SWAGE" inspect "$model" --recipe
+plan "options besides a recipe" "int8-g128-sym-f16 f32 int8-g64-sym-f16 f32" \
+  --recipe "$recipe" --bits-for q_proj=8,group:64,scale_type:f16,search:mse --keep '*.0.q_proj*' \
+  --bits-for embed_tokens=8,group:128,scale_type:f16
+rm -f "$out"
+refuse 2 "a recipe and an option" '--bits is said by the recipe' "$model" -o "$out" --recipe "$recipe" --bits 8
+refuse 6 "no recipe" 'nothing.json' "$model" -o "$out" --recipe "$scratch/nothing.json"
+echo '{"recipe": 1, "rules": [{"tensors": "q_prj", "bits": 8}]}' >"$recipe"
+refuse 2 "a pattern of a recipe" 'rule 1: pattern q_prj matches none of the 4 tensors; the nearest is q_proj' \
+  "$model" -o "$out" --recipe "$recipe"
+
+# The example of docs/recipes.md.
+sed -n '/^```json/,/^```/p' docs/recipes.md | grep -v '^```' >"$recipe"
+expect_exit 0 "the documented recipe" "$SWAGE" quantize examples/tiny-tales -o "$out" --recipe "$recipe" --json
+scheme_of() { # TENSOR
+  grep -A 12 "\"name\": \"$1\"" "$scratch/stdout" | sed -nE 's/^ *"scheme": "(.*)",?$/\1/p' | head -n 1
+}
+for pair in model.embed_tokens.weight=int8-g128-sym-f16 \
+  model.layers.0.self_attn.q_proj.weight=int8-g64-sym-f16 \
+  model.layers.0.mlp.down_proj.weight=int8-g32-asym-f16 \
+  model.layers.1.mlp.down_proj.weight=int4-g32-asym-f16 \
+  model.layers.1.self_attn.o_proj.weight=f32 model.layers.2.self_attn.o_proj.weight=int8-g64-sym-f16 \
+  model.layers.2.self_attn.q_proj.weight=int4-g64-sym-f16 model.layers.0.input_layernorm.weight=f32; do
+  check "the documented recipe: $pair, not $(scheme_of "${pair%=*}")" \
+    [ "$(scheme_of "${pair%=*}")" = "${pair#*=}" ]
+done
+"$SWAGE" quantize "$model" -o "$out" --force --bits 8 --quiet >/dev/null
 
 # Twice.
 expect_exit 4 "quantized input" "$SWAGE" quantize "$out" -o "$scratch/twice.swg"

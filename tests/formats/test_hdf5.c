@@ -74,6 +74,95 @@ START_TEST(written_and_read)
 }
 END_TEST
 
+START_TEST(sizes_are_planned_and_threads_make_no_difference)
+{
+    sample s;
+    sample_init(&s);
+    add_types(&s);
+    sample_add(&s, "large", swg_scheme_plain(SWG_F32), 2, 701, 1000);
+    const char *path = swg_test_path("one.h5"), *other = swg_test_path("three.h5");
+    swg_pool *pool = NULL;
+    ck_ok(swg_pool_new(3, &pool));
+    ck_ok(sample_write(&s, path, NULL));
+    ck_ok(sample_write(&s, other, &(swg_sink_options){.pool = pool}));
+    size_t length, other_length;
+    uint8_t *bytes = swg_test_read_file(path, &length);
+    uint8_t *other_bytes = swg_test_read_file(other, &other_length);
+    ck_assert_uint_eq(length, other_length);
+    ck_assert_mem_eq(bytes, other_bytes, length);
+    uint64_t planned = 0;
+    bool is_exact = false;
+    ck_ok(swg_sink_plan_bytes(swg_test_path("planned.h5"), NULL, &s.meta, s.tensors, s.n_tensors,
+                              &planned, &is_exact));
+    ck_assert(is_exact);
+    ck_assert_uint_eq(planned, length);
+    swg_free(bytes);
+    swg_free(other_bytes);
+    swg_pool_free(&pool);
+    sample_deinit(&s);
+}
+END_TEST
+
+/* Every byte of a file is under a checksum. */
+START_TEST(every_flipped_byte_is_found)
+{
+    sample s;
+    sample_init(&s);
+    add_types(&s);
+    const char *path = swg_test_path("flipped.h5");
+    ck_ok(sample_write(&s, path, NULL));
+    size_t length;
+    uint8_t *bytes = swg_test_read_file(path, &length);
+    for (size_t i = 0; i < length; i++) {
+        swg_source *source = NULL;
+        bytes[i] ^= 0x10;
+        sample_put_file(path, bytes, length);
+        swg_status status = swg_source_open(path, NULL, &source);
+        if (status == SWG_OK)
+            status = swg_source_verify(source, NULL, NULL, NULL, NULL);
+        ck_assert_msg(status != SWG_OK, "byte %zu of %zu was flipped unnoticed", i, length);
+        swg_source_close(&source);
+        bytes[i] ^= 0x10;
+    }
+    swg_free(bytes);
+    sample_deinit(&s);
+}
+END_TEST
+
+/* A file that version 0.1.0 wrote through libhdf5 1.10: its groups are heaps, its tensors count up
+ * from 0. */
+START_TEST(files_of_the_former_writer_are_read)
+{
+    static const struct {
+        const char *name;
+        swg_dtype dtype;
+        float last;
+    } expected[] = {
+        {"bf16", SWG_BF16, 4}, {"deep/path/w", SWG_F32, 1}, {"empty", SWG_F32, 0},
+        {"f16", SWG_F16, 5},   {"f32", SWG_F32, 11},        {"scalar", SWG_F32, 7},
+    };
+    swg_source *source = NULL;
+    ck_ok(swg_source_open(FIXTURE("state_dict_libhdf5.h5"), NULL, &source));
+    ck_assert_uint_eq(swg_source_n_tensors(source), 12);
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        float numbers[12] = {0};
+        const size_t at = swg_source_find(source, expected[i].name);
+        ck_assert_msg(at != SIZE_MAX, "%s is absent", expected[i].name);
+        const swg_tensor_desc *desc = swg_source_tensor(source, at);
+        ck_assert_int_eq(desc->scheme.dtype, expected[i].dtype);
+        ck_ok(swg_source_read_f32(source, at, 0, swg_tensor_rows(desc), numbers));
+        const size_t n = (size_t)swg_tensor_elems(desc);
+        ck_assert(n == 0 || numbers[n - 1] == expected[i].last);
+    }
+    swg_file_view file;
+    ck_ok(swg_source_find_file(source, "tokenizer.json", &file));
+    ck_assert_str_eq(file.data, "{\"version\": \"1.0\"}");
+    ck_assert_ptr_nonnull(strstr(swg_source_provenance(source), "xxh3_128"));
+    ck_ok(swg_source_verify(source, NULL, NULL, NULL, NULL));
+    swg_source_close(&source);
+}
+END_TEST
+
 /* The same tensors through every pair of formats. */
 START_TEST(through_other_formats)
 {
@@ -97,10 +186,10 @@ START_TEST(through_other_formats)
                             swg_source_n_tensors(source), &sink));
         for (size_t t = 0; t < swg_source_n_tensors(source); t++) {
             uint8_t *data = swg_malloc(swg_tensor_bytes(&descs[t]), 1);
-            swg_plane planes[SWG_MAX_PLANES];
+            swg_plane planes[SWG_PLANE_KINDS];
             swg_tensor_planes(&descs[t], planes);
             ck_ok(swg_source_read(source, t, 0, 0, planes[0].rows, data));
-            ck_ok(swg_sink_write(sink, t, (const void *[SWG_MAX_PLANES]){data}));
+            ck_ok(swg_sink_write(sink, t, (const void *[SWG_PLANE_KINDS]){data}));
             swg_free(data);
         }
         ck_ok(swg_sink_finish(&sink, NULL));
@@ -113,7 +202,7 @@ END_TEST
 
 START_TEST(what_hdf5_cannot_hold)
 {
-    const swg_scheme quantized = {.bits = 4, .dtype = SWG_F16, .group = 32};
+    const swg_scheme quantized = SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 32);
     const struct {
         const char *names[2], *message;
         swg_scheme scheme;
@@ -465,6 +554,9 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("hdf5");
     TCase *cases = tcase_create("all");
     tcase_add_test(cases, written_and_read);
+    tcase_add_test(cases, sizes_are_planned_and_threads_make_no_difference);
+    tcase_add_test(cases, every_flipped_byte_is_found);
+    tcase_add_test(cases, files_of_the_former_writer_are_read);
     tcase_add_test(cases, through_other_formats);
     tcase_add_test(cases, what_hdf5_cannot_hold);
     tcase_add_test(cases, datasets_by_path);

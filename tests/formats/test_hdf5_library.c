@@ -91,13 +91,13 @@ static hid_t make_file(const char *path, H5F_libver_t version)
 
 /* --- Reading with the project ----------------------------------------------------------------- */
 
-static void expect_counting(const char *path, size_t n_due)
+static void expect_counting(const char *path, size_t n_expected)
 {
     static float values[MOST_ELEMS];
     swg_source *source = NULL;
     ck_ok(swg_source_open(path, NULL, &source));
-    ck_assert_uint_eq(swg_source_n_tensors(source), n_due);
-    for (size_t t = 0; t < n_due; t++) {
+    ck_assert_uint_eq(swg_source_n_tensors(source), n_expected);
+    for (size_t t = 0; t < n_expected; t++) {
         const swg_tensor_desc *desc = swg_source_tensor(source, t);
         const uint64_t rows = swg_tensor_rows(desc), columns = swg_tensor_cols(desc);
         /* By halves: boxes that begin and end inside of chunks. */
@@ -178,6 +178,19 @@ END_TEST
 
 /* --- Reading with the library ----------------------------------------------------------------- */
 
+static void expect_text(hid_t file, const char *object, const char *name, const char *text)
+{
+    char found[64] = "";
+    const hid_t attribute = H5Aopen_by_name(file, object, name, H5P_DEFAULT, H5P_DEFAULT);
+    ck_assert_msg(attribute >= 0, "%s has no attribute %s", object, name);
+    const hid_t type = H5Aget_type(attribute);
+    ck_assert_uint_lt(H5Tget_size(type), sizeof found);
+    ck_assert_int_ge(H5Aread(attribute, type, found), 0);
+    ck_assert_str_eq(found, text);
+    H5Tclose(type);
+    H5Aclose(attribute);
+}
+
 START_TEST(library_reads_what_is_written)
 {
     const char *path = swg_test_path("ours.h5");
@@ -188,6 +201,8 @@ START_TEST(library_reads_what_is_written)
     ck_ok(sample_write(&s, path, NULL));
     const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     ck_assert(file >= 0);
+    expect_text(file, ".", "swage_layout", "state-dict-1");
+    expect_text(file, "tensors/a.bf16", "dtype", "BF16");
     for (size_t t = 0; t < s.n_tensors; t++) {
         char name[256];
         snprintf(name, sizeof name, "tensors/%s", s.tensors[t].name);
@@ -211,14 +226,14 @@ END_TEST
 
 /* --- Refused ---------------------------------------------------------------------------------- */
 
-static void expect_refusal(const char *path, swg_status due, const char *message)
+static void expect_refusal(const char *path, swg_status expected, const char *message)
 {
     float values[16];
     swg_source *source = NULL;
     swg_status status = swg_source_open(path, NULL, &source);
     if (status == SWG_OK)
         status = swg_source_read_f32(source, 0, 0, 1, values);
-    ck_assert_msg(status == due && strstr(swg_error_message(), message), "status %d: %s",
+    ck_assert_msg(status == expected && strstr(swg_error_message(), message), "status %d: %s",
                   (int)status, swg_error_message());
     swg_source_close(&source);
 }
@@ -236,7 +251,7 @@ START_TEST(checklist)
     H5Fclose(file);
     expect_refusal(path, SWG_UNSUPPORTED, "w has rank 5");
 
-    file = make_file(path, H5F_LIBVER_V110); /* L7: a number where a text is due */
+    file = make_file(path, H5F_LIBVER_V110); /* L7: a number where a text is expected */
     put(file, "w", &kinds[1], NONE, 1, eight, NULL);
     const hid_t scalar = H5Screate(H5S_SCALAR);
     H5Aclose(H5Acreate2(file, "swage_layout", H5T_STD_I32LE, scalar, H5P_DEFAULT, H5P_DEFAULT));

@@ -157,6 +157,20 @@ static void last_key_unseen(const swg_attention *a)
     sound()->attention(&shorter);
 }
 
+static void second_run_for_the_third(const swg_attention *a)
+{
+    swg_kv_run runs[16];
+    for (size_t i = 0; i < a->n_runs; i++)
+        runs[i] = a->runs[i];
+    if (a->n_runs > 2 && runs[1].n >= runs[2].n) {
+        runs[2].k = runs[1].k;
+        runs[2].v = runs[1].v;
+    }
+    swg_attention mixed = *a;
+    mixed.runs = runs;
+    sound()->attention(&mixed);
+}
+
 static const struct {
     const char *name;
     swg_kernels table;
@@ -175,6 +189,7 @@ static const struct {
     {"changes its input", {.dequantize = changes_its_input}},
     {"last nibble dropped", {.pack_codes = last_nibble_dropped}},
     {"last key unseen", {.attention = last_key_unseen}},
+    {"second run for the third", {.attention = second_run_for_the_third}},
 };
 enum { N_FAULTS = sizeof faults / sizeof *faults };
 

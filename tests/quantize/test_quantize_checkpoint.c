@@ -38,7 +38,8 @@ static const char *small_checkpoint(void)
 
 typedef struct setting {
     const char *input, *output;
-    swg_plan_rules rules;
+    swg_recipe_preset preset;
+    bool requantize;
     size_t n_threads;
 } setting;
 
@@ -48,6 +49,7 @@ static swg_status quantize(const setting *s, swg_plan *plan_out, swg_tensor_repo
     swg_source *source = NULL;
     swg_sink *sink = NULL;
     swg_pool *pool = NULL;
+    swg_recipe *recipe = NULL;
     swg_tensor_desc *descs = NULL, *outputs = NULL;
     swg_tensor_report *reports = NULL;
     swg_plan plan = {0};
@@ -57,15 +59,18 @@ static swg_status quantize(const setting *s, swg_plan *plan_out, swg_tensor_repo
     SWG_GO(swg_pool_new(s->n_threads, &pool));
     SWG_GO(swg_quantize_source_descs(source, &descs));
     const size_t n = swg_source_n_tensors(source);
-    SWG_GO(swg_plan_make(descs, n, &s->rules, NULL, &plan));
-    SWG_GO(SWG_NEW(outputs, n));
+    SWG_GO(swg_recipe_from_preset(&s->preset, &recipe));
+    recipe->requantize = s->requantize;
+    SWG_GO(swg_plan_make(descs, n, recipe, &plan));
+    SWG_GO(swg_quantize_output_descs(&plan, &outputs));
     SWG_GO(SWG_NEW(reports, n));
-    for (size_t i = 0; i < n; i++)
-        outputs[i] = plan.entries[i].desc;
     SWG_GO(swg_sink_meta_from_source(source, &meta));
-    const swg_sink_options sink_options = {.force = true, .pool = pool};
+    swg_sink_options sink_options = swg_sink_options_default();
+    sink_options.force = true;
+    sink_options.pool = pool;
     SWG_GO(swg_sink_open(s->output, &sink_options, &meta, outputs, n, &sink));
-    const swg_quantize_options options = {.pool = pool};
+    swg_quantize_options options = swg_quantize_options_default();
+    options.pool = pool;
     SWG_GO(swg_quantize_checkpoint(source, &plan, &options, sink, reports));
     SWG_GO(swg_sink_finish(&sink, NULL));
     if (plan_out) {
@@ -80,6 +85,7 @@ done:
     swg_free(reports);
     swg_free(outputs);
     swg_plan_deinit(&plan);
+    swg_recipe_free(&recipe);
     swg_free(descs);
     swg_pool_free(&pool);
     swg_source_close(&source);
@@ -99,7 +105,7 @@ static void check_tensor(swg_source *before, swg_source *after, size_t i,
     const uint64_t rows = swg_tensor_rows(desc), elems = swg_tensor_elems(desc);
     if (!entry->is_quantized) {
         const uint64_t bytes = swg_tensor_bytes(desc);
-        swg_plane plane[SWG_MAX_PLANES];
+        swg_plane plane[SWG_PLANE_KINDS];
         ck_assert_uint_eq(swg_tensor_planes(desc, plane), 1);
         uint8_t *a, *b;
         ck_ok(SWG_NEW(a, bytes));
@@ -151,15 +157,15 @@ START_TEST(small_checkpoint_comes_back)
 {
     setting s = {.input = small_checkpoint(),
                  .output = swg_test_path("small.swg"),
-                 .rules = swg_plan_rules_default(4),
+                 .preset = swg_recipe_preset_default(),
                  .n_threads = 2};
     check_checkpoint(&s);
-    s.rules.asymmetric = true;
-    s.rules.scale_type = SWG_BF16;
+    s.preset.asymmetric = true;
+    s.preset.scale_type = SWG_BF16;
     check_checkpoint(&s);
-    s.rules.bits = 8;
-    s.rules.group = 0;
-    s.rules.embedding_bits = SWG_PLAN_KEEP;
+    s.preset.bits = 8;
+    s.preset.group = 0;
+    s.preset.embedding_bits = SWG_PRESET_KEEP;
     check_checkpoint(&s);
 }
 END_TEST
@@ -171,11 +177,11 @@ START_TEST(stories260k_comes_back)
         return;
     setting s = {.input = model,
                  .output = swg_test_path("stories.swg"),
-                 .rules = swg_plan_rules_default(4),
+                 .preset = swg_recipe_preset_default(),
                  .n_threads = 2};
-    s.rules.group = 32;
+    s.preset.group = 32;
     check_checkpoint(&s);
-    s.rules.bits = 8;
+    s.preset.bits = 8;
     check_checkpoint(&s);
 }
 END_TEST
@@ -186,7 +192,7 @@ START_TEST(file_is_the_same_for_any_number_of_threads)
     const char *shared = swg_test_shared("models/stories260K/stories260K.bin");
     setting s = {.input = shared ? shared : small_checkpoint(),
                  .output = swg_test_path("threads.swg"),
-                 .rules = swg_plan_rules_default(4)};
+                 .preset = swg_recipe_preset_default()};
     uint8_t *first = NULL;
     size_t first_length = 0;
     for (size_t t = 0; t < 3; t++) {
@@ -211,16 +217,16 @@ START_TEST(double_quantization_needs_consent)
 {
     setting s = {.input = small_checkpoint(),
                  .output = swg_test_path("first.swg"),
-                 .rules = swg_plan_rules_default(4),
+                 .preset = swg_recipe_preset_default(),
                  .n_threads = 1};
-    s.rules.bits = 8;
+    s.preset.bits = 8;
     ck_ok(quantize(&s, NULL, NULL));
     s.input = s.output;
     s.output = swg_test_path("second.swg");
-    s.rules.bits = 4;
+    s.preset.bits = 4;
     ck_status_is(SWG_UNSUPPORTED, quantize(&s, NULL, NULL));
     ck_assert(!swg_path_exists(s.output));
-    s.rules.requantize = true;
+    s.requantize = true;
     check_checkpoint(&s);
 }
 END_TEST
@@ -239,7 +245,7 @@ START_TEST(failures_leave_nothing_behind)
 {
     setting s = {.input = small_checkpoint(),
                  .output = swg_test_path("failing.swg"),
-                 .rules = swg_plan_rules_default(4),
+                 .preset = swg_recipe_preset_default(),
                  .n_threads = 1};
     swg_test_each_write_fails(quantize_again, nothing_is_left, &s);
     swg_test_each_allocation_fails(quantize_again, &s);

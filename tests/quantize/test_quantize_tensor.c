@@ -36,16 +36,23 @@ static swg_status read_rows(void *context, uint64_t row_begin, uint64_t n_rows, 
 }
 
 typedef struct result {
-    void *planes[SWG_MAX_PLANES];
-    swg_plane layout[SWG_MAX_PLANES];
+    void *planes[SWG_PLANE_KINDS]; /* by kind */
+    swg_plane layout[SWG_PLANE_KINDS];
     size_t n_planes;
     swg_quant_stats stats;
 } result;
 
+static swg_scheme scheme_of(unsigned bits, uint32_t group, bool asymmetric, swg_dtype scale_type)
+{
+    swg_scheme scheme;
+    ck_ok(swg_scheme_of_bits(bits, group, asymmetric, scale_type, &scheme));
+    return scheme;
+}
+
 static void result_deinit(result *r)
 {
-    for (size_t i = 0; i < r->n_planes; i++)
-        SWG_FREE(r->planes[i]);
+    for (size_t kind = 0; kind < SWG_PLANE_KINDS; kind++)
+        SWG_FREE(r->planes[kind]);
 }
 
 static swg_status quantize(matrix *m, swg_scheme scheme, uint64_t rows_per_read, size_t n_threads,
@@ -67,7 +74,7 @@ static swg_status quantize(matrix *m, swg_scheme scheme, uint64_t rows_per_read,
     for (size_t i = 0; i < out->n_planes; i++) {
         uint8_t *plane;
         SWG_GO(SWG_NEW_UNINIT(plane, out->layout[i].bytes));
-        out->planes[i] = plane;
+        out->planes[out->layout[i].kind] = plane;
         memset(plane, 0xa5, out->layout[i].bytes);
     }
     if (n_threads)
@@ -84,13 +91,15 @@ done:
 static double value_at(const result *r, swg_scheme scheme, uint64_t cols, uint64_t row,
                        uint64_t col)
 {
-    const uint8_t *codes = (const uint8_t *)r->planes[0] + row * r->layout[0].row_bytes;
+    const uint8_t *codes =
+        (const uint8_t *)r->planes[SWG_PLANE_CODES] + row * r->layout[0].row_bytes;
     const int code = scheme.bits == 8 ? codes[col] : codes[col / 2] >> (col % 2 * 4) & 15;
     const size_t n_groups = scheme.group ? (cols + scheme.group - 1) / scheme.group : 1;
     const size_t at = row * n_groups + (scheme.group ? col / scheme.group : 0);
-    const int zero =
-        scheme.asymmetric ? ((const uint8_t *)r->planes[2])[at] : 1 << (scheme.bits - 1);
-    return (double)(swg_float_load(scheme.dtype, r->planes[1], at) * (float)(code - zero));
+    const int zero = scheme.asymmetric ? ((const uint8_t *)r->planes[SWG_PLANE_ZEROS])[at]
+                                       : 1 << (scheme.bits - 1);
+    return (double)(swg_float_load(scheme.scale_type, r->planes[SWG_PLANE_SCALES], at) *
+                    (float)(code - zero));
 }
 
 static void check_matrix(uint64_t rows, uint64_t cols, swg_scheme scheme)
@@ -109,7 +118,8 @@ static void check_matrix(uint64_t rows, uint64_t cols, swg_scheme scheme)
         }
     if (scheme.bits == 4 && cols % 2) /* the padding nibble is 0 */
         for (uint64_t row = 0; row < rows; row++)
-            ck_assert_uint_lt(((uint8_t *)r.planes[0])[row * r.layout[0].row_bytes + cols / 2], 16);
+            ck_assert_uint_lt(
+                ((uint8_t *)r.planes[SWG_PLANE_CODES])[row * r.layout[0].row_bytes + cols / 2], 16);
     ck_assert_double_eq_tol(swg_quant_relative_error(&r.stats), sqrt(noise / signal), 1e-9);
     ck_assert_double_eq_tol(r.stats.signal, signal, 1e-9 * signal);
     ck_assert_double_eq(r.stats.max_abs_error, largest);
@@ -137,10 +147,7 @@ START_TEST(planes_hold_what_the_statistics_say)
         for (size_t g = 0; g < 5; g++)
             for (int kind = 0; kind < 12; kind++)
                 check_matrix(shapes[s][0], shapes[s][1],
-                             (swg_scheme){.bits = kind % 2 ? 4 : 8,
-                                          .asymmetric = kind / 2 % 2,
-                                          .dtype = types[kind / 4],
-                                          .group = groups[g]});
+                             scheme_of(kind % 2 ? 4 : 8, groups[g], kind / 2 % 2, types[kind / 4]));
 }
 END_TEST
 
@@ -149,24 +156,123 @@ START_TEST(bytes_do_not_depend_on_threads)
     static const size_t threads[] = {1, 2, 5};
     matrix m = matrix_of(700, 520); /* several blocks */
     for (int asymmetric = 0; asymmetric < 2; asymmetric++) {
-        const swg_scheme scheme = {
-            .bits = 4, .asymmetric = asymmetric, .dtype = SWG_F16, .group = 64};
+        const swg_scheme scheme = scheme_of(4, 64, asymmetric, SWG_F16);
         result alone;
         ck_ok(quantize(&m, scheme, 0, 0, &alone));
         for (size_t t = 0; t < 3; t++) {
             result r;
             ck_ok(quantize(&m, scheme, 0, threads[t], &r));
             for (size_t i = 0; i < r.n_planes; i++)
-                ck_assert_mem_eq(r.planes[i], alone.planes[i], r.layout[i].bytes);
+                ck_assert_mem_eq(r.planes[r.layout[i].kind], alone.planes[r.layout[i].kind],
+                                 r.layout[i].bytes);
             ck_assert_mem_eq(&r.stats, &alone.stats, sizeof r.stats);
             result_deinit(&r);
         }
         result r; /* the size of reads changes the order of statistics, never the planes */
         ck_ok(quantize(&m, scheme, 48, 2, &r));
         for (size_t i = 0; i < r.n_planes; i++)
-            ck_assert_mem_eq(r.planes[i], alone.planes[i], r.layout[i].bytes);
+            ck_assert_mem_eq(r.planes[r.layout[i].kind], alone.planes[r.layout[i].kind],
+                             r.layout[i].bytes);
         result_deinit(&r);
         result_deinit(&alone);
+    }
+    swg_free(m.x);
+}
+END_TEST
+
+/* Weights of some columns weigh a thousand times as much: they come out better, as with the same
+ * importance given to the search directly. */
+START_TEST(statistics_give_columns_their_importance)
+{
+    enum { K = 64 };
+    const swg_scheme scheme = SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = K);
+    static float hessian[K * K];
+    double mean_square[K], mean_abs[K] = {0};
+    float importance[K], x[K];
+    uint8_t codes[K], planes_codes[K];
+    matrix m = matrix_of(1, K);
+    memcpy(x, m.x, sizeof x);
+    for (size_t c = 0; c < K; c++) {
+        importance[c] = c % 8 ? 1 : 1000;
+        mean_square[c] = (double)importance[c];
+        hessian[c * K + c] = importance[c] * 10;
+    }
+    swg_grid grid;
+    ck_ok(swg_grid_search(scheme, SWG_SEARCH_MSE, x, importance, K, &grid));
+    swg_grid_encode(grid, x, K, codes);
+    const swg_layer_stats stats[] = {
+        {.name = "w", .k = K, .n_tokens = 10, .mean_square = mean_square, .mean_abs = mean_abs},
+        {.name = "w", .k = K, .n_tokens = 10, .hessian = hessian}};
+    for (int i = 0; i < 2; i++) {
+        uint8_t packed[K / 2];
+        uint16_t scale;
+        void *planes[SWG_PLANE_KINDS] = {[SWG_PLANE_CODES] = packed, [SWG_PLANE_SCALES] = &scale};
+        swg_quant_stats cost;
+        swg_quantize_job job = {.name = "w",
+                                .rows = 1,
+                                .cols = K,
+                                .scheme = scheme,
+                                .stats = &stats[i],
+                                .read_rows = read_rows,
+                                .context = &m};
+        ck_ok(swg_quantize_tensor(SWG_QUANT_rtn, &job, planes, &cost));
+        for (size_t c = 0; c < K; c++)
+            planes_codes[c] = packed[c / 2] >> c % 2 * 4 & 15;
+        ck_assert_mem_eq(planes_codes, codes, K);
+    }
+    const swg_layer_stats plain = {.name = "w", .k = K, .mean_abs = mean_abs};
+    ck_assert(!swg_layer_stats_importance(&plain, importance));
+    const swg_layer_stats other = {.name = "w", .k = K - 1, .mean_square = mean_square};
+    swg_quantize_job job = {.name = "w",
+                            .rows = 1,
+                            .cols = K,
+                            .scheme = scheme,
+                            .stats = &other,
+                            .read_rows = read_rows,
+                            .context = &m};
+    swg_quant_stats cost;
+    ck_status_is(SWG_FAILED, swg_quantize_tensor(SWG_QUANT_rtn, &job, NULL, &cost));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "64 columns; the statistics are of 63"));
+    swg_free(m.x);
+}
+END_TEST
+
+START_TEST(masks_make_zeros_and_changes_are_given_back)
+{
+    enum { ROWS = 9, COLS = 71, MASK_BYTES = (COLS + 7) / 8 };
+    matrix m = matrix_of(ROWS, COLS);
+    uint8_t mask[ROWS * MASK_BYTES];
+    float updated[ROWS * COLS];
+    for (size_t i = 0; i < sizeof mask; i++)
+        mask[i] = (uint8_t)(i * 89 + 0x35);
+    for (int kind = 0; kind < 4; kind++) {
+        const swg_scheme scheme = scheme_of(kind % 2 ? 4 : 8, 32, kind / 2, SWG_F16);
+        uint8_t codes[ROWS * COLS], zeros[ROWS * 3];
+        uint16_t scales[ROWS * 3];
+        result r = {.planes = {[SWG_PLANE_CODES] = codes,
+                               [SWG_PLANE_SCALES] = scales,
+                               [SWG_PLANE_ZEROS] = scheme.asymmetric ? zeros : NULL}};
+        swg_tensor_desc desc = {.name = "w", .scheme = scheme, .rank = 2, .shape = {ROWS, COLS}};
+        swg_tensor_planes(&desc, r.layout);
+        swg_quantize_job job = {.name = "w",
+                                .rows = ROWS,
+                                .cols = COLS,
+                                .scheme = scheme,
+                                .mask = mask,
+                                .updated = updated,
+                                .read_rows = read_rows,
+                                .context = &m};
+        ck_ok(swg_quantize_tensor(SWG_QUANT_rtn, &job, r.planes, &r.stats));
+        double noise = 0;
+        for (size_t i = 0; i < ROWS * COLS; i++) {
+            const size_t row = i / COLS, col = i % COLS;
+            const bool is_kept = mask[row * MASK_BYTES + col / 8] >> col % 8 & 1;
+            const double value = value_at(&r, scheme, COLS, row, col);
+            ck_assert(is_kept || value == 0);
+            ck_assert_float_eq(updated[i], (float)value);
+            noise += (value - (double)m.x[i]) * (value - (double)m.x[i]);
+        }
+        ck_assert_double_eq_tol(r.stats.noise, noise, 1e-9 * noise); /* against what was read */
     }
     swg_free(m.x);
 }
@@ -175,7 +281,7 @@ END_TEST
 START_TEST(bad_weights_are_named)
 {
     matrix m = matrix_of(300, 300);
-    const swg_scheme scheme = {.bits = 4, .dtype = SWG_F16, .group = 64};
+    const swg_scheme scheme = SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 64);
     result r;
     m.x[250 * 300 + 70] = NAN;
     ck_status_is(SWG_CORRUPT, quantize(&m, scheme, 0, 2, &r));
@@ -189,8 +295,9 @@ START_TEST(bad_weights_are_named)
     ck_status_is(SWG_IO, quantize(&m, scheme, 0, 2, &r));
     m.fail_row = UINT64_MAX;
     ck_status_is(SWG_UNSUPPORTED,
-                 quantize(&m, (swg_scheme){.bits = 5, .dtype = SWG_F16}, 0, 0, &r));
-    ck_status_is(SWG_UNSUPPORTED, quantize(&m, (swg_scheme){.bits = 4, .dtype = SWG_I8}, 0, 0, &r));
+                 quantize(&m, (swg_scheme){.bits = 5, .scale_type = SWG_F16}, 0, 0, &r));
+    ck_status_is(SWG_UNSUPPORTED,
+                 quantize(&m, (swg_scheme)SWG_SCHEME_INT(4, .scale_type = SWG_I8), 0, 0, &r));
     swg_free(m.x);
 }
 END_TEST
@@ -202,6 +309,10 @@ START_TEST(methods_are_found_by_name)
     ck_assert_int_eq(method, SWG_QUANT_rtn);
     ck_assert_str_eq(swg_quant_method_name(method), "rtn");
     ck_assert_str_ne(swg_quant_method_meaning(method), "");
+    ck_assert(!swg_quant_method_needs_stats(method));
+    const swg_parameter none = {.name = "damping"};
+    ck_ok(swg_quant_method_check(method, &none, 0));
+    ck_status_is(SWG_USAGE, swg_quant_method_check(method, &none, 1));
     ck_status_is(SWG_USAGE, swg_quant_method_find("rtm", &method));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "rtn"));
 }
@@ -227,8 +338,9 @@ END_TEST
 static swg_status quantize_once(void *context)
 {
     result r;
-    SWG_TRY(
-        quantize(context, (swg_scheme){.bits = 4, .asymmetric = true, .dtype = SWG_F16}, 0, 2, &r));
+    SWG_TRY(quantize(context,
+                     (swg_scheme)SWG_SCHEME_INT(4, .asymmetric = true, .scale_type = SWG_F16), 0, 2,
+                     &r));
     result_deinit(&r);
     return SWG_OK;
 }
@@ -247,6 +359,8 @@ Suite *swg_test_suite(void)
     TCase *c = tcase_create("matrices");
     tcase_add_test(c, planes_hold_what_the_statistics_say);
     tcase_add_test(c, bytes_do_not_depend_on_threads);
+    tcase_add_test(c, statistics_give_columns_their_importance);
+    tcase_add_test(c, masks_make_zeros_and_changes_are_given_back);
     tcase_add_test(c, bad_weights_are_named);
     tcase_add_test(c, methods_are_found_by_name);
     tcase_add_test(c, statistics_add_up);

@@ -32,10 +32,10 @@ static const swg_scheme schemes[] = {
     {.dtype = SWG_F32},
     {.dtype = SWG_BF16},
     {.dtype = SWG_F16},
-    {.bits = 8, .group = 32, .dtype = SWG_F16},
-    {.bits = 4, .group = 32, .dtype = SWG_F16},
-    {.bits = 4, .group = 0, .dtype = SWG_F32, .asymmetric = true},
-    {.bits = 8, .group = 0, .dtype = SWG_BF16, .asymmetric = true},
+    SWG_SCHEME_INT(8, .group = 32, .scale_type = SWG_F16),
+    SWG_SCHEME_INT(4, .group = 32, .scale_type = SWG_F16),
+    SWG_SCHEME_INT(4, .group = 0, .scale_type = SWG_F32, .asymmetric = true),
+    SWG_SCHEME_INT(8, .group = 0, .scale_type = SWG_BF16, .asymmetric = true),
 };
 
 START_TEST(thread_count_changes_nothing)
@@ -162,7 +162,7 @@ static void write_interleaved(const char *from, const char *to)
         for (size_t r = 0; r < rows; r++)
             memcpy(moved + r * cols, values + (rotates ? half_row(r) : r) * cols,
                    cols * sizeof *moved);
-        ck_ok(swg_sink_write(sink, i, (const void *const[SWG_MAX_PLANES]){moved}));
+        ck_ok(swg_sink_write(sink, i, (const void *const[SWG_PLANE_KINDS]){moved}));
     }
     ck_ok(swg_sink_finish(&sink, NULL));
     swg_source_close(&source);
@@ -200,6 +200,16 @@ START_TEST(backends_are_found_by_name)
 }
 END_TEST
 
+START_TEST(activations_have_names)
+{
+    ck_assert_int_eq(swg_act_named("int8"), SWG_ACT_INT8);
+    ck_assert_int_eq(swg_act_named("f32"), SWG_ACT_F32);
+    ck_assert_int_eq(swg_act_named("f3"), SWG_ACT_COUNT);
+    ck_assert_int_eq(strncmp(SWG_ACT_CHOICES, "int8|f32", 8), 0);
+    ck_assert_int_eq(swg_exec_options_default().activations, SWG_ACT_INT8);
+}
+END_TEST
+
 START_TEST(options_have_a_size)
 {
     swg_model *model = random_model(schemes[0]);
@@ -223,6 +233,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, only_wanted_logits_are_given);
     tcase_add_test(cases, bad_tokens_and_full_contexts_are_refused);
     tcase_add_test(cases, backends_are_found_by_name);
+    tcase_add_test(cases, activations_have_names);
     tcase_add_test(cases, options_have_a_size);
     tcase_add_test(cases, both_rope_pairings_mean_the_same);
     suite_add_tcase(suite, cases);

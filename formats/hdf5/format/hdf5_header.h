@@ -5,11 +5,12 @@
 
 #include "formats/hdf5/format/hdf5_walk.h"
 
-/* Messages that are looked at. */
+/* Messages that are read or written. */
 enum {
     SWG_H5_EXTENT = 0x01,
     SWG_H5_LINK_INFO = 0x02,
     SWG_H5_TYPE = 0x03,
+    SWG_H5_FILL_VALUE = 0x05,
     SWG_H5_LINK = 0x06,
     SWG_H5_EXTERNAL = 0x07,
     SWG_H5_LAYOUT = 0x08,

@@ -33,7 +33,8 @@ bool swg_h5_cut_make(unsigned elem_bytes, uint32_t rank, const uint64_t *shape, 
     return rank > 0;
 }
 
-void swg_h5_cut_corner(const swg_h5_cut *cut, uint64_t index, uint64_t corner[SWG_MAX_RANK])
+/* The first element of a chunk, in each dimension; chunks are numbered row-major. */
+static void find_corner(const swg_h5_cut *cut, uint64_t index, uint64_t corner[SWG_MAX_RANK])
 {
     for (uint32_t d = cut->rank; d-- > 0;) {
         const uint64_t n = (cut->shape[d] - 1) / cut->chunk[d] + 1;
@@ -42,13 +43,13 @@ void swg_h5_cut_corner(const swg_h5_cut *cut, uint64_t index, uint64_t corner[SW
     }
 }
 
-typedef struct putting {
+typedef struct writing {
     const swg_h5_cut *cut;
     const uint8_t *data;
-    const uint64_t *places;
+    uint64_t first; /* where the first chunk goes */
     swg_file_writer *writer;
     uint8_t *scratch; /* of each thread: room for a chunk as it is, and as it is stored */
-} putting;
+} writing;
 
 /* The chunk's elements from `corner` on, row by row of its last dimension. */
 static void cut_out(const swg_h5_cut *cut, const uint8_t *data, const uint64_t *corner,
@@ -85,14 +86,14 @@ static bool is_whole(const swg_h5_cut *cut, const uint64_t *corner)
     return true;
 }
 
-static swg_status put_chunk(void *context, size_t index)
+static swg_status write_chunk(void *context, size_t index)
 {
-    const putting *const p = context;
+    const writing *const p = context;
     const swg_h5_cut *const cut = p->cut;
     uint8_t *const plain = p->scratch + swg_pool_thread_index() * 2 * cut->stored_bytes;
     uint8_t *const stored = plain + cut->stored_bytes;
     uint64_t corner[SWG_MAX_RANK] = {0};
-    swg_h5_cut_corner(cut, index, corner);
+    find_corner(cut, index, corner);
     const uint8_t *from = p->data + corner[0] * (cut->chunk_bytes / cut->chunk[0]);
     if (!is_whole(cut, corner)) {
         cut_out(cut, p->data, corner, plain);
@@ -103,15 +104,15 @@ static swg_status put_chunk(void *context, size_t index)
     else
         memcpy(stored, from, cut->chunk_bytes);
     swg_put_le(stored + cut->chunk_bytes, SUM_BYTES, swg_fletcher32(stored, cut->chunk_bytes));
-    return swg_file_write_at(p->writer, p->places[index], stored, cut->stored_bytes);
+    return swg_file_write_at(p->writer, p->first + index * cut->stored_bytes, stored, cut->stored_bytes);
 }
 
-swg_status swg_h5_put_chunks(const swg_h5_cut *cut, const void *data, const uint64_t *places,
-                             swg_file_writer *writer, swg_pool *pool)
+swg_status swg_h5_write_chunks(const swg_h5_cut *cut, const void *data, uint64_t first,
+                               swg_file_writer *writer, swg_pool *pool)
 {
-    putting p = {.cut = cut, .data = data, .places = places, .writer = writer};
+    writing p = {.cut = cut, .data = data, .first = first, .writer = writer};
     SWG_TRY(SWG_NEW_UNINIT(p.scratch, swg_pool_threads(pool) * 2 * cut->stored_bytes));
-    const swg_status status = swg_pool_for(pool, (size_t)cut->n_chunks, put_chunk, &p);
+    const swg_status status = swg_pool_for(pool, (size_t)cut->n_chunks, write_chunk, &p);
     swg_free(p.scratch);
     return status;
 }

@@ -1,5 +1,5 @@
 /* Chunks of a dataset on their way into the file: cut out, shuffled, summed and written by all
- * threads. libhdf5 only says where each belongs; its own filters run on one thread. */
+ * threads. */
 #ifndef SWG_FORMATS_HDF5_FORMAT_HDF5_WRITE_CHUNKS_H
 #define SWG_FORMATS_HDF5_FORMAT_HDF5_WRITE_CHUNKS_H
 
@@ -22,12 +22,10 @@ typedef struct swg_h5_cut {
  * wastes little. False for a scalar or an empty dataset: it has no chunks. */
 bool swg_h5_cut_make(unsigned elem_bytes, uint32_t rank, const uint64_t *shape, swg_h5_cut *out);
 
-/* The first element of a chunk, in each dimension; chunks are numbered row-major. */
-void swg_h5_cut_corner(const swg_h5_cut *cut, uint64_t index, uint64_t corner[SWG_MAX_RANK]);
-
-/* Write all chunks of `data` (row-major), chunk i to places[i]: through shuffle, where elements
- * have more than a byte, and fletcher32. A pool of NULL is one thread. SWG_IO, SWG_NO_MEMORY. */
-swg_status swg_h5_put_chunks(const swg_h5_cut *cut, const void *data, const uint64_t *places,
-                             swg_file_writer *writer, swg_pool *pool);
+/* Write all chunks of `data` (row-major), one after the other from `first` on: through shuffle,
+ * where elements have more than a byte, and fletcher32. A pool of NULL is one thread. SWG_IO,
+ * SWG_NO_MEMORY. */
+swg_status swg_h5_write_chunks(const swg_h5_cut *cut, const void *data, uint64_t first,
+                               swg_file_writer *writer, swg_pool *pool);
 
 #endif

@@ -1,9 +1,10 @@
 /* Words: which name was meant, which names a pattern selects, how sizes are shown. */
+#include "runtime/base/words.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/utf8.h"
-#include "runtime/cli/cli.h"
 
 /* Longer words are names of tensors rather than slips of the keyboard; they get no suggestion. */
 enum { MAX_WORD = 127 };

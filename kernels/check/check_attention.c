@@ -1,0 +1,167 @@
+/* attention. */
+#include "kernels/check/case_values.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* Key ranges: all the same, causal, a window, or anything. */
+static void key_ranges(swg_check_case *c, size_t index, size_t n_keys)
+{
+    for (size_t i = 0; i < c->m; i++) {
+        c->key_begin[i] = 0;
+        c->key_end[i] = (uint32_t)n_keys;
+        const size_t causal = n_keys > c->m ? n_keys - c->m + i + 1 : 1 + i * n_keys / c->m;
+        if (index % 4 == 1 || index % 4 == 2)
+            c->key_end[i] = (uint32_t)(causal < n_keys ? causal : n_keys);
+        if (index % 4 == 2)
+            c->key_begin[i] = c->key_end[i] > 21 ? c->key_end[i] - 21 : 0;
+        if (index % 4 == 3) {
+            c->key_begin[i] = (uint32_t)swg_check_below(c->rng, n_keys);
+            c->key_end[i] =
+                c->key_begin[i] + 1 + (uint32_t)swg_check_below(c->rng, n_keys - c->key_begin[i]);
+        }
+    }
+}
+
+/* Cut the keys into runs: one, or several of different lengths, even of a single key. */
+static void key_runs(swg_check_case *c, size_t n_runs)
+{
+    c->n_runs = n_runs < c->k ? n_runs : c->k;
+    c->run_first[0] = 0;
+    for (size_t run = 1; run < c->n_runs; run++) {
+        const size_t least = c->run_first[run - 1] + 1, most = c->k - (c->n_runs - run);
+        c->run_first[run] = least + swg_check_below(c->rng, most - least + 1);
+    }
+    c->run_first[c->n_runs] = c->k;
+}
+
+/* Where in its buffer key j is, counted in keys: runs lie there last run first, so that each ends
+ * where a wrong one begins. */
+static size_t place_of(const swg_check_case *c, size_t j)
+{
+    size_t run = 0;
+    while (j >= c->run_first[run + 1])
+        run++;
+    return c->k - c->run_first[run + 1] + (j - c->run_first[run]);
+}
+
+/* 0: out [m][head_dim], holds q when in place, 1: k, 2: v, 3: scratch, 4: q, absent in place.
+ * n is head_dim, k the number of keys. */
+static swg_status generate_attention(swg_check_case *c, size_t index, bool for_timing)
+{
+    static const size_t heads[] = {64, 32, 128, 16, 80, 96, 1, 7, 8, 17, 48, 65, 4, 33};
+    c->n = for_timing ? 64 : heads[index % (sizeof heads / sizeof *heads)];
+    c->k = for_timing ? 512 : swg_check_size(c, index, 200);
+    c->m = for_timing ? 16 : 1 + swg_check_below(c->rng, 13);
+    c->stride = c->n + (for_timing ? 0 : 3 * (index % 2));
+    c->in_place = index % 3 == 0;
+    c->scale = 1 / sqrtf((float)c->n);
+    key_ranges(c, for_timing ? 0 : index, c->k);
+    key_runs(c, for_timing ? 1 : 1 + index / 2 % SWG_CHECK_RUNS);
+    float *out, *k, *v, *scores, *q;
+    const size_t kv_bytes = ((c->k - 1) * c->stride + c->n) * 4;
+    SWG_TRY(swg_check_add_buffer(c, "out", CHECK_OUT, c->m * c->n * 4, &out));
+    SWG_TRY(swg_check_add_buffer(c, "k", CHECK_IN, kv_bytes, &k));
+    SWG_TRY(swg_check_add_buffer(c, "v", CHECK_IN, kv_bytes, &v));
+    SWG_TRY(
+        swg_check_add_buffer(c, "scores", CHECK_SCRATCH, 8 * swg_round_up(c->k, 16) * 4, &scores));
+    q = out;
+    if (!c->in_place)
+        SWG_TRY(swg_check_add_buffer(c, "q", CHECK_IN, c->m * c->n * 4, &q));
+    const swg_check_flavour kind = swg_check_any_flavour(c, index, for_timing);
+    swg_check_fill(c, q, c->m * c->n, kind, 20);
+    swg_check_fill(c, k, kv_bytes / 4, CHECK_NORMAL, 1);
+    swg_check_fill(c, v, kv_bytes / 4, kind == CHECK_LARGE ? CHECK_NORMAL : kind, 1000);
+    c->ops = 4.0 * (double)c->m * (double)c->n * (double)c->k;
+    c->bytes = 2.0 * (double)kv_bytes;
+    snprintf(c->text, sizeof c->text,
+             "head_dim %zu, %zu queries, %zu keys, runs %zu, ranges %zu, %s%s", c->n, c->m, c->k,
+             c->n_runs, index % 4, swg_check_flavour_name(kind), c->in_place ? ", in place" : "");
+    return SWG_OK;
+}
+
+static void invoke_attention(const swg_check_case *c, const swg_kernels *kernels, void *const at[])
+{
+    float *out[SWG_CHECK_QUERIES];
+    const float *q[SWG_CHECK_QUERIES];
+    for (size_t i = 0; i < c->m; i++) {
+        out[i] = (float *)at[0] + i * c->n;
+        q[i] = c->in_place ? out[i] : (const float *)at[4] + i * c->n;
+    }
+    swg_kv_run runs[SWG_CHECK_RUNS];
+    for (size_t run = 0; run < c->n_runs; run++) {
+        const size_t first = c->run_first[run];
+        const size_t offset = place_of(c, first) * c->stride;
+        runs[run] = (swg_kv_run){.k = (const float *)at[1] + offset,
+                                 .v = (const float *)at[2] + offset,
+                                 .n = c->run_first[run + 1] - first};
+    }
+    const swg_attention a = {.n_queries = c->m,
+                             .head_dim = c->n,
+                             .q = q,
+                             .out = out,
+                             .key_begin = c->key_begin,
+                             .key_end = c->key_end,
+                             .runs = runs,
+                             .n_runs = c->n_runs,
+                             .kv_stride = c->stride,
+                             .scale = c->scale,
+                             .scores = at[3],
+                             .scores_stride = swg_round_up(c->k, 16)};
+    kernels->attention(&a);
+}
+
+/* One query. A score is off by at most (head_dim + 1) CHECK_EPS of its magnitudes; that of the
+ * largest score shifts all alike, but each difference is rounded again; the exponential adds 2
+ * CHECK_EPS; the sums of n terms add n CHECK_EPS each. */
+static bool check_query(const swg_check_case *c, size_t i, const float *out, char *failure)
+{
+    const float *q = (const float *)swg_check_initial(c, c->in_place ? 0 : 4) + i * c->n;
+    const float *k = swg_check_initial(c, 1), *v = swg_check_initial(c, 2);
+    const size_t begin = c->key_begin[i], end = c->key_end[i];
+    double max = -INFINITY, largest_error = 0, spread = 0, sum = 0;
+    double scores[SWG_CHECK_KEYS];
+    for (size_t j = begin; j < end; j++) {
+        double dot = 0, magnitude = 0;
+        for (size_t d = 0; d < c->n; d++) {
+            const double term = (double)q[d] * k[place_of(c, j) * c->stride + d];
+            dot += term;
+            magnitude += fabs(term);
+        }
+        scores[j - begin] = dot * c->scale;
+        max = fmax(max, scores[j - begin]);
+        largest_error = fmax(largest_error, ((double)c->n + 1) * CHECK_EPS * magnitude * c->scale);
+    }
+    for (size_t j = begin; j < end; j++) {
+        const double difference = max - scores[j - begin];
+        spread = fmax(spread, fmin(difference, 90)); /* beyond, the exponential is 0 */
+        scores[j - begin] = exp(-difference);
+        sum += scores[j - begin];
+    }
+    const double n_keys = (double)(end - begin);
+    const double relative = expm1(4 * largest_error) + (2 * spread + 2 * n_keys + 8) * CHECK_EPS;
+    for (size_t d = 0; d < c->n; d++) {
+        double wanted = 0, magnitude = 0;
+        for (size_t j = begin; j < end; j++) {
+            const double value = v[place_of(c, j) * c->stride + d];
+            wanted += scores[j - begin] / sum * value;
+            magnitude += scores[j - begin] / sum * fabs(value);
+        }
+        const double flushed = n_keys * 1.3e-38 * 5000; /* weights below exp(-87.3), |v| < 5000 */
+        if (!swg_check_near(out[d], wanted, relative * magnitude + flushed, "out", i * c->n + d,
+                            failure))
+            return false;
+    }
+    return true;
+}
+
+static bool check_attention(const swg_check_case *c, void *const at[], char *failure)
+{
+    const float *out = at[0];
+    for (size_t i = 0; i < c->m; i++)
+        if (!check_query(c, i, out + i * c->n, failure))
+            return false;
+    return true;
+}
+
+const swg_op_check swg_check__attention = {generate_attention, invoke_attention, check_attention};

@@ -1,0 +1,75 @@
+/* CPUID leaves 1 and 7, and the register files that the operating system saves (XCR0). */
+#include "kernels/x86/x86_features.h"
+
+#include <cpuid.h>
+#include <stddef.h>
+
+enum {
+    SSE_AVX_STATE = 0x06,
+    AVX512_STATE = 0xe6,
+    AVXVNNI = 1 << 4 /* leaf 7.1, EAX */
+};
+
+typedef struct leaves {
+    unsigned saved; /* XCR0 */
+    unsigned ebx7, ecx7, eax7_1;
+} leaves;
+
+/* XCR0, only when CPUID reports OSXSAVE. */
+static unsigned saved_state(void)
+{
+    unsigned low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+/* All zero when not even AVX, FMA and F16C run. */
+static leaves read_leaves(void)
+{
+    leaves none = {0}, found = {0};
+    unsigned a, b, c, d;
+    const unsigned needed = bit_FMA | bit_F16C | bit_OSXSAVE | bit_AVX;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & needed) != needed)
+        return none;
+    found.saved = saved_state();
+    if ((found.saved & SSE_AVX_STATE) != SSE_AVX_STATE || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return none;
+    found.ebx7 = b;
+    found.ecx7 = c;
+    if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
+        found.eax7_1 = a;
+    return found;
+}
+
+bool swg_x86_has_avx2(void)
+{
+    return (read_leaves().ebx7 & bit_AVX2) != 0;
+}
+
+bool swg_x86_has_avxvnni(void)
+{
+    const leaves found = read_leaves();
+    return (found.ebx7 & bit_AVX2) && (found.eax7_1 & AVXVNNI);
+}
+
+bool swg_x86_has_avx512(void)
+{
+    const leaves found = read_leaves();
+    const unsigned needed = bit_AVX2 | bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
+    return (found.ebx7 & needed) == needed && (found.saved & AVX512_STATE) == AVX512_STATE;
+}
+
+bool swg_x86_has_avx512vnni(void)
+{
+    return swg_x86_has_avx512() && (read_leaves().ecx7 & bit_AVX512VNNI);
+}
+
+const char *swg_x86_blas_core(void)
+{
+    unsigned a, b, c, d;
+    if (swg_x86_has_avx512())
+        return "SKYLAKEX";
+    if (!swg_x86_has_avx2() || !__get_cpuid(0, &a, &b, &c, &d))
+        return NULL;
+    return b == signature_AMD_ebx ? "ZEN" : "HASWELL";
+}

@@ -1,0 +1,27 @@
+/* What calibration found out about the inputs of one linear layer: what methods weigh errors with.
+ *
+ * All pointers are views: whoever collected the statistics owns the arrays, and keeps them until
+ * the calls that were given the struct have returned. An array that was not collected is NULL. */
+#ifndef SWG_QUANTIZE_LAYER_STATS_H
+#define SWG_QUANTIZE_LAYER_STATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct swg_layer_stats {
+    const char *name;       /* of the weight's tensor, for messages */
+    size_t k;               /* inputs of the layer = columns of its weight */
+    uint64_t n_tokens;      /* rows of x that were seen */
+    const float *hessian;   /* [k][k] X^T X, the sum over all rows, symmetric, undamped */
+    const double *mean_abs; /* [k] mean |x| */
+    const double
+        *mean_square; /* [k] mean x^2; its multiple by n_tokens is the hessian's diagonal */
+} swg_layer_stats;
+
+/* The importance of each column, mean x^2, as float [k]: what an error of 1 in a weight of that
+ * column costs the layer's output, on average per token and output. Taken from mean_square, else
+ * from the diagonal of the hessian. False (nothing written) where neither was collected. */
+bool swg_layer_stats_importance(const swg_layer_stats *stats, float *out);
+
+#endif

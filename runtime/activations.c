@@ -1,0 +1,30 @@
+/* The table of activation precisions. */
+#include "runtime/activations.h"
+
+#include <string.h>
+
+static const char *const names[] = {
+#define SWG_ACT(ID, name, meaning) #name,
+#include "runtime/activations.def"
+#undef SWG_ACT
+};
+
+const char swg_act_choices_after_bar[] = ""
+#define SWG_ACT(ID, name, meaning) "|" #name
+#include "runtime/activations.def"
+#undef SWG_ACT
+    ;
+
+const char swg_act_help[] = "what quantized weights are multiplied with"
+#define SWG_ACT(ID, name, meaning) "; " #name " = " meaning
+#include "runtime/activations.def"
+#undef SWG_ACT
+    ;
+
+swg_act_precision swg_act_named(const char *name)
+{
+    size_t i = 0;
+    while (i < SWG_ACT_COUNT && strcmp(names[i], name) != 0)
+        i++;
+    return (swg_act_precision)i;
+}
