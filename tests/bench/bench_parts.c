@@ -79,7 +79,7 @@ static swg_status time_open(const char *argument, double *seconds)
 static swg_status write_all(swg_sink *sink)
 {
     static const float zeros[8];
-    const void *const planes[SWG_MAX_PLANES] = {zeros};
+    const void *const planes[SWG_PLANE_KINDS] = {[SWG_PLANE_VALUES] = zeros};
     for (size_t i = 0; i < COUNT; i++)
         SWG_TRY(swg_sink_write(sink, i, planes));
     return SWG_OK;
