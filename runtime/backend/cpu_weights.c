@@ -9,7 +9,7 @@
 
 typedef struct cpu_matrix {
     const swg_kernels *kernels;
-    swg_packed packed; /* all schemes but plain ones */
+    swg_packed packed; /* quantized schemes */
 } cpu_matrix;
 
 static size_t header_bytes(void)
@@ -43,12 +43,12 @@ static swg_status check(const swg_weight *weight)
     const swg_layout layout = swg_layout_of(scheme);
     char name[SWG_SCHEME_NAME_BYTES];
     if (layout == SWG_LAYOUT_COUNT)
-        return swg_error(SWG_UNSUPPORTED, "weights of scheme %s cannot be computed with",
+        return swg_error(SWG_UNSUPPORTED, "weights of format %s cannot be computed with",
                          swg_scheme_name(scheme, name));
     if (scheme.group != 0 && scheme.group < SWG_MIN_GROUP)
         return swg_error(SWG_UNSUPPORTED, "a quantization group of %u columns is shorter than %d",
                          scheme.group, SWG_MIN_GROUP);
-    /* Longer ones could overflow the kernels' 32-bit sums. */
+    /* Longer groups could overflow the kernels' 32-bit sums. */
     const size_t longest = swg_layout_longest_group(layout);
     const size_t group = swg_scheme_group_length(scheme, weight->k);
     if (group > longest)
