@@ -1,5 +1,6 @@
 /* Packed weights for the checks, and how their numbers are read: see case_weights.h. */
 #include "kernels/check/case_weights.h"
+#include "runtime/base/numeric.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* See sample.h. */
+#include "runtime/base/numeric.h"
 #include "tests/formats/sample.h"
 
 #include "runtime/base/codes.h"
