@@ -7,7 +7,6 @@
 
 #include "runtime/base/numeric.h"
 #include "runtime/base/rng.h"
-#include "runtime/base/rng.h"
 
 static float from_bits(uint32_t bits)
 {

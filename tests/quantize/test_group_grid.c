@@ -10,7 +10,6 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 #include "runtime/base/rng.h"
-#include "runtime/base/rng.h"
 #include "tests/harness.h"
 
 enum { MAX_N = 4096 };

@@ -8,7 +8,6 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 #include "runtime/base/rng.h"
-#include "runtime/base/rng.h"
 #include "tests/harness.h"
 
 typedef struct matrix {
