@@ -26,8 +26,7 @@ typedef struct shards {
 static bool is_index_path(const char *path)
 {
     static const char ending[] = ".safetensors.index.json";
-    const size_t length = strlen(path);
-    return length >= sizeof ending - 1 && strcmp(path + length - (sizeof ending - 1), ending) == 0;
+    return swg_path_ends_with(path, ending, sizeof ending - 1);
 }
 
 static bool claims(const swg_probe *probe)

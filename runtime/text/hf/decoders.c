@@ -311,7 +311,7 @@ swg_status swg_decoder_read(swg_tokenizer *tokenizer, const swg_json *json)
         {"Strip", read_strip},
         {"WordPiece", read_wordpiece},
     };
-    if (!json || swg_json_kind_of(json) == SWG_JSON_NULL)
+    if (swg_json_is_null(json))
         return swg_tokenizer_add_decoder(tokenizer, join_with_spaces, NULL);
     return swg_component_read("decoder", table, sizeof table / sizeof *table, tokenizer, json);
 }
