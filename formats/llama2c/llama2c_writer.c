@@ -141,7 +141,7 @@ static swg_status choose_version(const swg_sink *sink, swg_llama2c_header *h)
     if (h->version != 2)
         return SWG_OK;
     h->group = group ? group : DEFAULT_GROUP;
-    /* runq.c leaves out what is behind a row's last whole group. export.py halves for the width
+    /* runq.c leaves out what is after a row's last whole group. export.py halves for the width
      * alone, and writes files that runq.c computes nonsense from. */
     while (!group && (h->dim % h->group != 0 || h->hidden % h->group != 0))
         h->group /= 2;
@@ -191,7 +191,7 @@ static swg_status check_tensor(const swg_sink *sink, const swg_tensor_desc *desc
         return swg_error(SWG_UNSUPPORTED, "%s: tensor %s is not quantized like the others",
                          sink->path, desc->name);
     if (kind->is_quantized && swg_llama2c_elems(kind) % h->group != 0)
-        return swg_error(SWG_UNSUPPORTED, "%s: tensor %s is no whole number of groups of %llu",
+        return swg_error(SWG_UNSUPPORTED, "%s: tensor %s is not a whole number of groups of %llu",
                          sink->path, desc->name, (unsigned long long)h->group);
     return SWG_OK;
 }
