@@ -18,6 +18,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/base/weight_formats.def
     kernels/isas.def
     kernels/kernels.h
+    kernels/layouts.def
     kernels/ops.def
     formats/formats.h
     formats/provenance.h
@@ -34,7 +35,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/text/tokenizer.h
     quantize/checkpoint.h
     quantize/group_grid.h
-    quantize/layer_stats.h
+    runtime/layer_stats.h
     quantize/plan.h
     quantize/quant_methods.def
     quantize/quantize.h

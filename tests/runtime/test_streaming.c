@@ -146,9 +146,9 @@ END_TEST
 /* --- Replacing -------------------------------------------------------------------------------- */
 
 static const swg_scheme schemes[] = {
-    {.bits = 4, .group = 32, .dtype = SWG_F16},
-    {.bits = 4, .group = 64, .dtype = SWG_F16, .asymmetric = true},
-    {.bits = 8, .dtype = SWG_BF16},
+    SWG_SCHEME_INT(4, .group = 32, .scale_type = SWG_F16),
+    SWG_SCHEME_INT(4, .group = 64, .scale_type = SWG_F16, .asymmetric = true),
+    SWG_SCHEME_INT(8, .scale_type = SWG_BF16),
     {.dtype = SWG_BF16},
     {.dtype = SWG_F32},
 };
@@ -306,7 +306,7 @@ START_TEST(what_does_not_fit_is_not_taken)
     const swg_weight *key = swg_model_weight(model, SWG_ROLE_KEY, 0);
     const swg_weight *norm = swg_model_weight(model, SWG_ROLE_OUTPUT_NORM, 0);
     static float values[64 * 64];
-    const void *const planes[SWG_MAX_PLANES] = {values};
+    const void *const planes[SWG_PLANE_KINDS] = {values};
     swg_tensor_desc desc = {.rank = 2, .shape = {64, 64}};
     ck_status_is(SWG_USAGE, swg_model_replace(model, key, &desc, planes));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "[32, 64]"));

@@ -69,14 +69,14 @@ static void add_fused(const sample *from, sample *to, unsigned layer, const char
     const swg_tensor_desc *first = &from->tensors[at[0]];
     snprintf(text, sizeof text, "model.layers.%u.%s", layer, name);
     sample_add(to, text, first->scheme, 2, rows, first->shape[1]);
-    swg_plane planes[SWG_MAX_PLANES];
+    swg_plane planes[SWG_PLANE_KINDS];
     const size_t n_planes = swg_tensor_planes(first, planes);
     for (size_t p = 0; p < n_planes; p++) {
-        uint8_t *out = to->planes[to->n_tensors - 1][p];
+        uint8_t *out = to->planes[to->n_tensors - 1][planes[p].kind];
         for (size_t i = 0; i < n; i++) {
             const size_t bytes =
                 (size_t)(from->tensors[at[i]].shape[0] * planes[p].row_bytes);
-            memcpy(out, from->planes[at[i]][p], bytes);
+            memcpy(out, from->planes[at[i]][planes[p].kind], bytes);
             out += bytes;
         }
     }
@@ -85,11 +85,12 @@ static void add_fused(const sample *from, sample *to, unsigned layer, const char
 static void copy_tensor(const sample *from, sample *to, size_t i)
 {
     const swg_tensor_desc *desc = &from->tensors[i];
-    swg_plane planes[SWG_MAX_PLANES];
+    swg_plane planes[SWG_PLANE_KINDS];
     const size_t n_planes = swg_tensor_planes(desc, planes);
     sample_add(to, desc->name, desc->scheme, desc->rank, desc->shape[0], desc->shape[1]);
     for (size_t p = 0; p < n_planes; p++)
-        memcpy(to->planes[to->n_tensors - 1][p], from->planes[i][p], (size_t)planes[p].bytes);
+        memcpy(to->planes[to->n_tensors - 1][planes[p].kind], from->planes[i][planes[p].kind],
+               (size_t)planes[p].bytes);
 }
 
 /* The same model under the fused names. Norms are numbers of few bits, so that 1 + (w - 1) = w. */
@@ -142,9 +143,10 @@ static void run(const swg_model *model, float logits[TOKENS * VOCAB])
     swg_exec_free(&exec);
 }
 
-static const swg_scheme schemes[] = {{.dtype = SWG_F32},
-                                     {.bits = 4, .group = 32, .dtype = SWG_F16, .asymmetric = true},
-                                     {.bits = 8, .dtype = SWG_F16}};
+static const swg_scheme schemes[] = {
+    {.dtype = SWG_F32},
+    SWG_SCHEME_INT(4, .group = 32, .scale_type = SWG_F16, .asymmetric = true),
+    SWG_SCHEME_INT(8, .scale_type = SWG_F16)};
 
 /* 4 query heads over 1 key head: q has 32 rows, k and v have 8 each, which ends amid a panel. */
 START_TEST(parts_of_unequal_size_are_taken_apart)
