@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 #include "tests/harness.h"
 
 enum { MOST = 67, CANARY = 0xa5 };
