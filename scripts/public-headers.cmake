@@ -34,7 +34,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/text/tokenizer.h
     quantize/checkpoint.h
     quantize/group_grid.h
-    quantize/layer_stats.h
+    runtime/layer_stats.h
     quantize/plan.h
     quantize/quant_methods.def
     quantize/quantize.h
