@@ -132,12 +132,10 @@ typedef struct swg_attention {
  *     b' = fma(a, sin, b * cos). (Su et al. 2021.)
  * silu_mul      y[i] = gate[i] / (1 + exp(-gate[i])) * up[i]. y may equal gate.
  * attention     above.
- * layernorm     y[i] = (x[i] - mean) * (1 / sqrt(sum((x - mean)^2) / n + eps)) * weight[i] + bias[i],
- *               the last two steps fused. (Ba et al. 2016.) y may equal x.
- * gelu          in place: x times the Gaussian distribution function of x, through erfc to 1.5e-7.
- * gelu_tanh     in place: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). (Hendrycks, Gimpel
- *               2016, both.)
- * tanh          in place.
+ * layernorm     y[i] = (x[i] - mean) * (1 / sqrt(sum((x - mean)^2) / n + eps)) * weight[i] +
+ * bias[i], the last two steps fused. (Ba et al. 2016.) y may equal x. gelu          in place: x
+ * times the Gaussian distribution function of x, through erfc to 1.5e-7. gelu_tanh     in place:
+ * 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). (Hendrycks, Gimpel 2016, both.) tanh in place.
  * lstm_cell     one step of n units: x and s [4n] are the input's and the state's shares (their
  *               biases in) of the gates input, forget, new, output; c and h [n] are updated.
  * gru_cell      one step of n units: x and s [3n] likewise; the update gate is third number z, the

@@ -1,5 +1,6 @@
 /* A growing string, and a JSON writer on top of it. Failure is sticky: appending after an
- * allocation failure does nothing, and swg_strbuf_status tells at the end, so callers check once. */
+ * allocation failure does nothing, and swg_strbuf_status tells at the end, so callers check once.
+ */
 #ifndef SWG_RUNTIME_BASE_STRBUF_H
 #define SWG_RUNTIME_BASE_STRBUF_H
 
