@@ -40,8 +40,9 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, nonfinite, 0, "nonfinite", "error|warn|keep", "error",
                       "what to do about NaN and infinities among numbers that change their type: "
                       "fail, keep them and say so, or keep them"),
-    SWG_OPTION_FLAG(arguments, dry_run, 'n', "dry-run",
-                    "print the plan, its bytes and memory; write nothing"),
+    SWG_OPTION_FLAG(
+        arguments, dry_run, 'n', "dry-run",
+        "print the plan, its bytes (of a .swg an upper bound) and memory; write nothing"),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
 };
 
@@ -254,6 +255,10 @@ static swg_status print_text(const job *j, const outcome *o)
                       o->is_exact ? "" : "at most ", (unsigned long long)o->bytes,
                       swg_format_bytes(o->bytes, bytes),
                       swg_format_bytes(o->peak_memory_bytes, memory));
+    if (!o->is_exact)
+        swg_strbuf_puts(&out,
+                        "the bytes are an upper bound: what compression saves shows only when "
+                        "it is done\n");
     swg_status status = swg_strbuf_status(&out);
     if (status == SWG_OK)
         status = swg_cli_print(swg_strbuf_text(&out), out.length);

@@ -5,6 +5,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/base/dtype.def
     runtime/base/dtype.h
     runtime/base/file.h
+    runtime/base/json_writer.h
     runtime/base/mem.h
     runtime/base/numeric.h
     runtime/base/plane_kinds.def
@@ -18,6 +19,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/base/weight_formats.def
     kernels/isas.def
     kernels/kernels.h
+    kernels/layouts.def
     kernels/ops.def
     formats/formats.h
     formats/provenance.h

@@ -87,23 +87,19 @@ static int64_t int_of(const swg_json *config, const char *key, int64_t fallback)
     return fallback;
 }
 
-/* No architecture here has a window over the past in engines. Qwen2's published configurations
- * name one that is switched off; Mistral's have one unless they say null; and one that is as long
- * as the context leaves nothing out. */
+/* No architecture here has a window over the past in engines. One that is switched off, or as long
+ * as the context, leaves nothing out. */
 static swg_status check_window(const swg_sink *sink, const swg_gguf_arch *arch,
                                const swg_json *config)
 {
-    enum { USUAL_WINDOW = 4096 };
     const char *model_type = "";
-    bool is_on = true;
     swg_json_as_string(swg_json_get(config, "model_type"), &model_type);
+    const swg_gguf_model_type *type = swg_gguf_model_type_of(arch, model_type);
     const swg_json *value = swg_json_get(config, "sliding_window");
-    int64_t window = !value && strcmp(model_type, "mistral") == 0 ? USUAL_WINDOW : 0;
-    if (strcmp(model_type, "qwen2") == 0) {
-        is_on = false;
-        swg_json_as_bool(swg_json_get(config, "use_sliding_window"), &is_on);
-        window = value ? 0 : USUAL_WINDOW;
-    }
+    int64_t window = type && !value ? type->usual_window : 0;
+    bool is_on = !type || !type->window_switch;
+    if (!is_on)
+        swg_json_as_bool(swg_json_get(config, type->window_switch), &is_on);
     swg_json_as_int(value, &window);
     if (!is_on || window <= 0 || window >= int_of(config, "max_position_embeddings", INT32_MAX))
         return SWG_OK;
@@ -222,22 +218,30 @@ static swg_status put_labels(const swg_sink *sink, const swg_json *config, uint6
     return SWG_OK;
 }
 
-static swg_status put_bert(const swg_sink *sink, const swg_json *config, swg_gguf_values *values)
+/* Whether Hugging Face's name is among the tensors, with or without the architecture's prefix. */
+static bool has_tensor(const swg_sink *sink, const swg_gguf_arch *arch, const char *name)
+{
+    char prefixed[SWG_MAX_NAME];
+    snprintf(prefixed, sizeof prefixed, "%s%s", arch->prefix, name);
+    return find_tensor(sink, prefixed) || find_tensor(sink, name);
+}
+
+static swg_status put_encoder(const swg_sink *sink, const swg_gguf_arch *arch,
+                              const swg_json *config, swg_gguf_values *values)
 {
     enum { POOLING_RANK = 4 };
-    const swg_tensor_desc *classifier = find_tensor(sink, "classifier.weight");
+    const swg_tensor_desc *head = find_tensor(sink, arch->encoder->hf_head);
     swg_gguf_put_bool(values, ".attention.causal", false);
     swg_gguf_put_u32(values, "tokenizer.ggml.token_type_count",
                      (uint64_t)int_of(config, "type_vocab_size", 2));
-    if (!classifier || classifier->rank != 2)
+    if (!head || head->rank != 2)
         return SWG_OK;
-    /* A head that labels every position would be read as one for the text. */
-    if (!find_tensor(sink, "bert.pooler.dense.weight") && !find_tensor(sink, "pooler.dense.weight"))
+    if (!has_tensor(sink, arch, arch->encoder->hf_pooler))
         return swg_error(SWG_UNSUPPORTED,
-                         "%s: a GGUF of architecture bert has no classifier without a pooler",
-                         sink->path);
+                         "%s: a GGUF of architecture %s cannot have a classifier without a pooler",
+                         sink->path, arch->name);
     swg_gguf_put_u32(values, ".pooling_type", POOLING_RANK);
-    return put_labels(sink, config, classifier->shape[0], values);
+    return put_labels(sink, config, head->shape[0], values);
 }
 
 swg_status swg_gguf_put_config(const swg_sink *sink, const swg_gguf_arch *arch,
@@ -250,5 +254,5 @@ swg_status swg_gguf_put_config(const swg_sink *sink, const swg_gguf_arch *arch,
     swg_gguf_put_u32(values, ".vocab_size", vocab_size);
     if (arch->has_rope)
         SWG_TRY(put_rope(sink, arch, config, values));
-    return strcmp(arch->name, "bert") == 0 ? put_bert(sink, config, values) : SWG_OK;
+    return arch->encoder ? put_encoder(sink, arch, config, values) : SWG_OK;
 }
