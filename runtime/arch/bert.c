@@ -76,10 +76,11 @@ static swg_status check(swg_hparams *h)
                          "%lld",
                          (long long)h->d_model, (long long)h->n_heads);
     if (h->task == SWG_OUTPUT_ANSWER_SPAN && h->n_labels != 2)
-        return swg_error(SWG_CORRUPT,
-                         "config.json: question answering has 2 outputs a position, start and end; "
-                         "id2label has %lld",
-                         (long long)h->n_labels);
+        return swg_error(
+            SWG_CORRUPT,
+            "config.json: question answering has 2 outputs per position, start and end; "
+            "id2label has %lld",
+            (long long)h->n_labels);
     h->head_dim = h->d_model / h->n_heads;
     h->n_kv_heads = h->n_heads;
     h->learned_positions = true;
@@ -160,10 +161,10 @@ static void end(swg_exec *e, const void *scratch, swg_value x, swg_value logits)
     }
 }
 
-static const swg_required_row demands[] = {{"position_embedding_type", "absolute"},
-                                           {"is_decoder", "false"},
-                                           {"add_cross_attention", "false"},
-                                           {NULL, NULL}};
+static const swg_required_row required[] = {{"position_embedding_type", "absolute"},
+                                            {"is_decoder", "false"},
+                                            {"add_cross_attention", "false"},
+                                            {NULL, NULL}};
 
 static const char *const ignored[] = {"{P}embeddings.position_ids",
                                       "{P}pooler.dense.weight",
@@ -182,7 +183,7 @@ const swg_arch swg_arch_bert = {
     .n_tensors = sizeof tensor_rows / sizeof tensor_rows[0],
     .prefixes = (const char *const[]){"bert.", "", NULL},
     .ignored = ignored,
-    .demands = demands,
+    .required = required,
     .check = check,
     .n_values = SWG_VALUES_IN(values),
     .shape = shape,
