@@ -18,6 +18,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/base/weight_formats.def
     kernels/isas.def
     kernels/kernels.h
+    kernels/layouts.def
     kernels/ops.def
     formats/formats.h
     formats/provenance.h

@@ -25,7 +25,7 @@
  * layers, and GRUs that reset before the product. */
 #include "runtime/arch/arch.h"
 
-enum { ENDLESS = 1 << 20 }; /* positions: nothing ends there, but counters need some number */
+enum { ENDLESS = 1 << 20 }; /* positions: none is the last, but counters need a number */
 
 static const swg_hparam_row hparam_rows[] = {
     SWG_HPARAM_WORDS("cell", recurrent.cell, "lstm|gru"),
