@@ -8,7 +8,7 @@
 
 #include "eval/windows.h"
 #include "runtime/base/progress.h"
-#include "runtime/base/strbuf.h"
+#include "runtime/base/json_writer.h"
 #include "runtime/exec.h"
 #include "runtime/session.h"
 

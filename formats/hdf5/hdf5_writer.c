@@ -7,7 +7,7 @@
 #include "formats/hdf5/format/hdf5_write.h"
 #include "formats/hdf5/hdf5_names.h"
 #include "formats/writer.h"
-#include "runtime/base/strbuf.h"
+#include "runtime/base/json_writer.h"
 
 typedef struct h5_output {
     swg_file_writer *file;

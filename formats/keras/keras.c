@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "formats/keras/keras_model.h"
+#include "runtime/base/json_writer.h"
 
 static const char layers_group[] = "layers/";
 static const char old_layers_group[] = "_layer_checkpoint_dependencies/"; /* Keras 2.12, 2.13 */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "formats/json/json.h"
+#include "runtime/base/json_writer.h"
 
 /* --- Kinds ------------------------------------------------------------------------------------ */
 

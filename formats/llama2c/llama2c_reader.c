@@ -8,7 +8,7 @@
 #include "formats/llama2c/llama2c_layout.h"
 #include "formats/reader.h"
 #include "formats/bytes/rotary.h"
-#include "runtime/base/strbuf.h"
+#include "runtime/base/json_writer.h"
 
 typedef struct llama2c_state {
     swg_map map;

@@ -16,7 +16,7 @@
 #include "formats/bytes/bytes.h"
 #include "formats/huggingface/conv1d.h"
 #include "formats/writer.h"
-#include "runtime/base/strbuf.h"
+#include "runtime/base/json_writer.h"
 
 enum {
     HEADER_ALIGNMENT = 8,

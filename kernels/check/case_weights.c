@@ -1,5 +1,7 @@
 /* Packed weights for the checks, and how their numbers are read: see case_weights.h. */
 #include "kernels/check/case_weights.h"
+#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 
 #include <math.h>
 #include <stdio.h>

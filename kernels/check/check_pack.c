@@ -1,5 +1,6 @@
 /* pack_codes, pack_scales, pack_zeros and dequantize: planes into panels and panels into floats. */
 #include "kernels/check/case_weights.h"
+#include "runtime/base/numeric.h"
 
 #include <math.h>
 #include <stdio.h>

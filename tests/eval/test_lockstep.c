@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "eval/lockstep.h"
-#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 #include "tests/eval/eval_fixtures.h"
 #include "tests/harness.h"
 

@@ -1,4 +1,6 @@
 /* See sample.h. */
+#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 #include "tests/formats/sample.h"
 
 #include <stdlib.h>

@@ -7,6 +7,8 @@
 #include "formats/swg/swg_layout.h"
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
+#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 #include "tests/formats/damage.h"
 #include "tests/formats/sample.h"
 

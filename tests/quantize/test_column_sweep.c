@@ -8,7 +8,7 @@
 #include "quantize/column_sweep.h"
 #include "quantize/refine_codes.h"
 #include "runtime/base/mem.h"
-#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 #include "tests/harness.h"
 
 enum { MAX_K = 320, MAX_ROWS = 48 };

@@ -7,6 +7,7 @@
 #include "quantize/quantize.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 #include "tests/harness.h"
 
 typedef struct matrix {
