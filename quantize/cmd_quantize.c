@@ -84,7 +84,7 @@ static const swg_option options[] = {
     SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
                    "zstd level; 0 = the container's default"),
     SWG_OPTION_FLAG(arguments, dry_run, 'n', "dry-run",
-                    "print the plan, its bytes and memory; write nothing"),
+                    "print the plan, an upper bound of its bytes, and memory; write nothing"),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
 };
 

@@ -98,6 +98,10 @@ static void table_totals(swg_strbuf *out, const swg_quantize_result *r)
         "parameter in all\n",
         r->is_exact ? "" : "at most ", r->file_bytes, swg_format_bytes(r->file_bytes, bytes),
         swg_format_bytes(sum.input_bytes, from), bits_each(r->file_bytes, sum.parameters));
+    if (!r->is_exact)
+        swg_strbuf_puts(out,
+                        "the bytes of the file are an upper bound: what compression saves shows "
+                        "only when it is done\n");
     swg_strbuf_printf(out, "memory: %s%s at the peak\n", r->reports ? "" : "at most ",
                       swg_format_bytes(r->peak_memory_bytes, peak));
     if (r->reports)

@@ -5,6 +5,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/base/dtype.def
     runtime/base/dtype.h
     runtime/base/file.h
+    runtime/base/json_writer.h
     runtime/base/mem.h
     runtime/base/numeric.h
     runtime/base/plane_kinds.def

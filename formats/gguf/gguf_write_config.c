@@ -7,16 +7,12 @@
 #include "formats/gguf/gguf.h"
 #include "formats/gguf/gguf_write.h"
 
-static bool is_null(const swg_json *value)
-{
-    return !value || swg_json_kind_of(value) == SWG_JSON_NULL;
-}
-
 /* Keys that newer configurations keep in an object of their own. */
 static const swg_json *find_key(const swg_json *config, const char *key)
 {
     const swg_json *value = swg_json_get(config, key);
-    return is_null(value) ? swg_json_get(swg_json_get(config, "rope_parameters"), key) : value;
+    return swg_json_is_null(value) ? swg_json_get(swg_json_get(config, "rope_parameters"), key)
+                                   : value;
 }
 
 static swg_status missing(const swg_sink *sink, const char *key)
@@ -34,13 +30,13 @@ static swg_status put_row(const swg_sink *sink, const swg_json *config,
     const swg_json *value = find_key(config, row->hf);
     uint32_t times = 1;
     snprintf(key, sizeof key, ".%s", row->gguf);
-    if (is_null(value) && row->or_hf) {
+    if (swg_json_is_null(value) && row->or_hf) {
         value = find_key(config, row->or_hf);
         times = row->times;
     }
     if (row->flags & SWG_GGUF_READ_ONLY)
         return SWG_OK;
-    if (is_null(value))
+    if (swg_json_is_null(value))
         return row->flags & SWG_GGUF_REQUIRED ? missing(sink, row->hf) : SWG_OK;
     if (row->kind == SWG_GGUF_CONFIG_INT) {
         if (!swg_json_as_int(value, &integer) || integer < 1 || integer > INT32_MAX / times)
@@ -71,7 +67,7 @@ static swg_status check_fixed(const swg_sink *sink, const swg_gguf_arch *arch,
         const swg_gguf_fixed_row *row = &arch->fixed[i];
         const swg_json *value = swg_json_get(config, row->hf);
         bool flag = false;
-        if (is_null(value) || (row->value && is_text(value, row->value)) ||
+        if (swg_json_is_null(value) || (row->value && is_text(value, row->value)) ||
             (!row->value && swg_json_as_bool(value, &flag) && !flag))
             continue;
         return swg_error(SWG_UNSUPPORTED,
@@ -122,12 +118,12 @@ static int64_t head_dim_of(const swg_json *config)
 static const swg_json *scaling_of(const swg_json *config, const char **type)
 {
     const swg_json *scaling = swg_json_get(config, "rope_scaling");
-    if (is_null(scaling))
+    if (swg_json_is_null(scaling))
         scaling = swg_json_get(config, "rope_parameters");
     *type = "default";
     if (!swg_json_as_string(swg_json_get(scaling, "rope_type"), type))
         swg_json_as_string(swg_json_get(scaling, "type"), type);
-    return is_null(scaling) || strcmp(*type, "default") == 0 ? NULL : scaling;
+    return swg_json_is_null(scaling) || strcmp(*type, "default") == 0 ? NULL : scaling;
 }
 
 bool swg_gguf_config_rope(const swg_json *config, swg_gguf_rope *out)
@@ -203,7 +199,7 @@ static swg_status put_labels(const swg_sink *sink, const swg_json *config, uint6
                              swg_gguf_values *values)
 {
     const swg_json *labels = swg_json_get(config, "id2label");
-    if (!is_null(labels) && swg_json_count(labels) != n)
+    if (!swg_json_is_null(labels) && swg_json_count(labels) != n)
         return swg_error(SWG_CORRUPT, "%s: id2label has %zu labels, classifier.weight %llu rows",
                          sink->path, swg_json_count(labels), (unsigned long long)n);
     swg_gguf_put_array(values, ".classifier.output_labels", SWG_GGUF_STRING, n);

@@ -35,14 +35,6 @@ typedef struct gguf_output {
     swg_file_writer *file;
 } gguf_output;
 
-static bool takes(const char *path)
-{
-    static const char ending[] = ".gguf";
-    const size_t length = strlen(path);
-    return length > sizeof ending - 1 && strcmp(path + length - (sizeof ending - 1), ending) == 0 &&
-           !swg_path_is_directory(path);
-}
-
 /* --- Types ------------------------------------------------------------------------------------ */
 
 /* The type that means the same numbers as one of our schemes; NULL when there is none. */
@@ -584,8 +576,6 @@ static swg_status plan(swg_sink *sink, uint64_t *bytes, bool *is_exact)
 }
 
 const swg_writer swg_writer_gguf = {
-    .name = "gguf",
-    .takes = takes,
     .open = open_output,
     .write = write_tensor,
     .finish = finish,

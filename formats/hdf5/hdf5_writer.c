@@ -14,18 +14,6 @@ typedef struct h5_output {
     swg_h5_output *h5;
 } h5_output;
 
-static bool takes(const char *path)
-{
-    static const char *const endings[] = {".h5", ".hdf5"};
-    const size_t length = strlen(path);
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        const size_t ending = strlen(endings[i]);
-        if (length > ending && strcmp(path + length - ending, endings[i]) == 0)
-            return !swg_path_is_directory(path);
-    }
-    return false;
-}
-
 /* --- What cannot be represented --------------------------------------------------------------- */
 
 static int compare_with_name(const void *key, const void *index, void *tensors)
@@ -243,8 +231,6 @@ done:
 }
 
 const swg_writer swg_writer_hdf5 = {
-    .name = "hdf5",
-    .takes = takes,
     .check = check,
     .open = open_output,
     .write = write_tensor,

@@ -179,7 +179,7 @@ static void close_source(swg_source *source)
 /* --- Reading ---------------------------------------------------------------------------------- */
 
 /* Row `row` of the file, as a row of one plane; false when a scale of it is not finite. Unaligned:
- * version 2's scales stand where the codes end. */
+ * version 2's scales begin where the codes end. */
 static bool present_row(const swg_source *source, const swg_stored_tensor *tensor,
                         const swg_plane *plane, uint64_t row, uint8_t *out)
 {
