@@ -29,6 +29,16 @@ static const char method_words[] = ""
 #undef SWG_QUANT_METHOD
     ;
 
+/* "|4|8...": the widths that there are formats of. */
+static const char bit_words[] = ""
+#define SWG_INTEGER_FORMAT(name, bits) "|" #bits
+#include "runtime/base/weight_formats.def"
+    ;
+static const char bit_or_keep_words[] = ""
+#define SWG_INTEGER_FORMAT(name, bits) "|" #bits
+#include "runtime/base/weight_formats.def"
+                                        "|16";
+
 static const swg_option options[] = {
     {.kind = SWG_OPTION_IS_STRING,
      .letter = 'o',
@@ -40,14 +50,13 @@ static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, recipe, 'r', "recipe", "FILE",
                       "JSON that says what is done to which tensor (docs/recipes.md); with it only "
                       "--keep and --bits-for say more"),
-    SWG_OPTION_CHOICE(arguments, bits, 0, "bits", "4|8", NULL,
+    SWG_OPTION_CHOICE(arguments, bits, 0, "bits", bit_words + 1, NULL,
                       "bits of a linear weight (default 4)"),
     SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "auto|32|64|128|256|row", NULL,
-                      "weights of a row that share a scale (default auto: 64 at 4 bits, 32 at 8 "
-                      "bits)"),
+                      "weights of a row that share a scale (default auto: 64, at 8 bits 32)"),
     SWG_OPTION_FLAG(arguments, asymmetric, 0, "asymmetric", "store a zero point for every group"),
     SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "auto|f16|bf16|f32", NULL,
-                      "number format of the scales (default auto: f16 at 4 bits, bf16 at 8 bits)"),
+                      "number format of the scales (default auto: f16, at 8 bits bf16)"),
     SWG_OPTION_CHOICE(arguments, scale_search, 0, "scale-search", "mse|absmax", NULL,
                       "scale with the least squared error (default mse), or from the largest "
                       "weight"),
@@ -62,7 +71,7 @@ static const swg_option options[] = {
                    "tokens read together; 0 = 512, or the model's positions if those are fewer"),
     SWG_OPTION_FLAG(arguments, calibration_documents, 0, "calibration-documents",
                     "blank lines of that text separate documents that each begin with BOS"),
-    SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", "4|8|16", NULL,
+    SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_or_keep_words + 1, NULL,
                       "bits of embeddings and output heads (default 8); 16 keeps them as they are"),
     SWG_OPTION_CHOICE(arguments, embedding_group_size, 0, "embedding-group-size",
                       "auto|32|64|128|256|row", NULL,
@@ -72,7 +81,7 @@ static const swg_option options[] = {
                     "store the tensors with such names as they are"),
     SWG_OPTION_LIST(
         arguments, bits_for, 0, "bits-for", "PATTERN=N[,KEY:VALUE]",
-        "4, 8 or 16 (keep) bits for the tensors with such names; later ones win. Keys "
+        "N bits, as of --bits, or 16 (keep) for the tensors with such names; later ones win. Keys "
         "are those of a recipe's rules, such as group, zero_points, scale_type, method"),
     SWG_OPTION_FLAG(arguments, requantize, 0, "requantize",
                     "re-quantize tensors that are already quantized (adds a second loss)"),
@@ -432,8 +441,8 @@ static const swg_example examples[] = {
 
 const swg_command swg_command_quantize = {
     .name = "quantize",
-    .synopsis = "MODEL -o OUT.swg [--bits 4|8] [--group-size N|row] [options]",
-    .summary = "quantize a checkpoint to 4 or 8 bits and pack it",
+    .synopsis = "MODEL -o OUT.swg [--bits N] [--group-size N|row] [options]",
+    .summary = "quantize a checkpoint to codes of few bits and pack it",
     .description =
         "Reads a checkpoint tensor by tensor, quantizes its linear weights and embeddings, and "
         "writes one compressed container. Vectors (norms, biases) stay as they are.\n\n"
