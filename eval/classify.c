@@ -229,6 +229,8 @@ static swg_status run(const swg_eval_input *in, swg_eval_report *out)
     swg_accuracy accuracy = {0};
     if (in->max_tokens)
         return swg_error(SWG_USAGE, "--max-tokens cuts a --text; --data is used whole");
+    if (in->stride)
+        return swg_error(SWG_USAGE, "--stride is for windows of a --text; --data has none");
     SWG_TRY(swg_accuracy_measure(in->loaded, in->path, in->bytes, in->length, in->context,
                                  in->activations, in->progress, &accuracy));
     report_json(in->loaded->model, &accuracy, &out->json);

@@ -86,8 +86,9 @@ static swg_status make_random(benchmark *b)
     SWG_GO(scheme_of(b->args, &scheme));
     SWG_GO(swg_shape_config(b->args->shape, &config));
     SWG_GO(swg_pool_new(b->cli->n_threads, &b->loaded.pool));
-    SWG_GO(swg_model_random(config.text, config.length, scheme, (uint64_t)b->args->seed,
-                            b->loaded.pool, &b->loaded.model));
+    const swg_model_options how = {.size = sizeof how, .pool = b->loaded.pool};
+    SWG_GO(swg_model_random(config.text, config.length, scheme, (uint64_t)b->args->seed, &how,
+                            &b->loaded.model));
 done:
     swg_strbuf_deinit(&config);
     return status;

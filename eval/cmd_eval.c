@@ -8,22 +8,37 @@
 #include "runtime/cli/cli.h"
 #include "runtime/session.h"
 
+/* "|perplexity|...": the tables' names as an option's choices. */
+static const char task_words[] = ""
+#define SWG_EVAL_TASK(name, text) "|" #name
+#include "eval/tasks.def"
+#undef SWG_EVAL_TASK
+    ;
+static const char protocol_words[] = ""
+#define SWG_PROTOCOL(id, name, output, context, overlap, bos, text) "|" name
+#include "eval/protocols.def"
+#undef SWG_PROTOCOL
+    ;
+
 typedef struct arguments {
     const char *text, *data, *task, *protocol, *activations, *tokenizer;
-    int64_t context, max_tokens;
+    int64_t context, stride, max_tokens;
 } arguments;
 
 static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, text, 0, "text", "FILE", "text to score, read as it is"),
     SWG_OPTION_STRING(arguments, data, 0, "data", "FILE",
                       "labelled items, a JSON object a line: text, label and perhaps text_pair"),
-    SWG_OPTION_CHOICE(arguments, task, 0, "task", "perplexity|pll|classify", NULL,
+    SWG_OPTION_CHOICE(arguments, task, 0, "task", task_words + 1, NULL,
                       "what to measure (default: what the model is made for)"),
-    SWG_OPTION_CHOICE(arguments, protocol, 0, "protocol", "gptq|llama.cpp|per-doc|pll", NULL,
-                      "how the text is cut and which tokens are scored (default: gptq, or pll for "
-                      "models that fill in masked tokens)"),
+    SWG_OPTION_CHOICE(arguments, protocol, 0, "protocol", protocol_words + 1, NULL,
+                      "how the text is cut and which tokens are scored (default: the first that is "
+                      "for the model)"),
     SWG_OPTION_INT(arguments, context, 0, "context", "N", 2, 1 << 24, NULL,
-                   "tokens a window (default: the protocol's, at most the model's)"),
+                   "tokens per window (default: the protocol's, at most the model's)"),
+    SWG_OPTION_INT(arguments, stride, 0, "stride", "N", 1, 1 << 24, NULL,
+                   "tokens between the beginnings of windows that overlap (default: the "
+                   "protocol's)"),
     SWG_OPTION_INT(arguments, max_tokens, 0, "max-tokens", "N", 2, 1e15, NULL,
                    "use only the first N tokens of the text"),
     SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "f32",
@@ -72,6 +87,7 @@ static swg_status evaluate(evaluation *e)
                             .bytes = (const char *)e->file.data,
                             .length = e->file.size,
                             .context = (size_t)args->context,
+                            .stride = (size_t)args->stride,
                             .max_tokens = (size_t)args->max_tokens,
                             .activations = swg_act_named(args->activations),
                             .progress = e->cli->progress};
@@ -137,17 +153,16 @@ const swg_command swg_command_eval = {
     .name = "eval",
     .synopsis = "MODEL --text FILE | --data FILE [--task NAME] [--protocol NAME] [--context N]",
     .summary = "Measure how good a model is on a text or on labelled items",
-    .description =
-        "Perplexity, of models that predict the next token, is exp of the mean negative "
-        "log-likelihood per scored token. Its value depends on how the text is cut, so the "
-        "protocol, context, BOS rule, text hash and token counts are always given with it. "
-        "Protocols: gptq (disjoint windows, all tokens but each window's first scored), llama.cpp "
-        "(disjoint windows, second halves scored), per-doc (documents separated by one blank line, "
-        "all tokens scored).\n\n"
-        "Models that fill in masked tokens have no perplexity; task and protocol pll give their "
-        "pseudo-log-likelihood, each token of each document masked in turn. Classifiers read "
-        "--data and get their accuracy with its standard error, the mean log loss and counts by "
-        "label. Definitions: docs/perplexity.md.",
+    .description = "A task is what is measured, a protocol how a text is cut for it. Definitions: "
+                   "docs/perplexity.md."
+#define SWG_EVAL_TASK(name, text) "\n\nTask " #name ", " text "."
+#include "eval/tasks.def"
+#undef SWG_EVAL_TASK
+#define SWG_PROTOCOL(id, name, output, context, overlap, bos, text)                                \
+    "\n\nProtocol " name ": " text "."
+#include "eval/protocols.def"
+#undef SWG_PROTOCOL
+    ,
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .arguments_bytes = sizeof(arguments),

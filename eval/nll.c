@@ -27,38 +27,55 @@ swg_status swg_scoring_advance(swg_scoring *scoring, uint64_t tokens)
     return swg_progress_step(scoring->progress, "scoring", "tokens", scoring->done, scoring->total);
 }
 
+/* What a window's tokens weigh together, and its sum with that weight: the same sum where every
+ * scored token counts. */
+static double weight_of(const swg_window *window)
+{
+    return (double)(window->n_scored - window->n_uncounted);
+}
+
+static double weighted(double sum, const swg_window *window)
+{
+    return window->n_uncounted ? sum / (double)window->n_scored * weight_of(window) : sum;
+}
+
 /* Standard error of a ratio of sums over windows (linearised): windows, not tokens, are taken as
  * independent, because tokens of one window are not. */
 static double standard_error(const double *sums, const swg_windows *windows, double mean,
-                             uint64_t scored)
+                             double weight)
 {
     const size_t n = windows->n_windows;
     double squares = 0;
     for (size_t i = 0; i < n; i++) {
-        const double residual = sums[i] - mean * (double)windows->windows[i].n_scored;
+        const swg_window *window = &windows->windows[i];
+        const double residual = weighted(sums[i], window) - mean * weight_of(window);
         squares += residual * residual;
     }
-    return n < 2 ? 0 : sqrt(squares * (double)n / (double)(n - 1)) / (double)scored;
+    return n < 2 ? 0 : sqrt(squares * (double)n / (double)(n - 1)) / weight;
 }
 
 swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scorer, void *context,
                              const swg_progress *progress, swg_score *out)
 {
     swg_status status = SWG_OK;
-    double *sums = NULL, total = 0;
+    double *sums = NULL, total = 0, total_weighted = 0, weight = 0;
     swg_scoring scoring = {.windows = windows, .progress = progress};
     for (size_t i = 0; i < windows->n_windows; i++)
         scoring.total += windows->windows[i].n_scored;
     SWG_GO(SWG_NEW(sums, windows->n_windows));
     SWG_GO(swg_scoring_advance(&scoring, 0));
     for (size_t i = 0; i < windows->n_windows; i++) {
-        SWG_GO(scorer(context, &scoring, &windows->windows[i], &sums[i]));
+        const swg_window *window = &windows->windows[i];
+        SWG_GO(scorer(context, &scoring, window, &sums[i]));
         total += sums[i];
+        total_weighted += weighted(sums[i], window);
+        weight += weight_of(window);
     }
     swg_score score = {.n_windows = windows->n_windows, .tokens_scored = scoring.total};
-    score.mean_nll = total / (double)scoring.total;
+    score.mean_nll = total_weighted / weight;
+    score.mean_nll_by_token = total / (double)scoring.total;
     score.perplexity = exp(score.mean_nll);
-    score.standard_error = standard_error(sums, windows, score.mean_nll, scoring.total);
+    score.standard_error = standard_error(sums, windows, score.mean_nll, weight);
     *out = score;
 done:
     swg_free(sums);

@@ -13,9 +13,10 @@
 swg_status swg_nll(const float *logits, size_t n, size_t target, double *out);
 
 typedef struct swg_score {
-    double perplexity;     /* exp(mean_nll); of masked tokens the pseudo-perplexity */
-    double mean_nll;       /* nats a scored token */
-    double standard_error; /* of mean_nll, windows taken as the independent units; 0 for one */
+    double perplexity;        /* exp(mean_nll); of masked tokens the pseudo-perplexity */
+    double mean_nll;          /* nats per scored token, windows weighted as their protocol says */
+    double mean_nll_by_token; /* the same, every scored token with the same weight */
+    double standard_error;    /* of mean_nll, windows taken as the independent units; 0 for one */
     uint64_t tokens_scored;
     size_t n_windows;
 } swg_score;

@@ -23,6 +23,7 @@ typedef struct swg_eval_input {
     size_t length;
     swg_protocol protocol; /* for texts */
     size_t context;        /* longest window or item in tokens; 0 = by protocol and model */
+    size_t stride;         /* tokens between windows that overlap; 0 = by protocol */
     size_t max_tokens;     /* of the text to use; 0 = all */
     swg_act_precision activations;
     const swg_progress *progress; /* may be NULL */

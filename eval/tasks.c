@@ -3,12 +3,12 @@
 
 #include <string.h>
 
-#define SWG_EVAL_TASK(name) extern const swg_eval_task swg_eval_task_##name;
+#define SWG_EVAL_TASK(name, text) extern const swg_eval_task swg_eval_task_##name;
 #include "eval/tasks.def"
 #undef SWG_EVAL_TASK
 
 static const swg_eval_task *const tasks[] = {
-#define SWG_EVAL_TASK(name) &swg_eval_task_##name,
+#define SWG_EVAL_TASK(name, text) &swg_eval_task_##name,
 #include "eval/tasks.def"
 #undef SWG_EVAL_TASK
 };

@@ -1,6 +1,9 @@
 /* Tasks on a text: see text_task.h. */
 #include "eval/text_task.h"
 
+#include <math.h>
+#include <stdio.h>
+
 /* The longest window allowed: the context asked for, or else the protocol's, at most the model's.
  */
 static size_t window_length(const swg_eval_input *in)
@@ -12,33 +15,52 @@ static size_t window_length(const swg_eval_input *in)
     return usual && usual < most ? usual : most;
 }
 
+/* Whether the protocol's mean is not that over tokens. */
+static bool is_weighted(const swg_score *score)
+{
+    return score->mean_nll_by_token != score->mean_nll;
+}
+
 static void report_json(const swg_eval_input *in, const swg_text_score *kind,
                         const swg_windows *windows, const swg_score *score, swg_json_writer *json)
 {
     swg_json_double(json, kind->exp_key, score->perplexity);
     swg_json_double(json, kind->mean_key, kind->sign * score->mean_nll);
     swg_json_double(json, kind->error_key, score->standard_error);
+    if (is_weighted(score)) {
+        swg_json_double(json, "perplexity_by_token", exp(score->mean_nll_by_token));
+        swg_json_double(json, "mean_nll_by_token", score->mean_nll_by_token);
+    }
     swg_json_uint(json, "tokens_scored", score->tokens_scored);
     swg_json_uint(json, "tokens_total", windows->tokens_total);
     swg_json_uint(json, "windows", score->n_windows);
     swg_json_string(json, "protocol", swg_protocol_name(in->protocol));
     swg_json_uint(json, "context", window_length(in));
+    if (windows->stride)
+        swg_json_uint(json, "stride", windows->stride);
     swg_json_string(json, "bos_rule", swg_protocol_bos_rule(in->protocol));
 }
 
 static void report_text(const swg_eval_input *in, const swg_text_score *kind,
                         const swg_windows *windows, const swg_score *score, swg_strbuf *text)
 {
+    char stride[48] = "";
+    if (windows->stride)
+        snprintf(stride, sizeof stride, ", stride %zu", windows->stride);
     swg_strbuf_printf(text,
                       "%-14s%.4f\n"
-                      "%-14s%.6f +- %.6f nats a token (standard error over windows)\n"
-                      "tokens        %llu scored of %zu, in %zu windows\n"
-                      "protocol      %s, context %zu: %s\n"
-                      "BOS           %s\n",
+                      "%-14s%.6f +- %.6f nats per token (standard error over windows)\n",
                       kind->exp_title, score->perplexity, kind->mean_title,
-                      kind->sign * score->mean_nll, score->standard_error,
+                      kind->sign * score->mean_nll, score->standard_error);
+    if (is_weighted(score))
+        swg_strbuf_printf(text, "by token      %.4f (all scored tokens count the same)\n",
+                          exp(score->mean_nll_by_token));
+    swg_strbuf_printf(text,
+                      "tokens        %llu scored of %zu, in %zu windows\n"
+                      "protocol      %s, context %zu%s: %s\n"
+                      "BOS           %s\n",
                       (unsigned long long)score->tokens_scored, windows->tokens_total,
-                      score->n_windows, swg_protocol_name(in->protocol), window_length(in),
+                      score->n_windows, swg_protocol_name(in->protocol), window_length(in), stride,
                       swg_protocol_text(in->protocol), swg_protocol_bos_rule(in->protocol));
 }
 
@@ -48,8 +70,12 @@ swg_status swg_eval_text(const swg_eval_input *in, const swg_text_score *kind, s
     swg_windows windows = {0};
     swg_exec *exec = NULL;
     swg_score score;
-    SWG_GO(swg_windows_make(in->protocol, in->loaded->tokenizer, in->bytes, in->length,
-                            window_length(in), in->max_tokens, &windows));
+    swg_window_options cut = swg_window_options_default();
+    cut.context = window_length(in);
+    cut.stride = in->stride;
+    cut.max_tokens = in->max_tokens;
+    SWG_GO(swg_windows_make(in->protocol, in->loaded->tokenizer, in->bytes, in->length, &cut,
+                            &windows));
     /* No longer a cache than the longest window needs. */
     const swg_exec_options options = {.size = sizeof options,
                                       .context = swg_windows_longest(&windows),

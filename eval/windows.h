@@ -1,4 +1,4 @@
-/* How a text becomes windows of tokens to score: one function a protocol. */
+/* How a text becomes windows of tokens to score: by a protocol, a row of protocols.def. */
 #ifndef SWG_EVAL_WINDOWS_H
 #define SWG_EVAL_WINDOWS_H
 
@@ -10,7 +10,7 @@
 #include "runtime/text/tokenizer.h"
 
 typedef enum swg_protocol {
-#define SWG_PROTOCOL(id, name, output, context, bos, text) SWG_PROTOCOL_##id,
+#define SWG_PROTOCOL(id, name, output, context, overlap, bos, text) SWG_PROTOCOL_##id,
 #include "eval/protocols.def"
 #undef SWG_PROTOCOL
     SWG_PROTOCOL_COUNT
@@ -22,6 +22,9 @@ swg_output_kind swg_protocol_output(swg_protocol protocol);
 const char *swg_protocol_bos_rule(swg_protocol protocol);
 const char *swg_protocol_text(swg_protocol protocol);
 size_t swg_protocol_default_context(swg_protocol protocol);
+/* Tokens between the beginnings of windows unless the user says; 0 for protocols whose windows do
+ * not overlap. */
+size_t swg_protocol_default_stride(swg_protocol protocol, size_t context);
 /* By name; SWG_USAGE naming the valid ones otherwise. */
 swg_status swg_protocol_parse(const char *name, swg_protocol *out);
 
@@ -30,6 +33,8 @@ swg_status swg_protocol_parse(const char *name, swg_protocol *out);
  * before it (first_scored >= 1); where masked ones are, by all others. */
 typedef struct swg_window {
     size_t begin, count, first_scored, n_scored;
+    size_t n_uncounted; /* the window's mean enters the total with the weight n_scored -
+                           n_uncounted; 0 where every scored token counts the same */
 } swg_window;
 
 typedef struct swg_windows {
@@ -39,14 +44,25 @@ typedef struct swg_windows {
     size_t n_windows;
     size_t tokens_total; /* of the text (gptq and llama.cpp: with the special tokens that its
                             tokenizer adds), before any were replaced or dropped */
+    size_t stride;       /* 0 where windows do not overlap */
 } swg_windows;
 
-/* Tokenize `text` and cut it by the protocol. At most `max_tokens` tokens of the text are used
- * (0 = all). `context` >= 2. SWG_FAILED with a sentence when the text gives no window; SWG_LIMIT
- * when a document is longer than the context (per_doc) or the context has no room between the
- * special tokens (pll); SWG_USAGE for a context that leaves nothing to score (llama_cpp). Free with swg_windows_deinit. */
+typedef struct swg_window_options {
+    size_t size;       /* of this struct */
+    size_t context;    /* of the longest window, >= 2; no default */
+    size_t stride;     /* default 0: the protocol's; else 1 to context */
+    size_t max_tokens; /* of the text to use; default 0: all */
+} swg_window_options;
+
+swg_window_options swg_window_options_default(void);
+
+/* Tokenize `text` and cut it by the protocol. SWG_FAILED with a sentence when the text gives no
+ * window; SWG_LIMIT when a document is longer than the context (per_doc) or the context has no room
+ * between the special tokens (pll); SWG_USAGE for a context that leaves nothing to score
+ * (llama_cpp), a stride beyond the context, or one for a protocol without. Free with
+ * swg_windows_deinit. */
 swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenizer, const char *text,
-                            size_t length, size_t context, size_t max_tokens, swg_windows *out);
+                            size_t length, const swg_window_options *options, swg_windows *out);
 void swg_windows_deinit(swg_windows *windows);
 
 /* Tokens of the longest window: positions that an execution must hold. */

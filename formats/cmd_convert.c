@@ -71,10 +71,12 @@ static swg_status plan_outputs(job *j)
     for (size_t i = 0; i < j->n_tensors; i++) {
         j->outputs[i] = *swg_source_tensor(j->source, i);
         const char *type = j->a->dequantize;
-        if (type && swg_scheme_is_quantized(j->outputs[i].scheme))
+        if (type && !swg_scheme_is_plain(j->outputs[i].scheme)) {
+            j->outputs[i].n_stored = 0;
             j->outputs[i].scheme = swg_scheme_plain(strcmp(type, "f32") == 0   ? SWG_F32
                                                     : strcmp(type, "f16") == 0 ? SWG_F16
                                                                                : SWG_BF16);
+        }
     }
     return SWG_OK;
 }
@@ -107,7 +109,7 @@ static bool keeps_provenance(const job *j)
 /* Rows of one plane, read in parallel. */
 typedef struct reading {
     job *j;
-    size_t tensor, plane;
+    size_t tensor;
     swg_plane shape; /* of the output's plane */
     uint64_t step;   /* rows an item */
     uint8_t *out;
@@ -136,7 +138,7 @@ static swg_status read_item(void *context, size_t index)
     uint8_t *out = r->out + row * r->shape.row_bytes;
     const swg_tensor_desc *from = swg_source_tensor(r->j->source, r->tensor);
     if (swg_scheme_equal(from->scheme, r->j->outputs[r->tensor].scheme))
-        return swg_source_read(r->j->source, r->tensor, r->plane, row, rows, out);
+        return swg_source_read(r->j->source, r->tensor, r->shape.kind, row, rows, out);
     return dequantize_rows(r, row, rows, out);
 }
 
@@ -164,36 +166,39 @@ static swg_status check_dequantized(job *j, size_t tensor, const void *numbers)
 
 static swg_status convert_tensor(job *j, swg_sink *sink, size_t tensor)
 {
-    swg_plane planes[SWG_MAX_PLANES];
+    swg_plane planes[SWG_PLANE_KINDS];
     const size_t n_planes = swg_tensor_planes(&j->outputs[tensor], planes);
+    size_t n_stored;
+    const swg_plane *const stored = swg_source_planes(j->source, tensor, &n_stored);
     const bool is_same =
         swg_scheme_equal(swg_source_tensor(j->source, tensor)->scheme, j->outputs[tensor].scheme);
-    uint8_t *data[SWG_MAX_PLANES] = {0};
-    const void *views[SWG_MAX_PLANES] = {0};
+    uint8_t *data[SWG_PLANE_KINDS] = {0}; /* by kind */
+    const void *views[SWG_PLANE_KINDS] = {0};
     swg_status status = SWG_OK;
     for (size_t p = 0; p < n_planes; p++) {
-        views[p] = is_same ? swg_source_view(j->source, tensor, p) : NULL;
-        if (views[p])
+        const swg_plane_kind kind = planes[p].kind;
+        views[kind] = is_same ? swg_source_view(j->source, tensor, kind) : NULL;
+        if (views[kind])
             continue;
-        SWG_GO(SWG_NEW_UNINIT(data[p], (size_t)planes[p].bytes));
-        reading r = {.j = j,
-                     .tensor = tensor,
-                     .plane = p,
-                     .shape = planes[p],
-                     .step = swg_source_rows_per_read(j->source, tensor, p),
-                     .out = data[p]};
+        SWG_GO(SWG_NEW_UNINIT(data[kind], (size_t)planes[p].bytes));
+        reading r = {
+            .j = j,
+            .tensor = tensor,
+            .shape = planes[p],
+            .step = swg_source_rows_per_read(j->source, tensor, is_same ? kind : stored[0].kind),
+            .out = data[kind]};
         if (planes[p].bytes > 0)
             SWG_GO(swg_pool_for(j->pool, (size_t)((planes[p].rows + r.step - 1) / r.step),
                                 read_item, &r));
         if (!is_same)
-            SWG_GO(check_dequantized(j, tensor, data[p]));
-        views[p] = data[p];
+            SWG_GO(check_dequantized(j, tensor, data[kind]));
+        views[kind] = data[kind];
     }
     SWG_GO(swg_sink_write(sink, tensor, views));
 done:
     swg_source_release(j->source, tensor);
-    for (size_t p = 0; p < n_planes; p++)
-        swg_free(data[p]);
+    for (size_t kind = 0; kind < SWG_PLANE_KINDS; kind++)
+        swg_free(data[kind]);
     return status;
 }
 

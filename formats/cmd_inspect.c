@@ -7,6 +7,7 @@
 #include "formats/provenance.h"
 #include "kernels/kernels.h"
 #include "kernels/linalg.h"
+#include "runtime/base/utf8.h"
 #include "runtime/cli/cli.h"
 
 typedef struct arguments {

@@ -67,24 +67,28 @@ size_t swg_source_find(const swg_source *source, const char *name);
  * its own index. */
 size_t swg_source_same_as(const swg_source *source, size_t index);
 
+/* The planes of a tensor in storage order; how many in *n. Valid as long as the source. */
+const swg_plane *swg_source_planes(const swg_source *source, size_t tensor, size_t *n);
+
 /* Rows [row_begin, row_begin + n_rows) of one plane of a tensor, in the canonical layout of
  * tensor.h, to `out` (n_rows * row_bytes). Safe from several threads, and cheapest when row_begin
  * is a multiple of swg_source_rows_per_read and n_rows is that (or less at the end): such a read
  * decompresses each frame once. SWG_CORRUPT, naming tensor and offset, when stored bytes do not
  * match their hash. */
-swg_status swg_source_read(swg_source *source, size_t tensor, size_t plane, uint64_t row_begin,
-                           uint64_t n_rows, void *out);
+swg_status swg_source_read(swg_source *source, size_t tensor, swg_plane_kind kind,
+                           uint64_t row_begin, uint64_t n_rows, void *out);
 
 /* A whole plane where it lies in a mapped file: canonical layout, aligned for its elements, valid
  * as long as the source. NULL when it has to be read (compressed, rearranged or misaligned). */
-const void *swg_source_view(const swg_source *source, size_t tensor, size_t plane);
+const void *swg_source_view(const swg_source *source, size_t tensor, swg_plane_kind kind);
 
 /* Best number of rows a read: a multiple of 16 where the plane has that many, about 256 KiB-1 MiB.
  */
-uint64_t swg_source_rows_per_read(swg_source *source, size_t tensor, size_t plane);
+uint64_t swg_source_rows_per_read(swg_source *source, size_t tensor, swg_plane_kind kind);
 
-/* Rows of a plain F32, F16 or BF16 tensor, or of a quantized one (dequantized), as float
- * [n_rows][cols]. SWG_UNSUPPORTED for other element types. Safe from several threads. */
+/* Rows of a tensor as the floats that they mean, [n_rows][cols], whatever its format.
+ * SWG_UNSUPPORTED for plain tensors of types other than F32, F16 and BF16. Safe from several
+ * threads. */
 swg_status swg_source_read_f32(swg_source *source, size_t tensor, uint64_t row_begin,
                                uint64_t n_rows, float *out);
 
@@ -196,10 +200,11 @@ swg_status swg_sink_open(const char *path, const swg_sink_options *options,
                          const swg_sink_meta *meta, const swg_tensor_desc *tensors,
                          size_t n_tensors, swg_sink **out);
 
-/* Write one whole tensor: all its planes, canonical layout. Every tensor of the list is written
- * once, in the order of the list. A tensor whose planes equal an earlier one's bytes is stored once
- * where the format allows. The planes are the caller's again on return. */
-swg_status swg_sink_write(swg_sink *sink, size_t tensor, const void *const planes[SWG_MAX_PLANES]);
+/* Write one whole tensor: all its planes by kind (NULL where it has none), canonical layout. Every
+ * tensor of the list is written once, in the order of the list. A tensor whose planes equal an
+ * earlier one's bytes is stored once where the format allows. The planes are the caller's again on
+ * return. */
+swg_status swg_sink_write(swg_sink *sink, size_t tensor, const void *const planes[SWG_PLANE_KINDS]);
 
 /* Stored bytes of a tensor already written. */
 uint64_t swg_sink_stored_bytes(const swg_sink *sink, size_t tensor);

@@ -9,6 +9,7 @@
 #include "formats/json/json.h"
 #include "formats/reader.h"
 #include "runtime/base/hash.h"
+#include "runtime/base/utf8.h"
 
 /* --- Hashes of the inputs --------------------------------------------------------------------- */
 

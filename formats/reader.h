@@ -31,6 +31,8 @@ enum { SWG_MAX_CARRIED_BYTES = 256 << 20 };
  * other readers keep what they need in `detail` (of the source's arena). */
 typedef struct swg_stored_tensor {
     swg_tensor_desc desc;
+    const swg_plane *planes; /* of the source's arena */
+    size_t n_planes;
     size_t same_as;
     const swg_map *map;
     size_t offset;
@@ -81,9 +83,9 @@ struct swg_reader {
     void (*close)(swg_source *source);
     /* The rest may be NULL: mapped formats need none of it.
      * Rows of a plane (range already checked). */
-    swg_status (*read)(swg_source *source, const swg_stored_tensor *tensor, size_t plane,
+    swg_status (*read)(swg_source *source, const swg_stored_tensor *tensor, const swg_plane *plane,
                        uint64_t row_begin, uint64_t n_rows, void *out);
-    uint64_t (*rows_per_read)(const swg_stored_tensor *tensor, size_t plane);
+    uint64_t (*rows_per_read)(const swg_stored_tensor *tensor, const swg_plane *plane);
     uint64_t (*stored_bytes)(const swg_stored_tensor *tensor);
     void (*release)(swg_source *source, const swg_stored_tensor *tensor);
     swg_status (*load_file)(swg_source *source, swg_source_file_entry *file);
@@ -103,6 +105,9 @@ struct swg_reader {
 swg_status swg_source_add_tensor(swg_source *source, const char *name, size_t name_length,
                                  swg_scheme scheme, uint32_t rank, const uint64_t *shape,
                                  swg_stored_tensor **out);
+/* Check a tensor's description and derive its planes: again where a reader has
+ * changed the description. */
+swg_status swg_source_set_planes(swg_source *source, swg_stored_tensor *tensor);
 /* `path` or `detail` says where the bytes are. A second file of one name replaces the first. */
 swg_status swg_source_add_file(swg_source *source, const char *name, const char *path,
                                void *detail);
@@ -128,7 +133,8 @@ swg_status swg_source_add_folder(swg_source *source, const char *folder);
  * one row, at most what there is (but 1 for an empty plane). */
 uint64_t swg_plane_rows_per_frame(const swg_plane *plane);
 
-/* Whether all `count` scales are finite; the index of the first that is not in *bad. */
-bool swg_scales_are_finite(swg_dtype dtype, const void *scales, size_t count, size_t *bad);
+/* Whether `count` numbers of a plane are what its kind demands; the index of the first that is not
+ * finite, though it must be, in *bad. */
+bool swg_plane_is_valid(const swg_plane *plane, const void *numbers, size_t count, size_t *bad);
 
 #endif

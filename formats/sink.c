@@ -7,6 +7,7 @@
 #include "formats/reader.h"
 #include "formats/writer.h"
 #include "runtime/base/numeric.h"
+#include "runtime/base/utf8.h"
 
 static const swg_writer *const writers[] = {
 #define SWG_READER(name)
@@ -202,28 +203,27 @@ swg_status swg_sink_open(const char *path, const swg_sink_options *options,
     return SWG_OK;
 }
 
-static swg_status check_scales(const swg_sink *sink, const swg_tensor_desc *desc,
-                               const void *const planes[SWG_MAX_PLANES])
+static swg_status check_planes(const swg_sink *sink, const swg_tensor_desc *desc,
+                               const void *const planes[SWG_PLANE_KINDS])
 {
-    swg_plane all[SWG_MAX_PLANES];
+    swg_plane all[SWG_PLANE_KINDS];
     const size_t n_planes = swg_tensor_planes(desc, all);
     for (size_t p = 0; p < n_planes; p++) {
         size_t bad;
-        if (all[p].kind == SWG_PLANE_SCALES &&
-            !swg_scales_are_finite(desc->scheme.dtype, planes[p],
-                                   (size_t)(all[p].bytes / all[p].elem_bytes), &bad))
-            return swg_error(SWG_CORRUPT, "%s: scale %zu of tensor %s is not finite", sink->path,
-                             bad, desc->name);
+        if (!swg_plane_is_valid(&all[p], planes[all[p].kind],
+                                (size_t)(all[p].bytes / all[p].elem_bytes), &bad))
+            return swg_error(SWG_CORRUPT, "%s: number %zu of the %s of tensor %s is not finite",
+                             sink->path, bad, swg_plane_name(all[p].kind), desc->name);
     }
     return SWG_OK;
 }
 
-swg_status swg_sink_write(swg_sink *sink, size_t tensor, const void *const planes[SWG_MAX_PLANES])
+swg_status swg_sink_write(swg_sink *sink, size_t tensor, const void *const planes[SWG_PLANE_KINDS])
 {
     if (tensor != sink->n_written || tensor >= sink->n_tensors)
         return swg_error(SWG_FAILED, "%s: tensor %zu was written; expected %zu", sink->path, tensor,
                          sink->n_written);
-    SWG_TRY(check_scales(sink, &sink->tensors[tensor], planes));
+    SWG_TRY(check_planes(sink, &sink->tensors[tensor], planes));
     SWG_TRY(sink->writer->write(sink, tensor, planes, &sink->stored_bytes[tensor]));
     sink->n_written++;
     return SWG_OK;

@@ -14,6 +14,21 @@ swg_status swg_source_map(const swg_source *source, const char *path, swg_map *o
     return SWG_OK;
 }
 
+swg_status swg_source_set_planes(swg_source *source, swg_stored_tensor *tensor)
+{
+    const swg_status status = swg_tensor_desc_check(&tensor->desc);
+    if (status != SWG_OK)
+        return swg_error_context(status, "%s", source->path);
+    swg_plane planes[SWG_PLANE_KINDS];
+    tensor->n_planes = swg_tensor_planes(&tensor->desc, planes);
+    swg_plane *const kept = swg_arena_calloc(&source->arena, tensor->n_planes, sizeof *kept);
+    if (!kept)
+        return SWG_NO_MEMORY;
+    memcpy(kept, planes, tensor->n_planes * sizeof *kept);
+    tensor->planes = kept;
+    return SWG_OK;
+}
+
 swg_status swg_source_add_tensor(swg_source *source, const char *name, size_t name_length,
                                  swg_scheme scheme, uint32_t rank, const uint64_t *shape,
                                  swg_stored_tensor **out)
@@ -36,9 +51,7 @@ swg_status swg_source_add_tensor(swg_source *source, const char *name, size_t na
         return SWG_NO_MEMORY;
     if (rank)
         memcpy(tensor->desc.shape, shape, rank * sizeof *shape);
-    const swg_status status = swg_tensor_desc_check(&tensor->desc);
-    if (status != SWG_OK)
-        return swg_error_context(status, "%s", source->path);
+    SWG_TRY(swg_source_set_planes(source, tensor));
     source->n_tensors++;
     *out = tensor;
     return SWG_OK;

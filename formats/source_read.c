@@ -1,11 +1,12 @@
-/* Numbers of a source: rows of planes as they are stored, views of what is mapped, and floats.
- * Dequantizing here is the reference way, one value at a time. */
+/* Numbers of a source: rows of planes as they are stored, views of what is mapped, and the floats
+ * that they mean, as their formats define it. */
 #include <math.h>
 #include <string.h>
 
 #include "formats/huggingface/conv1d.h"
 #include "formats/reader.h"
 #include "runtime/base/numeric.h"
+#include "runtime/base/weight_format.h"
 
 /* Raw bytes of a frame or read; the least that keeps zstd's tables amortised and a core's cache
  * unharmed (DESIGN: 256 KiB to 1 MiB). */
@@ -24,14 +25,25 @@ uint64_t swg_plane_rows_per_frame(const swg_plane *plane)
     return rows < plane->rows ? rows : plane->rows;
 }
 
-uint64_t swg_source_rows_per_read(swg_source *source, size_t tensor, size_t plane)
+const swg_plane *swg_source_planes(const swg_source *source, size_t tensor, size_t *n)
+{
+    *n = source->tensors[tensor].n_planes;
+    return source->tensors[tensor].planes;
+}
+
+static const swg_plane *find_plane(const swg_stored_tensor *tensor, swg_plane_kind kind)
+{
+    return swg_plane_find(tensor->planes, tensor->n_planes, kind);
+}
+
+uint64_t swg_source_rows_per_read(swg_source *source, size_t tensor, swg_plane_kind kind)
 {
     const swg_stored_tensor *t = &source->tensors[tensor];
-    if (source->reader->rows_per_read)
-        return source->reader->rows_per_read(t, plane);
-    swg_plane planes[SWG_MAX_PLANES];
-    swg_tensor_planes(&t->desc, planes);
-    return swg_plane_rows_per_frame(&planes[plane]);
+    const swg_plane *plane = find_plane(t, kind);
+    if (!plane)
+        return 1;
+    return source->reader->rows_per_read ? source->reader->rows_per_read(t, plane)
+                                         : swg_plane_rows_per_frame(plane);
 }
 
 void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *plane,
@@ -46,122 +58,82 @@ void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *pl
         memcpy(out, tensor->map->data + tensor->offset + row_begin * plane->row_bytes, bytes);
 }
 
-bool swg_scales_are_finite(swg_dtype dtype, const void *scales, size_t count, size_t *bad)
+bool swg_plane_is_valid(const swg_plane *plane, const void *numbers, size_t count, size_t *bad)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(swg_float_load(dtype, scales, i))) {
+    for (size_t i = 0; swg_plane_must_be_finite(plane->kind) && i < count; i++)
+        if (!isfinite(swg_float_load(plane->type, numbers, i))) {
             *bad = i;
             return false;
         }
     return true;
 }
 
-swg_status swg_source_read(swg_source *source, size_t tensor, size_t plane, uint64_t row_begin,
-                           uint64_t n_rows, void *out)
+swg_status swg_source_read(swg_source *source, size_t tensor, swg_plane_kind kind,
+                           uint64_t row_begin, uint64_t n_rows, void *out)
 {
     const swg_stored_tensor *t = &source->tensors[tensor];
-    swg_plane planes[SWG_MAX_PLANES];
-    const size_t n_planes = swg_tensor_planes(&t->desc, planes);
-    if (plane >= n_planes || row_begin > planes[plane].rows ||
-        n_rows > planes[plane].rows - row_begin)
-        return swg_error(SWG_FAILED, "%s: tensor %s has no plane %zu or no rows %llu to %llu",
-                         source->path, t->desc.name, plane, (unsigned long long)row_begin,
-                         (unsigned long long)(row_begin + n_rows));
+    const swg_plane *plane = find_plane(t, kind);
+    if (!plane || row_begin > plane->rows || n_rows > plane->rows - row_begin)
+        return swg_error(SWG_FAILED, "%s: tensor %s has no plane of %s with rows %llu to %llu",
+                         source->path, t->desc.name, swg_plane_name(kind),
+                         (unsigned long long)row_begin, (unsigned long long)(row_begin + n_rows));
     if (source->reader->read)
         SWG_TRY(source->reader->read(source, t, plane, row_begin, n_rows, out));
     else
-        swg_source_read_mapped(t, &planes[plane], row_begin, n_rows, out);
-    if (planes[plane].kind != SWG_PLANE_SCALES)
-        return SWG_OK;
-    const size_t per_row = (size_t)(planes[plane].row_bytes / planes[plane].elem_bytes);
+        swg_source_read_mapped(t, plane, row_begin, n_rows, out);
+    const size_t per_row = (size_t)(plane->row_bytes / plane->elem_bytes);
     size_t bad;
-    if (!swg_scales_are_finite(t->desc.scheme.dtype, out, (size_t)n_rows * per_row, &bad))
-        return swg_error(SWG_CORRUPT, "%s: a scale in row %llu of tensor %s is not finite",
+    if (!swg_plane_is_valid(plane, out, (size_t)n_rows * per_row, &bad))
+        return swg_error(SWG_CORRUPT,
+                         "%s: a number in row %llu of the %s of tensor %s is not finite",
                          source->path, (unsigned long long)(row_begin + bad / per_row),
-                         t->desc.name);
+                         swg_plane_name(kind), t->desc.name);
     return SWG_OK;
 }
 
-const void *swg_source_view(const swg_source *source, size_t tensor, size_t plane)
+const void *swg_source_view(const swg_source *source, size_t tensor, swg_plane_kind kind)
 {
     const swg_stored_tensor *t = &source->tensors[tensor];
-    swg_plane planes[SWG_MAX_PLANES];
-    const size_t n_planes = swg_tensor_planes(&t->desc, planes);
-    if (source->reader->read || !t->map || t->is_transposed || plane >= n_planes ||
-        planes[plane].kind != SWG_PLANE_VALUES || planes[plane].bytes == 0 ||
-        (uintptr_t)(t->map->data + t->offset) % planes[plane].elem_bytes != 0)
+    const swg_plane *plane = find_plane(t, kind);
+    if (source->reader->read || !t->map || t->is_transposed || !plane || kind != SWG_PLANE_VALUES ||
+        plane->bytes == 0 || (uintptr_t)(t->map->data + t->offset) % plane->elem_bytes != 0)
         return NULL;
     return t->map->data + t->offset;
 }
 
-static swg_status read_plain_f32(swg_source *source, size_t tensor, uint64_t row_begin,
-                                 uint64_t n_rows, float *out)
-{
-    const swg_tensor_desc *desc = &source->tensors[tensor].desc;
-    const swg_dtype dtype = desc->scheme.dtype;
-    if (dtype == SWG_F32)
-        return swg_source_read(source, tensor, 0, row_begin, n_rows, out);
-    const size_t cols = (size_t)swg_tensor_cols(desc);
-    if (cols == 0)
-        return SWG_OK;
-    const uint64_t step = swg_source_rows_per_read(source, tensor, 0);
-    uint16_t *halves;
-    SWG_TRY(SWG_NEW_UNINIT(halves, (size_t)(step < n_rows ? step : n_rows) * cols));
-    swg_status status = SWG_OK;
-    for (uint64_t done = 0; done < n_rows;) {
-        /* Reads after the first start on a frame. */
-        const uint64_t row = row_begin + done, until = step - row % step;
-        const uint64_t rows = until < n_rows - done ? until : n_rows - done;
-        SWG_GO(swg_source_read(source, tensor, 0, row, rows, halves));
-        for (size_t i = 0; i < rows * cols; i++)
-            out[done * cols + i] = swg_float_load(dtype, halves, i);
-        done += rows;
-    }
-done:
-    swg_free(halves);
-    return status;
-}
+/* --- As floats -------------------------------------------------------------------------------- */
 
-static swg_status read_quantized_f32(swg_source *source, size_t tensor, uint64_t row_begin,
-                                     uint64_t n_rows, float *out)
+typedef struct stored_planes {
+    swg_source *source;
+    size_t tensor;
+} stored_planes;
+
+static swg_status read_stored(void *context, swg_plane_kind kind, uint64_t row_begin,
+                              uint64_t n_rows, void *out)
 {
-    const swg_tensor_desc *desc = &source->tensors[tensor].desc;
-    const size_t cols = (size_t)swg_tensor_cols(desc);
-    const size_t groups = swg_scheme_groups(desc->scheme, cols);
-    swg_plane planes[SWG_MAX_PLANES];
-    const size_t n_planes = swg_tensor_planes(desc, planes);
-    uint8_t *data[SWG_MAX_PLANES] = {0};
-    swg_status status = SWG_OK;
-    for (size_t p = 0; p < n_planes; p++) {
-        SWG_GO(SWG_NEW_UNINIT(data[p], (size_t)(n_rows * planes[p].row_bytes)));
-        SWG_GO(swg_source_read(source, tensor, p, row_begin, n_rows, data[p]));
-    }
-    for (size_t r = 0; r < n_rows; r++)
-        swg_scheme_dequantize_row(desc->scheme, cols, data[0] + r * planes[0].row_bytes, data[1],
-                                  r * groups, n_planes > 2 ? data[2] + r * groups : NULL,
-                                  out + r * cols);
-done:
-    for (size_t p = 0; p < n_planes; p++)
-        swg_free(data[p]);
-    return status;
+    const stored_planes *from = context;
+    return swg_source_read(from->source, from->tensor, kind, row_begin, n_rows, out);
 }
 
 swg_status swg_source_read_f32(swg_source *source, size_t tensor, uint64_t row_begin,
                                uint64_t n_rows, float *out)
 {
-    const swg_tensor_desc *desc = &source->tensors[tensor].desc;
-    const uint64_t rows = swg_tensor_rows(desc);
+    const swg_stored_tensor *t = &source->tensors[tensor];
+    const uint64_t rows = swg_tensor_rows(&t->desc), cols = swg_tensor_cols(&t->desc);
     if (row_begin > rows || n_rows > rows - row_begin)
         return swg_error(SWG_FAILED, "%s: tensor %s has no rows %llu to %llu", source->path,
-                         desc->name, (unsigned long long)row_begin,
+                         t->desc.name, (unsigned long long)row_begin,
                          (unsigned long long)(row_begin + n_rows));
-    if (swg_scheme_is_quantized(desc->scheme))
-        return read_quantized_f32(source, tensor, row_begin, n_rows, out);
-    const swg_dtype dtype = desc->scheme.dtype;
-    if (dtype != SWG_F32 && dtype != SWG_F16 && dtype != SWG_BF16)
-        return swg_error(SWG_UNSUPPORTED,
-                         "%s: tensor %s holds %s; only F32, F16 and BF16 are read "
-                         "as numbers",
-                         source->path, desc->name, swg_dtype_name(dtype));
-    return read_plain_f32(source, tensor, row_begin, n_rows, out);
+    stored_planes planes = {.source = source, .tensor = tensor};
+    const swg_plane_reader from = {.read = read_stored, .context = &planes};
+    const swg_weight_format *format = swg_weight_format_of(t->desc.scheme);
+    const uint64_t step = swg_source_rows_per_read(source, tensor, t->planes[0].kind);
+    for (uint64_t done = 0; done < n_rows;) {
+        /* Reads after the first start on a frame, and scratch stays as small as one. */
+        const uint64_t row = row_begin + done, until = step - row % step;
+        const uint64_t count = until < n_rows - done ? until : n_rows - done;
+        SWG_TRY(format->read_rows(&t->desc, &from, row, count, out + done * cols));
+        done += count;
+    }
+    return SWG_OK;
 }

@@ -5,16 +5,17 @@
 /* Formats without hashes: every row is read once. */
 static swg_status read_through(swg_source *source, size_t tensor)
 {
-    swg_plane planes[SWG_MAX_PLANES];
-    const size_t n_planes = swg_tensor_planes(&source->tensors[tensor].desc, planes);
+    size_t n_planes;
+    const swg_plane *const planes = swg_source_planes(source, tensor, &n_planes);
     for (size_t p = 0; p < n_planes && planes[p].bytes > 0; p++) {
-        const uint64_t step = swg_source_rows_per_read(source, tensor, p);
+        const uint64_t step = swg_source_rows_per_read(source, tensor, planes[p].kind);
         uint8_t *rows;
         SWG_TRY(SWG_NEW_UNINIT(rows, (size_t)(step * planes[p].row_bytes)));
         swg_status status = SWG_OK;
         for (uint64_t row = 0; row < planes[p].rows && status == SWG_OK; row += step) {
             const uint64_t left = planes[p].rows - row;
-            status = swg_source_read(source, tensor, p, row, step < left ? step : left, rows);
+            status = swg_source_read(source, tensor, planes[p].kind, row, step < left ? step : left,
+                                     rows);
         }
         swg_free(rows);
         SWG_TRY(status);

@@ -42,7 +42,7 @@ struct swg_writer {
     swg_status (*check)(const swg_sink *sink);
     /* Start the output. On failure close() undoes everything. */
     swg_status (*open)(swg_sink *sink);
-    swg_status (*write)(swg_sink *sink, size_t tensor, const void *const planes[SWG_MAX_PLANES],
+    swg_status (*write)(swg_sink *sink, size_t tensor, const void *const planes[SWG_PLANE_KINDS],
                         uint64_t *stored_bytes);
     /* Make the output durable and visible; its size. close() follows. */
     swg_status (*finish)(swg_sink *sink, uint64_t *bytes);

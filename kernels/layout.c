@@ -10,7 +10,7 @@ swg_packed swg_packed_layout(swg_scheme scheme, size_t n, size_t k)
     w.group = swg_scheme_group_length(scheme, k);
     w.n_groups = swg_scheme_groups(scheme, k);
     w.n_panels = swg_ceil_div(n, SWG_PANEL_ROWS);
-    w.scale_bytes = swg_dtype_bits(scheme.dtype) / 8;
+    w.scale_bytes = swg_dtype_bits(scheme.scale_type) / 8;
     const size_t code_bytes = SWG_PANEL_ROWS * w.k_padded * scheme.bits / 8;
     const size_t scale_plane = SWG_PANEL_ROWS * w.n_groups * w.scale_bytes;
     const size_t zero_plane = scheme.asymmetric ? SWG_PANEL_ROWS * w.n_groups : 0;

@@ -12,9 +12,9 @@ typedef struct transfer {
     size_t index; /* in the source and in the plan */
     size_t place; /* in the plan's order and in the sink */
     const swg_plan_entry *entry;
-    swg_plane layout[SWG_MAX_PLANES];
+    swg_plane layout[SWG_PLANE_KINDS];
     size_t n_planes;
-    void *planes[SWG_MAX_PLANES];
+    void *planes[SWG_PLANE_KINDS]; /* by kind */
 } transfer;
 
 static swg_status read_rows(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
@@ -29,7 +29,7 @@ static swg_status transfer_init(transfer *t)
     for (size_t i = 0; i < t->n_planes; i++) {
         uint8_t *plane;
         SWG_TRY(SWG_NEW_UNINIT(plane, t->layout[i].bytes));
-        t->planes[i] = plane;
+        t->planes[t->layout[i].kind] = plane;
     }
     return SWG_OK;
 }
@@ -42,6 +42,8 @@ static void transfer_deinit(transfer *t)
 
 static swg_status quantize(transfer *t, const swg_quantize_options *options, swg_quant_stats *stats)
 {
+    size_t n;
+    const swg_plane_kind first = swg_source_planes(t->source, t->index, &n)->kind;
     const swg_tensor_desc *desc = &t->entry->desc;
     const swg_quantize_job job = {
         .name = desc->name,
@@ -53,7 +55,7 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options, swg
         .n_parameters = t->entry->n_parameters,
         .read_rows = read_rows,
         .context = t,
-        .rows_per_read = swg_source_rows_per_read(t->source, t->index, 0),
+        .rows_per_read = swg_source_rows_per_read(t->source, t->index, first),
         .pool = options->pool,
     };
     return swg_quantize_tensor(t->entry->method, &job, t->planes, stats);
@@ -62,7 +64,8 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options, swg
 static swg_status copy(transfer *t)
 {
     for (size_t i = 0; i < t->n_planes; i++)
-        SWG_TRY(swg_source_read(t->source, t->index, i, 0, t->layout[i].rows, t->planes[i]));
+        SWG_TRY(swg_source_read(t->source, t->index, t->layout[i].kind, 0, t->layout[i].rows,
+                                t->planes[t->layout[i].kind]));
     return SWG_OK;
 }
 
@@ -75,7 +78,7 @@ static swg_status check_kept(const transfer *t, bool keep_nonfinite, uint64_t *n
     if (swg_scheme_is_quantized(desc->scheme))
         return SWG_OK; /* codes; scales are checked where they are read */
     *n_nonfinite =
-        swg_count_nonfinite(desc->scheme.dtype, t->planes[0], swg_tensor_elems(desc), &first);
+        swg_count_nonfinite(desc->scheme.dtype, t->planes[SWG_PLANE_VALUES], swg_tensor_elems(desc), &first);
     if (*n_nonfinite == 0 || keep_nonfinite)
         return SWG_OK;
     return swg_error(SWG_CORRUPT,

@@ -228,7 +228,7 @@ static candidate refitted(candidate c)
 static void refine(const group *g, candidate start, candidate *best)
 {
     for (int i = 0; i < REFITS; i++) {
-        const float scale = stored_scale(g->scheme.dtype, start.scale);
+        const float scale = stored_scale(g->scheme.scale_type, start.scale);
         if (scale == 0 || (scale == best->scale && start.low == best->low))
             return;
         const candidate next = measure(g, scale, start.low);
@@ -285,7 +285,7 @@ swg_status swg_grid_search(swg_scheme scheme, swg_scale_search search, const flo
     swg_grid grid = {.zero = (uint8_t)swg_scheme_symmetric_zero(scheme),
                      .max_code = (uint8_t)g.max_code};
     if (g.extent > 0) {
-        const float scale = stored_scale(scheme.dtype, g.extent / g.steps);
+        const float scale = stored_scale(scheme.scale_type, g.extent / g.steps);
         if (scale == 0)
             return swg_error(
                 SWG_UNSUPPORTED,

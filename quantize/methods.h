@@ -8,7 +8,7 @@
  * zero as zero; fill the job's `updated` unless that is NULL; and add signal, noise and largest
  * error, against the weights as they were read, to `stats` (elems and bytes are filled). */
 typedef swg_status swg_quantize_function(const swg_quantize_job *job,
-                                         void *const planes[SWG_MAX_PLANES],
+                                         void *const planes[SWG_PLANE_KINDS],
                                          swg_quant_stats *stats);
 
 #define SWG_QUANT_METHOD(name, needs, parameters, meaning)                                         \

@@ -28,15 +28,10 @@ static const struct {
      SWG_PLAN_CLASS_ROUTER}, /* mlp.gate of mixtures of experts; a gated MLP says gate_proj */
 };
 
-static bool is_float(swg_dtype dtype)
-{
-    return dtype == SWG_F32 || dtype == SWG_F16 || dtype == SWG_BF16;
-}
-
 bool swg_plan_is_matrix(const swg_tensor_desc *tensor)
 {
     return tensor->rank == 2 && swg_tensor_elems(tensor) > 0 &&
-           (swg_scheme_is_quantized(tensor->scheme) || is_float(tensor->scheme.dtype));
+           (swg_scheme_is_quantized(tensor->scheme) || swg_dtype_is_float(tensor->scheme.dtype));
 }
 
 swg_plan_class swg_plan_class_of(const swg_tensor_desc *tensor)
@@ -113,6 +108,7 @@ static swg_status plan_tensor(const swg_tensor_desc *tensor, const swg_recipe *r
         return SWG_OK;
     }
     swg_tensor_desc quantized = *tensor;
+    quantized.n_stored = 0;
     SWG_TRY(swg_recipe_scheme(setting, &quantized.scheme));
     SWG_TRY(swg_tensor_desc_check(&quantized));
     if (!choice->is_named && !recipe->requantize &&

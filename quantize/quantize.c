@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "quantize/methods.h"
+#include "runtime/base/codes.h"
 #include "runtime/base/numeric.h"
 #include "runtime/base/strbuf.h"
+#include "runtime/base/weight_format.h"
 #include "runtime/base/words.h"
 
 enum { NO_STATS = false, STATS = true };
@@ -89,17 +91,18 @@ swg_status swg_quant_method_check(swg_quant_method method, const swg_parameter *
 
 static bool is_known_scheme(swg_scheme scheme)
 {
-    return (scheme.bits == 4 || scheme.bits == 8) &&
-           (scheme.dtype == SWG_F16 || scheme.dtype == SWG_BF16 || scheme.dtype == SWG_F32);
+    const swg_weight_format *format = swg_weight_format_of(scheme);
+    return format->is_integer && format->code_bits == scheme.bits &&
+           swg_dtype_is_float(scheme.scale_type);
 }
 
 swg_status swg_quantize_tensor(swg_quant_method method, const swg_quantize_job *job,
-                               void *const planes[SWG_MAX_PLANES], swg_quant_stats *stats)
+                               void *const planes[SWG_PLANE_KINDS], swg_quant_stats *stats)
 {
     if (!is_known_scheme(job->scheme))
         return swg_error(SWG_UNSUPPORTED,
                          "tensor %s: cannot quantize to %u bits with scales of type %s", job->name,
-                         job->scheme.bits, swg_dtype_name(job->scheme.dtype));
+                         job->scheme.bits, swg_dtype_name(job->scheme.scale_type));
     const swg_tensor_desc desc = {
         .name = job->name, .scheme = job->scheme, .rank = 2, .shape = {job->rows, job->cols}};
     SWG_TRY(swg_tensor_desc_check(&desc));
@@ -160,7 +163,7 @@ void swg_quant_stats_measure(swg_quant_stats *stats, swg_grid grid, const float 
 /* --- Planes ----------------------------------------------------------------------------------- */
 
 swg_quant_planes swg_quant_planes_view(const swg_quantize_job *job,
-                                       void *const planes[SWG_MAX_PLANES])
+                                       void *const planes[SWG_PLANE_KINDS])
 {
     const size_t cols = (size_t)job->cols;
     return (swg_quant_planes){
@@ -168,10 +171,10 @@ swg_quant_planes swg_quant_planes_view(const swg_quantize_job *job,
         .cols = cols,
         .group = swg_scheme_group_length(job->scheme, cols),
         .n_groups = swg_scheme_groups(job->scheme, cols),
-        .code_row_bytes = job->scheme.bits == 4 ? cols / 2 + cols % 2 : cols,
-        .codes = planes[0],
-        .scales = planes[1],
-        .zeros = job->scheme.asymmetric ? planes[2] : NULL,
+        .code_row_bytes = swg_codes_bytes(job->scheme.bits, cols),
+        .codes = planes[SWG_PLANE_CODES],
+        .scales = planes[SWG_PLANE_SCALES],
+        .zeros = planes[SWG_PLANE_ZEROS],
     };
 }
 
@@ -179,7 +182,7 @@ void swg_quant_planes_store_grid(const swg_quant_planes *planes, uint64_t row, s
                                  swg_grid grid)
 {
     const size_t at = (size_t)row * planes->n_groups + g;
-    swg_float_store(planes->scheme.dtype, planes->scales, at, grid.scale);
+    swg_float_store(planes->scheme.scale_type, planes->scales, at, grid.scale);
     if (planes->zeros)
         planes->zeros[at] = grid.zero;
 }
@@ -187,15 +190,8 @@ void swg_quant_planes_store_grid(const swg_quant_planes *planes, uint64_t row, s
 void swg_quant_planes_store_codes(const swg_quant_planes *planes, uint64_t row,
                                   const uint8_t *codes)
 {
-    uint8_t *out = planes->codes + (size_t)row * planes->code_row_bytes;
-    if (planes->scheme.bits == 8) {
-        memcpy(out, codes, planes->cols);
-        return;
-    }
-    for (size_t i = 0; i + 2 <= planes->cols; i += 2)
-        out[i / 2] = (uint8_t)(codes[i] | codes[i + 1] << 4);
-    if (planes->cols % 2)
-        out[planes->cols / 2] = codes[planes->cols - 1];
+    swg_codes_pack_row(planes->scheme.bits, codes, planes->cols,
+                       planes->codes + (size_t)row * planes->code_row_bytes);
 }
 
 void swg_quantize_job_mask_row(const swg_quantize_job *job, uint64_t row, float *x)

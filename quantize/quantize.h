@@ -2,7 +2,7 @@
  *
  *     swg_quantize_job job = {.name = "q_proj.weight", .rows = n, .cols = k, .scheme = scheme,
  *                             .read_rows = read_rows, .context = context};
- *     void *planes[SWG_MAX_PLANES] = {codes, scales};           // sizes: swg_tensor_planes
+ *     void *planes[SWG_PLANE_KINDS] = {[SWG_PLANE_CODES] = codes, [SWG_PLANE_SCALES] = scales};
  *     swg_quant_stats stats;
  *     SWG_TRY(swg_quantize_tensor(SWG_QUANT_rtn, &job, planes, &stats));
  *     printf("%s %.2f dB\n", job.name, swg_quant_snr_db(&stats));
@@ -57,7 +57,7 @@ typedef swg_status swg_read_rows(void *context, uint64_t row_begin, uint64_t n_r
 typedef struct swg_quantize_job {
     const char *name;        /* for messages */
     uint64_t rows, cols;     /* n outputs, k inputs; >= 1 */
-    swg_scheme scheme;       /* bits 4 or 8, group 0 (row) or >= 1, scales F16, BF16 or F32 */
+    swg_scheme scheme;       /* of integer codes, group 0 (row) or >= 1 */
     swg_scale_search search; /* 0 = least squared error */
     const swg_parameter *parameters; /* [n_parameters] of the method */
     size_t n_parameters;
@@ -83,15 +83,14 @@ typedef struct swg_quant_stats {
 } swg_quant_stats;
 
 /* Choose codes, scales and zero points of the whole matrix by `method` and write them to `planes`:
- * the canonical layout of tensor.h, in the order of swg_tensor_planes, every byte (padding nibbles
- * are 0). Needs about 256 KiB, or one row if that is more, of scratch a thread. On failure the
+ * the canonical layout of tensor.h, by kind, every byte (padding bits are 0). Needs about 256 KiB, or one row if that is more, of scratch a thread. On failure the
  * planes hold anything; `stats` is written only on success. SWG_CORRUPT for weights that are NaN or
  * infinite, SWG_UNSUPPORTED for weights beyond the scale type or a scheme outside the above, both
  * naming tensor, row and column; SWG_FAILED for a method that needs statistics without any, or for
  * statistics of another number of columns; SWG_NO_MEMORY; SWG_INTERRUPTED; what read_rows returns.
  */
 swg_status swg_quantize_tensor(swg_quant_method method, const swg_quantize_job *job,
-                               void *const planes[SWG_MAX_PLANES], swg_quant_stats *stats);
+                               void *const planes[SWG_PLANE_KINDS], swg_quant_stats *stats);
 
 /* Relative Frobenius error |W' - W| / |W| (0 for 0 / 0), signal-to-noise ratio in dB (infinite
  * without noise), stored bits a weight before compression (scales and zero points included). */
@@ -113,7 +112,7 @@ typedef struct swg_quant_planes {
 
 /* View of a job's planes. */
 swg_quant_planes swg_quant_planes_view(const swg_quantize_job *job,
-                                       void *const planes[SWG_MAX_PLANES]);
+                                       void *const planes[SWG_PLANE_KINDS]);
 
 /* Store the grid of group `g` of a row, and the codes (one a byte, [cols]) of a whole row.
  * Different rows may be stored from different threads. */

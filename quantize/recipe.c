@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/base/words.h"
+#include "runtime/base/weight_format.h"
 
 const char *swg_plan_class_name(swg_plan_class kind)
 {
@@ -94,22 +95,30 @@ swg_status swg_recipe_add_rule(swg_recipe *recipe, const swg_recipe_rule *rule)
 
 /* --- Presets ---------------------------------------------------------------------------------- */
 
-enum { LEAST_EMBEDDING_GROUP_AT_8_BITS = 128 };
+/* What the format of codes of that width usually takes; widths without a format are refused where
+ * the scheme is made. */
+static swg_usual_parameters usual_of(unsigned bits)
+{
+    swg_scheme scheme;
+    return swg_scheme_of_bits(bits, 0, false, SWG_F16, &scheme) == SWG_OK
+               ? swg_weight_format_of(scheme)->usual
+               : (swg_usual_parameters){0};
+}
 
 static uint32_t automatic_group(unsigned bits)
 {
-    return bits == 8 ? 32 : 64;
+    return usual_of(bits).group;
 }
 
 static uint32_t automatic_embedding_group(unsigned bits, uint32_t group)
 {
-    const bool is_short = group != 0 && group < LEAST_EMBEDDING_GROUP_AT_8_BITS;
-    return bits == 8 && is_short ? LEAST_EMBEDDING_GROUP_AT_8_BITS : group;
+    const uint32_t least = usual_of(bits).least_table_group;
+    return group != 0 && group < least ? least : group;
 }
 
 static swg_dtype automatic_scale_type(unsigned bits)
 {
-    return bits == 8 ? SWG_BF16 : SWG_F16;
+    return usual_of(bits).scale_type;
 }
 
 swg_recipe_preset swg_recipe_preset_default(void)
@@ -175,16 +184,12 @@ bool swg_recipe_keeps(const swg_recipe_setting *setting)
 
 swg_status swg_recipe_scheme(const swg_recipe_setting *setting, swg_scheme *out)
 {
-    const swg_scheme scheme = {.bits = (uint8_t)setting->bits,
-                               .asymmetric = setting->zero_points,
-                               .dtype = setting->scale_type,
-                               .group = setting->group};
     char name[SWG_SCHEME_NAME_BYTES];
-    swg_scheme parsed;
+    swg_scheme scheme;
+    SWG_TRY(swg_scheme_of_bits(setting->bits, setting->group, setting->zero_points,
+                               setting->scale_type, &scheme));
     swg_scheme_name(scheme, name);
-    SWG_TRY(swg_scheme_parse(name, strlen(name), &parsed));
-    *out = scheme;
-    return SWG_OK;
+    return swg_scheme_parse(name, strlen(name), out); /* refuses groups that there are not */
 }
 
 /* Replace the fields that a rule gives. */

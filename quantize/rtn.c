@@ -94,7 +94,7 @@ static swg_status find_importance(const swg_layer_stats *stats, float **out)
     return SWG_OK;
 }
 
-swg_status swg_quantize__rtn(const swg_quantize_job *job, void *const planes[SWG_MAX_PLANES],
+swg_status swg_quantize__rtn(const swg_quantize_job *job, void *const planes[SWG_PLANE_KINDS],
                              swg_quant_stats *stats)
 {
     swg_status status = SWG_OK;

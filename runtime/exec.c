@@ -96,7 +96,7 @@ swg_status swg_exec_new(const swg_model *model, swg_pool *pool, const swg_exec_o
     SWG_GO(SWG_NEW(exec, 1));
     exec->model = model;
     exec->pool = pool;
-    SWG_GO(swg_backend_find(NULL, &exec->backend));
+    exec->backend = model->backend;
     SWG_GO(resolve_options(model, options, &exec->options));
     SWG_GO(SWG_NEW(exec->sequences, exec->options.sequences));
     SWG_GO(make_batch(&exec->batch, &exec->options));

@@ -148,6 +148,16 @@ static void run_end(swg_exec *exec, size_t n, float *logits)
     exec->backend->download(exec, out, logits);
 }
 
+/* Layers [begin, end) must be in memory; n_layers is what is outside layers. */
+static swg_status check_loaded(const swg_exec *exec, size_t begin, size_t end)
+{
+    for (size_t layer = begin; layer < end; layer++)
+        if (!swg_model_has_layer(exec->model, layer))
+            return swg_error(SWG_USAGE, "layer %zu of %lld is not loaded", layer,
+                             (long long)exec->model->hparams.n_layers);
+    return SWG_OK;
+}
+
 static swg_status run_batch(swg_exec *exec, float *logits)
 {
     const size_t n_layers = (size_t)exec->model->hparams.n_layers;
@@ -166,6 +176,7 @@ static swg_status run_batch(swg_exec *exec, float *logits)
 swg_status swg_exec_step(swg_exec *exec, const swg_piece *pieces, size_t n_pieces, float *logits)
 {
     SWG_TRY(check_pieces(exec, pieces, n_pieces));
+    SWG_TRY(check_loaded(exec, 0, (size_t)exec->model->hparams.n_layers + 1));
     const size_t columns = (size_t)exec->model->hparams.n_outputs;
     for (size_t next = 0, at = 0; next < n_pieces;) {
         fill_batch(exec, pieces, n_pieces, &next, &at);
@@ -218,6 +229,8 @@ swg_status swg_exec_begin(swg_exec *exec, size_t sequence, size_t position, cons
 {
     SWG_TRY(check_rows(exec, sequence, position, n));
     SWG_TRY(check_ids(exec, position, ids, types, n));
+    const size_t outside = (size_t)exec->model->hparams.n_layers;
+    SWG_TRY(check_loaded(exec, outside, outside + 1));
     const swg_span text = {.n = n, .sequence = sequence, .position = position};
     const size_t columns = swg_exec_width(exec, 0);
     for (size_t at = 0, count; at < n; at += count) {
@@ -236,6 +249,7 @@ swg_status swg_exec_layer(swg_exec *exec, size_t layer, size_t sequence, size_t 
     if (layer >= n_layers)
         return swg_error(SWG_USAGE, "layer %zu of a model with %zu", layer, n_layers);
     SWG_TRY(check_rows(exec, sequence, position, n));
+    SWG_TRY(check_loaded(exec, layer, layer + 1));
     const swg_span text = {.n = n, .sequence = sequence, .position = position};
     const size_t from = swg_exec_width(exec, layer), to = swg_exec_width(exec, layer + 1);
     for (size_t at = 0, count; at < n; at += count) {
@@ -251,6 +265,7 @@ swg_status swg_exec_layer(swg_exec *exec, size_t layer, size_t sequence, size_t 
 swg_status swg_exec_end(swg_exec *exec, size_t n, const float *x, float *logits)
 {
     const swg_hparams *h = &exec->model->hparams;
+    SWG_TRY(check_loaded(exec, (size_t)h->n_layers, (size_t)h->n_layers + 1));
     const size_t from = swg_exec_width(exec, (size_t)h->n_layers), chunk = exec->options.chunk;
     for (size_t at = 0; at < n; at += chunk) {
         const size_t count = n - at < chunk ? n - at : chunk;

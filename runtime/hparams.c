@@ -10,9 +10,9 @@
 
 enum { KEY_BYTES = 128 };
 
-static const swg_arch *find_arch(const char *model_type)
+static const swg_arch *find_arch(const swg_arch *const *archs, const char *model_type)
 {
-    for (const swg_arch *const *arch = swg_archs; *arch; arch++)
+    for (const swg_arch *const *arch = archs; *arch; arch++)
         for (const char *const *name = (*arch)->model_types; *name; name++)
             if (strcmp(*name, model_type) == 0)
                 return *arch;
@@ -258,12 +258,13 @@ static swg_status check_demand(const swg_json *root, const swg_required_row *dem
                      demand->key, text, demand->value);
 }
 
-static swg_status read_fields(const swg_json *root, const swg_arch **arch, swg_hparams *out)
+static swg_status read_fields(const swg_arch *const *archs, const swg_json *root,
+                              const swg_arch **arch, swg_hparams *out)
 {
     const char *model_type;
     if (!swg_json_as_string(swg_json_get(root, "model_type"), &model_type))
         return swg_error(SWG_CORRUPT, "config.json: \"model_type\" is missing or not a string");
-    *arch = find_arch(model_type);
+    *arch = find_arch(archs, model_type);
     if (!*arch)
         return swg_error(SWG_UNSUPPORTED, "config.json: architecture \"%s\" is not supported",
                          model_type);
@@ -276,20 +277,26 @@ static swg_status read_fields(const swg_json *root, const swg_arch **arch, swg_h
     return SWG_OK;
 }
 
-swg_status swg_hparams_read(const char *config, size_t length, const swg_arch **arch,
-                            swg_hparams *out)
+swg_status swg_hparams_read_among(const swg_arch *const *archs, const char *config, size_t length,
+                                  const swg_arch **arch, swg_hparams *out)
 {
     swg_json_doc *doc = NULL;
     SWG_TRY(swg_json_parse(config, length, "config.json", &doc));
     const swg_arch *found = NULL;
     swg_hparams hparams = {0};
-    const swg_status status = read_fields(swg_json_root(doc), &found, &hparams);
+    const swg_status status = read_fields(archs, swg_json_root(doc), &found, &hparams);
     swg_json_free(&doc);
     if (status != SWG_OK)
         return status;
     *arch = found;
     *out = hparams;
     return SWG_OK;
+}
+
+swg_status swg_hparams_read(const char *config, size_t length, const swg_arch **arch,
+                            swg_hparams *out)
+{
+    return swg_hparams_read_among(swg_archs, config, length, arch, out);
 }
 
 size_t swg_hparams_window(const swg_hparams *h, size_t layer)

@@ -1,24 +1,76 @@
-/* What loading a model and making up a random one share: which weights there are, how large, and
- * where they lie in memory. Private to runtime/model*.c. */
+/* What the parts of a model share: which weights there are, where each comes from, and where they
+ * lie in memory. Private to runtime/model*.c. */
 #ifndef SWG_RUNTIME_MODEL_BUILD_H
 #define SWG_RUNTIME_MODEL_BUILD_H
 
 #include "runtime/arch/tensor_rows.h"
+#include "runtime/backend/backend.h"
+#include "runtime/backend/backend_weights.h"
 #include "runtime/model.h"
 
-/* An empty model of that configuration; free with swg_model_free. */
-swg_status swg_model_begin(const char *config, size_t length, swg_model **out);
+/* Where a weight comes from: tensors of the source (SIZE_MAX = none) and the rows of them that are
+ * its own. Bias and vector have the same rows as elements. */
+struct swg_weight_origin {
+    const swg_tensor_row *row;
+    size_t tensor, bias;
+    swg_row_range range;
+    bool is_stacked; /* the tensor has the rows of all experts */
+    swg_pages own;   /* of a replaced matrix; zero = it lies in its layer's memory */
+};
 
-/* The place of a weight, whether the model has it or not. */
-swg_weight *swg_model_slot(swg_model *model, swg_role role, size_t layer);
+struct swg_layer_memory {
+    swg_pages pages;
+    bool is_loaded;
+};
 
-/* Declare a weight of that scheme; vectors (k dimension SWG_DIM_ONE) and biases that are due get
- * their memory here, zeroed.
- * SWG_UNSUPPORTED for schemes that cannot be computed with. */
+/* An empty model of that configuration; free with swg_model_free. `options` may be NULL. */
+swg_status swg_model_begin(const char *config, size_t length, const swg_model_options *options,
+                           swg_model **out);
+
+/* Names of a classifier's labels from the configuration (model_labels.c). */
+swg_status swg_model_read_labels(swg_model *model, const char *config, size_t length);
+
+/* Room for the weights of every role that the architecture has (model_weights.c). */
+swg_status swg_model_make_table(swg_model *model);
+
+/* The place of a weight, whether the model has it or not, and its origin. */
+swg_weight *swg_model_slot(swg_model *model, swg_role role, size_t layer, size_t expert);
+swg_weight_origin *swg_model_origin(const swg_model *model, const swg_weight *weight);
+
+/* How the backend keeps matrices. */
+const swg_backend_weights *swg_model_storage(const swg_model *model);
+
+static inline bool swg_weight_is_vector(const swg_weight *weight)
+{
+    return weight->vector != NULL;
+}
+
+/* Declare a weight of that scheme; vectors (k dimension SWG_DIM_ONE) and biases that must be there
+ * get their memory here, zeroed. SWG_UNSUPPORTED for schemes that cannot be computed with. */
 swg_status swg_model_declare(swg_model *model, const swg_tensor_row *row, size_t layer,
-                             swg_scheme scheme);
+                             size_t expert, swg_scheme scheme);
+swg_status swg_model_declare_bias(swg_model *model, swg_weight *weight);
 
-/* Allocate the memory of all declared matrices, in visiting order. */
-swg_status swg_model_allocate(swg_model *model);
+/* Visit the rows of a layer (n_layers = those outside layers) that this model has, in the order in
+ * which a token visits their weights: in the order of the table, and runs of rows of experts expert
+ * by expert. Stops at the first failure. */
+typedef swg_status swg_row_visitor(swg_model *model, const swg_tensor_row *row, size_t layer,
+                                   size_t expert, void *context);
+swg_status swg_model_visit(swg_model *model, size_t layer, swg_row_visitor *visit, void *context);
+
+/* Reserve memory for the declared matrices of a layer and place them in it; give it back, together
+ * with that of replaced weights (model_memory.c). */
+swg_status swg_model_reserve(swg_model *model, size_t layer);
+void swg_model_unreserve(swg_model *model, size_t layer);
+
+/* Find and declare the weights of the model's source: match the architecture's tensor rows with the
+ * checkpoint's tensors, both ways (model_match.c). */
+swg_status swg_model_match(swg_model *model);
+
+/* Load the layers [begin, end) that are not loaded (model_load.c). */
+swg_status swg_model_load_layers(swg_model *model, size_t begin, size_t end);
+
+/* What the architecture's row does to the values of a vector on their way in. */
+void swg_model_transform(const swg_tensor_row *row, float *values, size_t n);
 
 #endif

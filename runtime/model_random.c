@@ -1,14 +1,16 @@
-/* A model of a given shape with random weights, packed in place without any file: what speed is
- * measured on when no checkpoint of that size is at hand. Codes are uniform, scales such that
- * activations neither grow nor vanish: speed does not depend on more. */
+/* A model of a given shape with random weights, made up without any file: what speed is measured on
+ * when no checkpoint of that size is at hand. Codes are uniform, scales such that activations
+ * neither grow nor vanish: speed does not depend on more. */
 #include <math.h>
+#include <string.h>
 
 #include "runtime/base/numeric.h"
 #include "runtime/model_build.h"
 
-/* Every panel has its own generator, so any thread may fill it. */
+/* Blocks of rows have their own generators, so that any thread may fill one. */
 typedef struct fill_job {
-    swg_weight *weight;
+    const swg_backend_weights *storage;
+    const swg_weight *weight;
     uint64_t seed;
 } fill_job;
 
@@ -22,59 +24,92 @@ static void fill_bytes(uint8_t *out, size_t bytes, swg_rng *rng)
     }
 }
 
-static void fill_scales(const swg_packed *w, uint8_t *panel)
+/* Canonical rows of one plane. */
+static swg_status fill_plane(const swg_weight *w, const swg_plane *plane, size_t n_rows,
+                             uint8_t *out, swg_rng *rng)
 {
+    const size_t bytes = n_rows * (size_t)plane->row_bytes, n = bytes / plane->elem_bytes;
     /* Uniform codes have a standard deviation of 2^bits / sqrt(12); the sum over k inputs of equal
      * size grows by sqrt(k). */
     const float scale = sqrtf(12.0f / (float)w->k) / (float)(1u << w->scheme.bits);
-    for (size_t i = 0; i < w->n_groups * SWG_PANEL_ROWS; i++)
-        swg_float_store(w->scheme.dtype, panel + w->scales_offset, i, scale);
-    if (w->scheme.asymmetric)
-        for (size_t i = 0; i < w->n_groups * SWG_PANEL_ROWS; i++)
-            panel[w->zeros_offset + i] = (uint8_t)swg_scheme_symmetric_zero(w->scheme);
+    const float value = sqrtf(3.0f / (float)w->k);
+    switch (plane->kind) {
+    case SWG_PLANE_VALUES:
+        for (size_t i = 0; i < n; i++)
+            swg_float_store(w->scheme.dtype, out, i, value * (float)(2 * swg_rng_uniform(rng) - 1));
+        return SWG_OK;
+    case SWG_PLANE_CODES:
+        fill_bytes(out, bytes, rng);
+        return SWG_OK;
+    case SWG_PLANE_SCALES:
+        for (size_t i = 0; i < n; i++)
+            swg_float_store(w->scheme.scale_type, out, i, scale);
+        return SWG_OK;
+    case SWG_PLANE_ZEROS:
+        memset(out, (int)swg_scheme_symmetric_zero(w->scheme), bytes);
+        return SWG_OK;
+    default:
+        return swg_error(SWG_UNSUPPORTED, "planes of %s cannot be made up",
+                         swg_plane_name(plane->kind));
+    }
 }
 
-static swg_status fill_panel(void *context, size_t index)
-{
-    const fill_job *job = context;
-    const swg_packed *w = &job->weight->packed;
-    uint8_t *panel = w->panels + index * w->panel_bytes;
-    swg_rng rng = swg_rng_seeded(job->seed + index);
-    fill_bytes(panel, w->k_padded * SWG_PANEL_ROWS * w->scheme.bits / 8, &rng);
-    fill_scales(w, panel);
-    return SWG_OK;
-}
-
-static swg_status fill_row(void *context, size_t index)
+/* One step of rows, all planes. */
+static swg_status fill_rows(void *context, size_t index)
 {
     const fill_job *job = context;
     const swg_weight *w = job->weight;
+    const size_t step = job->storage->row_step, row = index * step;
+    const size_t n_rows = w->n - row < step ? w->n - row : step;
+    const swg_tensor_desc desc = {.scheme = w->scheme, .rank = 2, .shape = {w->n, w->k}};
     swg_rng rng = swg_rng_seeded(job->seed + index);
-    const float scale = sqrtf(3.0f / (float)w->k);
-    for (size_t i = 0; i < w->k; i++)
-        swg_float_store(w->scheme.dtype, (void *)w->plain, index * w->k + i,
-                        scale * (float)(2 * swg_rng_uniform(&rng) - 1));
-    return SWG_OK;
-}
-
-static swg_status fill_weight(swg_weight *weight, uint64_t seed, swg_pool *pool)
-{
-    fill_job job = {.weight = weight, .seed = seed};
-    if (weight->k == 1) { /* norms */
-        for (size_t i = 0; i < weight->n; i++)
-            ((float *)weight->plain)[i] = 1.0f;
-        return SWG_OK;
+    swg_status status = SWG_OK;
+    swg_plane planes[SWG_PLANE_KINDS];
+    uint8_t *rows = NULL;
+    const size_t n_planes = swg_tensor_planes(&desc, planes);
+    for (size_t p = 0; p < n_planes; p++) {
+        SWG_GO(SWG_NEW_UNINIT(rows, n_rows * (size_t)planes[p].row_bytes));
+        SWG_GO(fill_plane(w, &planes[p], n_rows, rows, &rng));
+        SWG_GO(job->storage->store(w, planes[p].kind, row, n_rows, rows));
+        SWG_FREE(rows);
     }
-    if (swg_scheme_is_quantized(weight->scheme))
-        return swg_pool_for(pool, weight->packed.n_panels, fill_panel, &job);
-    return swg_pool_for(pool, weight->n, fill_row, &job);
+done:
+    swg_free(rows);
+    return status;
 }
 
 /* Rows that a random model has: what may be absent is. */
 static bool is_wanted(const swg_model *model, const swg_tensor_row *row)
 {
-    return swg_tensor_row_applies(&model->hparams, row) && !(row->flags & SWG_TENSOR_OPTIONAL) &&
+    return !(row->flags & SWG_TENSOR_OPTIONAL) &&
            !((row->flags & SWG_TENSOR_TIED) && model->hparams.tied_head);
+}
+
+static swg_status declare_row(swg_model *model, const swg_tensor_row *row, size_t layer,
+                              size_t expert, void *scheme)
+{
+    if (!is_wanted(model, row))
+        return SWG_OK;
+    return swg_model_declare(model, row, layer, expert,
+                             row->k == SWG_DIM_ONE ? swg_scheme_plain(SWG_F32)
+                                                   : *(const swg_scheme *)scheme);
+}
+
+static swg_status fill_weight(swg_model *model, const swg_tensor_row *row, size_t layer,
+                              size_t expert, void *seed)
+{
+    const swg_weight *weight = swg_model_slot(model, row->role, layer, expert);
+    if (swg_weight_is_vector(weight))
+        for (size_t i = 0; i < weight->n; i++)
+            ((float *)weight->vector)[i] = 1.0f; /* norms */
+    if (weight->n == 0 || swg_weight_is_vector(weight))
+        return SWG_OK;
+    const fill_job job = {.storage = swg_model_storage(model),
+                          .weight = weight,
+                          .seed = *(const uint64_t *)seed +
+                                  ((uint64_t)(weight - model->weights) << 28)};
+    return swg_pool_for(model->pool, swg_ceil_div(weight->n, job.storage->row_step), fill_rows,
+                        (void *)&job);
 }
 
 /* Refuse what cannot fit before any of it is made: with a checkpoint the file's size bounds the
@@ -86,8 +121,9 @@ static swg_status check_memory(const swg_model *model, swg_scheme scheme)
     double bytes = 0;
     for (size_t i = 0; i < arch->n_tensors; i++) {
         const swg_tensor_row *row = &arch->tensors[i];
-        if (is_wanted(model, row))
-            bytes += (double)swg_tensor_row_layers(&model->hparams, row) * bits / 8 *
+        if (is_wanted(model, row) && swg_tensor_row_applies(&model->hparams, row))
+            bytes += (double)swg_role_layers(&model->hparams, row->role) *
+                     (double)swg_role_experts(&model->hparams, row->role) * bits / 8 *
                      (double)swg_dim_size(&model->hparams, row->n, 0) *
                      (double)swg_dim_size(&model->hparams, row->k, 0);
     }
@@ -100,28 +136,21 @@ static swg_status check_memory(const swg_model *model, swg_scheme scheme)
 }
 
 swg_status swg_model_random(const char *config, size_t length, swg_scheme scheme, uint64_t seed,
-                            swg_pool *pool, swg_model **out)
+                            const swg_model_options *options, swg_model **out)
 {
     swg_status status = SWG_OK;
     swg_model *model = NULL;
-    SWG_GO(swg_model_begin(config, length, &model));
-    const swg_arch *arch = model->arch;
+    SWG_GO(swg_model_begin(config, length, options, &model));
     SWG_GO(check_memory(model, scheme));
-    for (size_t i = 0; i < arch->n_tensors; i++) {
-        const swg_tensor_row *row = &arch->tensors[i];
-        if (!is_wanted(model, row))
-            continue;
-        for (size_t layer = 0; layer < swg_tensor_row_layers(&model->hparams, row); layer++)
-            SWG_GO(swg_model_declare(model, row, layer, scheme));
+    const size_t n_layers = (size_t)model->hparams.n_layers;
+    for (size_t layer = 0; layer <= n_layers; layer++) {
+        SWG_GO(swg_model_visit(model, layer, declare_row, &scheme));
+        SWG_GO(swg_model_reserve(model, layer));
+        SWG_GO(swg_model_visit(model, layer, fill_weight, &seed));
+        model->layers[layer].is_loaded = true;
     }
-    SWG_GO(swg_model_allocate(model));
-    for (size_t i = 0; i < arch->n_tensors; i++)
-        for (size_t layer = 0; layer < swg_tensor_row_layers(&model->hparams, &arch->tensors[i]);
-             layer++) {
-            swg_weight *weight = swg_model_slot(model, arch->tensors[i].role, layer);
-            if (weight->n > 0 && swg_tensor_row_applies(&model->hparams, &arch->tensors[i]))
-                SWG_GO(fill_weight(weight, seed + (i << 40) + (layer << 28), pool));
-        }
+    model->pool = NULL;
+    model->progress = NULL;
     *out = model;
     model = NULL;
 done:

@@ -21,7 +21,8 @@ swg_status swg_session_open(const char *path, const char *tokenizer_path, bool w
     options.tokenizer = tokenizer_path;
     SWG_GO(swg_source_open(path, &options, &source));
     SWG_GO(swg_pool_new(n_threads, &loaded.pool));
-    SWG_GO(swg_model_load(source, loaded.pool, progress, &loaded.model));
+    const swg_model_options how = {.size = sizeof how, .pool = loaded.pool, .progress = progress};
+    SWG_GO(swg_model_load(source, &how, &loaded.model));
     if (with_tokenizer) {
         status = make_tokenizer(source, loaded.model, &loaded.tokenizer);
         /* The source knows it under the name it would have in a checkpoint. */

@@ -4,7 +4,7 @@
  *
  *     swg_pool *pool;            swg_pool_new(0, &pool);
  *     swg_source *source;        swg_source_open("model.swg", NULL, &source);
- *     swg_model *model;          swg_model_load(source, pool, NULL, &model);
+ *     swg_model *model;          swg_model_load(source, NULL, &model);
  *     swg_exec *exec;            swg_exec_new(model, pool, NULL, &exec);
  *     swg_exec_run(exec, ids, n, n - 1, logits);
  *

@@ -3,15 +3,19 @@
 set(SWAGE_PUBLIC_HEADERS
     runtime/swage.h
     runtime/base/dtype.def
+    runtime/base/dtype.h
     runtime/base/file.h
     runtime/base/mem.h
     runtime/base/numeric.h
+    runtime/base/plane_kinds.def
     runtime/base/progress.h
+    runtime/base/scheme.h
     runtime/base/status.def
     runtime/base/status.h
     runtime/base/strbuf.h
     runtime/base/tensor.h
     runtime/base/thread.h
+    runtime/base/weight_formats.def
     kernels/isas.def
     kernels/kernels.h
     kernels/ops.def
@@ -19,9 +23,12 @@ set(SWAGE_PUBLIC_HEADERS
     formats/provenance.h
     runtime/activations.def
     runtime/activations.h
+    runtime/arch/tensor_use.h
     runtime/exec.h
+    runtime/hparams.h
     runtime/model.h
     runtime/roles.def
+    runtime/roles.h
     runtime/session.h
     runtime/text/sampler.h
     runtime/text/tokenizer.h

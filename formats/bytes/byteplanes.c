@@ -1,9 +1,11 @@
-/* Byte planes and nibbles: see byteplanes.h. Merging is on the path of loading a model and
+/* Byte planes and symbols: see byteplanes.h. Merging is on the path of loading a model and
  * splitting on that of writing one, so widths 2 and 4 are written with 16-byte vectors (compiler
  * vectors: every x86-64 and AArch64 has the interleaving instructions they become). */
 #include "formats/bytes/byteplanes.h"
 
 #include <string.h>
+
+#include "runtime/base/codes.h"
 
 typedef uint8_t vec16 __attribute__((vector_size(16)));
 
@@ -147,16 +149,21 @@ void swg_planes_merge(const uint8_t *planes, size_t count, unsigned width, uint8
         merge_tail(planes, 0, count, width, numbers);
 }
 
-void swg_nibbles_split(const uint8_t *bytes, size_t count, uint8_t *symbols)
+/* Eight symbols fill `bits` bytes; what is left goes by way of a padded copy. */
+void swg_symbols_split(const uint8_t *bytes, size_t count, unsigned bits, uint8_t *symbols)
 {
-    for (size_t i = 0; i < count; i++) {
-        symbols[2 * i] = bytes[i] & 15;
-        symbols[2 * i + 1] = bytes[i] >> 4;
-    }
+    uint8_t last[8] = {0};
+    const size_t groups = count / bits, left = count % bits;
+    swg_codes_unpack_row(bits, bytes, 8 * groups, symbols);
+    memcpy(last, bytes + groups * bits, left);
+    swg_codes_unpack_row(bits, last, (8 * left + bits - 1) / bits, symbols + 8 * groups);
 }
 
-void swg_nibbles_merge(const uint8_t *symbols, size_t count, uint8_t *bytes)
+void swg_symbols_merge(const uint8_t *symbols, size_t count, unsigned bits, uint8_t *bytes)
 {
-    for (size_t i = 0; i < count; i++)
-        bytes[i] = (uint8_t)((symbols[2 * i] & 15) | symbols[2 * i + 1] << 4);
+    uint8_t last[8] = {0};
+    const size_t groups = count / bits, left = count % bits;
+    swg_codes_pack_row(bits, symbols, 8 * groups, bytes);
+    swg_codes_pack_row(bits, symbols + 8 * groups, (8 * left + bits - 1) / bits, last);
+    memcpy(bytes + groups * bits, last, left);
 }

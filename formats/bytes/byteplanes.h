@@ -1,5 +1,5 @@
-/* Rearranging bytes so that what is alike stands together: the byte planes of numbers, and one
- * 4-bit code a byte. */
+/* Rearranging bytes so that what is alike stands together: the byte planes of numbers, and packed
+ * codes one a byte. */
 #ifndef SWG_FORMATS_BYTES_BYTEPLANES_H
 #define SWG_FORMATS_BYTES_BYTEPLANES_H
 
@@ -10,8 +10,9 @@
 void swg_planes_split(const uint8_t *numbers, size_t count, unsigned width, uint8_t *planes);
 void swg_planes_merge(const uint8_t *planes, size_t count, unsigned width, uint8_t *numbers);
 
-/* `count` bytes <-> 2 * count symbols below 16, low half first. */
-void swg_nibbles_split(const uint8_t *bytes, size_t count, uint8_t *symbols);
-void swg_nibbles_merge(const uint8_t *symbols, size_t count, uint8_t *bytes);
+/* `count` bytes of packed codes of `bits` (1 to 7) bits <-> ceil(8 * count / bits) symbols, one a
+ * byte, low bits first; the last may have fewer bits. */
+void swg_symbols_split(const uint8_t *bytes, size_t count, unsigned bits, uint8_t *symbols);
+void swg_symbols_merge(const uint8_t *symbols, size_t count, unsigned bits, uint8_t *bytes);
 
 #endif

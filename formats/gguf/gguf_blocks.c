@@ -217,6 +217,23 @@ const swg_gguf_type *swg_gguf_type_find(uint32_t id)
     return NULL;
 }
 
+const swg_gguf_type *swg_gguf_type_of_scheme(swg_scheme scheme)
+{
+    static const struct {
+        uint32_t id;
+        swg_scheme scheme;
+    } same[] = {
+        {SWG_GGUF_Q8_0, SWG_SCHEME_INT(8, .scale_type = SWG_F16, .group = BLOCK)},
+        {SWG_GGUF_Q4_0, SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = BLOCK)},
+        {SWG_GGUF_Q4_1,
+         SWG_SCHEME_INT(4, .asymmetric = true, .scale_type = SWG_F16, .group = BLOCK)},
+    };
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        if (swg_scheme_equal(same[i].scheme, scheme))
+            return swg_gguf_type_find(same[i].id);
+    return NULL;
+}
+
 const swg_gguf_type *swg_gguf_type_named(const char *name)
 {
     for (size_t i = 0; i < N_TYPES; i++)

@@ -37,6 +37,10 @@ typedef struct swg_gguf_type {
 const swg_gguf_type *swg_gguf_type_find(uint32_t id);
 const swg_gguf_type *swg_gguf_type_named(const char *name);
 
+/* The type whose blocks hold the numbers of that scheme of ours; NULL when there is none. Rows must
+ * be whole blocks. */
+const swg_gguf_type *swg_gguf_type_of_scheme(swg_scheme scheme);
+
 /* Blocks of Q8_0, Q4_0 and Q4_1 are made of these parts. Codes are ours: unsigned, 8 or 4 bits,
  * the low nibble first (tensor.h); GGUF's nibble j holds elements j and j + 16 of a block. */
 void swg_gguf_q8_0_codes(const uint8_t *block, uint8_t codes[32]);

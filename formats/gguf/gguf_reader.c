@@ -80,9 +80,9 @@ static swg_scheme presented_scheme(const gguf_state *state, const swg_gguf_tenso
                                            state->widened[k].n, sizeof tensor->name, compare_texts))
             return swg_scheme_plain(widened_types[k]);
     if (tensor->rank == 2 && tensor->shape[1] > 0 && tensor->type->id == SWG_GGUF_Q8_0)
-        return (swg_scheme){.bits = 8, .dtype = SWG_F16, .group = SWG_GGUF_BLOCK};
+        return (swg_scheme)SWG_SCHEME_INT(8, .scale_type = SWG_F16, .group = SWG_GGUF_BLOCK);
     if (tensor->rank == 2 && tensor->shape[1] > 0 && tensor->type->id == SWG_GGUF_Q4_0)
-        return (swg_scheme){.bits = 4, .dtype = SWG_F16, .group = SWG_GGUF_BLOCK};
+        return (swg_scheme)SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = SWG_GGUF_BLOCK);
     return swg_scheme_plain(tensor->type->dtype);
 }
 
@@ -366,13 +366,10 @@ static swg_status read_permuted_vector(const swg_source *source, const swg_store
     return SWG_OK;
 }
 
-static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor, size_t plane,
+static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor, const swg_plane *p,
                             uint64_t row_begin, uint64_t n_rows, void *out)
 {
     const gguf_rows *rows = tensor->detail;
-    swg_plane planes[SWG_MAX_PLANES];
-    swg_tensor_planes(&tensor->desc, planes);
-    const swg_plane *p = &planes[plane];
     const bool is_widened = !rows->type->decode && rows->type->dtype != tensor->desc.scheme.dtype;
     if (!rows->type->decode && !rows->head_dim && !is_widened) {
         swg_source_read_mapped(tensor, p, row_begin, n_rows, out);

@@ -12,6 +12,7 @@
 #include "formats/gguf/gguf_write.h"
 #include "formats/bytes/rotary.h"
 #include "runtime/base/numeric.h"
+#include "runtime/base/weight_format.h"
 
 typedef struct gguf_tensor {
     const swg_gguf_tensor_row *row; /* NULL = the frequency factors */
@@ -44,21 +45,10 @@ static bool takes(const char *path)
 
 /* --- Types ------------------------------------------------------------------------------------ */
 
-static bool is_float(swg_dtype dtype)
-{
-    return dtype == SWG_F32 || dtype == SWG_F16 || dtype == SWG_BF16;
-}
-
 /* The type that means the same numbers as one of our schemes; NULL when there is none. */
 static const swg_gguf_type *type_of_scheme(const swg_tensor_desc *desc)
 {
-    const swg_scheme scheme = desc->scheme;
-    if (scheme.group != SWG_GGUF_BLOCK || scheme.dtype != SWG_F16 ||
-        desc->shape[1] % SWG_GGUF_BLOCK != 0 || (scheme.bits == 8 && scheme.asymmetric))
-        return NULL;
-    return swg_gguf_type_find(scheme.bits == 8    ? SWG_GGUF_Q8_0
-                              : scheme.asymmetric ? SWG_GGUF_Q4_1
-                                                  : SWG_GGUF_Q4_0);
+    return desc->shape[1] % SWG_GGUF_BLOCK == 0 ? swg_gguf_type_of_scheme(desc->scheme) : NULL;
 }
 
 static const swg_gguf_type *type_of_dtype(swg_dtype dtype)
@@ -72,12 +62,12 @@ static swg_status choose_type(const swg_sink *sink, const swg_tensor_desc *desc,
                               const swg_gguf_tensor_row *row, const swg_gguf_type **out)
 {
     char scheme[SWG_SCHEME_NAME_BYTES];
-    const bool is_quantized = swg_scheme_is_quantized(desc->scheme);
-    if (is_quantized && (row->flags & SWG_GGUF_F32_ONLY)) {
+    const bool is_plain = swg_scheme_is_plain(desc->scheme);
+    if (!is_plain && (row->flags & SWG_GGUF_F32_ONLY)) {
         *out = swg_gguf_type_find(SWG_GGUF_F32);
         return SWG_OK;
     }
-    if (is_quantized) {
+    if (!is_plain) {
         *out = type_of_scheme(desc);
         return *out ? SWG_OK
                     : swg_error(SWG_UNSUPPORTED,
@@ -86,7 +76,7 @@ static swg_status choose_type(const swg_sink *sink, const swg_tensor_desc *desc,
                                 sink->path, desc->name, swg_scheme_name(desc->scheme, scheme),
                                 (unsigned long long)desc->shape[1]);
     }
-    if (!is_float(desc->scheme.dtype))
+    if (!swg_dtype_is_float(desc->scheme.dtype))
         return swg_error(SWG_UNSUPPORTED,
                          "%s: tensor %s holds %s; only floats are written to a "
                          "GGUF",
@@ -106,8 +96,8 @@ static swg_status choose_type(const swg_sink *sink, const swg_tensor_desc *desc,
 static swg_status check_element_type(const swg_sink *sink)
 {
     const swg_gguf_type *type = sink->element_type ? swg_gguf_type_named(sink->element_type) : NULL;
-    if (!sink->element_type ||
-        (type && (type->encode || is_float(type->dtype)) && (type->encode || !type->decode)))
+    if (!sink->element_type || (type && (type->encode || swg_dtype_is_float(type->dtype)) &&
+                                (type->encode || !type->decode)))
         return SWG_OK;
     return swg_error(SWG_USAGE,
                      "%s: \"%.40s\" is not an element type that is written to a GGUF "
@@ -249,7 +239,7 @@ static void put_widened(swg_sink *sink, const char *key, swg_dtype dtype)
             const gguf_tensor *tensor = &output->tensors[i];
             const swg_scheme scheme = sink->tensors[i].scheme;
             char name[SWG_MAX_NAME];
-            if (!tensor->type || swg_scheme_is_quantized(scheme) || scheme.dtype != dtype ||
+            if (!tensor->type || !swg_scheme_is_plain(scheme) || scheme.dtype != dtype ||
                 tensor->type->id != SWG_GGUF_F32 || sink->element_type)
                 continue;
             n++;
@@ -341,15 +331,15 @@ done:
 
 /* One row in `cols` columns of one of our quantized schemes, as blocks. */
 static swg_status put_blocks(const swg_sink *sink, const swg_tensor_desc *desc,
-                             const gguf_tensor *tensor, const void *const planes[SWG_MAX_PLANES],
+                             const gguf_tensor *tensor, const void *const planes[SWG_PLANE_KINDS],
                              uint64_t row, uint8_t *out)
 {
     const size_t n_blocks = (size_t)desc->shape[1] / SWG_GGUF_BLOCK;
     const size_t code_bytes = SWG_GGUF_BLOCK * desc->scheme.bits / 8;
-    const uint8_t *codes = (const uint8_t *)planes[0] + row * n_blocks * code_bytes;
-    const uint16_t *scales = (const uint16_t *)planes[1] + row * n_blocks;
-    const uint8_t *zeros =
-        desc->scheme.asymmetric ? (const uint8_t *)planes[2] + row * n_blocks : NULL;
+    const uint8_t *codes = (const uint8_t *)planes[SWG_PLANE_CODES] + row * n_blocks * code_bytes;
+    const uint16_t *scales = (const uint16_t *)planes[SWG_PLANE_SCALES] + row * n_blocks;
+    const uint8_t *zeros = planes[SWG_PLANE_ZEROS];
+    zeros = zeros ? zeros + row * n_blocks : NULL;
     for (size_t b = 0; b < n_blocks; b++, codes += code_bytes, out += tensor->type->block_bytes) {
         if (tensor->type->id == SWG_GGUF_Q8_0) {
             swg_gguf_q8_0_block(scales[b], codes, out);
@@ -375,17 +365,11 @@ static swg_status put_blocks(const swg_sink *sink, const swg_tensor_desc *desc,
 /* One row of a quantized scheme as F32: for tables of positions and token types, which engines add
  * to the activations. llama.cpp cannot add blocks; it ends the process. */
 static swg_status put_dequantized(swg_sink *sink, const swg_tensor_desc *desc,
-                                  const void *const planes[SWG_MAX_PLANES], uint64_t row,
+                                  const void *const planes[SWG_PLANE_KINDS], uint64_t row,
                                   uint8_t *out)
 {
-    swg_plane shapes[SWG_MAX_PLANES];
     const size_t cols = (size_t)desc->shape[1];
-    const size_t groups = swg_scheme_groups(desc->scheme, cols);
-    const bool has_zeros = swg_tensor_planes(desc, shapes) > 2;
-    swg_scheme_dequantize_row(
-        desc->scheme, cols, (const uint8_t *)planes[0] + row * shapes[0].row_bytes, planes[1],
-        (size_t)row * groups, has_zeros ? (const uint8_t *)planes[2] + row * groups : NULL,
-        (float *)(void *)out);
+    SWG_TRY(swg_tensor_rows_f32(desc, planes, row, 1, (float *)(void *)out));
     uint64_t at = 0;
     const uint64_t n = swg_count_nonfinite(SWG_F32, out, cols, &at);
     __atomic_fetch_add(&sink->n_nonfinite, n, __ATOMIC_RELAXED);
@@ -450,23 +434,24 @@ static swg_status put_floats(swg_sink *sink, const swg_tensor_desc *desc, const 
     return SWG_OK;
 }
 
-static swg_status put_row(swg_sink *sink, size_t index, const void *const planes[SWG_MAX_PLANES],
+static swg_status put_row(swg_sink *sink, size_t index, const void *const planes[SWG_PLANE_KINDS],
                           uint64_t row, uint8_t *out)
 {
     const gguf_output *output = sink->state;
     const gguf_tensor *tensor = &output->tensors[index];
     const swg_tensor_desc *desc = &sink->tensors[index];
     const uint64_t from = tensor->head_dim ? swg_half_row(row, tensor->head_dim) : row;
-    if (swg_scheme_is_quantized(desc->scheme)) {
+    if (!swg_scheme_is_plain(desc->scheme)) {
         if (tensor->type->decode)
             return put_blocks(sink, desc, tensor, planes, from, out);
         return put_dequantized(sink, desc, planes, from, out);
     }
     if (!tensor->type->encode && tensor->type->dtype == desc->scheme.dtype) {
-        memcpy(out, (const uint8_t *)planes[0] + from * tensor->row_bytes, tensor->row_bytes);
+        memcpy(out, (const uint8_t *)planes[SWG_PLANE_VALUES] + from * tensor->row_bytes,
+               tensor->row_bytes);
         return SWG_OK;
     }
-    return put_floats(sink, desc, tensor, planes[0], from, out);
+    return put_floats(sink, desc, tensor, planes[SWG_PLANE_VALUES], from, out);
 }
 
 /* A vector of a matrix's rows: its elements move as those rows do. */
@@ -503,7 +488,7 @@ static swg_status write_piece(void *context, size_t number)
         r->scratch + swg_pool_thread_index() * r->rows_per_piece * tensor->row_bytes;
     for (uint64_t i = 0; i < n; i++)
         if (tensor->head_dim && desc->rank == 1)
-            SWG_TRY(put_permuted_vector(r->sink, desc, tensor, r->planes[0], piece));
+            SWG_TRY(put_permuted_vector(r->sink, desc, tensor, r->planes[SWG_PLANE_VALUES], piece));
         else
             SWG_TRY(
                 put_row(r->sink, r->index, r->planes, begin + i, piece + i * tensor->row_bytes));
@@ -511,19 +496,21 @@ static swg_status write_piece(void *context, size_t number)
                              (size_t)(n * tensor->row_bytes));
 }
 
-static swg_status write_rows(swg_sink *sink, size_t index, const void *const planes[SWG_MAX_PLANES])
+static swg_status write_rows(swg_sink *sink, size_t index,
+                             const void *const planes[SWG_PLANE_KINDS])
 {
     enum { PIECE_BYTES = 1 << 20 };
     gguf_output *output = sink->state;
     const gguf_tensor *tensor = &output->tensors[index];
     const swg_tensor_desc *desc = &sink->tensors[index];
     const uint64_t rows = swg_tensor_rows(desc), at = output->header.length + tensor->offset;
-    const bool is_as_is = !tensor->head_dim && !swg_scheme_is_quantized(desc->scheme) &&
+    const bool is_as_is = !tensor->head_dim && swg_scheme_is_plain(desc->scheme) &&
                           !tensor->type->encode && tensor->type->dtype == desc->scheme.dtype;
     if (rows * tensor->row_bytes == 0)
         return SWG_OK;
     if (is_as_is)
-        return swg_file_write_at(output->file, at, planes[0], (size_t)(rows * tensor->row_bytes));
+        return swg_file_write_at(output->file, at, planes[SWG_PLANE_VALUES],
+                                 (size_t)(rows * tensor->row_bytes));
     const uint64_t most = tensor->row_bytes < PIECE_BYTES ? PIECE_BYTES / tensor->row_bytes : 1;
     remaking r = {.sink = sink, .index = index, .planes = planes, .rows = rows, .at = at};
     r.rows_per_piece = most < rows ? most : rows;
@@ -536,7 +523,7 @@ static swg_status write_rows(swg_sink *sink, size_t index, const void *const pla
 }
 
 static swg_status write_tensor(swg_sink *sink, size_t tensor,
-                               const void *const planes[SWG_MAX_PLANES], uint64_t *stored_bytes)
+                               const void *const planes[SWG_PLANE_KINDS], uint64_t *stored_bytes)
 {
     const gguf_output *output = sink->state;
     const gguf_tensor *t = &output->tensors[tensor];

@@ -80,7 +80,7 @@ static swg_status apply_packed(swg_source *source, swg_dtype meant, swg_h5_tenso
     swg_tensor_desc desc = {
         .name = tensor->name, .scheme = swg_scheme_plain(meant), .rank = tensor->rank};
     memcpy(desc.shape, tensor->shape, sizeof desc.shape);
-    swg_plane planes[SWG_MAX_PLANES];
+    swg_plane planes[SWG_PLANE_KINDS];
     SWG_TRY(swg_tensor_desc_check(&desc));
     swg_tensor_planes(&desc, planes);
     if (tensor->entry->rank != 2 || stored[0] != planes[0].rows || stored[1] != planes[0].row_bytes)
@@ -234,8 +234,8 @@ static void close_source(swg_source *source)
     swg_map_close(&state->map);
 }
 
-static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor, size_t plane,
-                            uint64_t row_begin, uint64_t n_rows, void *out)
+static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor,
+                            const swg_plane *plane, uint64_t row_begin, uint64_t n_rows, void *out)
 {
     (void)plane;
     h5_state *state = source->state;
@@ -251,15 +251,13 @@ static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor,
     return swg_h5_read_rows(state->file, from->entry, row_begin, n_rows, out);
 }
 
-static uint64_t rows_per_read(const swg_stored_tensor *tensor, size_t plane)
+static uint64_t rows_per_read(const swg_stored_tensor *tensor, const swg_plane *plane)
 {
-    swg_plane planes[SWG_MAX_PLANES];
-    swg_tensor_planes(&tensor->desc, planes);
     const swg_h5_tensor *from = tensor->detail;
     const uint64_t chunk = from->entry->rows_per_chunk;
     if (from->view != SWG_H5_WHOLE || chunk == 0)
-        return swg_plane_rows_per_frame(&planes[plane]);
-    return chunk < planes[plane].rows ? chunk : planes[plane].rows ? planes[plane].rows : 1;
+        return swg_plane_rows_per_frame(plane);
+    return chunk < plane->rows ? chunk : plane->rows ? plane->rows : 1;
 }
 
 static uint64_t stored_bytes(const swg_stored_tensor *tensor)

@@ -81,7 +81,7 @@ static swg_status check(const swg_sink *sink)
     for (size_t i = 0; i < sink->n_tensors; i++) {
         const swg_tensor_desc *desc = &sink->tensors[i];
         char scheme[SWG_SCHEME_NAME_BYTES];
-        if (swg_scheme_is_quantized(desc->scheme))
+        if (!swg_scheme_is_plain(desc->scheme))
             return swg_error(SWG_UNSUPPORTED,
                              "%s: HDF5 cannot hold tensor %s, which is %s; --dequantize writes it "
                              "as floats",
@@ -188,7 +188,7 @@ static swg_status put_tensor(swg_h5_output *h5, const swg_tensor_desc *desc, con
     char path[sizeof SWG_H5_TENSORS + SWG_MAX_NAME] = SWG_H5_TENSORS;
     strcat(path, desc->name);
     const bool is_packed = swg_dtype_bits(meant) < 8;
-    swg_plane all[SWG_MAX_PLANES];
+    swg_plane all[SWG_PLANE_KINDS];
     swg_tensor_planes(desc, all);
     const uint64_t packed_shape[2] = {all[0].rows, all[0].row_bytes};
     SWG_TRY(swg_h5_put(h5, path, dtype, is_packed ? 2 : desc->rank,
@@ -199,10 +199,10 @@ static swg_status put_tensor(swg_h5_output *h5, const swg_tensor_desc *desc, con
 }
 
 static swg_status write_tensor(swg_sink *sink, size_t tensor,
-                               const void *const planes[SWG_MAX_PLANES], uint64_t *stored)
+                               const void *const planes[SWG_PLANE_KINDS], uint64_t *stored)
 {
     const h5_output *output = sink->state;
-    return put_tensor(output->h5, &sink->tensors[tensor], planes[0], sink->pool, stored);
+    return put_tensor(output->h5, &sink->tensors[tensor], planes[SWG_PLANE_VALUES], sink->pool, stored);
 }
 
 /* The history, last because it is known last, and the end. */

@@ -26,7 +26,7 @@ swg_status swg_conv1d_in_config(const char *config, size_t length, bool *out)
 bool swg_conv1d_is_weight(const swg_tensor_desc *desc)
 {
     const size_t length = strlen(desc->name);
-    if (desc->rank != 2 || swg_scheme_is_quantized(desc->scheme) ||
+    if (desc->rank != 2 || !swg_scheme_is_plain(desc->scheme) ||
         swg_dtype_bits(desc->scheme.dtype) % 8 != 0)
         return false;
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
@@ -50,6 +50,7 @@ swg_status swg_conv1d_turn(swg_source *source)
         tensor->desc.shape[0] = tensor->desc.shape[1];
         tensor->desc.shape[1] = in;
         tensor->is_transposed = true;
+        SWG_TRY(swg_source_set_planes(source, tensor));
     }
     return SWG_OK;
 }

@@ -9,6 +9,7 @@
 
 #include "formats/json/json.h"
 #include "runtime/base/header_limit.h"
+#include "runtime/base/utf8.h"
 
 static const size_t max_index_bytes = (size_t)100 << 20;
 

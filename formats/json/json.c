@@ -18,6 +18,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/namesort.h"
 #include "runtime/base/tensor.h"
+#include "runtime/base/utf8.h"
 
 enum { CHUNK_BYTES = 1 << 16, CHUNK_HEADER = 64, LINEAR_MEMBERS = 8 };
 

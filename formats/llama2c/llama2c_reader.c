@@ -35,7 +35,7 @@ static swg_scheme presented_scheme(const swg_llama2c_header *h, const swg_llama2
     const bool is_scheme = h->group == 32 || h->group == 64 || h->group == 128 || h->group == 256;
     if (!kind->is_quantized || !is_scheme || kind->shape[1] % h->group != 0)
         return swg_scheme_plain(SWG_F32);
-    return (swg_scheme){.bits = 8, .dtype = SWG_F32, .group = (uint32_t)h->group};
+    return (swg_scheme)SWG_SCHEME_INT(8, .scale_type = SWG_F32, .group = (uint32_t)h->group);
 }
 
 static swg_status add_tensor(swg_source *source, const swg_llama2c_kind *kind, uint64_t layer,
@@ -209,25 +209,23 @@ static bool present_row(const swg_source *source, const swg_stored_tensor *tenso
     return true;
 }
 
-static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor, size_t plane,
-                            uint64_t row_begin, uint64_t n_rows, void *out)
+static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor,
+                            const swg_plane *plane, uint64_t row_begin, uint64_t n_rows, void *out)
 {
-    swg_plane planes[SWG_MAX_PLANES];
-    swg_tensor_planes(&tensor->desc, planes);
     const llama2c_rows *rows = tensor->detail;
     if (!rows->head_dim && !rows->scales) {
-        swg_source_read_mapped(tensor, &planes[plane], row_begin, n_rows, out);
+        swg_source_read_mapped(tensor, plane, row_begin, n_rows, out);
         return SWG_OK;
     }
     for (uint64_t i = 0; i < n_rows; i++) {
         const uint64_t row =
             rows->head_dim ? swg_neighbour_row(row_begin + i, rows->head_dim) : row_begin + i;
-        uint8_t *to = (uint8_t *)out + i * planes[plane].row_bytes;
-        if (rows->scales && !present_row(source, tensor, &planes[plane], row, to))
+        uint8_t *to = (uint8_t *)out + i * plane->row_bytes;
+        if (rows->scales && !present_row(source, tensor, plane, row, to))
             return swg_error(SWG_CORRUPT, "%s: a scale in row %llu of tensor %s is not finite",
                              source->path, (unsigned long long)row, tensor->desc.name);
         if (!rows->scales)
-            swg_source_read_mapped(tensor, &planes[plane], row, 1, to);
+            swg_source_read_mapped(tensor, plane, row, 1, to);
     }
     return SWG_OK;
 }

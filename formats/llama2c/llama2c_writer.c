@@ -129,7 +129,8 @@ done:
 
 static bool is_int8_group(swg_scheme scheme)
 {
-    return scheme.bits == 8 && !scheme.asymmetric && scheme.dtype == SWG_F32 && scheme.group != 0;
+    return scheme.format == SWG_FORMAT_int8 && !scheme.asymmetric && scheme.scale_type == SWG_F32 &&
+           scheme.group != 0;
 }
 
 /* The version that the tensors ask for, and the group length of version 2. */
@@ -139,7 +140,7 @@ static swg_status choose_version(const swg_sink *sink, swg_llama2c_header *h)
     for (size_t i = 0; i < sink->n_tensors; i++) {
         const swg_tensor_desc *desc = &sink->tensors[i];
         char name[SWG_SCHEME_NAME_BYTES];
-        if (!swg_scheme_is_quantized(desc->scheme))
+        if (swg_scheme_is_plain(desc->scheme))
             continue;
         if (!is_int8_group(desc->scheme) || h->version == 1 ||
             (group && group != desc->scheme.group))
@@ -182,7 +183,7 @@ static swg_status check_tensor(const swg_sink *sink, const swg_tensor_desc *desc
                                const llama2c_place *place, const swg_llama2c_header *h)
 {
     const swg_llama2c_kind *kind = &place->kind;
-    const bool is_quantized = swg_scheme_is_quantized(desc->scheme);
+    const bool is_quantized = !swg_scheme_is_plain(desc->scheme);
     const bool may_widen = sink->element_type && strcmp(sink->element_type, "f32") == 0 &&
                            (desc->scheme.dtype == SWG_F16 || desc->scheme.dtype == SWG_BF16);
     if (desc->rank != kind->rank || desc->shape[0] != kind->shape[0] ||
@@ -349,7 +350,7 @@ static swg_status write_floats(swg_sink *sink, const swg_tensor_desc *desc,
 /* Our codes and scales are the file's, but for the offset of the codes and the order of rows. */
 static swg_status write_quantized(const swg_sink *sink, const swg_tensor_desc *desc,
                                   const llama2c_place *place,
-                                  const void *const planes[SWG_MAX_PLANES])
+                                  const void *const planes[SWG_PLANE_KINDS])
 {
     const llama2c_output *output = sink->state;
     const size_t cols = (size_t)desc->shape[1], elems = (size_t)swg_tensor_elems(desc);
@@ -360,8 +361,9 @@ static swg_status write_quantized(const swg_sink *sink, const swg_tensor_desc *d
     for (uint64_t r = 0; r < desc->shape[0]; r++) {
         const size_t from = (size_t)source_row(&place->kind, r);
         for (size_t c = 0; c < cols; c++)
-            out[r * cols + c] = ((const uint8_t *)planes[0])[from * cols + c] ^ 0x80;
-        memcpy(out + elems + r * scales, (const uint8_t *)planes[1] + from * scales, scales);
+            out[r * cols + c] = ((const uint8_t *)planes[SWG_PLANE_CODES])[from * cols + c] ^ 0x80;
+        memcpy(out + elems + r * scales, (const uint8_t *)planes[SWG_PLANE_SCALES] + from * scales,
+               scales);
     }
     const swg_status status = swg_file_write_at(output->file, place->offset, out, bytes);
     swg_free(out);
@@ -369,7 +371,7 @@ static swg_status write_quantized(const swg_sink *sink, const swg_tensor_desc *d
 }
 
 static swg_status write_tensor(swg_sink *sink, size_t tensor,
-                               const void *const planes[SWG_MAX_PLANES], uint64_t *stored_bytes)
+                               const void *const planes[SWG_PLANE_KINDS], uint64_t *stored_bytes)
 {
     const llama2c_output *output = sink->state;
     const llama2c_place *place = &output->places[tensor];
@@ -377,8 +379,9 @@ static swg_status write_tensor(swg_sink *sink, size_t tensor,
     *stored_bytes = place->is_written ? swg_llama2c_bytes(&output->header, &place->kind) : 0;
     if (!place->is_written)
         return SWG_OK;
-    return swg_scheme_is_quantized(desc->scheme) ? write_quantized(sink, desc, place, planes)
-                                                 : write_floats(sink, desc, place, planes[0]);
+    return !swg_scheme_is_plain(desc->scheme)
+               ? write_quantized(sink, desc, place, planes)
+               : write_floats(sink, desc, place, planes[SWG_PLANE_VALUES]);
 }
 
 /* --- The file --------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "formats/bytes/bytes.h"
+#include "runtime/base/utf8.h"
 
 /* Far beyond what a pickler writes, which empties its stack every 1000 items and counts memo slots
  * one by one. */

@@ -10,6 +10,7 @@
 #include "formats/huggingface/shard_index.h"
 #include "formats/pytorch/zip_directory.h"
 #include "runtime/base/header_limit.h"
+#include "runtime/base/utf8.h"
 
 static const char single_name[] = "pytorch_model.bin";
 static const char index_name[] = "pytorch_model.bin.index.json";
@@ -372,19 +373,17 @@ static void gather_row(const swg_stored_tensor *tensor, uint64_t row, uint8_t *o
         memcpy(out + column * width, from + column * step, width);
 }
 
-static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor, size_t plane,
-                            uint64_t row_begin, uint64_t n_rows, void *out)
+static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor,
+                            const swg_plane *plane, uint64_t row_begin, uint64_t n_rows, void *out)
 {
     (void)source;
     const torch_view *view = tensor->detail;
-    swg_plane planes[SWG_MAX_PLANES];
-    swg_tensor_planes(&tensor->desc, planes);
     if (view->is_contiguous) {
-        swg_source_read_mapped(tensor, &planes[plane], row_begin, n_rows, out);
+        swg_source_read_mapped(tensor, plane, row_begin, n_rows, out);
         return SWG_OK;
     }
-    for (uint64_t i = 0; i < n_rows && planes[plane].row_bytes > 0; i++)
-        gather_row(tensor, row_begin + i, (uint8_t *)out + i * planes[plane].row_bytes);
+    for (uint64_t i = 0; i < n_rows && plane->row_bytes > 0; i++)
+        gather_row(tensor, row_begin + i, (uint8_t *)out + i * plane->row_bytes);
     return SWG_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "formats/bytes/bytes.h"
 #include "runtime/base/header_limit.h"
 #include "runtime/base/tensor.h"
+#include "runtime/base/utf8.h"
 
 enum {
     END_BYTES = 22,

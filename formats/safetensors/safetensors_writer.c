@@ -86,7 +86,7 @@ static swg_status check(const swg_sink *sink)
     for (size_t i = 0; i < sink->n_tensors; i++) {
         const swg_tensor_desc *desc = &sink->tensors[i];
         char scheme[SWG_SCHEME_NAME_BYTES];
-        if (swg_scheme_is_quantized(desc->scheme))
+        if (!swg_scheme_is_plain(desc->scheme))
             return swg_error(SWG_UNSUPPORTED,
                              "%s: safetensors cannot hold tensor %s, which is %s; --dequantize "
                              "writes it as floats",
@@ -419,7 +419,7 @@ static swg_status write_turned(const swg_sink *sink, size_t tensor, const void *
 }
 
 static swg_status write_tensor(swg_sink *sink, size_t tensor,
-                               const void *const planes[SWG_MAX_PLANES], uint64_t *stored_bytes)
+                               const void *const planes[SWG_PLANE_KINDS], uint64_t *stored_bytes)
 {
     st_output *output = sink->state;
     const swg_tensor_desc *desc = &sink->tensors[tensor];
@@ -428,8 +428,9 @@ static swg_status write_tensor(swg_sink *sink, size_t tensor,
         SWG_TRY(open_shard(sink, ++output->current));
     }
     *stored_bytes = swg_tensor_bytes(desc);
-    return output->has_conv1d && swg_conv1d_is_weight(desc) ? write_turned(sink, tensor, planes[0])
-                                                            : place(sink, tensor, planes[0]);
+    return output->has_conv1d && swg_conv1d_is_weight(desc)
+               ? write_turned(sink, tensor, planes[SWG_PLANE_VALUES])
+               : place(sink, tensor, planes[SWG_PLANE_VALUES]);
 }
 
 /* Remove weights of the other kind that --force replaces. */

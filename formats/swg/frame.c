@@ -228,24 +228,37 @@ static swg_status encode_split(swg_frame_encoder *encoder, swg_frame_shape shape
     return SWG_OK;
 }
 
-/* Bytes, and codes of 4 bits, which may be smaller one a byte: a Huffman table of 16 symbols is
- * shorter, and runs that start on an odd column become visible. */
+/* Whether the bytes are packed codes narrower than a byte. */
+static bool has_symbols(swg_frame_shape shape)
+{
+    return shape.symbol_bits > 0 && shape.symbol_bits < 8;
+}
+
+/* Symbols of packed codes: the last may have fewer bits than the others. */
+static size_t n_symbols(swg_frame_shape shape)
+{
+    return swg_ceil_div(8 * shape.bytes, shape.symbol_bits);
+}
+
+/* Bytes, and packed codes, which may be smaller one a byte: their Huffman table is shorter, and
+ * runs that start inside a byte become visible. */
 static swg_status encode_bytes(swg_frame_encoder *encoder, swg_frame_shape shape,
                                const uint8_t *raw, uint8_t *out, size_t *length, swg_codec *codec)
 {
     SWG_TRY(encode_block(encoder, raw, shape.bytes, out, length));
     *codec = *length < shape.bytes ? SWG_CODEC_ZSTD : SWG_CODEC_STORED;
-    if (!shape.has_nibbles)
+    if (!has_symbols(shape))
         return SWG_OK;
     const uint8_t *coded;
     size_t coded_length;
-    SWG_TRY(grow(&encoder->rearranged, 2 * shape.bytes));
-    swg_nibbles_split(raw, shape.bytes, encoder->rearranged.data);
-    SWG_TRY(squeeze(encoder, encoder->rearranged.data, 2 * shape.bytes, &coded, &coded_length));
+    const size_t count = n_symbols(shape);
+    SWG_TRY(grow(&encoder->rearranged, count));
+    swg_symbols_split(raw, shape.bytes, shape.symbol_bits, encoder->rearranged.data);
+    SWG_TRY(squeeze(encoder, encoder->rearranged.data, count, &coded, &coded_length));
     if (saves_enough(coded_length, *length)) {
         memcpy(out, coded, coded_length);
         *length = coded_length;
-        *codec = SWG_CODEC_NIBBLES;
+        *codec = SWG_CODEC_SYMBOLS;
     }
     return SWG_OK;
 }
@@ -313,7 +326,7 @@ swg_status swg_frame_check(swg_frame_shape shape, uint32_t codec, uint64_t store
     if ((codec == SWG_CODEC_SPLIT &&
          (shape.elem_bytes < 2 || shape.elem_bytes > SWG_FRAME_MAX_ELEM ||
           shape.bytes % shape.elem_bytes != 0)) ||
-        (codec == SWG_CODEC_NIBBLES && !shape.has_nibbles))
+        (codec == SWG_CODEC_SYMBOLS && !has_symbols(shape)))
         return swg_error(SWG_CORRUPT, "codec %u does not fit the kind of data", codec);
     return SWG_OK;
 }
@@ -356,12 +369,13 @@ static swg_status decode_split(swg_frame_decoder *decoder, swg_frame_shape shape
     return SWG_OK;
 }
 
-static swg_status decode_nibbles(swg_frame_decoder *decoder, swg_frame_shape shape,
+static swg_status decode_symbols(swg_frame_decoder *decoder, swg_frame_shape shape,
                                  const uint8_t *stored, size_t stored_bytes, uint8_t *raw)
 {
-    SWG_TRY(grow(&decoder->rearranged, 2 * shape.bytes));
-    SWG_TRY(decompress(decoder, stored, stored_bytes, decoder->rearranged.data, 2 * shape.bytes));
-    swg_nibbles_merge(decoder->rearranged.data, shape.bytes, raw);
+    const size_t count = n_symbols(shape);
+    SWG_TRY(grow(&decoder->rearranged, count));
+    SWG_TRY(decompress(decoder, stored, stored_bytes, decoder->rearranged.data, count));
+    swg_symbols_merge(decoder->rearranged.data, shape.bytes, shape.symbol_bits, raw);
     return SWG_OK;
 }
 
@@ -376,8 +390,8 @@ swg_status swg_frame_decode(swg_frame_decoder *decoder, swg_frame_shape shape, s
         return decompress(decoder, stored, stored_bytes, raw, shape.bytes);
     case SWG_CODEC_SPLIT:
         return decode_split(decoder, shape, stored, stored_bytes, raw);
-    case SWG_CODEC_NIBBLES:
-        return decode_nibbles(decoder, shape, stored, stored_bytes, raw);
+    case SWG_CODEC_SYMBOLS:
+        return decode_symbols(decoder, shape, stored, stored_bytes, raw);
     }
     return swg_error(SWG_UNSUPPORTED, "the unknown codec %u", (unsigned)codec);
 }

@@ -14,7 +14,7 @@ typedef enum swg_codec {
     SWG_CODEC_STORED = 0, /* the raw bytes */
     SWG_CODEC_ZSTD = 1,   /* one zstd stream */
     SWG_CODEC_SPLIT = 2,  /* byte j of every element together, each such block stored or zstd */
-    SWG_CODEC_NIBBLES = 3 /* zstd of one 4-bit symbol a byte */
+    SWG_CODEC_SYMBOLS = 3 /* zstd of one packed code a byte */
 } swg_codec;
 enum { SWG_CODECS = 4 };
 
@@ -26,7 +26,7 @@ enum { SWG_FRAME_MAX_BYTES = 16 << 20, SWG_FRAME_MAX_RATIO = 1024, SWG_FRAME_MAX
 typedef struct swg_frame_shape {
     size_t bytes;        /* at most SWG_FRAME_MAX_BYTES */
     uint32_t elem_bytes; /* width of one number; 1 = bytes */
-    bool has_nibbles;    /* two 4-bit codes a byte */
+    uint32_t symbol_bits; /* width of packed codes; 0 or 8 = bytes */
 } swg_frame_shape;
 
 /* Compresses; one thread at a time. `level` is zstd's, 1 to 22. */

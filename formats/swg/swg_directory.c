@@ -106,7 +106,7 @@ static swg_status read_count(const swg_source *source, swg_cursor *cursor, size_
     return SWG_OK;
 }
 
-/* A stream's bytes, elem_bytes and has_nibbles are known; its frames follow. */
+/* A stream's bytes, elem_bytes and symbol_bits are known; its frames follow. */
 static swg_status parse_stream(swg_source *source, swg_cursor *cursor, const char *what,
                                swg_stream *stream)
 {
@@ -153,13 +153,12 @@ static swg_status parse_planes(swg_source *source, swg_cursor *cursor, swg_store
     swg_planes_detail *detail = swg_arena_calloc(&source->arena, 1, sizeof *detail);
     if (!detail)
         return SWG_NO_MEMORY;
-    swg_plane planes[SWG_MAX_PLANES];
-    detail->n_planes = swg_tensor_planes(&tensor->desc, planes);
+    detail->n_planes = tensor->n_planes;
     for (size_t p = 0; p < detail->n_planes; p++) {
-        detail->planes[p] =
-            (swg_stream){.bytes = planes[p].bytes,
-                         .elem_bytes = planes[p].elem_bytes,
-                         .has_nibbles = swg_plane_has_nibbles(&tensor->desc, &planes[p])};
+        const swg_plane *const plane = &tensor->planes[p];
+        detail->planes[p] = (swg_stream){.bytes = plane->bytes,
+                                         .elem_bytes = plane->elem_bytes,
+                                         .symbol_bits = plane->symbol_bits};
         SWG_TRY(parse_stream(source, cursor, tensor->desc.name, &detail->planes[p]));
     }
     tensor->detail = detail;

@@ -24,7 +24,7 @@ typedef struct swg_container {
 
 /* `detail` of a tensor; that of a carried file is its swg_stream. */
 typedef struct swg_planes_detail {
-    swg_stream planes[SWG_MAX_PLANES];
+    swg_stream planes[SWG_PLANE_KINDS];
     size_t n_planes;
 } swg_planes_detail;
 

@@ -54,7 +54,7 @@ typedef struct swg_stream {
     uint32_t frame_bytes, n_frames;
     swg_frame_record *frames;
     uint32_t elem_bytes; /* not stored: known from the plane */
-    bool has_nibbles;    /* not stored */
+    uint32_t symbol_bits; /* not stored */
 } swg_stream;
 
 /* same_as of a tensor with bytes of its own. */
@@ -70,13 +70,7 @@ static inline swg_frame_shape swg_stream_frame_shape(const swg_stream *stream, u
 {
     return (swg_frame_shape){.bytes = swg_stream_frame_bytes(stream, index),
                              .elem_bytes = stream->elem_bytes,
-                             .has_nibbles = stream->has_nibbles};
-}
-
-/* Whether a plane holds two 4-bit codes a byte. */
-static inline bool swg_plane_has_nibbles(const swg_tensor_desc *desc, const swg_plane *plane)
-{
-    return plane->kind == SWG_PLANE_CODES && desc->scheme.bits == 4;
+                             .symbol_bits = stream->symbol_bits};
 }
 
 #endif

@@ -163,31 +163,30 @@ done:
     return status;
 }
 
-static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor, size_t plane,
-                            uint64_t row_begin, uint64_t n_rows, void *out)
+static const swg_stream *stream_of(const swg_stored_tensor *tensor, const swg_plane *plane)
 {
     const swg_planes_detail *detail = tensor->detail;
-    swg_plane planes[SWG_MAX_PLANES];
-    swg_tensor_planes(&tensor->desc, planes);
-    const uint64_t row_bytes = planes[plane].row_bytes;
-    const swg_status status = read_stream(source->state, &detail->planes[plane],
-                                          row_begin * row_bytes, n_rows * row_bytes, out);
-    return status == SWG_OK
-               ? SWG_OK
-               : swg_error_context(status, "%s: tensor %s, %s", source->path, tensor->desc.name,
-                                   swg_plane_name(planes[plane].kind));
+    return &detail->planes[plane - tensor->planes];
 }
 
-static uint64_t rows_per_read(const swg_stored_tensor *tensor, size_t plane)
+static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor,
+                            const swg_plane *plane, uint64_t row_begin, uint64_t n_rows, void *out)
 {
-    const swg_planes_detail *detail = tensor->detail;
-    swg_plane planes[SWG_MAX_PLANES];
-    swg_tensor_planes(&tensor->desc, planes);
-    if (planes[plane].bytes == 0)
+    const swg_status status =
+        read_stream(source->state, stream_of(tensor, plane), row_begin * plane->row_bytes,
+                    n_rows * plane->row_bytes, out);
+    return status == SWG_OK ? SWG_OK
+                            : swg_error_context(status, "%s: tensor %s, %s", source->path,
+                                                tensor->desc.name, swg_plane_name(plane->kind));
+}
+
+static uint64_t rows_per_read(const swg_stored_tensor *tensor, const swg_plane *plane)
+{
+    if (plane->bytes == 0)
         return 1;
-    const uint64_t rows = detail->planes[plane].frame_bytes / planes[plane].row_bytes;
+    const uint64_t rows = stream_of(tensor, plane)->frame_bytes / plane->row_bytes;
     const uint64_t at_least_one = rows ? rows : 1;
-    return at_least_one < planes[plane].rows ? at_least_one : planes[plane].rows;
+    return at_least_one < plane->rows ? at_least_one : plane->rows;
 }
 
 static uint64_t stored_bytes(const swg_stored_tensor *tensor)
@@ -272,17 +271,16 @@ done:
     return status;
 }
 
-static swg_status verify_scales(swg_source *source, size_t tensor, size_t plane)
+/* Reading checks what a plane's kind demands of its numbers. */
+static swg_status read_through(swg_source *source, size_t tensor, const swg_plane *plane)
 {
-    const uint64_t step = swg_source_rows_per_read(source, tensor, plane);
-    swg_plane planes[SWG_MAX_PLANES];
-    swg_tensor_planes(&source->tensors[tensor].desc, planes);
+    const uint64_t step = swg_source_rows_per_read(source, tensor, plane->kind);
     uint8_t *rows;
-    SWG_TRY(SWG_NEW_UNINIT(rows, (size_t)(step * planes[plane].row_bytes)));
+    SWG_TRY(SWG_NEW_UNINIT(rows, (size_t)(step * plane->row_bytes)));
     swg_status status = SWG_OK;
-    for (uint64_t row = 0; row < planes[plane].rows && status == SWG_OK; row += step) {
-        const uint64_t left = planes[plane].rows - row;
-        status = swg_source_read(source, tensor, plane, row, step < left ? step : left, rows);
+    for (uint64_t row = 0; row < plane->rows && status == SWG_OK; row += step) {
+        const uint64_t left = plane->rows - row;
+        status = swg_source_read(source, tensor, plane->kind, row, step < left ? step : left, rows);
     }
     swg_free(rows);
     return status;
@@ -292,14 +290,13 @@ static swg_status verify_tensor(swg_source *source, size_t tensor)
 {
     const swg_stored_tensor *t = &source->tensors[tensor];
     const swg_planes_detail *detail = t->detail;
-    swg_plane planes[SWG_MAX_PLANES];
-    swg_tensor_planes(&t->desc, planes);
     for (size_t p = 0; p < detail->n_planes; p++) {
+        const swg_plane *const plane = &t->planes[p];
         const swg_status status = verify_stream(source->state, &detail->planes[p]);
         if (status != SWG_OK)
-            return swg_error_context(status, "%s", swg_plane_name(planes[p].kind));
-        if (planes[p].kind == SWG_PLANE_SCALES)
-            SWG_TRY(verify_scales(source, tensor, p));
+            return swg_error_context(status, "%s", swg_plane_name(plane->kind));
+        if (swg_plane_must_be_finite(plane->kind))
+            SWG_TRY(read_through(source, tensor, plane));
     }
     release(source, t);
     return SWG_OK;

@@ -32,7 +32,7 @@ typedef struct slot {
 } slot;
 
 typedef struct tensor_record {
-    swg_stream planes[SWG_MAX_PLANES];
+    swg_stream planes[SWG_PLANE_KINDS];
     size_t n_planes;
     size_t first_equal; /* index of the first tensor written with these bytes; its own index */
     char digest[DIGEST_BYTES];
@@ -87,14 +87,14 @@ static swg_status stream_init(swg_sink *sink, uint64_t bytes, uint64_t frame_byt
 static swg_status tensor_streams(swg_sink *sink, size_t tensor, tensor_record *record)
 {
     const swg_tensor_desc *desc = &sink->tensors[tensor];
-    swg_plane planes[SWG_MAX_PLANES];
+    swg_plane planes[SWG_PLANE_KINDS];
     record->n_planes = swg_tensor_planes(desc, planes);
     record->first_equal = tensor;
     for (size_t p = 0; p < record->n_planes; p++) {
         const uint64_t rows = swg_plane_rows_per_frame(&planes[p]);
         SWG_TRY(stream_init(sink, planes[p].bytes, rows * planes[p].row_bytes, &record->planes[p]));
         record->planes[p].elem_bytes = planes[p].elem_bytes;
-        record->planes[p].has_nibbles = swg_plane_has_nibbles(desc, &planes[p]);
+        record->planes[p].symbol_bits = planes[p].symbol_bits;
     }
     return SWG_OK;
 }
@@ -206,7 +206,7 @@ static swg_status write_streams(swg_sink *sink, swg_stream *streams, size_t coun
 /* --- Equal tensors ---------------------------------------------------------------------------- */
 
 static swg_status digest_tensor(const swg_tensor_desc *desc,
-                                const void *const planes[SWG_MAX_PLANES], char out[DIGEST_BYTES])
+                                const void *const planes[SWG_PLANE_KINDS], char out[DIGEST_BYTES])
 {
     swg_hash_stream *stream = swg_hash_stream_new();
     if (!stream)
@@ -217,10 +217,10 @@ static swg_status digest_tensor(const swg_tensor_desc *desc,
     for (uint32_t i = 0; i < desc->rank; i++)
         swg_put_le(head + SWG_SCHEME_NAME_BYTES + 4 + (size_t)8 * i, 8, desc->shape[i]);
     swg_hash_stream_add(stream, head, sizeof head);
-    swg_plane all[SWG_MAX_PLANES];
+    swg_plane all[SWG_PLANE_KINDS];
     const size_t n_planes = swg_tensor_planes(desc, all);
     for (size_t p = 0; p < n_planes; p++)
-        swg_hash_stream_add(stream, planes[p], (size_t)all[p].bytes);
+        swg_hash_stream_add(stream, planes[all[p].kind], (size_t)all[p].bytes);
     swg_hash_stream_text(&stream, out);
     return SWG_OK;
 }
@@ -242,7 +242,7 @@ static size_t first_equal(swg_output *output, size_t tensor)
 }
 
 static swg_status write_tensor(swg_sink *sink, size_t tensor,
-                               const void *const planes[SWG_MAX_PLANES], uint64_t *stored_bytes)
+                               const void *const planes[SWG_PLANE_KINDS], uint64_t *stored_bytes)
 {
     swg_output *output = sink->state;
     tensor_record *record = &output->tensors[tensor];
@@ -251,7 +251,11 @@ static swg_status write_tensor(swg_sink *sink, size_t tensor,
     *stored_bytes = 0;
     if (record->first_equal != tensor)
         return SWG_OK;
-    SWG_TRY(write_streams(sink, record->planes, record->n_planes, planes,
+    swg_plane all[SWG_PLANE_KINDS];
+    const void *data[SWG_PLANE_KINDS]; /* in storage order, as the streams */
+    for (size_t p = 0; p < swg_tensor_planes(&sink->tensors[tensor], all); p++)
+        data[p] = planes[all[p].kind];
+    SWG_TRY(write_streams(sink, record->planes, record->n_planes, data,
                           sink->level ? sink->level : TENSOR_LEVEL));
     for (size_t p = 0; p < record->n_planes; p++)
         for (uint32_t i = 0; i < record->planes[p].n_frames; i++)

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-static const swg_scheme timed_scheme = {.bits = 4, .dtype = SWG_F16, .group = 64};
+static const swg_scheme timed_scheme = SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 64);
 
 swg_scheme swg_check_any_scheme(swg_check_case *c, size_t index, bool for_timing)
 {
@@ -14,7 +14,7 @@ swg_scheme swg_check_any_scheme(swg_check_case *c, size_t index, bool for_timing
     if (!for_timing)
         scheme = (swg_scheme){.bits = swg_check_below(c->rng, 2) ? 8 : 4,
                               .asymmetric = swg_check_below(c->rng, 2),
-                              .dtype = types[swg_check_below(c->rng, 3)],
+                              .scale_type = types[swg_check_below(c->rng, 3)],
                               .group = groups[index % 5]};
     if (c->op == SWG_OP_matmul_w4)
         scheme.bits = 4;
@@ -46,7 +46,7 @@ swg_status swg_check_make_planes(swg_check_case *c, bool full, uint8_t **codes, 
         (*codes)[i] = full ? 0xff : (uint8_t)swg_rng_next(c->rng);
     for (size_t i = 0; i < n_scales; i++) {
         const float magnitude = (float)exp(4 * swg_rng_uniform(c->rng) - 6);
-        swg_float_store(w->scheme.dtype, *scales, i, swg_check_below(c->rng, 8) ? magnitude : 0);
+        swg_float_store(w->scheme.scale_type, *scales, i, swg_check_below(c->rng, 8) ? magnitude : 0);
         (*zeros)[i] = (uint8_t)(full ? 0 : swg_check_below(c->rng, (size_t)1 << w->scheme.bits));
     }
     return SWG_OK;
@@ -79,7 +79,7 @@ int swg_check_panel_code(const swg_packed *w, const uint8_t *panels, size_t row,
 double swg_check_panel_scale(const swg_packed *w, const uint8_t *panels, size_t row, size_t group)
 {
     const uint8_t *panel = panels + row / 16 * w->panel_bytes + w->scales_offset;
-    return swg_float_load(w->scheme.dtype, panel, group * 16 + row % 16);
+    return swg_float_load(w->scheme.scale_type, panel, group * 16 + row % 16);
 }
 
 int swg_check_panel_zero(const swg_packed *w, const uint8_t *panels, size_t row, size_t group)

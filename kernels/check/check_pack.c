@@ -21,7 +21,7 @@ static swg_status generate_pack(swg_check_case *c, size_t index, bool for_timing
     size_t row_bytes = (k * c->w.scheme.bits + 7) / 8;
     const void *source = codes;
     if (c->op == SWG_OP_pack_scales) {
-        row_bytes = c->w.n_groups * swg_dtype_bits(c->w.scheme.dtype) / 8;
+        row_bytes = c->w.n_groups * swg_dtype_bits(c->w.scheme.scale_type) / 8;
         source = scales;
     } else if (c->op == SWG_OP_pack_zeros) {
         row_bytes = c->w.n_groups;
@@ -73,7 +73,7 @@ static bool check_pack(const swg_check_case *c, void *const at[], char *failure)
             double got, wanted = 0;
             if (c->op == SWG_OP_pack_scales) {
                 got = swg_check_panel_scale(w, panels, row, j);
-                wanted = swg_float_load(w->scheme.dtype, plane, number);
+                wanted = swg_float_load(w->scheme.scale_type, plane, number);
             } else if (c->op == SWG_OP_pack_zeros) {
                 got = swg_check_panel_zero(w, panels, row, j);
                 wanted = plane[number];

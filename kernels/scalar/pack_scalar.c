@@ -80,7 +80,7 @@ void swg_dequantize__scalar(const swg_packed *w, size_t row_begin, size_t n_rows
             const int zero = w->scheme.asymmetric ? panel[w->zeros_offset + at_group]
                                                   : (int)swg_scheme_symmetric_zero(w->scheme);
             const float scale =
-                swg_float_load(w->scheme.dtype, panel + w->scales_offset, at_group);
+                swg_float_load(w->scheme.scale_type, panel + w->scales_offset, at_group);
             unsigned shift;
             const size_t at = code_offset(w, r, c, &shift);
             out[i * w->k + c] = (float)((int)(panel[at] >> shift & mask) - zero) * scale;

@@ -68,7 +68,7 @@ static float panel_row_dot(const swg_packed *w, const uint8_t *panel, size_t r, 
                                                 : dot_w8(panel, r, a, begin, padded_end);
         const int32_t zero = w->scheme.asymmetric ? panel[w->zeros_offset + at]
                                                   : (int32_t)swg_scheme_symmetric_zero(w->scheme);
-        const float scale = swg_float_load(w->scheme.dtype, panel + w->scales_offset, at);
+        const float scale = swg_float_load(w->scheme.scale_type, panel + w->scales_offset, at);
         const size_t tg = t * w->n_groups + g;
         acc = fmaf(scale, (float)(dot - zero * x->sums[tg]) * x->scales[tg], acc);
     }

@@ -36,9 +36,9 @@ typedef struct product {
 V16_INLINE v16 group_scales(const swg_packed *w, const uint8_t *panel, size_t g)
 {
     const uint8_t *scales = panel + w->scales_offset + g * SWG_PANEL_ROWS * w->scale_bytes;
-    if (w->scheme.dtype == SWG_F16)
+    if (w->scheme.scale_type == SWG_F16)
         return v16_from_f16(scales);
-    if (w->scheme.dtype == SWG_BF16)
+    if (w->scheme.scale_type == SWG_BF16)
         return v16_from_bf16(scales);
     return v16_load((const float *)scales);
 }

@@ -107,8 +107,15 @@ enum {
     SWG_TENSOR_PRUNABLE = 128
 };
 
-/* One weight. `pattern` is its name in the checkpoint, where "{L}" stands for the layer and "{P}"
- * for the checkpoint's prefix; "a|b" are names tried in order. Rows of one pattern share a tensor
+/* What happens to the values of a vector on their way in. */
+typedef enum swg_transform {
+    SWG_TRANSFORM_NONE,
+    SWG_TRANSFORM_PLUS_ONE /* the checkpoint has w, what is computed with is 1 + w */
+} swg_transform;
+
+/* One weight. `pattern` is its name in the checkpoint, where "{L}" stands for the layer, "{E}" for
+ * the expert and "{P}" for the checkpoint's prefix; a row of experts without "{E}" is of one tensor
+ * [n_experts, n, k] per layer; "a|b" are names tried in order. Rows of one pattern share a tensor
  * (and its bias): the first has its first n rows, the second the rows after these, and so on. */
 typedef struct swg_tensor_row {
     swg_role role;
@@ -116,6 +123,7 @@ typedef struct swg_tensor_row {
     swg_dim n, k; /* shape [n, k], or [n] when k is SWG_DIM_ONE */
     unsigned flags;
     unsigned tasks; /* bits 1 << swg_output_kind of the models that have it; 0 = all */
+    swg_transform transform; /* of vectors */
 } swg_tensor_row;
 
 /* The general row, and the usual ones: a linear weight, which may be quantized and pruned; a table

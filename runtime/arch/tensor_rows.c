@@ -53,19 +53,14 @@ bool swg_tensor_row_has_bias(const swg_hparams *h, const swg_tensor_row *row)
            ((row->flags & SWG_BIAS_MLP) && h->mlp_bias);
 }
 
-bool swg_role_is_per_layer(swg_role role)
+size_t swg_role_layers(const swg_hparams *h, swg_role role)
 {
-    static const bool flags[SWG_ROLE_COUNT] = {
-#define SWG_ROLE(name, per_layer) per_layer,
-#include "runtime/roles.def"
-#undef SWG_ROLE
-    };
-    return flags[role];
+    return swg_role_scope_of(role) == SWG_PER_MODEL ? 1 : (size_t)h->n_layers;
 }
 
-size_t swg_tensor_row_layers(const swg_hparams *h, const swg_tensor_row *row)
+size_t swg_role_experts(const swg_hparams *h, swg_role role)
 {
-    return swg_role_is_per_layer(row->role) ? (size_t)h->n_layers : 1;
+    return swg_role_scope_of(role) == SWG_PER_EXPERT ? (size_t)h->n_experts : 1;
 }
 
 swg_row_range swg_tensor_row_range(const swg_arch *arch, const swg_hparams *h,
@@ -83,21 +78,44 @@ swg_row_range swg_tensor_row_range(const swg_arch *arch, const swg_hparams *h,
     return range;
 }
 
+static bool is_in_layers(const swg_arch *arch, size_t row)
+{
+    return swg_role_scope_of(arch->tensors[row].role) != SWG_PER_MODEL;
+}
+
+static bool is_of_experts(const swg_arch *arch, size_t row)
+{
+    return swg_role_scope_of(arch->tensors[row].role) == SWG_PER_EXPERT;
+}
+
+size_t swg_expert_run_end(const swg_arch *arch, size_t row)
+{
+    size_t end = row + 1;
+    while (is_of_experts(arch, row) && end < arch->n_tensors && is_of_experts(arch, end))
+        end++;
+    return end;
+}
+
+/* Every row has room for all layers and experts, whether it needs it or not. */
 size_t swg_tensor_row_order(const swg_arch *arch, const swg_hparams *h, const swg_tensor_row *row,
-                            size_t layer)
+                            size_t layer, size_t expert)
 {
     const size_t index = (size_t)(row - arch->tensors);
-    const bool in_layers = swg_role_is_per_layer(row->role);
-    size_t begin = index, end = index + 1;
-    while (begin > 0 && swg_role_is_per_layer(arch->tensors[begin - 1].role) == in_layers)
+    const size_t n_experts = h->n_experts ? (size_t)h->n_experts : 1;
+    size_t begin = index, end = index + 1, run = index;
+    while (begin > 0 && is_in_layers(arch, begin - 1) == is_in_layers(arch, index))
         begin--;
-    while (end < arch->n_tensors && swg_role_is_per_layer(arch->tensors[end].role) == in_layers)
+    while (end < arch->n_tensors && is_in_layers(arch, end) == is_in_layers(arch, index))
         end++;
-    return begin * (size_t)h->n_layers + layer * (end - begin) + index - begin;
+    while (is_of_experts(arch, index) && run > begin && is_of_experts(arch, run - 1))
+        run--;
+    const size_t of_layers = (begin * (size_t)h->n_layers + layer * (end - begin)) * n_experts;
+    const size_t run_length = swg_expert_run_end(arch, run) - run;
+    return of_layers + (run - begin) * n_experts + expert * run_length + index - run;
 }
 
 const char *swg_tensor_row_name(const char *pattern, const char *prefix, size_t layer,
-                                char out[SWG_TENSOR_NAME_BYTES])
+                                size_t expert, char out[SWG_TENSOR_NAME_BYTES])
 {
     size_t length = 0;
     const char *at = pattern;
@@ -107,6 +125,8 @@ const char *swg_tensor_row_name(const char *pattern, const char *prefix, size_t 
             length += (size_t)snprintf(out + length, room, "%s", prefix);
         else if (strncmp(at, "{L}", 3) == 0)
             length += (size_t)snprintf(out + length, room, "%zu", layer);
+        else if (strncmp(at, "{E}", 3) == 0)
+            length += (size_t)snprintf(out + length, room, "%zu", expert);
         else
             out[length++] = *at;
         at += *at == '{' ? 3 : 1;
@@ -123,7 +143,7 @@ const char *swg_arch_choose_prefix(const swg_arch *arch,
         return "";
     for (const char *const *prefix = arch->prefixes; *prefix; prefix++) {
         char name[SWG_TENSOR_NAME_BYTES];
-        swg_tensor_row_name(arch->tensors[0].pattern, *prefix, 0, name);
+        swg_tensor_row_name(arch->tensors[0].pattern, *prefix, 0, 0, name);
         if (has_tensor(context, name))
             return *prefix;
     }
@@ -146,19 +166,26 @@ static size_t read_number(const char *text, uint64_t *out)
     return n > MAX_DIGITS || (n > 1 && text[0] == '0') ? 0 : n;
 }
 
+bool swg_tensor_pattern_is_stacked(swg_role role, const char *pattern)
+{
+    const char *const mark = strstr(pattern, "{E}");
+    return swg_role_scope_of(role) == SWG_PER_EXPERT &&
+           (!mark || mark >= pattern + alternative_length(pattern));
+}
+
 bool swg_tensor_row_matches(const char *pattern, const char *prefix, const char *name,
-                            uint64_t *layer)
+                            uint64_t *layer, uint64_t *expert)
 {
     const char *const end = pattern + alternative_length(pattern);
-    *layer = 0;
+    *layer = *expert = 0;
     for (const char *at = pattern; at < end;) {
         size_t taken = 1;
         if (strncmp(at, "{P}", 3) == 0) {
             taken = strlen(prefix);
             if (strncmp(name, prefix, taken) != 0)
                 return false;
-        } else if (strncmp(at, "{L}", 3) == 0) {
-            taken = read_number(name, layer);
+        } else if (strncmp(at, "{L}", 3) == 0 || strncmp(at, "{E}", 3) == 0) {
+            taken = read_number(name, at[1] == 'L' ? layer : expert);
             if (taken == 0)
                 return false;
         } else if (*name != *at) {

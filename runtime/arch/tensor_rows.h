@@ -12,12 +12,13 @@ size_t swg_dim_size(const swg_hparams *hparams, swg_dim dim, size_t layer);
 bool swg_tensor_row_applies(const swg_hparams *hparams, const swg_tensor_row *row);
 bool swg_tensor_row_has_bias(const swg_hparams *hparams, const swg_tensor_row *row);
 
-/* Whether weights of this role are in layers, and in how many layers the row has one: the model's,
- * or 1. */
-bool swg_role_is_per_layer(swg_role role);
-size_t swg_tensor_row_layers(const swg_hparams *hparams, const swg_tensor_row *row);
+/* How many layers, and how many experts in each, have a weight of that role: 1 where the role is
+ * not per layer, or not per expert. */
+size_t swg_role_layers(const swg_hparams *hparams, swg_role role);
+size_t swg_role_experts(const swg_hparams *hparams, swg_role role);
 
-/* The rows of its tensor that a row's weight is: n_rows from first_row, of total_rows. */
+/* The rows of its tensor that a row's weight is: n_rows from first_row, of total_rows that the
+ * weights sharing the tensor have together. (Of a stacked tensor, these are rows of one expert.) */
 typedef struct swg_row_range {
     size_t first_row, n_rows, total_rows;
 } swg_row_range;
@@ -25,15 +26,24 @@ swg_row_range swg_tensor_row_range(const swg_arch *arch, const swg_hparams *hpar
                                    const swg_tensor_row *row, size_t layer);
 
 /* Position in the order in which a token visits the weights: the rows of the table, where each run
- * of rows that are in layers is visited layer by layer. Smaller is earlier. */
+ * of rows that are in layers is visited layer by layer, and in it each run of rows of experts
+ * expert by expert. Smaller is earlier. */
 size_t swg_tensor_row_order(const swg_arch *arch, const swg_hparams *hparams,
-                            const swg_tensor_row *row, size_t layer);
+                            const swg_tensor_row *row, size_t layer, size_t expert);
 
-/* Name in the checkpoint: the pattern (up to "|") with the prefix in place of "{P}" and the layer
- * in place of "{L}". Returns the next pattern after "|", or NULL. */
+/* The end of the run of consecutive rows from `row` on that a token visits together, expert by
+ * expert: more than that row only where it is of experts. */
+size_t swg_expert_run_end(const swg_arch *arch, size_t row);
+
+/* Name in the checkpoint: the pattern (up to "|") with the prefix in place of "{P}", the layer in
+ * place of "{L}" and the expert in place of "{E}". Returns the next pattern after "|", or NULL. */
 enum { SWG_TENSOR_NAME_BYTES = 256 };
 const char *swg_tensor_row_name(const char *pattern, const char *prefix, size_t layer,
-                                char out[SWG_TENSOR_NAME_BYTES]);
+                                size_t expert, char out[SWG_TENSOR_NAME_BYTES]);
+
+/* Whether that pattern (up to "|") of a role with a weight per expert names one tensor for all
+ * experts of a layer: it has no "{E}", and the tensor one more dimension in front. */
+bool swg_tensor_pattern_is_stacked(swg_role role, const char *pattern);
 
 /* What "{P}" is in a checkpoint: the first of the architecture's prefixes with which the first
  * row's tensor is there (has_tensor says which are), or the first of all when it is with none. */
@@ -41,10 +51,10 @@ const char *swg_arch_choose_prefix(const swg_arch *arch,
                                    bool (*has_tensor)(const void *context, const char *name),
                                    const void *context);
 
-/* Whether that pattern (up to "|") names `name`, and of which layer. Numbers are as one writes
- * them: "0", "12", not "012". */
+/* Whether that pattern (up to "|") names `name`, and of which layer and expert (0 where it has
+ * none). Numbers are as one writes them: "0", "12", not "012". */
 bool swg_tensor_row_matches(const char *pattern, const char *prefix, const char *name,
-                            uint64_t *layer);
+                            uint64_t *layer, uint64_t *expert);
 
 /* "a.weight" -> "a.bias", "a.weight_ih_l0" -> "a.bias_ih_l0", "a.gamma" -> "a.beta"; patterns (up
  * to "|") work as names do. */

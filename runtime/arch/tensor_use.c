@@ -24,21 +24,24 @@ static bool has_tensor(const void *context, const char *name)
     return false;
 }
 
-static bool in_range(const checkpoint *c, bool is_per_layer, uint64_t layer)
+/* Whether the model has a weight of that role there. */
+static bool in_range(const checkpoint *c, swg_role role, uint64_t layer, uint64_t expert)
 {
-    return layer < (is_per_layer ? (uint64_t)c->hparams.n_layers : 1);
+    return layer < swg_role_layers(&c->hparams, role) &&
+           expert < swg_role_experts(&c->hparams, role);
 }
 
 static swg_tensor_use use_of_row(const checkpoint *c, const swg_tensor_row *row, uint64_t layer,
-                                 swg_use_kind kind)
+                                 uint64_t expert, swg_use_kind kind)
 {
     const bool is_weight = kind == SWG_USE_WEIGHT;
     return (swg_tensor_use){
         .kind = kind,
         .role = row->role,
-        .is_per_layer = swg_role_is_per_layer(row->role),
+        .is_per_layer = swg_role_scope_of(row->role) != SWG_PER_MODEL,
         .layer = (size_t)layer,
-        .order = swg_tensor_row_order(c->arch, &c->hparams, row, (size_t)layer),
+        .expert = (size_t)expert,
+        .order = swg_tensor_row_order(c->arch, &c->hparams, row, (size_t)layer, (size_t)expert),
         .is_quantizable = is_weight && (row->flags & SWG_TENSOR_QUANTIZABLE),
         .is_prunable = is_weight && (row->flags & SWG_TENSOR_PRUNABLE),
     };
@@ -55,21 +58,20 @@ static const char *next_pattern(const char *pattern)
 static bool row_has(const checkpoint *c, const swg_tensor_row *row, const char *name,
                     swg_tensor_use *out)
 {
-    const bool is_per_layer = swg_role_is_per_layer(row->role);
     const bool may_have_bias =
         (row->flags & SWG_BIAS_MAY) || swg_tensor_row_has_bias(&c->hparams, row);
     for (const char *pattern = row->pattern; pattern; pattern = next_pattern(pattern)) {
-        uint64_t layer;
+        uint64_t layer, expert;
         char bias[SWG_TENSOR_NAME_BYTES];
-        if (swg_tensor_row_matches(pattern, c->prefix, name, &layer) &&
-            in_range(c, is_per_layer, layer)) {
-            *out = use_of_row(c, row, layer, SWG_USE_WEIGHT);
+        if (swg_tensor_row_matches(pattern, c->prefix, name, &layer, &expert) &&
+            in_range(c, row->role, layer, expert)) {
+            *out = use_of_row(c, row, layer, expert, SWG_USE_WEIGHT);
             return true;
         }
         swg_tensor_bias_name(pattern, bias);
-        if (may_have_bias && swg_tensor_row_matches(bias, c->prefix, name, &layer) &&
-            in_range(c, is_per_layer, layer)) {
-            *out = use_of_row(c, row, layer, SWG_USE_BIAS);
+        if (may_have_bias && swg_tensor_row_matches(bias, c->prefix, name, &layer, &expert) &&
+            in_range(c, row->role, layer, expert)) {
+            *out = use_of_row(c, row, layer, expert, SWG_USE_BIAS);
             return true;
         }
     }
@@ -79,8 +81,9 @@ static bool row_has(const checkpoint *c, const swg_tensor_row *row, const char *
 static bool is_ignored(const checkpoint *c, const char *name)
 {
     for (const char *const *pattern = c->arch->ignored; *pattern; pattern++) {
-        uint64_t layer;
-        if (swg_tensor_row_matches(*pattern, c->prefix, name, &layer) && in_range(c, true, layer))
+        uint64_t layer, expert;
+        if (swg_tensor_row_matches(*pattern, c->prefix, name, &layer, &expert) &&
+            layer < (uint64_t)c->hparams.n_layers)
             return true;
     }
     return false;

@@ -25,6 +25,7 @@ typedef struct swg_tensor_use {
     swg_role role; /* of the first weight, where several share the tensor */
     bool is_per_layer;
     size_t layer;        /* 0 for tensors outside layers */
+    size_t expert;       /* of one expert; 0 for others, and where a tensor has those of all */
     size_t order;        /* position in the order in which a token visits the weights; smaller is
                             earlier. Unknown and ignored tensors: SIZE_MAX */
     bool is_quantizable; /* linear weights, embeddings of tokens, output heads */

@@ -11,9 +11,8 @@
 #ifndef SWG_RUNTIME_BACKEND_BACKEND_H
 #define SWG_RUNTIME_BACKEND_BACKEND_H
 
+#include "runtime/backend/backend_weights.h"
 #include "runtime/forward.h"
-
-typedef struct swg_backend swg_backend;
 
 /* The backend of that name; NULL is the first row of the table. SWG_USAGE, listing the names, when
  * there is none. */
@@ -21,6 +20,7 @@ swg_status swg_backend_find(const char *name, const swg_backend **out);
 
 struct swg_backend {
     const char *name;
+    const swg_backend_weights *weights; /* how it keeps matrices */
 
     /* Set and release exec->backend_state: scratch memory, and the caches or recurrent states of
      * all sequences. exec->options has its defaults filled in. deinit follows a failed init if

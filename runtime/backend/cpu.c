@@ -42,24 +42,16 @@ static swg_status finish(swg_exec *exec)
     return SWG_OK;
 }
 
-/* Largest k and largest number of groups over all quantized weights, largest k over all. */
-static void largest_inputs(const swg_model *model, size_t *k, size_t *groups)
+static size_t largest_k(const swg_model *model)
 {
-    *k = 1;
-    *groups = 1;
-    for (int role = 0; role < SWG_ROLE_COUNT; role++)
-        for (size_t layer = 0; layer < (size_t)model->hparams.n_layers; layer++) {
-            const swg_weight *weight = swg_model_weight(model, (swg_role)role, layer);
-            if (!weight)
-                continue;
-            if (weight->k > *k)
-                *k = weight->k;
-            if (swg_scheme_is_quantized(weight->scheme) && weight->packed.n_groups > *groups)
-                *groups = weight->packed.n_groups;
-        }
+    size_t k = 1;
+    for (size_t i = 0; i < model->n_weights; i++)
+        if (model->weights[i].k > k)
+            k = model->weights[i].k;
+    return k;
 }
 
-static swg_status make_thread_scratch(swg_exec *exec, swg_cpu *cpu, size_t largest_k)
+static swg_status make_thread_scratch(swg_exec *exec, swg_cpu *cpu, size_t k)
 {
     const swg_hparams *h = &exec->model->hparams;
     const size_t n_threads = swg_pool_threads(exec->pool);
@@ -72,7 +64,7 @@ static swg_status make_thread_scratch(swg_exec *exec, swg_cpu *cpu, size_t large
         return SWG_NO_MEMORY;
     for (size_t t = 0; t < n_threads; t++) {
         swg_cpu_thread *thread = &cpu->threads[t];
-        thread->tile = swg_arena_calloc(arena, SWG_TILE_ROWS * largest_k, sizeof(float));
+        thread->tile = swg_arena_calloc(arena, SWG_TILE_ROWS * k, sizeof(float));
         thread->scores = swg_arena_calloc(arena, scores, sizeof(float));
         thread->q = swg_arena_calloc(arena, queries, sizeof *thread->q);
         thread->out = swg_arena_calloc(arena, queries, sizeof *thread->out);
@@ -85,9 +77,11 @@ static swg_status make_thread_scratch(swg_exec *exec, swg_cpu *cpu, size_t large
     return SWG_OK;
 }
 
-/* Scratch memory of batches: quantized inputs, angles, blocks. */
-static swg_status make_batch_scratch(swg_exec *exec, swg_cpu *cpu, size_t k, size_t groups)
+/* Scratch memory of batches: quantized inputs, angles, blocks. Room for the shortest groups, since
+ * a weight may be replaced by one of another scheme (swg_model_replace). */
+static swg_status make_batch_scratch(swg_exec *exec, swg_cpu *cpu, size_t k)
 {
+    const size_t groups = swg_ceil_div(k, SWG_MIN_GROUP);
     const swg_hparams *h = &exec->model->hparams;
     const size_t stride = swg_round_up(k, SWG_ALIGNMENT), chunk = exec->options.chunk;
     cpu->act.codes = swg_arena_calloc(&cpu->arena, chunk * stride, 1);
@@ -130,9 +124,8 @@ static swg_status init(swg_exec *exec)
     SWG_TRY(SWG_NEW(cpu, 1));
     exec->backend_state = cpu; /* from here on swg_exec_free releases it */
     SWG_TRY(swg_kernels_best(&cpu->kernels));
-    size_t k, groups;
-    largest_inputs(exec->model, &k, &groups);
-    SWG_TRY(make_batch_scratch(exec, cpu, k, groups));
+    const size_t k = largest_k(exec->model);
+    SWG_TRY(make_batch_scratch(exec, cpu, k));
     SWG_TRY(make_thread_scratch(exec, cpu, k));
     SWG_TRY(make_cache(exec, cpu));
     return swg_cpu_recurrent_init(exec);
@@ -225,7 +218,7 @@ static void embed_rows(void *context, swg_exec *exec, size_t begin, size_t end)
     for (size_t t = begin; t < end; t++) {
         const size_t row = index_of(exec, o->index, t);
         float *x = swg_cpu_row(o->x, t);
-        swg_weight_row(o->weight, cpu->kernels, row, o->is_added ? tile : x);
+        exec->model->backend->weights->row_f32(o->weight, row, o->is_added ? tile : x);
         if (o->is_added)
             cpu->kernels->add(x, tile, o->x.columns);
     }
@@ -244,7 +237,7 @@ static void rmsnorm_rows(void *context, swg_exec *exec, size_t begin, size_t end
     const size_t n = o->weight->n;
     const float eps = (float)exec->model->hparams.norm_eps;
     for (size_t at = begin * o->x.columns; at < end * o->x.columns; at += n)
-        swg_cpu_of(exec)->kernels->rmsnorm(swg_cpu_row(o->x, 0) + at, o->weight->plain, n, eps,
+        swg_cpu_of(exec)->kernels->rmsnorm(swg_cpu_row(o->x, 0) + at, o->weight->vector, n, eps,
                                            swg_cpu_row(o->y, 0) + at);
 }
 
@@ -260,7 +253,7 @@ static void layernorm_rows(void *context, swg_exec *exec, size_t begin, size_t e
     const size_t n = o->weight->n;
     const float eps = (float)exec->model->hparams.norm_eps;
     for (size_t at = begin * o->x.columns; at < end * o->x.columns; at += n)
-        swg_cpu_of(exec)->kernels->layernorm(swg_cpu_row(o->x, 0) + at, o->weight->plain,
+        swg_cpu_of(exec)->kernels->layernorm(swg_cpu_row(o->x, 0) + at, o->weight->vector,
                                              o->weight->bias, n, eps, swg_cpu_row(o->y, 0) + at);
 }
 
@@ -373,7 +366,7 @@ static void add_vector_rows(void *context, swg_exec *exec, size_t begin, size_t 
 {
     const operands *o = context;
     for (size_t t = begin; t < end; t++)
-        swg_cpu_of(exec)->kernels->add(swg_cpu_row(o->x, t), o->weight->plain, o->x.columns);
+        swg_cpu_of(exec)->kernels->add(swg_cpu_row(o->x, t), o->weight->vector, o->x.columns);
 }
 
 static void add_vector(swg_exec *exec, const swg_weight *vector, swg_value x)
@@ -384,6 +377,7 @@ static void add_vector(swg_exec *exec, const swg_weight *vector, swg_value x)
 
 const swg_backend swg_backend_cpu = {
     .name = "cpu",
+    .weights = &swg_cpu_weights,
     .init = init,
     .deinit = deinit,
     .value_new = value_new,

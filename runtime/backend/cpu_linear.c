@@ -31,7 +31,7 @@ typedef struct linear_job {
 
 static size_t units_of(const swg_weight *weight, bool in_panels)
 {
-    return in_panels ? weight->packed.n_panels : swg_ceil_div(weight->n, SWG_TILE_ROWS);
+    return in_panels ? swg_cpu_packed(weight)->n_panels : swg_ceil_div(weight->n, SWG_TILE_ROWS);
 }
 
 static void add_bias(const linear_job *job, size_t which, size_t row_begin, size_t row_end)
@@ -59,9 +59,9 @@ static void panel_range(const linear_job *job, size_t which, size_t begin, size_
     const swg_weight *weight = job->weights[which];
     const swg_value y = job->y[which];
     if (weight->scheme.bits == 4)
-        cpu->kernels->matmul_w4(&weight->packed, begin, end, &cpu->act, y.data, y.columns);
+        cpu->kernels->matmul_w4(swg_cpu_packed(weight), begin, end, &cpu->act, y.data, y.columns);
     else
-        cpu->kernels->matmul_w8(&weight->packed, begin, end, &cpu->act, y.data, y.columns);
+        cpu->kernels->matmul_w8(swg_cpu_packed(weight), begin, end, &cpu->act, y.data, y.columns);
     add_bias(job, which, begin * SWG_PANEL_ROWS, least(end * SWG_PANEL_ROWS, weight->n));
 }
 
@@ -79,7 +79,7 @@ static void quantize_rows(void *context, swg_exec *exec, size_t begin, size_t en
 static void quantize_input(linear_job *job)
 {
     swg_act *act = &swg_cpu_of(job->exec)->act;
-    const swg_packed *packed = &job->weights[0]->packed;
+    const swg_packed *packed = swg_cpu_packed(job->weights[0]);
     act->m = job->n_tokens;
     act->k = packed->k;
     act->group = packed->group;
@@ -90,32 +90,15 @@ static void quantize_input(linear_job *job)
 
 /* --- f32 activations -------------------------------------------------------------------------- */
 
-/* Rows of a weight as float: in place for F32, else converted into the thread's tile. */
-static const float *float_rows(const linear_job *job, const swg_weight *weight, size_t row,
-                               size_t n_rows)
-{
-    const swg_cpu *cpu = swg_cpu_of(job->exec);
-    float *tile = cpu->threads[swg_pool_thread_index()].tile;
-    const size_t first = row * weight->k, count = n_rows * weight->k;
-    if (swg_scheme_is_quantized(weight->scheme))
-        cpu->kernels->dequantize(&weight->packed, row, n_rows, tile);
-    else if (weight->scheme.dtype == SWG_F32)
-        return (const float *)weight->plain + first;
-    else if (weight->scheme.dtype == SWG_F16)
-        cpu->kernels->f16_to_f32((const uint16_t *)weight->plain + first, count, tile);
-    else
-        cpu->kernels->bf16_to_f32((const uint16_t *)weight->plain + first, count, tile);
-    return tile;
-}
-
 static void tile_range(const linear_job *job, size_t which, size_t begin, size_t end)
 {
     const swg_weight *weight = job->weights[which];
     const swg_value y = job->y[which];
+    float *scratch = swg_cpu_of(job->exec)->threads[swg_pool_thread_index()].tile;
     for (size_t tile = begin; tile < end; tile++) {
         const size_t row = tile * SWG_TILE_ROWS;
         const size_t n_rows = least(SWG_TILE_ROWS, weight->n - row);
-        const float *rows = float_rows(job, weight, row, n_rows);
+        const float *rows = swg_cpu_rows_f32(weight, row, n_rows, scratch);
         swg_sgemm_nt(job->n_tokens, n_rows, weight->k, job->x.data, job->x.columns, rows, weight->k,
                      swg_cpu_row(y, 0) + row, y.columns);
         add_bias(job, which, row, row + n_rows);
@@ -187,7 +170,7 @@ static bool uses_panels(const swg_exec *exec, const swg_weight *weight)
 static bool may_join(const swg_exec *exec, const swg_weight *a, const swg_weight *b)
 {
     return uses_panels(exec, a) == uses_panels(exec, b) &&
-           (!uses_panels(exec, a) || a->packed.group == b->packed.group);
+           (!uses_panels(exec, a) || swg_cpu_packed(a)->group == swg_cpu_packed(b)->group);
 }
 
 void swg_cpu_linears(swg_exec *exec, swg_value x, size_t count, const swg_weight *const *weights,

@@ -2,6 +2,8 @@
 #ifndef SWG_RUNTIME_BACKEND_CPU_STATE_H
 #define SWG_RUNTIME_BACKEND_CPU_STATE_H
 
+#include "kernels/kernels.h"
+#include "runtime/backend/cpu_weights.h"
 #include "runtime/exec_state.h"
 #include "runtime/kvcache.h"
 

@@ -251,18 +251,19 @@ void swg_arena_deinit(swg_arena *arena)
 swg_status swg_pages_init(swg_pages *pages, size_t bytes)
 {
     size_t padded;
-    if (!swg_size_add(bytes ? bytes : 1, huge_page_bytes - 1, &padded))
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (!swg_size_add(bytes ? bytes : 1, page - 1, &padded))
         return swg_error(SWG_NO_MEMORY, "out of memory: %zu bytes do not fit", bytes);
-    padded -= padded % huge_page_bytes;
+    padded -= padded % page; /* what is left of the last 2 MiB lies on small pages */
     /* Linux promises more memory than there is and kills whoever uses it. */
     const uint64_t machine = swg_machine_memory_bytes();
     if (machine && padded > machine)
         return swg_error(SWG_NO_MEMORY, "out of memory: %zu bytes, where the machine has %llu",
                          bytes, (unsigned long long)machine);
     /* One page more than needed, so that the start can be moved to a 2 MiB boundary. */
-    const size_t mapped = padded + huge_page_bytes;
+    size_t mapped;
     void *raw = MAP_FAILED;
-    if (mapped > padded && may_allocate(padded))
+    if (swg_size_add(padded, huge_page_bytes, &mapped) && may_allocate(padded))
         raw = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (raw == MAP_FAILED)
         return refused(bytes);

@@ -5,7 +5,10 @@
 
 #include <stdint.h>
 
-#include "runtime/base/tensor.h"
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/base/dtype.h"
 
 /* IEEE 754 binary16 and bfloat16, held as their bits. NaN stays NaN (quieted, except by
  * swg_bf16_to_f32, which only moves the bits), values beyond the largest finite become infinity,

@@ -1,127 +1,26 @@
-/* Tensor descriptions: types, schemes, plane sizes. All size arithmetic on shapes from files is
- * done, checked, in swg_tensor_desc_check; the getters rely on it. */
+/* Tensor descriptions and the sizes of planes. All size arithmetic on shapes from files is done,
+ * checked, in swg_tensor_desc_check; the getters and the formats rely on it. */
 #include "runtime/base/tensor.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/mem.h"
-#include "runtime/base/numeric.h"
 #include "runtime/base/utf8.h"
-
-static const struct {
-    unsigned bits;
-    const char *text;
-} dtypes[] = {
-#define SWG_DTYPE(name, bits, text) {bits, text},
-#include "runtime/base/dtype.def"
-#undef SWG_DTYPE
-};
+#include "runtime/base/weight_format.h"
 
 /* Sizes from here on are refused: they cannot be a file's, and below it the bits of a plane fit
  * 64 bits too. */
 static const uint64_t max_tensor_bytes = UINT64_C(1) << 62;
 
-unsigned swg_dtype_bits(swg_dtype dtype)
-{
-    return dtypes[dtype].bits;
-}
-
-const char *swg_dtype_name(swg_dtype dtype)
-{
-    return dtypes[dtype].text;
-}
-
-bool swg_dtype_parse(const char *text, size_t length, swg_dtype *out)
-{
-    for (int i = 0; i < SWG_DTYPE_COUNT; i++)
-        if (strlen(dtypes[i].text) == length && memcmp(dtypes[i].text, text, length) == 0) {
-            *out = (swg_dtype)i;
-            return true;
-        }
-    return false;
-}
-
-bool swg_scheme_equal(swg_scheme a, swg_scheme b)
-{
-    return a.bits == b.bits && a.asymmetric == b.asymmetric && a.dtype == b.dtype &&
-           a.group == b.group;
-}
-
-size_t swg_scheme_group_length(swg_scheme scheme, size_t k)
-{
-    return scheme.group ? scheme.group : k;
-}
-
-size_t swg_scheme_groups(swg_scheme scheme, size_t k)
-{
-    return scheme.group ? swg_ceil_div(k, scheme.group) : 1;
-}
-
-void swg_scheme_dequantize_row(swg_scheme scheme, size_t cols, const uint8_t *codes,
-                               const void *scales, size_t first_scale, const uint8_t *zeros,
-                               float *out)
-{
-    const size_t group = swg_scheme_group_length(scheme, cols);
-    for (size_t c = 0; c < cols; c++) {
-        const size_t g = c / group;
-        const int32_t code = scheme.bits == 8 ? codes[c] : codes[c / 2] >> (c % 2 * 4) & 15;
-        const int32_t zero = zeros ? zeros[g] : (int32_t)swg_scheme_symmetric_zero(scheme);
-        out[c] = (float)(code - zero) * swg_float_load(scheme.dtype, scales, first_scale + g);
-    }
-}
-
-/* Lower-case copy of an element type's name. */
-static void lower_dtype_name(swg_dtype dtype, char out[16])
-{
-    size_t i = 0;
-    for (const char *s = dtypes[dtype].text; *s; s++)
-        out[i++] = (*s >= 'A' && *s <= 'Z') ? (char)(*s - 'A' + 'a') : *s;
-    out[i] = '\0';
-}
-
-const char *swg_scheme_name(swg_scheme scheme, char out[SWG_SCHEME_NAME_BYTES])
-{
-    char type[16], group[16];
-    lower_dtype_name(scheme.dtype, type);
-    if (!swg_scheme_is_quantized(scheme))
-        return strcpy(out, type);
-    if (scheme.group)
-        snprintf(group, sizeof group, "g%u", scheme.group);
-    else
-        snprintf(group, sizeof group, "row");
-    snprintf(out, SWG_SCHEME_NAME_BYTES, "int%u-%s-%s-%s", scheme.bits, group,
-             scheme.asymmetric ? "asym" : "sym", type);
-    return out;
-}
-
-swg_status swg_scheme_parse(const char *text, size_t length, swg_scheme *out)
-{
-    /* The set is small and finite: compare with every name that writing can produce. */
-    static const uint8_t bits[] = {4, 8};
-    static const uint32_t groups[] = {0, 32, 64, 128, 256};
-    static const swg_dtype scales[] = {SWG_F16, SWG_BF16, SWG_F32};
-    char name[SWG_SCHEME_NAME_BYTES];
-    for (int i = 0; i < SWG_DTYPE_COUNT; i++) {
-        const swg_scheme plain = swg_scheme_plain((swg_dtype)i);
-        if (strlen(swg_scheme_name(plain, name)) == length && memcmp(name, text, length) == 0) {
-            *out = plain;
-            return SWG_OK;
-        }
-    }
-    for (size_t i = 0; i < 2 * 5 * 2 * 3; i++) {
-        const swg_scheme scheme = {.bits = bits[i % 2],
-                                   .asymmetric = i / 2 % 2,
-                                   .group = groups[i / 4 % 5],
-                                   .dtype = scales[i / 20]};
-        if (strlen(swg_scheme_name(scheme, name)) == length && memcmp(name, text, length) == 0) {
-            *out = scheme;
-            return SWG_OK;
-        }
-    }
-    return swg_error(SWG_UNSUPPORTED, "unknown weight scheme \"%.*s\"",
-                     (int)(length < 64 ? length : 64), text);
-}
+static const struct {
+    const char *text;
+    bool is_finite;
+} kinds[SWG_PLANE_KINDS] = {
+#define SWG_PLANE_KIND(name, text, is_finite) {text, is_finite},
+#include "runtime/base/plane_kinds.def"
+#undef SWG_PLANE_KIND
+};
 
 uint64_t swg_tensor_cols(const swg_tensor_desc *desc)
 {
@@ -143,25 +42,12 @@ uint64_t swg_tensor_elems(const swg_tensor_desc *desc)
 
 const char *swg_plane_name(swg_plane_kind kind)
 {
-    static const char *const names[SWG_PLANE_KINDS] = {"values", "codes", "scales", "zeros"};
-    return names[kind];
+    return kinds[kind].text;
 }
 
-bool swg_name_is_printable(const char *text, size_t length)
+bool swg_plane_must_be_finite(swg_plane_kind kind)
 {
-    for (size_t i = 0; i < length;) {
-        if (text[i] >= 0x20 && text[i] < 0x7f) { /* nearly all */
-            i++;
-            continue;
-        }
-        uint32_t code = 0;
-        const size_t step = swg_utf8_decode(text + i, length - i, &code);
-        const bool is_control = code < 0x20 || (code >= 0x7f && code < 0xa0);
-        if (step == 0 || is_control)
-            return false;
-        i += step;
-    }
-    return true;
+    return kinds[kind].is_finite;
 }
 
 swg_status swg_tensor_desc_check(const swg_tensor_desc *desc)
@@ -179,7 +65,7 @@ swg_status swg_tensor_desc_check(const swg_tensor_desc *desc)
     for (uint32_t i = 0; i < desc->rank; i++)
         if (!swg_u64_mul(elems, desc->shape[i], &elems))
             return swg_error(SWG_CORRUPT, "the shape of tensor %s overflows", desc->name);
-    /* 16 bytes an element covers every plane of every scheme together. */
+    /* 16 bytes an element cover every plane of every scheme together. */
     uint64_t bound;
     if (!swg_u64_mul(elems, 16, &bound) || bound >= max_tensor_bytes)
         return swg_error(SWG_CORRUPT, "the shape of tensor %s means 2^62 bytes or more",
@@ -189,49 +75,41 @@ swg_status swg_tensor_desc_check(const swg_tensor_desc *desc)
         if (desc->shape[i] >= max_tensor_bytes / 16)
             return swg_error(SWG_CORRUPT, "a dimension of tensor %s is %llu", desc->name,
                              (unsigned long long)desc->shape[i]);
-    if (swg_scheme_is_quantized(desc->scheme)) {
-        if (desc->rank != 2 || elems == 0)
-            return swg_error(SWG_CORRUPT, "quantized tensor %s is not a matrix", desc->name);
-    } else if (elems * swg_dtype_bits(desc->scheme.dtype) % 8 != 0) {
-        return swg_error(SWG_CORRUPT, "the %s elements of tensor %s do not fill whole bytes",
-                         swg_dtype_name(desc->scheme.dtype), desc->name);
-    }
-    return SWG_OK;
+    if (desc->n_stored > elems)
+        return swg_error(SWG_CORRUPT, "tensor %s stores %llu of %llu elements", desc->name,
+                         (unsigned long long)desc->n_stored, (unsigned long long)elems);
+    return swg_weight_format_of(desc->scheme)->check(desc);
 }
 
-static swg_plane plane_of(swg_plane_kind kind, uint64_t rows, uint64_t row_bytes,
-                          uint32_t elem_bytes)
+swg_plane swg_plane_of(swg_plane_kind kind, swg_dtype type, uint64_t rows, uint64_t row_elems)
 {
+    const unsigned bits = swg_dtype_bits(type);
+    const uint64_t row_bytes = row_elems * bits / 8;
     return (swg_plane){.kind = kind,
+                       .type = type,
                        .rows = rows,
                        .row_bytes = row_bytes,
                        .bytes = rows * row_bytes,
-                       .elem_bytes = elem_bytes};
+                       .elem_bytes = bits < 8 ? 1 : bits / 8,
+                       .symbol_bits = 8};
 }
 
-size_t swg_tensor_planes(const swg_tensor_desc *desc, swg_plane out[SWG_MAX_PLANES])
+size_t swg_tensor_planes(const swg_tensor_desc *desc, swg_plane out[SWG_PLANE_KINDS])
 {
-    const swg_scheme scheme = desc->scheme;
-    const uint64_t rows = swg_tensor_rows(desc), cols = swg_tensor_cols(desc);
-    const unsigned bits = swg_dtype_bits(scheme.dtype);
-    if (!swg_scheme_is_quantized(scheme)) {
-        const bool whole_rows = cols * bits % 8 == 0;
-        out[0] = plane_of(SWG_PLANE_VALUES, whole_rows ? rows : 1,
-                          (whole_rows ? cols : rows * cols) * bits / 8, bits < 8 ? 1 : bits / 8);
-        return 1;
-    }
-    const uint64_t groups = swg_scheme_groups(scheme, cols);
-    out[0] = plane_of(SWG_PLANE_CODES, rows, (cols * scheme.bits + 7) / 8, 1);
-    out[1] = plane_of(SWG_PLANE_SCALES, rows, groups * bits / 8, bits / 8);
-    if (!scheme.asymmetric)
-        return 2;
-    out[2] = plane_of(SWG_PLANE_ZEROS, rows, groups, 1);
-    return 3;
+    return swg_weight_format_of(desc->scheme)->planes(desc, out);
+}
+
+const swg_plane *swg_plane_find(const swg_plane *planes, size_t n, swg_plane_kind kind)
+{
+    for (size_t i = 0; i < n; i++)
+        if (planes[i].kind == kind)
+            return &planes[i];
+    return NULL;
 }
 
 uint64_t swg_tensor_bytes(const swg_tensor_desc *desc)
 {
-    swg_plane planes[SWG_MAX_PLANES];
+    swg_plane planes[SWG_PLANE_KINDS];
     const size_t n = swg_tensor_planes(desc, planes);
     uint64_t bytes = 0;
     for (size_t i = 0; i < n; i++)
@@ -247,4 +125,33 @@ const char *swg_tensor_shape_text(const swg_tensor_desc *desc, char out[SWG_SHAP
                                  (unsigned long long)desc->shape[i]);
     snprintf(out + used, SWG_SHAPE_TEXT_BYTES - used, "]");
     return out;
+}
+
+/* --- Planes in memory ------------------------------------------------------------------------- */
+
+typedef struct memory_planes {
+    swg_plane shapes[SWG_PLANE_KINDS];
+    size_t n;
+    const void *const *data; /* by kind */
+} memory_planes;
+
+static swg_status read_memory(void *context, swg_plane_kind kind, uint64_t row_begin,
+                              uint64_t n_rows, void *out)
+{
+    const memory_planes *m = context;
+    const swg_plane *plane = swg_plane_find(m->shapes, m->n, kind);
+    const size_t bytes = (size_t)(n_rows * plane->row_bytes);
+    if (bytes)
+        memcpy(out, (const uint8_t *)m->data[kind] + row_begin * plane->row_bytes, bytes);
+    return SWG_OK;
+}
+
+swg_status swg_tensor_rows_f32(const swg_tensor_desc *desc,
+                               const void *const planes[SWG_PLANE_KINDS], uint64_t row_begin,
+                               uint64_t n_rows, float *out)
+{
+    memory_planes m = {.data = planes};
+    m.n = swg_tensor_planes(desc, m.shapes);
+    const swg_plane_reader from = {.read = read_memory, .context = &m};
+    return swg_weight_format_of(desc->scheme)->read_rows(desc, &from, row_begin, n_rows, out);
 }

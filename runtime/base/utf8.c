@@ -85,3 +85,20 @@ bool swg_utf8_is_valid(const char *text, size_t length)
     }
     return true;
 }
+
+bool swg_name_is_printable(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length;) {
+        if (text[i] >= 0x20 && text[i] < 0x7f) { /* nearly all */
+            i++;
+            continue;
+        }
+        uint32_t code = 0;
+        const size_t step = swg_utf8_decode(text + i, length - i, &code);
+        const bool is_control = code < 0x20 || (code >= 0x7f && code < 0xa0);
+        if (step == 0 || is_control)
+            return false;
+        i += step;
+    }
+    return true;
+}

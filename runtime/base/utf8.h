@@ -20,4 +20,7 @@ size_t swg_utf8_complete_prefix(const char *text, size_t length);
 
 bool swg_utf8_is_valid(const char *text, size_t length);
 
+/* Whether `length` bytes are valid UTF-8 without control characters: names in files. */
+bool swg_name_is_printable(const char *text, size_t length);
+
 #endif

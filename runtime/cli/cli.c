@@ -18,12 +18,12 @@
 
 enum { JSON_SCHEMA = 1, MAX_COMMANDS = 64 };
 
-#define SWG_COMMAND(name) extern const swg_command swg_command_##name;
+#define SWG_COMMAND(name, folder) extern const swg_command swg_command_##name;
 #include "runtime/cli/commands.def"
 #undef SWG_COMMAND
 
 static const swg_command *const all_commands[] = {
-#define SWG_COMMAND(name) &swg_command_##name,
+#define SWG_COMMAND(name, folder) &swg_command_##name,
 #include "runtime/cli/commands.def"
 #undef SWG_COMMAND
     NULL,

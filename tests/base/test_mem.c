@@ -249,11 +249,11 @@ START_TEST(a_limit_counts_what_is_in_use)
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "of the limit of"));
     ck_assert_ptr_null(swg_realloc(a, 5 * MIB, 1));
     swg_pages pages = {0};
-    ck_status_is(SWG_NO_MEMORY, swg_pages_init(&pages, 1));
+    ck_status_is(SWG_NO_MEMORY, swg_pages_init(&pages, 2u << 20));
     /* What is given back may be taken again. */
     swg_free(a);
     ck_assert_uint_eq(swg_mem_in_use(), before);
-    ck_ok(swg_pages_init(&pages, 1));
+    ck_ok(swg_pages_init(&pages, 2u << 20));
     ck_assert_uint_ge(swg_mem_in_use(), before + 2 * MIB);
     a = swg_malloc(1, 1);
     a = swg_realloc(a, MIB, 1);

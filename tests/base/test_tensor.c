@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "runtime/base/codes.h"
 #include "runtime/base/tensor.h"
+#include "runtime/base/utf8.h"
 
 START_TEST(type_names_round_trip)
 {
@@ -22,6 +24,13 @@ START_TEST(type_names_round_trip)
     ck_assert_int_eq(found, SWG_BF16);
 }
 END_TEST
+
+static swg_scheme scheme_of(unsigned bits, uint32_t group, bool asymmetric, swg_dtype scale_type)
+{
+    swg_scheme scheme;
+    ck_ok(swg_scheme_of_bits(bits, group, asymmetric, scale_type, &scheme));
+    return scheme;
+}
 
 static void round_trips(swg_scheme scheme)
 {
@@ -48,15 +57,12 @@ START_TEST(scheme_names_round_trip)
     for (size_t g = 0; g < 5; g++)
         for (size_t s = 0; s < 3; s++)
             for (int asymmetric = 0; asymmetric < 2; asymmetric++)
-                for (uint8_t bits = 4; bits <= 8; bits += 4)
-                    round_trips((swg_scheme){.bits = bits,
-                                             .asymmetric = asymmetric,
-                                             .group = groups[g],
-                                             .dtype = scales[s]});
+                for (unsigned bits = 1; bits <= SWG_CODE_MAX_BITS; bits++)
+                    if (swg_bits_are_known(bits))
+                        round_trips(scheme_of(bits, groups[g], asymmetric, scales[s]));
     char name[SWG_SCHEME_NAME_BYTES];
-    ck_assert_str_eq(swg_scheme_name((swg_scheme){4, false, SWG_F16, 64}, name),
-                     "int4-g64-sym-f16");
-    ck_assert_str_eq(swg_scheme_name((swg_scheme){8, true, SWG_F32, 0}, name), "int8-row-asym-f32");
+    ck_assert_str_eq(swg_scheme_name(scheme_of(4, 64, false, SWG_F16), name), "int4-g64-sym-f16");
+    ck_assert_str_eq(swg_scheme_name(scheme_of(8, 0, true, SWG_F32), name), "int8-row-asym-f32");
     ck_assert_str_eq(swg_scheme_name(swg_scheme_plain(SWG_BF16), name), "bf16");
 }
 END_TEST
@@ -90,7 +96,8 @@ END_TEST
 
 START_TEST(groups_of_a_row)
 {
-    const swg_scheme grouped = {4, false, SWG_F16, 64}, row = {8, false, SWG_F16, 0};
+    const swg_scheme grouped = SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 64);
+    const swg_scheme row = SWG_SCHEME_INT(8, .scale_type = SWG_F16);
     ck_assert_uint_eq(swg_scheme_groups(grouped, 1), 1);
     ck_assert_uint_eq(swg_scheme_groups(grouped, 64), 1);
     ck_assert_uint_eq(swg_scheme_groups(grouped, 65), 2);
@@ -114,20 +121,20 @@ static void plane_is(const swg_plane *plane, swg_plane_kind kind, uint64_t rows,
 
 START_TEST(planes_of_quantized_matrices)
 {
-    swg_plane planes[SWG_MAX_PLANES];
+    swg_plane planes[SWG_PLANE_KINDS];
     /* Odd k: half a byte of padding a row; the last group of 64 columns has one. */
-    swg_tensor_desc desc = {"w", {4, true, SWG_F16, 64}, 2, {3, 65}};
+    swg_tensor_desc desc = {"w", scheme_of(4, 64, true, SWG_F16), 2, {3, 65}, 0};
     ck_ok(swg_tensor_desc_check(&desc));
     ck_assert_uint_eq(swg_tensor_planes(&desc, planes), 3);
     plane_is(&planes[0], SWG_PLANE_CODES, 3, 33, 1);
     plane_is(&planes[1], SWG_PLANE_SCALES, 3, 4, 2);
     plane_is(&planes[2], SWG_PLANE_ZEROS, 3, 2, 1);
     ck_assert_uint_eq(swg_tensor_bytes(&desc), 3 * (33 + 4 + 2));
-    desc = (swg_tensor_desc){"w", {8, false, SWG_F32, 0}, 2, {5, 7}};
+    desc = (swg_tensor_desc){"w", scheme_of(8, 0, false, SWG_F32), 2, {5, 7}, 0};
     ck_assert_uint_eq(swg_tensor_planes(&desc, planes), 2);
     plane_is(&planes[0], SWG_PLANE_CODES, 5, 7, 1);
     plane_is(&planes[1], SWG_PLANE_SCALES, 5, 4, 4);
-    desc = (swg_tensor_desc){"w", {4, false, SWG_BF16, 256}, 2, {1, 1}};
+    desc = (swg_tensor_desc){"w", scheme_of(4, 256, false, SWG_BF16), 2, {1, 1}, 0};
     ck_assert_uint_eq(swg_tensor_planes(&desc, planes), 2);
     plane_is(&planes[0], SWG_PLANE_CODES, 1, 1, 1);
     plane_is(&planes[1], SWG_PLANE_SCALES, 1, 2, 2);
@@ -136,26 +143,26 @@ END_TEST
 
 START_TEST(planes_of_plain_tensors)
 {
-    swg_plane planes[SWG_MAX_PLANES];
-    swg_tensor_desc desc = {"w", swg_scheme_plain(SWG_BF16), 3, {2, 3, 5}};
+    swg_plane planes[SWG_PLANE_KINDS];
+    swg_tensor_desc desc = {"w", swg_scheme_plain(SWG_BF16), 3, {2, 3, 5}, 0};
     ck_assert_uint_eq(swg_tensor_planes(&desc, planes), 1);
     plane_is(&planes[0], SWG_PLANE_VALUES, 6, 10, 2);
     ck_assert_uint_eq(swg_tensor_elems(&desc), 30);
     ck_assert_uint_eq(swg_tensor_rows(&desc), 6);
     ck_assert_uint_eq(swg_tensor_cols(&desc), 5);
-    desc = (swg_tensor_desc){"scalar", swg_scheme_plain(SWG_F64), 0, {0}};
+    desc = (swg_tensor_desc){"scalar", swg_scheme_plain(SWG_F64), 0, {0}, 0};
     ck_ok(swg_tensor_desc_check(&desc));
     swg_tensor_planes(&desc, planes);
     plane_is(&planes[0], SWG_PLANE_VALUES, 1, 8, 8);
     /* Rows of 4-bit elements that are no whole bytes: one row for all. */
-    desc = (swg_tensor_desc){"w", swg_scheme_plain(SWG_F4), 2, {4, 3}};
+    desc = (swg_tensor_desc){"w", swg_scheme_plain(SWG_F4), 2, {4, 3}, 0};
     ck_ok(swg_tensor_desc_check(&desc));
     swg_tensor_planes(&desc, planes);
     plane_is(&planes[0], SWG_PLANE_VALUES, 1, 6, 1);
     desc.shape[1] = 4;
     swg_tensor_planes(&desc, planes);
     plane_is(&planes[0], SWG_PLANE_VALUES, 4, 2, 1);
-    desc = (swg_tensor_desc){"empty", swg_scheme_plain(SWG_F32), 2, {0, 9}};
+    desc = (swg_tensor_desc){"empty", swg_scheme_plain(SWG_F32), 2, {0, 9}, 0};
     ck_ok(swg_tensor_desc_check(&desc));
     ck_assert_uint_eq(swg_tensor_bytes(&desc), 0);
     for (int kind = 0; kind < SWG_PLANE_KINDS; kind++)
@@ -167,30 +174,30 @@ START_TEST(hostile_shapes_are_refused)
 {
     const uint64_t big = UINT64_C(1) << 32;
     const swg_scheme f32 = swg_scheme_plain(SWG_F32), f4 = swg_scheme_plain(SWG_F4);
-    const swg_scheme int4 = {4, false, SWG_F16, 64};
+    const swg_scheme int4 = SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 64);
     const struct {
         swg_status status;
         swg_tensor_desc desc;
     } rows[] = {
-        {SWG_UNSUPPORTED, {"rank 5", f32, 5, {1, 1, 1, 1}}},
-        {SWG_UNSUPPORTED, {"rank 2^32-1", f32, UINT32_MAX, {1, 1, 1, 1}}},
-        {SWG_CORRUPT, {"2^64 elements", f32, 2, {big, big}}},
-        {SWG_CORRUPT, {"2^64-1 elements", f32, 1, {UINT64_MAX}}},
-        {SWG_CORRUPT, {"wraps to 1", f32, 2, {UINT64_MAX, UINT64_MAX}}},
-        {SWG_CORRUPT, {"2^60 elements", f32, 2, {big, big / 16}}},
+        {SWG_UNSUPPORTED, {"rank 5", f32, 5, {1, 1, 1, 1}, 0}},
+        {SWG_UNSUPPORTED, {"rank 2^32-1", f32, UINT32_MAX, {1, 1, 1, 1}, 0}},
+        {SWG_CORRUPT, {"2^64 elements", f32, 2, {big, big}, 0}},
+        {SWG_CORRUPT, {"2^64-1 elements", f32, 1, {UINT64_MAX}, 0}},
+        {SWG_CORRUPT, {"wraps to 1", f32, 2, {UINT64_MAX, UINT64_MAX}, 0}},
+        {SWG_CORRUPT, {"2^60 elements", f32, 2, {big, big / 16}, 0}},
         /* 2^58 elements of 64 bits: 2^64 bits, which wrapped to a plane of no bytes. */
-        {SWG_CORRUPT, {"2^58 elements", swg_scheme_plain(SWG_F64), 1, {UINT64_C(1) << 58}}},
-        {SWG_CORRUPT, {"hidden by a zero", f32, 3, {0, UINT64_MAX, 3}}},
-        {SWG_CORRUPT, {"hidden by a last zero", f32, 2, {UINT64_MAX, 0}}},
-        {SWG_CORRUPT, {"half a byte", f4, 1, {3}}},
-        {SWG_CORRUPT, {"quantized vector", int4, 1, {64}}},
-        {SWG_CORRUPT, {"quantized cube", int4, 3, {2, 2, 2}}},
-        {SWG_CORRUPT, {"quantized without columns", int4, 2, {4, 0}}},
-        {SWG_CORRUPT, {"", f32, 1, {1}}},
-        {SWG_CORRUPT, {"line\nbreak", f32, 1, {1}}},
-        {SWG_CORRUPT, {"escape\033[2J", f32, 1, {1}}},
-        {SWG_CORRUPT, {"not utf-8 \xff", f32, 1, {1}}},
-        {SWG_CORRUPT, {"next line \xc2\x85", f32, 1, {1}}},
+        {SWG_CORRUPT, {"2^58 elements", swg_scheme_plain(SWG_F64), 1, {UINT64_C(1) << 58}, 0}},
+        {SWG_CORRUPT, {"hidden by a zero", f32, 3, {0, UINT64_MAX, 3}, 0}},
+        {SWG_CORRUPT, {"hidden by a last zero", f32, 2, {UINT64_MAX, 0}, 0}},
+        {SWG_CORRUPT, {"half a byte", f4, 1, {3}, 0}},
+        {SWG_CORRUPT, {"quantized vector", int4, 1, {64}, 0}},
+        {SWG_CORRUPT, {"quantized cube", int4, 3, {2, 2, 2}, 0}},
+        {SWG_CORRUPT, {"quantized without columns", int4, 2, {4, 0}, 0}},
+        {SWG_CORRUPT, {"", f32, 1, {1}, 0}},
+        {SWG_CORRUPT, {"line\nbreak", f32, 1, {1}, 0}},
+        {SWG_CORRUPT, {"escape\033[2J", f32, 1, {1}, 0}},
+        {SWG_CORRUPT, {"not utf-8 \xff", f32, 1, {1}, 0}},
+        {SWG_CORRUPT, {"next line \xc2\x85", f32, 1, {1}, 0}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         swg_error_clear();
@@ -206,7 +213,7 @@ START_TEST(names_have_a_limit)
     char name[SWG_MAX_NAME + 2];
     memset(name, 'n', sizeof name);
     name[SWG_MAX_NAME] = '\0';
-    const swg_tensor_desc desc = {name, swg_scheme_plain(SWG_F32), 1, {1}};
+    const swg_tensor_desc desc = {name, swg_scheme_plain(SWG_F32), 1, {1}, 0};
     ck_ok(swg_tensor_desc_check(&desc));
     name[SWG_MAX_NAME] = 'n';
     name[SWG_MAX_NAME + 1] = '\0';

@@ -76,13 +76,13 @@ expect_match "names line and label" "$stderr" 'line 4: the model has no label "h
 check "prints nothing" test -z "$stdout"
 
 # Refusals name what to use instead.
-for protocol in gptq llama.cpp per-doc; do
+for protocol in gptq llama.cpp per-doc hf-stride; do
   expect_exit 4 "$protocol of an encoder" evaluate_bert --protocol $protocol --json
   expect_match "$protocol of an encoder" "$stderr" 'use protocol pll$'
   check "$protocol of an encoder prints nothing" test -z "$stdout"
 done
 expect_exit 4 "pll of a causal model" evaluate_gpt2 --protocol pll
-expect_match "pll of a causal model" "$stderr" 'use protocol gptq or llama.cpp or per-doc$'
+expect_match "pll of a causal model" "$stderr" 'use protocol gptq or llama.cpp or per-doc or hf-stride$'
 expect_exit 4 "perplexity of an encoder" evaluate_bert --task perplexity
 expect_exit 4 "no task for answers" evaluate "$fixtures/bert-span" --text "$scratch/text.txt"
 expect_exit 4 "a text for a classifier" evaluate "$fixtures/bert-sequence" --text "$scratch/text.txt"
@@ -91,6 +91,8 @@ expect_exit 4 "data for a causal model" evaluate "$fixtures/gpt2-bare" --data "$
 expect_exit 2 "neither text nor data" evaluate "$fixtures/gpt2-bare"
 expect_exit 2 "both" evaluate_bert --data "$scratch/items.jsonl"
 expect_exit 2 "a protocol for data" classify --protocol gptq
+expect_exit 2 "a stride of data" classify --stride 5
+expect_exit 2 "a stride of disjoint windows" evaluate_gpt2 --protocol gptq --stride 5
 expect_exit 2 "tokens of data" classify --max-tokens 5
 expect_exit 2 "an unknown task" evaluate_bert --task guess
 expect_exit 5 "no room between special tokens" evaluate_bert --context 2
@@ -100,7 +102,7 @@ expect_exit 1 "an empty text" evaluate "$fixtures/bert-masked" --text "$scratch/
 
 # Every protocol on the example model.
 model=examples/tiny-tales
-for protocol in gptq llama.cpp per-doc; do
+for protocol in gptq llama.cpp per-doc hf-stride; do
   expect_exit 0 "eval $protocol" "$SWAGE" eval $model --text $model/eval.txt --protocol $protocol \
     --context 512 --max-tokens 1600 --json
   expect_keys "eval --protocol $protocol" perplexity mean_nll tokens_scored tokens_total \

@@ -99,8 +99,10 @@ static void draw(const swg_windows *windows, swg_strbuf *out)
 
 static swg_status make(const expected *e, const swg_tokenizer *tokenizer, swg_windows *out)
 {
-    return swg_windows_make(e->protocol, tokenizer, e->text, strlen(e->text), e->context,
-                            e->max_tokens, out);
+    swg_window_options options = swg_window_options_default();
+    options.context = e->context;
+    options.max_tokens = e->max_tokens;
+    return swg_windows_make(e->protocol, tokenizer, e->text, strlen(e->text), &options, out);
 }
 
 START_TEST(windows_are_exactly_so)
@@ -120,6 +122,75 @@ START_TEST(windows_are_exactly_so)
     }
     swg_strbuf_deinit(&drawn);
     swg_windows_deinit(&windows);
+    swg_tokenizer_free(&tokenizer);
+}
+END_TEST
+
+/* Windows drawn as above, "*" after one whose mean counts a token less. */
+START_TEST(strides_overlap)
+{
+    static const struct {
+        const char *around, *text;
+        size_t context, stride, max_tokens;
+        const char *windows; /* NULL = refused with `status` */
+        swg_status status;
+    } rows[] = {
+        {"", "abcdefgh", 4, 0, 0, "aBCD cdEF* efGH*", SWG_OK}, /* half of the context */
+        {"", "abcdefghi", 4, 0, 0, "aBCD cdEF* efGH* ghI*", SWG_OK},
+        {"", "abcdefgh", 5, 0, 0, "aBCDE cdeFG* efgH*", SWG_OK},
+        {"", "abcdefgh", 4, 1, 0, "aBCD bcdE* cdeF* defG* efgH*", SWG_OK},
+        {"", "abcdefgh", 4, 3, 0, "aBCD dEFG* gH*", SWG_OK},
+        {"", "abcdefgh", 4, 4, 0, "aBCD eFGH", SWG_OK},      /* no overlap: as gptq, */
+        {"", "abcdefghij", 4, 4, 0, "aBCD eFGH iJ", SWG_OK}, /* with the tail */
+        {"", "abcdefghi", 4, 4, 0, "aBCD eFGH", SWG_OK},     /* one token predicts nothing */
+        {"", "abc", 4, 2, 0, "aBC", SWG_OK},
+        {"", "abcd", 4, 2, 0, "aBCD", SWG_OK},
+        {"s", "abcdef", 4, 2, 0, "^ABC bcDE* deF*", SWG_OK},
+        {"", "abcdefgh", 4, 2, 5, "aBCD cdE*", SWG_OK},
+        {"", "a", 4, 2, 0, NULL, SWG_FAILED},
+        {"", "abcdefgh", 4, 5, 0, NULL, SWG_USAGE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        swg_tokenizer *tokenizer = toy_tokenizer(rows[i].around);
+        swg_windows windows = {0};
+        swg_strbuf drawn = {0}, marked = {0};
+        swg_window_options options = swg_window_options_default();
+        options.context = rows[i].context;
+        options.stride = rows[i].stride;
+        options.max_tokens = rows[i].max_tokens;
+        ck_status_is(rows[i].status,
+                     swg_windows_make(SWG_PROTOCOL_hf_stride, tokenizer, rows[i].text,
+                                      strlen(rows[i].text), &options, &windows));
+        if (rows[i].windows) {
+            draw(&windows, &drawn);
+            const char *word = drawn.text;
+            for (size_t w = 0; w < windows.n_windows; w++) {
+                const size_t length = strcspn(word, " ");
+                swg_strbuf_printf(&marked, "%s%.*s%s", w ? " " : "", (int)length, word,
+                                  windows.windows[w].n_uncounted ? "*" : "");
+                word += length + 1;
+            }
+            ck_assert_str_eq(swg_strbuf_text(&marked), rows[i].windows);
+            ck_assert_uint_eq(windows.stride,
+                              rows[i].stride ? rows[i].stride : rows[i].context / 2);
+        }
+        swg_strbuf_deinit(&marked);
+        swg_strbuf_deinit(&drawn);
+        swg_windows_deinit(&windows);
+        swg_tokenizer_free(&tokenizer);
+    }
+}
+END_TEST
+
+START_TEST(disjoint_windows_have_no_stride)
+{
+    swg_tokenizer *tokenizer = toy_tokenizer("s");
+    swg_windows windows = {0};
+    swg_window_options options = swg_window_options_default();
+    options.context = 4;
+    options.stride = 2;
+    ck_status_is(SWG_USAGE, swg_windows_make(GPTQ, tokenizer, "abcdefgh", 8, &options, &windows));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "protocol gptq has disjoint windows"));
     swg_tokenizer_free(&tokenizer);
 }
 END_TEST
@@ -175,7 +246,7 @@ START_TEST(protocols_are_found_by_name)
     }
     swg_protocol none;
     ck_status_is(SWG_USAGE, swg_protocol_parse("gptq2", &none));
-    ck_assert_ptr_nonnull(strstr(swg_error_message(), "gptq, llama.cpp, per-doc, pll"));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "gptq, llama.cpp, per-doc, hf-stride, pll"));
     ck_assert_int_eq(swg_protocol_output(PLL), SWG_OUTPUT_MASKED_TOKEN);
     ck_assert_int_eq(swg_protocol_output(PER_DOC), SWG_OUTPUT_NEXT_TOKEN);
 }
@@ -186,6 +257,8 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("protocols");
     TCase *tests = tcase_create("protocols");
     tcase_add_loop_test(tests, windows_are_exactly_so, 0, sizeof cases / sizeof cases[0]);
+    tcase_add_test(tests, strides_overlap);
+    tcase_add_test(tests, disjoint_windows_have_no_stride);
     tcase_add_test(tests, a_long_document_is_named);
     tcase_add_loop_test(tests, allocations_may_fail, 0, 4);
     tcase_add_test(tests, protocols_are_found_by_name);

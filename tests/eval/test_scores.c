@@ -54,7 +54,7 @@ static swg_status give_sum(void *context, swg_scoring *scoring, const swg_window
 
 START_TEST(means_and_standard_errors)
 {
-    swg_window list[] = {{0, 3, 1, 2}, {3, 2, 1, 1}, {5, 4, 1, 3}};
+    swg_window list[] = {{0, 3, 1, 2, 0}, {3, 2, 1, 1, 0}, {5, 4, 1, 3, 0}};
     swg_windows windows = {.windows = list, .n_windows = 3};
     swg_score score;
     size_t next = 0;
@@ -64,6 +64,17 @@ START_TEST(means_and_standard_errors)
     ck_assert_uint_eq(score.n_windows, 3);
     /* Residuals 1 - 2, 3 - 1, 2 - 3: squares 1 + 4 + 1; sqrt(6 * 3 / 2) / 6 = 1/2. */
     check_close(score.standard_error, 0.5, 1e-15);
+    ck_assert(score.mean_nll_by_token == score.mean_nll);
+    /* A token less for the weight of the last window: (1 + 3 + 2 * 2/3) / 5; residuals
+     * 1 - 2m, 3 - m, 4/3 - 2m with the mean m = 16/15. */
+    list[2].n_uncounted = 1;
+    next = 0;
+    ck_ok(swg_score_windows(&windows, give_sum, &next, NULL, &score));
+    check_close(score.mean_nll, 16.0 / 15, 1e-15);
+    check_close(score.mean_nll_by_token, 1, 1e-15);
+    check_close(score.perplexity, exp(16.0 / 15), 1e-15);
+    ck_assert_uint_eq(score.tokens_scored, 6);
+    check_close(score.standard_error, sqrt((17.0 * 17 + 29 * 29 + 12 * 12) / 225 * 1.5) / 5, 1e-14);
     windows.n_windows = 1;
     next = 0;
     ck_ok(swg_score_windows(&windows, give_sum, &next, NULL, &score));
@@ -73,7 +84,7 @@ END_TEST
 
 START_TEST(interruptions_stop_a_scoring)
 {
-    swg_window list[] = {{0, 3, 1, 2}, {3, 2, 1, 1}, {5, 4, 1, 3}};
+    swg_window list[] = {{0, 3, 1, 2, 0}, {3, 2, 1, 1, 0}, {5, 4, 1, 3, 0}};
     const swg_windows windows = {.windows = list, .n_windows = 3};
     swg_score score;
     size_t next = 0;
@@ -92,7 +103,9 @@ static const char text[] =
 static swg_windows windows_of(swg_protocol protocol, const swg_session *loaded, size_t context)
 {
     swg_windows windows = {0};
-    ck_ok(swg_windows_make(protocol, loaded->tokenizer, text, strlen(text), context, 0, &windows));
+    swg_window_options options = swg_window_options_default();
+    options.context = context;
+    ck_ok(swg_windows_make(protocol, loaded->tokenizer, text, strlen(text), &options, &windows));
     return windows;
 }
 
@@ -143,6 +156,68 @@ static void check_perplexity(const swg_session *loaded, swg_protocol protocol, s
     swg_windows_deinit(&windows);
 }
 
+/* The loop of the page that hf-stride is from, written anew: every window's loss is the mean over
+ * its labels that are not masked, shifted by one as the model does it, and counts as many tokens as
+ * there are such labels, less one. */
+static void page_figures(const swg_session *loaded, const swg_ids *ids, size_t context,
+                         size_t stride, double *by_page, double *by_token)
+{
+    const size_t n = ids->count;
+    double page_sum = 0, sum = 0;
+    size_t page_tokens = 0, tokens = 0;
+    for (size_t begin = 0, last_end = 0; last_end < n; begin += stride) {
+        const size_t end = begin + context < n ? begin + context : n;
+        const size_t n_labels = end - last_end;
+        double loss = 0;
+        size_t n_losses = 0;
+        for (size_t at = begin + 1; at < end; at++) {
+            if (at < last_end)
+                continue;
+            const swg_window one = {begin, at - begin + 1, at - begin, 1, 0};
+            loss += plain_sum(loaded, ids->data + begin, &one);
+            n_losses++;
+        }
+        last_end = end;
+        if (n_losses == 0)
+            continue;
+        page_sum += loss / (double)n_losses * (double)(n_labels - 1);
+        page_tokens += n_labels - 1;
+        sum += loss;
+        tokens += n_losses;
+    }
+    *by_page = page_sum / (double)page_tokens;
+    *by_token = sum / (double)tokens;
+}
+
+START_TEST(strides_give_the_figures_of_their_page)
+{
+    static const struct {
+        size_t context, stride;
+    } cuts[] = {{16, 8}, {16, 5}, {16, 16}, {10, 1}, {64, 32}};
+    swg_session loaded = micro_loaded(1);
+    swg_ids ids = {0};
+    ck_ok(swg_tokenizer_encode(loaded.tokenizer, text, strlen(text), NULL, &ids));
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        swg_windows windows = {0};
+        swg_window_options options = swg_window_options_default();
+        options.context = cuts[i].context;
+        options.stride = cuts[i].stride;
+        double by_page, by_token;
+        ck_ok(swg_windows_make(SWG_PROTOCOL_hf_stride, loaded.tokenizer, text, strlen(text),
+                               &options, &windows));
+        page_figures(&loaded, &ids, cuts[i].context, cuts[i].stride, &by_page, &by_token);
+        const swg_score score = perplexity_of(&loaded, &windows);
+        check_close(score.mean_nll, by_page, 1e-6);
+        check_close(score.mean_nll_by_token, by_token, 1e-6);
+        ck_assert((cuts[i].stride == cuts[i].context) ==
+                  (score.mean_nll_by_token == score.mean_nll));
+        swg_windows_deinit(&windows);
+    }
+    swg_ids_deinit(&ids);
+    swg_session_close(&loaded);
+}
+END_TEST
+
 START_TEST(perplexity_is_what_single_tokens_say)
 {
     swg_session loaded = micro_loaded(1);
@@ -163,8 +238,8 @@ START_TEST(perplexity_of_recurrent_models)
     swg_session loaded = toy_loaded(path, "s", 1);
     static const char words[] = "thequickbrown\n\nfoxjumpsover\n\na";
     swg_windows windows = {0};
-    ck_ok(swg_windows_make(SWG_PROTOCOL_per_doc, loaded.tokenizer, words, strlen(words), 32, 0,
-                           &windows));
+    ck_ok(swg_windows_make(SWG_PROTOCOL_per_doc, loaded.tokenizer, words, strlen(words),
+                           &(swg_window_options){.context = 32}, &windows));
     double total = 0;
     for (size_t w = 0; w < windows.n_windows; w++)
         total += plain_sum(&loaded, windows.ids + windows.windows[w].begin, &windows.windows[w]);
@@ -205,7 +280,7 @@ static swg_windows masked_windows(const swg_session *loaded)
 {
     swg_windows windows = {0};
     ck_ok(swg_windows_make(SWG_PROTOCOL_pll, loaded->tokenizer, masked_text, strlen(masked_text),
-                           14, 0, &windows));
+                           &(swg_window_options){.context = 14, .max_tokens = 0}, &windows));
     return windows;
 }
 
@@ -309,6 +384,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(tests, likelihoods_of_rows);
     tcase_add_test(tests, means_and_standard_errors);
     tcase_add_test(tests, perplexity_is_what_single_tokens_say);
+    tcase_add_test(tests, strides_give_the_figures_of_their_page);
     tcase_add_loop_test(tests, perplexity_of_recurrent_models, 0, 2);
     tcase_add_test(tests, pll_is_what_single_masks_say);
     tcase_add_loop_test(tests, threads_change_no_score, 0, 2);

@@ -34,7 +34,10 @@ static void drop_tokenizer(void)
 static swg_status make(swg_protocol protocol, const char *text, size_t context, size_t max_tokens,
                        swg_windows *out)
 {
-    return swg_windows_make(protocol, tokenizer, text, strlen(text), context, max_tokens, out);
+    swg_window_options options = swg_window_options_default();
+    options.context = context;
+    options.max_tokens = max_tokens;
+    return swg_windows_make(protocol, tokenizer, text, strlen(text), &options, out);
 }
 
 static void check_window(const swg_windows *w, size_t i, size_t begin, size_t count, size_t scored)

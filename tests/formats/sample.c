@@ -1,6 +1,8 @@
 /* See sample.h. */
 #include "tests/formats/sample.h"
 
+#include "runtime/base/codes.h"
+
 void sample_put_file(const char *path, const void *data, size_t length)
 {
     remove(path);
@@ -31,17 +33,22 @@ void sample_init(sample *s)
 static void sample_fill(sample *s, const swg_tensor_desc *desc, const swg_plane *plane,
                         uint8_t *out)
 {
-    const swg_dtype dtype = desc->scheme.dtype;
-    const bool is_float = dtype == SWG_F32 || dtype == SWG_F16 || dtype == SWG_BF16;
-    if (plane->kind == SWG_PLANE_CODES && desc->scheme.bits == 4) {
-        for (uint64_t i = 0; i < plane->bytes; i++) {
-            const int low = 8 + (int)(2.5f * swg_rng_normal(&s->rng));
-            const int high = 8 + (int)(2.5f * swg_rng_normal(&s->rng));
-            out[i] = (uint8_t)((low & 15) | (high & 15) << 4);
+    const unsigned bits = plane->symbol_bits;
+    if (bits < 8) {
+        const size_t cols = (size_t)swg_tensor_cols(desc);
+        uint8_t *const codes = swg_malloc(cols, 1);
+        ck_assert_ptr_nonnull(codes);
+        for (uint64_t row = 0; row < plane->rows; row++) {
+            for (size_t c = 0; c < cols; c++) {
+                const float from_middle = 0.15f * (float)(1 << bits) * swg_rng_normal(&s->rng);
+                codes[c] = (uint8_t)((1 << (bits - 1)) + (int)from_middle);
+            }
+            swg_codes_pack_row(bits, codes, cols, out + row * plane->row_bytes);
         }
-    } else if (plane->kind == SWG_PLANE_SCALES || (plane->kind == SWG_PLANE_VALUES && is_float)) {
+        swg_free(codes);
+    } else if (swg_dtype_is_float(plane->type)) {
         for (uint64_t i = 0; i < plane->bytes / plane->elem_bytes; i++)
-            swg_float_store(dtype, out, i, s->mean + s->spread * swg_rng_normal(&s->rng));
+            swg_float_store(plane->type, out, i, s->mean + s->spread * swg_rng_normal(&s->rng));
     } else {
         for (uint64_t i = 0; i < plane->bytes; i++)
             out[i] = (uint8_t)(128 + (int)(30 * swg_rng_normal(&s->rng)));
@@ -57,18 +64,19 @@ void sample_add(sample *s, const char *name, swg_scheme scheme, uint32_t rank, u
     swg_tensor_desc *desc = &s->tensors[index];
     *desc = (swg_tensor_desc){
         .name = s->names[index], .scheme = scheme, .rank = rank, .shape = {d0, d1}};
-    swg_plane planes[SWG_MAX_PLANES];
+    swg_plane planes[SWG_PLANE_KINDS];
     const size_t n_planes = swg_tensor_planes(desc, planes);
     for (size_t p = 0; p < n_planes; p++) {
-        s->planes[index][p] = swg_malloc(planes[p].bytes, 1);
-        ck_assert_ptr_nonnull(s->planes[index][p]);
-        sample_fill(s, desc, &planes[p], s->planes[index][p]);
+        uint8_t **const plane = &s->planes[index][planes[p].kind];
+        *plane = swg_malloc(planes[p].bytes, 1);
+        ck_assert_ptr_nonnull(*plane);
+        sample_fill(s, desc, &planes[p], *plane);
     }
 }
 
 void sample_remove(sample *s, size_t index)
 {
-    for (size_t p = 0; p < SWG_MAX_PLANES; p++)
+    for (size_t p = 0; p < SWG_PLANE_KINDS; p++)
         swg_free(s->planes[index][p]);
     s->n_tensors--;
     for (size_t i = index; i < s->n_tensors; i++) {
@@ -83,7 +91,7 @@ void sample_remove(sample *s, size_t index)
 void sample_deinit(sample *s)
 {
     for (size_t i = 0; i < s->n_tensors; i++)
-        for (size_t p = 0; p < SWG_MAX_PLANES; p++)
+        for (size_t p = 0; p < SWG_PLANE_KINDS; p++)
             swg_free(s->planes[i][p]);
 }
 
@@ -101,8 +109,7 @@ swg_status sample_write(const sample *s, const char *path, const swg_sink_option
     swg_sink *sink = NULL;
     SWG_TRY(swg_sink_open(path, options, &s->meta, s->tensors, s->n_tensors, &sink));
     for (size_t i = 0; i < s->n_tensors; i++) {
-        const void *planes[SWG_MAX_PLANES] = {s->planes[i][0], s->planes[i][1], s->planes[i][2]};
-        const swg_status status = swg_sink_write(sink, i, planes);
+        const swg_status status = swg_sink_write(sink, i, (const void *const *)s->planes[i]);
         if (status != SWG_OK) {
             swg_sink_abort(&sink);
             return status;
@@ -121,29 +128,31 @@ swg_status sample_compare(const sample *s, swg_source *source)
         ck_assert(swg_scheme_equal(desc->scheme, s->tensors[i].scheme));
         ck_assert_uint_eq(desc->rank, s->tensors[i].rank);
         ck_assert_mem_eq(desc->shape, s->tensors[i].shape, desc->rank * sizeof desc->shape[0]);
-        swg_plane planes[SWG_MAX_PLANES];
+        swg_plane planes[SWG_PLANE_KINDS];
         const size_t n_planes = swg_tensor_planes(desc, planes);
         for (size_t p = 0; p < n_planes; p++) {
             uint8_t *data = swg_malloc(planes[p].bytes, 1);
             if (!data)
                 return SWG_NO_MEMORY;
-            const swg_status status = swg_source_read(source, at, p, 0, planes[p].rows, data);
-            const bool is_equal =
-                status != SWG_OK || memcmp(data, s->planes[i][p], planes[p].bytes) == 0;
+            const swg_status status =
+                swg_source_read(source, at, planes[p].kind, 0, planes[p].rows, data);
+            const bool is_equal = status != SWG_OK ||
+                                  memcmp(data, s->planes[i][planes[p].kind], planes[p].bytes) == 0;
             swg_free(data);
             SWG_TRY(status);
-            ck_assert_msg(is_equal, "plane %zu of %s differs", p, desc->name);
+            ck_assert_msg(is_equal, "the %s of %s differ", swg_plane_name(planes[p].kind),
+                          desc->name);
         }
     }
     return SWG_OK;
 }
 
-static swg_status read_plane(swg_source *source, size_t tensor, size_t plane, const swg_plane *is)
+static swg_status read_plane(swg_source *source, size_t tensor, const swg_plane *is)
 {
     uint8_t *data = swg_malloc(is->bytes, 1);
     if (!data)
         return SWG_NO_MEMORY;
-    const swg_status status = swg_source_read(source, tensor, plane, 0, is->rows, data);
+    const swg_status status = swg_source_read(source, tensor, is->kind, 0, is->rows, data);
     swg_free(data);
     return status;
 }
@@ -167,10 +176,10 @@ static swg_status use_source(swg_source *source, bool verify)
 {
     outcome first = {SWG_OK, ""};
     for (size_t i = 0; i < swg_source_n_tensors(source); i++) {
-        swg_plane planes[SWG_MAX_PLANES];
+        swg_plane planes[SWG_PLANE_KINDS];
         const size_t n_planes = swg_tensor_planes(swg_source_tensor(source, i), planes);
         for (size_t p = 0; p < n_planes; p++)
-            keep_first(&first, read_plane(source, i, p, &planes[p]));
+            keep_first(&first, read_plane(source, i, &planes[p]));
     }
     for (size_t i = 0; i < swg_source_n_files(source); i++) {
         swg_file_view view;

@@ -21,7 +21,7 @@ typedef struct sample {
     size_t n_tensors;
     swg_tensor_desc tensors[SAMPLE_MAX_TENSORS];
     char names[SAMPLE_MAX_TENSORS][64];
-    uint8_t *planes[SAMPLE_MAX_TENSORS][SWG_MAX_PLANES];
+    uint8_t *planes[SAMPLE_MAX_TENSORS][SWG_PLANE_KINDS]; /* by kind */
     swg_file_view files[3];
     const char *metadata[4];
     swg_sink_meta meta;

@@ -363,7 +363,8 @@ static void make_swg(swg_strbuf *out)
     const char *path = swg_test_path("sound.swg");
     sample s;
     sample_init(&s);
-    sample_add(&s, "a.int4", (swg_scheme){.bits = 4, .dtype = SWG_F16, .group = 32}, 2, 1, 45);
+    sample_add(&s, "a.int4", (swg_scheme)SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 32), 2,
+               1, 45);
     sample_add(&s, "b.f32", swg_scheme_plain(SWG_F32), 2, 3, 5);
     ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
     sample_deinit(&s);

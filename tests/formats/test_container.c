@@ -10,7 +10,7 @@
 #include "tests/formats/damage.h"
 #include "tests/formats/sample.h"
 
-static const swg_scheme int4_g32 = {.bits = 4, .dtype = SWG_F16, .group = 32};
+static const swg_scheme int4_g32 = SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 32);
 
 static void open_and_compare(const sample *s, const char *path)
 {
@@ -62,10 +62,9 @@ START_TEST(all_schemes_come_back)
     sample s;
     sample_init(&s);
     for (size_t i = 0; i < 60; i++) {
-        const swg_scheme scheme = {.bits = i % 2 ? 8 : 4,
-                                   .asymmetric = i / 2 % 2,
-                                   .group = groups[i / 4 % 5],
-                                   .dtype = types[i / 20]};
+        swg_scheme scheme;
+        ck_ok(swg_scheme_of_bits(i % 2 ? 8 : 4, groups[i / 4 % 5], i / 2 % 2, types[i / 20],
+                                 &scheme));
         char name[64];
         snprintf(name, sizeof name, "t%02zu", 59 - i);
         sample_add(&s, name, scheme, 2, 1 + i % 40, 1 + 7 * i);
@@ -89,31 +88,31 @@ START_TEST(rows_are_read_at_random)
     ck_ok(sample_write(&s, path, NULL));
     swg_source *source = NULL;
     ck_ok(swg_source_open(path, NULL, &source));
-    ck_assert_uint_eq(swg_source_rows_per_read(source, 0, 0) % 16, 0);
-    swg_plane planes[SWG_MAX_PLANES];
+    ck_assert_uint_eq(swg_source_rows_per_read(source, 0, SWG_PLANE_CODES) % 16, 0);
+    swg_plane planes[SWG_PLANE_KINDS];
     swg_tensor_planes(&s.tensors[0], planes);
     uint8_t *rows = swg_malloc(planes[0].bytes, 1);
     float *numbers = swg_malloc(64 * 1001, sizeof(float));
     for (int i = 0; i < 200; i++) {
         const uint64_t begin = swg_rng_next(&s.rng) % 3001;
         const uint64_t count = swg_rng_next(&s.rng) % (3001 - begin + 1);
-        ck_ok(swg_source_read(source, 0, 0, begin, count, rows));
-        ck_assert_mem_eq(rows, s.planes[0][0] + begin * planes[0].row_bytes,
+        ck_ok(swg_source_read(source, 0, SWG_PLANE_CODES, begin, count, rows));
+        ck_assert_mem_eq(rows, s.planes[0][SWG_PLANE_CODES] + begin * planes[0].row_bytes,
                          count * planes[0].row_bytes);
         const uint64_t few = count < 64 ? count : 64;
         ck_ok(swg_source_read_f32(source, 0, begin, few, numbers));
         for (uint64_t r = 0; r < few; r++)
             for (size_t c = 0; c < 1001; c += 97) {
-                const uint8_t byte = s.planes[0][0][(begin + r) * 501 + c / 2];
+                const uint8_t byte = s.planes[0][SWG_PLANE_CODES][(begin + r) * 501 + c / 2];
                 const int code = c % 2 ? byte >> 4 : byte & 15;
-                const float scale =
-                    swg_float_load(SWG_F16, s.planes[0][1], (begin + r) * 32 + c / 32);
+                const float scale = swg_float_load(SWG_F16, s.planes[0][SWG_PLANE_SCALES],
+                                                   (begin + r) * 32 + c / 32);
                 ck_assert(numbers[r * 1001 + c] == (float)(code - 8) * scale);
             }
     }
-    ck_assert_int_ne(swg_source_read(source, 0, 0, 3000, 2, rows), SWG_OK);
-    ck_assert_int_ne(swg_source_read(source, 0, 0, 4000, 0, rows), SWG_OK);
-    ck_assert_int_ne(swg_source_read(source, 0, 2, 0, 1, rows), SWG_OK);
+    ck_assert_int_ne(swg_source_read(source, 0, SWG_PLANE_CODES, 3000, 2, rows), SWG_OK);
+    ck_assert_int_ne(swg_source_read(source, 0, SWG_PLANE_CODES, 4000, 0, rows), SWG_OK);
+    ck_assert_int_ne(swg_source_read(source, 0, SWG_PLANE_ZEROS, 0, 1, rows), SWG_OK);
     swg_free(numbers);
     swg_free(rows);
     swg_source_close(&source);
@@ -192,7 +191,7 @@ START_TEST(zeros_and_text_compress_within_the_ratio)
     sample_add(&s, "zero.int4", int4_g32, 2, 2000, 1000);
     memset(s.planes[0][0], 0, 8000000);
     memset(s.planes[1][0], 0, 2000000);
-    memset(s.planes[2][0], 0x88, 1000000);
+    memset(s.planes[2][SWG_PLANE_CODES], 0x88, 1000000);
     const char *path = swg_test_path("zeros.swg");
     ck_ok(sample_write(&s, path, NULL));
     open_and_compare(&s, path);
@@ -211,8 +210,8 @@ static uint8_t *write_victim(size_t *length)
     sample s;
     sample_init(&s);
     sample_add(&s, "a.int4", int4_g32, 2, 6, 45);
-    sample_add(&s, "b.int8", (swg_scheme){.bits = 8, .dtype = SWG_F32, .asymmetric = true}, 2, 3,
-               9);
+    sample_add(&s, "b.int8",
+               (swg_scheme)SWG_SCHEME_INT(8, .scale_type = SWG_F32, .asymmetric = true), 2, 3, 9);
     sample_add_small(&s);
     const char *path = swg_test_path("victim.swg");
     ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
@@ -380,9 +379,10 @@ START_TEST(scales_must_be_finite)
     sample s;
     sample_init(&s);
     sample_add(&s, "w", int4_g32, 2, 6, 45);
-    swg_float_store(SWG_F16, s.planes[0][1], 7, 1e30f); /* becomes infinity */
+    swg_float_store(SWG_F16, s.planes[0][SWG_PLANE_SCALES], 7, 1e30f); /* becomes infinity */
     ck_status_is(SWG_CORRUPT, sample_write(&s, swg_test_path("scales.swg"), NULL));
-    ck_assert_ptr_nonnull(strstr(swg_error_message(), "scale 7 of tensor w is not finite"));
+    ck_assert_ptr_nonnull(
+        strstr(swg_error_message(), "number 7 of the scales of tensor w is not finite"));
     ck_assert(!swg_path_exists(swg_test_path("scales.swg")));
     sample_deinit(&s);
 }
@@ -463,7 +463,7 @@ START_TEST(wrong_use_is_refused)
     const char *path = swg_test_path("use.swg");
     swg_sink *sink = NULL;
     ck_ok(swg_sink_open(path, NULL, &s.meta, s.tensors, s.n_tensors, &sink));
-    const void *planes[SWG_MAX_PLANES] = {s.planes[1][0]};
+    const void *planes[SWG_PLANE_KINDS] = {s.planes[1][0]};
     ck_status_is(SWG_FAILED, swg_sink_write(sink, 1, planes));
     ck_status_is(SWG_FAILED, swg_sink_finish(&sink, NULL));
     ck_assert_ptr_null(sink);

@@ -40,7 +40,7 @@ static void write_later_version(const char *path)
     for (size_t i = 0; i < n_tensors; i++) {
         void *data = swg_malloc((size_t)swg_tensor_bytes(&tensors[i]), 1);
         ck_ok(swg_source_read(source, i, 0, 0, swg_tensor_rows(&tensors[i]), data));
-        ck_ok(swg_sink_write(sink, i, (const void *const[SWG_MAX_PLANES]){data}));
+        ck_ok(swg_sink_write(sink, i, (const void *const[SWG_PLANE_KINDS]){data}));
         swg_free(data);
     }
     ck_ok(swg_sink_finish(&sink, NULL));

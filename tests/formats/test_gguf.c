@@ -168,9 +168,11 @@ static void check_sum(const char *name, swg_scheme scheme, const char *wanted)
 START_TEST(quantized_weights_are_the_packages)
 {
     check_sum("fixtures/llama-tiny/model-q8_0.gguf",
-              (swg_scheme){.bits = 8, .dtype = SWG_F16, .group = 32}, llama_tiny_q8_0_sha256);
+              (swg_scheme)SWG_SCHEME_INT(8, .scale_type = SWG_F16, .group = 32),
+              llama_tiny_q8_0_sha256);
     check_sum("fixtures/llama-tiny/model-q4_0.gguf",
-              (swg_scheme){.bits = 4, .dtype = SWG_F16, .group = 32}, llama_tiny_q4_0_sha256);
+              (swg_scheme)SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 32),
+              llama_tiny_q4_0_sha256);
 }
 END_TEST
 

@@ -6,7 +6,7 @@
 #include "runtime/text/tokenizer.h"
 #include "tests/formats/tiny_llama.h"
 
-static const swg_scheme q8 = {.bits = 8, .dtype = SWG_F16, .group = 32};
+static const swg_scheme q8 = SWG_SCHEME_INT(8, .scale_type = SWG_F16, .group = 32);
 
 /* A file's header; the bytes stay for the values to point into. */
 typedef struct opened {
@@ -82,8 +82,8 @@ START_TEST(tables_that_are_added_are_f32)
         const swg_gguf_tensor *tensor = swg_gguf_find_tensor(&o.header, names[t]);
         ck_assert_ptr_nonnull(tensor);
         ck_assert_uint_eq(tensor->type->id, SWG_GGUF_F32);
-        const uint8_t *codes = s.planes[1 + t][0];
-        const uint16_t *scales = (const uint16_t *)(const void *)s.planes[1 + t][1];
+        const uint8_t *codes = s.planes[1 + t][SWG_PLANE_CODES];
+        const uint16_t *scales = (const uint16_t *)(const void *)s.planes[1 + t][SWG_PLANE_SCALES];
         for (size_t i = 0; i < tensor->bytes / sizeof(float); i++) {
             float value;
             memcpy(&value, o.bytes + tensor->offset + i * sizeof value, sizeof value);

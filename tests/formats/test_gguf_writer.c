@@ -7,8 +7,8 @@
 #include "runtime/text/tokenizer.h"
 #include "tests/formats/tiny_llama.h"
 
-static const swg_scheme q8 = {.bits = 8, .dtype = SWG_F16, .group = 32};
-static const swg_scheme q4 = {.bits = 4, .dtype = SWG_F16, .group = 32};
+static const swg_scheme q8 = SWG_SCHEME_INT(8, .scale_type = SWG_F16, .group = 32);
+static const swg_scheme q4 = SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 32);
 
 static tiny_llama shape(swg_scheme scheme)
 {
@@ -62,14 +62,15 @@ END_TEST
 
 START_TEST(asymmetric_codes_need_representable_minima)
 {
-    const swg_scheme asymmetric = {.bits = 4, .asymmetric = true, .dtype = SWG_F16, .group = 32};
+    const swg_scheme asymmetric =
+        SWG_SCHEME_INT(4, .asymmetric = true, .scale_type = SWG_F16, .group = 32);
     tiny_llama t = shape(swg_scheme_plain(SWG_F32));
     sample s;
     tiny_llama_fill(&t, &s);
     sample_add(&s, "model.layers.1.mlp.up_proj.weight", asymmetric, 2, 2, 32);
     const size_t last = s.n_tensors - 1;
-    uint16_t *scales = (uint16_t *)(void *)s.planes[last][1];
-    uint8_t *zeros = s.planes[last][2];
+    uint16_t *scales = (uint16_t *)(void *)s.planes[last][SWG_PLANE_SCALES];
+    uint8_t *zeros = s.planes[last][SWG_PLANE_ZEROS];
     scales[0] = scales[1] = swg_f32_to_f16(0.125f);
     zeros[0] = 3;
     zeros[1] = 15;
@@ -81,7 +82,7 @@ START_TEST(asymmetric_codes_need_representable_minima)
     const size_t at = swg_source_find(source, "model.layers.1.mlp.up_proj.weight");
     ck_ok(swg_source_read_f32(source, at, 1, 1, row));
     for (size_t c = 0; c < 32; c++) {
-        const int code = s.planes[last][0][16 + c / 2] >> (c % 2 * 4) & 15;
+        const int code = s.planes[last][SWG_PLANE_CODES][16 + c / 2] >> (c % 2 * 4) & 15;
         ck_assert_float_eq(row[c], 0.125f * (float)(code - 15));
     }
     swg_source_close(&source);
@@ -180,7 +181,7 @@ static void expect_refusal(const char *what, const char *more, const char *file,
 START_TEST(what_a_gguf_cannot_say_is_refused)
 {
     const swg_scheme f32 = swg_scheme_plain(SWG_F32);
-    const swg_scheme wide = {.bits = 8, .dtype = SWG_F16, .group = 64};
+    const swg_scheme wide = SWG_SCHEME_INT(8, .scale_type = SWG_F16, .group = 64);
     expect_refusal("hidden_act", ",\"hidden_act\":\"gelu\"", NULL, f32, NULL);
     expect_refusal("sliding_window", ",\"sliding_window\":3", NULL, f32, NULL);
     expect_refusal("rope_scaling", ",\"rope_scaling\":{\"type\":\"dynamic\"}", NULL, f32, NULL);
@@ -224,7 +225,7 @@ START_TEST(numbers_that_are_none_are_not_converted_unseen)
         o.keep_nonfinite = true;
         swg_sink *sink = NULL;
         ck_ok(swg_sink_open(path, &o, &s.meta, s.tensors, s.n_tensors, &sink));
-        ck_ok(swg_sink_write(sink, 0, (const void *const[SWG_MAX_PLANES]){s.planes[0][0]}));
+        ck_ok(swg_sink_write(sink, 0, (const void *const[SWG_PLANE_KINDS]){s.planes[0][0]}));
         ck_assert_uint_eq(swg_sink_nonfinite(sink), 1);
         swg_sink_abort(&sink);
         o = (swg_sink_options){.element_type = "f32"}; /* no other type: bits are copied */

@@ -186,10 +186,10 @@ START_TEST(through_other_formats)
                             swg_source_n_tensors(source), &sink));
         for (size_t t = 0; t < swg_source_n_tensors(source); t++) {
             uint8_t *data = swg_malloc(swg_tensor_bytes(&descs[t]), 1);
-            swg_plane planes[SWG_MAX_PLANES];
+            swg_plane planes[SWG_PLANE_KINDS];
             swg_tensor_planes(&descs[t], planes);
             ck_ok(swg_source_read(source, t, 0, 0, planes[0].rows, data));
-            ck_ok(swg_sink_write(sink, t, (const void *[SWG_MAX_PLANES]){data}));
+            ck_ok(swg_sink_write(sink, t, (const void *[SWG_PLANE_KINDS]){data}));
             swg_free(data);
         }
         ck_ok(swg_sink_finish(&sink, NULL));
@@ -202,7 +202,7 @@ END_TEST
 
 START_TEST(what_hdf5_cannot_hold)
 {
-    const swg_scheme quantized = {.bits = 4, .dtype = SWG_F16, .group = 32};
+    const swg_scheme quantized = SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 32);
     const struct {
         const char *names[2], *message;
         swg_scheme scheme;

@@ -268,7 +268,8 @@ static void write_victim(const char *path, bool with_files)
     sample_init(&s);
     if (!with_files)
         s.meta.n_files = 0;
-    sample_add(&s, "a.int4", (swg_scheme){.bits = 4, .dtype = SWG_F16, .group = 32}, 2, 1, 45);
+    sample_add(&s, "a.int4", (swg_scheme)SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 32), 2,
+               1, 45);
     sample_add(&s, "b.f32", swg_scheme_plain(SWG_F32), 2, 3, 5);
     sample_add(&s, "c.same", swg_scheme_plain(SWG_F32), 2, 3, 5);
     memcpy(s.planes[2][0], s.planes[1][0], 60);
@@ -332,7 +333,7 @@ START_TEST(scales_that_are_not_finite)
     ck_ok(swg_source_open(path, NULL, &source));
     float row[45];
     ck_status_is(SWG_CORRUPT, swg_source_read_f32(source, 0, 0, 1, row));
-    ck_assert_ptr_nonnull(strstr(swg_error_message(), "a scale in row 0 of tensor a.int4"));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "row 0 of the scales of tensor a.int4"));
     ck_status_is(SWG_CORRUPT, swg_source_verify(source, NULL, NULL, NULL, NULL));
     swg_source_close(&source);
     close_container(&o);
@@ -483,7 +484,7 @@ END_TEST
 START_TEST(frames_with_flipped_bytes)
 {
     static const swg_frame_shape shapes[] = {{.bytes = 4000, .elem_bytes = 4},
-                                             {.bytes = 600, .elem_bytes = 1, .has_nibbles = true}};
+                                             {.bytes = 600, .elem_bytes = 1, .symbol_bits = 4}};
     swg_rng rng = swg_rng_seeded(swg_test_seed());
     swg_frame_encoder *encoder = NULL;
     swg_frame_decoder *decoder = NULL;
@@ -495,7 +496,7 @@ START_TEST(frames_with_flipped_bytes)
             const float value = swg_rng_normal(&rng);
             memcpy(raw + 4 * i, &value, 4);
         }
-        for (size_t i = 0; shapes[k].has_nibbles && i < shapes[k].bytes; i++)
+        for (size_t i = 0; shapes[k].symbol_bits == 4 && i < shapes[k].bytes; i++)
             raw[i] = (uint8_t)(0x77 + swg_rng_next(&rng) % 2 * 0x10 + swg_rng_next(&rng) % 2);
         uint32_t length = 0;
         swg_codec codec;

@@ -19,12 +19,13 @@ static void check_canonical(const char *path, const char *format)
     s.meta = meta;
     s.n_tensors = swg_source_n_tensors(source);
     for (size_t i = 0; i < s.n_tensors; i++) {
-        swg_plane planes[SWG_MAX_PLANES];
+        swg_plane planes[SWG_PLANE_KINDS];
         s.tensors[i] = *swg_source_tensor(source, i);
         const size_t n = swg_tensor_planes(&s.tensors[i], planes);
         for (size_t p = 0; p < n; p++) {
-            s.planes[i][p] = swg_malloc(planes[p].bytes, 1);
-            ck_ok(swg_source_read(source, i, p, 0, planes[p].rows, s.planes[i][p]));
+            const swg_plane_kind kind = planes[p].kind;
+            s.planes[i][kind] = swg_malloc(planes[p].bytes, 1);
+            ck_ok(swg_source_read(source, i, kind, 0, planes[p].rows, s.planes[i][kind]));
         }
     }
     ck_ok(sample_write(&s, again, &(swg_sink_options){.force = true, .format = format}));
@@ -70,7 +71,7 @@ START_TEST(groups_come_back)
                         .vocab = 5,
                         .heads = 2,
                         .kv_heads = 1,
-                        .scheme = {.bits = 8, .dtype = SWG_F32, .group = groups[g]}};
+                        .scheme = SWG_SCHEME_INT(8, .scale_type = SWG_F32, .group = groups[g])};
         sample s;
         tiny_llama_fill(&t, &s);
         const char *path = swg_test_path("groups.bin");
@@ -138,7 +139,7 @@ START_TEST(what_the_format_cannot_say_is_refused)
                              .scheme = swg_scheme_plain(SWG_F32)};
     tiny_llama half = good, eight = good;
     half.scheme = swg_scheme_plain(SWG_F16);
-    eight.scheme = (swg_scheme){.bits = 8, .dtype = SWG_F16, .group = 32};
+    eight.scheme = (swg_scheme)SWG_SCHEME_INT(8, .scale_type = SWG_F16, .group = 32);
     expect_refusal("hidden_act", SWG_UNSUPPORTED, good, ",\"hidden_act\":\"gelu\"", NULL);
     expect_refusal("rope_scaling", SWG_UNSUPPORTED, good, ",\"rope_scaling\":{\"type\":\"x\"}",
                    NULL);

@@ -14,15 +14,15 @@ static void planes_are_equal(swg_source *a, swg_source *b)
     for (size_t i = 0; i < swg_source_n_tensors(a); i++) {
         const swg_tensor_desc *desc = swg_source_tensor(a, i);
         ck_assert_str_eq(desc->name, swg_source_tensor(b, i)->name);
-        swg_plane planes[SWG_MAX_PLANES];
+        swg_plane planes[SWG_PLANE_KINDS];
         const size_t n_planes = swg_tensor_planes(desc, planes);
         for (size_t p = 0; p < n_planes; p++) {
             uint8_t *left = swg_malloc(planes[p].bytes, 1);
             uint8_t *right = swg_malloc(planes[p].bytes, 1);
-            ck_ok(swg_source_read(a, i, p, 0, planes[p].rows, left));
-            ck_ok(swg_source_read(b, i, p, 0, planes[p].rows, right));
+            ck_ok(swg_source_read(a, i, planes[p].kind, 0, planes[p].rows, left));
+            ck_ok(swg_source_read(b, i, planes[p].kind, 0, planes[p].rows, right));
             ck_assert_mem_eq(left, right, planes[p].bytes);
-            const void *view = swg_source_view(b, i, p);
+            const void *view = swg_source_view(b, i, planes[p].kind);
             ck_assert(!view || (uintptr_t)view % planes[p].elem_bytes == 0);
             ck_assert(!view || memcmp(view, left, planes[p].bytes) == 0);
             swg_free(left);

@@ -21,7 +21,7 @@ static const char *folder(void)
     const swg_tensor_desc one = {
         .name = "w", .scheme = swg_scheme_plain(SWG_F32), .rank = 1, .shape = {2}};
     const float numbers[2] = {1, 2};
-    const void *planes[SWG_MAX_PLANES] = {numbers};
+    const void *planes[SWG_PLANE_KINDS] = {numbers};
     swg_sink_options options = swg_sink_options_default();
     options.force = true;
     swg_sink *sink;

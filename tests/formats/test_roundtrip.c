@@ -14,7 +14,7 @@ static swg_status copy_checkpoint(const char *from, const char *to, const swg_si
     swg_sink *sink = NULL;
     swg_sink_meta meta = {0};
     swg_tensor_desc *tensors = NULL;
-    uint8_t *planes[SWG_MAX_PLANES] = {0};
+    uint8_t *planes[SWG_PLANE_KINDS] = {0};
     swg_status status = SWG_OK;
     SWG_GO(swg_source_open(from, NULL, &source));
     SWG_GO(swg_sink_meta_from_source(source, &meta));
@@ -24,19 +24,20 @@ static swg_status copy_checkpoint(const char *from, const char *to, const swg_si
         tensors[i] = *swg_source_tensor(source, i);
     SWG_GO(swg_sink_open(to, options, &meta, tensors, count, &sink));
     for (size_t i = 0; i < count; i++) {
-        swg_plane shapes[SWG_MAX_PLANES];
+        swg_plane shapes[SWG_PLANE_KINDS];
         const size_t n_planes = swg_tensor_planes(&tensors[i], shapes);
         for (size_t p = 0; p < n_planes; p++) {
-            SWG_FREE(planes[p]);
-            SWG_GO(SWG_NEW_UNINIT(planes[p], shapes[p].bytes));
-            SWG_GO(swg_source_read(source, i, p, 0, shapes[p].rows, planes[p]));
+            uint8_t **const plane = &planes[shapes[p].kind];
+            SWG_GO(SWG_NEW_UNINIT(*plane, shapes[p].bytes));
+            SWG_GO(swg_source_read(source, i, shapes[p].kind, 0, shapes[p].rows, *plane));
         }
-        SWG_GO(swg_sink_write(
-            sink, i, (const void *const[SWG_MAX_PLANES]){planes[0], planes[1], planes[2]}));
+        SWG_GO(swg_sink_write(sink, i, (const void *const *)planes));
+        for (size_t kind = 0; kind < SWG_PLANE_KINDS; kind++)
+            SWG_FREE(planes[kind]);
     }
     SWG_GO(swg_sink_finish(&sink, NULL));
 done:
-    for (size_t p = 0; p < SWG_MAX_PLANES; p++)
+    for (size_t p = 0; p < SWG_PLANE_KINDS; p++)
         swg_free(planes[p]);
     swg_sink_abort(&sink);
     swg_free(tensors);
@@ -68,7 +69,7 @@ static void expect_equal_checkpoints(const char *a, const char *b)
         ck_assert_str_eq(desc->name, swg_source_tensor(right, i)->name);
         ck_assert_mem_eq(desc->shape, swg_source_tensor(right, i)->shape, sizeof desc->shape);
         const size_t bytes = swg_tensor_bytes(desc);
-        swg_plane plane[SWG_MAX_PLANES];
+        swg_plane plane[SWG_PLANE_KINDS];
         swg_tensor_planes(desc, plane);
         uint8_t *x = swg_malloc(bytes, 1), *y = swg_malloc(bytes, 1);
         ck_ok(swg_source_read(left, i, 0, 0, plane[0].rows, x));
@@ -176,7 +177,8 @@ START_TEST(dequantizing_is_never_silent)
 {
     sample s;
     sample_init(&s);
-    sample_add(&s, "w", (swg_scheme){.bits = 4, .dtype = SWG_F16, .group = 32}, 2, 4, 40);
+    sample_add(&s, "w", (swg_scheme)SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 32), 2, 4,
+               40);
     ck_status_is(SWG_UNSUPPORTED, sample_write(&s, swg_test_path("q.safetensors"), NULL));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "--dequantize"));
     ck_assert(!swg_path_exists(swg_test_path("q.safetensors")));

@@ -54,17 +54,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                         swg_frame_encoder_new(&encoder) == SWG_OK,
                     "memory");
     const uint32_t width = (data[1] & 0x7f) % (SWG_FRAME_MAX_ELEM + 2u);
-    const bool has_nibbles = data[1] & 0x80;
+    const uint32_t symbol_bits = data[1] & 0x80 ? 1 + data[0] / 16 % 8 : 8;
     decode((swg_frame_shape){.bytes = (size_t)swg_get_le(data + 2, 2),
                              .elem_bytes = width,
-                             .has_nibbles = has_nibbles},
+                             .symbol_bits = symbol_bits},
            data[0], data + 4, size - 4);
     const uint32_t width_in_use = width >= 1 && width <= SWG_FRAME_MAX_ELEM ? width : 1;
     const size_t bytes = (size - 4) / width_in_use * width_in_use;
     if (bytes > 0)
         round_trip((swg_frame_shape){.bytes = bytes,
                                      .elem_bytes = width_in_use,
-                                     .has_nibbles = has_nibbles && width_in_use == 1},
+                                     .symbol_bits = width_in_use == 1 ? symbol_bits : 8},
                    data + 4);
     return 0;
 }

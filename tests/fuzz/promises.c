@@ -6,6 +6,7 @@
 #include "formats/formats.h"
 #include "formats/json/json.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/utf8.h"
 #include "runtime/model.h"
 #include "runtime/text/tokenizer.h"
 #include "tests/fuzz/promises.h"
@@ -34,7 +35,7 @@ static void expect_sentence(swg_status status)
 static void read_planes(swg_source *source, size_t tensor)
 {
     const swg_tensor_desc *desc = swg_source_tensor(source, tensor);
-    swg_plane planes[SWG_MAX_PLANES];
+    swg_plane planes[SWG_PLANE_KINDS];
     const size_t n_planes = swg_tensor_planes(desc, planes);
     for (size_t p = 0; p < n_planes; p++) {
         if (planes[p].bytes == 0 || planes[p].row_bytes > max_plane_bytes)
@@ -43,7 +44,8 @@ static void read_planes(swg_source *source, size_t tensor)
         rows = rows < planes[p].rows ? rows : planes[p].rows;
         uint8_t *data = swg_malloc((size_t)(rows * planes[p].row_bytes), 1);
         fuzz_expect(data != NULL, "memory");
-        expect_sentence(swg_source_read(source, tensor, p, planes[p].rows - rows, rows, data));
+        expect_sentence(
+            swg_source_read(source, tensor, planes[p].kind, planes[p].rows - rows, rows, data));
         swg_free(data);
     }
     float *row = NULL;

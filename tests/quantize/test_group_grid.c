@@ -16,7 +16,9 @@ static const swg_dtype scale_types[] = {SWG_F16, SWG_BF16, SWG_F32};
 
 static swg_scheme scheme_of(unsigned bits, bool asymmetric, swg_dtype type)
 {
-    return (swg_scheme){.bits = (uint8_t)bits, .asymmetric = asymmetric, .dtype = type};
+    swg_scheme scheme;
+    ck_ok(swg_scheme_of_bits(bits, 0, asymmetric, type, &scheme));
+    return scheme;
 }
 
 /* Normal weights; one in `outlier_every` (0 = none) eight times as large. */

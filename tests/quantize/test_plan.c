@@ -188,7 +188,7 @@ START_TEST(quantized_input_needs_consent)
 {
     swg_tensor_desc tensors[N_TENSORS];
     model(tensors);
-    tensors[Q].scheme = (swg_scheme){.bits = 8, .dtype = SWG_F16, .group = 32};
+    tensors[Q].scheme = (swg_scheme)SWG_SCHEME_INT(8, .scale_type = SWG_F16, .group = 32);
     swg_recipe *recipe = recipe_of(4), *keeping = recipe_of(4);
     swg_plan plan;
     ck_status_is(SWG_UNSUPPORTED, swg_plan_make(tensors, N_TENSORS, recipe, &plan));

@@ -105,7 +105,7 @@ static void check_tensor(swg_source *before, swg_source *after, size_t i,
     const uint64_t rows = swg_tensor_rows(desc), elems = swg_tensor_elems(desc);
     if (!entry->is_quantized) {
         const uint64_t bytes = swg_tensor_bytes(desc);
-        swg_plane plane[SWG_MAX_PLANES];
+        swg_plane plane[SWG_PLANE_KINDS];
         ck_assert_uint_eq(swg_tensor_planes(desc, plane), 1);
         uint8_t *a, *b;
         ck_ok(SWG_NEW(a, bytes));

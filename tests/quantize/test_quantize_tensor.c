@@ -36,16 +36,23 @@ static swg_status read_rows(void *context, uint64_t row_begin, uint64_t n_rows, 
 }
 
 typedef struct result {
-    void *planes[SWG_MAX_PLANES];
-    swg_plane layout[SWG_MAX_PLANES];
+    void *planes[SWG_PLANE_KINDS]; /* by kind */
+    swg_plane layout[SWG_PLANE_KINDS];
     size_t n_planes;
     swg_quant_stats stats;
 } result;
 
+static swg_scheme scheme_of(unsigned bits, uint32_t group, bool asymmetric, swg_dtype scale_type)
+{
+    swg_scheme scheme;
+    ck_ok(swg_scheme_of_bits(bits, group, asymmetric, scale_type, &scheme));
+    return scheme;
+}
+
 static void result_deinit(result *r)
 {
-    for (size_t i = 0; i < r->n_planes; i++)
-        SWG_FREE(r->planes[i]);
+    for (size_t kind = 0; kind < SWG_PLANE_KINDS; kind++)
+        SWG_FREE(r->planes[kind]);
 }
 
 static swg_status quantize(matrix *m, swg_scheme scheme, uint64_t rows_per_read, size_t n_threads,
@@ -67,7 +74,7 @@ static swg_status quantize(matrix *m, swg_scheme scheme, uint64_t rows_per_read,
     for (size_t i = 0; i < out->n_planes; i++) {
         uint8_t *plane;
         SWG_GO(SWG_NEW_UNINIT(plane, out->layout[i].bytes));
-        out->planes[i] = plane;
+        out->planes[out->layout[i].kind] = plane;
         memset(plane, 0xa5, out->layout[i].bytes);
     }
     if (n_threads)
@@ -84,13 +91,15 @@ done:
 static double value_at(const result *r, swg_scheme scheme, uint64_t cols, uint64_t row,
                        uint64_t col)
 {
-    const uint8_t *codes = (const uint8_t *)r->planes[0] + row * r->layout[0].row_bytes;
+    const uint8_t *codes =
+        (const uint8_t *)r->planes[SWG_PLANE_CODES] + row * r->layout[0].row_bytes;
     const int code = scheme.bits == 8 ? codes[col] : codes[col / 2] >> (col % 2 * 4) & 15;
     const size_t n_groups = scheme.group ? (cols + scheme.group - 1) / scheme.group : 1;
     const size_t at = row * n_groups + (scheme.group ? col / scheme.group : 0);
-    const int zero =
-        scheme.asymmetric ? ((const uint8_t *)r->planes[2])[at] : 1 << (scheme.bits - 1);
-    return (double)(swg_float_load(scheme.dtype, r->planes[1], at) * (float)(code - zero));
+    const int zero = scheme.asymmetric ? ((const uint8_t *)r->planes[SWG_PLANE_ZEROS])[at]
+                                       : 1 << (scheme.bits - 1);
+    return (double)(swg_float_load(scheme.scale_type, r->planes[SWG_PLANE_SCALES], at) *
+                    (float)(code - zero));
 }
 
 static void check_matrix(uint64_t rows, uint64_t cols, swg_scheme scheme)
@@ -109,7 +118,8 @@ static void check_matrix(uint64_t rows, uint64_t cols, swg_scheme scheme)
         }
     if (scheme.bits == 4 && cols % 2) /* the padding nibble is 0 */
         for (uint64_t row = 0; row < rows; row++)
-            ck_assert_uint_lt(((uint8_t *)r.planes[0])[row * r.layout[0].row_bytes + cols / 2], 16);
+            ck_assert_uint_lt(
+                ((uint8_t *)r.planes[SWG_PLANE_CODES])[row * r.layout[0].row_bytes + cols / 2], 16);
     ck_assert_double_eq_tol(swg_quant_relative_error(&r.stats), sqrt(noise / signal), 1e-9);
     ck_assert_double_eq_tol(r.stats.signal, signal, 1e-9 * signal);
     ck_assert_double_eq(r.stats.max_abs_error, largest);
@@ -137,10 +147,7 @@ START_TEST(planes_hold_what_the_statistics_say)
         for (size_t g = 0; g < 5; g++)
             for (int kind = 0; kind < 12; kind++)
                 check_matrix(shapes[s][0], shapes[s][1],
-                             (swg_scheme){.bits = kind % 2 ? 4 : 8,
-                                          .asymmetric = kind / 2 % 2,
-                                          .dtype = types[kind / 4],
-                                          .group = groups[g]});
+                             scheme_of(kind % 2 ? 4 : 8, groups[g], kind / 2 % 2, types[kind / 4]));
 }
 END_TEST
 
@@ -149,22 +156,23 @@ START_TEST(bytes_do_not_depend_on_threads)
     static const size_t threads[] = {1, 2, 5};
     matrix m = matrix_of(700, 520); /* several blocks */
     for (int asymmetric = 0; asymmetric < 2; asymmetric++) {
-        const swg_scheme scheme = {
-            .bits = 4, .asymmetric = asymmetric, .dtype = SWG_F16, .group = 64};
+        const swg_scheme scheme = scheme_of(4, 64, asymmetric, SWG_F16);
         result alone;
         ck_ok(quantize(&m, scheme, 0, 0, &alone));
         for (size_t t = 0; t < 3; t++) {
             result r;
             ck_ok(quantize(&m, scheme, 0, threads[t], &r));
             for (size_t i = 0; i < r.n_planes; i++)
-                ck_assert_mem_eq(r.planes[i], alone.planes[i], r.layout[i].bytes);
+                ck_assert_mem_eq(r.planes[r.layout[i].kind], alone.planes[r.layout[i].kind],
+                                 r.layout[i].bytes);
             ck_assert_mem_eq(&r.stats, &alone.stats, sizeof r.stats);
             result_deinit(&r);
         }
         result r; /* the size of reads changes the order of statistics, never the planes */
         ck_ok(quantize(&m, scheme, 48, 2, &r));
         for (size_t i = 0; i < r.n_planes; i++)
-            ck_assert_mem_eq(r.planes[i], alone.planes[i], r.layout[i].bytes);
+            ck_assert_mem_eq(r.planes[r.layout[i].kind], alone.planes[r.layout[i].kind],
+                             r.layout[i].bytes);
         result_deinit(&r);
         result_deinit(&alone);
     }
@@ -177,7 +185,7 @@ END_TEST
 START_TEST(statistics_give_columns_their_importance)
 {
     enum { K = 64 };
-    const swg_scheme scheme = {.bits = 4, .dtype = SWG_F16, .group = K};
+    const swg_scheme scheme = SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = K);
     static float hessian[K * K];
     double mean_square[K], mean_abs[K] = {0};
     float importance[K], x[K];
@@ -198,7 +206,7 @@ START_TEST(statistics_give_columns_their_importance)
     for (int i = 0; i < 2; i++) {
         uint8_t packed[K / 2];
         uint16_t scale;
-        void *planes[SWG_MAX_PLANES] = {packed, &scale};
+        void *planes[SWG_PLANE_KINDS] = {[SWG_PLANE_CODES] = packed, [SWG_PLANE_SCALES] = &scale};
         swg_quant_stats cost;
         swg_quantize_job job = {.name = "w",
                                 .rows = 1,
@@ -238,11 +246,12 @@ START_TEST(masks_make_zeros_and_changes_are_given_back)
     for (size_t i = 0; i < sizeof mask; i++)
         mask[i] = (uint8_t)(i * 89 + 0x35);
     for (int kind = 0; kind < 4; kind++) {
-        const swg_scheme scheme = {
-            .bits = kind % 2 ? 4 : 8, .asymmetric = kind / 2, .dtype = SWG_F16, .group = 32};
+        const swg_scheme scheme = scheme_of(kind % 2 ? 4 : 8, 32, kind / 2, SWG_F16);
         uint8_t codes[ROWS * COLS], zeros[ROWS * 3];
         uint16_t scales[ROWS * 3];
-        result r = {.planes = {codes, scales, zeros}};
+        result r = {.planes = {[SWG_PLANE_CODES] = codes,
+                               [SWG_PLANE_SCALES] = scales,
+                               [SWG_PLANE_ZEROS] = scheme.asymmetric ? zeros : NULL}};
         swg_tensor_desc desc = {.name = "w", .scheme = scheme, .rank = 2, .shape = {ROWS, COLS}};
         swg_tensor_planes(&desc, r.layout);
         swg_quantize_job job = {.name = "w",
@@ -272,7 +281,7 @@ END_TEST
 START_TEST(bad_weights_are_named)
 {
     matrix m = matrix_of(300, 300);
-    const swg_scheme scheme = {.bits = 4, .dtype = SWG_F16, .group = 64};
+    const swg_scheme scheme = SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 64);
     result r;
     m.x[250 * 300 + 70] = NAN;
     ck_status_is(SWG_CORRUPT, quantize(&m, scheme, 0, 2, &r));
@@ -286,8 +295,9 @@ START_TEST(bad_weights_are_named)
     ck_status_is(SWG_IO, quantize(&m, scheme, 0, 2, &r));
     m.fail_row = UINT64_MAX;
     ck_status_is(SWG_UNSUPPORTED,
-                 quantize(&m, (swg_scheme){.bits = 5, .dtype = SWG_F16}, 0, 0, &r));
-    ck_status_is(SWG_UNSUPPORTED, quantize(&m, (swg_scheme){.bits = 4, .dtype = SWG_I8}, 0, 0, &r));
+                 quantize(&m, (swg_scheme){.bits = 5, .scale_type = SWG_F16}, 0, 0, &r));
+    ck_status_is(SWG_UNSUPPORTED,
+                 quantize(&m, (swg_scheme)SWG_SCHEME_INT(4, .scale_type = SWG_I8), 0, 0, &r));
     swg_free(m.x);
 }
 END_TEST
@@ -328,8 +338,9 @@ END_TEST
 static swg_status quantize_once(void *context)
 {
     result r;
-    SWG_TRY(
-        quantize(context, (swg_scheme){.bits = 4, .asymmetric = true, .dtype = SWG_F16}, 0, 2, &r));
+    SWG_TRY(quantize(context,
+                     (swg_scheme)SWG_SCHEME_INT(4, .asymmetric = true, .scale_type = SWG_F16), 0, 2,
+                     &r));
     result_deinit(&r);
     return SWG_OK;
 }

@@ -20,7 +20,7 @@ static const char *const arch_names[] = {
 };
 enum { N_ARCH_NAMES = sizeof arch_names / sizeof arch_names[0] };
 
-static const swg_scheme arch_int4 = {.bits = 4, .group = 32, .dtype = SWG_F16};
+static const swg_scheme arch_int4 = SWG_SCHEME_INT(4, .group = 32, .scale_type = SWG_F16);
 
 static inline swg_model *arch_model(const char *name, swg_scheme scheme)
 {

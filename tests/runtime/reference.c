@@ -6,7 +6,8 @@ swg_model *load_model(const char *path, swg_pool *pool)
     swg_source *source = NULL;
     swg_model *model = NULL;
     ck_ok(swg_source_open(path, NULL, &source));
-    ck_ok(swg_model_load(source, pool, NULL, &model));
+    const swg_model_options options = {.size = sizeof options, .pool = pool};
+    ck_ok(swg_model_load(source, &options, &model));
     swg_source_close(&source);
     return model;
 }

@@ -45,10 +45,10 @@ static void convert(const char *from, const char *to)
     for (size_t i = 0; i < n; i++) {
         const size_t bytes = (size_t)swg_tensor_bytes(&descs[i]);
         uint8_t *plane = swg_calloc(bytes ? bytes : 1, 1);
-        swg_plane planes[SWG_MAX_PLANES];
+        swg_plane planes[SWG_PLANE_KINDS];
         swg_tensor_planes(&descs[i], planes);
         ck_ok(swg_source_read(source, i, 0, 0, planes[0].rows, plane));
-        ck_ok(swg_sink_write(sink, i, (const void *const[SWG_MAX_PLANES]){plane}));
+        ck_ok(swg_sink_write(sink, i, (const void *const[SWG_PLANE_KINDS]){plane}));
         swg_free(plane);
     }
     ck_ok(swg_sink_finish(&sink, NULL));
@@ -234,8 +234,9 @@ END_TEST
 /* A model of every architecture can be made up in any scheme, and runs on several threads. */
 START_TEST(random_models_run_quantized)
 {
-    static const swg_scheme schemes[] = {{.bits = 4, .group = 32, .dtype = SWG_F16},
-                                         {.bits = 8, .dtype = SWG_F32, .asymmetric = true}};
+    static const swg_scheme schemes[] = {
+        SWG_SCHEME_INT(4, .group = 32, .scale_type = SWG_F16),
+        SWG_SCHEME_INT(8, .scale_type = SWG_F32, .asymmetric = true)};
     char path[512], folder[256];
     size_t length;
     snprintf(path, sizeof path, "%s/config.json", folder_of(own[_i], folder));
@@ -245,7 +246,8 @@ START_TEST(random_models_run_quantized)
     for (size_t s = 0; s < 2; s++) {
         swg_model *model = NULL;
         const int32_t ids[] = {3, 1, 4, 1, 5};
-        ck_ok(swg_model_random(config, length, schemes[s], 5, pool, &model));
+        const swg_model_options options = {.size = sizeof options, .pool = pool};
+        ck_ok(swg_model_random(config, length, schemes[s], 5, &options, &model));
         float *one = run_all(model, NULL, NULL, ids, 5);
         float *many = run_all(model, pool, NULL, ids, 5);
         const size_t n = output_rows(model, 5) * (size_t)model->hparams.n_outputs;
@@ -279,14 +281,15 @@ static const char *const wide[] = {
 START_TEST(threads_change_nothing)
 {
     enum { N = 190 };
-    const swg_scheme scheme = {.bits = 8, .group = 32, .dtype = SWG_F16};
+    const swg_scheme scheme = SWG_SCHEME_INT(8, .group = 32, .scale_type = SWG_F16);
     int32_t ids[N];
     swg_pool *pool = NULL;
     swg_model *model = NULL;
     for (size_t i = 0; i < N; i++)
         ids[i] = (int32_t)(i * i % 199);
     ck_ok(swg_pool_new(4, &pool));
-    ck_ok(swg_model_random(wide[_i], strlen(wide[_i]), scheme, 3, pool, &model));
+    const swg_model_options options = {.size = sizeof options, .pool = pool};
+    ck_ok(swg_model_random(wide[_i], strlen(wide[_i]), scheme, 3, &options, &model));
     float *one = run_all(model, NULL, NULL, ids, N), *many = run_all(model, pool, NULL, ids, N);
     ck_assert_mem_eq(one, many, N * 200 * sizeof *one);
     swg_free(one);

@@ -32,10 +32,10 @@ static const swg_scheme schemes[] = {
     {.dtype = SWG_F32},
     {.dtype = SWG_BF16},
     {.dtype = SWG_F16},
-    {.bits = 8, .group = 32, .dtype = SWG_F16},
-    {.bits = 4, .group = 32, .dtype = SWG_F16},
-    {.bits = 4, .group = 0, .dtype = SWG_F32, .asymmetric = true},
-    {.bits = 8, .group = 0, .dtype = SWG_BF16, .asymmetric = true},
+    SWG_SCHEME_INT(8, .group = 32, .scale_type = SWG_F16),
+    SWG_SCHEME_INT(4, .group = 32, .scale_type = SWG_F16),
+    SWG_SCHEME_INT(4, .group = 0, .scale_type = SWG_F32, .asymmetric = true),
+    SWG_SCHEME_INT(8, .group = 0, .scale_type = SWG_BF16, .asymmetric = true),
 };
 
 START_TEST(thread_count_changes_nothing)
@@ -162,7 +162,7 @@ static void write_interleaved(const char *from, const char *to)
         for (size_t r = 0; r < rows; r++)
             memcpy(moved + r * cols, values + (rotates ? half_row(r) : r) * cols,
                    cols * sizeof *moved);
-        ck_ok(swg_sink_write(sink, i, (const void *const[SWG_MAX_PLANES]){moved}));
+        ck_ok(swg_sink_write(sink, i, (const void *const[SWG_PLANE_KINDS]){moved}));
     }
     ck_ok(swg_sink_finish(&sink, NULL));
     swg_source_close(&source);

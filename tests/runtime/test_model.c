@@ -13,7 +13,7 @@ static swg_status load(const char *path, swg_model **out)
 {
     swg_source *source = NULL;
     SWG_TRY(swg_source_open(path, NULL, &source));
-    const swg_status status = swg_model_load(source, NULL, NULL, out);
+    const swg_status status = swg_model_load(source, NULL, out);
     swg_source_close(&source);
     return status;
 }

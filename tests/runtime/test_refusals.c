@@ -32,7 +32,7 @@ static swg_status load_folder(swg_model **out)
 {
     swg_source *source = NULL;
     SWG_TRY(swg_source_open(swg_test_path("folder"), NULL, &source));
-    const swg_status status = swg_model_load(source, NULL, NULL, out);
+    const swg_status status = swg_model_load(source, NULL, out);
     swg_source_close(&source);
     return status;
 }
@@ -176,7 +176,7 @@ static swg_status load_and_run(void *context)
     const int32_t ids[] = {3, 4};
     swg_status status = SWG_OK;
     SWG_GO(swg_source_open(context, NULL, &source));
-    SWG_GO(swg_model_load(source, NULL, NULL, &model));
+    SWG_GO(swg_model_load(source, NULL, &model));
     const swg_exec_options options = {.size = sizeof options, .context = 2};
     SWG_GO(swg_exec_new(model, NULL, &options, &exec));
     SWG_GO(model->hparams.is_encoder ? swg_exec_encode(exec, ids, NULL, 2, logits)

@@ -11,6 +11,7 @@
 #include "formats/hdf5/format/hdf5_header.h"
 #include "formats/hdf5/format/hdf5_index.h"
 #include "formats/hdf5/format/hdf5_read.h"
+#include "runtime/base/utf8.h"
 
 enum {
     MAX_DEPTH = 64,

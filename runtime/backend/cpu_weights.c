@@ -1,0 +1,161 @@
+/* Storage of matrices on the CPU: quantized ones in the kernels' panels (kernels.h), plain ones row
+ * by row in their own element type. In front of either lies what is needed to use it:
+ *
+ *     memory -> cpu_matrix { kernels, packed } | padding to 64 bytes | panels, or n rows of values
+ */
+#include "runtime/backend/cpu_weights.h"
+
+#include <string.h>
+
+typedef struct cpu_matrix {
+    const swg_kernels *kernels;
+    swg_packed packed; /* quantized schemes */
+} cpu_matrix;
+
+static size_t header_bytes(void)
+{
+    return swg_round_up(sizeof(cpu_matrix), SWG_ALIGNMENT);
+}
+
+static const cpu_matrix *matrix_of(const swg_weight *weight)
+{
+    return weight->memory;
+}
+
+static void *values_of(const swg_weight *weight)
+{
+    return (uint8_t *)weight->memory + header_bytes();
+}
+
+static size_t row_bytes(const swg_weight *weight)
+{
+    return weight->k * swg_dtype_bits(weight->scheme.dtype) / 8;
+}
+
+/* Columns that one quantization group may have at most: longer ones could overflow the kernels'
+ * 32-bit sums. 0 for codes that there is no kernel for. */
+static size_t longest_group(swg_scheme scheme)
+{
+    switch (scheme.bits) {
+    case 4:
+        return SWG_MAX_GROUP_4BIT;
+    case 8:
+        return SWG_MAX_GROUP_8BIT;
+    default:
+        return 0;
+    }
+}
+
+static swg_status check(const swg_weight *weight)
+{
+    const swg_scheme scheme = weight->scheme;
+    if (!swg_scheme_is_quantized(scheme))
+        return swg_dtype_is_float(scheme.dtype)
+                   ? SWG_OK
+                   : swg_error(SWG_UNSUPPORTED, "weights of type %s cannot be computed with",
+                               swg_dtype_name(scheme.dtype));
+    const size_t longest = longest_group(scheme),
+                 group = swg_scheme_group_length(scheme, weight->k);
+    if (longest == 0)
+        return swg_error(SWG_UNSUPPORTED, "weights of %u bits cannot be computed with",
+                         scheme.bits);
+    if (scheme.group != 0 && scheme.group < SWG_MIN_GROUP)
+        return swg_error(SWG_UNSUPPORTED, "a quantization group of %u columns is shorter than %d",
+                         scheme.group, SWG_MIN_GROUP);
+    if (group > longest)
+        return swg_error(SWG_UNSUPPORTED,
+                         "a quantization group of %zu columns is longer than the %zu that sums of "
+                         "%u-bit codes may have",
+                         group, longest, scheme.bits);
+    return SWG_OK;
+}
+
+static size_t bytes(const swg_weight *weight)
+{
+    if (!swg_scheme_is_quantized(weight->scheme))
+        return header_bytes() + weight->n * row_bytes(weight);
+    const swg_packed packed = swg_packed_layout(weight->scheme, weight->n, weight->k);
+    return header_bytes() + swg_packed_bytes(&packed);
+}
+
+static swg_status place(swg_weight *weight, void *memory)
+{
+    cpu_matrix *matrix = memory;
+    SWG_TRY(swg_kernels_best(&matrix->kernels));
+    weight->memory = memory;
+    if (swg_scheme_is_quantized(weight->scheme)) {
+        matrix->packed = swg_packed_layout(weight->scheme, weight->n, weight->k);
+        matrix->packed.panels = values_of(weight);
+    }
+    return SWG_OK;
+}
+
+static void *direct(const swg_weight *weight, swg_plane_kind kind, uint64_t row)
+{
+    return kind == SWG_PLANE_VALUES ? (uint8_t *)values_of(weight) + row * row_bytes(weight) : NULL;
+}
+
+static swg_status store(const swg_weight *weight, swg_plane_kind kind, uint64_t row,
+                        uint64_t n_rows, const void *rows)
+{
+    const cpu_matrix *matrix = matrix_of(weight);
+    const size_t begin = (size_t)row, count = (size_t)n_rows;
+    switch (kind) {
+    case SWG_PLANE_VALUES:
+        memcpy(direct(weight, kind, row), rows, count * row_bytes(weight));
+        return SWG_OK;
+    case SWG_PLANE_CODES:
+        matrix->kernels->pack_codes(&matrix->packed, begin, count, rows);
+        return SWG_OK;
+    case SWG_PLANE_SCALES:
+        matrix->kernels->pack_scales(&matrix->packed, begin, count, rows);
+        return SWG_OK;
+    case SWG_PLANE_ZEROS:
+        matrix->kernels->pack_zeros(&matrix->packed, begin, count, rows);
+        return SWG_OK;
+    default:
+        return swg_error(SWG_UNSUPPORTED, "a plane of %s cannot be computed with",
+                         swg_plane_name(kind));
+    }
+}
+
+const swg_packed *swg_cpu_packed(const swg_weight *weight)
+{
+    return &matrix_of(weight)->packed;
+}
+
+const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_rows, float *scratch)
+{
+    const cpu_matrix *matrix = matrix_of(weight);
+    if (swg_scheme_is_quantized(weight->scheme)) {
+        matrix->kernels->dequantize(&matrix->packed, row, n_rows, scratch);
+        return scratch;
+    }
+    const void *values = direct(weight, SWG_PLANE_VALUES, row);
+    if (weight->scheme.dtype == SWG_F32)
+        return values;
+    if (weight->scheme.dtype == SWG_F16)
+        matrix->kernels->f16_to_f32(values, n_rows * weight->k, scratch);
+    else
+        matrix->kernels->bf16_to_f32(values, n_rows * weight->k, scratch);
+    return scratch;
+}
+
+static void row_f32(const swg_weight *weight, size_t row, float *out)
+{
+    const float *values = swg_cpu_rows_f32(weight, row, 1, out);
+    if (values != out)
+        memcpy(out, values, weight->k * sizeof *out);
+}
+
+const swg_backend_weights swg_cpu_weights = {
+    .memory_new = swg_pages_init,
+    .memory_free = swg_pages_deinit,
+    .row_step = SWG_PANEL_ROWS,
+    .check = check,
+    .bytes = bytes,
+    .place = place,
+    .direct = direct,
+    .store = store,
+    .row_f32 = row_f32,
+};

@@ -1,0 +1,109 @@
+/* Hyper-parameters of a model: what its configuration says, over all architectures. */
+#ifndef SWG_RUNTIME_HPARAMS_H
+#define SWG_RUNTIME_HPARAMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/base/status.h"
+
+typedef struct swg_arch swg_arch; /* runtime/arch/arch.h */
+
+enum { SWG_MAX_LAYERS = 4096, SWG_MAX_RECURRENT_LAYERS = 64 };
+
+/* What a model's output is. The first two give one row of logits over the vocabulary per position,
+ * the others rows of n_outputs: per text, per position, and per position again (start and end of
+ * the answer). */
+typedef enum swg_output_kind {
+    SWG_OUTPUT_NEXT_TOKEN,
+    SWG_OUTPUT_MASKED_TOKEN,
+    SWG_OUTPUT_SEQUENCE_CLASS,
+    SWG_OUTPUT_TOKEN_CLASS,
+    SWG_OUTPUT_ANSWER_SPAN,
+    SWG_OUTPUT_COUNT
+} swg_output_kind;
+
+/* What the logits of a SWG_OUTPUT_SEQUENCE_CLASS model mean. */
+typedef enum swg_class_kind {
+    SWG_CLASS_ONE_OF,    /* softmax: exactly one label holds */
+    SWG_CLASS_EACH,      /* logistic function each: any number of labels */
+    SWG_CLASS_REGRESSION /* plain numbers */
+} swg_class_kind;
+
+typedef enum swg_activation {
+    SWG_ACTIVATION_GELU,      /* exact: with erf */
+    SWG_ACTIVATION_GELU_TANH, /* the tanh form */
+    SWG_ACTIVATION_TANH
+} swg_activation;
+
+/* How rotary frequencies are stretched (runtime/rope.h). */
+typedef enum swg_rope_scaling {
+    SWG_ROPE_PLAIN,
+    SWG_ROPE_LINEAR,
+    SWG_ROPE_DYNAMIC,
+    SWG_ROPE_LLAMA3
+} swg_rope_scaling;
+
+typedef enum swg_cell { SWG_CELL_LSTM, SWG_CELL_GRU } swg_cell;
+
+/* Which gate of a GRU comes first, update (z) or reset (r); the new state is always last. */
+typedef enum swg_gate_order { SWG_GATES_UPDATE_FIRST, SWG_GATES_RESET_FIRST } swg_gate_order;
+
+/* A set of layers, as a configuration lists it: count = length of the list, 0 = no list. */
+typedef struct swg_layer_set {
+    int64_t count;
+    uint64_t bits[SWG_MAX_LAYERS / 64];
+} swg_layer_set;
+
+/* Hyper-parameters over all architectures; which configuration key fills which field, within which
+ * range, is a table of the architecture's file (arch/arch.h). Fields that an architecture has no
+ * use for are zero. Enumerations are int64_t here, so that rows can fill them. */
+typedef struct swg_hparams {
+    int64_t n_layers, d_model, d_ff, vocab;
+    int64_t n_heads, n_kv_heads, head_dim; /* 0 heads = no attention, no KV cache */
+    int64_t max_positions;                 /* longest context the model was made for */
+    bool learned_positions;   /* max_positions is a hard limit: further positions do not exist */
+    int64_t n_experts;        /* 0 = no experts */
+    int64_t n_active_experts; /* that each token visits */
+    int64_t n_token_types;    /* number of token types (segments) */
+    double norm_eps;
+    double rope_theta;    /* 0 = no rotary positions */
+    int64_t rope_scaling; /* swg_rope_scaling */
+    double rope_factor, rope_low_factor, rope_high_factor;
+    int64_t rope_original_positions;
+    bool rope_interleaved; /* rotary pairs are (2i, 2i+1) instead of (i, i + head_dim / 2) */
+    int64_t window;        /* positions that attention reaches back, its own included */
+    int64_t first_window_layer;
+    bool uses_window;
+    swg_layer_set window_layers;   /* where the window holds; elsewhere attention is unlimited */
+    bool attention_bias, mlp_bias; /* such weights have biases (SWG_BIAS_* of arch.h) */
+    bool tied_head;                /* the output head is the embedding */
+    int64_t activation;            /* swg_activation */
+    int64_t cell;                  /* swg_cell */
+    int64_t units[SWG_MAX_RECURRENT_LAYERS]; /* of recurrent layers; 0 = not recurrent */
+    int64_t gate_order;                      /* of a GRU: swg_gate_order */
+    bool is_encoder;        /* reads whole texts (swg_exec_encode) and does not continue them */
+    bool one_output;        /* one row of logits per text, not one per position */
+    int64_t task;           /* swg_output_kind */
+    int64_t class_kind;     /* swg_class_kind */
+    int64_t n_labels;       /* of classifiers */
+    int64_t n_outputs;      /* columns of a row of logits: vocab or n_labels */
+    int64_t bos_id, eos_id; /* -1 = none */
+} swg_hparams;
+
+/* The window of a layer's attention; 0 = unlimited. */
+size_t swg_hparams_window(const swg_hparams *hparams, size_t layer);
+
+/* Parse a configuration alone (JSON text): which architecture and what sizes. SWG_UNSUPPORTED for
+ * architectures and values that are not known, SWG_CORRUPT where the configuration contradicts
+ * itself. */
+swg_status swg_hparams_read(const char *config, size_t length, const swg_arch **arch,
+                            swg_hparams *out);
+
+/* The same with another table of architectures to choose from, NULL-terminated, than swage's own
+ * (swg_archs). */
+swg_status swg_hparams_read_among(const swg_arch *const *archs, const char *config, size_t length,
+                                  const swg_arch **arch, swg_hparams *out);
+
+#endif

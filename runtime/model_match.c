@@ -1,0 +1,159 @@
+/* Matching an architecture's tensor rows with a checkpoint's tensors, both ways: every weight that
+ * must be there is found, with the right shape, and every tensor is a weight's or ignored. */
+#include <string.h>
+
+#include "runtime/model_build.h"
+
+typedef struct matcher {
+    swg_source *source;
+    const char *prefix; /* what "{P}" stands for in this checkpoint */
+    bool *is_used;      /* [source tensors] */
+} matcher;
+
+/* A tensor of the source that a row names; `tensor` = SIZE_MAX when there is none. */
+typedef struct found_tensor {
+    size_t tensor;
+    bool is_stacked;
+    char name[SWG_TENSOR_NAME_BYTES]; /* of a missing tensor: its first name */
+} found_tensor;
+
+/* The tensor of a weight under the first of its names that is there. */
+static found_tensor find_tensor(const matcher *m, const swg_tensor_row *row, size_t layer,
+                                size_t expert)
+{
+    found_tensor found;
+    for (const char *pattern = row->pattern; pattern;) {
+        found.is_stacked = swg_tensor_pattern_is_stacked(row->role, pattern);
+        pattern = swg_tensor_row_name(pattern, m->prefix, layer, expert, found.name);
+        found.tensor = swg_source_find(m->source, found.name);
+        if (found.tensor != SIZE_MAX)
+            return found;
+    }
+    swg_tensor_row_name(row->pattern, m->prefix, layer, expert, found.name);
+    return found;
+}
+
+/* The tensor must have `total_rows` rows of k columns (k = 0: be a vector of that length), once or
+ * for each of n_experts. */
+static swg_status check_shape(const matcher *m, size_t tensor, size_t n_experts, size_t total_rows,
+                              size_t k)
+{
+    const swg_tensor_desc *desc = swg_source_tensor(m->source, tensor);
+    swg_tensor_desc meant = {0};
+    if (n_experts)
+        meant.shape[meant.rank++] = n_experts;
+    meant.shape[meant.rank++] = total_rows;
+    if (k)
+        meant.shape[meant.rank++] = k;
+    bool matches = desc->rank == meant.rank;
+    for (uint32_t i = 0; matches && i < meant.rank; i++)
+        matches = desc->shape[i] == meant.shape[i];
+    if (matches)
+        return SWG_OK;
+    char has[SWG_SHAPE_TEXT_BYTES], implied[SWG_SHAPE_TEXT_BYTES];
+    return swg_error(SWG_CORRUPT, "%s: tensor %s has shape %s; config.json implies %s",
+                     swg_source_path(m->source), desc->name, swg_tensor_shape_text(desc, has),
+                     swg_tensor_shape_text(&meant, implied));
+}
+
+static swg_status missing(const matcher *m, const swg_hparams *h, const swg_tensor_row *row,
+                          const char *name)
+{
+    const bool may_lack =
+        (row->flags & SWG_TENSOR_OPTIONAL) || ((row->flags & SWG_TENSOR_TIED) && h->tied_head);
+    return may_lack
+               ? SWG_OK
+               : swg_error(SWG_CORRUPT, "%s has no tensor %s", swg_source_path(m->source), name);
+}
+
+static swg_status match_bias(swg_model *model, matcher *m, const found_tensor *found,
+                             swg_weight *weight)
+{
+    char name[SWG_TENSOR_NAME_BYTES];
+    swg_weight_origin *origin = swg_model_origin(model, weight);
+    swg_tensor_bias_name(found->name, name);
+    origin->bias = swg_source_find(m->source, name);
+    if (origin->bias == SIZE_MAX)
+        return weight->bias
+                   ? swg_error(SWG_CORRUPT, "%s has no tensor %s", swg_source_path(m->source), name)
+                   : SWG_OK;
+    m->is_used[origin->bias] = true;
+    if (!weight->bias)
+        SWG_TRY(swg_model_declare_bias(model, weight));
+    const size_t n_experts = found->is_stacked ? (size_t)model->hparams.n_experts : 0;
+    return check_shape(m, origin->bias, n_experts, origin->range.total_rows, 0);
+}
+
+static swg_status match_weight(swg_model *model, const swg_tensor_row *row, size_t layer,
+                               size_t expert, void *context)
+{
+    matcher *m = context;
+    const swg_hparams *h = &model->hparams;
+    const found_tensor found = find_tensor(m, row, layer, expert);
+    if (found.tensor == SIZE_MAX)
+        return missing(m, h, row, found.name);
+    m->is_used[found.tensor] = true;
+    if ((row->flags & SWG_TENSOR_TIED) && h->tied_head)
+        return SWG_OK; /* some checkpoints spell the tied head out; the embedding is what counts */
+    const swg_tensor_desc *desc = swg_source_tensor(m->source, found.tensor);
+    const swg_row_range range = swg_tensor_row_range(model->arch, h, row, layer);
+    SWG_TRY(check_shape(m, found.tensor, found.is_stacked ? (size_t)h->n_experts : 0,
+                        range.total_rows,
+                        row->k == SWG_DIM_ONE ? 0 : swg_dim_size(h, row->k, layer)));
+    const swg_status status = swg_model_declare(model, row, layer, expert, desc->scheme);
+    if (status != SWG_OK)
+        return swg_error_context(status, "tensor %s", found.name);
+    swg_weight *weight = swg_model_slot(model, row->role, layer, expert);
+    swg_weight_origin *origin = swg_model_origin(model, weight);
+    weight->tensor = swg_arena_strndup(&model->small, found.name, strlen(found.name));
+    weight->first_row = range.first_row + (found.is_stacked ? expert * range.total_rows : 0);
+    origin->tensor = found.tensor;
+    origin->range = range;
+    origin->is_stacked = found.is_stacked;
+    if (!weight->tensor)
+        return SWG_NO_MEMORY;
+    return weight->bias || (row->flags & SWG_BIAS_MAY) ? match_bias(model, m, &found, weight)
+                                                       : SWG_OK;
+}
+
+static bool has_tensor(const void *context, const char *name)
+{
+    const matcher *m = context;
+    return swg_source_find(m->source, name) != SIZE_MAX;
+}
+
+static swg_status refuse_unused(const swg_model *model, matcher *m)
+{
+    const swg_arch *arch = model->arch;
+    for (const char *const *pattern = arch->ignored; *pattern; pattern++)
+        for (int64_t layer = 0; layer < model->hparams.n_layers; layer++) {
+            char name[SWG_TENSOR_NAME_BYTES];
+            swg_tensor_row_name(*pattern, m->prefix, (size_t)layer, 0, name);
+            const size_t tensor = swg_source_find(m->source, name);
+            if (tensor != SIZE_MAX)
+                m->is_used[tensor] = true;
+        }
+    for (size_t i = 0; i < swg_source_n_tensors(m->source); i++)
+        if (!m->is_used[i])
+            return swg_error(SWG_UNSUPPORTED,
+                             "%s: tensor %s is not part of architecture %s with %lld layers",
+                             swg_source_path(m->source), swg_source_tensor(m->source, i)->name,
+                             arch->name, (long long)model->hparams.n_layers);
+    return SWG_OK;
+}
+
+swg_status swg_model_match(swg_model *model)
+{
+    swg_status status = SWG_OK;
+    const size_t n_layers = (size_t)model->hparams.n_layers;
+    matcher m = {.source = model->source};
+    SWG_GO(SWG_NEW(m.is_used, swg_source_n_tensors(m.source)));
+    m.prefix = swg_arch_choose_prefix(model->arch, has_tensor, &m);
+    SWG_GO(swg_model_visit(model, n_layers, match_weight, &m));
+    for (size_t layer = 0; layer < n_layers; layer++)
+        SWG_GO(swg_model_visit(model, layer, match_weight, &m));
+    SWG_GO(refuse_unused(model, &m));
+done:
+    swg_free(m.is_used);
+    return status;
+}
