@@ -156,6 +156,23 @@ swg_status swg_quantize_source_descs(const swg_source *source, swg_tensor_desc *
     return SWG_OK;
 }
 
+swg_status swg_quantize_source_uses(const swg_source *source, const swg_tensor_desc *tensors,
+                                    swg_tensor_use **out)
+{
+    size_t length;
+    const size_t n = swg_source_n_tensors(source);
+    const char *config = swg_source_config(source, &length);
+    swg_tensor_use *uses;
+    SWG_TRY(SWG_NEW(uses, n));
+    const swg_status status = swg_tensor_uses(config, length, tensors, n, uses);
+    if (status != SWG_OK)
+        SWG_FREE(uses);
+    if (status == SWG_NO_MEMORY)
+        return status;
+    *out = uses;
+    return SWG_OK;
+}
+
 swg_status swg_quantize_output_descs(const swg_plan *plan, swg_tensor_desc **out)
 {
     swg_tensor_desc *descs;

@@ -31,6 +31,11 @@ typedef struct swg_tensor_report {
  * swg_free, and the names live as long as the source. */
 swg_status swg_quantize_source_descs(const swg_source *source, swg_tensor_desc **out);
 
+/* What the source's architecture says of these tensors, to plan with: *out [n tensors], which the
+ * caller frees with swg_free; NULL when its configuration is of no known architecture. */
+swg_status swg_quantize_source_uses(const swg_source *source, const swg_tensor_desc *tensors,
+                                    swg_tensor_use **out);
+
 /* The plan's descriptions in the plan's order, as an array to open a sink with; the caller frees it
  * with swg_free. */
 swg_status swg_quantize_output_descs(const swg_plan *plan, swg_tensor_desc **out);

@@ -226,6 +226,7 @@ typedef struct job {
     swg_recipe *recipe;
     swg_source *source;
     swg_tensor_desc *inputs, *outputs; /* [plan.n_entries]; outputs in the plan's order */
+    swg_tensor_use *uses;              /* [plan.n_entries]; NULL = of no known architecture */
     swg_plan plan;
     swg_pool *pool;
     swg_sink_meta meta;
@@ -242,7 +243,12 @@ static swg_status prepare(job *j, const char *input)
         return swg_error(SWG_USAGE, "%s is both the input and the output", input);
     SWG_TRY(swg_source_open(input, &source_options, &j->source));
     SWG_TRY(swg_quantize_source_descs(j->source, &j->inputs));
-    SWG_TRY(swg_plan_make(j->inputs, swg_source_n_tensors(j->source), j->recipe, &j->plan));
+    SWG_TRY(swg_quantize_source_uses(j->source, j->inputs, &j->uses));
+    SWG_TRY(
+        swg_plan_make(j->inputs, swg_source_n_tensors(j->source), j->uses, j->recipe, &j->plan));
+    if (!j->uses)
+        swg_cli_note(j->cli, "%s is of no known architecture; names tell what its tensors are for",
+                     input);
     SWG_TRY(swg_quantize_check_plan(&j->plan));
     SWG_TRY(swg_quantize_output_descs(&j->plan, &j->outputs));
     SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));
@@ -346,6 +352,7 @@ done:
     swg_pool_free(&j.pool);
     swg_plan_deinit(&j.plan);
     swg_free(j.outputs);
+    swg_free(j.uses);
     swg_free(j.inputs);
     swg_source_close(&j.source);
     swg_recipe_free(&j.recipe);

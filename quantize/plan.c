@@ -6,12 +6,13 @@
 
 #include "runtime/base/mem.h"
 
-/* Parts of tensor names (between dots) that tell the role of a matrix. Hugging Face's families use
- * few words for it; a matrix with none of them is an ordinary linear weight. */
+/* Parts of tensor names (between dots) that tell the class of a matrix where no architecture does.
+ * Hugging Face's families use few words for it; a matrix with none of them is an ordinary linear
+ * weight. */
 static const struct {
     const char *part;
-    swg_plan_class role;
-} role_words[] = {
+    swg_plan_class kind;
+} class_words[] = {
     {"embed_tokens", SWG_PLAN_CLASS_EMBEDDING},
     {"wte", SWG_PLAN_CLASS_EMBEDDING},
     {"wpe", SWG_PLAN_CLASS_EMBEDDING},
@@ -34,21 +35,44 @@ bool swg_plan_is_matrix(const swg_tensor_desc *tensor)
            (swg_scheme_is_quantized(tensor->scheme) || swg_dtype_is_float(tensor->scheme.dtype));
 }
 
-swg_plan_class swg_plan_class_of(const swg_tensor_desc *tensor)
+static swg_plan_class class_by_name(const swg_tensor_desc *tensor)
 {
     const char *dot = strrchr(tensor->name, '.');
     const char *last = dot ? dot + 1 : tensor->name;
-    if (!swg_plan_is_matrix(tensor) || strncmp(last, "weight", strlen("weight")) != 0)
+    if (strncmp(last, "weight", strlen("weight")) != 0)
         return SWG_PLAN_CLASS_OTHER;
     for (const char *part = tensor->name; *part;) {
         const size_t length = strcspn(part, ".");
-        for (size_t i = 0; i < sizeof role_words / sizeof *role_words; i++)
-            if (strlen(role_words[i].part) == length &&
-                memcmp(role_words[i].part, part, length) == 0)
-                return role_words[i].role;
+        for (size_t i = 0; i < sizeof class_words / sizeof *class_words; i++)
+            if (strlen(class_words[i].part) == length &&
+                memcmp(class_words[i].part, part, length) == 0)
+                return class_words[i].kind;
         part += length + (part[length] == '.');
     }
     return SWG_PLAN_CLASS_LINEAR;
+}
+
+static swg_plan_class class_by_use(const swg_tensor_use *use)
+{
+    if (use->kind != SWG_USE_WEIGHT)
+        return SWG_PLAN_CLASS_OTHER;
+    switch (use->role) {
+    case SWG_ROLE_EMBEDDING:
+    case SWG_ROLE_POSITION_EMBEDDING:
+    case SWG_ROLE_TYPE_EMBEDDING:
+        return SWG_PLAN_CLASS_EMBEDDING;
+    case SWG_ROLE_HEAD:
+        return SWG_PLAN_CLASS_HEAD;
+    default:
+        return use->is_quantizable ? SWG_PLAN_CLASS_LINEAR : SWG_PLAN_CLASS_OTHER;
+    }
+}
+
+swg_plan_class swg_plan_class_of(const swg_tensor_desc *tensor, const swg_tensor_use *use)
+{
+    if (!swg_plan_is_matrix(tensor))
+        return SWG_PLAN_CLASS_OTHER;
+    return use && use->kind != SWG_USE_UNKNOWN ? class_by_use(use) : class_by_name(tensor);
 }
 
 /* --- One entry -------------------------------------------------------------------------------- */
@@ -157,6 +181,8 @@ static int compare_entries(const void *a, const void *b, void *context)
 {
     const swg_plan_entry *entries = context;
     const swg_plan_entry *x = &entries[*(const size_t *)a], *y = &entries[*(const size_t *)b];
+    if (x->visit != y->visit)
+        return x->visit < y->visit ? -1 : 1;
     const int order = compare_names(x->desc.name, y->desc.name);
     return order ? order : strcmp(x->desc.name, y->desc.name);
 }
@@ -193,8 +219,8 @@ static swg_status add_up(const swg_tensor_desc *tensors, swg_plan *plan)
     return SWG_OK;
 }
 
-swg_status swg_plan_make(const swg_tensor_desc *tensors, size_t n, const swg_recipe *recipe,
-                         swg_plan *out)
+swg_status swg_plan_make(const swg_tensor_desc *tensors, size_t n, const swg_tensor_use *uses,
+                         const swg_recipe *recipe, swg_plan *out)
 {
     swg_plan plan = {.n_entries = n};
     swg_recipe_tensor *seen = NULL;
@@ -203,7 +229,8 @@ swg_status swg_plan_make(const swg_tensor_desc *tensors, size_t n, const swg_rec
     SWG_GO(SWG_NEW(plan.entries, n));
     SWG_GO(SWG_NEW(seen, n));
     for (size_t i = 0; i < n; i++) {
-        plan.entries[i].kind = swg_plan_class_of(&tensors[i]);
+        plan.entries[i].kind = swg_plan_class_of(&tensors[i], uses ? &uses[i] : NULL);
+        plan.entries[i].visit = uses ? uses[i].order : SIZE_MAX;
         seen[i] = (swg_recipe_tensor){.name = tensors[i].name,
                                       .kind = plan.entries[i].kind,
                                       .is_matrix = swg_plan_is_matrix(&tensors[i])};

@@ -17,15 +17,17 @@
 
 #include "quantize/quantize.h"
 #include "quantize/recipe.h"
+#include "runtime/arch/tensor_use.h"
 #include "runtime/base/status.h"
 #include "runtime/base/tensor.h"
 
 /* Whether a tensor can be quantized at all: a matrix of F32, F16 or BF16, or already of codes. */
 bool swg_plan_is_matrix(const swg_tensor_desc *tensor);
 
-/* Class by name and shape: matrices whose last name part starts with "weight"; which kind, the
- * other parts say. */
-swg_plan_class swg_plan_class_of(const swg_tensor_desc *tensor);
+/* Class of a tensor: by what its architecture's rows say of it, or, where `use` is NULL or of a
+ * tensor that the architecture does not know, by name and shape: matrices whose last name part
+ * starts with "weight"; which kind, the other parts say. */
+swg_plan_class swg_plan_class_of(const swg_tensor_desc *tensor, const swg_tensor_use *use);
 
 typedef struct swg_plan_entry {
     swg_tensor_desc desc; /* as it will be stored; the name is the input's */
@@ -36,6 +38,7 @@ typedef struct swg_plan_entry {
     const swg_parameter *parameters; /* of the method; the recipe's */
     size_t n_parameters;
     swg_sparsity sparsity; /* also of entries that are not quantized */
+    size_t visit;          /* when a token comes to it; SIZE_MAX = not known */
     const char *why;       /* a kept matrix: "router", "asked for", ...; "" otherwise */
 } swg_plan_entry;
 
@@ -47,13 +50,15 @@ typedef struct swg_plan {
     uint64_t largest_bytes; /* most that one tensor takes, as read and as stored together */
 } swg_plan;
 
-/* Plan for `n` checked tensors. Their names and the recipe must outlive the plan. The order is that
- * of names, in which numbers count as numbers ("layers.2" before "layers.10"). Release with
- * swg_plan_deinit. SWG_UNSUPPORTED when a tensor is quantized already and neither kept nor allowed
- * by the recipe's `requantize`, or nothing would change; SWG_USAGE as swg_recipe_apply, and for a
- * method or parameter of a method that there is not; SWG_NO_MEMORY. */
-swg_status swg_plan_make(const swg_tensor_desc *tensors, size_t n, const swg_recipe *recipe,
-                         swg_plan *out);
+/* Plan for `n` checked tensors. `uses` [n] is what swg_tensor_uses says of them; NULL where the
+ * architecture is not known. Names and the recipe must outlive the plan. The order is that in which
+ * a token visits the weights, with vectors beside their matrices; what is not of a known
+ * architecture comes last, by name, in which numbers count as numbers ("layers.2" before
+ * "layers.10"). Release with swg_plan_deinit. SWG_UNSUPPORTED when a tensor is quantized already
+ * and neither kept nor allowed by the recipe's `requantize`, or nothing would change; SWG_USAGE as
+ * swg_recipe_apply, and for a method or parameter of a method that there is not; SWG_NO_MEMORY. */
+swg_status swg_plan_make(const swg_tensor_desc *tensors, size_t n, const swg_tensor_use *uses,
+                         const swg_recipe *recipe, swg_plan *out);
 void swg_plan_deinit(swg_plan *plan); /* zero-initialised is accepted */
 
 #endif

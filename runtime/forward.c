@@ -59,9 +59,9 @@ void swg_linear(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_va
     swg_linears(exec, layer, x, 1, &role, &y);
 }
 
-void swg_rope(swg_exec *exec, swg_value x)
+void swg_rope(swg_exec *exec, size_t layer, swg_value x)
 {
-    exec->backend->rope(exec, x);
+    exec->backend->rope(exec, layer, x);
 }
 
 void swg_attend(swg_exec *exec, size_t layer, swg_attend_options options, swg_value q, swg_value k,

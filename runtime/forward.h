@@ -56,8 +56,9 @@ void swg_linear(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_va
 void swg_linears(swg_exec *exec, size_t layer, swg_value x, size_t count, const swg_role *roles,
                  const swg_value *y);
 
-/* Rotate every head of x [rows, heads * head_dim] by its row's position. */
-void swg_rope(swg_exec *exec, swg_value x);
+/* Rotate the first rotary_dim elements of every head of x [rows, heads * head_dim] by its row's
+ * position, with the frequencies of that layer. */
+void swg_rope(swg_exec *exec, size_t layer, swg_value x);
 
 /* Append k and v to the layer's cache of each row's sequence, then y = attention of q over that
  * cache; y may be q. */

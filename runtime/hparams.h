@@ -68,7 +68,10 @@ typedef struct swg_hparams {
     int64_t n_active_experts; /* that each token visits */
     int64_t n_token_types;    /* number of token types (segments) */
     double norm_eps;
-    double rope_theta;    /* 0 = no rotary positions */
+    double rope_theta;       /* 0 = no rotary positions */
+    double rope_local_theta; /* of layers with a window; 0 = the same, otherwise without scaling */
+    double rotary_share;     /* of a head's elements that are rotated, as configured */
+    int64_t rotary_dim;      /* the first elements of a head, that are rotated */
     int64_t rope_scaling; /* swg_rope_scaling */
     double rope_factor, rope_low_factor, rope_high_factor;
     int64_t rope_original_positions;

@@ -80,8 +80,8 @@ typedef struct swg_model_options {
     swg_pool *pool;               /* default NULL: the caller's thread */
     const swg_progress *progress; /* default NULL: none */
     const char *backend;          /* by name (backend/backends.def); default NULL: its first row */
-    const swg_arch *const *archs; /* architectures to choose from, NULL-terminated; default NULL:
-                                     all that swage has */
+    const swg_arch *const *archs; /* architectures to choose from, NULL-terminated, which outlive
+                                     the model; default NULL: all that swage has */
 } swg_model_options;
 swg_model_options swg_model_options_default(void);
 
@@ -107,9 +107,9 @@ bool swg_model_has_layer(const swg_model *model, size_t layer); /* whether it is
 
 /* Put other values into a weight of a loaded layer: `desc` says how they are stored (another scheme
  * than before is allowed; its name does not matter) and must have the weight's shape, [n, k] or, of
- * a vector, [n]; `planes` are its planes, which are copied. The bias stays. SWG_USAGE for another
- * shape or a layer that is not loaded, SWG_UNSUPPORTED for schemes that the backend cannot compute
- * with, SWG_NO_MEMORY: the weight is then as before. */
+ * a vector, [n]; `planes` are its planes by kind, which are copied. The bias stays. SWG_USAGE for
+ * another shape or a layer that is not loaded, SWG_UNSUPPORTED for schemes that the backend cannot
+ * compute with, SWG_NO_MEMORY: the weight is then as before. */
 swg_status swg_model_replace(swg_model *model, const swg_weight *weight,
                              const swg_tensor_desc *desc, const void *const planes[SWG_PLANE_KINDS]);
 

@@ -51,6 +51,13 @@ swg_status swg_model_declare(swg_model *model, const swg_tensor_row *row, size_t
                              size_t expert, swg_scheme scheme);
 swg_status swg_model_declare_bias(swg_model *model, swg_weight *weight);
 
+/* Rows [*first, *first + *n) of a plane of the matrix's tensor are the matrix's. Planes whose rows
+ * are not the tensor's (a codebook, packed values) can only be a matrix's as a whole:
+ * SWG_UNSUPPORTED where several weights share the tensor. */
+swg_status swg_model_plane_rows(const swg_weight *weight, const swg_tensor_desc *desc,
+                                uint64_t first_row, const swg_plane *plane, uint64_t *first,
+                                uint64_t *n);
+
 /* Visit the rows of a layer (n_layers = those outside layers) that this model has, in the order in
  * which a token visits their weights: in the order of the table, and runs of rows of experts expert
  * by expert. Stops at the first failure. */

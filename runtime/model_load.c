@@ -11,7 +11,7 @@ typedef struct load_block {
     const swg_weight *weight;
     size_t tensor; /* in the source */
     swg_plane_kind kind;
-    uint64_t source_row, row_begin, n_rows; /* in the tensor, in the weight */
+    uint64_t source_row, row_begin, n_rows; /* in the tensor's plane, in the weight's */
     size_t bytes;
 } load_block;
 
@@ -62,15 +62,20 @@ static swg_status add_plane(loader *l, const swg_weight *weight, size_t tensor,
     swg_source *source = l->model->source;
     const uint64_t best = swg_source_rows_per_read(source, tensor, plane->kind);
     const uint64_t step = swg_round_up(best ? best : 1, swg_model_storage(l->model)->row_step);
-    for (uint64_t at = 0; at < weight->n; at += step) {
+    uint64_t first, n;
+    const swg_status status = swg_model_plane_rows(weight, swg_source_tensor(source, tensor),
+                                                   weight->first_row, plane, &first, &n);
+    if (status != SWG_OK)
+        return swg_error_context(status, "%s: tensor %s", swg_source_path(source), weight->tensor);
+    for (uint64_t at = 0; at < n; at += step) {
         SWG_TRY(swg_reserve((void **)&l->blocks, &l->blocks_capacity, l->n_blocks + 1,
                             sizeof *l->blocks));
-        const uint64_t n_rows = weight->n - at < step ? weight->n - at : step;
+        const uint64_t n_rows = n - at < step ? n - at : step;
         const size_t bytes = (size_t)(n_rows * plane->row_bytes);
         l->blocks[l->n_blocks++] = (load_block){.weight = weight,
                                                 .tensor = tensor,
                                                 .kind = plane->kind,
-                                                .source_row = weight->first_row + at,
+                                                .source_row = first + at,
                                                 .row_begin = at,
                                                 .n_rows = n_rows,
                                                 .bytes = bytes};

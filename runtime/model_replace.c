@@ -53,9 +53,13 @@ static swg_status fill_matrix(const swg_backend_weights *storage, swg_weight *ne
     next->bytes = storage->bytes(next);
     SWG_TRY(storage->memory_new(memory, next->bytes));
     SWG_TRY(storage->place(next, memory->data));
-    for (size_t p = 0; p < n_planes; p++)
-        SWG_TRY(storage->store(next, planes[p].kind, 0, next->n,
-                               (const uint8_t *)data[planes[p].kind] + first_row * planes[p].row_bytes));
+    for (size_t p = 0; p < n_planes; p++) {
+        const swg_plane_kind kind = planes[p].kind;
+        uint64_t first, n;
+        SWG_TRY(swg_model_plane_rows(next, desc, first_row, &planes[p], &first, &n));
+        SWG_TRY(storage->store(next, kind, 0, n,
+                               (const uint8_t *)data[kind] + first * planes[p].row_bytes));
+    }
     return SWG_OK;
 }
 

@@ -88,6 +88,21 @@ swg_status swg_model_declare(swg_model *model, const swg_tensor_row *row, size_t
     return SWG_OK;
 }
 
+swg_status swg_model_plane_rows(const swg_weight *weight, const swg_tensor_desc *desc,
+                                uint64_t first_row, const swg_plane *plane, uint64_t *first,
+                                uint64_t *n)
+{
+    const uint64_t rows = swg_tensor_rows(desc);
+    if (plane->rows != rows && weight->n != rows)
+        return swg_error(SWG_UNSUPPORTED,
+                         "a tensor whose %s have %llu rows for %llu cannot be taken apart by rows",
+                         swg_plane_name(plane->kind), (unsigned long long)plane->rows,
+                         (unsigned long long)rows);
+    *first = plane->rows == rows ? first_row : 0;
+    *n = plane->rows == rows ? weight->n : plane->rows;
+    return SWG_OK;
+}
+
 /* --- Finding ---------------------------------------------------------------------------------- */
 
 const swg_weight *swg_model_expert(const swg_model *model, swg_role role, size_t layer,

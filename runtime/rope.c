@@ -1,6 +1,6 @@
 /* Rotary frequencies. See rope.h.
  *
- *     plain    theta^(-2 i / head_dim)                                     (Su et al. 2021)
+ *     plain    theta^(-2 i / d), d rotated elements of a head             (Su et al. 2021)
  *     linear   plain / factor                                             (Chen et al. 2023)
  *     dynamic  plain with theta * (factor * L / P - (factor - 1))^(d / (d - 2)) once the text has L
  *              positions, more than the P of training ("NTK-aware" scaling)
@@ -10,9 +10,16 @@
 
 #include <math.h>
 
-bool swg_rope_depends_on(const swg_hparams *h, size_t length)
+size_t swg_rope_tables(const swg_hparams *h)
 {
-    return h->rope_scaling == SWG_ROPE_DYNAMIC && length > (size_t)h->max_positions;
+    if (h->rope_theta == 0)
+        return 0;
+    return h->rope_local_theta > 0 ? 2 : 1;
+}
+
+size_t swg_rope_table_of(const swg_hparams *h, size_t layer)
+{
+    return h->rope_local_theta > 0 && swg_hparams_window(h, layer) > 0 ? 1 : 0;
 }
 
 static double llama3(const swg_hparams *h, double frequency)
@@ -27,11 +34,13 @@ static double llama3(const swg_hparams *h, double frequency)
     return (1 - kept) * frequency / h->rope_factor + kept * frequency;
 }
 
-double swg_rope_frequency(const swg_hparams *h, size_t pair, size_t length)
+double swg_rope_frequency(const swg_hparams *h, size_t table, size_t pair, size_t length)
 {
-    const double dim = (double)h->head_dim;
+    const double dim = (double)h->rotary_dim;
     double theta = h->rope_theta;
-    if (swg_rope_depends_on(h, length)) {
+    if (table == 1)
+        return pow(h->rope_local_theta, -2.0 * (double)pair / dim);
+    if (h->rope_scaling == SWG_ROPE_DYNAMIC && length > (size_t)h->max_positions) {
         const double stretch = (double)length / (double)h->max_positions;
         theta *= pow(h->rope_factor * stretch - (h->rope_factor - 1), dim / (dim - 2));
     }

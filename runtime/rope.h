@@ -1,15 +1,21 @@
-/* Rotary position embedding: the angle per position of every pair of a head, with the ways of
- * stretching it to longer contexts. Shared by all backends. */
+/* Rotary position embedding: the angle per position of every pair of a head's rotated elements,
+ * with the ways of stretching it to longer contexts. Shared by all backends.
+ *
+ * A model has one table of frequencies, or two: layers with a window may have a base of their own.
+ */
 #ifndef SWG_RUNTIME_ROPE_H
 #define SWG_RUNTIME_ROPE_H
 
-#include "runtime/model.h"
+#include "runtime/hparams.h"
 
-/* Frequency (radians per position) of pair `pair` < head_dim / 2 in a text of `length` positions;
+enum { SWG_ROPE_TABLES = 2 };
+
+/* Tables that the model has (0 without rotary positions), and the one that a layer uses. */
+size_t swg_rope_tables(const swg_hparams *hparams);
+size_t swg_rope_table_of(const swg_hparams *hparams, size_t layer);
+
+/* Frequency (radians per position) of pair `pair` < rotary_dim / 2 in a text of `length` positions;
  * `length` matters to SWG_ROPE_DYNAMIC alone. */
-double swg_rope_frequency(const swg_hparams *hparams, size_t pair, size_t length);
-
-/* Whether frequencies depend on the length of the text once it has this many positions. */
-bool swg_rope_depends_on(const swg_hparams *hparams, size_t length);
+double swg_rope_frequency(const swg_hparams *hparams, size_t table, size_t pair, size_t length);
 
 #endif

@@ -165,8 +165,14 @@ static swg_status put_rope(const swg_sink *sink, const swg_gguf_arch *arch, cons
     const swg_json *scaling = scaling_of(config, &type);
     swg_gguf_rope rope;
     const int64_t head_dim = head_dim_of(config);
+    double rotated = 1;
     if (head_dim < 1)
         return missing(sink, "head_dim");
+    if (swg_json_as_double(find_key(config, "partial_rotary_factor"), &rotated) && rotated != 1)
+        return swg_error(SWG_UNSUPPORTED,
+                         "%s: heads that are rotated in part (partial_rotary_factor %g) cannot be "
+                         "written to a GGUF of architecture %s",
+                         sink->path, rotated, arch->name);
     swg_gguf_put_u32(values, ".rope.dimension_count", (uint64_t)head_dim);
     if (!scaling)
         return SWG_OK;

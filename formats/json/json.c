@@ -1,20 +1,17 @@
-/* JSON documents: json_check.c decides what is JSON, cJSON builds the tree, and one walk over the
- * tree finds duplicate keys and leaves sorted lists of members in large objects (sorted, not
- * hashed: keys can be made to collide). The only user of cJSON.
- *
- * cJSON's nodes and strings come from a bump arena of the document, so that a header of 100,000
- * tensors costs a few hundred allocations and none of cJSON's recursive freeing. Its hooks are
- * global and carry no context, hence the thread-local `parsing`. A container's count is kept in its
- * node's unused valuedouble, its list in the unused valuestring. */
+/* JSON documents: json_check.c decides what is JSON, one pass of a scan builds the tree, which
+ * finds duplicate keys and leaves sorted lists of members in large objects (sorted, not hashed:
+ * keys can be made to collide). Values and strings come from a bump arena of the document, so that
+ * a header of 100,000 tensors costs a few hundred allocations. */
 #include "formats/json/json.h"
 
-#include <cjson/cJSON.h>
+#include <locale.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "formats/json/json_check.h"
+#include "formats/json/json_scan.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/namesort.h"
 #include "runtime/base/tensor.h"
@@ -27,136 +24,191 @@ typedef struct chunk {
     size_t used, bytes; /* of what follows CHUNK_HEADER */
 } chunk;
 
-struct swg_json_doc {
-    chunk *chunks; /* newest first */
-    cJSON *root;
-    const char *what; /* while parsing only */
+struct swg_json {
+    const swg_json *next; /* of the same container */
+    const char *key;      /* NULL unless it is a member of an object */
+    union {
+        const char *string;
+        double number;
+        bool boolean;
+        struct {
+            const swg_json *first;
+            const swg_json **sorted; /* by key; NULL for arrays and small objects */
+        } members;
+    } as;
+    uint32_t count; /* of a container's members */
+    uint8_t kind;   /* swg_json_kind */
 };
 
-static _Thread_local swg_json_doc *parsing;
+struct swg_json_doc {
+    chunk *chunks; /* newest first */
+    const swg_json *root;
+};
 
-static void *bump(swg_json_doc *doc, size_t bytes)
+/* What is needed while the tree is built. */
+typedef struct builder {
+    swg_json_doc *doc;
+    swg_json_scan scan;
+    const char *what; /* the text's name in messages */
+} builder;
+
+static void *bump(swg_json_doc *doc, size_t bytes, size_t alignment)
 {
-    const size_t padded = swg_round_up(bytes ? bytes : 1, 16);
     chunk *c = doc->chunks;
-    if (!c || c->bytes - c->used < padded) {
-        const size_t room = padded > CHUNK_BYTES ? padded : (size_t)CHUNK_BYTES;
+    size_t at = c ? swg_round_up(c->used, alignment) : 0;
+    if (!c || at > c->bytes || c->bytes - at < bytes) {
+        const size_t room = bytes > CHUNK_BYTES ? bytes : (size_t)CHUNK_BYTES;
         c = swg_malloc(CHUNK_HEADER + room, 1);
         if (!c)
             return NULL;
         *c = (chunk){.next = doc->chunks, .bytes = room};
         doc->chunks = c;
+        at = 0;
     }
-    void *block = (char *)c + CHUNK_HEADER + c->used;
-    c->used += padded;
-    return block;
+    c->used = at + bytes;
+    return (char *)c + CHUNK_HEADER + at;
 }
 
-/* Hooks. Outside our own parsing they are plain malloc and free, for a host program that uses cJSON
- * too. */
-static void *hook_malloc(size_t bytes)
+/* --- Building --------------------------------------------------------------------------------- */
+
+static swg_status copy_text(builder *b, const swg_json_text *text, const char **out)
 {
-    return parsing ? bump(parsing, bytes) : malloc(bytes);
+    char *copy = bump(b->doc, text->length + 1, 1);
+    if (!copy)
+        return SWG_NO_MEMORY;
+    swg_json_text_copy(text, copy);
+    *out = copy;
+    return SWG_OK;
 }
 
-static void hook_free(void *block)
+/* The locale whose decimal point is a point, whatever a host program has chosen. */
+static locale_t plain_locale;
+
+static void make_plain_locale(void)
 {
-    if (!parsing)
-        free(block);
+    plain_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 }
 
-static void install_hooks(void)
+static swg_status read_number(builder *b, double *out)
 {
-    cJSON_Hooks hooks = {.malloc_fn = hook_malloc, .free_fn = hook_free};
-    cJSON_InitHooks(&hooks);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    uint64_t count;
+    if (swg_json_scan_count(&b->scan, &count)) {
+        *out = (double)count;
+        return SWG_OK;
+    }
+    pthread_once(&once, make_plain_locale);
+    if (!plain_locale)
+        return SWG_NO_MEMORY;
+    char digits[SWG_JSON_MAX_NUMBER + 1];
+    const swg_json_text text = swg_json_scan_skip(&b->scan);
+    memcpy(digits, text.at, text.length); /* checked: at most SWG_JSON_MAX_NUMBER */
+    digits[text.length] = '\0';
+    *out = strtod_l(digits, NULL, plain_locale);
+    return isfinite(*out) ? SWG_OK
+                          : swg_error(SWG_CORRUPT,
+                                      "%s: bad JSON: a number is beyond a double's range", b->what);
 }
 
-static bool is_container(const cJSON *node)
-{
-    return cJSON_IsObject(node) || cJSON_IsArray(node);
-}
-
-static size_t count_of(const cJSON *node)
-{
-    return (size_t)node->valuedouble;
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    const cJSON *left = *(const cJSON *const *)a, *right = *(const cJSON *const *)b;
-    return strcmp(left->string, right->string);
-}
-
-static swg_status duplicate(const swg_json_doc *doc, const char *key)
+static swg_status duplicate(const builder *b, const char *key)
 {
     const bool is_shown = swg_name_is_printable(key, strlen(key));
-    return swg_error(SWG_CORRUPT, "%s: bad JSON: duplicate key \"%.200s\"", doc->what,
+    return swg_error(SWG_CORRUPT, "%s: bad JSON: duplicate key \"%.200s\"", b->what,
                      is_shown ? key : "(not printable)");
 }
 
-static swg_status index_object(swg_json_doc *doc, cJSON *object)
+/* Refuse duplicate keys, and sort the members of a large object. */
+static swg_status index_object(const builder *b, swg_json *object)
 {
-    const size_t count = count_of(object);
+    const size_t count = object->count;
     if (count <= LINEAR_MEMBERS) {
-        for (const cJSON *a = object->child; a; a = a->next)
-            for (const cJSON *b = a->next; b; b = b->next)
-                if (strcmp(a->string, b->string) == 0)
-                    return duplicate(doc, a->string);
+        for (const swg_json *one = object->as.members.first; one; one = one->next)
+            for (const swg_json *other = one->next; other; other = other->next)
+                if (strcmp(one->key, other->key) == 0)
+                    return duplicate(b, one->key);
         return SWG_OK;
     }
-    const cJSON **members = bump(doc, count * sizeof *members);
+    const swg_json **members = bump(b->doc, count * sizeof *members, sizeof *members);
     if (!members)
         return SWG_NO_MEMORY;
     swg_name_item *items;
     SWG_TRY(SWG_NEW_UNINIT(items, count));
     size_t n = 0;
-    for (const cJSON *member = object->child; member; member = member->next)
-        items[n++] = (swg_name_item){.name = member->string, .of = member};
+    for (const swg_json *member = object->as.members.first; member; member = member->next)
+        items[n++] = (swg_name_item){.name = member->key, .of = member};
     swg_sort_names(items, count);
     for (size_t i = 0; i < count; i++)
         members[i] = items[i].of;
     swg_free(items);
     for (size_t i = 1; i < count; i++)
-        if (strcmp(members[i - 1]->string, members[i]->string) == 0)
-            return duplicate(doc, members[i]->string);
-    object->valuestring = (char *)members;
+        if (strcmp(members[i - 1]->key, members[i]->key) == 0)
+            return duplicate(b, members[i]->key);
+    object->as.members.sorted = members;
     return SWG_OK;
 }
 
-/* Count, index and check a value and all below it (at most SWG_JSON_MAX_DEPTH levels). */
-static swg_status finish_value(swg_json_doc *doc, cJSON *node)
+static swg_status build_value(builder *b, swg_json *value);
+
+static swg_status build_members(builder *b, swg_json *container)
 {
-    if (cJSON_IsNumber(node) && !isfinite(node->valuedouble))
-        return swg_error(SWG_CORRUPT, "%s: bad JSON: a number is beyond a double's range",
-                         doc->what);
-    if (!is_container(node))
-        return SWG_OK;
-    size_t count = 0;
-    for (cJSON *child = node->child; child; child = child->next) {
-        SWG_TRY(finish_value(doc, child));
-        count++;
+    const swg_json **end = &container->as.members.first;
+    for (swg_json_scan_enter(&b->scan); swg_json_scan_more(&b->scan); container->count++) {
+        swg_json *member = bump(b->doc, sizeof *member, sizeof(void *));
+        if (!member)
+            return SWG_NO_MEMORY;
+        *member = (swg_json){0};
+        if (container->kind == SWG_JSON_OBJECT) {
+            const swg_json_text key = swg_json_scan_key(&b->scan);
+            SWG_TRY(copy_text(b, &key, &member->key));
+        }
+        SWG_TRY(build_value(b, member));
+        *end = member;
+        end = &member->next;
     }
-    node->valuedouble = (double)count;
-    return cJSON_IsObject(node) ? index_object(doc, node) : SWG_OK;
+    return container->kind == SWG_JSON_OBJECT ? index_object(b, container) : SWG_OK;
+}
+
+/* The value that is next, into `value`, whose key is set. At most SWG_JSON_MAX_DEPTH levels. */
+static swg_status build_value(builder *b, swg_json *value)
+{
+    swg_json_text text;
+    switch (*b->scan.at) {
+    case '{':
+    case '[':
+        value->kind = *b->scan.at == '{' ? SWG_JSON_OBJECT : SWG_JSON_ARRAY;
+        return build_members(b, value);
+    case '"':
+        value->kind = SWG_JSON_STRING;
+        (void)swg_json_scan_string(&b->scan, &text);
+        return copy_text(b, &text, &value->as.string);
+    case 't':
+    case 'f':
+        value->kind = SWG_JSON_BOOL;
+        value->as.boolean = *b->scan.at == 't';
+        (void)swg_json_scan_skip(&b->scan);
+        return SWG_OK;
+    case 'n':
+        value->kind = SWG_JSON_NULL;
+        (void)swg_json_scan_skip(&b->scan);
+        return SWG_OK;
+    default:
+        value->kind = SWG_JSON_NUMBER;
+        return read_number(b, &value->as.number);
+    }
 }
 
 swg_status swg_json_parse(const char *text, size_t length, const char *what, swg_json_doc **out)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     SWG_TRY(swg_json_check(text, length, what));
-    pthread_once(&once, install_hooks);
     swg_status status = SWG_OK;
     swg_json_doc *doc = NULL;
     SWG_GO(SWG_NEW(doc, 1));
-    doc->what = what;
-    parsing = doc;
-    doc->root = cJSON_ParseWithLengthOpts(text, length, NULL, false);
-    parsing = NULL;
-    /* The text is good JSON, so only memory can have been missing. */
-    if (!doc->root)
-        SWG_GO(swg_error(SWG_NO_MEMORY, "out of memory while reading %s", what));
-    SWG_GO(finish_value(doc, doc->root));
-    doc->what = NULL;
+    builder b = {.doc = doc, .scan = swg_json_scan_begin(text, length), .what = what};
+    swg_json *root = bump(doc, sizeof *root, sizeof(void *));
+    SWG_GO(root ? SWG_OK : SWG_NO_MEMORY);
+    *root = (swg_json){0};
+    SWG_GO(build_value(&b, root));
+    doc->root = root;
     *out = doc;
     doc = NULL;
 done:
@@ -176,34 +228,16 @@ void swg_json_free(swg_json_doc **doc)
     SWG_FREE(*doc);
 }
 
-/* swg_json is cJSON under an opaque name. */
-static const cJSON *node_of(const swg_json *value)
-{
-    return (const cJSON *)value;
-}
-
-static const swg_json *value_of(const cJSON *node)
-{
-    return (const swg_json *)node;
-}
+/* --- Look-up ---------------------------------------------------------------------------------- */
 
 const swg_json *swg_json_root(const swg_json_doc *doc)
 {
-    return value_of(doc->root);
+    return doc->root;
 }
 
 swg_json_kind swg_json_kind_of(const swg_json *value)
 {
-    const cJSON *node = node_of(value);
-    if (cJSON_IsObject(node))
-        return SWG_JSON_OBJECT;
-    if (cJSON_IsArray(node))
-        return SWG_JSON_ARRAY;
-    if (cJSON_IsString(node))
-        return SWG_JSON_STRING;
-    if (cJSON_IsNumber(node))
-        return SWG_JSON_NUMBER;
-    return cJSON_IsBool(node) ? SWG_JSON_BOOL : SWG_JSON_NULL;
+    return (swg_json_kind)value->kind;
 }
 
 const char *swg_json_kind_name(swg_json_kind kind)
@@ -223,69 +257,74 @@ swg_status swg_json_require(const char *text, size_t length, const char *what, s
                                      swg_json_kind_name(kind), swg_json_kind_name(found));
 }
 
+static bool is_container(const swg_json *value)
+{
+    return value && (value->kind == SWG_JSON_ARRAY || value->kind == SWG_JSON_OBJECT);
+}
+
 size_t swg_json_count(const swg_json *value)
 {
-    const cJSON *node = node_of(value);
-    return node && is_container(node) ? count_of(node) : 0;
+    return is_container(value) ? value->count : 0;
 }
 
 const swg_json *swg_json_first(const swg_json *value)
 {
-    const cJSON *node = node_of(value);
-    return node && is_container(node) ? value_of(node->child) : NULL;
+    return is_container(value) ? value->as.members.first : NULL;
 }
 
 const swg_json *swg_json_next(const swg_json *value)
 {
-    return value_of(node_of(value)->next);
+    return value->next;
 }
 
 const char *swg_json_key(const swg_json *value)
 {
-    return node_of(value)->string;
+    return value->key;
+}
+
+static int compare_with_key(const void *key, const void *member)
+{
+    return strcmp(key, (*(const swg_json *const *)member)->key);
 }
 
 const swg_json *swg_json_get(const swg_json *value, const char *key)
 {
-    const cJSON *object = node_of(value);
-    if (!object || !cJSON_IsObject(object))
+    if (!value || value->kind != SWG_JSON_OBJECT)
         return NULL;
-    if (object->valuestring) {
-        const cJSON wanted = {.string = (char *)(uintptr_t)key}, *wanted_at = &wanted;
-        const cJSON *const *found =
-            bsearch(&wanted_at, object->valuestring, count_of(object), sizeof found, compare_keys);
-        return found ? value_of(*found) : NULL;
+    if (value->as.members.sorted) {
+        const swg_json *const *found =
+            bsearch(key, value->as.members.sorted, value->count, sizeof *found, compare_with_key);
+        return found ? *found : NULL;
     }
-    for (const cJSON *member = object->child; member; member = member->next)
-        if (strcmp(member->string, key) == 0)
-            return value_of(member);
-    return NULL;
+    const swg_json *member = value->as.members.first;
+    while (member && strcmp(member->key, key) != 0)
+        member = member->next;
+    return member;
 }
 
 const swg_json *swg_json_at(const swg_json *value, size_t index)
 {
-    const cJSON *array = node_of(value);
-    if (!array || !cJSON_IsArray(array))
+    if (!value || value->kind != SWG_JSON_ARRAY)
         return NULL;
-    const cJSON *element = array->child;
+    const swg_json *element = value->as.members.first;
     while (element && index-- > 0)
         element = element->next;
-    return value_of(element);
+    return element;
 }
 
 bool swg_json_as_string(const swg_json *value, const char **out)
 {
-    if (!value || !cJSON_IsString(node_of(value)))
+    if (!value || value->kind != SWG_JSON_STRING)
         return false;
-    *out = node_of(value)->valuestring;
+    *out = value->as.string;
     return true;
 }
 
 bool swg_json_as_double(const swg_json *value, double *out)
 {
-    if (!value || !cJSON_IsNumber(node_of(value)))
+    if (!value || value->kind != SWG_JSON_NUMBER)
         return false;
-    *out = node_of(value)->valuedouble;
+    *out = value->as.number;
     return true;
 }
 
@@ -302,8 +341,8 @@ bool swg_json_as_int(const swg_json *value, int64_t *out)
 
 bool swg_json_as_bool(const swg_json *value, bool *out)
 {
-    if (!value || !cJSON_IsBool(node_of(value)))
+    if (!value || value->kind != SWG_JSON_BOOL)
         return false;
-    *out = cJSON_IsTrue(node_of(value));
+    *out = value->as.boolean;
     return true;
 }

@@ -6,11 +6,11 @@
 
 #include "runtime/base/status.h"
 
-/* Deepest nesting, and longest number in characters (the parser behind reads no longer ones). */
+/* Deepest nesting, and longest number in characters (more digits than any double needs). */
 enum { SWG_JSON_MAX_DEPTH = 64, SWG_JSON_MAX_NUMBER = 63 };
 
-/* Most values in one text. A tree takes 64 bytes a value, and a value may be two bytes of text; the
- * header of a million tensors has nine million. */
+/* Most values in one text. A tree takes 40 bytes per value, and a value may be two bytes of text;
+ * the header of a million tensors has nine million. */
 enum { SWG_JSON_MAX_VALUES = 1 << 24 };
 
 /* SWG_OK when `text` is one JSON value as json.h wants it, apart from duplicate keys and numbers

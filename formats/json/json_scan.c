@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-/* Past `bytes` and the space behind them. */
+#include "runtime/base/utf8.h"
+
+/* Past `bytes` and the space after them. */
 static void step(swg_json_scan *scan, size_t bytes)
 {
     scan->at += bytes;
@@ -111,6 +113,53 @@ swg_json_text swg_json_scan_skip(swg_json_scan *scan)
     const swg_json_text text = {.at = begin, .length = (size_t)(at - begin)};
     step(scan, text.length);
     return text;
+}
+
+static uint32_t hex4(const char *digits)
+{
+    uint32_t code = 0;
+    for (int i = 0; i < 4; i++) {
+        const uint32_t digit = (unsigned char)digits[i];
+        code = code << 4 | (digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10);
+    }
+    return code;
+}
+
+/* What an escape stands for, to `out`; *at moves past it. */
+static size_t unescape(const char **at, char *out)
+{
+    static const char letters[] = "bfnrt", meant[] = "\b\f\n\r\t";
+    const char letter = (*at)[1];
+    *at += 2;
+    if (letter != 'u') {
+        const char *const found = strchr(letters, letter);
+        *out = found ? meant[found - letters] : letter;
+        return 1;
+    }
+    uint32_t code = hex4(*at);
+    *at += 4;
+    if (code >= 0xd800 && code <= 0xdbff) { /* the second half of the pair follows */
+        code = 0x10000 + ((code & 0x3ff) << 10 | (hex4(*at + 2) & 0x3ff));
+        *at += 6;
+    }
+    return swg_utf8_encode(code, out);
+}
+
+size_t swg_json_text_copy(const swg_json_text *text, char *out)
+{
+    const char *at = text->at, *const end = at + text->length;
+    size_t length = 0;
+    if (!text->has_escapes) {
+        memcpy(out, at, text->length);
+        length = text->length;
+    }
+    while (text->has_escapes && at < end)
+        if (*at == '\\')
+            length += unescape(&at, out + length);
+        else
+            out[length++] = *at++;
+    out[length] = '\0';
+    return length;
 }
 
 bool swg_json_text_is(const swg_json_text *text, const char *word)

@@ -59,7 +59,7 @@ static bool is_null(const swg_json *value)
 static swg_status check_config(const swg_sink *sink, const swg_json *config)
 {
     const char *type = "", *activation = "silu";
-    double base = 10000, epsilon = 1e-6;
+    double base = 10000, epsilon = 1e-6, rotated = 1;
     swg_json_as_string(swg_json_get(config, "model_type"), &type);
     swg_json_as_string(swg_json_get(config, "hidden_act"), &activation);
     swg_json_as_double(swg_json_get(config, "rope_theta"), &base);
@@ -73,6 +73,11 @@ static swg_status check_config(const swg_sink *sink, const swg_json *config)
         return refuse(sink, "hidden_act", "silu");
     if (base != 10000)
         return refuse(sink, "rope_theta", "10000");
+    swg_json_as_double(swg_json_get(config, "partial_rotary_factor"), &rotated);
+    swg_json_as_double(
+        swg_json_get(swg_json_get(config, "rope_parameters"), "partial_rotary_factor"), &rotated);
+    if (rotated != 1)
+        return refuse(sink, "partial_rotary_factor", "1");
     if (epsilon != 1e-5)
         return refuse(sink, "rms_norm_eps", "1e-5");
     return is_null(swg_json_get(config, "rope_scaling")) ? SWG_OK

@@ -96,26 +96,22 @@ static swg_status check_tiling(const char *path, span *spans, size_t count, uint
     return SWG_OK;
 }
 
-/* A tensor's name. Escapes, which nobody writes in names, are left to the whole parser. */
+/* A tensor's name. */
 static swg_status read_name(const char *path, const swg_json_text *raw, char out[SWG_MAX_NAME + 1])
 {
-    swg_json_doc *doc = NULL;
-    const char *text = raw->at;
+    enum {
+        ESCAPE_BYTES = 6,
+        MAX_RAW_BYTES = ESCAPE_BYTES * SWG_MAX_NAME
+    }; /* "\\u0041" is one byte */
+    char text[MAX_RAW_BYTES + 1];
     size_t length = raw->length;
-    swg_status status = SWG_OK;
-    if (raw->has_escapes) {
-        SWG_GO(swg_json_parse(raw->at - 1, raw->length + 2, path, &doc));
-        (void)swg_json_as_string(swg_json_root(doc), &text);
-        length = strlen(text);
-    }
+    if (length <= MAX_RAW_BYTES)
+        length = swg_json_text_copy(raw, text);
     if (length > SWG_MAX_NAME)
-        SWG_GO(swg_error(SWG_CORRUPT, "%s: a tensor name of %zu bytes is longer than %d", path,
-                         length, SWG_MAX_NAME));
-    memcpy(out, text, length);
-    out[length] = '\0';
-done:
-    swg_json_free(&doc);
-    return status;
+        return swg_error(SWG_CORRUPT, "%s: a tensor name of %zu bytes is longer than %d", path,
+                         length, SWG_MAX_NAME);
+    memcpy(out, text, length + 1);
+    return SWG_OK;
 }
 
 /* What the header says of a tensor. */

@@ -87,6 +87,7 @@ typedef enum swg_dim {
     SWG_DIM_POSITIONS,
     SWG_DIM_TOKEN_TYPES,
     SWG_DIM_LABELS,
+    SWG_DIM_EXPERTS,
     SWG_DIM_UNITS,     /* of the recurrent layer */
     SWG_DIM_GATES,     /* units times the gates of the cell: 4 (LSTM) or 3 (GRU) */
     SWG_DIM_BELOW,     /* what the recurrent layer reads: d_model or the units of the last one */

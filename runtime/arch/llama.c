@@ -34,6 +34,8 @@
                       "rope_parameters.original_max_position_embeddings|"                          \
                       "rope_scaling.original_max_position_embeddings",                             \
                       rope_original_positions, 1, 1 << 24, 0),                                     \
+        SWG_HPARAM_OR(DOUBLE, "rope_parameters.partial_rotary_factor|partial_rotary_factor",       \
+                      rotary_share, 0, 1, 1),                                                      \
         SWG_HPARAM_OR(BOOL, "tie_word_embeddings", tied_head, 0, 1, 0),                            \
         SWG_HPARAM_OR(TOKEN, "bos_token_id", bos_id, -1, 1 << 24, -1),                             \
         SWG_HPARAM_OR(TOKEN, "eos_token_id", eos_id, -1, 1 << 24, -1)
@@ -69,10 +71,7 @@ static const swg_hparam_row qwen3_hparams[] = {
     QWEN_WINDOW,
 };
 
-static const swg_required_row demands[] = {{"hidden_act", "silu"},
-                                           {"partial_rotary_factor", "1"},
-                                           {"rope_parameters.partial_rotary_factor", "1"},
-                                           {NULL, NULL}};
+static const swg_required_row demands[] = {{"hidden_act", "silu"}, {NULL, NULL}};
 
 static swg_status check_heads(swg_hparams *h)
 {
@@ -91,9 +90,12 @@ static swg_status check_heads(swg_hparams *h)
                          "config.json: num_attention_heads %lld is not a multiple of "
                          "num_key_value_heads %lld",
                          (long long)h->n_heads, (long long)h->n_kv_heads);
-    if (h->head_dim % 2 != 0)
-        return swg_error(SWG_CORRUPT, "config.json: head_dim %lld is odd; rotary pairs need two",
-                         (long long)h->head_dim);
+    h->rotary_dim = (int64_t)((double)h->head_dim * h->rotary_share);
+    if (h->rotary_dim % 2 != 0 || h->rotary_dim == 0)
+        return swg_error(SWG_CORRUPT,
+                         "config.json: %lld of the %lld elements of a head (head_dim) are rotated; "
+                         "rotary pairs need two each",
+                         (long long)h->rotary_dim, (long long)h->head_dim);
     return SWG_OK;
 }
 
@@ -101,7 +103,7 @@ static swg_status check_rope(const swg_hparams *h)
 {
     if (h->rope_scaling != SWG_ROPE_PLAIN && h->rope_factor == 0)
         return swg_error(SWG_CORRUPT, "config.json: the RoPE scaling has no factor");
-    if (h->rope_scaling == SWG_ROPE_DYNAMIC && h->head_dim == 2)
+    if (h->rope_scaling == SWG_ROPE_DYNAMIC && h->rotary_dim == 2)
         return swg_error(SWG_CORRUPT, "config.json: dynamic RoPE scaling needs a head_dim above 2");
     if (h->rope_scaling == SWG_ROPE_LLAMA3 &&
         (h->rope_low_factor == 0 || h->rope_high_factor <= h->rope_low_factor ||
@@ -226,8 +228,8 @@ static void layer(swg_exec *e, const void *scratch, size_t l, swg_value x)
         swg_rmsnorm(e, SWG_ROLE_QUERY_NORM, l, s->q, s->q);
         swg_rmsnorm(e, SWG_ROLE_KEY_NORM, l, s->k, s->k);
     }
-    swg_rope(e, s->q);
-    swg_rope(e, s->k);
+    swg_rope(e, l, s->q);
+    swg_rope(e, l, s->k);
     swg_attend(e, l, causal, s->q, s->k, s->v, s->attended);
     swg_linear(e, SWG_ROLE_ATTENTION_OUTPUT, l, s->attended, s->y);
     swg_add(e, x, s->y);

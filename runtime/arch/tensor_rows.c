@@ -29,6 +29,8 @@ size_t swg_dim_size(const swg_hparams *h, swg_dim dim, size_t layer)
         return (size_t)h->n_token_types;
     case SWG_DIM_LABELS:
         return (size_t)h->n_labels;
+    case SWG_DIM_EXPERTS:
+        return (size_t)h->n_experts;
     case SWG_DIM_UNITS:
         return units;
     case SWG_DIM_GATES:

@@ -58,7 +58,7 @@ struct swg_backend {
     void (*layernorm)(swg_exec *exec, const swg_weight *weight, swg_value x, swg_value y);
     void (*linears)(swg_exec *exec, swg_value x, size_t count, const swg_weight *const *weights,
                     const swg_value *y);
-    void (*rope)(swg_exec *exec, swg_value x);
+    void (*rope)(swg_exec *exec, size_t layer, swg_value x);
     void (*attend)(swg_exec *exec, size_t layer, swg_attend_options options, swg_value q,
                    swg_value k, swg_value v, swg_value y);
     void (*recur)(swg_exec *exec, swg_cell cell, const swg_weight *weight, size_t layer,

@@ -6,32 +6,39 @@
 #include "runtime/backend/cpu_state.h"
 #include "runtime/rope.h"
 
-/* Angles of the batch's rows, in double: float angles lose digits at long contexts. */
-static void fill_rope(swg_cpu *cpu, const swg_hparams *h, const swg_span *span)
+/* First pair of row t in the angles of that rope table. */
+static size_t angles_of(const swg_exec *exec, size_t table, size_t t)
 {
-    const size_t n_pairs = (size_t)h->head_dim / 2;
-    for (size_t i = 0; i < n_pairs; i++) {
-        const double frequency = swg_rope_frequency(h, i, span->length);
-        for (size_t t = 0; t < span->n; t++) {
-            const double angle = (double)(span->position + t) * frequency;
-            cpu->cosine[(span->row + t) * n_pairs + i] = (float)cos(angle);
-            cpu->sine[(span->row + t) * n_pairs + i] = (float)sin(angle);
+    return (table * exec->options.chunk + t) * (size_t)exec->model->hparams.rotary_dim / 2;
+}
+
+/* Angles of a span's rows, in double: float angles lose digits at long contexts. */
+static void fill_angles(swg_exec *exec, const swg_span *span)
+{
+    swg_cpu *cpu = swg_cpu_of(exec);
+    const swg_hparams *h = &exec->model->hparams;
+    for (size_t table = 0; table < swg_rope_tables(h); table++)
+        for (size_t i = 0; i < (size_t)h->rotary_dim / 2; i++) {
+            const double frequency = swg_rope_frequency(h, table, i, span->length);
+            for (size_t t = 0; t < span->n; t++) {
+                const double angle = (double)(span->position + t) * frequency;
+                const size_t at = angles_of(exec, table, span->row + t) + i;
+                cpu->cosine[at] = (float)cos(angle);
+                cpu->sine[at] = (float)sin(angle);
+            }
         }
-    }
 }
 
 /* Angles, and the blocks of rows that attention works on, for a new batch. */
 static void begin_batch(swg_exec *exec)
 {
     swg_cpu *cpu = swg_cpu_of(exec);
-    const swg_hparams *h = &exec->model->hparams;
     cpu->n_blocks = 0;
     for (size_t s = 0; s < exec->batch.n_spans; s++) {
         const swg_span *span = &exec->batch.spans[s];
         for (size_t at = 0; at < span->n; at += SWG_ATTENTION_TOKENS)
             cpu->blocks[cpu->n_blocks++] = (swg_cpu_block){.span = span, .begin = at};
-        if (cpu->cosine)
-            fill_rope(cpu, h, span);
+        fill_angles(exec, span);
     }
 }
 
@@ -77,22 +84,17 @@ static swg_status make_thread_scratch(swg_exec *exec, swg_cpu *cpu, size_t k)
     return SWG_OK;
 }
 
-/* Scratch memory of batches: quantized inputs, angles, blocks. Room for the shortest groups, since
- * a weight may be replaced by one of another scheme (swg_model_replace). */
-static swg_status make_batch_scratch(swg_exec *exec, swg_cpu *cpu, size_t k)
+/* Scratch memory of batches: blocks, angles. */
+static swg_status make_batch_scratch(swg_exec *exec, swg_cpu *cpu)
 {
-    const size_t groups = swg_ceil_div(k, SWG_MIN_GROUP);
     const swg_hparams *h = &exec->model->hparams;
-    const size_t stride = swg_round_up(k, SWG_ALIGNMENT), chunk = exec->options.chunk;
-    cpu->act.codes = swg_arena_calloc(&cpu->arena, chunk * stride, 1);
-    cpu->act.scales = swg_arena_calloc(&cpu->arena, chunk * groups, sizeof(float));
-    cpu->act.sums = swg_arena_calloc(&cpu->arena, chunk * groups, sizeof(int32_t));
+    const size_t chunk = exec->options.chunk;
     cpu->blocks = swg_arena_calloc(&cpu->arena, chunk, sizeof *cpu->blocks);
-    if (!cpu->act.codes || !cpu->act.scales || !cpu->act.sums || !cpu->blocks)
+    if (!cpu->blocks)
         return SWG_NO_MEMORY;
-    if (h->rope_theta == 0)
+    const size_t angles = swg_rope_tables(h) * chunk * (size_t)h->rotary_dim / 2;
+    if (angles == 0)
         return SWG_OK;
-    const size_t angles = chunk * (size_t)h->head_dim / 2;
     cpu->cosine = swg_arena_calloc(&cpu->arena, angles, sizeof(float));
     cpu->sine = swg_arena_calloc(&cpu->arena, angles, sizeof(float));
     return cpu->cosine && cpu->sine ? SWG_OK : SWG_NO_MEMORY;
@@ -125,7 +127,8 @@ static swg_status init(swg_exec *exec)
     exec->backend_state = cpu; /* from here on swg_exec_free releases it */
     SWG_TRY(swg_kernels_best(&cpu->kernels));
     const size_t k = largest_k(exec->model);
-    SWG_TRY(make_batch_scratch(exec, cpu, k));
+    SWG_TRY(make_batch_scratch(exec, cpu));
+    SWG_TRY(swg_cpu_linears_init(exec, k));
     SWG_TRY(make_thread_scratch(exec, cpu, k));
     SWG_TRY(make_cache(exec, cpu));
     return swg_cpu_recurrent_init(exec);
@@ -194,6 +197,7 @@ typedef struct operands {
     swg_index index;
     bool is_added;
     swg_activation activation;
+    size_t layer;
     float factor;
     swg_value x, y;
 } operands;
@@ -268,19 +272,20 @@ static void rope_rows(void *context, swg_exec *exec, size_t begin, size_t end)
     const operands *o = context;
     const swg_cpu *cpu = swg_cpu_of(exec);
     const swg_hparams *h = &exec->model->hparams;
-    const size_t head_dim = (size_t)h->head_dim, n_pairs = head_dim / 2;
+    const size_t head_dim = (size_t)h->head_dim, table = swg_rope_table_of(h, o->layer);
     void (*rotate)(float *, const float *, const float *, size_t) =
         h->rope_interleaved ? cpu->kernels->rope_interleaved : cpu->kernels->rope_half;
     for (size_t t = begin; t < end; t++) {
-        const size_t table = t * n_pairs;
+        const size_t angles = angles_of(exec, table, t);
         for (size_t at = 0; at < o->x.columns; at += head_dim)
-            rotate(swg_cpu_row(o->x, t) + at, cpu->cosine + table, cpu->sine + table, n_pairs);
+            rotate(swg_cpu_row(o->x, t) + at, cpu->cosine + angles, cpu->sine + angles,
+                   (size_t)h->rotary_dim / 2);
     }
 }
 
-static void rope(swg_exec *exec, swg_value x)
+static void rope(swg_exec *exec, size_t layer, swg_value x)
 {
-    operands o = {.x = x};
+    operands o = {.layer = layer, .x = x};
     swg_cpu_over_rows(exec, x.rows, x.rows * x.columns, rope_rows, &o);
 }
 

@@ -36,10 +36,10 @@ typedef struct swg_cpu {
     size_t most_units;       /* of a recurrent layer; 0 = there is none */
 
     /* The batch under way. */
-    float *cosine, *sine;  /* [chunk][head_dim / 2], or NULL without rotary positions */
+    float *cosine, *sine;  /* [rope tables][chunk][rotary_dim / 2], or NULL without any */
     swg_cpu_block *blocks; /* [chunk] */
     size_t n_blocks;
-    swg_act act; /* quantized input of the product under way */
+    void *act_state; /* the activation precision's (cpu_act.h) */
 } swg_cpu;
 
 static inline swg_cpu *swg_cpu_of(const swg_exec *exec)
@@ -53,7 +53,9 @@ static inline float *swg_cpu_row(swg_value value, size_t t)
     return (float *)value.data + t * value.columns;
 }
 
-/* The weight products (cpu_linear.c): see swg_backend.linears. */
+/* The weight products (cpu_linear.c): memory for inputs of up to k columns; see
+ * swg_backend.linears. */
+swg_status swg_cpu_linears_init(swg_exec *exec, size_t k);
 void swg_cpu_linears(swg_exec *exec, swg_value x, size_t count, const swg_weight *const *weights,
                      const swg_value *y);
 

@@ -33,13 +33,13 @@ static size_t row_bytes(const swg_weight *weight)
 }
 
 /* Columns that one quantization group may have at most: longer ones could overflow the kernels'
- * 32-bit sums. 0 for codes that there is no kernel for. */
+ * 32-bit sums. 0 for formats that there is no kernel for. */
 static size_t longest_group(swg_scheme scheme)
 {
-    switch (scheme.bits) {
-    case 4:
+    switch ((swg_weight_format_id)scheme.format) {
+    case SWG_FORMAT_int4:
         return SWG_MAX_GROUP_4BIT;
-    case 8:
+    case SWG_FORMAT_int8:
         return SWG_MAX_GROUP_8BIT;
     default:
         return 0;
@@ -49,16 +49,17 @@ static size_t longest_group(swg_scheme scheme)
 static swg_status check(const swg_weight *weight)
 {
     const swg_scheme scheme = weight->scheme;
-    if (!swg_scheme_is_quantized(scheme))
+    if (swg_scheme_is_plain(scheme))
         return swg_dtype_is_float(scheme.dtype)
                    ? SWG_OK
                    : swg_error(SWG_UNSUPPORTED, "weights of type %s cannot be computed with",
                                swg_dtype_name(scheme.dtype));
     const size_t longest = longest_group(scheme),
                  group = swg_scheme_group_length(scheme, weight->k);
+    char name[SWG_SCHEME_NAME_BYTES];
     if (longest == 0)
-        return swg_error(SWG_UNSUPPORTED, "weights of %u bits cannot be computed with",
-                         scheme.bits);
+        return swg_error(SWG_UNSUPPORTED, "weights of format %s cannot be computed with",
+                         swg_scheme_name(scheme, name));
     if (scheme.group != 0 && scheme.group < SWG_MIN_GROUP)
         return swg_error(SWG_UNSUPPORTED, "a quantization group of %u columns is shorter than %d",
                          scheme.group, SWG_MIN_GROUP);
@@ -72,7 +73,7 @@ static swg_status check(const swg_weight *weight)
 
 static size_t bytes(const swg_weight *weight)
 {
-    if (!swg_scheme_is_quantized(weight->scheme))
+    if (swg_scheme_is_plain(weight->scheme))
         return header_bytes() + weight->n * row_bytes(weight);
     const swg_packed packed = swg_packed_layout(weight->scheme, weight->n, weight->k);
     return header_bytes() + swg_packed_bytes(&packed);
@@ -83,7 +84,7 @@ static swg_status place(swg_weight *weight, void *memory)
     cpu_matrix *matrix = memory;
     SWG_TRY(swg_kernels_best(&matrix->kernels));
     weight->memory = memory;
-    if (swg_scheme_is_quantized(weight->scheme)) {
+    if (!swg_scheme_is_plain(weight->scheme)) {
         matrix->packed = swg_packed_layout(weight->scheme, weight->n, weight->k);
         matrix->packed.panels = values_of(weight);
     }
@@ -127,7 +128,7 @@ const swg_packed *swg_cpu_packed(const swg_weight *weight)
 const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_rows, float *scratch)
 {
     const cpu_matrix *matrix = matrix_of(weight);
-    if (swg_scheme_is_quantized(weight->scheme)) {
+    if (!swg_scheme_is_plain(weight->scheme)) {
         matrix->kernels->dequantize(&matrix->packed, row, n_rows, scratch);
         return scratch;
     }

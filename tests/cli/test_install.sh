@@ -12,6 +12,20 @@ for file in man/man1/swage.1 bash-completion/completions/swage zsh/site-function
   check "$file is installed" test -s "$prefix/share/$file"
 done
 
+# The Debian packages of "the program alone" are those of the libraries that it asks for.
+if command -v dpkg-query >/dev/null && command -v objdump >/dev/null; then
+  run=" $(scripts/packages --list run | tr '\n' ' ') libc6 "
+  for library in $(objdump -p "$prefix/bin/swage" | sed -nE 's/^ *NEEDED +//p' | grep -vE '^lib(asan|ubsan|tsan)'); do
+    package=$(dpkg-query -S "*$(cc -print-multiarch)/$library" | sed -n '1s/:.*//p')
+    expect_match "scripts/packages run has $package for $library" "$run" " ${package:-none} "
+  done
+  for package in $(scripts/packages --list run fast); do
+    check "README.md names $package" grep -qw -- "$package" README.md
+  done
+else
+  skip "no dpkg: packages of libraries are not known"
+fi
+
 mapfile -t headers < <(cd "$prefix/include/swage" && find . -name '*.h' -printf '%P\n' | sort)
 check "public headers are installed" [ ${#headers[@]} -ge 10 ]
 for header in "${headers[@]}"; do

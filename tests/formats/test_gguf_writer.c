@@ -185,6 +185,7 @@ START_TEST(what_a_gguf_cannot_say_is_refused)
     expect_refusal("hidden_act", ",\"hidden_act\":\"gelu\"", NULL, f32, NULL);
     expect_refusal("sliding_window", ",\"sliding_window\":3", NULL, f32, NULL);
     expect_refusal("rope_scaling", ",\"rope_scaling\":{\"type\":\"dynamic\"}", NULL, f32, NULL);
+    expect_refusal("partial_rotary_factor", ",\"partial_rotary_factor\":0.5", NULL, f32, NULL);
     expect_refusal("--dequantize", NULL, NULL, wide, NULL);
     expect_refusal("I64", NULL, NULL, swg_scheme_plain(SWG_I64), NULL);
     expect_refusal("model.extra", NULL, NULL, f32, "model.extra");

@@ -143,6 +143,8 @@ START_TEST(what_the_format_cannot_say_is_refused)
     expect_refusal("hidden_act", SWG_UNSUPPORTED, good, ",\"hidden_act\":\"gelu\"", NULL);
     expect_refusal("rope_scaling", SWG_UNSUPPORTED, good, ",\"rope_scaling\":{\"type\":\"x\"}",
                    NULL);
+    expect_refusal("partial_rotary_factor", SWG_UNSUPPORTED, good, ",\"partial_rotary_factor\":0.5",
+                   NULL);
     expect_refusal("head_dim", SWG_UNSUPPORTED, good, ",\"head_dim\":8", NULL);
     expect_refusal("--element-type", SWG_UNSUPPORTED, half, NULL, NULL);
     expect_refusal("--dequantize", SWG_UNSUPPORTED, eight, NULL, NULL);

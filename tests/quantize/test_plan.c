@@ -56,7 +56,7 @@ START_TEST(rules_give_each_class_its_scheme)
     model(tensors);
     swg_recipe *recipe = recipe_of(4);
     swg_plan plan;
-    ck_ok(swg_plan_make(tensors, N_TENSORS, recipe, &plan));
+    ck_ok(swg_plan_make(tensors, N_TENSORS, NULL, recipe, &plan));
     static const char *const wanted[N_TENSORS] = {
         "int8-g128-sym-f16", "bf16", "int4-g64-sym-f16", "int4-g64-sym-f16", "f32", "f32", "bool",
         "int8-g128-sym-f16"};
@@ -96,7 +96,7 @@ START_TEST(settings_reach_the_entries)
     say(recipe, "gate", bits4); /* a router, asked for by name: done */
     say(recipe, "gate", "{\"search\": \"mse\", \"sparsity\": \"2:4\"}");
     swg_plan plan;
-    ck_ok(swg_plan_make(tensors, N_TENSORS, recipe, &plan));
+    ck_ok(swg_plan_make(tensors, N_TENSORS, NULL, recipe, &plan));
     ck_assert_str_eq(scheme_at(&plan, EMBED), "f32");
     ck_assert_str_eq(plan.entries[EMBED].why, "embeddings are kept");
     ck_assert_str_eq(scheme_at(&plan, HEAD), "f16");
@@ -128,7 +128,7 @@ START_TEST(embeddings_have_a_group_of_their_own)
         preset.embedding_bits = cases[i].embedding_bits;
         preset.group = cases[i].group;
         ck_ok(swg_recipe_from_preset(&preset, &recipe));
-        ck_ok(swg_plan_make(tensors, N_TENSORS, recipe, &plan));
+        ck_ok(swg_plan_make(tensors, N_TENSORS, NULL, recipe, &plan));
         ck_assert_uint_eq(plan.entries[HEAD].desc.scheme.group, cases[i].wanted);
         ck_assert_uint_eq(plan.entries[Q].desc.scheme.group, cases[i].group);
         swg_plan_deinit(&plan);
@@ -143,13 +143,13 @@ START_TEST(what_would_grow_is_kept)
                                   desc("b.weight", SWG_F16, 2, 100, 64)};
     swg_recipe *recipe = recipe_of(4);
     swg_plan plan;
-    ck_ok(swg_plan_make(tensors, 2, recipe, &plan));
+    ck_ok(swg_plan_make(tensors, 2, NULL, recipe, &plan));
     ck_assert_str_eq(plan.entries[0].why, "would not get smaller");
     ck_assert(!plan.entries[0].is_quantized);
     ck_assert(plan.entries[1].is_quantized);
     swg_plan_deinit(&plan);
     say(recipe, "a", bits4); /* by name */
-    ck_ok(swg_plan_make(tensors, 2, recipe, &plan));
+    ck_ok(swg_plan_make(tensors, 2, NULL, recipe, &plan));
     ck_assert(plan.entries[0].is_quantized);
     swg_plan_deinit(&plan);
     swg_recipe_free(&recipe);
@@ -163,7 +163,7 @@ static void refuse(const char *pattern, const char *setting, swg_status status, 
     swg_recipe *recipe = recipe_of(4);
     swg_plan plan = {.n_entries = 7};
     say(recipe, pattern, setting);
-    ck_status_is(status, swg_plan_make(tensors, N_TENSORS, recipe, &plan));
+    ck_status_is(status, swg_plan_make(tensors, N_TENSORS, NULL, recipe, &plan));
     ck_assert_msg(strstr(swg_error_message(), message) != NULL, "%s", swg_error_message());
     ck_assert_uint_eq(plan.n_entries, 7); /* outputs are written only on success */
     swg_recipe_free(&recipe);
@@ -179,7 +179,7 @@ START_TEST(wrong_wishes_are_refused)
     refuse("q_proj", "{\"parameters\": {\"damp\": 1}}", SWG_USAGE, "no parameter \"damp\"");
     swg_recipe *recipe = recipe_of(4);
     swg_plan plan;
-    ck_status_is(SWG_UNSUPPORTED, swg_plan_make(NULL, 0, recipe, &plan));
+    ck_status_is(SWG_UNSUPPORTED, swg_plan_make(NULL, 0, NULL, recipe, &plan));
     swg_recipe_free(&recipe);
 }
 END_TEST
@@ -191,15 +191,15 @@ START_TEST(quantized_input_needs_consent)
     tensors[Q].scheme = (swg_scheme)SWG_SCHEME_INT(8, .scale_type = SWG_F16, .group = 32);
     swg_recipe *recipe = recipe_of(4), *keeping = recipe_of(4);
     swg_plan plan;
-    ck_status_is(SWG_UNSUPPORTED, swg_plan_make(tensors, N_TENSORS, recipe, &plan));
+    ck_status_is(SWG_UNSUPPORTED, swg_plan_make(tensors, N_TENSORS, NULL, recipe, &plan));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "int8-g32-sym-f16"));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "--requantize"));
     say(keeping, "q_proj", keep);
-    ck_ok(swg_plan_make(tensors, N_TENSORS, keeping, &plan));
+    ck_ok(swg_plan_make(tensors, N_TENSORS, NULL, keeping, &plan));
     ck_assert_str_eq(scheme_at(&plan, Q), "int8-g32-sym-f16");
     swg_plan_deinit(&plan);
     recipe->requantize = true;
-    ck_ok(swg_plan_make(tensors, N_TENSORS, recipe, &plan));
+    ck_ok(swg_plan_make(tensors, N_TENSORS, NULL, recipe, &plan));
     ck_assert_str_eq(scheme_at(&plan, Q), "int4-g64-sym-f16");
     ck_assert(plan.entries[Q].is_quantized);
     swg_plan_deinit(&plan);
@@ -221,12 +221,66 @@ START_TEST(numbers_in_names_are_in_order)
     swg_recipe *recipe = recipe_of(8);
     swg_plan plan;
     say(recipe, "*", bits4);
-    ck_ok(swg_plan_make(tensors, N, recipe, &plan));
+    ck_ok(swg_plan_make(tensors, N, NULL, recipe, &plan));
     static const char *const wanted[] = {"a.weight",         "layers.2.weight", "layers.2.zweight",
                                          "layers.9.weight",  "layers.10.a",     "layers.010.b",
                                          "layers.10.weight", "layers.11.a",     "layersx.weight"};
     for (size_t i = 0; i < N; i++)
         ck_assert_str_eq(plan.entries[plan.order[i]].desc.name, wanted[i]);
+    swg_plan_deinit(&plan);
+    swg_recipe_free(&recipe);
+}
+END_TEST
+
+/* What the architecture says counts more than the words in a name. */
+START_TEST(classes_come_from_the_architecture)
+{
+    static const struct {
+        const char *name;
+        swg_tensor_use use;
+        swg_plan_class kind;
+    } cases[] = {
+        {"lm_head.weight", {.kind = SWG_USE_UNKNOWN}, SWG_PLAN_CLASS_HEAD},
+        {"lm_head.weight", {.kind = SWG_USE_IGNORED}, SWG_PLAN_CLASS_OTHER},
+        {"gate.weight",
+         {.kind = SWG_USE_WEIGHT, .role = SWG_ROLE_FFN_GATE, .is_quantizable = true},
+         SWG_PLAN_CLASS_LINEAR},
+        {"x.table",
+         {.kind = SWG_USE_WEIGHT, .role = SWG_ROLE_POSITION_EMBEDDING},
+         SWG_PLAN_CLASS_EMBEDDING},
+        {"x", {.kind = SWG_USE_WEIGHT, .role = SWG_ROLE_HEAD}, SWG_PLAN_CLASS_HEAD},
+        {"q.weight", {.kind = SWG_USE_BIAS, .role = SWG_ROLE_QUERY}, SWG_PLAN_CLASS_OTHER},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const swg_tensor_desc tensor = desc(cases[i].name, SWG_F32, 2, 8, 8);
+        ck_assert_int_eq(swg_plan_class_of(&tensor, &cases[i].use), cases[i].kind);
+    }
+    const swg_tensor_desc vector = desc("x.weight", SWG_F32, 1, 8, 0);
+    ck_assert_int_eq(swg_plan_class_of(&vector, &cases[4].use), SWG_PLAN_CLASS_OTHER);
+}
+END_TEST
+
+START_TEST(the_order_is_that_of_a_token)
+{
+    swg_tensor_desc tensors[] = {desc("a.unknown.10.weight", SWG_F32, 2, 8, 64),
+                                 desc("a.unknown.9.weight", SWG_F32, 2, 8, 64),
+                                 desc("head.weight", SWG_F32, 2, 8, 64),
+                                 desc("layers.0.b", SWG_F32, 1, 8, 0),
+                                 desc("layers.0.w", SWG_F32, 2, 8, 64),
+                                 desc("z.embedding", SWG_F32, 2, 8, 64)};
+    enum { N = sizeof tensors / sizeof *tensors };
+    static const size_t orders[N] = {SIZE_MAX, SIZE_MAX, 9, 5, 5, 0};
+    static const size_t wanted[N] = {5, 3, 4, 2, 1, 0};
+    swg_tensor_use uses[N] = {0};
+    for (size_t i = 0; i < N; i++) {
+        uses[i].kind = orders[i] == SIZE_MAX ? SWG_USE_UNKNOWN : SWG_USE_WEIGHT;
+        uses[i].order = orders[i];
+    }
+    swg_recipe *recipe = recipe_of(4);
+    swg_plan plan;
+    ck_ok(swg_plan_make(tensors, N, uses, recipe, &plan));
+    for (size_t i = 0; i < N; i++)
+        ck_assert_uint_eq(plan.order[i], wanted[i]);
     swg_plan_deinit(&plan);
     swg_recipe_free(&recipe);
 }
@@ -249,8 +303,8 @@ START_TEST(classes_are_read_from_names)
                  {"rotary.table", SWG_PLAN_CLASS_OTHER}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const swg_tensor_desc tensor = desc(cases[i].name, SWG_F32, 2, 8, 8);
-        ck_assert_msg(swg_plan_class_of(&tensor) == cases[i].kind, "%s: %s", cases[i].name,
-                      swg_plan_class_name(swg_plan_class_of(&tensor)));
+        ck_assert_msg(swg_plan_class_of(&tensor, NULL) == cases[i].kind, "%s: %s", cases[i].name,
+                      swg_plan_class_name(swg_plan_class_of(&tensor, NULL)));
     }
 }
 END_TEST
@@ -260,7 +314,7 @@ static swg_status plan_once(void *context)
     swg_tensor_desc tensors[N_TENSORS];
     model(tensors);
     swg_plan plan;
-    SWG_TRY(swg_plan_make(tensors, N_TENSORS, context, &plan));
+    SWG_TRY(swg_plan_make(tensors, N_TENSORS, NULL, context, &plan));
     swg_plan_deinit(&plan);
     return SWG_OK;
 }
@@ -285,6 +339,8 @@ Suite *swg_test_suite(void)
     tcase_add_test(c, wrong_wishes_are_refused);
     tcase_add_test(c, quantized_input_needs_consent);
     tcase_add_test(c, numbers_in_names_are_in_order);
+    tcase_add_test(c, classes_come_from_the_architecture);
+    tcase_add_test(c, the_order_is_that_of_a_token);
     tcase_add_test(c, classes_are_read_from_names);
     tcase_add_test(c, lack_of_memory_is_an_error);
     suite_add_tcase(suite, c);

@@ -50,6 +50,7 @@ static swg_status quantize(const setting *s, swg_plan *plan_out, swg_tensor_repo
     swg_sink *sink = NULL;
     swg_pool *pool = NULL;
     swg_recipe *recipe = NULL;
+    swg_tensor_use *uses = NULL;
     swg_tensor_desc *descs = NULL, *outputs = NULL;
     swg_tensor_report *reports = NULL;
     swg_plan plan = {0};
@@ -58,10 +59,11 @@ static swg_status quantize(const setting *s, swg_plan *plan_out, swg_tensor_repo
     SWG_GO(swg_source_open(s->input, NULL, &source));
     SWG_GO(swg_pool_new(s->n_threads, &pool));
     SWG_GO(swg_quantize_source_descs(source, &descs));
+    SWG_GO(swg_quantize_source_uses(source, descs, &uses));
     const size_t n = swg_source_n_tensors(source);
     SWG_GO(swg_recipe_from_preset(&s->preset, &recipe));
     recipe->requantize = s->requantize;
-    SWG_GO(swg_plan_make(descs, n, recipe, &plan));
+    SWG_GO(swg_plan_make(descs, n, uses, recipe, &plan));
     SWG_GO(swg_quantize_output_descs(&plan, &outputs));
     SWG_GO(SWG_NEW(reports, n));
     SWG_GO(swg_sink_meta_from_source(source, &meta));
@@ -86,6 +88,7 @@ done:
     swg_free(outputs);
     swg_plan_deinit(&plan);
     swg_recipe_free(&recipe);
+    swg_free(uses);
     swg_free(descs);
     swg_pool_free(&pool);
     swg_source_close(&source);

@@ -109,6 +109,7 @@ static const struct {
     {"qwen2-window", "\"use_sliding_window\": true", "\"use_sliding_window\": false"},
     {"qwen2-window", "\"max_window_layers\": 1", "\"max_window_layers\": 0"},
     {"qwen3", "\"sliding_attention\"", "\"full_attention\""},
+    {"qwen3", "\"head_dim\"", "\"partial_rotary_factor\": 0.6, \"head_dim\""},
     {"gpt2-bare", "\"activation_function\": \"gelu\"", "\"activation_function\": \"gelu_new\""},
     {"bert-sequence", "\"hidden_act\": \"gelu_new\"", "\"hidden_act\": \"gelu\""},
     {"rnn-gru-update-first", "\"zrn\"", "\"rzn\""},

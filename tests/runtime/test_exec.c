@@ -43,7 +43,7 @@ START_TEST(thread_count_changes_nothing)
     swg_model *model = random_model(schemes[_i]);
     int32_t ids[MICRO_TOKENS];
     make_ids(ids, MICRO_TOKENS);
-    for (int activations = 0; activations < 2; activations++) {
+    for (int activations = 0; activations < SWG_ACT_COUNT; activations++) {
         const swg_exec_options options = {.size = sizeof options,
                                           .activations = (swg_act_precision)activations};
         float *one = run_all(model, NULL, &options, ids, MICRO_TOKENS);
@@ -204,6 +204,7 @@ START_TEST(activations_have_names)
 {
     ck_assert_int_eq(swg_act_named("int8"), SWG_ACT_INT8);
     ck_assert_int_eq(swg_act_named("f32"), SWG_ACT_F32);
+    ck_assert_int_eq(swg_act_named("f16"), SWG_ACT_F16);
     ck_assert_int_eq(swg_act_named("f3"), SWG_ACT_COUNT);
     ck_assert_int_eq(strncmp(SWG_ACT_CHOICES, "int8|f32", 8), 0);
     ck_assert_int_eq(swg_exec_options_default().activations, SWG_ACT_INT8);

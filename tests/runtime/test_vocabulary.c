@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/base/numeric.h"
 #include "runtime/exec_state.h"
 #include "tests/harness.h"
 #include "tests/runtime/arch_models.h"
@@ -92,6 +93,123 @@ START_TEST(scale_scales)
 }
 END_TEST
 
+/* --- Weight products ----------------------------------------------------------------------------
+ */
+
+/* The number that a precision makes of an input; int8 is the kernels' test's subject. */
+static double rounded(swg_act_precision precision, float x)
+{
+    return precision == SWG_ACT_F16 ? (double)swg_f16_to_f32(swg_f32_to_f16(x)) : (double)x;
+}
+
+static const struct {
+    swg_act_precision precision;
+    swg_scheme scheme;
+    swg_act_precision as; /* inputs of plain weights are not rounded */
+} products[] = {
+    {SWG_ACT_F32, SWG_SCHEME_INT(4, .group = 32, .scale_type = SWG_F16), SWG_ACT_F32},
+    {SWG_ACT_F16, SWG_SCHEME_INT(4, .group = 32, .scale_type = SWG_F16), SWG_ACT_F16},
+    {SWG_ACT_F16, SWG_SCHEME_INT(8, .group = 0, .scale_type = SWG_BF16, .asymmetric = true),
+     SWG_ACT_F16},
+    {SWG_ACT_F16, {.dtype = SWG_BF16}, SWG_ACT_F32},
+};
+
+START_TEST(products_round_their_input)
+{
+    swg_model *model = arch_model("qwen3", products[_i].scheme);
+    bench b = {.model = model,
+               .exec = arch_exec(model, (swg_exec_options){.context = ROWS,
+                                                           .activations = products[_i].precision})};
+    const swg_weight *weight = swg_model_weight(model, SWG_ROLE_FFN_UP, 0);
+    ck_assert(weight->k <= COLUMNS && weight->n <= COLUMNS);
+    swg_value x = value_of(&b, weight->k, 0), y = value_of(&b, weight->n, 1);
+    float got[ROWS * COLUMNS], row[COLUMNS];
+    swg_linear(b.exec, SWG_ROLE_FFN_UP, 0, x, y);
+    b.exec->backend->value_free(b.exec, &x);
+    read_and_free(&b, &y, got);
+    double changed = 0;
+    for (size_t r = 0; r < weight->n; r++) {
+        model->backend->weights->row_f32(weight, r, row);
+        for (size_t t = 0; t < ROWS; t++) {
+            double sum = 0, exact = 0;
+            for (size_t i = 0; i < weight->k; i++) {
+                const float input = number(t * weight->k + i, 0);
+                sum += rounded(products[_i].as, input) * (double)row[i];
+                exact += (double)input * (double)row[i];
+            }
+            ck_assert_double_le(fabs(got[t * weight->n + r] - sum), 4e-6);
+            changed = fmax(changed, fabs(sum - exact));
+        }
+    }
+    ck_assert((changed > 1e-4) == (products[_i].as == SWG_ACT_F16));
+    bench_deinit(&b);
+}
+END_TEST
+
+/* --- Rotary positions ---------------------------------------------------------------------------
+ */
+
+enum { ROPE_HEADS = 2, ROPE_HEAD_DIM = 10, ROPE_POSITION = 3 };
+
+static const struct {
+    int64_t rotary_dim;
+    bool is_interleaved;
+    double theta, local_theta; /* layer 0 of the model has a window, layer 1 has none */
+} ropes[] = {
+    {10, false, 10000, 0},  {6, false, 10000, 0}, {6, true, 10000, 0}, {10, true, 500, 0},
+    {10, false, 10000, 20}, {4, true, 10000, 20}, {2, false, 3, 0},
+};
+
+/* Element d of a head's rotation, in double: x of the head is in[0 .. ROPE_HEAD_DIM). */
+static double rotated(const float *in, size_t d, size_t which, size_t layer, size_t position)
+{
+    const size_t dim = (size_t)ropes[which].rotary_dim;
+    const bool is_local = layer == 0 && ropes[which].local_theta > 0;
+    const double theta = is_local ? ropes[which].local_theta : ropes[which].theta;
+    const bool is_interleaved = ropes[which].is_interleaved;
+    if (d >= dim)
+        return (double)in[d];
+    const size_t pair = is_interleaved ? d / 2 : d % (dim / 2);
+    const bool is_first = is_interleaved ? d % 2 == 0 : d < dim / 2;
+    const size_t first = is_interleaved ? 2 * pair : pair;
+    const double a = (double)in[first], b = (double)in[first + (is_interleaved ? 1 : dim / 2)];
+    const double angle = (double)position * pow(theta, -2.0 * (double)pair / (double)dim);
+    return is_first ? a * cos(angle) - b * sin(angle) : b * cos(angle) + a * sin(angle);
+}
+
+START_TEST(rope_rotates_as_configured)
+{
+    swg_model *model = arch_model("qwen3", arch_int4);
+    ck_assert_int_eq(model->hparams.head_dim, ROPE_HEAD_DIM);
+    ck_assert_int_eq(model->hparams.rotary_dim, ROPE_HEAD_DIM);
+    ck_assert(swg_hparams_window(&model->hparams, 0) > 0);
+    ck_assert(swg_hparams_window(&model->hparams, 1) == 0);
+    model->hparams.rotary_dim = ropes[_i].rotary_dim;
+    model->hparams.rope_interleaved = ropes[_i].is_interleaved;
+    model->hparams.rope_theta = ropes[_i].theta;
+    model->hparams.rope_local_theta = ropes[_i].local_theta;
+    const size_t columns = ROPE_HEADS * ROPE_HEAD_DIM;
+    bench b = {.model = model,
+               .exec = arch_exec(model, (swg_exec_options){.context = 16, .sequences = 2})};
+    for (size_t layer = 0; layer < 2; layer++) {
+        float got[ROWS * COLUMNS], in[ROPE_HEAD_DIM];
+        swg_value x = value_of(&b, columns, 0);
+        begin_batch(&b, ROPE_POSITION);
+        swg_rope(b.exec, layer, x);
+        read_and_free(&b, &x, got);
+        for (size_t i = 0; i < ROWS * columns; i++) {
+            const size_t d = i % ROPE_HEAD_DIM;
+            for (size_t j = 0; j < ROPE_HEAD_DIM; j++)
+                in[j] = number(i - d + j, 0);
+            ck_assert_double_le(fabs((double)got[i] - rotated(in, d, (size_t)_i, layer,
+                                                              ROPE_POSITION + i / columns)),
+                                2e-6);
+        }
+    }
+    bench_deinit(&b);
+}
+END_TEST
+
 /* --- Attention ---------------------------------------------------------------------------------
  */
 
@@ -148,6 +266,8 @@ Suite *swg_test_suite(void)
     TCase *cases = tcase_create("operations");
     tcase_add_test(cases, mul_multiplies);
     tcase_add_test(cases, scale_scales);
+    tcase_add_loop_test(cases, products_round_their_input, 0, sizeof products / sizeof products[0]);
+    tcase_add_loop_test(cases, rope_rotates_as_configured, 0, sizeof ropes / sizeof ropes[0]);
     tcase_add_loop_test(cases, attention_obeys_its_options, 0,
                         sizeof attend_options / sizeof attend_options[0]);
     suite_add_tcase(suite, cases);

@@ -1,0 +1,43 @@
+/* How the CPU multiplies weights with inputs of one activation precision. Each row of
+ * runtime/activations.def has a `const swg_cpu_act swg_cpu_act_<name>` in cpu_act_<name>.c; what
+ * they share - joining weights, sharing out the work among threads - is in cpu_linear.c. Private to
+ * runtime/backend/cpu*.c. */
+#ifndef SWG_RUNTIME_BACKEND_CPU_ACT_H
+#define SWG_RUNTIME_BACKEND_CPU_ACT_H
+
+#include "runtime/backend/cpu_state.h"
+
+/* Several products that share an input, under way: y[i] = x weights[i]^T. */
+typedef struct swg_cpu_product {
+    swg_exec *exec;
+    swg_value x; /* [rows, k]; `prepare` may put another value in its place */
+    size_t count;
+    const swg_weight *const *weights; /* [count] */
+    const swg_value *y;               /* [count] */
+} swg_cpu_product;
+
+typedef struct swg_cpu_act {
+    /* Set cpu->act_state: memory from the arena for inputs of options.chunk rows and up to k
+     * columns. NULL = none is needed. */
+    swg_status (*init)(swg_exec *exec, size_t k);
+
+    /* Whether the input prepared for one weight serves the other as well; NULL = always. */
+    bool (*may_join)(const swg_weight *a, const swg_weight *b);
+
+    /* Round the input; NULL = it is taken as it is. */
+    void (*prepare)(swg_cpu_product *product);
+
+    /* A weight's product is computed in units of `unit_rows` rows of the weight, best in multiples
+     * of `unit_step` units. Which thread computes a unit, and with which others, changes no byte.
+     */
+    size_t unit_rows, unit_step;
+
+    /* Units [begin, end) of product number `which`, without its bias. */
+    void (*compute)(const swg_cpu_product *product, size_t which, size_t begin, size_t end);
+} swg_cpu_act;
+
+/* Units of SWG_TILE_ROWS rows, made float, times float inputs (cpu_act_f32.c): see
+ * swg_cpu_act.compute. For precisions that do no more than round the input. */
+void swg_cpu_compute_tiles(const swg_cpu_product *product, size_t which, size_t begin, size_t end);
+
+#endif

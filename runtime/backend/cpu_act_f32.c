@@ -1,0 +1,24 @@
+/* Products with exact inputs: rows of the weight are made float, tile by tile, and multiplied by
+ * BLAS. Plain weights are always computed like this. */
+#include "kernels/linalg.h"
+#include "runtime/backend/cpu_act.h"
+
+void swg_cpu_compute_tiles(const swg_cpu_product *product, size_t which, size_t begin, size_t end)
+{
+    const swg_weight *weight = product->weights[which];
+    const swg_value x = product->x, y = product->y[which];
+    float *scratch = swg_cpu_of(product->exec)->threads[swg_pool_thread_index()].tile;
+    for (size_t tile = begin; tile < end; tile++) {
+        const size_t row = tile * SWG_TILE_ROWS, left = weight->n - row;
+        const size_t n_rows = left < SWG_TILE_ROWS ? left : SWG_TILE_ROWS;
+        const float *rows = swg_cpu_rows_f32(weight, row, n_rows, scratch);
+        swg_sgemm_nt(x.rows, n_rows, weight->k, x.data, x.columns, rows, weight->k,
+                     swg_cpu_row(y, 0) + row, y.columns);
+    }
+}
+
+const swg_cpu_act swg_cpu_act_f32 = {
+    .unit_rows = SWG_TILE_ROWS,
+    .unit_step = 1,
+    .compute = swg_cpu_compute_tiles,
+};

@@ -1,0 +1,75 @@
+/* Products with inputs quantized to int8 per token and group (kernels.h, swg_act): whole panels of
+ * quantized weights through the matmul kernels. A row is computed whole, in one order. */
+#include "runtime/backend/cpu_act.h"
+
+static swg_act *act_of(const swg_exec *exec)
+{
+    return swg_cpu_of(exec)->act_state;
+}
+
+/* Room for the shortest groups, since a weight may be replaced by one of another scheme
+ * (swg_model_replace). */
+static swg_status init(swg_exec *exec, size_t k)
+{
+    swg_cpu *cpu = swg_cpu_of(exec);
+    const size_t stride = swg_round_up(k, SWG_ALIGNMENT), chunk = exec->options.chunk;
+    const size_t groups = swg_ceil_div(k, SWG_MIN_GROUP);
+    swg_act *act = swg_arena_calloc(&cpu->arena, 1, sizeof *act);
+    if (!act)
+        return SWG_NO_MEMORY;
+    act->codes = swg_arena_calloc(&cpu->arena, chunk * stride, 1);
+    act->scales = swg_arena_calloc(&cpu->arena, chunk * groups, sizeof(float));
+    act->sums = swg_arena_calloc(&cpu->arena, chunk * groups, sizeof(int32_t));
+    cpu->act_state = act;
+    return act->codes && act->scales && act->sums ? SWG_OK : SWG_NO_MEMORY;
+}
+
+static bool may_join(const swg_weight *a, const swg_weight *b)
+{
+    return swg_cpu_packed(a)->group == swg_cpu_packed(b)->group;
+}
+
+static void quantize_rows(void *context, swg_exec *exec, size_t begin, size_t end)
+{
+    const swg_cpu_product *product = context;
+    const swg_act *act = act_of(exec);
+    for (size_t t = begin; t < end; t++)
+        swg_cpu_of(exec)->kernels->quantize_act(
+            swg_cpu_row(product->x, t), act->k, act->group, act->codes + t * act->stride,
+            act->scales + t * act->n_groups, act->sums + t * act->n_groups);
+}
+
+static void prepare(swg_cpu_product *product)
+{
+    swg_act *act = act_of(product->exec);
+    const swg_packed *packed = swg_cpu_packed(product->weights[0]);
+    const size_t rows = product->x.rows;
+    act->m = rows;
+    act->k = packed->k;
+    act->group = packed->group;
+    act->n_groups = packed->n_groups;
+    act->stride = swg_round_up(packed->k, SWG_ALIGNMENT);
+    swg_cpu_over_rows(product->exec, rows, rows * act->k, quantize_rows, product);
+}
+
+static void compute(const swg_cpu_product *product, size_t which, size_t begin, size_t end)
+{
+    const swg_kernels *kernels = swg_cpu_of(product->exec)->kernels;
+    const swg_act *act = act_of(product->exec);
+    const swg_weight *weight = product->weights[which];
+    const swg_packed *packed = swg_cpu_packed(weight);
+    const swg_value y = product->y[which];
+    if (weight->scheme.bits == 4)
+        kernels->matmul_w4(packed, begin, end, act, y.data, y.columns);
+    else
+        kernels->matmul_w8(packed, begin, end, act, y.data, y.columns);
+}
+
+const swg_cpu_act swg_cpu_act_int8 = {
+    .init = init,
+    .may_join = may_join,
+    .prepare = prepare,
+    .unit_rows = SWG_PANEL_ROWS,
+    .unit_step = 2, /* kernels take two panels at a time */
+    .compute = compute,
+};
