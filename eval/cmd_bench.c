@@ -12,17 +12,24 @@
 
 typedef struct arguments {
     const char *shape, *group_size, *activations, *scale_type;
-    int64_t bits, prompt, generate, depth, repeats, chunk, seed;
+    const char *bits;
+    int64_t prompt, generate, depth, repeats, chunk, seed;
     bool asymmetric, no_limits, kernels;
 } arguments;
+
+/* The widths that there are formats of, and plain numbers. */
+static const char bit_words[] = ""
+#define SWG_INTEGER_FORMAT(name, bits) "|" #bits
+#include "runtime/base/weight_formats.def"
+                                "|16|32";
 
 static const swg_option options[] = {
     SWG_OPTION_STRING(
         arguments, shape, 0, "shape", "KEY=N,...",
         "measure random weights of this shape, made in memory, instead of a model: "
         "d_model, n_layers, d_ff, n_heads, vocab; n_kv_heads, head_dim, context, tied"),
-    SWG_OPTION_INT(arguments, bits, 0, "bits", "N", 4, 32, "4",
-                   "bits of the random weights: 4, 8, 16 (BF16) or 32"),
+    SWG_OPTION_CHOICE(arguments, bits, 0, "bits", bit_words + 1, "4",
+                      "bits of the random weights; 16 = BF16, 32 = F32"),
     SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "32|64|128|256|row", "64",
                       "columns that share a scale, of the random weights"),
     SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "f16|bf16|f32", "f16",
@@ -65,16 +72,13 @@ typedef struct benchmark {
 static swg_status scheme_of(const arguments *args, swg_scheme *out)
 {
     char name[SWG_SCHEME_NAME_BYTES];
-    if (args->bits == 16 || args->bits == 32) {
-        *out = swg_scheme_plain(args->bits == 16 ? SWG_BF16 : SWG_F32);
+    if (strcmp(args->bits, "16") == 0 || strcmp(args->bits, "32") == 0) {
+        *out = swg_scheme_plain(strcmp(args->bits, "16") == 0 ? SWG_BF16 : SWG_F32);
         return SWG_OK;
     }
-    if (args->bits != 4 && args->bits != 8)
-        return swg_error(SWG_USAGE, "--bits is %lld; 4, 8, 16 and 32 are possible",
-                         (long long)args->bits);
     const bool is_row = strcmp(args->group_size, "row") == 0;
-    snprintf(name, sizeof name, "int%d-%s%s-%s-%s", (int)args->bits, is_row ? "" : "g",
-             args->group_size, args->asymmetric ? "asym" : "sym", args->scale_type);
+    snprintf(name, sizeof name, "int%s-%s%s-%s-%s", args->bits, is_row ? "" : "g", args->group_size,
+             args->asymmetric ? "asym" : "sym", args->scale_type);
     return swg_scheme_parse(name, strlen(name), out);
 }
 

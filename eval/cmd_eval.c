@@ -21,7 +21,7 @@ static const char protocol_words[] = ""
     ;
 
 typedef struct arguments {
-    const char *text, *data, *task, *protocol, *activations, *tokenizer;
+    const char *text, *data, *ref, *task, *protocol, *activations, *tokenizer;
     int64_t context, stride, max_tokens;
 } arguments;
 
@@ -29,6 +29,8 @@ static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, text, 0, "text", "FILE", "text to score, read as it is"),
     SWG_OPTION_STRING(arguments, data, 0, "data", "FILE",
                       "labelled items, a JSON object a line: text, label and perhaps text_pair"),
+    SWG_OPTION_STRING(arguments, ref, 0, "ref", "MODEL",
+                      "compare with this model, usually the one that was compressed"),
     SWG_OPTION_CHOICE(arguments, task, 0, "task", task_words + 1, NULL,
                       "what to measure (default: what the model is made for)"),
     SWG_OPTION_CHOICE(arguments, protocol, 0, "protocol", protocol_words + 1, NULL,
@@ -54,7 +56,7 @@ typedef struct evaluation {
     swg_eval_source source;
     const char *path; /* of the text or data */
     swg_map file;
-    swg_session loaded;
+    swg_session loaded, ref;
     const swg_eval_task *task;
     char sha256[SWG_SHA256_TEXT];
     double seconds;
@@ -82,7 +84,11 @@ static swg_status evaluate(evaluation *e)
     SWG_TRY(open_input(e));
     SWG_TRY(swg_session_open(e->cli->positionals[0], args->tokenizer, true, e->cli->n_threads,
                              e->cli->progress, &e->loaded));
+    if (args->ref)
+        SWG_TRY(
+            swg_session_open(args->ref, NULL, false, e->cli->n_threads, e->cli->progress, &e->ref));
     swg_eval_input input = {.loaded = &e->loaded,
+                            .ref = args->ref ? &e->ref : NULL,
                             .path = e->path,
                             .bytes = (const char *)e->file.data,
                             .length = e->file.size,
@@ -91,11 +97,13 @@ static swg_status evaluate(evaluation *e)
                             .max_tokens = (size_t)args->max_tokens,
                             .activations = swg_act_named(args->activations),
                             .progress = e->cli->progress};
-    SWG_TRY(swg_eval_choose(args->task, args->protocol, e->source,
+    SWG_TRY(swg_eval_choose(args->task, args->protocol, e->source, args->ref != NULL,
                             (swg_output_kind)e->loaded.model->hparams.task, &e->task,
                             &input.protocol));
     swg_cli_json_begin(e->cli, &e->report.json);
     swg_json_string(&e->report.json, "model", e->cli->positionals[0]);
+    if (args->ref)
+        swg_json_string(&e->report.json, "ref", args->ref);
     swg_json_string(&e->report.json, "task", e->task->name);
     const double start = swg_clock_s();
     SWG_TRY(e->task->run(&input, &e->report));
@@ -136,6 +144,7 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
 done:
     swg_json_deinit(&e.report.json);
     swg_strbuf_deinit(&e.report.text);
+    swg_session_close(&e.ref);
     swg_session_close(&e.loaded);
     swg_map_close(&e.file);
     return status;
@@ -146,12 +155,15 @@ static const swg_example examples[] = {
      "comparable with llama-perplexity"},
     {"swage eval model.swg --text stories.txt --protocol per-doc --json",
      "every story a document of its own; figures for programs"},
+    {"swage eval model.swg --ref model --text wiki.test.raw",
+     "how far compression moved the predictions"},
     {"swage eval bert --task classify --data labelled.jsonl", "accuracy of a classifier"},
 };
 
 const swg_command swg_command_eval = {
     .name = "eval",
-    .synopsis = "MODEL --text FILE | --data FILE [--task NAME] [--protocol NAME] [--context N]",
+    .synopsis = "MODEL --text FILE | --data FILE [--ref MODEL] [--task NAME] [--protocol NAME] "
+                "[--context N]",
     .summary = "Measure how good a model is on a text or on labelled items",
     .description = "A task is what is measured, a protocol how a text is cut for it. Definitions: "
                    "docs/perplexity.md."

@@ -6,7 +6,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
-#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 
 static int compare_doubles(const void *a, const void *b)
 {

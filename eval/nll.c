@@ -39,17 +39,25 @@ static double weighted(double sum, const swg_window *window)
     return window->n_uncounted ? sum / (double)window->n_scored * weight_of(window) : sum;
 }
 
-/* Standard error of a ratio of sums over windows (linearised): windows, not tokens, are taken as
- * independent, because tokens of one window are not. */
-static double standard_error(const double *sums, const swg_windows *windows, double mean,
-                             double weight)
+double swg_window_mean(const double *sums, const swg_windows *windows)
+{
+    double total = 0, weight = 0;
+    for (size_t i = 0; i < windows->n_windows; i++) {
+        total += weighted(sums[i], &windows->windows[i]);
+        weight += weight_of(&windows->windows[i]);
+    }
+    return total / weight;
+}
+
+double swg_window_standard_error(const double *sums, const swg_windows *windows, double mean)
 {
     const size_t n = windows->n_windows;
-    double squares = 0;
+    double squares = 0, weight = 0;
     for (size_t i = 0; i < n; i++) {
         const swg_window *window = &windows->windows[i];
         const double residual = weighted(sums[i], window) - mean * weight_of(window);
         squares += residual * residual;
+        weight += weight_of(window);
     }
     return n < 2 ? 0 : sqrt(squares * (double)n / (double)(n - 1)) / weight;
 }
@@ -58,7 +66,7 @@ swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scor
                              const swg_progress *progress, swg_score *out)
 {
     swg_status status = SWG_OK;
-    double *sums = NULL, total = 0, total_weighted = 0, weight = 0;
+    double *sums = NULL, total = 0;
     swg_scoring scoring = {.windows = windows, .progress = progress};
     for (size_t i = 0; i < windows->n_windows; i++)
         scoring.total += windows->windows[i].n_scored;
@@ -68,14 +76,12 @@ swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scor
         const swg_window *window = &windows->windows[i];
         SWG_GO(scorer(context, &scoring, window, &sums[i]));
         total += sums[i];
-        total_weighted += weighted(sums[i], window);
-        weight += weight_of(window);
     }
     swg_score score = {.n_windows = windows->n_windows, .tokens_scored = scoring.total};
-    score.mean_nll = total_weighted / weight;
+    score.mean_nll = swg_window_mean(sums, windows);
     score.mean_nll_by_token = total / (double)scoring.total;
     score.perplexity = exp(score.mean_nll);
-    score.standard_error = standard_error(sums, windows, score.mean_nll, weight);
+    score.standard_error = swg_window_standard_error(sums, windows, score.mean_nll);
     *out = score;
 done:
     swg_free(sums);

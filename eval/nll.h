@@ -40,4 +40,10 @@ swg_status swg_scoring_advance(swg_scoring *scoring, uint64_t tokens);
 swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scorer, void *context,
                              const swg_progress *progress, swg_score *out);
 
+/* Mean per scored token of what sums [n_windows] add up, windows weighted as their protocol says;
+ * and its standard error, that of a ratio of sums over windows, linearised. Windows, not tokens,
+ * are taken as independent, because tokens of one window are not. The error of one window is 0. */
+double swg_window_mean(const double *sums, const swg_windows *windows);
+double swg_window_standard_error(const double *sums, const swg_windows *windows, double mean);
+
 #endif

@@ -1,5 +1,6 @@
 /* Shapes as text: see shape.h. */
 #include "eval/shape.h"
+#include "runtime/base/json_writer.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -3,11 +3,12 @@
 #ifndef SWG_EVAL_TASK_H
 #define SWG_EVAL_TASK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "eval/windows.h"
 #include "runtime/base/progress.h"
-#include "runtime/base/strbuf.h"
+#include "runtime/base/json_writer.h"
 #include "runtime/exec.h"
 #include "runtime/session.h"
 
@@ -18,6 +19,7 @@ typedef enum swg_eval_source {
 
 typedef struct swg_eval_input {
     const swg_session *loaded; /* with tokenizer */
+    const swg_session *ref;    /* what it is compared with; NULL = nothing */
     const char *path;         /* of the text or data, for messages */
     const char *bytes;        /* [length] its contents */
     size_t length;
@@ -39,15 +41,17 @@ typedef struct swg_eval_task {
     const char *name;
     swg_output_kind output; /* of the models it is for */
     swg_eval_source source;
+    bool needs_reference; /* compares with another model */
     swg_status (*run)(const swg_eval_input *input, swg_eval_report *report);
 } swg_eval_task;
 
 /* The task and protocol for a model whose output is `output`: those asked for by name, or (NULL)
- * the first that fit it. `protocol` is written for texts only. SWG_USAGE for unknown names, for a
- * task that reads the other source, and for a protocol where there is no text; SWG_UNSUPPORTED,
- * with a sentence that names what to use instead, for those that are for other models. */
+ * the first that fit it and, with `has_reference`, compare with one. `protocol` is written for
+ * texts only. SWG_USAGE for unknown names, for a task that reads the other source, and for a
+ * protocol where there is no text; SWG_UNSUPPORTED, with a sentence that names what to use instead,
+ * for those that are for other models. */
 swg_status swg_eval_choose(const char *task_name, const char *protocol_name, swg_eval_source source,
-                           swg_output_kind output, const swg_eval_task **task,
+                           bool has_reference, swg_output_kind output, const swg_eval_task **task,
                            swg_protocol *protocol);
 
 #endif

@@ -82,12 +82,12 @@ static swg_status named_task(const char *name, swg_eval_source source, swg_outpu
     return swg_error(SWG_USAGE, "unknown evaluation task \"%s\"", name);
 }
 
-static swg_status fitting_task(swg_eval_source source, swg_output_kind output,
+static swg_status fitting_task(swg_eval_source source, bool has_reference, swg_output_kind output,
                                const swg_eval_task **out)
 {
     const swg_eval_task *other = NULL;
     for (int i = N_TASKS - 1; i >= 0; i--) {
-        if (tasks[i]->output != output)
+        if (tasks[i]->output != output || tasks[i]->needs_reference != has_reference)
             continue;
         if (tasks[i]->source == source)
             *out = tasks[i];
@@ -121,7 +121,7 @@ static swg_status choose_protocol(const char *name, swg_output_kind output, swg_
 }
 
 swg_status swg_eval_choose(const char *task_name, const char *protocol_name, swg_eval_source source,
-                           swg_output_kind output, const swg_eval_task **task,
+                           bool has_reference, swg_output_kind output, const swg_eval_task **task,
                            swg_protocol *protocol)
 {
     const swg_eval_task *chosen = NULL;
@@ -131,7 +131,13 @@ swg_status swg_eval_choose(const char *task_name, const char *protocol_name, swg
     if (protocol_name && !task_name)
         SWG_TRY(choose_protocol(protocol_name, output, protocol));
     SWG_TRY(task_name ? named_task(task_name, source, output, &chosen)
-                      : fitting_task(source, output, &chosen));
+                      : fitting_task(source, has_reference, output, &chosen));
+    if (chosen->needs_reference != has_reference)
+        return swg_error(SWG_USAGE,
+                         has_reference ? "task %s does not compare with another model: --ref is "
+                                         "for task divergence"
+                                       : "task %s compares with another model: give it as --ref",
+                         chosen->name);
     if (source == SWG_EVAL_TEXT)
         SWG_TRY(choose_protocol(protocol_name, output, protocol));
     *task = chosen;

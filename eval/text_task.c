@@ -25,8 +25,7 @@ static bool is_weighted(const swg_score *score)
     return score->mean_nll_by_token != score->mean_nll;
 }
 
-static void report_json(const swg_eval_input *in, const swg_text_score *kind,
-                        const swg_windows *windows, const swg_score *score, swg_json_writer *json)
+static void report_json(const swg_text_score *kind, const swg_score *score, swg_json_writer *json)
 {
     swg_json_double(json, kind->exp_key, score->perplexity);
     swg_json_double(json, kind->mean_key, kind->sign * score->mean_nll);
@@ -35,22 +34,10 @@ static void report_json(const swg_eval_input *in, const swg_text_score *kind,
         swg_json_double(json, "perplexity_by_token", exp(score->mean_nll_by_token));
         swg_json_double(json, "mean_nll_by_token", score->mean_nll_by_token);
     }
-    swg_json_uint(json, "tokens_scored", score->tokens_scored);
-    swg_json_uint(json, "tokens_total", windows->tokens_total);
-    swg_json_uint(json, "windows", score->n_windows);
-    swg_json_string(json, "protocol", swg_protocol_name(in->protocol));
-    swg_json_uint(json, "context", window_length(in));
-    if (windows->stride)
-        swg_json_uint(json, "stride", windows->stride);
-    swg_json_string(json, "bos_rule", swg_protocol_bos_rule(in->protocol));
 }
 
-static void report_text(const swg_eval_input *in, const swg_text_score *kind,
-                        const swg_windows *windows, const swg_score *score, swg_strbuf *text)
+static void report_text(const swg_text_score *kind, const swg_score *score, swg_strbuf *text)
 {
-    char stride[48] = "";
-    if (windows->stride)
-        snprintf(stride, sizeof stride, ", stride %zu", windows->stride);
     swg_strbuf_printf(text,
                       "%-14s%.4f\n"
                       "%-14s%.6f +- %.6f nats per token (standard error over windows)\n",
@@ -59,13 +46,39 @@ static void report_text(const swg_eval_input *in, const swg_text_score *kind,
     if (is_weighted(score))
         swg_strbuf_printf(text, "by token      %.4f (all scored tokens count the same)\n",
                           exp(score->mean_nll_by_token));
-    swg_strbuf_printf(text,
+}
+
+void swg_eval_report_windows(const swg_eval_input *in, const swg_windows *windows,
+                             uint64_t tokens_scored, swg_eval_report *out)
+{
+    swg_json_writer *json = &out->json;
+    swg_json_uint(json, "tokens_scored", tokens_scored);
+    swg_json_uint(json, "tokens_total", windows->tokens_total);
+    swg_json_uint(json, "windows", windows->n_windows);
+    swg_json_string(json, "protocol", swg_protocol_name(in->protocol));
+    swg_json_uint(json, "context", window_length(in));
+    if (windows->stride)
+        swg_json_uint(json, "stride", windows->stride);
+    swg_json_string(json, "bos_rule", swg_protocol_bos_rule(in->protocol));
+    char stride[48] = "";
+    if (windows->stride)
+        snprintf(stride, sizeof stride, ", stride %zu", windows->stride);
+    swg_strbuf_printf(&out->text,
                       "tokens        %llu scored of %zu, in %zu windows\n"
                       "protocol      %s, context %zu%s: %s\n"
                       "BOS           %s\n",
-                      (unsigned long long)score->tokens_scored, windows->tokens_total,
-                      score->n_windows, swg_protocol_name(in->protocol), window_length(in), stride,
+                      (unsigned long long)tokens_scored, windows->tokens_total, windows->n_windows,
+                      swg_protocol_name(in->protocol), window_length(in), stride,
                       swg_protocol_text(in->protocol), swg_protocol_bos_rule(in->protocol));
+}
+
+swg_status swg_eval_windows(const swg_eval_input *in, swg_windows *out)
+{
+    swg_window_options cut = swg_window_options_default();
+    cut.context = window_length(in);
+    cut.stride = in->stride;
+    cut.max_tokens = in->max_tokens;
+    return swg_windows_make(in->protocol, in->loaded->tokenizer, in->bytes, in->length, &cut, out);
 }
 
 swg_status swg_eval_text(const swg_eval_input *in, const swg_text_score *kind, swg_eval_report *out)
@@ -74,12 +87,7 @@ swg_status swg_eval_text(const swg_eval_input *in, const swg_text_score *kind, s
     swg_windows windows = {0};
     swg_exec *exec = NULL;
     swg_score score;
-    swg_window_options cut = swg_window_options_default();
-    cut.context = window_length(in);
-    cut.stride = in->stride;
-    cut.max_tokens = in->max_tokens;
-    SWG_GO(swg_windows_make(in->protocol, in->loaded->tokenizer, in->bytes, in->length, &cut,
-                            &windows));
+    SWG_GO(swg_eval_windows(in, &windows));
     /* No longer a cache than the longest window needs. */
     const swg_exec_options options = {.size = sizeof options,
                                       .context = swg_windows_longest(&windows),
@@ -87,8 +95,9 @@ swg_status swg_eval_text(const swg_eval_input *in, const swg_text_score *kind, s
                                       .activations = in->activations};
     SWG_GO(swg_exec_new(in->loaded->model, in->loaded->pool, &options, &exec));
     SWG_GO(kind->measure(in, exec, &windows, &score));
-    report_json(in, kind, &windows, &score, &out->json);
-    report_text(in, kind, &windows, &score, &out->text);
+    report_json(kind, &score, &out->json);
+    report_text(kind, &score, &out->text);
+    swg_eval_report_windows(in, &windows, score.tokens_scored, out);
 done:
     swg_exec_free(&exec);
     swg_windows_deinit(&windows);

@@ -18,4 +18,10 @@ typedef struct swg_text_score {
 swg_status swg_eval_text(const swg_eval_input *input, const swg_text_score *score,
                          swg_eval_report *report);
 
+/* Its parts: cut the text, and report how it was cut, without which a figure means nothing. The
+ * caller frees the windows with swg_windows_deinit. */
+swg_status swg_eval_windows(const swg_eval_input *input, swg_windows *out);
+void swg_eval_report_windows(const swg_eval_input *input, const swg_windows *windows,
+                             uint64_t tokens_scored, swg_eval_report *report);
+
 #endif

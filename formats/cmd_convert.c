@@ -16,20 +16,25 @@ typedef struct arguments {
     bool force, dry_run;
 } arguments;
 
+static const char format_words[] = ""
+#define SWG_WRITER(name, word, endings, meaning) "|" word
+#include "formats/formats.def"
+    ;
+
 static const swg_option options[] = {
     {.kind = SWG_OPTION_IS_STRING,
      .letter = 'o',
      .name = "output",
      .metavar = "OUT",
-     .help = "FILE.swg, FILE.safetensors, FILE.gguf, FILE.bin, or a folder to write",
+     .help = "file whose ending names the format, or folder to write",
      .offset = offsetof(arguments, output),
      .is_required = true},
     SWG_OPTION_CHOICE(arguments, dequantize, 0, "dequantize", "f32|f16|bf16", NULL,
                       "write quantized tensors as floats of this type"),
     SWG_OPTION_CHOICE(arguments, element_type, 0, "element-type", "f32|f16|bf16|q8_0|q4_0|q4_1",
                       NULL, "write matrices of floats to a .gguf as this type, or widen to a .bin"),
-    SWG_OPTION_STRING(arguments, format, 0, "format", "NAME",
-                      "write this format whatever OUT's name is (llama2c-v1, llama2c-v2, ...)"),
+    SWG_OPTION_CHOICE(arguments, format, 0, "format", format_words + 1, NULL,
+                      "write this format whatever OUT's name is"),
     SWG_OPTION_STRING(arguments, max_shard_bytes, 0, "max-shard-bytes", "N",
                       "split a folder's weights into files of at most N bytes (K, M, G: KiB, MiB, "
                       "GiB)"),
@@ -40,8 +45,9 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, nonfinite, 0, "nonfinite", "error|warn|keep", "error",
                       "what to do about NaN and infinities among numbers that change their type: "
                       "fail, keep them and say so, or keep them"),
-    SWG_OPTION_FLAG(arguments, dry_run, 'n', "dry-run",
-                    "print the plan, its bytes and memory; write nothing"),
+    SWG_OPTION_FLAG(
+        arguments, dry_run, 'n', "dry-run",
+        "print the plan, its bytes (of a .swg an upper bound) and memory; write nothing"),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
 };
 
@@ -254,6 +260,10 @@ static swg_status print_text(const job *j, const outcome *o)
                       o->is_exact ? "" : "at most ", (unsigned long long)o->bytes,
                       swg_format_bytes(o->bytes, bytes),
                       swg_format_bytes(o->peak_memory_bytes, memory));
+    if (!o->is_exact)
+        swg_strbuf_puts(&out,
+                        "the bytes are an upper bound: what compression saves shows only when "
+                        "it is done\n");
     swg_status status = swg_strbuf_status(&out);
     if (status == SWG_OK)
         status = swg_cli_print(swg_strbuf_text(&out), out.length);
@@ -351,8 +361,7 @@ static swg_status check_output(const swg_source *source, const char *input, cons
 static void say_what_is_dropped(const job *j)
 {
     static const char ending[] = ".safetensors";
-    const size_t length = strlen(j->a->output);
-    if (length < sizeof ending || strcmp(j->a->output + length - (sizeof ending - 1), ending) != 0)
+    if (!swg_path_ends_with(j->a->output, ending, sizeof ending - 1))
         return;
     if (j->meta.n_files > 0 || j->meta.config_length > 2)
         swg_cli_say(j->cli,
@@ -414,13 +423,13 @@ const swg_command swg_command_convert = {
     .synopsis = "MODEL -o OUT [--dequantize TYPE] [options]",
     .summary = "write a checkpoint in another format",
     .description =
-        "Reads any checkpoint and writes FILE.swg, FILE.safetensors, FILE.gguf, llama2.c's "
-        "FILE.bin, or a Hugging Face folder (config.json, tokenizer files, model.safetensors) when "
-        "OUT has none of those endings. "
+        "Reads any checkpoint and writes the format that --format or else OUT's ending names. "
+#define SWG_WRITER(name, word, endings, meaning) word " is " meaning ". "
+#include "formats/formats.def"
+        "\n\n"
         "Numbers are kept bit for bit. Where their type changes (--dequantize, --element-type, "
         "vectors of a GGUF) NaN, infinities and what is beyond the new type are errors, unless "
-        "--nonfinite says otherwise. A FILE.safetensors holds tensors and metadata only; name "
-        "a folder to keep the configuration and the tokenizer.\n\n"
+        "--nonfinite says otherwise.\n\n"
         "--max-shard-bytes writes model-00001-of-0000N.safetensors and their index in place of one "
         "model.safetensors. It counts the tensors without the headers; a tensor that is larger "
         "gets a file of its own.\n\n"

@@ -73,7 +73,7 @@ static swg_status check_pattern(const arguments *a, const swg_source *source)
 
 /* --- Text ------------------------------------------------------------------------------------- */
 
-/* The single values of the configuration, as they stand there. */
+/* The single values of the configuration, as they are there. */
 static swg_status put_config(const swg_source *source, swg_strbuf *out)
 {
     swg_json_doc *doc = NULL;

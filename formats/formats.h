@@ -10,7 +10,7 @@
  * one convention, so that nobody above this folder asks which format it came from:
  *   - the configuration is Hugging Face's config.json (readers of other formats write one);
  *   - tensors carry their Hugging Face names and rotary pairing (halves), and the layout [out, in]
- *     (GPT-2's Conv1D weights, which Hugging Face stores [in, out], are turned: conv1d.h);
+ *     (GPT-2's Conv1D weights, which Hugging Face stores [in, out], are transposed: conv1d.h);
  *   - files are carried verbatim under their usual names (tokenizer.json, tokenizer.bin, ...).
  *
  * Everything in a file is hostile: readers check every length, count and offset once, on opening,
@@ -39,10 +39,10 @@ typedef struct swg_source_options {
 
 swg_source_options swg_source_options_default(void);
 
-/* Open a checkpoint of any format: a Hugging Face folder, a .safetensors file (with config.json and
- * tokenizer beside it), a GGUF, a llama2.c .bin, a .swg. Format is told by content, not by name.
- * `options` may be NULL. SWG_IO, SWG_CORRUPT, SWG_UNSUPPORTED with a sentence that names the file.
- */
+/* Open a checkpoint of any format that formats.def has a reader of: a file (with config.json and
+ * tokenizer beside it where the format keeps them there) or a folder. The format is told by
+ * content, not by name. `options` may be NULL. SWG_IO, SWG_CORRUPT, SWG_UNSUPPORTED with a sentence
+ * that names the file. */
 swg_status swg_source_open(const char *path, const swg_source_options *options, swg_source **out);
 
 /* The same for a checkpoint that is one file in memory. `name` is what messages call it; `bytes`,
@@ -98,10 +98,10 @@ uint64_t swg_source_stored_bytes(const swg_source *source, size_t tensor);
 /* Say that a tensor is done with, so that its pages may be dropped. */
 void swg_source_release(swg_source *source, size_t tensor);
 
-/* The configuration, as JSON text with a NUL behind it; "{}" when the checkpoint has none. */
+/* The configuration, as JSON text with a NUL after it; "{}" when the checkpoint has none. */
 const char *swg_source_config(const swg_source *source, size_t *length);
 
-/* Files carried verbatim. `data` has a NUL behind its `length` bytes. */
+/* Files carried verbatim. `data` has a NUL after its `length` bytes. */
 typedef struct swg_file_view {
     const char *name;
     const char *data;
@@ -169,8 +169,8 @@ void swg_sink_meta_deinit(swg_sink_meta *meta);
 
 typedef struct swg_sink_options {
     size_t size;              /* of this struct */
-    const char *format;       /* row of formats.def; default NULL: by the path (".swg",
-                                 ".safetensors", folder) */
+    const char *format;       /* a writer's word in formats.def; default NULL: by the path's
+                                 ending, a folder when it has none */
     bool force;               /* replace an existing output; default false */
     int level;                /* zstd level for .swg; default 0: the writer's */
     uint64_t max_shard_bytes; /* of a folder: split the weights into files with at most that many

@@ -19,7 +19,7 @@
 
 #include "formats/formats.h"
 #include "runtime/base/status.h"
-#include "runtime/base/strbuf.h"
+#include "runtime/base/json_writer.h"
 
 /* --- Hashes of the inputs --------------------------------------------------------------------- */
 

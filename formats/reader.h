@@ -94,11 +94,8 @@ struct swg_reader {
                          swg_damage_callback *damaged, void *context);
 };
 
-#define SWG_READER(name) extern const swg_reader swg_reader_##name;
-#define SWG_WRITER(name)
+#define SWG_READER(name, endings) extern const swg_reader swg_reader_##name;
 #include "formats/formats.def"
-#undef SWG_READER
-#undef SWG_WRITER
 
 /* --- For readers while opening ------------------------------------------------------------------
  * Strings are copied. SWG_NO_MEMORY, or what the check of the description says. */
@@ -121,7 +118,7 @@ swg_status swg_source_set_config(swg_source *source, const char *text, size_t le
 /* Map one of the source's files, or borrow its memory. The reader closes *out. */
 swg_status swg_source_map(const swg_source *source, const char *path, swg_map *out);
 
-/* Read a plain plane from the map behind its tensor. */
+/* Read a plain plane from the map of its tensor. */
 void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *plane,
                             uint64_t row_begin, uint64_t n_rows, void *out);
 

@@ -1,5 +1,6 @@
 /* What all writers have in common: choosing one, checking and copying what the caller wants
  * written, and the order of calls. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,31 +10,72 @@
 #include "runtime/base/numeric.h"
 #include "runtime/base/utf8.h"
 
-static const swg_writer *const writers[] = {
-#define SWG_READER(name)
-#define SWG_WRITER(name) &swg_writer_##name,
+static const struct {
+    const swg_writer *writer;
+    const char *word, *endings;
+} writers[] = {
+#define SWG_WRITER(name, word, endings, meaning) {&swg_writer_##name, word, endings},
 #include "formats/formats.def"
-#undef SWG_READER
-#undef SWG_WRITER
 };
 enum { N_WRITERS = sizeof writers / sizeof writers[0] };
 
+/* Endings of files that nothing writes. */
+static const char *const other_endings[] = {
+#define SWG_READER(name, endings) endings,
+#define SWG_FOREIGN(endings)      endings,
+#include "formats/formats.def"
+};
+enum { N_OTHERS = sizeof other_endings / sizeof other_endings[0] };
+
 enum { MAX_LEVEL = 22 };
 
-static swg_status choose_writer(const char *path, const char *format, const swg_writer **out)
+/* Whether the path ends with one of these, which a space separates. */
+static bool ends_with_one_of(const char *path, const char *endings)
 {
-    for (size_t i = 0; i < N_WRITERS; i++)
-        if (format ? strcmp(writers[i]->name, format) == 0 : writers[i]->takes(path)) {
-            *out = writers[i];
-            return SWG_OK;
-        }
-    if (format)
-        return swg_error(SWG_UNSUPPORTED, "there is no writer of the format \"%.60s\"", format);
+    for (size_t length; *endings; endings += length + (endings[length] == ' ')) {
+        length = strcspn(endings, " ");
+        if (swg_path_ends_with(path, endings, length))
+            return true;
+    }
+    return false;
+}
+
+static swg_status no_format(const char *path)
+{
+    char known[256] = "";
+    for (size_t i = 0; i < N_WRITERS; i++) {
+        const size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", used && *writers[i].endings ? " " : "",
+                 writers[i].endings);
+    }
     return swg_error(
         SWG_UNSUPPORTED,
-        "%s: no format is written under that name; use FILE.swg, FILE.safetensors, FILE.gguf or "
-        "the name of a folder",
-        path);
+        "%s: no format is written under that name; use the name of a folder, or a file "
+        "that ends with one of: %s",
+        path, known);
+}
+
+/* The writer's row: by the format's word, else by the path's ending; what is a folder, or has the
+ * ending of no format, is written as a folder. */
+static swg_status choose_writer(const char *path, const char *format, size_t *out)
+{
+    const bool is_folder = swg_path_is_directory(path);
+    size_t folders = 0;
+    for (size_t i = 0; i < N_WRITERS; i++) {
+        if (format ? strcmp(writers[i].word, format) == 0
+                   : !is_folder && ends_with_one_of(path, writers[i].endings)) {
+            *out = i;
+            return SWG_OK;
+        }
+        folders = writers[i].writer->writes_folders ? i : folders;
+    }
+    if (format)
+        return swg_error(SWG_UNSUPPORTED, "there is no writer of the format \"%.60s\"", format);
+    for (size_t i = 0; i < N_OTHERS; i++)
+        if (!is_folder && ends_with_one_of(path, other_endings[i]))
+            return no_format(path);
+    *out = folders;
+    return SWG_OK;
 }
 
 /* --- Copies ----------------------------------------------------------------------------------- */
@@ -158,13 +200,16 @@ static swg_status prepare(const char *path, const swg_sink_options *options,
     sink->element_type = o->element_type;
     sink->keep_nonfinite = o->keep_nonfinite;
     SWG_GO(copy_text(sink, path, strlen(path), &sink->path));
-    SWG_GO(choose_writer(path, o->format, &sink->writer));
+    size_t row = 0;
+    SWG_GO(choose_writer(path, o->format, &row));
+    sink->writer = writers[row].writer;
+    sink->format = writers[row].word;
     if (o->level < 0 || o->level > MAX_LEVEL)
         SWG_GO(swg_error(SWG_USAGE, "compression level %d is not between 0 and %d", o->level,
                          MAX_LEVEL));
     if (o->max_shard_bytes && !sink->writer->can_shard)
         SWG_GO(swg_error(SWG_USAGE, "%s: %s is always one file; name a folder for shards", path,
-                         sink->writer->name));
+                         sink->format));
     SWG_GO(copy_tensors(sink, tensors, n_tensors));
     SWG_GO(sort_names(sink));
     SWG_GO(copy_meta(sink, meta));
@@ -180,8 +225,8 @@ done:
 
 bool swg_sink_keeps_provenance(const char *path, const char *format)
 {
-    const swg_writer *writer;
-    return choose_writer(path, format, &writer) == SWG_OK && writer->keeps_provenance;
+    size_t row;
+    return choose_writer(path, format, &row) == SWG_OK && writers[row].writer->keeps_provenance;
 }
 
 /* --- The calls -------------------------------------------------------------------------------- */

@@ -11,11 +11,8 @@
 #include "runtime/base/strbuf.h"
 
 static const swg_reader *const readers[] = {
-#define SWG_READER(name) &swg_reader_##name,
-#define SWG_WRITER(name)
+#define SWG_READER(name, endings) &swg_reader_##name,
 #include "formats/formats.def"
-#undef SWG_READER
-#undef SWG_WRITER
 };
 enum { N_READERS = sizeof readers / sizeof readers[0] };
 

@@ -11,6 +11,7 @@ typedef struct swg_writer swg_writer;
 
 struct swg_sink {
     const swg_writer *writer;
+    const char *format; /* the writer's word in formats.def */
     const char *path;
     bool force;
     int level;
@@ -35,9 +36,6 @@ swg_status swg_sink_check_finite(swg_sink *sink, const char *name, swg_dtype dty
                                  const void *numbers, uint64_t count);
 
 struct swg_writer {
-    const char *name;
-    /* Whether an output of this path is of this format when none was named. */
-    bool (*takes)(const char *path);
     /* Refuse what cannot be represented; NULL = nothing is refused. */
     swg_status (*check)(const swg_sink *sink);
     /* Start the output. On failure close() undoes everything. */
@@ -50,14 +48,12 @@ struct swg_writer {
     void (*close)(swg_sink *sink);
     /* Size of the output without writing it (nothing is open). */
     swg_status (*plan)(swg_sink *sink, uint64_t *bytes, bool *is_exact);
+    bool writes_folders;   /* also when no format was named and the path has no known ending */
     bool can_shard;        /* takes max_shard_bytes */
     bool keeps_provenance; /* the history of meta is written */
 };
 
-#define SWG_READER(name)
-#define SWG_WRITER(name) extern const swg_writer swg_writer_##name;
+#define SWG_WRITER(name, word, endings, meaning) extern const swg_writer swg_writer_##name;
 #include "formats/formats.def"
-#undef SWG_READER
-#undef SWG_WRITER
 
 #endif

@@ -30,8 +30,8 @@
  * One layout serves all CPU instruction sets: panels of 16 rows, so that a 32-bit lane belongs to
  * one row, and 4 columns a lane, which is the operand of VNNI dot products. A panel is
  *
- *   codes   4 bits: for every 8 columns 64 bytes; byte 4*r+i = code[r][c+i] | code[r][c+4+i] << 4
- *           8 bits: for every 4 columns 64 bytes; byte 4*r+i = code[r][c+i]     (r < 16, i < 4)
+ *   codes   w4: for every 8 columns 64 bytes; byte 4*r+i = code[r][c+i] | code[r][c+4+i] << 4
+ *           w8: for every 4 columns 64 bytes; byte 4*r+i = code[r][c+i]     (r < 16, i < 4)
  *   scales  for every group 16 numbers of the scheme's type
  *   zeros   asymmetric only: for every group 16 bytes
  *
@@ -39,9 +39,27 @@
  * rows of the last panel beyond n have zero codes and zero scales. */
 enum { SWG_PANEL_ROWS = 16, SWG_COLUMN_STEP = 8 };
 
+/* What panels hold is a layout (layouts.def), which schemes of several widths share. */
+typedef enum swg_layout {
+#define SWG_LAYOUT(name, bits, longest_group) SWG_LAYOUT_##name,
+#include "kernels/layouts.def"
+#undef SWG_LAYOUT
+    SWG_LAYOUT_COUNT
+} swg_layout;
+
+/* The layout that holds a scheme's codes; SWG_LAYOUT_COUNT for schemes that no panel can hold. */
+swg_layout swg_layout_of(swg_scheme scheme);
+
+/* Columns that one group may have at most, so that the products' 32-bit sums do not overflow. */
+size_t swg_layout_longest_group(swg_layout layout);
+
 typedef struct swg_packed {
     uint8_t *panels;     /* n_panels * panel_bytes, zeroed before packing; not owned */
-    swg_scheme scheme;   /* quantized */
+    swg_scheme scheme;   /* one that has a layout */
+    swg_layout layout;
+    unsigned panel_bits;    /* of a code in the panel: the scheme's or more */
+    int32_t symmetric_zero; /* the zero point where none are stored */
+    size_t code_row_bytes;  /* of a canonical row of codes */
     size_t n, k;         /* rows (outputs), columns (inputs) */
     size_t k_padded;     /* k rounded up to SWG_COLUMN_STEP */
     size_t group;        /* columns a group; k for whole-row schemes */
@@ -53,7 +71,8 @@ typedef struct swg_packed {
 } swg_packed;
 
 /* Fill all fields but `panels` for an n x k matrix; n, k >= 1, sizes already checked
- * (swg_tensor_desc_check). The memory to provide is swg_packed_bytes, aligned to 64. */
+ * (swg_tensor_desc_check), of a scheme that has a layout. The memory to provide is
+ * swg_packed_bytes, aligned to 64. */
 swg_packed swg_packed_layout(swg_scheme scheme, size_t n, size_t k);
 size_t swg_packed_bytes(const swg_packed *w);
 
@@ -67,11 +86,9 @@ size_t swg_packed_bytes(const swg_packed *w);
  *                                              * x_scale[t][g], acc),       acc = 0 at the start
  *
  * with dot the int32 sum of weight code * activation code over the group. dot and zero * sum must
- * fit 32 bits: a group has at most SWG_MAX_GROUP_8BIT columns of 8-bit codes (255 * 127 * 65,536 <
- * 2^31) or SWG_MAX_GROUP_4BIT of 4-bit codes. Only whole-row groups can be longer; whoever accepts
- * a checkpoint refuses them. */
+ * fit 32 bits: a group has at most swg_layout_longest_group columns. Only whole-row groups can be
+ * longer; whoever accepts a checkpoint refuses them. */
 #define SWG_ACT_MIN 0x1p-100f
-enum { SWG_MAX_GROUP_8BIT = 65536, SWG_MAX_GROUP_4BIT = 1048576 };
 
 typedef struct swg_act {
     size_t m;        /* tokens */
@@ -120,7 +137,7 @@ typedef struct swg_attention {
  * dequantize    rows [row_begin, row_begin + n_rows), any, to float [n_rows][k]:
  *     (float)(code - zero) * scale.
  * quantize_act  one token: x [k] -> codes [k rounded up to 8], scales, sums [n_groups].
- * matmul_w4/w8  y[t * y_stride + r] for all t < x->m and the rows r < n of the panels
+ * matmul_<layout>  y[t * y_stride + r] for all t < x->m and the rows r < n of the panels
  *     [panel_begin, panel_end).
  * f16_to_f32, bf16_to_f32   exact conversions of n elements.
  * add           x[i] += y[i].
@@ -132,12 +149,10 @@ typedef struct swg_attention {
  *     b' = fma(a, sin, b * cos). (Su et al. 2021.)
  * silu_mul      y[i] = gate[i] / (1 + exp(-gate[i])) * up[i]. y may equal gate.
  * attention     above.
- * layernorm     y[i] = (x[i] - mean) * (1 / sqrt(sum((x - mean)^2) / n + eps)) * weight[i] + bias[i],
- *               the last two steps fused. (Ba et al. 2016.) y may equal x.
- * gelu          in place: x times the Gaussian distribution function of x, through erfc to 1.5e-7.
- * gelu_tanh     in place: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). (Hendrycks, Gimpel
- *               2016, both.)
- * tanh          in place.
+ * layernorm     y[i] = (x[i] - mean) * (1 / sqrt(sum((x - mean)^2) / n + eps)) * weight[i] +
+ * bias[i], the last two steps fused. (Ba et al. 2016.) y may equal x. gelu          in place: x
+ * times the Gaussian distribution function of x, through erfc to 1.5e-7. gelu_tanh     in place:
+ * 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). (Hendrycks, Gimpel 2016, both.) tanh in place.
  * lstm_cell     one step of n units: x and s [4n] are the input's and the state's shares (their
  *               biases in) of the gates input, forget, new, output; c and h [n] are updated.
  * gru_cell      one step of n units: x and s [3n] likewise; the update gate is third number z, the
@@ -148,6 +163,11 @@ typedef struct swg_kernels {
 #include "kernels/ops.def"
 #undef SWG_OP
 } swg_kernels;
+
+/* The product of that layout's panels. */
+typedef void swg_matmul(const swg_packed *w, size_t panel_begin, size_t panel_end, const swg_act *x,
+                        float *y, size_t y_stride);
+swg_matmul *swg_kernels_matmul(const swg_kernels *kernels, swg_layout layout);
 
 typedef enum swg_op_id {
 #define SWG_OP(name, result, arguments) SWG_OP_##name,

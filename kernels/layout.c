@@ -1,17 +1,60 @@
-/* Sizes and offsets of the packed weight panels: see kernels.h. */
+/* Which panel a scheme's codes go to, and its sizes and offsets: see kernels.h. */
 #include "kernels/kernels.h"
 
+#include "runtime/base/codes.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/weight_format.h"
+
+static const struct {
+    unsigned bits;
+    size_t longest_group;
+} layouts[SWG_LAYOUT_COUNT] = {
+#define SWG_LAYOUT(name, bits, longest_group) {bits, longest_group},
+#include "kernels/layouts.def"
+#undef SWG_LAYOUT
+};
+
+swg_layout swg_layout_of(swg_scheme scheme)
+{
+    if (!swg_weight_format_of(scheme)->is_integer)
+        return SWG_LAYOUT_COUNT;
+    for (int i = 0; i < SWG_LAYOUT_COUNT; i++)
+        if (scheme.bits <= layouts[i].bits)
+            return (swg_layout)i;
+    return SWG_LAYOUT_COUNT;
+}
+
+size_t swg_layout_longest_group(swg_layout layout)
+{
+    return layouts[layout].longest_group;
+}
+
+swg_matmul *swg_kernels_matmul(const swg_kernels *kernels, swg_layout layout)
+{
+    switch (layout) {
+#define SWG_LAYOUT(name, bits, longest_group)                                                      \
+    case SWG_LAYOUT_##name:                                                                        \
+        return kernels->matmul_##name;
+#include "kernels/layouts.def"
+#undef SWG_LAYOUT
+    case SWG_LAYOUT_COUNT:
+        break;
+    }
+    return NULL;
+}
 
 swg_packed swg_packed_layout(swg_scheme scheme, size_t n, size_t k)
 {
-    swg_packed w = {.scheme = scheme, .n = n, .k = k};
+    swg_packed w = {.scheme = scheme, .layout = swg_layout_of(scheme), .n = n, .k = k};
+    w.panel_bits = layouts[w.layout].bits;
+    w.symmetric_zero = (int32_t)swg_scheme_symmetric_zero(scheme);
+    w.code_row_bytes = swg_codes_bytes(scheme.bits, k);
     w.k_padded = swg_round_up(k, SWG_COLUMN_STEP);
     w.group = swg_scheme_group_length(scheme, k);
     w.n_groups = swg_scheme_groups(scheme, k);
     w.n_panels = swg_ceil_div(n, SWG_PANEL_ROWS);
     w.scale_bytes = swg_dtype_bits(scheme.scale_type) / 8;
-    const size_t code_bytes = SWG_PANEL_ROWS * w.k_padded * scheme.bits / 8;
+    const size_t code_bytes = SWG_PANEL_ROWS * w.k_padded * w.panel_bits / 8;
     const size_t scale_plane = SWG_PANEL_ROWS * w.n_groups * w.scale_bytes;
     const size_t zero_plane = scheme.asymmetric ? SWG_PANEL_ROWS * w.n_groups : 0;
     w.scales_offset = swg_round_up(code_bytes, SWG_ALIGNMENT);

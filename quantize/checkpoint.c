@@ -1,117 +1,16 @@
 /* Tensor by tensor from a source to a sink. See checkpoint.h. */
 #include "quantize/checkpoint.h"
 
-#include <inttypes.h>
-
+#include "quantize/calibrated.h"
+#include "quantize/transfer.h"
 #include "runtime/base/mem.h"
-#include "runtime/base/numeric.h"
-
-/* A tensor on its way. */
-typedef struct transfer {
-    swg_source *source;
-    size_t index; /* in the source and in the plan */
-    size_t place; /* in the plan's order and in the sink */
-    const swg_plan_entry *entry;
-    swg_plane layout[SWG_PLANE_KINDS];
-    size_t n_planes;
-    void *planes[SWG_PLANE_KINDS]; /* by kind */
-} transfer;
-
-static swg_status read_rows(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
-{
-    const transfer *t = context;
-    return swg_source_read_f32(t->source, t->index, row_begin, n_rows, out);
-}
-
-static swg_status transfer_init(transfer *t)
-{
-    t->n_planes = swg_tensor_planes(&t->entry->desc, t->layout);
-    for (size_t i = 0; i < t->n_planes; i++) {
-        uint8_t *plane;
-        SWG_TRY(SWG_NEW_UNINIT(plane, t->layout[i].bytes));
-        t->planes[t->layout[i].kind] = plane;
-    }
-    return SWG_OK;
-}
-
-static void transfer_deinit(transfer *t)
-{
-    for (size_t i = 0; i < t->n_planes; i++)
-        SWG_FREE(t->planes[i]);
-}
-
-static swg_status quantize(transfer *t, const swg_quantize_options *options, swg_quant_stats *stats)
-{
-    size_t n;
-    const swg_plane_kind first = swg_source_planes(t->source, t->index, &n)->kind;
-    const swg_tensor_desc *desc = &t->entry->desc;
-    const swg_quantize_job job = {
-        .name = desc->name,
-        .rows = swg_tensor_rows(desc),
-        .cols = swg_tensor_cols(desc),
-        .scheme = desc->scheme,
-        .search = t->entry->search,
-        .parameters = t->entry->parameters,
-        .n_parameters = t->entry->n_parameters,
-        .read_rows = read_rows,
-        .context = t,
-        .rows_per_read = swg_source_rows_per_read(t->source, t->index, first),
-        .pool = options->pool,
-    };
-    return swg_quantize_tensor(t->entry->method, &job, t->planes, stats);
-}
-
-static swg_status copy(transfer *t)
-{
-    for (size_t i = 0; i < t->n_planes; i++)
-        SWG_TRY(swg_source_read(t->source, t->index, t->layout[i].kind, 0, t->layout[i].rows,
-                                t->planes[t->layout[i].kind]));
-    return SWG_OK;
-}
-
-/* NaN and infinity poison every result computed from them, so they are reported rather than copied
- * silently. */
-static swg_status check_kept(const transfer *t, bool keep_nonfinite, uint64_t *n_nonfinite)
-{
-    const swg_tensor_desc *desc = &t->entry->desc;
-    uint64_t first = 0;
-    if (swg_scheme_is_quantized(desc->scheme))
-        return SWG_OK; /* codes; scales are checked where they are read */
-    *n_nonfinite =
-        swg_count_nonfinite(desc->scheme.dtype, t->planes[SWG_PLANE_VALUES], swg_tensor_elems(desc), &first);
-    if (*n_nonfinite == 0 || keep_nonfinite)
-        return SWG_OK;
-    return swg_error(SWG_CORRUPT,
-                     "%s: %" PRIu64 " of the numbers of tensor %s are not finite, the first at "
-                     "element %" PRIu64 "; --nonfinite keep stores them anyway",
-                     swg_source_path(t->source), *n_nonfinite, desc->name, first);
-}
-
-static swg_status pass_tensor(transfer *t, const swg_quantize_options *options, swg_sink *sink,
-                              swg_tensor_report *report)
-{
-    const swg_tensor_desc *desc = &t->entry->desc;
-    swg_status status = SWG_OK;
-    *report = (swg_tensor_report){
-        .stats = {.elems = swg_tensor_elems(desc), .bytes = swg_tensor_bytes(desc)}};
-    SWG_GO(transfer_init(t));
-    SWG_GO(t->entry->is_quantized ? quantize(t, options, &report->stats) : copy(t));
-    if (!t->entry->is_quantized)
-        SWG_GO(check_kept(t, options->keep_nonfinite, &report->n_nonfinite));
-    swg_source_release(t->source, t->index);
-    SWG_GO(swg_sink_write(sink, t->place, (const void *const *)t->planes));
-    report->stored_bytes = swg_sink_stored_bytes(sink, t->place);
-done:
-    transfer_deinit(t);
-    return status;
-}
 
 swg_quantize_options swg_quantize_options_default(void)
 {
     return (swg_quantize_options){.size = sizeof(swg_quantize_options)};
 }
 
-swg_status swg_quantize_check_plan(const swg_plan *plan)
+swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated)
 {
     for (size_t i = 0; i < plan->n_entries; i++) {
         const swg_plan_entry *entry = &plan->entries[i];
@@ -120,10 +19,10 @@ swg_status swg_quantize_check_plan(const swg_plan *plan)
                              "tensor %s: the recipe asks for sparsity, and quantize stores dense "
                              "matrices only",
                              entry->desc.name);
-        if (entry->is_quantized && swg_quant_method_needs_stats(entry->method))
-            return swg_error(SWG_UNSUPPORTED,
-                             "tensor %s: method %s needs statistics of the layer's inputs, and "
-                             "none were collected",
+        if (entry->is_quantized && swg_quant_method_needs_stats(entry->method) && !is_calibrated)
+            return swg_error(SWG_USAGE,
+                             "tensor %s: method %s chooses codes by what the weights are "
+                             "multiplied with: it needs a text, --calibration FILE",
                              entry->desc.name, swg_quant_method_name(entry->method));
     }
     return SWG_OK;
@@ -134,12 +33,13 @@ swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
                                    swg_tensor_report *reports)
 {
     uint64_t done_bytes = 0;
-    SWG_TRY(swg_quantize_check_plan(plan));
+    SWG_TRY(swg_quantize_check_plan(plan, options->calibration != NULL));
+    if (options->calibration)
+        return swg_quantize_calibrated(source, plan, options, sink, reports);
     for (size_t place = 0; place < plan->n_entries; place++) {
         const size_t i = plan->order[place];
-        transfer t = {.source = source, .index = i, .place = place, .entry = &plan->entries[i]};
         SWG_TRY(swg_progress_step(options->progress, "quantizing", "B", done_bytes, plan->bytes));
-        SWG_TRY(pass_tensor(&t, options, sink, &reports[i]));
+        SWG_TRY(swg_transfer_tensor(source, plan, place, options, NULL, NULL, sink, &reports[i]));
         done_bytes += reports[i].stats.bytes;
     }
     return swg_progress_step(options->progress, "quantizing", "B", done_bytes, plan->bytes);

@@ -9,6 +9,13 @@
 #include "quantize/plan.h"
 #include "quantize/quantize.h"
 
+/* The text that statistics of the weights' inputs are collected on: windows of equal length, each
+ * read from an empty sequence. */
+typedef struct swg_calibration_text {
+    const int32_t *ids; /* [n_windows][window] */
+    size_t n_windows, window;
+} swg_calibration_text;
+
 typedef struct swg_quantize_options {
     size_t size;                  /* of this struct */
     swg_pool *pool;               /* default NULL: the caller's thread alone */
@@ -16,6 +23,7 @@ typedef struct swg_quantize_options {
     bool keep_nonfinite;          /* store NaN and infinities of tensors that are kept as they are;
                                      default false: SWG_CORRUPT. What is quantized never may have
                                      any. */
+    const swg_calibration_text *calibration; /* default NULL: no statistics */
 } swg_quantize_options;
 
 swg_quantize_options swg_quantize_options_default(void);
@@ -25,6 +33,7 @@ typedef struct swg_tensor_report {
     swg_quant_stats stats; /* elems and bytes always; errors of quantized tensors */
     uint64_t stored_bytes; /* in the output, after compression */
     uint64_t n_nonfinite;  /* NaN and infinities that were kept */
+    swg_quant_method method; /* that chose the codes of a quantized tensor */
 } swg_tensor_report;
 
 /* Descriptions of all tensors of a source, as an array to plan for; the caller frees it with
@@ -41,8 +50,9 @@ swg_status swg_quantize_source_uses(const swg_source *source, const swg_tensor_d
 swg_status swg_quantize_output_descs(const swg_plan *plan, swg_tensor_desc **out);
 
 /* Whether swg_quantize_checkpoint does everything that a plan asks for. SWG_UNSUPPORTED, naming the
- * tensor, for sparsity and for methods that need statistics of the layers' inputs. */
-swg_status swg_quantize_check_plan(const swg_plan *plan);
+ * tensor, for sparsity; SWG_USAGE for methods that need statistics of the layers' inputs unless
+ * there is a text to collect them on. */
+swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated);
 
 /* Write all tensors of the plan, made for this source's tensors, in the plan's order, to a sink
  * opened with the plan's descriptions in that order. `reports` [n_entries], in the order of the

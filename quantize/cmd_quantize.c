@@ -4,18 +4,22 @@
 #include <string.h>
 
 #include "formats/provenance.h"
+#include "kernels/linalg.h"
+#include "quantize/calibrated.h"
+#include "quantize/calibration_text.h"
 #include "quantize/cmd_quantize_report.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
+#include "runtime/hparams.h"
 
 typedef struct arguments {
     const char *output, *recipe, *method, *bits, *group_size, *embedding_bits,
         *embedding_group_size;
-    const char *scale_type, *scale_search, *tokenizer, *nonfinite;
+    const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration;
     swg_string_list keep, bits_for;
-    int64_t level;
-    bool asymmetric, requantize, dry_run, force;
+    int64_t level, calibration_tokens, calibration_window;
+    bool asymmetric, requantize, dry_run, force, calibration_documents;
 } arguments;
 
 /* "|rtn|...": the table's names as an option's choices. */
@@ -24,6 +28,16 @@ static const char method_words[] = ""
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
     ;
+
+/* "|4|8...": the widths that there are formats of. */
+static const char bit_words[] = ""
+#define SWG_INTEGER_FORMAT(name, bits) "|" #bits
+#include "runtime/base/weight_formats.def"
+    ;
+static const char bit_or_keep_words[] = ""
+#define SWG_INTEGER_FORMAT(name, bits) "|" #bits
+#include "runtime/base/weight_formats.def"
+                                        "|16";
 
 static const swg_option options[] = {
     {.kind = SWG_OPTION_IS_STRING,
@@ -36,20 +50,28 @@ static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, recipe, 'r', "recipe", "FILE",
                       "JSON that says what is done to which tensor (docs/recipes.md); with it only "
                       "--keep and --bits-for say more"),
-    SWG_OPTION_CHOICE(arguments, bits, 0, "bits", "4|8", NULL,
+    SWG_OPTION_CHOICE(arguments, bits, 0, "bits", bit_words + 1, NULL,
                       "bits of a linear weight (default 4)"),
     SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "auto|32|64|128|256|row", NULL,
-                      "weights of a row that share a scale (default auto: 64 at 4 bits, 32 at 8 "
-                      "bits)"),
+                      "weights of a row that share a scale (default auto: 64, at 8 bits 32)"),
     SWG_OPTION_FLAG(arguments, asymmetric, 0, "asymmetric", "store a zero point for every group"),
     SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "auto|f16|bf16|f32", NULL,
-                      "number format of the scales (default auto: f16 at 4 bits, bf16 at 8 bits)"),
+                      "number format of the scales (default auto: f16, at 8 bits bf16)"),
     SWG_OPTION_CHOICE(arguments, scale_search, 0, "scale-search", "mse|absmax", NULL,
                       "scale with the least squared error (default mse), or from the largest "
                       "weight"),
     SWG_OPTION_CHOICE(arguments, method, 0, "method", method_words + 1, NULL,
                       "how codes are chosen (default rtn)"),
-    SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", "4|8|16", NULL,
+    SWG_OPTION_STRING(arguments, calibration, 'c', "calibration", "FILE",
+                      "text that the model reads to find out what its weights are multiplied with: "
+                      "needed by methods other than rtn; rtn weighs errors by it"),
+    SWG_OPTION_INT(arguments, calibration_tokens, 0, "calibration-tokens", "N", 2, 1 << 30, "32768",
+                   "tokens of that text to read at most"),
+    SWG_OPTION_INT(arguments, calibration_window, 0, "calibration-window", "N", 0, 1 << 20, "0",
+                   "tokens read together; 0 = 512, or the model's positions if those are fewer"),
+    SWG_OPTION_FLAG(arguments, calibration_documents, 0, "calibration-documents",
+                    "blank lines of that text separate documents that each begin with BOS"),
+    SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_or_keep_words + 1, NULL,
                       "bits of embeddings and output heads (default 8); 16 keeps them as they are"),
     SWG_OPTION_CHOICE(arguments, embedding_group_size, 0, "embedding-group-size",
                       "auto|32|64|128|256|row", NULL,
@@ -59,7 +81,7 @@ static const swg_option options[] = {
                     "store the tensors with such names as they are"),
     SWG_OPTION_LIST(
         arguments, bits_for, 0, "bits-for", "PATTERN=N[,KEY:VALUE]",
-        "4, 8 or 16 (keep) bits for the tensors with such names; later ones win. Keys "
+        "N bits, as of --bits, or 16 (keep) for the tensors with such names; later ones win. Keys "
         "are those of a recipe's rules, such as group, zero_points, scale_type, method"),
     SWG_OPTION_FLAG(arguments, requantize, 0, "requantize",
                     "re-quantize tensors that are already quantized (adds a second loss)"),
@@ -71,7 +93,7 @@ static const swg_option options[] = {
     SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
                    "zstd level; 0 = the container's default"),
     SWG_OPTION_FLAG(arguments, dry_run, 'n', "dry-run",
-                    "print the plan, its bytes and memory; write nothing"),
+                    "print the plan, an upper bound of its bytes, and memory; write nothing"),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
 };
 
@@ -230,8 +252,28 @@ typedef struct job {
     swg_plan plan;
     swg_pool *pool;
     swg_sink_meta meta;
+    swg_calibration_ids calibration; /* empty without --calibration */
     char *provenance;
 } job;
+
+/* The calibration text, where one is given. */
+static swg_status read_calibration(job *j)
+{
+    const arguments *a = j->a;
+    const swg_calibration_source from = {.path = a->calibration,
+                                         .max_tokens = (size_t)a->calibration_tokens,
+                                         .window = (size_t)a->calibration_window,
+                                         .documents = a->calibration_documents};
+    const swg_arch *arch;
+    swg_hparams hparams;
+    size_t length;
+    if (!a->calibration)
+        return SWG_OK;
+    const char *config = swg_source_config(j->source, &length);
+    SWG_TRY(swg_hparams_read(config, length, &arch, &hparams));
+    return swg_calibration_ids_read(j->source, &from, (size_t)hparams.max_positions,
+                                    &j->calibration);
+}
 
 static swg_status prepare(job *j, const char *input)
 {
@@ -249,22 +291,47 @@ static swg_status prepare(job *j, const char *input)
     if (!j->uses)
         swg_cli_note(j->cli, "%s is of no known architecture; names tell what its tensors are for",
                      input);
-    SWG_TRY(swg_quantize_check_plan(&j->plan));
+    SWG_TRY(swg_quantize_check_plan(&j->plan, a->calibration != NULL));
+    SWG_TRY(read_calibration(j));
+    if (a->calibration)
+        SWG_TRY(swg_quantize_order_by_layers(j->uses, &j->plan));
     SWG_TRY(swg_quantize_output_descs(&j->plan, &j->outputs));
     SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));
     return swg_sink_meta_from_source(j->source, &j->meta);
 }
 
+/* What the history says of the calibration text: all that the result depends on. */
+static swg_status write_options(const job *j, swg_json_writer *json)
+{
+    if (!j->a->calibration)
+        return SWG_OK;
+    swg_json_begin_object(json, NULL);
+    swg_json_begin_object(json, "calibration");
+    swg_json_string(json, "text_sha256", j->calibration.sha256);
+    swg_json_uint(json, "windows", j->calibration.text.n_windows);
+    swg_json_uint(json, "window_tokens", j->calibration.text.window);
+    swg_json_bool(json, "documents", j->a->calibration_documents);
+    swg_json_string(json, "linear_algebra", swg_linalg_name());
+    swg_json_end_object(json);
+    swg_json_end_object(json);
+    return swg_strbuf_status(&json->out);
+}
+
 /* The history with this step's entry. Without hashes: for a dry run. */
 static swg_status add_provenance(job *j, swg_input_hashes *hashes)
 {
-    swg_json_writer json = {.compact = true};
-    swg_recipe_write(j->recipe, &json, NULL);
-    swg_status status = swg_strbuf_status(&json.out);
-    const swg_step step = {.command = "quantize", .recipe = swg_strbuf_text(&json.out)};
-    if (status == SWG_OK)
-        status = swg_provenance_add(j->source, &step, hashes, &j->provenance);
-    swg_json_deinit(&json);
+    swg_status status = SWG_OK;
+    swg_json_writer recipe = {.compact = true}, options_json = {.compact = true};
+    swg_recipe_write(j->recipe, &recipe, NULL);
+    SWG_GO(swg_strbuf_status(&recipe.out));
+    SWG_GO(write_options(j, &options_json));
+    const swg_step step = {.command = "quantize",
+                           .options = options_json.out.length ? options_json.out.text : NULL,
+                           .recipe = swg_strbuf_text(&recipe.out)};
+    SWG_GO(swg_provenance_add(j->source, &step, hashes, &j->provenance));
+done:
+    swg_json_deinit(&options_json);
+    swg_json_deinit(&recipe);
     return status;
 }
 
@@ -308,6 +375,7 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     how.pool = j->pool;
     how.progress = j->cli->progress;
     how.keep_nonfinite = j->recipe->nonfinite != SWG_NONFINITE_ERROR;
+    how.calibration = j->a->calibration ? &j->calibration.text : NULL;
     const double start = swg_clock_s();
     swg_quantize_result result = result_of(j);
     swg_tensor_report *reports = NULL;
@@ -347,6 +415,7 @@ static swg_status run(const swg_cli *cli, const void *values)
     sink_options.pool = j.pool;
     SWG_GO(a->dry_run ? dry_run(&j, &sink_options) : write_output(&j, &sink_options));
 done:
+    swg_calibration_ids_deinit(&j.calibration);
     swg_sink_meta_deinit(&j.meta);
     swg_free(j.provenance);
     swg_pool_free(&j.pool);
@@ -366,12 +435,14 @@ static const swg_example examples[] = {
      "--dry-run",
      "what a mixed recipe would do"},
     {"swage quantize model -o model.swg --recipe recipe.json", "what a file says"},
+    {"swage quantize model -o model.swg --method gptq --calibration book.txt",
+     "codes chosen by what the weights are multiplied with on a text"},
 };
 
 const swg_command swg_command_quantize = {
     .name = "quantize",
-    .synopsis = "MODEL -o OUT.swg [--bits 4|8] [--group-size N|row] [options]",
-    .summary = "quantize a checkpoint to 4 or 8 bits and pack it",
+    .synopsis = "MODEL -o OUT.swg [--bits N] [--group-size N|row] [options]",
+    .summary = "quantize a checkpoint to codes of few bits and pack it",
     .description =
         "Reads a checkpoint tensor by tensor, quantizes its linear weights and embeddings, and "
         "writes one compressed container. Vectors (norms, biases) stay as they are.\n\n"

@@ -82,6 +82,12 @@ static void table_totals(swg_strbuf *out, const swg_quantize_result *r)
         swg_strbuf_printf(out, ", relative error %.6f, %.2f dB",
                           swg_quant_relative_error(&sum.quantized),
                           swg_quant_snr_db(&sum.quantized));
+    if (r->reports && sum.quantized.plain_output_noise > 0)
+        swg_strbuf_printf(out,
+                          "\noutput error %.3f of round to nearest's; %" PRIu64
+                          " rows kept rounded to nearest",
+                          sum.quantized.output_noise / sum.quantized.plain_output_noise,
+                          sum.quantized.n_fallback_rows);
     swg_strbuf_printf(out,
                       "\ntensors: %" PRIu64 " bytes before, %" PRIu64 " after (%.3f bits a "
                       "parameter) without compression\n",
@@ -92,6 +98,10 @@ static void table_totals(swg_strbuf *out, const swg_quantize_result *r)
         "parameter in all\n",
         r->is_exact ? "" : "at most ", r->file_bytes, swg_format_bytes(r->file_bytes, bytes),
         swg_format_bytes(sum.input_bytes, from), bits_each(r->file_bytes, sum.parameters));
+    if (!r->is_exact)
+        swg_strbuf_puts(out,
+                        "the bytes of the file are an upper bound: what compression saves shows "
+                        "only when it is done\n");
     swg_strbuf_printf(out, "memory: %s%s at the peak\n", r->reports ? "" : "at most ",
                       swg_format_bytes(r->peak_memory_bytes, peak));
     if (r->reports)
@@ -137,7 +147,8 @@ static void json_tensor(swg_json_writer *json, const swg_quantize_result *r, siz
     swg_json_string(json, "scheme", swg_scheme_name(entry->desc.scheme, scheme));
     swg_json_bool(json, "quantized", entry->is_quantized);
     if (entry->is_quantized)
-        swg_json_string(json, "method", swg_quant_method_name(entry->method));
+        swg_json_string(json, "method",
+                        swg_quant_method_name(r->reports ? r->reports[i].method : entry->method));
     if (*entry->why)
         swg_json_string(json, "kept_because", entry->why);
     swg_json_double(json, "bits_per_weight", bits_each(raw, swg_tensor_elems(&entry->desc)));
@@ -151,6 +162,12 @@ static void json_tensor(swg_json_writer *json, const swg_quantize_result *r, siz
             swg_json_double(json, "relative_error", swg_quant_relative_error(stats));
             swg_json_double(json, "snr_db", swg_quant_snr_db(stats));
             swg_json_double(json, "max_abs_error", stats->max_abs_error);
+            if (stats->plain_output_noise > 0) {
+                swg_json_double(json, "output_noise", stats->output_noise);
+                swg_json_double(json, "output_noise_rtn", stats->plain_output_noise);
+                swg_json_uint(json, "rows_kept_rtn", stats->n_fallback_rows);
+                swg_json_double(json, "damping", stats->damping);
+            }
         }
     }
     swg_json_end_object(json);

@@ -110,8 +110,7 @@ static candidate measure(const group *g, float scale, float low)
     return c;
 }
 
-/* Nearest positive number of the scale type; 0 when it is too large for the type. */
-static float stored_scale(swg_dtype type, float scale)
+float swg_grid_stored_scale(swg_dtype type, float scale)
 {
     switch (type) {
     case SWG_F16: {
@@ -228,7 +227,7 @@ static candidate refitted(candidate c)
 static void refine(const group *g, candidate start, candidate *best)
 {
     for (int i = 0; i < REFITS; i++) {
-        const float scale = stored_scale(g->scheme.scale_type, start.scale);
+        const float scale = swg_grid_stored_scale(g->scheme.scale_type, start.scale);
         if (scale == 0 || (scale == best->scale && start.low == best->low))
             return;
         const candidate next = measure(g, scale, start.low);
@@ -285,7 +284,7 @@ swg_status swg_grid_search(swg_scheme scheme, swg_scale_search search, const flo
     swg_grid grid = {.zero = (uint8_t)swg_scheme_symmetric_zero(scheme),
                      .max_code = (uint8_t)g.max_code};
     if (g.extent > 0) {
-        const float scale = stored_scale(scheme.scale_type, g.extent / g.steps);
+        const float scale = swg_grid_stored_scale(scheme.scale_type, g.extent / g.steps);
         if (scale == 0)
             return swg_error(
                 SWG_UNSUPPORTED,

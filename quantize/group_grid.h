@@ -46,6 +46,9 @@ typedef struct swg_grid {
 swg_status swg_grid_search(swg_scheme scheme, swg_scale_search search, const float *x,
                            const float *importance, size_t n, swg_grid *out);
 
+/* The nearest positive number of a scale type; 0 when `scale` is too large for it. */
+float swg_grid_stored_scale(swg_dtype type, float scale);
+
 /* The nearest code, ties to the even multiple of the scale; out-of-range values take the end. NaN
  * is outside the contract. */
 static inline uint8_t swg_grid_code(swg_grid grid, float x)

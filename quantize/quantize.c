@@ -142,6 +142,10 @@ void swg_quant_stats_add(swg_quant_stats *sum, const swg_quant_stats *part)
     sum->signal += part->signal;
     sum->noise += part->noise;
     sum->max_abs_error = fmax(sum->max_abs_error, part->max_abs_error);
+    sum->output_noise += part->output_noise;
+    sum->plain_output_noise += part->plain_output_noise;
+    sum->n_fallback_rows += part->n_fallback_rows;
+    sum->damping = fmax(sum->damping, part->damping);
 }
 
 void swg_quant_stats_measure(swg_quant_stats *stats, swg_grid grid, const float *x,

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "quantize/group_grid.h"
-#include "quantize/layer_stats.h"
+#include "runtime/layer_stats.h"
 #include "quantize/recipe.h"
 #include "runtime/base/progress.h"
 #include "runtime/base/status.h"
@@ -80,6 +80,11 @@ typedef struct swg_quant_stats {
     double signal;        /* sum of w^2 */
     double noise;         /* sum of (w' - w)^2, w' the value the runtime will compute */
     double max_abs_error; /* largest |w' - w| */
+    /* Of methods that work by statistics; otherwise 0. */
+    double output_noise;       /* sum of (x w' - x w)^2 over the calibration rows x */
+    double plain_output_noise; /* the same of rounding to nearest on importance-weighted grids */
+    uint64_t n_fallback_rows;  /* rows where that lost less, and was kept */
+    double damping;            /* largest that was added to the Hessian, of its mean diagonal */
 } swg_quant_stats;
 
 /* Choose codes, scales and zero points of the whole matrix by `method` and write them to `planes`:

@@ -25,7 +25,7 @@
 #include "quantize/group_grid.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/status.h"
-#include "runtime/base/strbuf.h"
+#include "runtime/base/json_writer.h"
 #include "runtime/base/tensor.h"
 
 /* --- What can be said of a tensor ------------------------------------------------------------- */

@@ -2,7 +2,7 @@
  * reports of errors and figures should name. */
 #include "kernels/kernels.h"
 #include "kernels/linalg.h"
-#include "runtime/base/strbuf.h"
+#include "runtime/base/json_writer.h"
 #include "runtime/cli/cli.h"
 
 #if defined(__clang__)

@@ -19,11 +19,6 @@ static const swg_arch *find_arch(const swg_arch *const *archs, const char *model
     return NULL;
 }
 
-static bool is_none(const swg_json *value)
-{
-    return !value || swg_json_kind_of(value) == SWG_JSON_NULL;
-}
-
 /* --- Keys ------------------------------------------------------------------------------------- */
 
 /* Cut the next piece of `list`, up to `separator`, into `out`; returns where to go on, or NULL. */
@@ -53,7 +48,7 @@ static const swg_json *look_up(const swg_json *root, const char *keys, char foun
     for (const char *rest = keys; rest;) {
         rest = next_piece(rest, '|', found);
         const swg_json *value = follow(root, found);
-        if (!is_none(value))
+        if (!swg_json_is_null(value))
             return value;
         null = value ? value : null;
     }
@@ -213,7 +208,7 @@ static swg_status read_row(const swg_json *root, const swg_hparam_row *row, swg_
     char key[KEY_BYTES];
     const swg_json *value = look_up(root, row->key, key);
     double number = row->fallback;
-    if (is_none(value)) {
+    if (swg_json_is_null(value)) {
         if (!row->has_default)
             return swg_error(SWG_CORRUPT, "config.json: \"%s\" is missing", key);
         if (row->kind == SWG_HPARAM_LAYERS)
@@ -238,7 +233,7 @@ static swg_status read_row(const swg_json *root, const swg_hparam_row *row, swg_
 static swg_status check_demand(const swg_json *root, const swg_required_row *demand)
 {
     const swg_json *value = follow(root, demand->key);
-    if (is_none(value))
+    if (swg_json_is_null(value))
         return SWG_OK;
     char text[KEY_BYTES];
     const char *string;

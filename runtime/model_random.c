@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 #include "runtime/model_build.h"
 
 /* Blocks of rows have their own generators, so that any thread may fill one. */

@@ -5,6 +5,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/base/dtype.def
     runtime/base/dtype.h
     runtime/base/file.h
+    runtime/base/json_writer.h
     runtime/base/mem.h
     runtime/base/numeric.h
     runtime/base/plane_kinds.def
@@ -18,6 +19,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/base/weight_formats.def
     kernels/isas.def
     kernels/kernels.h
+    kernels/layouts.def
     kernels/ops.def
     formats/formats.h
     formats/provenance.h
@@ -34,7 +36,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/text/tokenizer.h
     quantize/checkpoint.h
     quantize/group_grid.h
-    quantize/layer_stats.h
+    runtime/layer_stats.h
     quantize/plan.h
     quantize/quant_methods.def
     quantize/quantize.h

@@ -130,8 +130,8 @@ class _Cursor:
 class _Stream:
     """Frames of one plane or file."""
 
-    def __init__(self, cursor, length, width):
-        self.length, self.width = length, width
+    def __init__(self, cursor, length, width, symbol_bits=8):
+        self.length, self.width, self.symbol_bits = length, width, symbol_bits
         self.frame_bytes, count = cursor.number(4), cursor.number(4)
         due = -(-length // self.frame_bytes) if self.frame_bytes else 0
         _need(count == due and (length > 0) == (count > 0) and self.frame_bytes <= MAX_FRAME
@@ -157,29 +157,38 @@ class Tensor:
         return f"Tensor({self.name!r}, {self.scheme!r}, {self.shape})"
 
     def planes(self):
-        """(bytes, element width) of each plane."""
+        """(bytes, element width, bits of a packed code) of each plane."""
         if not self.quantized:
             bits = TYPES[self.scheme][1]
             elements = 1
             for size in self.shape:
                 elements *= size
             _need(elements * bits % 8 == 0, "a type below 8 bits that does not fill its bytes")
-            return [(elements * bits // 8, max(bits // 8, 1))]
+            return [(elements * bits // 8, max(bits // 8, 1), 8)]
         bits, group, asymmetric, scale = self.quantized
         n, k = self.shape
         groups = -(-k // group) if group else 1
         width = TYPES[scale][1] // 8
-        planes = [(n * -(-k * bits // 8), 1), (n * groups * width, width)]
-        return planes + [(n * groups, 1)] * asymmetric
+        planes = [(n * -(-k * bits // 8), 1, bits), (n * groups * width, width, 8)]
+        return planes + [(n * groups, 1, 8)] * asymmetric
 
 
 def _parse_scheme(text):
     parts = text.split("-")
-    _need(len(parts) == 4 and parts[0] in ("int4", "int8")
+    _need(len(parts) == 4 and parts[0][:3] == "int" and parts[0][3:] in ("2", "3", "4", "5", "6", "8")
           and parts[1] in ("g32", "g64", "g128", "g256", "row") and parts[2] in ("sym", "asym")
           and parts[3] in ("f16", "bf16", "f32"), f"the unknown scheme {text!r}")
     group = 0 if parts[1] == "row" else int(parts[1][1:])
     return int(parts[0][3:]), group, parts[2] == "asym", parts[3]
+
+
+def unpack_codes(rows, bits):
+    """Rows of packed codes as one code a byte: code c is bits [c * bits, (c + 1) * bits)."""
+    if bits == 8:
+        return rows
+    each = np.unpackbits(rows, axis=1, bitorder="little")
+    each = each[:, :each.shape[1] // bits * bits].reshape(rows.shape[0], -1, bits)
+    return (each << np.arange(bits, dtype="u1")).sum(axis=2, dtype="u1")
 
 
 def to_float32(array, scheme):
@@ -304,7 +313,7 @@ class Model:
             _need(codec in (1, 2, 3), f"the unknown codec {codec}")
             raw = (self.decode(data, length) if codec == 1 else
                    self._split(data, length, stream.width) if codec == 2 else
-                   self._nibbles(data, length))
+                   self._symbols(data, length, stream.symbol_bits))
         self._check_hash(raw, raw_digest, "a decoded frame")
         return raw
 
@@ -322,9 +331,11 @@ class Model:
         _need(at == len(data), "bytes behind the byte planes")
         return planes.T.tobytes()
 
-    def _nibbles(self, data, length):
-        codes = np.frombuffer(self.decode(data, 2 * length), "u1")
-        return ((codes[0::2] & 15) | codes[1::2] << 4).astype("u1").tobytes()
+    def _symbols(self, data, length, bits):
+        _need(bits < 8, "a frame of symbols in a plane of bytes")
+        codes = np.frombuffer(self.decode(data, -(-8 * length // bits)), "u1")
+        each = np.unpackbits(codes[:, None], axis=1, bitorder="little", count=bits)
+        return np.packbits(each.ravel()[:8 * length], bitorder="little").tobytes()
 
     def _plane(self, stream):
         return b"".join(self._frame(stream, i) for i in range(len(stream.frames)))
@@ -358,11 +369,7 @@ class Model:
         n, k = tensor.shape
         planes = self.planes(name)
         codes = np.frombuffer(planes[0], "u1").reshape(n, -1)
-        if bits == 4:
-            wide = np.empty((n, 2 * codes.shape[1]), "u1")
-            wide[:, 0::2], wide[:, 1::2] = codes & 15, codes >> 4
-            codes = wide
-        codes = codes[:, :k].astype("<i2")
+        codes = unpack_codes(codes, bits)[:, :k].astype("<i2")
         column_group = np.arange(k) // (group or k)
         scales = to_float32(np.frombuffer(planes[1], TYPES[scale][0]), scale).reshape(n, -1)
         if asymmetric:

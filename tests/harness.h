@@ -22,12 +22,14 @@ const char *swg_test_shared(const char *name);
  *     if (!model) return; */
 const char *swg_test_need(const char *name);
 
-/* Count this test as skipped, with the reason on stdout. */
+/* Count this test as skipped, with the reason on stdout; how many were. */
 void swg_test_skip(const char *reason);
+int swg_test_n_skipped(void);
 
 /* A folder of this test program's own, emptied at its end; `name` below it (buffer of the
  * harness's, valid until 8 calls later). */
 const char *swg_test_path(const char *name);
+void swg_test_remove_folder(void); /* main() does */
 
 /* Fail with the recorded sentence unless `expression` is SWG_OK / is `wanted`. */
 #define ck_ok(expression)                                                                          \

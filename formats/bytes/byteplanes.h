@@ -1,4 +1,4 @@
-/* Rearranging bytes so that what is alike stands together: the byte planes of numbers, and packed
+/* Rearranging bytes so that what is alike is together: the byte planes of numbers, and packed
  * codes one a byte. */
 #ifndef SWG_FORMATS_BYTES_BYTEPLANES_H
 #define SWG_FORMATS_BYTES_BYTEPLANES_H

@@ -5,7 +5,7 @@
 #include "formats/gguf/gguf_arch.h"
 #include "formats/gguf/gguf_header.h"
 #include "formats/reader.h"
-#include "runtime/base/strbuf.h"
+#include "runtime/base/json_writer.h"
 
 /* config.json of a GGUF (gguf_read_config.c); `data` is the whole file. `arch` is NULL when the
  * architecture is not known: then the names of keys and tensors stay GGUF's, and model_type says

@@ -177,23 +177,83 @@ static const swg_gguf_tensor_row bert_tensors[] = {
 
 /* --- Look-up ---------------------------------------------------------------------------------- */
 
+enum { USUAL_WINDOW = 4096 };
+
 /* Mistral is Llama with a window over the past, which llama.cpp's "llama" does not have: writing
- * refuses the window. */
-static const char *const llama_models[] = {"llama", "mistral", NULL};
-static const char *const qwen2_models[] = {"qwen2", NULL};
-static const char *const gpt2_models[] = {"gpt2", NULL};
-static const char *const bert_models[] = {"bert", NULL};
+ * refuses the window. Qwen2's published configurations name one that is switched off. */
+static const swg_gguf_model_type llama_models[] = {
+    {"llama", 0, NULL}, {"mistral", USUAL_WINDOW, NULL}, {NULL, 0, NULL}};
+static const swg_gguf_model_type qwen2_models[] = {{"qwen2", USUAL_WINDOW, "use_sliding_window"},
+                                                   {NULL, 0, NULL}};
+static const swg_gguf_model_type gpt2_models[] = {{"gpt2", 0, NULL}, {NULL, 0, NULL}};
+static const swg_gguf_model_type bert_models[] = {{"bert", 0, NULL}, {NULL, 0, NULL}};
+
+static const swg_gguf_encoder bert_encoder = {.headless_class = "BertModel",
+                                              .gguf_types = "token_types.weight",
+                                              .gguf_head = "cls.output.weight",
+                                              .hf_head = "classifier.weight",
+                                              .hf_pooler = "pooler.dense.weight"};
+
+#define ROWS(family)                                                                               \
+    .config = family##_config, .n_config = COUNT(family##_config), .fixed = family##_fixed,        \
+    .n_fixed = COUNT(family##_fixed)
+#define TENSORS(family) .tensors = family##_tensors, .n_tensors = COUNT(family##_tensors)
 
 static const swg_gguf_arch archs[] = {
-    {"llama", llama_models, "LlamaForCausalLM", "", llama_config, COUNT(llama_config), llama_fixed,
-     COUNT(llama_fixed), llama_tensors, COUNT(llama_tensors), false, true, true},
-    {"qwen2", qwen2_models, "Qwen2ForCausalLM", "", llama_config, COUNT(llama_config), llama_fixed,
-     COUNT(llama_fixed), qwen2_tensors, COUNT(qwen2_tensors), false, true, false},
-    {"gpt2", gpt2_models, "GPT2LMHeadModel", "transformer.", gpt2_config, COUNT(gpt2_config),
-     gpt2_fixed, COUNT(gpt2_fixed), gpt2_tensors, COUNT(gpt2_tensors), true, false, false},
-    {"bert", bert_models, "BertForSequenceClassification", "bert.", bert_config, COUNT(bert_config),
-     bert_fixed, COUNT(bert_fixed), bert_tensors, COUNT(bert_tensors), true, false, false},
+    {.name = "llama",
+     .model_types = llama_models,
+     .hf_class = "LlamaForCausalLM",
+     .prefix = "",
+     ROWS(llama),
+     TENSORS(llama),
+     .has_rope = true,
+     .has_rope_factors = true},
+    {.name = "qwen2",
+     .model_types = qwen2_models,
+     .hf_class = "Qwen2ForCausalLM",
+     .prefix = "",
+     ROWS(llama),
+     TENSORS(qwen2),
+     .has_rope = true},
+    {.name = "gpt2",
+     .model_types = gpt2_models,
+     .hf_class = "GPT2LMHeadModel",
+     .prefix = "transformer.",
+     ROWS(gpt2),
+     TENSORS(gpt2),
+     .is_tied_by_default = true},
+    {.name = "bert",
+     .model_types = bert_models,
+     .hf_class = "BertForSequenceClassification",
+     .encoder = &bert_encoder,
+     .prefix = "bert.",
+     ROWS(bert),
+     TENSORS(bert),
+     .is_tied_by_default = true},
 };
+
+const char *swg_gguf_model_types_text(char out[SWG_GGUF_MODEL_TYPES_BYTES])
+{
+    size_t length = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < COUNT(archs); i++)
+        for (const swg_gguf_model_type *type = archs[i].model_types;
+             type->name && length < SWG_GGUF_MODEL_TYPES_BYTES; type++) {
+            const bool is_last = i + 1 == COUNT(archs) && !type[1].name;
+            const char *between = length == 0 ? "" : is_last ? " and " : ", ";
+            length += (size_t)snprintf(out + length, SWG_GGUF_MODEL_TYPES_BYTES - length, "%s%s",
+                                       between, type->name);
+        }
+    return out;
+}
+
+const swg_gguf_model_type *swg_gguf_model_type_of(const swg_gguf_arch *arch, const char *name)
+{
+    for (const swg_gguf_model_type *type = arch->model_types; type->name; type++)
+        if (strcmp(type->name, name) == 0)
+            return type;
+    return NULL;
+}
 
 const swg_gguf_arch *swg_gguf_arch_find(const char *name, size_t length)
 {
@@ -206,9 +266,8 @@ const swg_gguf_arch *swg_gguf_arch_find(const char *name, size_t length)
 const swg_gguf_arch *swg_gguf_arch_of_model(const char *model_type)
 {
     for (size_t i = 0; i < COUNT(archs); i++)
-        for (const char *const *type = archs[i].model_types; *type; type++)
-            if (strcmp(*type, model_type) == 0)
-                return &archs[i];
+        if (swg_gguf_model_type_of(&archs[i], model_type))
+            return &archs[i];
     return NULL;
 }
 

@@ -37,7 +37,7 @@ enum {
 };
 
 typedef struct swg_gguf_config_row {
-    const char *gguf; /* behind "<architecture>." */
+    const char *gguf; /* after "<architecture>." */
     const char *hf;
     swg_gguf_config_kind kind;
     unsigned flags;
@@ -51,10 +51,29 @@ typedef struct swg_gguf_fixed_row {
     const char *hf, *value; /* JSON text; NULL = absent or null */
 } swg_gguf_fixed_row;
 
+/* A model_type of config.json, and what it means by a window over the past. */
+typedef struct swg_gguf_model_type {
+    const char *name;
+    int64_t usual_window; /* what an absent "sliding_window" stands for; 0 = none */
+    const char
+        *window_switch; /* key that must be true for there to be a window; NULL = no such key */
+} swg_gguf_model_type;
+
+/* What encoders have beside decoders' tensors. */
+typedef struct swg_gguf_encoder {
+    const char *headless_class; /* in "architectures" where there is no classifier; names then lack
+                                   the prefix */
+    const char *gguf_types;     /* tensor with a row per token type */
+    const char *gguf_head, *hf_head; /* the classifier's matrix */
+    const char *hf_pooler; /* matrix before it, with or without the prefix: a head without one
+                              labels every position, and would be read as one for the text */
+} swg_gguf_encoder;
+
 typedef struct swg_gguf_arch {
-    const char *name;               /* general.architecture */
-    const char *const *model_types; /* of config.json, NULL-terminated; reading gives the first */
-    const char *hf_class;           /* reading gives it in "architectures" */
+    const char *name;                       /* general.architecture */
+    const swg_gguf_model_type *model_types; /* ends with a NULL name; reading gives the first */
+    const char *hf_class;                   /* reading gives it in "architectures" */
+    const swg_gguf_encoder *encoder;        /* NULL: a decoder */
     const char *prefix;             /* that names may have or lack in Hugging Face; "" = none */
     const swg_gguf_config_row *config;
     size_t n_config;
@@ -66,6 +85,13 @@ typedef struct swg_gguf_arch {
     bool has_rope;
     bool has_rope_factors; /* engines look for rope_freqs.weight, and refuse tensors they do not */
 } swg_gguf_arch;
+
+/* The model types of all architectures as "a, b and c", for messages; returns `out`. */
+enum { SWG_GGUF_MODEL_TYPES_BYTES = 256 };
+const char *swg_gguf_model_types_text(char out[SWG_GGUF_MODEL_TYPES_BYTES]);
+
+/* The row of a model_type among an architecture's own; NULL when it is another's. */
+const swg_gguf_model_type *swg_gguf_model_type_of(const swg_gguf_arch *arch, const char *name);
 
 /* By general.architecture (`length` bytes), or by model_type; NULL when not known. */
 const swg_gguf_arch *swg_gguf_arch_find(const char *name, size_t length);

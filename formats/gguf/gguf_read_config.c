@@ -242,11 +242,12 @@ static swg_status put_token_ids(const char *path, const swg_gguf_header *header,
     return SWG_OK;
 }
 
-/* BERT: labels give the classifier's size. */
-static swg_status put_labels(const char *path, const swg_gguf_header *header, swg_json_writer *json)
+/* Labels give the classifier's size. */
+static swg_status put_labels(const char *path, const swg_gguf_header *header,
+                             const swg_gguf_encoder *encoder, swg_json_writer *json)
 {
-    const swg_gguf_tensor *types = swg_gguf_find_tensor(header, "token_types.weight");
-    const swg_gguf_tensor *head = swg_gguf_find_tensor(header, "cls.output.weight");
+    const swg_gguf_tensor *types = swg_gguf_find_tensor(header, encoder->gguf_types);
+    const swg_gguf_tensor *head = swg_gguf_find_tensor(header, encoder->gguf_head);
     const swg_gguf_value *labels = arch_value(header, "classifier.output_labels");
     if (types && types->rank == 2)
         swg_json_uint(json, "type_vocab_size", types->shape[0]);
@@ -256,7 +257,7 @@ static swg_status put_labels(const char *path, const swg_gguf_header *header, sw
         return swg_error(SWG_CORRUPT, "%s: classifier.output_labels are not %llu strings", path,
                          (unsigned long long)head->shape[0]);
     if (head->shape[0] > 1 << 20)
-        return swg_error(SWG_CORRUPT, "%s: cls.output.weight has %llu rows", path,
+        return swg_error(SWG_CORRUPT, "%s: %s has %llu rows", path, encoder->gguf_head,
                          (unsigned long long)head->shape[0]);
     size_t at = 0;
     swg_json_begin_object(json, "id2label");
@@ -288,20 +289,20 @@ swg_status swg_gguf_config(const char *path, const swg_gguf_header *header,
     if (!arch) {
         SWG_TRY(put_unknown(header, json));
     } else {
-        const bool is_bert = strcmp(arch->name, "bert") == 0;
-        const bool is_classifier = swg_gguf_find_tensor(header, "cls.output.weight") != NULL;
+        const swg_gguf_encoder *encoder = arch->encoder;
+        const bool is_headless = encoder && !swg_gguf_find_tensor(header, encoder->gguf_head);
         swg_json_begin_array(json, "architectures");
-        swg_json_string(json, NULL, is_bert && !is_classifier ? "BertModel" : arch->hf_class);
+        swg_json_string(json, NULL, is_headless ? encoder->headless_class : arch->hf_class);
         swg_json_end_array(json);
-        swg_json_string(json, "model_type", arch->model_types[0]);
+        swg_json_string(json, "model_type", arch->model_types[0].name);
         SWG_TRY(put_rows(path, header, arch, json));
         if (arch->has_rope) {
             SWG_TRY(put_rope(path, header, data, json));
             put_biases(header, json);
         }
         SWG_TRY(put_vocabulary(path, header, json));
-        if (is_bert)
-            SWG_TRY(put_labels(path, header, json));
+        if (encoder)
+            SWG_TRY(put_labels(path, header, encoder, json));
         else if (header->n_tensors)
             swg_json_bool(json, "tie_word_embeddings",
                           !swg_gguf_find_tensor(header, "output.weight"));

@@ -108,14 +108,14 @@ static swg_status find_head_dim(const swg_source *source, const swg_gguf_tensor 
     return SWG_OK;
 }
 
-/* The name in Hugging Face's convention, or the one it has. Models of BERT without a classifier
- * have no prefix there. */
+/* The name in Hugging Face's convention, or the one it has. Encoders without a classifier have no
+ * prefix there. */
 static void present_name(const gguf_state *state, const swg_gguf_tensor_row *row, uint64_t layer,
                          char out[SWG_MAX_NAME])
 {
     const char *const prefix = state->arch->prefix;
     const char *pattern = row->hf;
-    if (strcmp(state->arch->name, "bert") == 0 && !state->has_classifier &&
+    if (state->arch->encoder && !state->has_classifier &&
         strncmp(pattern, prefix, strlen(prefix)) == 0)
         pattern += strlen(prefix);
     swg_gguf_row_name(pattern, layer, out, SWG_MAX_NAME);
@@ -163,7 +163,9 @@ static swg_status add_tensors(swg_source *source)
     state->n_kv_heads = state->n_heads;
     SWG_TRY(swg_gguf_arch_int(source->path, header, "attention.head_count_kv", &state->n_kv_heads));
     SWG_TRY(find_widened(source));
-    state->has_classifier = swg_gguf_find_tensor(header, "cls.output.weight") != NULL;
+    if (state->arch && state->arch->encoder)
+        state->has_classifier =
+            swg_gguf_find_tensor(header, state->arch->encoder->gguf_head) != NULL;
     for (size_t i = 0; i < header->n_tensors; i++)
         SWG_TRY(add_tensor(source, &header->tensors[i]));
     return SWG_OK;

@@ -7,16 +7,12 @@
 #include "formats/gguf/gguf.h"
 #include "formats/gguf/gguf_write.h"
 
-static bool is_null(const swg_json *value)
-{
-    return !value || swg_json_kind_of(value) == SWG_JSON_NULL;
-}
-
 /* Keys that newer configurations keep in an object of their own. */
 static const swg_json *find_key(const swg_json *config, const char *key)
 {
     const swg_json *value = swg_json_get(config, key);
-    return is_null(value) ? swg_json_get(swg_json_get(config, "rope_parameters"), key) : value;
+    return swg_json_is_null(value) ? swg_json_get(swg_json_get(config, "rope_parameters"), key)
+                                   : value;
 }
 
 static swg_status missing(const swg_sink *sink, const char *key)
@@ -34,13 +30,13 @@ static swg_status put_row(const swg_sink *sink, const swg_json *config,
     const swg_json *value = find_key(config, row->hf);
     uint32_t times = 1;
     snprintf(key, sizeof key, ".%s", row->gguf);
-    if (is_null(value) && row->or_hf) {
+    if (swg_json_is_null(value) && row->or_hf) {
         value = find_key(config, row->or_hf);
         times = row->times;
     }
     if (row->flags & SWG_GGUF_READ_ONLY)
         return SWG_OK;
-    if (is_null(value))
+    if (swg_json_is_null(value))
         return row->flags & SWG_GGUF_REQUIRED ? missing(sink, row->hf) : SWG_OK;
     if (row->kind == SWG_GGUF_CONFIG_INT) {
         if (!swg_json_as_int(value, &integer) || integer < 1 || integer > INT32_MAX / times)
@@ -71,7 +67,7 @@ static swg_status check_fixed(const swg_sink *sink, const swg_gguf_arch *arch,
         const swg_gguf_fixed_row *row = &arch->fixed[i];
         const swg_json *value = swg_json_get(config, row->hf);
         bool flag = false;
-        if (is_null(value) || (row->value && is_text(value, row->value)) ||
+        if (swg_json_is_null(value) || (row->value && is_text(value, row->value)) ||
             (!row->value && swg_json_as_bool(value, &flag) && !flag))
             continue;
         return swg_error(SWG_UNSUPPORTED,
@@ -87,23 +83,19 @@ static int64_t int_of(const swg_json *config, const char *key, int64_t fallback)
     return fallback;
 }
 
-/* No architecture here has a window over the past in engines. Qwen2's published configurations
- * name one that is switched off; Mistral's have one unless they say null; and one that is as long
- * as the context leaves nothing out. */
+/* No architecture here has a window over the past in engines. One that is switched off, or as long
+ * as the context, leaves nothing out. */
 static swg_status check_window(const swg_sink *sink, const swg_gguf_arch *arch,
                                const swg_json *config)
 {
-    enum { USUAL_WINDOW = 4096 };
     const char *model_type = "";
-    bool is_on = true;
     swg_json_as_string(swg_json_get(config, "model_type"), &model_type);
+    const swg_gguf_model_type *type = swg_gguf_model_type_of(arch, model_type);
     const swg_json *value = swg_json_get(config, "sliding_window");
-    int64_t window = !value && strcmp(model_type, "mistral") == 0 ? USUAL_WINDOW : 0;
-    if (strcmp(model_type, "qwen2") == 0) {
-        is_on = false;
-        swg_json_as_bool(swg_json_get(config, "use_sliding_window"), &is_on);
-        window = value ? 0 : USUAL_WINDOW;
-    }
+    int64_t window = type && !value ? type->usual_window : 0;
+    bool is_on = !type || !type->window_switch;
+    if (!is_on)
+        swg_json_as_bool(swg_json_get(config, type->window_switch), &is_on);
     swg_json_as_int(value, &window);
     if (!is_on || window <= 0 || window >= int_of(config, "max_position_embeddings", INT32_MAX))
         return SWG_OK;
@@ -126,12 +118,12 @@ static int64_t head_dim_of(const swg_json *config)
 static const swg_json *scaling_of(const swg_json *config, const char **type)
 {
     const swg_json *scaling = swg_json_get(config, "rope_scaling");
-    if (is_null(scaling))
+    if (swg_json_is_null(scaling))
         scaling = swg_json_get(config, "rope_parameters");
     *type = "default";
     if (!swg_json_as_string(swg_json_get(scaling, "rope_type"), type))
         swg_json_as_string(swg_json_get(scaling, "type"), type);
-    return is_null(scaling) || strcmp(*type, "default") == 0 ? NULL : scaling;
+    return swg_json_is_null(scaling) || strcmp(*type, "default") == 0 ? NULL : scaling;
 }
 
 bool swg_gguf_config_rope(const swg_json *config, swg_gguf_rope *out)
@@ -207,7 +199,7 @@ static swg_status put_labels(const swg_sink *sink, const swg_json *config, uint6
                              swg_gguf_values *values)
 {
     const swg_json *labels = swg_json_get(config, "id2label");
-    if (!is_null(labels) && swg_json_count(labels) != n)
+    if (!swg_json_is_null(labels) && swg_json_count(labels) != n)
         return swg_error(SWG_CORRUPT, "%s: id2label has %zu labels, classifier.weight %llu rows",
                          sink->path, swg_json_count(labels), (unsigned long long)n);
     swg_gguf_put_array(values, ".classifier.output_labels", SWG_GGUF_STRING, n);
@@ -222,22 +214,30 @@ static swg_status put_labels(const swg_sink *sink, const swg_json *config, uint6
     return SWG_OK;
 }
 
-static swg_status put_bert(const swg_sink *sink, const swg_json *config, swg_gguf_values *values)
+/* Whether Hugging Face's name is among the tensors, with or without the architecture's prefix. */
+static bool has_tensor(const swg_sink *sink, const swg_gguf_arch *arch, const char *name)
+{
+    char prefixed[SWG_MAX_NAME];
+    snprintf(prefixed, sizeof prefixed, "%s%s", arch->prefix, name);
+    return find_tensor(sink, prefixed) || find_tensor(sink, name);
+}
+
+static swg_status put_encoder(const swg_sink *sink, const swg_gguf_arch *arch,
+                              const swg_json *config, swg_gguf_values *values)
 {
     enum { POOLING_RANK = 4 };
-    const swg_tensor_desc *classifier = find_tensor(sink, "classifier.weight");
+    const swg_tensor_desc *head = find_tensor(sink, arch->encoder->hf_head);
     swg_gguf_put_bool(values, ".attention.causal", false);
     swg_gguf_put_u32(values, "tokenizer.ggml.token_type_count",
                      (uint64_t)int_of(config, "type_vocab_size", 2));
-    if (!classifier || classifier->rank != 2)
+    if (!head || head->rank != 2)
         return SWG_OK;
-    /* A head that labels every position would be read as one for the text. */
-    if (!find_tensor(sink, "bert.pooler.dense.weight") && !find_tensor(sink, "pooler.dense.weight"))
+    if (!has_tensor(sink, arch, arch->encoder->hf_pooler))
         return swg_error(SWG_UNSUPPORTED,
-                         "%s: a GGUF of architecture bert has no classifier without a pooler",
-                         sink->path);
+                         "%s: a GGUF of architecture %s cannot have a classifier without a pooler",
+                         sink->path, arch->name);
     swg_gguf_put_u32(values, ".pooling_type", POOLING_RANK);
-    return put_labels(sink, config, classifier->shape[0], values);
+    return put_labels(sink, config, head->shape[0], values);
 }
 
 swg_status swg_gguf_put_config(const swg_sink *sink, const swg_gguf_arch *arch,
@@ -250,5 +250,5 @@ swg_status swg_gguf_put_config(const swg_sink *sink, const swg_gguf_arch *arch,
     swg_gguf_put_u32(values, ".vocab_size", vocab_size);
     if (arch->has_rope)
         SWG_TRY(put_rope(sink, arch, config, values));
-    return strcmp(arch->name, "bert") == 0 ? put_bert(sink, config, values) : SWG_OK;
+    return arch->encoder ? put_encoder(sink, arch, config, values) : SWG_OK;
 }

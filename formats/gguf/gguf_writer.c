@@ -35,14 +35,6 @@ typedef struct gguf_output {
     swg_file_writer *file;
 } gguf_output;
 
-static bool takes(const char *path)
-{
-    static const char ending[] = ".gguf";
-    const size_t length = strlen(path);
-    return length > sizeof ending - 1 && strcmp(path + length - (sizeof ending - 1), ending) == 0 &&
-           !swg_path_is_directory(path);
-}
-
 /* --- Types ------------------------------------------------------------------------------------ */
 
 /* The type that means the same numbers as one of our schemes; NULL when there is none. */
@@ -309,11 +301,11 @@ static swg_status make_output(swg_sink *sink)
     const swg_json *config = swg_json_root(doc);
     swg_json_as_string(swg_json_get(config, "model_type"), &model_type);
     output->arch = swg_gguf_arch_of_model(model_type);
+    char known[SWG_GGUF_MODEL_TYPES_BYTES];
     if (!output->arch)
         SWG_GO(swg_error(SWG_UNSUPPORTED,
-                         "%s: models of type \"%.60s\" are not written to a GGUF "
-                         "(llama, mistral, qwen2, gpt2 and bert are)",
-                         sink->path, model_type));
+                         "%s: models of type \"%.60s\" are not written to a GGUF (%s are)",
+                         sink->path, model_type, swg_gguf_model_types_text(known)));
     output->values.arch = output->arch->name;
     SWG_GO(place_tensors(sink, config, &data_bytes));
     put_general(sink);
@@ -584,8 +576,6 @@ static swg_status plan(swg_sink *sink, uint64_t *bytes, bool *is_exact)
 }
 
 const swg_writer swg_writer_gguf = {
-    .name = "gguf",
-    .takes = takes,
     .open = open_output,
     .write = write_tensor,
     .finish = finish,

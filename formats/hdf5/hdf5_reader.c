@@ -52,13 +52,14 @@ static swg_status parse_shape(swg_source *source, const char *text, swg_h5_tenso
     const swg_json *root = swg_json_root(doc);
     const size_t rank = swg_json_count(root);
     if (swg_json_kind_of(root) != SWG_JSON_ARRAY || rank > SWG_MAX_RANK)
-        SWG_GO(swg_error(SWG_CORRUPT, "%s: the shape of %.300s is no list of at most %d sizes",
+        SWG_GO(swg_error(SWG_CORRUPT, "%s: the shape of %.300s is not a list of at most %d sizes",
                          source->path, tensor->entry->path, SWG_MAX_RANK));
     tensor->rank = 0;
     for (const swg_json *item = swg_json_first(root); item; item = swg_json_next(item)) {
         int64_t size;
         if (!swg_json_as_int(item, &size) || size < 0)
-            SWG_GO(swg_error(SWG_CORRUPT, "%s: the shape of %.300s holds what is no size",
+            SWG_GO(swg_error(SWG_CORRUPT,
+                             "%s: the shape of %.300s holds something that is not a size",
                              source->path, tensor->entry->path));
         tensor->shape[tensor->rank++] = (uint64_t)size;
     }
@@ -91,7 +92,7 @@ static swg_status apply_packed(swg_source *source, swg_dtype meant, swg_h5_tenso
     return SWG_OK;
 }
 
-/* A type that HDF5 has no name for stands in an attribute of unsigned integers of its width. Files
+/* A type that HDF5 has no name for is in an attribute of unsigned integers of its width. Files
  * of others may mean something else by that attribute. */
 static swg_status apply_dtype(swg_source *source, bool is_ours, swg_h5_tensor *tensor)
 {
@@ -139,12 +140,13 @@ static swg_status add_metadata(swg_source *source, const swg_h5_entry *entry)
     SWG_GO(swg_json_parse(text, length, SWG_H5_METADATA, &doc));
     const swg_json *root = swg_json_root(doc);
     if (swg_json_kind_of(root) != SWG_JSON_ARRAY)
-        SWG_GO(swg_error(SWG_CORRUPT, "%s: " SWG_H5_METADATA " is no list", source->path));
+        SWG_GO(swg_error(SWG_CORRUPT, "%s: " SWG_H5_METADATA " is not a list", source->path));
     for (const swg_json *item = swg_json_first(root); item; item = swg_json_next(item)) {
         const char *key, *value;
         if (swg_json_count(item) != 2 || !swg_json_as_string(swg_json_at(item, 0), &key) ||
             !swg_json_as_string(swg_json_at(item, 1), &value))
-            SWG_GO(swg_error(SWG_CORRUPT, "%s: " SWG_H5_METADATA " holds what is no pair of texts",
+            SWG_GO(swg_error(SWG_CORRUPT,
+                             "%s: " SWG_H5_METADATA " holds something that is not a pair of texts",
                              source->path));
         SWG_GO(swg_source_add_metadata(source, key, value));
     }
@@ -153,7 +155,7 @@ done:
     return status;
 }
 
-/* A dataset that is no tensor. */
+/* A dataset that is not a tensor. */
 static swg_status add_other(swg_source *source, const swg_h5_entry *entry)
 {
     size_t length = 0;
@@ -175,7 +177,7 @@ static swg_status add_other(swg_source *source, const swg_h5_entry *entry)
                              source->path, entry->path);
         return swg_source_add_file(source, name, NULL, (void *)entry);
     }
-    return swg_error(SWG_UNSUPPORTED, "%s: %.300s is no part of the state-dict layout",
+    return swg_error(SWG_UNSUPPORTED, "%s: %.300s is not part of the state-dict layout",
                      source->path, entry->path);
 }
 

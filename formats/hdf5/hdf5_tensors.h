@@ -5,7 +5,7 @@
 #include "formats/hdf5/format/hdf5_read.h"
 #include "formats/reader.h"
 
-/* How a tensor's values stand in its dataset. */
+/* How a tensor's values are arranged in its dataset. */
 typedef enum swg_h5_view {
     SWG_H5_WHOLE,      /* as they are */
     SWG_H5_TRANSPOSED, /* matrix: its columns are the tensor's rows */

@@ -7,24 +7,12 @@
 #include "formats/hdf5/format/hdf5_write.h"
 #include "formats/hdf5/hdf5_names.h"
 #include "formats/writer.h"
-#include "runtime/base/strbuf.h"
+#include "runtime/base/json_writer.h"
 
 typedef struct h5_output {
     swg_file_writer *file;
     swg_h5_output *h5;
 } h5_output;
-
-static bool takes(const char *path)
-{
-    static const char *const endings[] = {".h5", ".hdf5"};
-    const size_t length = strlen(path);
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        const size_t ending = strlen(endings[i]);
-        if (length > ending && strcmp(path + length - ending, endings[i]) == 0)
-            return !swg_path_is_directory(path);
-    }
-    return false;
-}
 
 /* --- What cannot be represented --------------------------------------------------------------- */
 
@@ -243,8 +231,6 @@ done:
 }
 
 const swg_writer swg_writer_hdf5 = {
-    .name = "hdf5",
-    .takes = takes,
     .check = check,
     .open = open_output,
     .write = write_tensor,

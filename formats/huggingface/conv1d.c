@@ -1,4 +1,4 @@
-/* Conv1D weights. See conv1d.h. The model types and tensor names that have them stand here; a
+/* Conv1D weights. See conv1d.h. The model types and tensor names that have them are listed here; a
  * linear layer of such a model that is none (lm_head) has another name. */
 #include "formats/huggingface/conv1d.h"
 
@@ -37,7 +37,7 @@ bool swg_conv1d_is_weight(const swg_tensor_desc *desc)
     return false;
 }
 
-swg_status swg_conv1d_turn(swg_source *source)
+swg_status swg_conv1d_transpose(swg_source *source)
 {
     bool has_some = false;
     if (source->config)

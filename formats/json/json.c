@@ -240,6 +240,11 @@ swg_json_kind swg_json_kind_of(const swg_json *value)
     return (swg_json_kind)value->kind;
 }
 
+bool swg_json_is_null(const swg_json *value)
+{
+    return !value || value->kind == SWG_JSON_NULL;
+}
+
 const char *swg_json_kind_name(swg_json_kind kind)
 {
     static const char *const names[] = {"null", "boolean", "number", "string", "array", "object"};

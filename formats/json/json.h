@@ -32,6 +32,7 @@ void swg_json_free(swg_json_doc **doc);
 const swg_json *swg_json_root(const swg_json_doc *doc);
 
 swg_json_kind swg_json_kind_of(const swg_json *value);
+bool swg_json_is_null(const swg_json *value);       /* NULL or null: absent or without a value */
 const char *swg_json_kind_name(swg_json_kind kind); /* "string", "array", ... */
 
 /* Arrays and objects: count, and iteration in file order: for (v = first; v; v = next). */
@@ -40,8 +41,8 @@ const swg_json *swg_json_first(const swg_json *value);
 const swg_json *swg_json_next(const swg_json *value);
 const char *swg_json_key(const swg_json *value); /* of a member of an object; else NULL */
 
-/* Member of an object, exact case; NULL when absent or `value` is no object (or is NULL). Linear
- * for small objects, indexed (O(log n)) for large ones. */
+/* Member of an object, exact case; NULL when absent or `value` is not an object (or is NULL).
+ * Linear for small objects, indexed (O(log n)) for large ones. */
 const swg_json *swg_json_get(const swg_json *value, const char *key);
 const swg_json *swg_json_at(const swg_json *value,
                             size_t index); /* array element, linear; or NULL */

@@ -88,7 +88,7 @@ static swg_status check_number(checker *c)
     return SWG_OK;
 }
 
-/* The four digits behind "\u". */
+/* The four digits after "\u". */
 static swg_status check_hex4(checker *c, uint32_t *out)
 {
     uint32_t code = 0;
@@ -137,7 +137,7 @@ static swg_status check_escape(checker *c)
     return byte == 'u' ? check_unicode_escape(c) : SWG_OK;
 }
 
-/* Bytes that stand for themselves in a string. */
+/* Bytes of a string that mean themselves. */
 static bool is_plain(unsigned char byte)
 {
     return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';

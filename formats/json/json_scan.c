@@ -1,4 +1,4 @@
-/* A cursor over checked JSON. Between calls it stands on the first byte of a value, a key, a comma
+/* A cursor over checked JSON. Between calls it is at the first byte of a value, a key, a comma
  * or a closing bracket, or at the end of the text. */
 #include "formats/json/json_scan.h"
 

@@ -12,7 +12,7 @@ typedef struct swg_json_scan {
     const char *at, *end; /* `at`: the next byte that is not a space */
 } swg_json_scan;
 
-/* A string as it stands between its quotes. */
+/* A string as it is between its quotes, escapes and all. */
 typedef struct swg_json_text {
     const char *at;
     size_t length;
@@ -43,7 +43,7 @@ bool swg_json_scan_count(swg_json_scan *scan, uint64_t *out);
 /* Step over the next value; its bytes. */
 swg_json_text swg_json_scan_skip(swg_json_scan *scan);
 
-/* The string with its escapes resolved and a NUL behind it, to `out` (room for text->length + 1
+/* The string with its escapes resolved and a NUL after it, to `out` (room for text->length + 1
  * bytes); its length. */
 size_t swg_json_text_copy(const swg_json_text *text, char *out);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "formats/keras/keras_model.h"
+#include "runtime/base/json_writer.h"
 
 static const char layers_group[] = "layers/";
 static const char old_layers_group[] = "_layer_checkpoint_dependencies/"; /* Keras 2.12, 2.13 */
@@ -142,7 +143,7 @@ static swg_status list_layers(const reading *r, swg_keras_model *model)
 
 /* --- Keras 3 ---------------------------------------------------------------------------------- */
 
-/* layers/<name>/[cell/]vars/<i>: the name's length behind the group; i in *index. False for what is
+/* layers/<name>/[cell/]vars/<i>: the name's length after the group; i in *index. False for what is
  * deeper: layers inside layers. */
 static bool parse_variable(const char *path, const char *group, size_t *name_length, size_t *index)
 {
@@ -164,7 +165,7 @@ static bool parse_variable(const char *path, const char *group, size_t *name_len
 
 static swg_keras_layer *find_layer(swg_keras_model *model, const char *name, size_t length)
 {
-    /* Entries come in the order of their names: the same layer's stand together. */
+    /* Entries come in the order of their names: the same layer's are together. */
     swg_keras_layer *last = model->n_layers ? &model->layers[model->n_layers - 1] : NULL;
     return last && strlen(last->name) == length && strncmp(last->name, name, length) == 0 ? last
                                                                                           : NULL;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "formats/json/json.h"
+#include "runtime/base/json_writer.h"
 
 /* --- Kinds ------------------------------------------------------------------------------------ */
 
@@ -204,7 +205,7 @@ static bool measure(const swg_keras_layer *layers, size_t count, sizes *out, con
            (head->n_weights == 1 || has_shape(head->weights[1], 1, out->vocab, 0));
 }
 
-/* Whether only sizes stand in the way: the kinds are those of a language model. */
+/* Whether only sizes are wrong: the kinds are those of a language model. */
 static bool has_right_kinds(const swg_keras_layer *layers, size_t count)
 {
     if (count < 3 || layers[0].kind != SWG_KERAS_EMBEDDING ||

@@ -8,7 +8,7 @@
  *               F32 tensors, norms first
  *   2           "24ka" | int32 2 | 7 int32 | u8 | int32 group | zeros to 256 | F32 norms | matrices
  *               as int8 followed by their F32 scales, one a group of elements counted through rows
- * All layers of a kind stand together. Nothing says how long a file is: its header means one size.
+ * All layers of a kind are together. Nothing says how long a file is: its header means one size.
  *
  * Rotary pairs are neighbours (2i, 2i + 1) here and halves (i, i + head_dim / 2) in Hugging Face's
  * convention: rows of q and k change places, within each head, on the way in and out. */
@@ -31,7 +31,7 @@ typedef struct swg_llama2c_header {
 
 /* A kind of tensor, in file order. A NULL name is a table of cosines (or sines). */
 typedef struct swg_llama2c_kind {
-    const char *name; /* behind "model.layers.N." for kinds of every layer */
+    const char *name; /* after "model.layers.N." for kinds of every layer */
     bool every_layer, is_quantized;
     uint32_t rank;
     uint64_t shape[2];

@@ -8,7 +8,7 @@
 #include "formats/llama2c/llama2c_layout.h"
 #include "formats/reader.h"
 #include "formats/bytes/rotary.h"
-#include "runtime/base/strbuf.h"
+#include "runtime/base/json_writer.h"
 
 typedef struct llama2c_state {
     swg_map map;
@@ -179,7 +179,7 @@ static void close_source(swg_source *source)
 /* --- Reading ---------------------------------------------------------------------------------- */
 
 /* Row `row` of the file, as a row of one plane; false when a scale of it is not finite. Unaligned:
- * version 2's scales stand where the codes end. */
+ * version 2's scales begin where the codes end. */
 static bool present_row(const swg_source *source, const swg_stored_tensor *tensor,
                         const swg_plane *plane, uint64_t row, uint8_t *out)
 {

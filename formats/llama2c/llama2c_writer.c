@@ -29,31 +29,12 @@ typedef struct llama2c_output {
     swg_file_writer *file;
 } llama2c_output;
 
-static bool takes(const char *path)
-{
-    static const char ending[] = ".bin";
-    const size_t length = strlen(path);
-    return length > sizeof ending - 1 && strcmp(path + length - (sizeof ending - 1), ending) == 0 &&
-           !swg_path_is_directory(path);
-}
-
-static bool takes_none(const char *path)
-{
-    (void)path;
-    return false;
-}
-
 /* --- Configuration ---------------------------------------------------------------------------- */
 
 static swg_status refuse(const swg_sink *sink, const char *key, const char *wanted)
 {
     return swg_error(SWG_UNSUPPORTED, "%s: llama2.c has \"%s\" built in as %s", sink->path, key,
                      wanted);
-}
-
-static bool is_null(const swg_json *value)
-{
-    return !value || swg_json_kind_of(value) == SWG_JSON_NULL;
 }
 
 static swg_status check_config(const swg_sink *sink, const swg_json *config)
@@ -80,8 +61,9 @@ static swg_status check_config(const swg_sink *sink, const swg_json *config)
         return refuse(sink, "partial_rotary_factor", "1");
     if (epsilon != 1e-5)
         return refuse(sink, "rms_norm_eps", "1e-5");
-    return is_null(swg_json_get(config, "rope_scaling")) ? SWG_OK
-                                                         : refuse(sink, "rope_scaling", "absent");
+    return swg_json_is_null(swg_json_get(config, "rope_scaling"))
+               ? SWG_OK
+               : refuse(sink, "rope_scaling", "absent");
 }
 
 static swg_status read_config(const swg_sink *sink, unsigned version, swg_llama2c_header *out)
@@ -159,7 +141,7 @@ static swg_status choose_version(const swg_sink *sink, swg_llama2c_header *h)
     if (h->version != 2)
         return SWG_OK;
     h->group = group ? group : DEFAULT_GROUP;
-    /* runq.c leaves out what is behind a row's last whole group. export.py halves for the width
+    /* runq.c leaves out what is after a row's last whole group. export.py halves for the width
      * alone, and writes files that runq.c computes nonsense from. */
     while (!group && (h->dim % h->group != 0 || h->hidden % h->group != 0))
         h->group /= 2;
@@ -209,7 +191,7 @@ static swg_status check_tensor(const swg_sink *sink, const swg_tensor_desc *desc
         return swg_error(SWG_UNSUPPORTED, "%s: tensor %s is not quantized like the others",
                          sink->path, desc->name);
     if (kind->is_quantized && swg_llama2c_elems(kind) % h->group != 0)
-        return swg_error(SWG_UNSUPPORTED, "%s: tensor %s is no whole number of groups of %llu",
+        return swg_error(SWG_UNSUPPORTED, "%s: tensor %s is not a whole number of groups of %llu",
                          sink->path, desc->name, (unsigned long long)h->group);
     return SWG_OK;
 }
@@ -446,7 +428,7 @@ static swg_status plan_version(swg_sink *sink, unsigned version, uint64_t *bytes
     return SWG_OK;
 }
 
-#define WRITER(symbol, label, version, takes_path)                                                 \
+#define WRITER(symbol, version)                                                                    \
     static swg_status open_##symbol(swg_sink *sink)                                                \
     {                                                                                              \
         return start(sink, version);                                                               \
@@ -455,14 +437,12 @@ static swg_status plan_version(swg_sink *sink, unsigned version, uint64_t *bytes
     {                                                                                              \
         return plan_version(sink, version, bytes, is_exact);                                       \
     }                                                                                              \
-    const swg_writer swg_writer_##symbol = {.name = label,                                         \
-                                            .takes = takes_path,                                   \
-                                            .open = open_##symbol,                                 \
+    const swg_writer swg_writer_##symbol = {.open = open_##symbol,                                 \
                                             .write = write_tensor,                                 \
                                             .finish = finish,                                      \
                                             .close = close_output,                                 \
                                             .plan = plan_##symbol}
 
-WRITER(llama2c, "llama2c", 0, takes);
-WRITER(llama2c_v1, "llama2c-v1", 1, takes_none);
-WRITER(llama2c_v2, "llama2c-v2", 2, takes_none);
+WRITER(llama2c, 0);
+WRITER(llama2c_v1, 1);
+WRITER(llama2c_v2, 2);

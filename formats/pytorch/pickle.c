@@ -51,7 +51,7 @@ typedef enum opcode {
     OP_FRAME = 0x95
 } opcode;
 
-/* The globals that mean something; those behind NAME_STORAGES are storage types. */
+/* The globals that mean something; those after NAME_STORAGES are storage types. */
 typedef enum global {
     NAME_REBUILD_TENSOR,
     NAME_REBUILD_PARAMETER,
@@ -188,7 +188,7 @@ static swg_status extend(machine *m, swg_pickle_value *container, swg_pickle_val
     return SWG_OK;
 }
 
-/* The values behind the last mark, which goes; they stay on the stack's array above its depth. */
+/* The values after the last mark, which goes; they stay on the stack's array above its depth. */
 static swg_status pop_marked(machine *m, swg_pickle_value ***values, size_t *count)
 {
     if (m->n_marks == 0)
@@ -221,7 +221,7 @@ static swg_status make_marked_tuple(machine *m)
     return push(m, tuple);
 }
 
-/* Into the list or dictionary below: what stands behind the mark, or the topmost `count`. */
+/* Into the list or dictionary below: what is after the mark, or the topmost `count`. */
 static swg_status fill(machine *m, swg_pickle_kind kind, bool is_marked, size_t count)
 {
     swg_pickle_value **values = NULL;
@@ -297,7 +297,7 @@ static swg_status push_name(machine *m, const char *module, size_t module_length
         swg_name_is_printable(module, module_length) && swg_name_is_printable(name, name_length);
     return swg_error(
         SWG_UNSUPPORTED,
-        "the pickle asks for %.*s.%.*s, which is no part of a state dict of tensors "
+        "the pickle asks for %.*s.%.*s, which is not part of a state dict of tensors "
         "and is not loaded",
         is_shown ? (int)(module_length < 100 ? module_length : 100) : 1, is_shown ? module : "?",
         is_shown ? (int)(name_length < 100 ? name_length : 100) : 1, is_shown ? name : "?");
@@ -322,7 +322,7 @@ static swg_status stack_global(machine *m)
 {
     const swg_pickle_value *name = pop(m), *module = pop(m);
     if (!name || !module || name->kind != SWG_PICKLE_TEXT || module->kind != SWG_PICKLE_TEXT)
-        return broken(m, "a name that is no text");
+        return broken(m, "a name that is not text");
     return push_name(m, module->text, module->length, name->text, name->length);
 }
 
@@ -348,7 +348,7 @@ static swg_status load_storage(machine *m)
     if (!tag || !is_text(tag->text, tag->length, "storage") || !type ||
         type->name < NAME_STORAGES || !key || !item(id, 3, SWG_PICKLE_TEXT) || !count ||
         count->integer < 0 || id->n_items != 5)
-        return broken(m, "a persistent id that is no storage");
+        return broken(m, "a persistent id that is not a storage");
     swg_pickle_value *value = NULL;
     SWG_TRY(push_new(m, SWG_PICKLE_STORAGE, &value));
     value->storage.key = key->text;
@@ -400,7 +400,7 @@ static swg_status reduce(machine *m)
     swg_pickle_value *value = NULL;
     if (!arguments || arguments->kind != SWG_PICKLE_TUPLE || !callee ||
         callee->kind != SWG_PICKLE_NAME)
-        return broken(m, "a call of something that is no name");
+        return broken(m, "a call of something that is not a name");
     switch (callee->name) {
     case NAME_REBUILD_TENSOR:
         return rebuild_tensor(m, arguments);
@@ -474,7 +474,7 @@ static swg_status push_mark(machine *m)
     return SWG_OK;
 }
 
-/* Opcodes that make a value from the bytes behind them. */
+/* Opcodes that make a value from the bytes after them. */
 static swg_status step_value(machine *m, uint64_t code, bool *is_known)
 {
     swg_pickle_value *value = NULL;

@@ -45,7 +45,7 @@ struct swg_pickle_value {
         int64_t integer;
         double number;
         struct {
-            const char *text; /* in the pickle; no NUL behind it */
+            const char *text; /* in the pickle; no NUL after it */
             size_t length;
         };
         struct {

@@ -45,8 +45,7 @@ static const char legacy_magic[] = "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19
 static bool is_index_path(const char *path)
 {
     static const char ending[] = ".bin.index.json";
-    const size_t length = strlen(path);
-    return length >= sizeof ending - 1 && strcmp(path + length - (sizeof ending - 1), ending) == 0;
+    return swg_path_ends_with(path, ending, sizeof ending - 1);
 }
 
 static bool claims(const swg_probe *probe)

@@ -91,7 +91,7 @@ static const uint8_t *find_end(const swg_map *map)
     return NULL;
 }
 
-/* The larger record, where a locator stands before the end record. */
+/* The larger record, where a locator precedes the end record. */
 static swg_status read_end64(directory *d, const uint8_t *end)
 {
     const uint8_t *locator = end - LOCATOR_BYTES;
@@ -153,7 +153,7 @@ static swg_cursor find_zip64(const uint8_t *extra, size_t length)
     return (swg_cursor){.is_short = true};
 }
 
-/* Where the data begin: behind the local header, which must be of the same entry. */
+/* Where the data begin: after the local header, which must be of the same entry. */
 static swg_status locate(const directory *d, uint64_t local, swg_zip_entry *entry)
 {
     if (local > d->offset || d->offset - local < LOCAL_BYTES ||

@@ -12,7 +12,7 @@
 
 /* One entry; its bytes are inside the map and no other entry's. */
 typedef struct swg_zip_entry {
-    const char *name; /* in the map; no NUL behind it */
+    const char *name; /* in the map; no NUL after it */
     size_t name_length;
     uint64_t offset, bytes;
     uint32_t crc32;

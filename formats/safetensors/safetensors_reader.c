@@ -26,8 +26,7 @@ typedef struct shards {
 static bool is_index_path(const char *path)
 {
     static const char ending[] = ".safetensors.index.json";
-    const size_t length = strlen(path);
-    return length >= sizeof ending - 1 && strcmp(path + length - (sizeof ending - 1), ending) == 0;
+    return swg_path_ends_with(path, ending, sizeof ending - 1);
 }
 
 static bool claims(const swg_probe *probe)
@@ -337,7 +336,7 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
     SWG_GO(is_index_path(path) ? swg_shard_index_read(source, path, prepare_shards, open_shard)
                                : open_single(source, path));
     SWG_GO(swg_source_add_folder(source, folder));
-    SWG_GO(swg_conv1d_turn(source));
+    SWG_GO(swg_conv1d_transpose(source));
 done:
     swg_free(path);
     swg_free(folder);

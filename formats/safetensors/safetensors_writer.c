@@ -16,7 +16,7 @@
 #include "formats/bytes/bytes.h"
 #include "formats/huggingface/conv1d.h"
 #include "formats/writer.h"
-#include "runtime/base/strbuf.h"
+#include "runtime/base/json_writer.h"
 
 enum {
     HEADER_ALIGNMENT = 8,
@@ -57,26 +57,10 @@ typedef struct st_output {
     bool made_folder, is_finished;
 } st_output;
 
-static bool has_ending(const char *path, const char *ending)
-{
-    const size_t length = strlen(path), ending_length = strlen(ending);
-    return length > ending_length && strcmp(path + length - ending_length, ending) == 0;
-}
-
-/* Anything that is no file name of another format is a folder. */
-static bool takes(const char *path)
-{
-    static const char *const others[] = {".bin", ".gguf", ".h5",  ".hdf5", ".keras", ".pt",
-                                         ".pth", ".onnx", ".npz", ".json", ".swg"};
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        if (has_ending(path, others[i]) && !swg_path_is_directory(path))
-            return false;
-    return true;
-}
-
 static bool is_single_file(const swg_sink *sink)
 {
-    return has_ending(sink->path, file_ending) && !swg_path_is_directory(sink->path);
+    return swg_path_ends_with(sink->path, file_ending, strlen(file_ending)) &&
+           !swg_path_is_directory(sink->path);
 }
 
 static swg_status check(const swg_sink *sink)
@@ -123,14 +107,14 @@ static int compare_places(const void *a, const void *b, void *context)
     return by_type ? by_type : strcmp(left->name, right->name);
 }
 
-static void put_entry(swg_json_writer *json, const swg_tensor_desc *desc, bool is_turned,
+static void put_entry(swg_json_writer *json, const swg_tensor_desc *desc, bool is_transposed,
                       uint64_t begin, uint64_t end)
 {
     swg_json_begin_object(json, desc->name);
     swg_json_string(json, "dtype", swg_dtype_name(desc->scheme.dtype));
     swg_json_begin_array(json, "shape");
     for (uint32_t i = 0; i < desc->rank; i++)
-        swg_json_uint(json, NULL, desc->shape[is_turned ? desc->rank - 1 - i : i]);
+        swg_json_uint(json, NULL, desc->shape[is_transposed ? desc->rank - 1 - i : i]);
     swg_json_end_array(json);
     swg_json_begin_array(json, "data_offsets");
     swg_json_uint(json, NULL, begin);
@@ -405,16 +389,16 @@ static swg_status place(const swg_sink *sink, size_t tensor, const void *data)
 }
 
 /* A Conv1D's weight, back to [in, out]. */
-static swg_status write_turned(const swg_sink *sink, size_t tensor, const void *plane)
+static swg_status write_transposed(const swg_sink *sink, size_t tensor, const void *plane)
 {
     const swg_tensor_desc *desc = &sink->tensors[tensor];
     const size_t rows = (size_t)desc->shape[0], columns = (size_t)desc->shape[1];
-    uint8_t *turned;
-    SWG_TRY(SWG_NEW_UNINIT(turned, (size_t)swg_tensor_bytes(desc)));
+    uint8_t *transposed;
+    SWG_TRY(SWG_NEW_UNINIT(transposed, (size_t)swg_tensor_bytes(desc)));
     swg_transposed_rows(plane, rows, columns, swg_dtype_bits(desc->scheme.dtype) / 8, 0, columns,
-                        turned);
-    const swg_status status = place(sink, tensor, turned);
-    swg_free(turned);
+                        transposed);
+    const swg_status status = place(sink, tensor, transposed);
+    swg_free(transposed);
     return status;
 }
 
@@ -429,7 +413,7 @@ static swg_status write_tensor(swg_sink *sink, size_t tensor,
     }
     *stored_bytes = swg_tensor_bytes(desc);
     return output->has_conv1d && swg_conv1d_is_weight(desc)
-               ? write_turned(sink, tensor, planes[SWG_PLANE_VALUES])
+               ? write_transposed(sink, tensor, planes[SWG_PLANE_VALUES])
                : place(sink, tensor, planes[SWG_PLANE_VALUES]);
 }
 
@@ -505,7 +489,7 @@ static void close_output(swg_sink *sink)
     for (size_t i = 0; i < output->n_carried; i++) {
         companion *c = &output->carried[i];
         swg_file_abort(&c->file);
-        /* A folder that was not there before goes again, with what had its name already. */
+        /* Remove the folder if this run created it, with files already renamed into place. */
         if (undo_folder && c->path)
             (void)unlink(c->path);
         swg_free(c->path);
@@ -527,13 +511,12 @@ static swg_status plan(swg_sink *sink, uint64_t *bytes, bool *is_exact)
 }
 
 const swg_writer swg_writer_safetensors = {
-    .name = "safetensors",
-    .takes = takes,
     .check = check,
     .open = open_output,
     .write = write_tensor,
     .finish = finish,
     .close = close_output,
     .plan = plan,
+    .writes_folders = true,
     .can_shard = true,
 };

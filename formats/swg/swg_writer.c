@@ -52,12 +52,6 @@ typedef struct swg_output {
     size_t digest_slots;
 } swg_output;
 
-static bool takes(const char *path)
-{
-    const size_t length = strlen(path);
-    return length > 4 && strcmp(path + length - 4, ".swg") == 0;
-}
-
 static swg_status check(const swg_sink *sink)
 {
     return sink->n_tensors < SWG_OWN_BYTES
@@ -113,7 +107,7 @@ typedef struct batch {
     size_t n_writing;
 } batch;
 
-/* The frame `steps` behind the round's first. */
+/* The frame `steps` after the round's first. */
 static void batch_frame(const batch *b, size_t steps, size_t *stream, uint32_t *frame)
 {
     *stream = b->stream;
@@ -159,7 +153,7 @@ static swg_status batch_item(void *context, size_t index)
     return swg_file_write_at(b->output->file, s->offset, s->out, s->stored_bytes);
 }
 
-/* Frames stand in order, one behind the other. */
+/* Frames are in order, one after the other. */
 static void place_slot(const batch *b, size_t index)
 {
     slot *s = &b->coding[index];
@@ -506,8 +500,6 @@ static void close_output(swg_sink *sink)
 }
 
 const swg_writer swg_writer_swg = {
-    .name = "swg",
-    .takes = takes,
     .check = check,
     .open = open_output,
     .write = write_tensor,

@@ -1,27 +1,59 @@
 /* Packed weights for the checks, and how their numbers are read: see case_weights.h. */
 #include "kernels/check/case_weights.h"
+#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 
 #include <math.h>
 #include <stdio.h>
 
-static const swg_scheme timed_scheme = SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 64);
+enum { USUAL_BITS = 4, USUAL_GROUP = 64 }; /* what is timed */
+
+/* The layout whose product an operation is; SWG_LAYOUT_COUNT for those that take any. */
+static swg_layout layout_of_op(swg_op_id op)
+{
+    switch (op) {
+#define SWG_LAYOUT(name, bits, longest_group)                                                      \
+    case SWG_OP_matmul_##name:                                                                     \
+        return SWG_LAYOUT_##name;
+#include "kernels/layouts.def"
+#undef SWG_LAYOUT
+    default:
+        return SWG_LAYOUT_COUNT;
+    }
+}
+
+/* A width that some format has and the operation takes; the usual one, or the widest, for timing.
+ */
+static unsigned any_bits(swg_check_case *c, bool for_timing)
+{
+    static const unsigned known[] = {
+#define SWG_INTEGER_FORMAT(name, bits) bits,
+#include "runtime/base/weight_formats.def"
+    };
+    const swg_layout wanted = layout_of_op(c->op);
+    unsigned fitting[sizeof known / sizeof *known];
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        swg_scheme scheme;
+        if (swg_scheme_of_bits(known[i], 32, false, SWG_F16, &scheme) == SWG_OK &&
+            (wanted == SWG_LAYOUT_COUNT || swg_layout_of(scheme) == wanted))
+            fitting[n++] = known[i];
+    }
+    if (for_timing)
+        return wanted == SWG_LAYOUT_COUNT ? USUAL_BITS : fitting[n - 1];
+    return fitting[swg_check_below(c->rng, n)];
+}
 
 swg_scheme swg_check_any_scheme(swg_check_case *c, size_t index, bool for_timing)
 {
     static const uint32_t groups[] = {32, 64, 128, 256, 0};
     static const swg_dtype types[] = {SWG_F16, SWG_BF16, SWG_F32};
-    swg_scheme scheme = timed_scheme;
-    if (!for_timing)
-        scheme = (swg_scheme){.bits = swg_check_below(c->rng, 2) ? 8 : 4,
-                              .asymmetric = swg_check_below(c->rng, 2),
-                              .scale_type = types[swg_check_below(c->rng, 3)],
-                              .group = groups[index % 5]};
-    if (c->op == SWG_OP_matmul_w4)
-        scheme.bits = 4;
-    if (c->op == SWG_OP_matmul_w8)
-        scheme.bits = 8;
-    if (c->op == SWG_OP_pack_zeros)
-        scheme.asymmetric = true;
+    const bool asymmetric =
+        c->op == SWG_OP_pack_zeros || (!for_timing && swg_check_below(c->rng, 2));
+    const uint32_t group = for_timing ? USUAL_GROUP : groups[index % 5];
+    const swg_dtype type = for_timing ? SWG_F16 : types[swg_check_below(c->rng, 3)];
+    swg_scheme scheme = {0};
+    swg_scheme_of_bits(any_bits(c, for_timing), group, asymmetric, type, &scheme); /* known bits */
     return scheme;
 }
 
@@ -36,7 +68,7 @@ swg_status swg_check_make_planes(swg_check_case *c, bool full, uint8_t **codes, 
                                  uint8_t **zeros)
 {
     const swg_packed *w = &c->w;
-    const size_t row_bytes = (w->k * w->scheme.bits + 7) / 8, n_scales = w->n * w->n_groups;
+    const size_t row_bytes = w->code_row_bytes, n_scales = w->n * w->n_groups;
     *codes = swg_arena_calloc(&c->arena, w->n, row_bytes);
     *scales = swg_arena_calloc(&c->arena, n_scales, 4);
     *zeros = swg_arena_calloc(&c->arena, n_scales, 1);
@@ -70,7 +102,7 @@ swg_status swg_check_add_weights(swg_check_case *c, bool full)
 int swg_check_panel_code(const swg_packed *w, const uint8_t *panels, size_t row, size_t column)
 {
     const uint8_t *panel = panels + row / 16 * w->panel_bytes;
-    if (w->scheme.bits == 8)
+    if (w->layout == SWG_LAYOUT_w8)
         return panel[column / 4 * 64 + 4 * (row % 16) + column % 4];
     const int byte = panel[column / 8 * 64 + 4 * (row % 16) + column % 4];
     return column % 8 < 4 ? byte & 15 : byte >> 4;
@@ -85,6 +117,6 @@ double swg_check_panel_scale(const swg_packed *w, const uint8_t *panels, size_t 
 int swg_check_panel_zero(const swg_packed *w, const uint8_t *panels, size_t row, size_t group)
 {
     if (!w->scheme.asymmetric)
-        return w->scheme.bits == 4 ? 8 : 128;
+        return 1 << (w->scheme.bits - 1);
     return panels[row / 16 * w->panel_bytes + w->zeros_offset + group * 16 + row % 16];
 }

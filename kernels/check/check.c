@@ -15,7 +15,7 @@
 
 enum {
     PAGE = 4096,
-    CAPACITY = 4 * 1024 * 1024, /* of a guarded mapping */
+    CAPACITY = 16 * 1024 * 1024, /* of a guarded mapping */
     CANARY_BYTES = 256,
     CANARY = 0xc5,
     DEFAULT_CASES = 480,

@@ -5,7 +5,7 @@
 
 #include "kernels/check/check.h"
 #include "runtime/base/mem.h"
-#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 
 enum { SWG_CHECK_BUFFERS = 8, SWG_CHECK_QUERIES = 16, SWG_CHECK_KEYS = 600, SWG_CHECK_RUNS = 8 };
 

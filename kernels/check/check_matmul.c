@@ -1,4 +1,4 @@
-/* matmul_w4 and matmul_w8: products of packed weights and int8 activations. */
+/* matmul_w4 and its like: products of packed weights and int8 activations. */
 #include "kernels/check/case_weights.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@ static void product_sizes(swg_check_case *c, size_t index, bool for_timing, size
     if (!for_timing && index % 40 == 39) {
         c->m = 1 + index / 40 % 8;
         *n = 2;
-        *k = SWG_MAX_GROUP_8BIT;
+        *k = 0; /* as many as the layout allows */
     }
 }
 
@@ -28,8 +28,12 @@ static swg_status generate_matmul(swg_check_case *c, size_t index, bool for_timi
     bool full;
     product_sizes(c, index, for_timing, &n, &k, &full);
     swg_scheme scheme = swg_check_any_scheme(c, index, for_timing);
-    if (k == SWG_MAX_GROUP_8BIT)
+    if (k == 0) {
+        k = swg_layout_longest_group(swg_layout_of(scheme));
+        if (index != 39 && k > 65536)
+            k = 65536; /* a million columns once */
         scheme.group = 0;
+    }
     c->w = swg_packed_layout(scheme, n, k);
     SWG_TRY(swg_check_add_weights(c, full));
     c->stride = swg_round_up(k, 64) + 64 * (index % 2);
@@ -78,8 +82,7 @@ static void invoke(const swg_check_case *c, const swg_kernels *kernels, void *co
                        .codes = at[1],
                        .scales = at[2],
                        .sums = at[3]};
-    (c->op == SWG_OP_matmul_w4 ? kernels->matmul_w4 : kernels->matmul_w8)(
-        &w, c->panel_begin, c->panel_end, &x, at[4], c->y_stride);
+    swg_kernels_matmul(kernels, w.layout)(&w, c->panel_begin, c->panel_end, &x, at[4], c->y_stride);
 }
 
 /* A group's integer is exact; its conversion, the activation scale and the addition round. */

@@ -1,5 +1,6 @@
 /* pack_codes, pack_scales, pack_zeros and dequantize: planes into panels and panels into floats. */
 #include "kernels/check/case_weights.h"
+#include "runtime/base/numeric.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@ static swg_status generate_pack(swg_check_case *c, size_t index, bool for_timing
     c->n_rows = n - c->row_begin;
     if (!for_timing && c->n_rows > SWG_PANEL_ROWS && swg_check_below(c->rng, 2))
         c->n_rows = c->n_rows / SWG_PANEL_ROWS * SWG_PANEL_ROWS;
-    size_t row_bytes = (k * c->w.scheme.bits + 7) / 8;
+    size_t row_bytes = c->w.code_row_bytes;
     const void *source = codes;
     if (c->op == SWG_OP_pack_scales) {
         row_bytes = c->w.n_groups * swg_dtype_bits(c->w.scheme.scale_type) / 8;
@@ -79,11 +80,10 @@ static bool check_pack(const swg_check_case *c, void *const at[], char *failure)
                 wanted = plane[number];
             } else {
                 got = swg_check_panel_code(w, panels, row, j);
-                if (j < w->k && w->scheme.bits == 8)
-                    wanted = plane[i * row_bytes + j];
-                else if (j < w->k)
-                    wanted = j % 2 ? plane[i * row_bytes + j / 2] >> 4
-                                   : plane[i * row_bytes + j / 2] & 15;
+                for (size_t b = 0; b < w->scheme.bits && j < w->k; b++) {
+                    const size_t bit = j * w->scheme.bits + b;
+                    wanted += (plane[i * row_bytes + bit / 8] >> bit % 8 & 1) << b;
+                }
             }
             if (!swg_check_near(got, wanted, 0, "panels: row x columns", i * columns + j, failure))
                 return false;

@@ -5,39 +5,31 @@
 
 #include <string.h>
 
+#include "runtime/base/codes.h"
 #include "runtime/base/numeric.h"
 
 enum { LANE_COLUMNS = 4 }; /* columns in the 32-bit lane of one row */
 
-static uint8_t canonical_code(const swg_packed *w, const uint8_t *row, size_t column)
-{
-    if (column >= w->k)
-        return 0;
-    if (w->scheme.bits == 8)
-        return row[column];
-    return row[column / 2] >> column % 2 * 4 & 15;
-}
-
-/* Byte of a panel that holds code[r][column], and for 4 bits how far it is shifted there. */
+/* Byte of a panel that holds code[r][column], and how far it is shifted there. */
 static size_t code_offset(const swg_packed *w, size_t r, size_t column, unsigned *shift)
 {
-    const size_t lane = column / LANE_COLUMNS;
-    *shift = w->scheme.bits == 4 ? lane % 2 * 4 : 0;
-    const size_t block = w->scheme.bits == 4 ? lane / 2 : lane;
+    const size_t lane = column / LANE_COLUMNS, lanes_per_block = 8 / w->panel_bits;
+    *shift = (unsigned)(lane % lanes_per_block) * w->panel_bits;
+    const size_t block = lane / lanes_per_block;
     return (block * SWG_PANEL_ROWS + r) * LANE_COLUMNS + column % LANE_COLUMNS;
 }
 
 void swg_pack_codes__scalar(const swg_packed *w, size_t row_begin, size_t n_rows,
                             const uint8_t *codes)
 {
-    const size_t row_bytes = (w->k * w->scheme.bits + 7) / 8;
     for (size_t i = 0; i < n_rows; i++) {
         const size_t row = row_begin + i;
+        const uint8_t *canonical = codes + i * w->code_row_bytes;
         uint8_t *panel = w->panels + row / SWG_PANEL_ROWS * w->panel_bytes;
         for (size_t c = 0; c < w->k_padded; c++) {
             unsigned shift;
             const size_t at = code_offset(w, row % SWG_PANEL_ROWS, c, &shift);
-            const unsigned code = canonical_code(w, codes + i * row_bytes, c);
+            const unsigned code = c < w->k ? swg_codes_at(w->scheme.bits, canonical, c) : 0;
             panel[at] = (uint8_t)(shift ? panel[at] | code << shift : code);
         }
     }
@@ -71,14 +63,14 @@ void swg_pack_zeros__scalar(const swg_packed *w, size_t row_begin, size_t n_rows
 
 void swg_dequantize__scalar(const swg_packed *w, size_t row_begin, size_t n_rows, float *out)
 {
-    const unsigned mask = (1u << w->scheme.bits) - 1;
+    const unsigned mask = (1u << w->panel_bits) - 1;
     for (size_t i = 0; i < n_rows; i++) {
         const size_t row = row_begin + i, r = row % SWG_PANEL_ROWS;
         const uint8_t *panel = w->panels + row / SWG_PANEL_ROWS * w->panel_bytes;
         for (size_t c = 0; c < w->k; c++) {
             const size_t at_group = c / w->group * SWG_PANEL_ROWS + r;
-            const int zero = w->scheme.asymmetric ? panel[w->zeros_offset + at_group]
-                                                  : (int)swg_scheme_symmetric_zero(w->scheme);
+            const int zero =
+                w->scheme.asymmetric ? panel[w->zeros_offset + at_group] : w->symmetric_zero;
             const float scale =
                 swg_float_load(w->scheme.scale_type, panel + w->scales_offset, at_group);
             unsigned shift;

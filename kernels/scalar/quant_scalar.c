@@ -3,7 +3,7 @@
  *     y[t][r] = fold over groups g:  acc = fma(w_scale[r][g],
  *                   float(sum_c code[r][c] a[t][c] - zero[r][g] sum[t][g]) * x_scale[t][g], acc)
  *
- * Integer sums are exact: a group of 8-bit codes has at most SWG_MAX_GROUP_8BIT columns, so that
+ * Integer sums are exact: a group of 8-bit codes is no longer than its layout allows, so that
  * neither sum reaches 2^31. Exactness: same bytes. */
 #include "kernels/variants.h"
 
@@ -54,9 +54,12 @@ static int32_t dot_w8(const uint8_t *panel, size_t r, const int8_t *a, size_t be
     return dot;
 }
 
+typedef int32_t dot_function(const uint8_t *panel, size_t r, const int8_t *a, size_t begin,
+                             size_t end);
+
 /* One output: row r of a panel times token t. */
-static float panel_row_dot(const swg_packed *w, const uint8_t *panel, size_t r, const swg_act *x,
-                           size_t t)
+static float panel_row_dot(const swg_packed *w, dot_function *dot, const uint8_t *panel, size_t r,
+                           const swg_act *x, size_t t)
 {
     float acc = 0;
     for (size_t g = 0; g < w->n_groups; g++) {
@@ -64,35 +67,33 @@ static float panel_row_dot(const swg_packed *w, const uint8_t *panel, size_t r, 
         const size_t end = begin + w->group < w->k_padded ? begin + w->group : w->k_padded;
         const size_t padded_end = swg_round_up(end, SWG_COLUMN_STEP);
         const int8_t *a = x->codes + t * x->stride;
-        const int32_t dot = w->scheme.bits == 4 ? dot_w4(panel, r, a, begin, padded_end)
-                                                : dot_w8(panel, r, a, begin, padded_end);
-        const int32_t zero = w->scheme.asymmetric ? panel[w->zeros_offset + at]
-                                                  : (int32_t)swg_scheme_symmetric_zero(w->scheme);
+        const int32_t sum = dot(panel, r, a, begin, padded_end);
+        const int32_t zero = w->scheme.asymmetric ? panel[w->zeros_offset + at] : w->symmetric_zero;
         const float scale = swg_float_load(w->scheme.scale_type, panel + w->scales_offset, at);
         const size_t tg = t * w->n_groups + g;
-        acc = fmaf(scale, (float)(dot - zero * x->sums[tg]) * x->scales[tg], acc);
+        acc = fmaf(scale, (float)(sum - zero * x->sums[tg]) * x->scales[tg], acc);
     }
     return acc;
 }
 
-static void matmul(const swg_packed *w, size_t panel_begin, size_t panel_end, const swg_act *x,
-                   float *y, size_t y_stride)
+static void matmul(const swg_packed *w, dot_function *dot, size_t panel_begin, size_t panel_end,
+                   const swg_act *x, float *y, size_t y_stride)
 {
     for (size_t p = panel_begin; p < panel_end; p++)
         for (size_t r = 0; r < SWG_PANEL_ROWS && p * SWG_PANEL_ROWS + r < w->n; r++)
             for (size_t t = 0; t < x->m; t++)
                 y[t * y_stride + p * SWG_PANEL_ROWS + r] =
-                    panel_row_dot(w, w->panels + p * w->panel_bytes, r, x, t);
+                    panel_row_dot(w, dot, w->panels + p * w->panel_bytes, r, x, t);
 }
 
 void swg_matmul_w4__scalar(const swg_packed *w, size_t panel_begin, size_t panel_end,
                            const swg_act *x, float *y, size_t y_stride)
 {
-    matmul(w, panel_begin, panel_end, x, y, y_stride);
+    matmul(w, dot_w4, panel_begin, panel_end, x, y, y_stride);
 }
 
 void swg_matmul_w8__scalar(const swg_packed *w, size_t panel_begin, size_t panel_end,
                            const swg_act *x, float *y, size_t y_stride)
 {
-    matmul(w, panel_begin, panel_end, x, y, y_stride);
+    matmul(w, dot_w8, panel_begin, panel_end, x, y, y_stride);
 }

@@ -8,7 +8,7 @@
  * its P * T integer and P * T float sums in registers; every code vector serves T tokens and every
  * activation vector P panels. The integer sum of a group starts at -zero * sum, so zero points cost
  * one multiplication a group. Rows at and beyond n are computed from the padding and not stored.
- * Exactness: same bytes. Outside the contract: groups beyond SWG_MAX_GROUP_*BIT. */
+ * Exactness: same bytes. Outside the contract: groups longer than the layout allows. */
 #include "kernels/variants.h"
 
 #ifdef __clang__
@@ -49,7 +49,7 @@ V16_INLINE v16i group_correction(const swg_packed *w, const uint8_t *panel, size
 {
     const v16i zeros = w->scheme.asymmetric
                            ? v16i_from_u8(panel + w->zeros_offset + g * SWG_PANEL_ROWS)
-                           : v16i_set1(1 << (bits - 1));
+                           : v16i_set1(w->symmetric_zero);
     return v16i_sub(v16i_set1(v16i_code_bias(bits)), zeros);
 }
 

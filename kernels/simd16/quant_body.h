@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "runtime/base/codes.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 
@@ -56,23 +57,47 @@ V16_INLINE v16i interleave_nibbles(v16i x)
     return v16i_xor(x, v16i_or(nibble, v16i_shift_left(nibble, 4)));
 }
 
-/* Whole 32-bit lanes of a full panel go by vectors; the columns that are left, and a last panel of
+/* 16 rows of `n_lanes` 32-bit lanes of codes as wide as the panel's, `stride` bytes apart, into one
+ * panel from `to` on. */
+V16_INLINE void pack_lanes(const swg_packed *w, const uint8_t *rows, size_t stride, size_t n_lanes,
+                           uint8_t *to)
+{
+    for (size_t i = 0; i < n_lanes; i++) {
+        const v16i lanes = v16i_gather(rows + i * 4, stride);
+        v16i_store(to + i * 64, w->layout == SWG_LAYOUT_w4 ? interleave_nibbles(lanes) : lanes);
+    }
+}
+
+/* The same from narrower codes, widened piece by piece. */
+V16_TARGET static void pack_widened(const swg_packed *w, const uint8_t *rows, uint8_t *to)
+{
+    enum { PIECE = 256 };
+    uint8_t codes[PIECE], wide[SWG_PANEL_ROWS * PIECE];
+    const unsigned bits = w->scheme.bits;
+    for (size_t c = 0; c < w->k; c += PIECE) {
+        const size_t n = w->k - c < PIECE ? w->k - c : PIECE;
+        const size_t row_bytes = n * w->panel_bits / 8;
+        for (size_t r = 0; r < SWG_PANEL_ROWS; r++) {
+            swg_codes_unpack_row(bits, rows + r * w->code_row_bytes + c * bits / 8, n, codes);
+            swg_codes_pack_row(w->panel_bits, codes, n, wide + r * row_bytes);
+        }
+        pack_lanes(w, wide, row_bytes, row_bytes / 4, to + c * w->panel_bits / 8 * SWG_PANEL_ROWS);
+    }
+}
+
+/* Full panels of whole steps of columns go by vectors; other rows of codes, and a last panel of
  * fewer rows, by the scalar definition. */
 V16_TARGET void SWG_VARIANT(pack_codes)(const swg_packed *w, size_t row_begin, size_t n_rows,
                                         const uint8_t *codes)
 {
-    const size_t row_bytes = (w->k * w->scheme.bits + 7) / 8;
-    const size_t n_lanes = w->k * w->scheme.bits / 32, n_full = n_rows / 16 * 16;
-    if (n_lanes * 32 != w->k * w->scheme.bits || w->k % SWG_COLUMN_STEP != 0) {
-        swg_pack_codes__scalar(w, row_begin, n_rows, codes);
-        return;
-    }
+    const size_t row_bytes = w->code_row_bytes;
+    const size_t n_full = w->k % SWG_COLUMN_STEP == 0 ? n_rows / 16 * 16 : 0;
     for (size_t row = 0; row < n_full; row += 16) {
         uint8_t *panel = w->panels + (row_begin + row) / SWG_PANEL_ROWS * w->panel_bytes;
-        for (size_t i = 0; i < n_lanes; i++) {
-            const v16i lanes = v16i_gather(codes + row * row_bytes + i * 4, row_bytes);
-            v16i_store(panel + i * 64, w->scheme.bits == 4 ? interleave_nibbles(lanes) : lanes);
-        }
+        if (w->scheme.bits == w->panel_bits)
+            pack_lanes(w, codes + row * row_bytes, row_bytes, row_bytes / 4, panel);
+        else
+            pack_widened(w, codes + row * row_bytes, panel);
     }
     if (n_full < n_rows)
         swg_pack_codes__scalar(w, row_begin + n_full, n_rows - n_full, codes + n_full * row_bytes);
@@ -110,11 +135,11 @@ V16_TARGET void SWG_VARIANT(dequantize)(const swg_packed *w, size_t row_begin, s
             const v16 scale =
                 v16_set1(swg_float_load(w->scheme.scale_type, panel + w->scales_offset, at));
             const v16i zero =
-                v16i_set1(w->scheme.asymmetric ? panel[w->zeros_offset + at]
-                                               : (int32_t)swg_scheme_symmetric_zero(w->scheme));
+                v16i_set1(w->scheme.asymmetric ? panel[w->zeros_offset + at] : w->symmetric_zero);
             for (size_t c = begin; c < end; c += 16) {
-                const v16i code = w->scheme.bits == 4 ? row_codes_w4(panel + r * 4, c, w->k_padded)
-                                                      : row_codes_w8(panel + r * 4, c, w->k_padded);
+                const v16i code = w->layout == SWG_LAYOUT_w4
+                                      ? row_codes_w4(panel + r * 4, c, w->k_padded)
+                                      : row_codes_w8(panel + r * 4, c, w->k_padded);
                 const v16 value = v16_mul(v16_from_i32(v16i_sub(code, zero)), scale);
                 v16_store_n(out + i * w->k + c, value, end - c < 16 ? end - c : 16);
             }

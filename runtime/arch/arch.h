@@ -4,7 +4,7 @@
  * ...), set by a row or by `check`.
  *
  * Weights are [n_out, k_in] without exception. Checkpoints whose ecosystem stores some of them
- * [in, out] (GPT-2's Conv1D) are turned by the readers and writers of those files
+ * [in, out] (GPT-2's Conv1D) are transposed by the readers and writers of those files
  * (formats/huggingface/conv1d.h), so that no row here, no quantizer and no container knows of it.
  */
 #ifndef SWG_RUNTIME_ARCH_ARCH_H

@@ -76,10 +76,11 @@ static swg_status check(swg_hparams *h)
                          "%lld",
                          (long long)h->d_model, (long long)h->n_heads);
     if (h->task == SWG_OUTPUT_ANSWER_SPAN && h->n_labels != 2)
-        return swg_error(SWG_CORRUPT,
-                         "config.json: question answering has 2 outputs a position, start and end; "
-                         "id2label has %lld",
-                         (long long)h->n_labels);
+        return swg_error(
+            SWG_CORRUPT,
+            "config.json: question answering has 2 outputs per position, start and end; "
+            "id2label has %lld",
+            (long long)h->n_labels);
     h->head_dim = h->d_model / h->n_heads;
     h->n_kv_heads = h->n_heads;
     h->learned_positions = true;

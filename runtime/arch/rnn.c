@@ -20,12 +20,12 @@
  *     head.weight, head.bias  [V, U], [V]   also decoder.*, fc.*, linear.*, dense.*
  *
  * An LSTM's gates are input, forget, new, output (Keras i, f, c, o; PyTorch i, f, g, o). Keras
- * stores kernels [input, gates U]: its reader turns them; a bias of one row is bias_ih, the two
- * rows of a GRU with reset_after are bias_ih and bias_hh. Left out: bidirectional and projected
+ * stores kernels [input, gates U]: its reader transposes them; a bias of one row is bias_ih, the
+ * two rows of a GRU with reset_after are bias_ih and bias_hh. Left out: bidirectional and projected
  * layers, and GRUs that reset before the product. */
 #include "runtime/arch/arch.h"
 
-enum { ENDLESS = 1 << 20 }; /* positions: nothing ends there, but counters need some number */
+enum { ENDLESS = 1 << 20 }; /* positions: none is the last, but counters need a number */
 
 static const swg_hparam_row hparam_rows[] = {
     SWG_HPARAM_WORDS("cell", cell, "lstm|gru"),

@@ -59,10 +59,7 @@ static void compute(const swg_cpu_product *product, size_t which, size_t begin, 
     const swg_weight *weight = product->weights[which];
     const swg_packed *packed = swg_cpu_packed(weight);
     const swg_value y = product->y[which];
-    if (weight->scheme.bits == 4)
-        kernels->matmul_w4(packed, begin, end, act, y.data, y.columns);
-    else
-        kernels->matmul_w8(packed, begin, end, act, y.data, y.columns);
+    swg_kernels_matmul(kernels, packed->layout)(packed, begin, end, act, y.data, y.columns);
 }
 
 const swg_cpu_act swg_cpu_act_int8 = {

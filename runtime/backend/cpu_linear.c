@@ -32,7 +32,7 @@ typedef struct linear_job {
 
 static const swg_cpu_act *act_of(const swg_exec *exec, const swg_weight *weight)
 {
-    return swg_scheme_is_quantized(weight->scheme) ? acts[exec->options.activations]
+    return !swg_scheme_is_plain(weight->scheme) ? acts[exec->options.activations]
                                                    : acts[SWG_ACT_F32];
 }
 

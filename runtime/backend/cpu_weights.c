@@ -32,20 +32,6 @@ static size_t row_bytes(const swg_weight *weight)
     return weight->k * swg_dtype_bits(weight->scheme.dtype) / 8;
 }
 
-/* Columns that one quantization group may have at most: longer ones could overflow the kernels'
- * 32-bit sums. 0 for formats that there is no kernel for. */
-static size_t longest_group(swg_scheme scheme)
-{
-    switch ((swg_weight_format_id)scheme.format) {
-    case SWG_FORMAT_int4:
-        return SWG_MAX_GROUP_4BIT;
-    case SWG_FORMAT_int8:
-        return SWG_MAX_GROUP_8BIT;
-    default:
-        return 0;
-    }
-}
-
 static swg_status check(const swg_weight *weight)
 {
     const swg_scheme scheme = weight->scheme;
@@ -54,15 +40,17 @@ static swg_status check(const swg_weight *weight)
                    ? SWG_OK
                    : swg_error(SWG_UNSUPPORTED, "weights of type %s cannot be computed with",
                                swg_dtype_name(scheme.dtype));
-    const size_t longest = longest_group(scheme),
-                 group = swg_scheme_group_length(scheme, weight->k);
+    const swg_layout layout = swg_layout_of(scheme);
     char name[SWG_SCHEME_NAME_BYTES];
-    if (longest == 0)
+    if (layout == SWG_LAYOUT_COUNT)
         return swg_error(SWG_UNSUPPORTED, "weights of format %s cannot be computed with",
                          swg_scheme_name(scheme, name));
     if (scheme.group != 0 && scheme.group < SWG_MIN_GROUP)
         return swg_error(SWG_UNSUPPORTED, "a quantization group of %u columns is shorter than %d",
                          scheme.group, SWG_MIN_GROUP);
+    /* Longer groups could overflow the kernels' 32-bit sums. */
+    const size_t longest = swg_layout_longest_group(layout);
+    const size_t group = swg_scheme_group_length(scheme, weight->k);
     if (group > longest)
         return swg_error(SWG_UNSUPPORTED,
                          "a quantization group of %zu columns is longer than the %zu that sums of "

@@ -153,6 +153,12 @@ const char *swg_path_basename(const char *path)
     return slash ? slash + 1 : path;
 }
 
+bool swg_path_ends_with(const char *path, const char *ending, size_t length)
+{
+    const size_t path_length = strlen(path);
+    return path_length > length && memcmp(path + path_length - length, ending, length) == 0;
+}
+
 char *swg_path_dirname(const char *path)
 {
     const char *slash = strrchr(path, '/');

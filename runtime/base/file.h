@@ -31,6 +31,8 @@ swg_status swg_file_read(const char *path, size_t max_bytes, char **out, size_t 
 
 bool swg_path_exists(const char *path);
 bool swg_path_is_directory(const char *path);
+/* Whether the path is longer than that ending of `length` bytes and ends with it. */
+bool swg_path_ends_with(const char *path, const char *ending, size_t length);
 bool swg_path_is_same(const char *a, const char *b); /* both exist and are one file */
 
 /* "dir/name" newly allocated; `name`'s last component as a view; NULL on lack of memory. */

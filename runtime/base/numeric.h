@@ -1,9 +1,7 @@
-/* Number formats and random numbers. Reference conversions, one value at a time; the bulk ones are
- * kernels. Rounding is to nearest, ties to even, everywhere. */
+/* Half-precision floats and finiteness. Reference conversions, one value at a time; the bulk ones
+ * are kernels. Rounding is to nearest, ties to even, everywhere. */
 #ifndef SWG_RUNTIME_BASE_NUMERIC_H
 #define SWG_RUNTIME_BASE_NUMERIC_H
-
-#include <stdint.h>
 
 #include <stddef.h>
 #include <stdint.h>
@@ -27,16 +25,5 @@ void swg_float_store(swg_dtype dtype, void *array, size_t index, float value);
  * and the first of them in *first, which is written only when there is one. A complex number counts
  * as two elements. */
 uint64_t swg_count_nonfinite(swg_dtype dtype, const void *array, uint64_t count, uint64_t *first);
-
-/* A small fast generator (xoshiro256++, Blackman and Vigna 2019) seeded through splitmix64: the
- * same seed gives the same numbers on every machine. */
-typedef struct swg_rng {
-    uint64_t state[4];
-} swg_rng;
-
-swg_rng swg_rng_seeded(uint64_t seed);
-uint64_t swg_rng_next(swg_rng *rng);
-double swg_rng_uniform(swg_rng *rng); /* [0, 1), 53 bits */
-float swg_rng_normal(swg_rng *rng);   /* mean 0, standard deviation 1 (Box-Muller) */
 
 #endif

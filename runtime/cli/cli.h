@@ -23,7 +23,7 @@
 
 #include "runtime/base/progress.h"
 #include "runtime/base/status.h"
-#include "runtime/base/strbuf.h"
+#include "runtime/base/json_writer.h"
 #include "runtime/base/thread.h"
 #include "runtime/base/words.h"
 

@@ -83,7 +83,7 @@ static size_t space_at_end(const char *text, size_t length)
     return length - end;
 }
 
-/* Whether text[begin, end) has no word character right before or behind it. */
+/* Whether text[begin, end) has no word character right before or after it. */
 static bool stands_alone(const char *text, size_t length, size_t begin, size_t end)
 {
     uint32_t code;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "runtime/base/mem.h"
-#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 
 enum { FIRST_BATCH = 64, BATCH_GROWTH = 4 };
 

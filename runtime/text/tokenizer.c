@@ -129,7 +129,7 @@ static swg_status named_token(const swg_tokenizer *tokenizer, const swg_json *se
         return SWG_OK;
     const int32_t found = swg_tokenizer_find(tokenizer, text, strlen(text));
     if (found < 0)
-        return swg_error(SWG_CORRUPT, "%s: %s is \"%s\", which is no token of the vocabulary",
+        return swg_error(SWG_CORRUPT, "%s: %s is \"%s\", which is not a token of the vocabulary",
                          settings_name, key, text);
     *id = found;
     return SWG_OK;
@@ -149,7 +149,7 @@ static void apply_add_bos(swg_tokenizer *tokenizer, bool add_bos)
     tokenizer->n_before = add_bos ? kept + 1 : kept;
 }
 
-/* add_eos_token: the same behind a text. */
+/* add_eos_token: the same after a text. */
 static void apply_add_eos(swg_tokenizer *tokenizer, bool add_eos)
 {
     const size_t n = tokenizer->n_after;

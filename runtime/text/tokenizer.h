@@ -116,7 +116,7 @@ swg_status swg_tokenizer_decode(const swg_tokenizer *tokenizer, const int32_t *i
 
 /* Decoding token by token, for text that appears while it is generated. Feed a sequence from its
  * very first id (BOS and prompt included; ignore the output where it is not wanted), because what
- * the first tokens print depends on what stands before them. A decoder belongs to one thread at a
+ * the first tokens print depends on what precedes them. A decoder belongs to one thread at a
  * time; the tokenizer must outlive it. */
 typedef struct swg_decoder swg_decoder;
 swg_status swg_decoder_new(const swg_tokenizer *tokenizer, const swg_decode_options *options,

@@ -50,7 +50,7 @@ typedef swg_status swg_split_run(const void *data, swg_encoder *encoder, size_t 
 typedef swg_status swg_model_run(const void *data, swg_encoder *encoder, const char *text,
                                  size_t length);
 
-/* Where in the sequence a token stands. */
+/* Where in the sequence a token is. */
 typedef struct swg_decode_place {
     int32_t id, previous; /* previous: id fed before, printed or not; -1 at the start */
     size_t index;         /* tokens printed before */
@@ -146,7 +146,7 @@ typedef swg_status swg_tokenizer_reader(swg_tokenizer *tokenizer, const swg_text
 #include "runtime/text/text_sources.def"
 #undef SWG_TEXT_SOURCE
 
-/* Hand a piece to split step `at`, or to the model behind the last one. Empty pieces vanish. */
+/* Hand a piece to split step `at`, or to the model after the last one. Empty pieces vanish. */
 static inline swg_status swg_encoder_emit(swg_encoder *encoder, size_t at, const char *text,
                                           size_t length, bool is_first)
 {

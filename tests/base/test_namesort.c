@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "runtime/base/namesort.h"
-#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 #include "tests/harness.h"
 
 enum { MOST = 3000, NAME_BYTES = 700 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 
 static float from_bits(uint32_t bits)
 {

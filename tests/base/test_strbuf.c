@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "runtime/base/mem.h"
-#include "runtime/base/numeric.h"
-#include "runtime/base/strbuf.h"
+#include "runtime/base/rng.h"
+#include "runtime/base/json_writer.h"
 
 START_TEST(pieces_add_up)
 {

@@ -75,7 +75,7 @@ START_TEST(other_scheme_names_are_refused)
         "int4",
         "int4-g64",
         "int4-g64-sym",
-        "int3-g64-sym-f16",
+        "int9-g64-sym-f16",
         "int4-g63-sym-f16",
         "int4-g064-sym-f16",
         "int4-g64-sym-f64",

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# An installation moved to another place works: the program runs, every public header compiles alone,
-# and programs of a user's build and run, through pkg-config and through CMake.
+# An installation moved to another place works: the program runs, every public header compiles alone and
+# with all others, and programs of a user's build and run, through pkg-config and through CMake.
 . tests/cli/lib.sh
 build=$(dirname "$(realpath "$SWAGE")")
 expect_exit 0 "install into a package's folder" env DESTDIR="$scratch/package" cmake --install "$build" --prefix /usr
@@ -33,6 +33,10 @@ for header in "${headers[@]}"; do
   expect_exit 0 "$header compiles alone (scripts/public-headers.cmake)" \
     cc -std=c11 -pedantic -Wall -Werror -fsyntax-only -I"$prefix/include/swage" "$scratch/header.c"
 done
+
+printf '#include "%s"\n' "${headers[@]}" >"$scratch/header.c"
+expect_exit 0 "all public headers compile together" \
+  cc -std=c11 -pedantic -Wall -Werror -fsyntax-only -I"$prefix/include/swage" "$scratch/header.c"
 
 if grep -q '^SWAGE_SANITIZE:STRING=.' "$build/CMakeCache.txt"; then
   skip "a library under sanitizers links only with them"

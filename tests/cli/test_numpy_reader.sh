@@ -89,11 +89,14 @@ compare() { # NAME FILE.swg
 expect_exit 0 "pack" "$SWAGE" convert "$scratch/model" -o "$scratch/packed.swg"
 compare "packed" "$scratch/packed.swg"
 expect_match "tied tensors are listed" "$stdout" 'lm_head\.weight .* as embed_tokens\.weight'
-for options in "--bits 4 --group-size 32" "--bits 4 --group-size row --asymmetric" \
-  "--bits 8 --group-size 128 --scale-type bf16" "--bits 8 --asymmetric --scale-type f32 --group-size 64"; do
-  # shellcheck disable=SC2086
-  expect_exit 0 "quantize $options" "$SWAGE" quantize "$scratch/model" -o "$scratch/q.swg" --force $options
-  compare "$options" "$scratch/q.swg"
+for bits in $(sed -nE 's/^SWG_INTEGER_FORMAT\(int([0-9]+), .*/\1/p' runtime/base/weight_formats.def); do
+  for options in "--group-size 32" "--group-size row --asymmetric" "--group-size 128 --scale-type bf16" \
+    "--asymmetric --scale-type f32 --group-size 64"; do
+    # shellcheck disable=SC2086
+    expect_exit 0 "quantize $bits $options" "$SWAGE" quantize "$scratch/model" -o "$scratch/q.swg" \
+      --force --bits "$bits" $options
+    compare "$bits bits $options" "$scratch/q.swg"
+  done
 done
 
 # Damage is noticed.

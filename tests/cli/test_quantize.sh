@@ -34,6 +34,7 @@ check "default schemes" [ "$(schemes)" = "int8-g128-sym-f16 int4-g64-sym-f16 int
 check "exact raw bytes" [ "$(value output_tensor_bytes)" = 3456 ]
 check "memory is stated" [ "$(value peak_memory_bytes)" -gt 0 ]
 expect_exit 0 "dry run as a table" "$SWAGE" quantize "$model" -o "$out" -n
+expect_match "a bound is called one" "$stdout" 'at most [0-9]+ bytes.*are an upper bound'
 expect_match "the table shows the schemes" "$stdout" 'layers\.0\.q_proj\.weight +linear +int4-g64-sym-f16'
 
 plan() { # NAME SCHEMES OPTIONS...

@@ -251,7 +251,7 @@ START_TEST(tasks_are_chosen_by_what_models_give)
     const swg_eval_task *task = NULL;
     swg_protocol protocol = 0;
     ck_status_is(choices[_i].status,
-                 swg_eval_choose(choices[_i].task, choices[_i].protocol, choices[_i].source,
+                 swg_eval_choose(choices[_i].task, choices[_i].protocol, choices[_i].source, false,
                                  choices[_i].output, &task, &protocol));
     if (choices[_i].status == SWG_OK) {
         ck_assert_str_eq(task->name, choices[_i].says);

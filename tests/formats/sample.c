@@ -1,5 +1,9 @@
 /* See sample.h. */
+#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 #include "tests/formats/sample.h"
+
+#include <stdlib.h>
 
 #include "runtime/base/codes.h"
 
@@ -55,10 +59,19 @@ static void sample_fill(sample *s, const swg_tensor_desc *desc, const swg_plane 
     }
 }
 
+/* Not Check's: bench_parts makes samples outside of any test. */
+static void require(bool holds, const char *what)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "sample: %s\n", what);
+    abort();
+}
+
 void sample_add(sample *s, const char *name, swg_scheme scheme, uint32_t rank, uint64_t d0,
                 uint64_t d1)
 {
-    ck_assert_uint_lt(s->n_tensors, SAMPLE_MAX_TENSORS);
+    require(s->n_tensors < SAMPLE_MAX_TENSORS, "too many tensors");
     const size_t index = s->n_tensors++;
     snprintf(s->names[index], sizeof s->names[index], "%s", name);
     swg_tensor_desc *desc = &s->tensors[index];
@@ -69,7 +82,7 @@ void sample_add(sample *s, const char *name, swg_scheme scheme, uint32_t rank, u
     for (size_t p = 0; p < n_planes; p++) {
         uint8_t **const plane = &s->planes[index][planes[p].kind];
         *plane = swg_malloc(planes[p].bytes, 1);
-        ck_assert_ptr_nonnull(*plane);
+        require(*plane != NULL, "no memory");
         sample_fill(s, desc, &planes[p], *plane);
     }
 }

@@ -8,7 +8,7 @@
 
 #include "formats/formats.h"
 #include "runtime/base/mem.h"
-#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 #include "tests/harness.h"
 
 enum { SAMPLE_MAX_TENSORS = 64 };

@@ -3,6 +3,7 @@
 #include "formats/gguf/gguf.h"
 #include "formats/json/json.h"
 #include "runtime/base/file.h"
+#include "runtime/base/numeric.h"
 #include "runtime/text/tokenizer.h"
 #include "tests/formats/tiny_llama.h"
 

@@ -4,6 +4,7 @@
 #include "formats/gguf/gguf_blocks.h"
 #include "formats/json/json.h"
 #include "runtime/base/file.h"
+#include "runtime/base/numeric.h"
 #include "runtime/text/tokenizer.h"
 #include "tests/formats/tiny_llama.h"
 

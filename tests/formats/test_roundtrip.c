@@ -276,6 +276,47 @@ START_TEST(existing_outputs_need_force)
 }
 END_TEST
 
+/* What a plan for an empty checkpoint under that name says. */
+static swg_status plan_named(const char *stem, const char *ending)
+{
+    char path[512];
+    uint64_t bytes;
+    bool is_exact;
+    const swg_sink_meta meta = {0};
+    snprintf(path, sizeof path, "%s%s", swg_test_path(stem), ending);
+    return swg_sink_plan_bytes(path, NULL, &meta, NULL, 0, &bytes, &is_exact);
+}
+
+/* Every row of formats.def: an ending that is written is not that of a file that is only read. */
+START_TEST(endings_name_formats)
+{
+    static const char *const refused[] = {
+#define SWG_READER(name, endings) endings,
+#define SWG_FOREIGN(endings)      endings,
+#include "formats/formats.def"
+    };
+    size_t n_refused = 0;
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        char text[128];
+        snprintf(text, sizeof text, "%s", refused[i]);
+        for (char *ending = strtok(text, " "); ending; ending = strtok(NULL, " "), n_refused++) {
+            ck_status_is(SWG_UNSUPPORTED, plan_named("model", ending));
+            ck_assert_ptr_nonnull(strstr(swg_error_message(), ".safetensors"));
+            const char *folder = swg_test_path("folder");
+            char path[512];
+            snprintf(path, sizeof path, "%s%s", folder, ending);
+            ck_assert_int_eq(mkdir(path, 0777), 0);
+            ck_ok(plan_named("folder", ending)); /* a folder that is there is a folder */
+        }
+    }
+    ck_assert_uint_ge(n_refused, 6);
+    ck_ok(plan_named("model", ""));
+    ck_ok(plan_named("model", ".v2"));
+    ck_ok(plan_named("model", ".swg"));
+    ck_ok(plan_named("model", ".hdf5"));
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("roundtrip");
@@ -289,6 +330,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, each_allocation_of_readers_may_fail);
     tcase_add_test(cases, each_write_may_fail);
     tcase_add_test(cases, existing_outputs_need_force);
+    tcase_add_test(cases, endings_name_formats);
     suite_add_tcase(suite, cases);
     return suite;
 }

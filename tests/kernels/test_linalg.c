@@ -11,7 +11,7 @@
 #include "kernels/linalg/linalg_tables.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/notice.h"
-#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 
 enum { LARGEST = 70, PADDING = 3, STEP = LARGEST + PADDING };
 

@@ -9,6 +9,7 @@
 #include "quantize/group_grid.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 #include "tests/harness.h"
 
 enum { MAX_N = 4096 };

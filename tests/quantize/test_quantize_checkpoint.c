@@ -9,6 +9,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 #include "runtime/base/strbuf.h"
 #include "tests/harness.h"
 

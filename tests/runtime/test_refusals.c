@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 #include "tests/runtime/reference.h"
 
 static char *read_fixture(const char *name, const char *file, size_t *length)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "runtime/base/mem.h"
-#include "runtime/base/numeric.h"
+#include "runtime/base/rng.h"
 #include "runtime/text/sampler.h"
 #include "tests/harness.h"
 

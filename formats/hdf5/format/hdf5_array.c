@@ -34,7 +34,7 @@ static swg_status take(const array *a, uint64_t address, uint64_t bytes, const c
 
 /* --- Elements --------------------------------------------------------------------------------- */
 
-/* Element `index` stands for the chunk of that number in the largest extent: row-major, but with
+/* Element `index` describes the chunk of that number in the largest extent: row-major, but with
  * the growing dimension before all others. */
 static swg_status put_element(const array *a, uint64_t index, const uint8_t *element)
 {

@@ -1,4 +1,4 @@
-/* Attributes stand in their object's header or, when there are many, in a heap with an index of
+/* Attributes are in their object's header or, when there are many, in a heap with an index of
  * names. Texts of variable length are references into global heaps. (HDF5 file format specification
  * 3.0: III.E, IV.A.2.m, IV.A.2.v.) What is looked at and what is copied count as
  * walked. */
@@ -21,7 +21,7 @@ enum {
 typedef struct search {
     const char *name;
     uint64_t header;
-    uint64_t heap, name_index; /* of attributes that do not stand in the header */
+    uint64_t heap, name_index; /* of attributes that are not in the header */
     swg_h5_walk *walk;
     const swg_h5_heap *open_heap;
     swg_h5_attribute *out;

@@ -5,7 +5,7 @@
 
 #include "formats/hdf5/format/hdf5_walk.h"
 
-/* Version 1: nodes of keys with an address behind each. */
+/* Version 1: nodes of keys with an address after each. */
 enum { SWG_H5_TREE_OF_LINKS = 0, SWG_H5_TREE_OF_CHUNKS = 1 };
 
 /* Call `visit` with each key of the leaves, `key_bytes` long, and its address. `what` names the

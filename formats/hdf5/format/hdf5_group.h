@@ -14,7 +14,7 @@ typedef struct swg_h5_group {
     uint64_t heap, name_index; /* SWG_H5_NOWHERE when there are none */
 } swg_h5_group;
 
-/* Take in one message of a header; those of other kinds are no matter. */
+/* Record one header message; other message types are ignored. */
 bool swg_h5_group_add(swg_h5_group *group, uint64_t message_type, swg_cursor body);
 
 /* Call `visit` for each link of the group, whose header is at `address`. Names are not checked. */

@@ -33,7 +33,7 @@ static swg_status damaged(const header *h)
     return swg_h5_damaged(h->walk, "header", h->address);
 }
 
-/* Messages in a block of their own. Those of version 2 stand between a signature and a checksum. */
+/* Messages in a block of their own. Those of version 2 are between a signature and a checksum. */
 static swg_status add_continuation(header *h, uint64_t offset, uint64_t bytes)
 {
     swg_cursor inside;
@@ -135,7 +135,7 @@ static swg_status visit_extension(void *context, const swg_h5_message *message)
                : SWG_OK;
 }
 
-/* Where the fields of a version stand; a zero offset: it has none. */
+/* Where the fields of a version are; 0 = it has none. */
 typedef struct superblock {
     size_t sizes, base, extension, end, driver, root, bytes;
 } superblock;

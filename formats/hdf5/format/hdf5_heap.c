@@ -41,11 +41,11 @@ static bool is_block_head(const table *t, swg_cursor *in, uint64_t offset)
     return is_right && !in->is_short;
 }
 
-/* The checksum of a direct block stands behind its head, and is taken with zeros in its place. */
+/* The checksum of a direct block follows its head, and is computed with zeros in its place. */
 static swg_status check_sum(const table *t, const uint8_t *block, size_t bytes, size_t sum_at,
                             uint64_t address)
 {
-    uint8_t *copy; /* of the block, sealed behind */
+    uint8_t *copy; /* of the block, with its checksum after it */
     SWG_TRY(SWG_NEW_UNINIT(copy, bytes + SUM_BYTES));
     memcpy(copy, block, bytes);
     memset(copy + sum_at, 0, SUM_BYTES);
@@ -106,8 +106,9 @@ static swg_status add_indirect(const table *t, uint64_t address, uint64_t offset
 static swg_status open_heap(swg_h5_walk *walk, uint64_t address, swg_h5_heap *heap)
 {
     /* "FRHP", version, bytes of identifiers u16, of filters u16, flags u8, limit of objects u32,
-     * twelve u64 about what is free and what stands elsewhere; then the table: width u16, starting
-     * and largest direct bytes u64, bits of the heap u16, rows u16, root u64, rows now u16. */
+     * twelve u64 about what is free and what is stored elsewhere; then the table: width u16,
+     * starting and largest direct bytes u64, bits of the heap u16, rows u16, root u64, rows now
+     * u16. */
     enum { HEAD_BYTES = 146, SKIPPED = 12 * 8, HAS_SUMS = 2, MAX_BITS = 62 };
     swg_cursor in;
     SWG_TRY(swg_h5_take(walk, what, address, HEAD_BYTES, "FRHP", true, &in));

@@ -123,7 +123,7 @@ static swg_status walk_index(swg_h5_grid *g)
 
 /* --- Checks ----------------------------------------------------------------------------------- */
 
-/* Shape of the table and of a chunk. At least 8 bytes of the file stand for every chunk, so that a
+/* Shape of the table and of a chunk. Every chunk takes at least 8 bytes of the file, so that a
  * table is never much larger than its file. */
 static swg_status measure(swg_h5_grid *g, swg_h5_storage *storage)
 {

@@ -26,7 +26,7 @@ bool swg_h5_parse_extent(swg_cursor in, swg_h5_extent *out)
 
 /* --- Types ------------------------------------------------------------------------------------ */
 
-/* The IEEE or brain float of those sizes, whose exponent stands on top of its mantissa. */
+/* The IEEE or brain float of those sizes, whose exponent is above its mantissa. */
 static bool find_float(uint64_t bytes, uint64_t exponent_bits, uint64_t mantissa_bits,
                        uint64_t bias, swg_dtype *out)
 {
@@ -119,7 +119,7 @@ bool swg_h5_parse_type(swg_cursor in, swg_h5_type *out)
         break;
     case ENUMERATION:
         parse_enumeration(&in, head >> 4, bits & 0xffff, out);
-        return true; /* others are no numbers, whatever they look like */
+        return true; /* others are not numbers, whatever they look like */
     case VARIABLE:
         out->is_variable_text = (bits & 15) == IS_TEXT;
         break;

@@ -52,7 +52,7 @@ swg_status swg_h5_read_rows(const swg_h5_file *file, const swg_h5_entry *entry, 
 /* Columns [begin, begin + n) of a matrix, as n rows: out[n][rows]. */
 swg_status swg_h5_read_columns(const swg_h5_file *file, const swg_h5_entry *entry, uint64_t begin,
                                uint64_t n, void *out);
-/* A whole U8 dataset as text with a NUL behind it, of the arena. */
+/* A whole U8 dataset as text with a NUL after it, of the arena. */
 swg_status swg_h5_read_bytes(const swg_h5_file *file, const swg_h5_entry *entry, swg_arena *arena,
                              char **out, size_t *length);
 

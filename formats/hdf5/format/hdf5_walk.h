@@ -10,7 +10,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
 
-/* What stands where an address would and there is nothing. */
+/* The address of nothing. */
 #define SWG_H5_NOWHERE UINT64_MAX
 
 typedef struct swg_h5_walk {
@@ -37,7 +37,7 @@ swg_status swg_h5_count(swg_h5_walk *walk, const char *what, uint64_t address, u
 swg_status swg_h5_count_structure(swg_h5_walk *walk, const char *what, uint64_t address,
                                   uint64_t bytes);
 
-/* A structure: the `bytes` at `address` counted, behind its four letters. One that is `is_sealed`
+/* A structure: the `bytes` at `address` counted, after its four letters. One that is `is_sealed`
  * ends in a checksum, which is compared and not part of `out`. */
 swg_status swg_h5_take(swg_h5_walk *walk, const char *what, uint64_t address, uint64_t bytes,
                        const char letters[4], bool is_sealed, swg_cursor *out);

@@ -8,7 +8,7 @@ static const char file_name[] = "tokenizer.json";
 swg_status swg_component_read(const char *family, const swg_component *table, size_t n_rows,
                               swg_tokenizer *tokenizer, const swg_json *json)
 {
-    if (!json || swg_json_kind_of(json) == SWG_JSON_NULL)
+    if (swg_json_is_null(json))
         return SWG_OK;
     const char *type;
     if (!swg_json_as_string(swg_json_get(json, "type"), &type))
@@ -41,7 +41,7 @@ swg_status swg_component_bool(const swg_json *json, const char *key, bool fallba
 {
     const swg_json *value = swg_json_get(json, key);
     *out = fallback;
-    if (!value || swg_json_kind_of(value) == SWG_JSON_NULL || swg_json_as_bool(value, out))
+    if (swg_json_is_null(value) || swg_json_as_bool(value, out))
         return SWG_OK;
     return swg_component_wrong_kind(key, value, "boolean");
 }
@@ -51,7 +51,7 @@ swg_status swg_component_string(const swg_json *json, const char *key, const cha
 {
     const swg_json *value = swg_json_get(json, key);
     *out = fallback;
-    if (!value || swg_json_kind_of(value) == SWG_JSON_NULL || swg_json_as_string(value, out))
+    if (swg_json_is_null(value) || swg_json_as_string(value, out))
         return SWG_OK;
     return swg_component_wrong_kind(key, value, "string");
 }

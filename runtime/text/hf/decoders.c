@@ -88,7 +88,7 @@ static swg_status read_count(const swg_json *json, const char *key, uint32_t *ou
     int64_t value = 0;
     const swg_json *member = swg_json_get(json, key);
     if (member && (!swg_json_as_int(member, &value) || value < 0 || value > INT32_MAX))
-        return swg_error(SWG_CORRUPT, "tokenizer.json: \"%s\" of a decoder is no count", key);
+        return swg_error(SWG_CORRUPT, "tokenizer.json: \"%s\" of a decoder is not a count", key);
     *out = (uint32_t)value;
     return SWG_OK;
 }
@@ -146,7 +146,7 @@ static swg_status read_replace(swg_tokenizer *tokenizer, const swg_json *json)
     /* One character never straddles two tokens; more might, once they are fused. */
     if (tokenizer->is_fused && swg_utf8_decode(from, strlen(from), NULL) != strlen(from))
         return swg_error(SWG_UNSUPPORTED,
-                         "tokenizer.json: decoder Replace of several characters behind Fuse is "
+                         "tokenizer.json: decoder Replace of several characters after Fuse is "
                          "not supported");
     replace_data *data = swg_arena_calloc(&tokenizer->arena, 1, sizeof *data);
     if (!data)
@@ -167,7 +167,7 @@ typedef struct metaspace_data {
     bool never; /* prepend_scheme: the first token loses nothing */
 } metaspace_data;
 
-/* In the first token the replacement vanishes, wherever it stands. */
+/* In the first token the replacement vanishes, wherever it is. */
 static void metaspace(const void *step_data, uint32_t *state, const swg_decode_place *place,
                       const char *text, size_t length, swg_strbuf *out)
 {
@@ -311,7 +311,7 @@ swg_status swg_decoder_read(swg_tokenizer *tokenizer, const swg_json *json)
         {"Strip", read_strip},
         {"WordPiece", read_wordpiece},
     };
-    if (!json || swg_json_kind_of(json) == SWG_JSON_NULL)
+    if (swg_json_is_null(json))
         return swg_tokenizer_add_decoder(tokenizer, join_with_spaces, NULL);
     return swg_component_read("decoder", table, sizeof table / sizeof *table, tokenizer, json);
 }

@@ -36,7 +36,7 @@ static swg_status visit_vocab(const swg_json *vocab, token_visit *visit, void *c
 
 static swg_status visit_added(const swg_json *added, token_visit *visit, void *context)
 {
-    if (!added || swg_json_kind_of(added) == SWG_JSON_NULL)
+    if (swg_json_is_null(added))
         return SWG_OK;
     if (swg_json_kind_of(added) != SWG_JSON_ARRAY)
         return swg_component_wrong_kind("added_tokens", added, "array");

@@ -16,7 +16,7 @@ static size_t ascii_run(const char *text, size_t length, bool ascii)
     return n;
 }
 
-/* ASCII has no other form and nothing in it joins what stands before it, so only the rest is looked
+/* ASCII has no other form and nothing in it joins what precedes it, so only the rest is looked
  * at, together with the one character that it may join. */
 static swg_status to_normal_form(const void *data, const char *text, size_t length, swg_strbuf *out)
 {

@@ -53,7 +53,7 @@ static swg_status take(split_run *run, size_t begin, size_t end, bool is_match)
     return has_pending ? emit(run, done, done_end) : SWG_OK;
 }
 
-/* As Oniguruma's iteration: an empty match right behind the last match does not count. */
+/* As Oniguruma's iteration: an empty match right after the last match does not count. */
 static swg_status take_pattern(split_run *run, size_t length)
 {
     size_t done = 0, last_end = SIZE_MAX, from = 0;

@@ -80,7 +80,7 @@ static swg_status read_added_token(swg_tokenizer *tokenizer, const swg_json *jso
 
 static swg_status read_added(swg_tokenizer *tokenizer, const swg_json *added)
 {
-    if (!added || swg_json_kind_of(added) == SWG_JSON_NULL)
+    if (swg_json_is_null(added))
         return SWG_OK;
     const size_t n = swg_json_count(added);
     swg_added_set *sets[] = {&tokenizer->raw_tokens, &tokenizer->normalized_tokens};

@@ -19,7 +19,7 @@ typedef struct swg_merge {
 typedef swg_merge swg_merge_lookup(const void *context, int32_t left, int32_t right);
 
 /* Where merging can happen at all. A merge across a place needs a token that has the character
- * before and the character behind it side by side; where no token has, the text falls apart into
+ * before and the character after it side by side; where no token has, the text falls apart into
  * runs that merge each for itself - usually words - and short runs are what makes merging fast.
  * Characters are kept as a hash, so that a place is cut only if that is certain. */
 typedef struct swg_joins {

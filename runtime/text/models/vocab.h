@@ -9,7 +9,7 @@
 #include "runtime/base/mem.h"
 
 typedef struct swg_vocab {
-    char *bytes; /* of all tokens, each with a NUL behind it */
+    char *bytes; /* of all tokens, each with a NUL after it */
     size_t n_bytes, max_bytes;
     struct swg_vocab_entry *entries; /* [n_ids] */
     size_t n_ids;
@@ -32,7 +32,7 @@ swg_status swg_vocab_index(swg_vocab *vocab, swg_arena *arena);
 /* The id, or -1. */
 int32_t swg_vocab_find(const swg_vocab *vocab, const char *text, size_t length);
 
-/* The bytes of an id, NUL behind them; NULL (and *length 0) when unused or out of range. */
+/* The bytes of an id, NUL after them; NULL (and *length 0) when unused or out of range. */
 const char *swg_vocab_text(const swg_vocab *vocab, int64_t id, size_t *length);
 
 #endif

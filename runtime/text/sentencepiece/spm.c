@@ -1,5 +1,5 @@
 /* SentencePiece models (tokenizer.model) as tokenizers. The file says how text becomes pieces, not
- * what stands around a text: a BPE model that has a beginning-of-text piece puts it first, as
+ * what comes around a text: a BPE model that has a beginning-of-text piece puts it first, as
  * Llama's engines do, a Unigram model adds nothing, and tokenizer_config.json changes either.
  * Models that split into words or characters, and denormalizers, are not supported. */
 #include <float.h>

@@ -8,7 +8,7 @@
 #include "runtime/text/sentencepiece/trie.h"
 
 typedef struct swg_spm_text {
-    const char *text; /* no NUL behind it */
+    const char *text; /* no NUL after it */
     size_t length;
 } swg_spm_text;
 

@@ -4,7 +4,7 @@
  * end, the way they were last put together.
  *
  * Which pairs join to which piece is worked out once, from every cut of every piece. A character
- * that is no piece itself but stands in one gets an id of its own beyond the file's ("unit"), so
+ * that is not a piece itself but part of one gets an id of its own beyond the file's ("unit"), so
  * that it can merge; what is left of it at the end is unknown. */
 #include <string.h>
 
@@ -60,7 +60,7 @@ static swg_merge lookup_and_note(const void *context, int32_t left, int32_t righ
     return merge;
 }
 
-/* Bytes or the unknown token, for a character that is no piece. */
+/* Bytes or the unknown token, for a character that is not a piece. */
 static swg_status push_unknown(const bpe_model *model, swg_ids *ids, const char *text,
                                size_t length)
 {
@@ -184,7 +184,7 @@ static size_t visit_pairs(bpe_model *model, const swg_spm_file *file, bool add)
     return n;
 }
 
-/* Characters inside of pieces that are no pieces themselves, as a set of code points; returns how
+/* Characters inside pieces that are not pieces themselves, as a set of code points; returns how
  * many there are. `known` has the pieces. */
 static size_t find_lone_characters(const swg_spm_file *file, const swg_vocab *known, uint64_t *set)
 {
@@ -205,7 +205,7 @@ static size_t find_lone_characters(const swg_spm_file *file, const swg_vocab *kn
     return n;
 }
 
-/* The characters of the set get ids behind the file's. */
+/* The characters of the set get ids after the file's. */
 static swg_status add_lone_characters(const swg_spm_file *file, const uint64_t *set,
                                       swg_vocab *units)
 {

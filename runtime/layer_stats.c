@@ -1,5 +1,5 @@
 /* See layer_stats.h. */
-#include "quantize/layer_stats.h"
+#include "runtime/layer_stats.h"
 
 bool swg_layer_stats_importance(const swg_layer_stats *stats, float *out)
 {

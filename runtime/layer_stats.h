@@ -2,8 +2,8 @@
  *
  * All pointers are views: whoever collected the statistics owns the arrays, and keeps them until
  * the calls that were given the struct have returned. An array that was not collected is NULL. */
-#ifndef SWG_QUANTIZE_LAYER_STATS_H
-#define SWG_QUANTIZE_LAYER_STATS_H
+#ifndef SWG_RUNTIME_LAYER_STATS_H
+#define SWG_RUNTIME_LAYER_STATS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,76 @@
+/* The task that compares a model with a reference on a text: see lockstep.h. */
+#include "eval/lockstep.h"
+#include "eval/text_task.h"
+
+static swg_status check_vocabularies(const swg_eval_input *in)
+{
+    const swg_hparams *h = &in->loaded->model->hparams, *ref = &in->ref->model->hparams;
+    if (h->vocab == ref->vocab)
+        return SWG_OK;
+    return swg_error(SWG_UNSUPPORTED,
+                     "the model's vocabulary has %lld tokens, the reference's %lld: their "
+                     "distributions cannot be compared",
+                     (long long)h->vocab, (long long)ref->vocab);
+}
+
+static void report_json(const swg_divergence *d, swg_json_writer *json)
+{
+    swg_json_double(json, "kld_mean", d->kld_mean);
+    swg_json_double(json, "kld_mean_standard_error", d->kld_standard_error);
+    swg_json_double(json, "kld_median", d->kld_median);
+    swg_json_double(json, "kld_p90", d->kld_p90);
+    swg_json_double(json, "kld_p99", d->kld_p99);
+    swg_json_double(json, "kld_max", d->kld_max);
+    swg_json_double(json, "kld_min", d->kld_min);
+    swg_json_double(json, "top1_agreement", d->top1_agreement);
+    swg_json_double(json, "top1_agreement_standard_error", d->top1_standard_error);
+    swg_json_double(json, "perplexity", d->perplexity);
+    swg_json_double(json, "perplexity_ref", d->perplexity_ref);
+    swg_json_double(json, "log_perplexity_ratio", d->log_ratio);
+    swg_json_double(json, "log_perplexity_ratio_standard_error", d->log_ratio_standard_error);
+}
+
+static void report_text(const swg_divergence *d, swg_strbuf *text)
+{
+    swg_strbuf_printf(text,
+                      "divergence    %.6f +- %.6f nats per token (mean KL from the reference)\n"
+                      "              median %.6f, 90 %% %.6f, 99 %% %.6f, largest %.6f\n"
+                      "same top      %.3f %% +- %.3f\n"
+                      "perplexity    %.4f, the reference's %.4f\n"
+                      "log ratio     %.6f +- %.6f nats per token (paired, over windows)\n",
+                      d->kld_mean, d->kld_standard_error, d->kld_median, d->kld_p90, d->kld_p99,
+                      d->kld_max, 100 * d->top1_agreement, 100 * d->top1_standard_error,
+                      d->perplexity, d->perplexity_ref, d->log_ratio, d->log_ratio_standard_error);
+}
+
+static swg_status run(const swg_eval_input *in, swg_eval_report *out)
+{
+    swg_status status = SWG_OK;
+    swg_windows windows = {0};
+    swg_exec *exec = NULL, *exec_ref = NULL;
+    swg_divergence divergence;
+    SWG_GO(check_vocabularies(in));
+    SWG_GO(swg_eval_windows(in, &windows));
+    swg_exec_options options = swg_exec_options_default();
+    options.context = swg_windows_longest(&windows);
+    options.activations = in->activations;
+    SWG_GO(swg_exec_new(in->loaded->model, in->loaded->pool, &options, &exec));
+    options.activations = SWG_ACT_F32;
+    SWG_GO(swg_exec_new(in->ref->model, in->loaded->pool, &options, &exec_ref));
+    SWG_GO(swg_divergence_measure(exec, exec_ref, (size_t)in->loaded->model->hparams.vocab,
+                                  in->loaded->pool, &windows, in->progress, &divergence));
+    report_json(&divergence, &out->json);
+    report_text(&divergence, &out->text);
+    swg_eval_report_windows(in, &windows, divergence.tokens_scored, out);
+done:
+    swg_exec_free(&exec_ref);
+    swg_exec_free(&exec);
+    swg_windows_deinit(&windows);
+    return status;
+}
+
+const swg_eval_task swg_eval_task_divergence = {.name = "divergence",
+                                                .output = SWG_OUTPUT_NEXT_TOKEN,
+                                                .source = SWG_EVAL_TEXT,
+                                                .needs_reference = true,
+                                                .run = run};

@@ -1,0 +1,201 @@
+/* Divergence in lockstep: see lockstep.h. Logits exist for one piece of a window at a time, so
+ * memory does not grow with the context. */
+#include "eval/lockstep.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "eval/nll.h"
+#include "runtime/base/mem.h"
+
+/* Logits of a piece stay below this, for each of the two models. */
+static const size_t piece_bytes = (size_t)32 << 20;
+enum { MAX_PIECE = 256 };
+
+/* --- One position ----------------------------------------------------------------------------- */
+
+/* What a row of logits says: its largest element and where, and log sum exp. */
+typedef struct summary {
+    size_t top;
+    double log_sum;
+} summary;
+
+static swg_status summarise(const float *logits, size_t n, const char *whose, summary *out)
+{
+    size_t top = 0;
+    for (size_t i = 1; i < n; i++)
+        top = logits[i] > logits[top] ? i : top;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += exp((double)logits[i] - (double)logits[top]);
+    *out = (summary){.top = top, .log_sum = log(sum) + (double)logits[top]};
+    if (!isfinite(out->log_sum))
+        return swg_error(SWG_FAILED,
+                         "the %s's logits are not finite; its weights are damaged or "
+                         "too coarse",
+                         whose);
+    return SWG_OK;
+}
+
+swg_status swg_divergence_compare(const float *logits, const float *logits_ref, size_t n,
+                                  size_t target, swg_divergence_row *out)
+{
+    summary q, p;
+    SWG_TRY(summarise(logits, n, "model", &q));
+    SWG_TRY(summarise(logits_ref, n, "reference", &p));
+    double kld = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double log_p = (double)logits_ref[i] - p.log_sum;
+        const double log_q = (double)logits[i] - q.log_sum;
+        kld += exp(log_p) * (log_p - log_q);
+    }
+    *out = (swg_divergence_row){.kld = kld,
+                                .nll = q.log_sum - (double)logits[target],
+                                .nll_ref = p.log_sum - (double)logits_ref[target],
+                                .same_top = p.top == q.top};
+    return SWG_OK;
+}
+
+/* --- A text ----------------------------------------------------------------------------------- */
+
+typedef struct lockstep {
+    swg_exec *exec, *exec_ref;
+    swg_pool *pool;
+    size_t vocab, piece;
+    float *logits, *logits_ref; /* [piece][vocab] */
+    swg_divergence_row *rows;   /* [piece] */
+    const int32_t *targets;     /* of the piece's rows */
+    float *klds;                /* of all scored tokens so far */
+    size_t n_klds, n_same_top;
+    double *kld_sums, *nll_sums, *nll_ref_sums, *difference_sums; /* [windows] */
+} lockstep;
+
+static swg_status compare_row(void *context, size_t row)
+{
+    const lockstep *l = context;
+    return swg_divergence_compare(l->logits + row * l->vocab, l->logits_ref + row * l->vocab,
+                                  l->vocab, (size_t)l->targets[row], &l->rows[row]);
+}
+
+/* Add up the rows of a piece, in their order. */
+static void take_rows(lockstep *l, size_t window, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const swg_divergence_row *row = &l->rows[i];
+        l->klds[l->n_klds++] = (float)row->kld;
+        l->n_same_top += row->same_top;
+        l->kld_sums[window] += row->kld;
+        l->nll_sums[window] += row->nll;
+        l->nll_ref_sums[window] += row->nll_ref;
+        l->difference_sums[window] += row->nll - row->nll_ref;
+    }
+}
+
+static swg_status score_window(void *context, swg_scoring *scoring, const swg_window *window,
+                               double *sum)
+{
+    lockstep *l = context;
+    const size_t index = (size_t)(window - scoring->windows->windows);
+    const int32_t *ids = scoring->windows->ids + window->begin;
+    const size_t inputs = window->count - 1; /* the last token predicts nothing */
+    const size_t first_row = window->first_scored - 1;
+    swg_exec_reset(l->exec);
+    swg_exec_reset(l->exec_ref);
+    for (size_t at = 0; at < inputs;) {
+        const size_t n = inputs - at < l->piece ? inputs - at : l->piece;
+        const size_t skipped = first_row > at ? first_row - at : 0;
+        const size_t first = skipped < n ? skipped : n;
+        SWG_TRY(swg_exec_run(l->exec_ref, ids + at, n, first, l->logits_ref));
+        SWG_TRY(swg_exec_run(l->exec, ids + at, n, first, l->logits));
+        l->targets = ids + at + first + 1;
+        SWG_TRY(swg_pool_for(l->pool, n - first, compare_row, l));
+        take_rows(l, index, n - first);
+        SWG_TRY(swg_scoring_advance(scoring, n - first));
+        at += n;
+    }
+    *sum = l->kld_sums[index];
+    return SWG_OK;
+}
+
+/* --- Figures ---------------------------------------------------------------------------------- */
+
+static int compare_floats(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return x < y ? -1 : x > y;
+}
+
+double swg_sorted_quantile(const float *sorted, size_t n, double q)
+{
+    const double at = q * (double)(n - 1);
+    const size_t below = (size_t)at;
+    if (below + 1 >= n)
+        return (double)sorted[n - 1];
+    const double part = at - (double)below;
+    return (double)sorted[below] * (1 - part) + (double)sorted[below + 1] * part;
+}
+
+static void summarise_text(lockstep *l, const swg_windows *windows, const swg_score *score,
+                           swg_divergence *out)
+{
+    const double n = (double)l->n_klds;
+    const double agreement = (double)l->n_same_top / n;
+    const double log_ratio = swg_window_mean(l->difference_sums, windows);
+    qsort(l->klds, l->n_klds, sizeof *l->klds, compare_floats);
+    *out = (swg_divergence){.kld_mean = score->mean_nll,
+                            .kld_standard_error = score->standard_error,
+                            .kld_min = (double)l->klds[0],
+                            .kld_median = swg_sorted_quantile(l->klds, l->n_klds, 0.5),
+                            .kld_p90 = swg_sorted_quantile(l->klds, l->n_klds, 0.9),
+                            .kld_p99 = swg_sorted_quantile(l->klds, l->n_klds, 0.99),
+                            .kld_max = (double)l->klds[l->n_klds - 1],
+                            .top1_agreement = agreement,
+                            .top1_standard_error =
+                                n > 1 ? sqrt(agreement * (1 - agreement) / (n - 1)) : 0,
+                            .perplexity = exp(swg_window_mean(l->nll_sums, windows)),
+                            .perplexity_ref = exp(swg_window_mean(l->nll_ref_sums, windows)),
+                            .log_ratio = log_ratio,
+                            .log_ratio_standard_error =
+                                swg_window_standard_error(l->difference_sums, windows, log_ratio),
+                            .tokens_scored = l->n_klds,
+                            .n_windows = windows->n_windows};
+}
+
+static swg_status lockstep_init(lockstep *l, const swg_windows *windows)
+{
+    uint64_t scored = 0;
+    for (size_t i = 0; i < windows->n_windows; i++)
+        scored += windows->windows[i].n_scored;
+    l->piece = piece_bytes / (l->vocab * sizeof(float));
+    l->piece = l->piece < 1 ? 1 : l->piece > MAX_PIECE ? MAX_PIECE : l->piece;
+    SWG_TRY(SWG_NEW_UNINIT(l->logits, l->piece * l->vocab));
+    SWG_TRY(SWG_NEW_UNINIT(l->logits_ref, l->piece * l->vocab));
+    SWG_TRY(SWG_NEW(l->rows, l->piece));
+    SWG_TRY(SWG_NEW_UNINIT(l->klds, scored));
+    SWG_TRY(SWG_NEW(l->kld_sums, windows->n_windows));
+    SWG_TRY(SWG_NEW(l->nll_sums, windows->n_windows));
+    SWG_TRY(SWG_NEW(l->nll_ref_sums, windows->n_windows));
+    return SWG_NEW(l->difference_sums, windows->n_windows);
+}
+
+swg_status swg_divergence_measure(swg_exec *exec, swg_exec *exec_ref, size_t vocab, swg_pool *pool,
+                                  const swg_windows *windows, const swg_progress *progress,
+                                  swg_divergence *out)
+{
+    swg_status status = SWG_OK;
+    swg_score score;
+    lockstep l = {.exec = exec, .exec_ref = exec_ref, .pool = pool, .vocab = vocab};
+    SWG_GO(lockstep_init(&l, windows));
+    SWG_GO(swg_score_windows(windows, score_window, &l, progress, &score));
+    summarise_text(&l, windows, &score, out);
+done:
+    swg_free(l.difference_sums);
+    swg_free(l.nll_ref_sums);
+    swg_free(l.nll_sums);
+    swg_free(l.kld_sums);
+    swg_free(l.klds);
+    swg_free(l.rows);
+    swg_free(l.logits_ref);
+    swg_free(l.logits);
+    return status;
+}

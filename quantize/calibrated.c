@@ -1,0 +1,160 @@
+/* Layer by layer from a source to a sink. See calibrated.h. */
+#include "quantize/calibrated.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "quantize/transfer.h"
+#include "runtime/base/mem.h"
+#include "runtime/calibration.h"
+
+/* --- Order ------------------------------------------------------------------------------------ */
+
+/* The turn of a tensor: its layer, one after the last for other quantized matrices, or later. */
+static size_t turn_of(const swg_plan_entry *entry, const swg_tensor_use *use)
+{
+    if (!entry->is_quantized || use->kind != SWG_USE_WEIGHT)
+        return SIZE_MAX;
+    return use->is_per_layer ? use->layer : SIZE_MAX - 1;
+}
+
+typedef struct turn {
+    size_t turn, place, entry;
+} turn;
+
+static int compare_turns(const void *a, const void *b)
+{
+    const turn *x = a, *y = b;
+    if (x->turn != y->turn)
+        return x->turn < y->turn ? -1 : 1;
+    return x->place < y->place ? -1 : x->place > y->place;
+}
+
+swg_status swg_quantize_order_by_layers(const swg_tensor_use *uses, swg_plan *plan)
+{
+    const size_t n = plan->n_entries;
+    turn *turns;
+    if (!uses)
+        return swg_error(SWG_UNSUPPORTED,
+                         "calibration runs the model, and it is of no architecture "
+                         "that can be run here");
+    SWG_TRY(SWG_NEW(turns, n));
+    for (size_t place = 0; place < n; place++) {
+        const size_t i = plan->order[place];
+        turns[place] = (turn){turn_of(&plan->entries[i], &uses[i]), place, i};
+    }
+    qsort(turns, n, sizeof *turns, compare_turns);
+    for (size_t place = 0; place < n; place++)
+        plan->order[place] = turns[place].entry;
+    swg_free(turns);
+    return SWG_OK;
+}
+
+/* --- Work ------------------------------------------------------------------------------------- */
+
+typedef struct run {
+    swg_source *source;
+    const swg_plan *plan;
+    const swg_quantize_options *options;
+    swg_sink *sink;
+    swg_tensor_report *reports;
+    swg_model *model;
+    swg_calibration *calibration;
+    bool *is_written; /* [n_entries], by place */
+    uint64_t done_bytes;
+} run;
+
+/* A weight that comes from the tensor: the first with statistics, else any. NULL when the tensor is
+ * not a weight (a bias, a norm, a buffer). */
+static const swg_weight *weight_of(const run *r, const char *tensor)
+{
+    const swg_weight *found = NULL;
+    for (size_t i = 0; i < r->model->n_weights; i++) {
+        const swg_weight *weight = &r->model->weights[i];
+        if (weight->n == 0 || !weight->tensor || strcmp(weight->tensor, tensor) != 0)
+            continue;
+        found = weight;
+        if (swg_calibration_stats(r->calibration, weight))
+            break;
+    }
+    return found;
+}
+
+/* Whether the weight is part of that layer; `layer` = n_layers: of none. */
+static bool is_in_layer(const run *r, const swg_weight *weight, size_t layer)
+{
+    const bool is_outside = swg_role_scope_of(weight->role) == SWG_PER_MODEL;
+    return is_outside ? layer == (size_t)r->model->hparams.n_layers : weight->layer == layer;
+}
+
+static swg_status write_tensor(run *r, size_t place, const swg_layer_stats *stats, swg_model *model)
+{
+    swg_tensor_report *report = &r->reports[r->plan->order[place]];
+    SWG_TRY(
+        swg_progress_step(r->options->progress, "quantizing", "B", r->done_bytes, r->plan->bytes));
+    SWG_TRY(
+        swg_transfer_tensor(r->source, r->plan, place, r->options, stats, model, r->sink, report));
+    r->is_written[place] = true;
+    r->done_bytes += report->stats.bytes;
+    return SWG_OK;
+}
+
+/* Quantize the matrices of a layer that was just observed. */
+static swg_status quantize_layer(run *r, size_t layer)
+{
+    for (size_t place = 0; place < r->plan->n_entries; place++) {
+        const swg_plan_entry *entry = &r->plan->entries[r->plan->order[place]];
+        const swg_weight *weight = entry->is_quantized ? weight_of(r, entry->desc.name) : NULL;
+        if (r->is_written[place] || !weight || !is_in_layer(r, weight, layer))
+            continue;
+        SWG_TRY(write_tensor(r, place, swg_calibration_stats(r->calibration, weight), r->model));
+    }
+    return SWG_OK;
+}
+
+static swg_status walk_layers(run *r)
+{
+    const size_t n_layers = (size_t)r->model->hparams.n_layers;
+    for (size_t layer = 0; layer < n_layers; layer++) {
+        SWG_TRY(swg_model_load_layer(r->model, layer));
+        SWG_TRY(swg_calibration_observe(r->calibration, layer));
+        SWG_TRY(quantize_layer(r, layer));
+        SWG_TRY(swg_calibration_advance(r->calibration, layer));
+        swg_model_release_layer(r->model, layer);
+    }
+    SWG_TRY(swg_calibration_observe(r->calibration, n_layers));
+    return quantize_layer(r, n_layers);
+}
+
+static swg_status begin(run *r)
+{
+    const swg_calibration_text *text = r->options->calibration;
+    swg_model_options model_options = swg_model_options_default();
+    model_options.pool = r->options->pool;
+    SWG_TRY(swg_model_open(r->source, &model_options, &r->model));
+    SWG_TRY(swg_model_load_layer(r->model, (size_t)r->model->hparams.n_layers));
+    swg_calibration_options options = swg_calibration_options_default();
+    options.pool = r->options->pool;
+    SWG_TRY(SWG_NEW(r->is_written, r->plan->n_entries));
+    return swg_calibration_new(r->model, text->ids, text->n_windows, text->window, &options,
+                               &r->calibration);
+}
+
+swg_status swg_quantize_calibrated(swg_source *source, const swg_plan *plan,
+                                   const swg_quantize_options *options, swg_sink *sink,
+                                   swg_tensor_report *reports)
+{
+    swg_status status = SWG_OK;
+    run r = {.source = source, .plan = plan, .options = options, .sink = sink, .reports = reports};
+    SWG_GO(begin(&r));
+    SWG_GO(walk_layers(&r));
+    for (size_t place = 0; place < plan->n_entries; place++) /* vectors, and what nothing reads */
+        if (!r.is_written[place])
+            SWG_GO(write_tensor(&r, place, NULL, NULL));
+    status = swg_progress_step(options->progress, "quantizing", "B", r.done_bytes, plan->bytes);
+done:
+    swg_calibration_free(&r.calibration);
+    swg_model_free(&r.model);
+    swg_free(r.is_written);
+    return status;
+}

@@ -1,0 +1,83 @@
+/* From a file to windows: see calibration_text.h. */
+#include "quantize/calibration_text.h"
+
+#include <string.h>
+
+#include "runtime/base/file.h"
+
+enum { DEFAULT_WINDOW = 512 };
+
+/* End of the document that begins at `at`: at a blank line or the end of the text. */
+static const char *document_end(const char *at, const char *end)
+{
+    for (const char *s = at; s + 1 < end; s++)
+        if (s[0] == '\n' && s[1] == '\n')
+            return s;
+    return end;
+}
+
+/* Tokens of the text until there are enough. */
+static swg_status encode(const swg_tokenizer *tokenizer, const swg_map *file, bool documents,
+                         size_t enough, swg_ids *ids)
+{
+    const swg_encode_options options = {.add_special = true, .parse_special = false};
+    const char *at = (const char *)file->data, *end = at + file->size;
+    if (!documents)
+        return swg_tokenizer_encode(tokenizer, at, file->size, &options, ids);
+    while (at < end && ids->count < enough) {
+        const char *stop = document_end(at, end);
+        if (stop > at)
+            SWG_TRY(swg_tokenizer_encode(tokenizer, at, (size_t)(stop - at), &options, ids));
+        at = stop;
+        while (at < end && *at == '\n')
+            at++;
+    }
+    return SWG_OK;
+}
+
+static swg_status cut(const swg_calibration_source *from, const swg_tokenizer *tokenizer,
+                      size_t window, swg_calibration_ids *out)
+{
+    const size_t n = out->ids.count < from->max_tokens ? out->ids.count : from->max_tokens;
+    if (n < window)
+        return swg_error(SWG_FAILED, "%s: calibration uses %zu tokens, less than one window of %zu",
+                         from->path, n, window);
+    out->text =
+        (swg_calibration_text){.ids = out->ids.data, .n_windows = n / window, .window = window};
+    for (size_t w = 0; swg_tokenizer_adds_bos(tokenizer) && w < out->text.n_windows; w++)
+        out->ids.data[w * window] = swg_tokenizer_bos(tokenizer);
+    return SWG_OK;
+}
+
+swg_status swg_calibration_ids_read(swg_source *source, const swg_calibration_source *from,
+                                    size_t max_window, swg_calibration_ids *out)
+{
+    swg_status status = SWG_OK;
+    swg_tokenizer *tokenizer = NULL;
+    swg_map file = {0};
+    swg_calibration_ids read = {0};
+    const size_t usual = max_window < DEFAULT_WINDOW ? max_window : DEFAULT_WINDOW;
+    const size_t window = from->window ? from->window : usual;
+    if (window > max_window)
+        return swg_error(SWG_USAGE,
+                         "calibration windows of %zu tokens; the model has %zu positions", window,
+                         max_window);
+    SWG_GO(swg_tokenizer_from_source(source, &tokenizer));
+    SWG_GO(swg_map_open(from->path, &file));
+    swg_sha256_text(file.data, file.size, read.sha256);
+    SWG_GO(encode(tokenizer, &file, from->documents, from->max_tokens, &read.ids));
+    SWG_GO(cut(from, tokenizer, window, &read));
+    *out = read;
+    read = (swg_calibration_ids){0};
+done:
+    swg_calibration_ids_deinit(&read);
+    swg_map_close(&file);
+    swg_tokenizer_free(&tokenizer);
+    return status;
+}
+
+void swg_calibration_ids_deinit(swg_calibration_ids *ids)
+{
+    swg_ids_deinit(&ids->ids);
+    *ids = (swg_calibration_ids){0};
+}

@@ -1,0 +1,203 @@
+/* GPTQ and what follows it: second-order codes from the statistics of a layer's inputs. Every block
+ * of rows is swept column by column (column_sweep.h), improved by coordinate descent
+ * (refine_codes.h), and row by row held against plain rounding on importance-weighted grids, which
+ * is kept where it loses less: a row's output error never exceeds that of round to nearest.
+ *
+ * Blocks have a fixed number of rows, and the sums over blocks a fixed order, so results do not
+ * depend on the number of threads. They do depend on the BLAS: provenance names it. */
+#include <string.h>
+
+#include "quantize/column_sweep.h"
+#include "quantize/methods.h"
+#include "quantize/refine_codes.h"
+#include "runtime/base/mem.h"
+
+enum { BLOCK_ROWS = 32, DEFAULT_SWEEPS = 8 };
+
+/* Scratch of one thread. */
+typedef struct worker {
+    swg_column_sweep sweep;
+    swg_refiner refiner;
+    float *x;                      /* [BLOCK_ROWS][k] as read */
+    float *target;                 /* the same, with zeros where the mask says so */
+    bool *is_zero;                 /* [BLOCK_ROWS][k], or NULL without a mask */
+    uint8_t *codes, *plain_codes;  /* [BLOCK_ROWS][k] */
+    swg_grid *grids, *plain_grids; /* [BLOCK_ROWS][n_groups] */
+} worker;
+
+typedef struct gptq {
+    const swg_quantize_job *job;
+    swg_quant_planes planes;
+    swg_second_order so;
+    swg_refine_options refine;
+    float *importance;      /* [k] mean x^2 */
+    worker *workers;        /* [threads] */
+    swg_quant_stats *stats; /* one per block */
+} gptq;
+
+static double parameter(const swg_quantize_job *job, const char *name, double fallback)
+{
+    const swg_parameter *p = swg_parameter_find(job->parameters, job->n_parameters, name);
+    return p ? p->number : fallback;
+}
+
+/* --- One block of rows ------------------------------------------------------------------------ */
+
+/* Round to nearest, on grids that weigh columns by their importance. */
+static swg_status round_rows(const gptq *m, worker *w, size_t n_rows)
+{
+    const size_t k = m->so.k, group = m->so.group;
+    for (size_t r = 0; r < n_rows; r++)
+        for (size_t g = 0; g < m->so.n_groups; g++) {
+            const size_t begin = g * group, left = k - begin, n = left < group ? left : group;
+            const float *x = w->target + r * k + begin;
+            swg_grid *grid = &w->plain_grids[r * m->so.n_groups + g];
+            SWG_TRY(
+                swg_grid_search(m->job->scheme, m->job->search, x, m->importance + begin, n, grid));
+            swg_grid_encode(*grid, x, n, w->plain_codes + r * k + begin);
+        }
+    return SWG_OK;
+}
+
+/* Choose codes and grids of the rows in w->target. */
+static swg_status choose_codes(const gptq *m, worker *w, size_t n_rows, swg_quant_stats *stats)
+{
+    const size_t k = m->so.k, n_groups = m->so.n_groups;
+    const swg_refine_options measure = {.max_sweeps = 0};
+    swg_refine_stats refined = {0}, plain = {0};
+    double errors[BLOCK_ROWS], plain_errors[BLOCK_ROWS];
+    SWG_TRY(swg_column_sweep_run(&w->sweep, &m->so, m->job->scheme, m->job->search, w->target,
+                                 w->is_zero, n_rows, w->codes, w->grids));
+    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &m->refine, w->target,
+                     w->is_zero, n_rows, w->codes, w->grids, errors, &refined);
+    SWG_TRY(round_rows(m, w, n_rows));
+    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &measure, w->target,
+                     w->is_zero, n_rows, w->plain_codes, w->plain_grids, plain_errors, &plain);
+    for (size_t r = 0; r < n_rows; r++) {
+        stats->plain_output_noise += plain_errors[r];
+        stats->output_noise += errors[r] <= plain_errors[r] ? errors[r] : plain_errors[r];
+        if (errors[r] <= plain_errors[r])
+            continue;
+        stats->n_fallback_rows++;
+        memcpy(w->codes + r * k, w->plain_codes + r * k, k);
+        memcpy(w->grids + r * n_groups, w->plain_grids + r * n_groups, n_groups * sizeof *w->grids);
+    }
+    return SWG_OK;
+}
+
+static void store_row(const gptq *m, const worker *w, size_t r, uint64_t row,
+                      swg_quant_stats *stats)
+{
+    const size_t k = m->so.k, group = m->so.group;
+    const uint8_t *codes = w->codes + r * k;
+    for (size_t g = 0; g < m->so.n_groups; g++) {
+        const size_t begin = g * group, left = k - begin, n = left < group ? left : group;
+        const swg_grid grid = w->grids[r * m->so.n_groups + g];
+        swg_quant_stats_measure(stats, grid, w->x + r * k + begin, codes + begin, n);
+        swg_quant_planes_store_grid(&m->planes, row, g, grid);
+        swg_quant_planes_update(&m->planes, m->job, row, g, grid, codes + begin);
+    }
+    swg_quant_planes_store_codes(&m->planes, row, codes);
+}
+
+/* Which weights of a row the job's mask wants zero. */
+static void expand_mask(const swg_quantize_job *job, uint64_t row, bool *is_zero)
+{
+    const uint64_t row_bytes = (job->cols + 7) / 8;
+    for (uint64_t c = 0; c < job->cols; c++)
+        is_zero[c] = !(job->mask[row * row_bytes + c / 8] >> c % 8 & 1);
+}
+
+static swg_status quantize_block(void *context, size_t index)
+{
+    const gptq *m = context;
+    const swg_quantize_job *job = m->job;
+    worker *w = &m->workers[swg_pool_thread_index()];
+    const size_t k = m->so.k;
+    const uint64_t begin = (uint64_t)index * BLOCK_ROWS, left = job->rows - begin;
+    const size_t n_rows = left < BLOCK_ROWS ? (size_t)left : BLOCK_ROWS;
+    if (swg_is_interrupted())
+        return swg_error(SWG_INTERRUPTED, "interrupted while quantizing tensor %s", job->name);
+    SWG_TRY(job->read_rows(job->context, begin, n_rows, w->x));
+    memcpy(w->target, w->x, n_rows * k * sizeof *w->x);
+    for (size_t r = 0; job->mask && r < n_rows; r++) {
+        expand_mask(job, begin + r, w->is_zero + r * k);
+        swg_quantize_job_mask_row(job, begin + r, w->target + r * k);
+    }
+    const swg_status status = choose_codes(m, w, n_rows, &m->stats[index]);
+    if (status != SWG_OK)
+        return swg_error_context(status, "tensor %s, rows %llu to %llu", job->name,
+                                 (unsigned long long)begin,
+                                 (unsigned long long)(begin + n_rows - 1));
+    for (size_t r = 0; r < n_rows; r++)
+        store_row(m, w, r, begin + r, &m->stats[index]);
+    return SWG_OK;
+}
+
+/* --- The matrix ------------------------------------------------------------------------------- */
+
+static swg_status worker_init(worker *w, const gptq *m)
+{
+    const size_t k = m->so.k, n_groups = m->so.n_groups;
+    SWG_TRY(swg_column_sweep_init(&w->sweep, &m->so, BLOCK_ROWS));
+    SWG_TRY(swg_refiner_init(&w->refiner, k, BLOCK_ROWS));
+    SWG_TRY(SWG_NEW_UNINIT(w->x, BLOCK_ROWS * k));
+    SWG_TRY(SWG_NEW_UNINIT(w->target, BLOCK_ROWS * k));
+    if (m->job->mask)
+        SWG_TRY(SWG_NEW_UNINIT(w->is_zero, BLOCK_ROWS * k));
+    SWG_TRY(SWG_NEW_UNINIT(w->codes, BLOCK_ROWS * k));
+    SWG_TRY(SWG_NEW_UNINIT(w->plain_codes, BLOCK_ROWS * k));
+    SWG_TRY(SWG_NEW_UNINIT(w->grids, BLOCK_ROWS * n_groups));
+    return SWG_NEW_UNINIT(w->plain_grids, BLOCK_ROWS * n_groups);
+}
+
+static void worker_deinit(worker *w)
+{
+    swg_column_sweep_deinit(&w->sweep);
+    swg_refiner_deinit(&w->refiner);
+    swg_free(w->x);
+    swg_free(w->target);
+    swg_free(w->is_zero);
+    swg_free(w->codes);
+    swg_free(w->plain_codes);
+    swg_free(w->grids);
+    swg_free(w->plain_grids);
+}
+
+swg_status swg_quantize__gptq(const swg_quantize_job *job, void *const planes[SWG_PLANE_KINDS],
+                              swg_quant_stats *stats)
+{
+    swg_status status = SWG_OK;
+    const size_t n_threads = swg_pool_threads(job->pool);
+    const size_t n_blocks = (size_t)((job->rows - 1) / BLOCK_ROWS + 1);
+    gptq m = {.job = job,
+              .planes = swg_quant_planes_view(job, planes),
+              .refine = {.max_sweeps = (unsigned)parameter(job, "sweeps", DEFAULT_SWEEPS),
+                         .tolerance = 1e-4}};
+    if (!job->stats->hessian)
+        return swg_error(SWG_FAILED,
+                         "tensor %s: method gptq needs the second moments of the "
+                         "layer's inputs",
+                         job->name);
+    SWG_GO(swg_second_order_init(&m.so, job->name, job->stats->hessian, (size_t)job->cols,
+                                 m.planes.group, parameter(job, "damping", SWG_DAMPING_DEFAULT)));
+    SWG_GO(SWG_NEW(m.importance, m.so.k));
+    if (!swg_layer_stats_importance(job->stats, m.importance))
+        SWG_GO(swg_error(SWG_FAILED, "tensor %s: no importance of columns", job->name));
+    SWG_GO(SWG_NEW(m.stats, n_blocks));
+    SWG_GO(SWG_NEW(m.workers, n_threads));
+    for (size_t t = 0; t < n_threads; t++)
+        SWG_GO(worker_init(&m.workers[t], &m));
+    SWG_GO(swg_pool_for(job->pool, n_blocks, quantize_block, &m));
+    for (size_t i = 0; i < n_blocks; i++)
+        swg_quant_stats_add(stats, &m.stats[i]);
+    stats->damping = m.so.damping;
+done:
+    for (size_t t = 0; m.workers && t < n_threads; t++)
+        worker_deinit(&m.workers[t]);
+    swg_free(m.workers);
+    swg_free(m.stats);
+    swg_free(m.importance);
+    swg_second_order_deinit(&m.so);
+    return status;
+}

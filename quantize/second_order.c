@@ -1,0 +1,186 @@
+/* Factorizing a Hessian; see second_order.h.
+ *
+ * With J the matrix that reverses the order of columns, J H J = L L^T gives H = R R^T, R = J L J
+ * upper triangular, and H^-1 = R^-T R^-1: so U = R^-1. One Cholesky factorization and one
+ * triangular inverse, where factorizing the explicit inverse takes two and an inversion; in double,
+ * because a nearly singular H is the normal case. */
+#include "quantize/second_order.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/linalg.h"
+#include "runtime/base/mem.h"
+
+/* --- Order ------------------------------------------------------------------------------------ */
+
+typedef struct ranked {
+    float key;
+    uint32_t index;
+} ranked;
+
+/* Larger keys first, ties by index: one order on every machine. */
+static int compare_ranked(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    if (x->key != y->key)
+        return x->key > y->key ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static size_t group_length(const swg_second_order *so, size_t g)
+{
+    const size_t left = so->k - g * so->group;
+    return left < so->group ? left : so->group;
+}
+
+/* The columns of a group by their diagonal element into sorted [length]; returns the largest. */
+static float sort_group(const swg_second_order *so, size_t g, ranked *sorted)
+{
+    const size_t begin = g * so->group, length = group_length(so, g);
+    for (size_t i = 0; i < length; i++) {
+        const size_t column = begin + i;
+        sorted[i] = (ranked){so->hessian[column * so->k + column], (uint32_t)column};
+    }
+    qsort(sorted, length, sizeof *sorted, compare_ranked);
+    return sorted[0].key;
+}
+
+static swg_status choose_order(swg_second_order *so)
+{
+    swg_status status = SWG_OK;
+    ranked *columns = NULL, *groups = NULL;
+    SWG_GO(SWG_NEW(columns, so->k));
+    SWG_GO(SWG_NEW(groups, so->n_groups));
+    for (size_t g = 0; g < so->n_groups; g++)
+        groups[g] = (ranked){sort_group(so, g, columns + g * so->group), (uint32_t)g};
+    qsort(groups, so->n_groups, sizeof *groups, compare_ranked);
+    size_t at = 0;
+    for (size_t i = 0; i < so->n_groups; i++) {
+        const size_t g = groups[i].index;
+        so->group_order[i] = (uint32_t)g;
+        for (size_t c = 0; c < group_length(so, g); c++)
+            so->order[at++] = columns[g * so->group + c].index;
+    }
+done:
+    swg_free(groups);
+    swg_free(columns);
+    return status;
+}
+
+/* --- Factor ----------------------------------------------------------------------------------- */
+
+static swg_status check_hessian(const char *name, const float *hessian, size_t k)
+{
+    for (size_t i = 0; i < k; i++)
+        for (size_t j = 0; j <= i; j++) {
+            const float a = hessian[i * k + j], b = hessian[j * k + i];
+            if (!isfinite(a) || a != b || (i == j && a < 0))
+                return swg_error(SWG_CORRUPT,
+                                 "the input statistics of %s are %g and %g at [%zu, %zu]: not a "
+                                 "matrix of second moments",
+                                 name, (double)a, (double)b, i, j);
+        }
+    return SWG_OK;
+}
+
+/* Mean of the diagonal over columns that are not dead. */
+static double mean_diagonal(const swg_second_order *so)
+{
+    double sum = 0;
+    for (size_t i = 0; i < so->k; i++)
+        sum += (double)so->hessian[i * so->k + i];
+    const size_t n_live = so->k - so->n_dead;
+    return n_live ? sum / (double)n_live : 1;
+}
+
+/* The damped Hessian in reversed processing order; only the lower triangle is filled. */
+static void fill_reversed(const swg_second_order *so, double added, double *a)
+{
+    const size_t k = so->k;
+    for (size_t i = 0; i < k; i++) {
+        const size_t row = so->order[k - 1 - i];
+        for (size_t j = 0; j < i; j++)
+            a[i * k + j] = (double)so->hessian[row * k + so->order[k - 1 - j]];
+        const double diagonal = (double)so->hessian[row * k + row];
+        a[i * k + i] = diagonal > 0 ? diagonal + added : 1;
+    }
+}
+
+/* U[i][j] = (L^-1)[k-1-i][k-1-j]: the inverse of J L J is J L^-1 J. */
+static void store_factor(swg_second_order *so, const double *inverse)
+{
+    const size_t k = so->k;
+    for (size_t i = 0; i < k; i++)
+        for (size_t j = i; j < k; j++)
+            so->factor[i * k + j] = (float)inverse[(k - 1 - i) * k + (k - 1 - j)];
+}
+
+static swg_status factorize(swg_second_order *so, const char *name, double damping)
+{
+    swg_status status = SWG_OK;
+    double *a = NULL;
+    const size_t k = so->k;
+    const swg_linalg *linalg = swg_linalg_get();
+    const double mean = mean_diagonal(so);
+    SWG_GO(SWG_NEW_UNINIT(a, k * k));
+    for (double relative = damping; relative <= SWG_DAMPING_MAX;
+         relative = relative > 0 ? relative * 10 : 1e-6) {
+        so->n_attempts++;
+        so->damping = relative;
+        fill_reversed(so, relative * mean, a);
+        if (linalg->dpotrf(k, a, k) == SWG_OK && linalg->dtrtri(k, a, k) == SWG_OK) {
+            store_factor(so, a);
+            goto done;
+        }
+    }
+    status = swg_error(SWG_FAILED,
+                       "the input statistics of %s are not positive definite, not even with %g of "
+                       "their mean diagonal added",
+                       name, so->damping);
+done:
+    swg_free(a);
+    return status;
+}
+
+swg_status swg_second_order_init(swg_second_order *out, const char *name, const float *hessian,
+                                 size_t k, size_t group, double damping)
+{
+    swg_status status = SWG_OK;
+    swg_second_order so = {
+        .k = k, .group = group, .n_groups = swg_ceil_div(k, group), .hessian = hessian};
+    SWG_GO(check_hessian(name, hessian, k));
+    for (size_t i = 0; i < k; i++)
+        so.n_dead += hessian[i * k + i] == 0;
+    SWG_GO(SWG_NEW(so.order, k));
+    SWG_GO(SWG_NEW(so.group_order, so.n_groups));
+    SWG_GO(SWG_NEW(so.factor, k * k));
+    SWG_GO(choose_order(&so));
+    SWG_GO(factorize(&so, name, damping));
+    *out = so;
+    so = (swg_second_order){0};
+done:
+    swg_second_order_deinit(&so);
+    return status;
+}
+
+void swg_second_order_deinit(swg_second_order *so)
+{
+    SWG_FREE(so->order);
+    SWG_FREE(so->group_order);
+    SWG_FREE(so->factor);
+}
+
+void swg_second_order_loss(const swg_second_order *so, const float *d, size_t n_rows,
+                           float *product, double *loss)
+{
+    const size_t k = so->k;
+    swg_sgemm_nt(n_rows, k, k, d, k, so->hessian, k, product, k); /* H is symmetric */
+    for (size_t r = 0; r < n_rows; r++) {
+        double sum = 0;
+        for (size_t c = 0; c < k; c++)
+            sum += (double)d[r * k + c] * (double)product[r * k + c];
+        loss[r] = sum;
+    }
+}

@@ -1,0 +1,17 @@
+/* One tensor of a plan, from a source to a sink: quantized, or copied as it is. What quantizing
+ * whole checkpoints shares, tensor by tensor (checkpoint.c) or layer by layer (calibrated.c). */
+#ifndef SWG_QUANTIZE_TRANSFER_H
+#define SWG_QUANTIZE_TRANSFER_H
+
+#include "quantize/checkpoint.h"
+#include "runtime/layer_stats.h"
+#include "runtime/model.h"
+
+/* Write the tensor at `place` of the plan's order, with the statistics of its input (NULL = none)
+ * and, unless `model` is NULL, put what it has become into the loaded model. Fills `report`. Fails
+ * with what reading, quantizing or writing returns, naming the tensor. */
+swg_status swg_transfer_tensor(swg_source *source, const swg_plan *plan, size_t place,
+                               const swg_quantize_options *options, const swg_layer_stats *stats,
+                               swg_model *model, swg_sink *sink, swg_tensor_report *report);
+
+#endif

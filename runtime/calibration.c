@@ -1,0 +1,326 @@
+/* Calibration layer by layer: see calibration.h. An observer at the one door of weight products
+ * adds every input's rows to the statistics of the weights that share it. */
+#include "runtime/calibration.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/linalg.h"
+#include "runtime/base/mem.h"
+#include "runtime/exec.h"
+
+/* Hessians are added up in square tiles: what one thread does at a time, whatever their number. */
+enum { TILE = 256, MAX_WEIGHTS = 8 };
+
+/* Rows of the output head computed together. */
+enum { END_ROWS = 64 };
+
+/* One input of the layer, shared by up to MAX_WEIGHTS weights. */
+typedef struct input {
+    const swg_weight *weights[MAX_WEIGHTS];
+    size_t n_weights;
+    swg_layer_stats stats; /* views of the arrays below */
+    float *hessian;
+    double *mean_abs, *mean_square; /* sums until the layer is through */
+} input;
+
+enum { MAX_INPUTS = 64 };
+
+struct swg_calibration {
+    const swg_model *model;
+    swg_calibration_options options;
+    swg_exec *exec;
+    swg_observer observer;
+    int32_t *ids;
+    size_t n_windows, window;
+    float *rows;       /* [n_windows * window][width]: what enters the next layer */
+    float *output;     /* [window][width] of one window */
+    float *logits;     /* [END_ROWS][n_outputs] */
+    size_t next_layer; /* whose rows these are */
+    input inputs[MAX_INPUTS];
+    size_t n_inputs;
+    bool is_observing;
+    swg_status status; /* of the observer, which cannot return one */
+};
+
+swg_calibration_options swg_calibration_options_default(void)
+{
+    return (swg_calibration_options){.size = sizeof(swg_calibration_options)};
+}
+
+/* --- Statistics of one input ------------------------------------------------------------------ */
+
+static void forget_inputs(swg_calibration *c)
+{
+    for (size_t i = 0; i < c->n_inputs; i++) {
+        swg_free(c->inputs[i].hessian);
+        swg_free(c->inputs[i].mean_abs);
+        swg_free(c->inputs[i].mean_square);
+    }
+    memset(c->inputs, 0, sizeof c->inputs);
+    c->n_inputs = 0;
+}
+
+static input *find_input(swg_calibration *c, const swg_weight *weight)
+{
+    for (size_t i = 0; i < c->n_inputs; i++)
+        for (size_t w = 0; w < c->inputs[i].n_weights; w++)
+            if (c->inputs[i].weights[w] == weight)
+                return &c->inputs[i];
+    return NULL;
+}
+
+static swg_status new_input(swg_calibration *c, const swg_weight *const *weights, size_t count,
+                            size_t k, input **out)
+{
+    if (c->n_inputs == MAX_INPUTS || count > MAX_WEIGHTS)
+        return swg_error(SWG_LIMIT, "a layer has more than %d distinct inputs", MAX_INPUTS);
+    input *in = &c->inputs[c->n_inputs++];
+    memcpy(in->weights, weights, count * sizeof *weights);
+    in->n_weights = count;
+    SWG_TRY(SWG_NEW(in->mean_abs, k));
+    SWG_TRY(SWG_NEW(in->mean_square, k));
+    if (!c->options.no_hessians)
+        SWG_TRY(SWG_NEW(in->hessian, k * k));
+    in->stats = (swg_layer_stats){.name = weights[0]->tensor,
+                                  .k = k,
+                                  .hessian = in->hessian,
+                                  .mean_abs = in->mean_abs,
+                                  .mean_square = in->mean_square};
+    *out = in;
+    return SWG_OK;
+}
+
+/* Rows under way, for the pool. */
+typedef struct addition {
+    input *in;
+    const float *x;
+    size_t rows, stride, n_tiles;
+} addition;
+
+/* H += X^T X of one tile on or below the diagonal; `index` counts them row by row. */
+static swg_status add_tile(void *context, size_t index)
+{
+    const addition *a = context;
+    const size_t k = a->in->stats.k;
+    size_t row = 0;
+    while ((row + 1) * (row + 2) / 2 <= index)
+        row++;
+    const size_t column = index - row * (row + 1) / 2;
+    const size_t r = row * TILE, c = column * TILE;
+    const size_t n_rows = k - r < TILE ? k - r : TILE, n_columns = k - c < TILE ? k - c : TILE;
+    swg_linalg_get()->sgemm(true, false, n_rows, n_columns, a->rows, 1, a->x + r, a->stride,
+                            a->x + c, a->stride, 1, a->in->hessian + r * k + c, k);
+    return SWG_OK;
+}
+
+static swg_status add_moments(void *context, size_t index)
+{
+    const addition *a = context;
+    const size_t begin = index * TILE;
+    const size_t end = begin + TILE < a->in->stats.k ? begin + TILE : a->in->stats.k;
+    for (size_t t = 0; t < a->rows; t++)
+        for (size_t c = begin; c < end; c++) {
+            const double x = (double)a->x[t * a->stride + c];
+            a->in->mean_abs[c] += fabs(x);
+            a->in->mean_square[c] += x * x;
+        }
+    return SWG_OK;
+}
+
+static swg_status add_rows(swg_calibration *c, const swg_weight *const *weights, size_t count,
+                           const float *x, size_t rows, size_t columns, size_t stride)
+{
+    input *in = find_input(c, weights[0]);
+    if (!in)
+        SWG_TRY(new_input(c, weights, count, columns, &in));
+    addition a = {.in = in, .x = x, .rows = rows, .stride = stride};
+    a.n_tiles = swg_ceil_div(columns, TILE);
+    in->stats.n_tokens += rows;
+    SWG_TRY(swg_pool_for(c->options.pool, a.n_tiles, add_moments, &a));
+    if (!in->hessian)
+        return SWG_OK;
+    return swg_pool_for(c->options.pool, a.n_tiles * (a.n_tiles + 1) / 2, add_tile, &a);
+}
+
+static void see_inputs(void *context, const swg_weight *const *weights, size_t count,
+                       const float *x, size_t rows, size_t columns, size_t stride)
+{
+    swg_calibration *c = context;
+    if (c->is_observing && c->status == SWG_OK)
+        c->status = add_rows(c, weights, count, x, rows, columns, stride);
+}
+
+/* The layer is through: sums become means, and the Hessian's upper triangle is filled in. */
+static swg_status finish_input(input *in)
+{
+    const size_t k = in->stats.k;
+    for (size_t i = 0; i < k; i++) {
+        in->mean_abs[i] /= (double)in->stats.n_tokens;
+        in->mean_square[i] /= (double)in->stats.n_tokens;
+        if (!isfinite(in->mean_square[i]))
+            return swg_error(SWG_FAILED,
+                             "column %zu of the input of %s is not finite on the calibration text",
+                             i, in->stats.name);
+    }
+    for (size_t i = 0; in->hessian && i < k; i++)
+        for (size_t j = 0; j < i; j++)
+            in->hessian[j * k + i] = in->hessian[i * k + j];
+    return SWG_OK;
+}
+
+/* --- Running ---------------------------------------------------------------------------------- */
+
+/* What comes after the layers, a few rows at a time: rows of logits are long, and not wanted. */
+static swg_status run_end(swg_calibration *c, const float *x, size_t width)
+{
+    for (size_t at = 0; at < c->window; at += END_ROWS) {
+        const size_t left = c->window - at;
+        SWG_TRY(
+            swg_exec_end(c->exec, left < END_ROWS ? left : END_ROWS, x + at * width, c->logits));
+    }
+    return SWG_OK;
+}
+
+/* One window through the layer; its rows are replaced where `moves`. */
+static swg_status run_window(swg_calibration *c, size_t layer, size_t window, bool moves)
+{
+    const size_t width = swg_exec_width(c->exec, layer);
+    float *x = c->rows + window * c->window * width;
+    if (layer == (size_t)c->model->hparams.n_layers)
+        return run_end(c, x, width);
+    return swg_exec_layer(c->exec, layer, 0, 0, c->window, x, moves ? x : c->output);
+}
+
+static swg_status run_layer(swg_calibration *c, size_t layer, bool moves, const char *what)
+{
+    if (layer != c->next_layer)
+        return swg_error(SWG_USAGE, "calibration stands before layer %zu, not %zu", c->next_layer,
+                         layer);
+    for (size_t w = 0; w < c->n_windows; w++) {
+        SWG_TRY(run_window(c, layer, w, moves));
+        SWG_TRY(c->status);
+        SWG_TRY(swg_progress_step(c->options.progress, what, "windows", w + 1, c->n_windows));
+    }
+    c->next_layer += moves;
+    return SWG_OK;
+}
+
+static swg_status observe(swg_calibration *c, size_t layer, bool moves)
+{
+    forget_inputs(c);
+    c->is_observing = true;
+    const swg_status status = run_layer(c, layer, moves, "collecting statistics");
+    c->is_observing = false;
+    SWG_TRY(status);
+    for (size_t i = 0; i < c->n_inputs; i++)
+        SWG_TRY(finish_input(&c->inputs[i]));
+    return SWG_OK;
+}
+
+swg_status swg_calibration_observe(swg_calibration *c, size_t layer)
+{
+    return observe(c, layer, false);
+}
+
+swg_status swg_calibration_pass(swg_calibration *c, size_t layer)
+{
+    return observe(c, layer, true);
+}
+
+swg_status swg_calibration_advance(swg_calibration *c, size_t layer)
+{
+    return run_layer(c, layer, true, "running the layer");
+}
+
+const swg_layer_stats *swg_calibration_stats(const swg_calibration *c, const swg_weight *weight)
+{
+    for (size_t i = 0; i < c->n_inputs; i++)
+        for (size_t w = 0; w < c->inputs[i].n_weights; w++)
+            if (c->inputs[i].weights[w] == weight)
+                return &c->inputs[i].stats;
+    return NULL;
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+/* The widest rows that pass between layers. */
+static size_t widest(const swg_exec *exec, size_t n_layers)
+{
+    size_t most = 0;
+    for (size_t layer = 0; layer <= n_layers; layer++) {
+        const size_t width = swg_exec_width(exec, layer);
+        most = width > most ? width : most;
+    }
+    return most;
+}
+
+static swg_status embed_windows(swg_calibration *c)
+{
+    const size_t width = swg_exec_width(c->exec, 0);
+    for (size_t w = 0; w < c->n_windows; w++)
+        SWG_TRY(swg_exec_begin(c->exec, 0, 0, c->ids + w * c->window, NULL, c->window,
+                               c->rows + w * c->window * width));
+    return SWG_OK;
+}
+
+static swg_status begin(swg_calibration *c, const int32_t *ids)
+{
+    const swg_hparams *h = &c->model->hparams;
+    const size_t n_tokens = c->n_windows * c->window; /* the ids are in memory: no overflow */
+    SWG_TRY(swg_model_must_continue(c->model, "calibration"));
+    if (h->n_heads == 0)
+        return swg_error(SWG_UNSUPPORTED, "calibration of recurrent models is not supported");
+    if (n_tokens == 0)
+        return swg_error(SWG_USAGE, "there are no windows of text to calibrate on");
+    swg_exec_options options = swg_exec_options_default();
+    options.context = options.chunk = c->window;
+    options.activations = SWG_ACT_F32;
+    options.observer = &c->observer;
+    SWG_TRY(swg_exec_new(c->model, c->options.pool, &options, &c->exec));
+    const size_t width = widest(c->exec, (size_t)h->n_layers);
+    SWG_TRY(SWG_NEW_UNINIT(c->ids, n_tokens));
+    memcpy(c->ids, ids, n_tokens * sizeof *ids);
+    SWG_TRY(SWG_NEW_UNINIT(c->rows, n_tokens * width));
+    SWG_TRY(SWG_NEW_UNINIT(c->output, c->window * width));
+    SWG_TRY(SWG_NEW_UNINIT(c->logits, END_ROWS * (size_t)h->n_outputs));
+    return embed_windows(c);
+}
+
+swg_status swg_calibration_new(const swg_model *model, const int32_t *ids, size_t n_windows,
+                               size_t window, const swg_calibration_options *options,
+                               swg_calibration **out)
+{
+    swg_calibration *c = NULL;
+    if (options && options->size != sizeof *options)
+        return swg_error(SWG_USAGE, "calibration options of %zu bytes, not %zu", options->size,
+                         sizeof *options);
+    SWG_TRY(SWG_NEW(c, 1));
+    c->model = model;
+    c->options = options ? *options : swg_calibration_options_default();
+    c->n_windows = n_windows;
+    c->window = window;
+    c->observer = (swg_observer){.context = c, .inputs = see_inputs};
+    swg_status status = begin(c, ids);
+    if (status == SWG_OK) {
+        *out = c;
+        c = NULL;
+    }
+    swg_calibration_free(&c);
+    return status;
+}
+
+void swg_calibration_free(swg_calibration **calibration)
+{
+    swg_calibration *c = *calibration;
+    if (!c)
+        return;
+    forget_inputs(c);
+    swg_exec_free(&c->exec);
+    swg_free(c->logits);
+    swg_free(c->output);
+    swg_free(c->rows);
+    swg_free(c->ids);
+    swg_free(c);
+    *calibration = NULL;
+}

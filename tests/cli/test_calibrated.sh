@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Calibrated quantization and divergence from the command line, on the example model: better than
+# rounding to nearest at the same bytes, the same file for any number of threads, and refusals.
+. tests/cli/lib.sh
+
+model=examples/tiny-tales text=examples/tiny-tales/eval.txt
+calibration=(--calibration "$text" --calibration-tokens 4096 --calibration-window 128)
+less() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a < b) }'; }
+
+quantized() { # NAME OPTIONS...
+  local name=$1
+  shift
+  expect_exit 0 "quantize $name" "$SWAGE" quantize "$model" -o "$scratch/$name.swg" --json -q "$@"
+}
+diverges() { # NAME: its mean divergence
+  expect_exit 0 "divergence of $1" "$SWAGE" eval "$scratch/$1.swg" --ref "$model" --text "$text" \
+    --protocol gptq --context 128 --max-tokens 4096 --json -q
+  value kld_mean
+}
+
+quantized rtn --bits 4
+quantized weighted --bits 4 "${calibration[@]}"
+quantized gptq --bits 4 --method gptq "${calibration[@]}"
+check "gptq loses less output than rounding to nearest" \
+  less "$(value output_noise)" "$(value output_noise_rtn)"
+expect_match "methods are reported" "$(cat "$scratch/stdout")" '"method": "gptq"'
+rtn=$(diverges rtn) weighted=$(diverges weighted) gptq=$(diverges gptq)
+check "weighted scales beat plain ones: $weighted, $rtn" less "$weighted" "$rtn"
+check "gptq beats weighted scales: $gptq, $weighted" less "$gptq" "$weighted"
+expect_keys "divergence" kld_median kld_p90 kld_p99 kld_max kld_min top1_agreement perplexity \
+  perplexity_ref log_perplexity_ratio log_perplexity_ratio_standard_error protocol tokens_scored
+
+# The same bytes for any number of threads, and again from what the output says of itself.
+for threads in 1 3; do
+  expect_exit 0 "gptq on $threads threads" "$SWAGE" quantize "$model" -o "$scratch/t$threads.swg" \
+    -q --threads "$threads" --bits 4 --method gptq "${calibration[@]}"
+  check "the same file on $threads threads" cmp -s "$scratch/gptq.swg" "$scratch/t$threads.swg"
+done
+expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/gptq.swg" --json
+cp "$scratch/stdout" "$scratch/recipe.json"
+check "the history names the text" grep -q text_sha256 "$scratch/recipe.json"
+expect_exit 0 "again by recipe" "$SWAGE" quantize "$model" -o "$scratch/again.swg" -q \
+  --recipe "$scratch/recipe.json" "${calibration[@]}"
+check "the recipe gives the same file" cmp -s "$scratch/gptq.swg" "$scratch/again.swg"
+
+# A model does not diverge from itself.
+expect_exit 0 "self" "$SWAGE" eval "$model" --ref "$model" --text "$text" --max-tokens 2048 --json -q
+check "self-divergence is 0" [ "$(value kld_max)" = 0 ]
+
+# Refusals, before any work.
+out=$scratch/none.swg
+expect_exit 2 "no text" "$SWAGE" quantize "$model" -o "$out" --method gptq
+expect_match "no text is named" "$stderr" '--calibration FILE'
+printf 'Too short.\n' >"$scratch/short.txt"
+expect_exit 1 "short text" "$SWAGE" quantize "$model" -o "$out" --method gptq \
+  --calibration "$scratch/short.txt"
+expect_match "both lengths are named" "$stderr" '[0-9]+ tokens, less than one window of [0-9]+'
+expect_exit 2 "window beyond the model" "$SWAGE" quantize "$model" -o "$out" --method gptq \
+  --calibration "$text" --calibration-window 100000
+expect_exit 6 "text that is not there" "$SWAGE" quantize "$model" -o "$out" --method gptq \
+  --calibration "$scratch/absent.txt"
+expect_exit 2 "a parameter that gptq does not have" "$SWAGE" quantize "$model" -o "$out" \
+  "${calibration[@]}" --bits-for 'q_proj=4,method:gptq,dampin:1'
+check "nothing was written" [ ! -e "$out" ]
+expect_exit 2 "divergence without a reference" "$SWAGE" eval "$model" --text "$text" --task divergence
+expect_match "the reference is asked for" "$stderr" '--ref'
+expect_exit 2 "a reference without a comparison" "$SWAGE" eval "$model" --ref "$model" --text "$text" \
+  --task perplexity
+finish

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Every width of weight_formats.def through every command: quantize, verify, convert, run, measure.
+. tests/cli/lib.sh
+model=tests/formats/fixtures/v1-int4-asym-g32.swg # of 4 bits: quantized once more
+widths=$(sed -nE 's/^SWG_INTEGER_FORMAT\(int([0-9]+), .*/\1/p' runtime/base/weight_formats.def)
+expect_match "there are widths" "$(echo $widths)" '4 .*8'
+
+last=0 # signal-to-noise ratio of the narrower width
+for bits in $widths; do
+  for options in "--group-size 32 --scale-type f16" "--group-size row --asymmetric" \
+    "--group-size 128 --scale-type f32 --asymmetric" "--scale-type bf16 --scale-search absmax"; do
+    name="$bits bits $options"
+    # shellcheck disable=SC2086
+    expect_exit 0 "quantize $name" "$SWAGE" quantize "$model" -o "$scratch/q.swg" --requantize --force --quiet \
+      --bits "$bits" --embedding-bits "$bits" $options
+    expect_exit 0 "verify $name" "$SWAGE" verify "$scratch/q.swg"
+    expect_exit 0 "inspect $name" "$SWAGE" inspect "$scratch/q.swg"
+    expect_match "scheme of $name" "$stdout" "int$bits-"
+    rm -rf "$scratch/floats"
+    expect_exit 0 "dequantize $name" "$SWAGE" convert "$scratch/q.swg" -o "$scratch/floats" \
+      --dequantize f32 --quiet
+    # The planes mean the same to the runtime's kernels as to the reader.
+    expect_exit 0 "logits of $name" "$SWAGE" logits "$scratch/q.swg" --ids 1,2,3,4,5 \
+      --activations f32 --force --output "$scratch/a" --quiet
+    expect_exit 0 "logits of floats of $name" "$SWAGE" logits "$scratch/floats" --ids 1,2,3,4,5 \
+      --activations f32 --force --output "$scratch/b" --quiet
+    check "$name: the same logits" cmp "$scratch/a" "$scratch/b"
+    expect_exit 0 "int8 logits of $name" "$SWAGE" logits "$scratch/q.swg" --ids 1,2,3,4,5 \
+      --force --output "$scratch/a" --quiet
+  done
+  "$SWAGE" quantize "$model" -o "$scratch/q.swg" --requantize --force --json --bits "$bits" --quiet \
+    >"$scratch/stdout"
+  snr=$(sed -nE "s/^  \"snr_db\": ([0-9.]+),/\1/p" "$scratch/stdout") # of all tensors
+  check "$bits bits are nearer than fewer" awk "BEGIN { exit !($snr > $last) }"
+  last=$snr
+  expect_exit 0 "bench of $bits bits" "$SWAGE" bench --shape d_model=64,n_layers=1,d_ff=96,n_heads=4,vocab=50 \
+    --bits "$bits" --prompt 8 --generate 4 --repeats 1 --no-limits
+  # A GGUF holds what it has a type for; other widths are refused by their name.
+  "$SWAGE" quantize "$model" -o "$scratch/q.swg" --requantize --force --quiet --bits "$bits" --group-size 32 \
+    --scale-type f16 --embedding-bits "$bits" --embedding-group-size 32 >"$scratch/stdout"
+  case $bits in
+  4 | 8) expect_exit 0 "$bits bits to a GGUF" "$SWAGE" convert "$scratch/q.swg" -o "$scratch/q.gguf" --force ;;
+  *)
+    expect_exit 4 "$bits bits to a GGUF" "$SWAGE" convert "$scratch/q.swg" -o "$scratch/q.gguf" --force
+    expect_match "$bits bits to a GGUF" "$stderr" "int$bits-g32-sym-f16"
+    ;;
+  esac
+  [ "$bits" = 8 ] || {
+    expect_exit 4 "$bits bits to llama2.c" "$SWAGE" convert "$scratch/q.swg" -o "$scratch/q.bin" --force
+    expect_match "$bits bits to llama2.c" "$stderr" "int$bits-"
+  }
+done
+expect_exit 2 "bits without a format" "$SWAGE" quantize "$model" -o "$scratch/q.swg" --bits 7
+finish
