@@ -1,18 +1,20 @@
-/* Perplexity: see perplexity.h. Logits exist for one piece of a window at a time, so memory does
- * not grow with the context. */
+/* Perplexity: see perplexity.h. A window goes through the layers in parts of the execution's chunk,
+ * and a part through the head in pieces, since logits are the largest thing here: memory does not
+ * grow with the context, and layers are not cut as small as the head. */
 #include "eval/perplexity.h"
 
 #include "eval/text_task.h"
 #include "runtime/base/mem.h"
 
 /* Logits of a piece stay below this. */
-static const size_t piece_bytes = (size_t)32 << 20;
-enum { MAX_PIECE = 256 };
+static const size_t piece_bytes = (size_t)64 << 20;
 
 typedef struct scorer {
     swg_exec *exec;
     swg_pool *pool;
-    size_t vocab, piece;
+    size_t n_layers, vocab;
+    size_t part, piece;     /* rows: of the layers, of the head */
+    float *rows[2];         /* [part][widest]: what enters a layer, what leaves it, in turns */
     float *logits;          /* [piece][vocab] */
     double *nll;            /* [piece] */
     const int32_t *targets; /* of the piece's rows */
@@ -24,6 +26,35 @@ static swg_status score_row(void *context, size_t row)
     return swg_nll(s->logits + row * s->vocab, s->vocab, (size_t)s->targets[row], &s->nll[row]);
 }
 
+/* Rows of tokens [at, at + n) as they leave the last layer. */
+static swg_status run_layers(scorer *s, const int32_t *ids, size_t at, size_t n, const float **out)
+{
+    SWG_TRY(swg_exec_begin(s->exec, 0, at, ids + at, NULL, n, s->rows[0]));
+    for (size_t layer = 0; layer < s->n_layers; layer++)
+        SWG_TRY(
+            swg_exec_layer(s->exec, layer, 0, at, n, s->rows[layer % 2], s->rows[(layer + 1) % 2]));
+    *out = s->rows[s->n_layers % 2];
+    return SWG_OK;
+}
+
+/* Add the scores of n rows that leave the last layer, whose next tokens are `targets`. */
+static swg_status score_rows(scorer *s, swg_scoring *scoring, const float *rows,
+                             const int32_t *targets, size_t n, double *sum)
+{
+    const size_t width = swg_exec_width(s->exec, s->n_layers);
+    const size_t n_pieces = swg_ceil_div(n, s->piece);
+    for (size_t i = 0; i < n_pieces; i++) { /* of equal size */
+        const size_t begin = i * n / n_pieces, end = (i + 1) * n / n_pieces;
+        SWG_TRY(swg_exec_end(s->exec, end - begin, rows + begin * width, s->logits));
+        s->targets = targets + begin;
+        SWG_TRY(swg_pool_for(s->pool, end - begin, score_row, s));
+        for (size_t row = 0; row < end - begin; row++)
+            *sum += s->nll[row];
+        SWG_TRY(swg_scoring_advance(scoring, end - begin));
+    }
+    return SWG_OK;
+}
+
 static swg_status score_window(void *context, swg_scoring *scoring, const swg_window *window,
                                double *sum)
 {
@@ -33,19 +64,30 @@ static swg_status score_window(void *context, swg_scoring *scoring, const swg_wi
     const size_t first_row = window->first_scored - 1;
     *sum = 0;
     swg_exec_reset(s->exec);
-    for (size_t at = 0; at < inputs;) {
-        const size_t n = inputs - at < s->piece ? inputs - at : s->piece;
+    for (size_t at = 0; at < inputs; at += s->part) {
+        const size_t n = inputs - at < s->part ? inputs - at : s->part;
         const size_t skipped = first_row > at ? first_row - at : 0;
-        const size_t first = skipped < n ? skipped : n;
-        SWG_TRY(swg_exec_run(s->exec, ids + at, n, first, s->logits));
-        s->targets = ids + at + first + 1;
-        SWG_TRY(swg_pool_for(s->pool, n - first, score_row, s));
-        for (size_t row = 0; row < n - first; row++)
-            *sum += s->nll[row];
-        SWG_TRY(swg_scoring_advance(scoring, n - first));
-        at += n;
+        const float *rows;
+        SWG_TRY(run_layers(s, ids, at, n, &rows));
+        if (skipped < n)
+            SWG_TRY(score_rows(s, scoring, rows + skipped * swg_exec_width(s->exec, s->n_layers),
+                               ids + at + skipped + 1, n - skipped, sum));
+        else
+            SWG_TRY(swg_scoring_advance(scoring, 0));
     }
     return SWG_OK;
+}
+
+static swg_status make_buffers(scorer *s)
+{
+    size_t widest = 0;
+    for (size_t layer = 0; layer <= s->n_layers; layer++)
+        if (swg_exec_width(s->exec, layer) > widest)
+            widest = swg_exec_width(s->exec, layer);
+    for (int i = 0; i < 2; i++)
+        SWG_TRY(SWG_NEW_UNINIT(s->rows[i], s->part * widest));
+    SWG_TRY(SWG_NEW_UNINIT(s->logits, s->piece * s->vocab));
+    return SWG_NEW(s->nll, s->piece);
 }
 
 swg_status swg_perplexity_measure(swg_exec *exec, const swg_model *model, swg_pool *pool,
@@ -53,13 +95,18 @@ swg_status swg_perplexity_measure(swg_exec *exec, const swg_model *model, swg_po
                                   swg_score *out)
 {
     swg_status status = SWG_OK;
-    scorer s = {.exec = exec, .pool = pool, .vocab = (size_t)model->hparams.vocab};
+    scorer s = {.exec = exec,
+                .pool = pool,
+                .n_layers = (size_t)model->hparams.n_layers,
+                .vocab = (size_t)model->hparams.vocab,
+                .part = swg_exec_chunk(exec)};
     s.piece = piece_bytes / (s.vocab * sizeof(float));
-    s.piece = s.piece < 1 ? 1 : s.piece > MAX_PIECE ? MAX_PIECE : s.piece;
-    SWG_GO(SWG_NEW_UNINIT(s.logits, s.piece * s.vocab));
-    SWG_GO(SWG_NEW(s.nll, s.piece));
+    s.piece = s.piece < 1 ? 1 : s.piece > s.part ? s.part : s.piece;
+    SWG_GO(make_buffers(&s));
     SWG_GO(swg_score_windows(windows, score_window, &s, progress, out));
 done:
+    swg_free(s.rows[0]);
+    swg_free(s.rows[1]);
     swg_free(s.nll);
     swg_free(s.logits);
     return status;

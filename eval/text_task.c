@@ -4,6 +4,10 @@
 #include <math.h>
 #include <stdio.h>
 
+/* Rows computed together: weights that are not float are converted once per chunk, which 256 rows
+ * do not repay (docs/performance.md). */
+enum { CHUNK = 512 };
+
 /* The longest window allowed: the context asked for, or else the protocol's, at most the model's.
  */
 static size_t window_length(const swg_eval_input *in)
@@ -87,6 +91,7 @@ swg_status swg_eval_text(const swg_eval_input *in, const swg_text_score *kind, s
     /* No longer a cache than the longest window needs. */
     const swg_exec_options options = {.size = sizeof options,
                                       .context = swg_windows_longest(&windows),
+                                      .chunk = CHUNK,
                                       .activations = in->activations};
     SWG_GO(swg_exec_new(in->loaded->model, in->loaded->pool, &options, &exec));
     SWG_GO(kind->measure(in, exec, &windows, &score));

@@ -58,7 +58,8 @@ static swg_status resolve_options(const swg_model *model, const swg_exec_options
 size_t swg_exec_width(const swg_exec *exec, size_t layer)
 {
     const swg_hparams *h = &exec->model->hparams;
-    return (size_t)(h->units[0] > 0 && layer > 0 ? h->units[layer - 1] : h->d_model);
+    return (size_t)(h->recurrent.units[0] > 0 && layer > 0 ? h->recurrent.units[layer - 1]
+                                                           : h->d_model);
 }
 
 static swg_status make_batch(swg_batch *batch, const swg_exec_options *options)
@@ -176,7 +177,7 @@ swg_status swg_exec_truncate(swg_exec *exec, size_t sequence, size_t position)
     if (position > now)
         return swg_error(SWG_USAGE, "sequence %zu has %zu positions and cannot be cut to %zu",
                          sequence, now, position);
-    if (position != now && position != 0 && exec->model->hparams.units[0] > 0)
+    if (position != now && position != 0 && exec->model->hparams.recurrent.units[0] > 0)
         return swg_error(SWG_UNSUPPORTED,
                          "a recurrent model keeps its last state alone: it goes back to the start, "
                          "not from position %zu to %zu",

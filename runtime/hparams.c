@@ -98,8 +98,8 @@ static const char *const kind_meanings[] = {
     [SWG_HPARAM_TOKEN] = "a token id or a list of them",
     [SWG_HPARAM_WORD] = "a word",
     [SWG_HPARAM_MEMBERS] = "an object",
-    [SWG_HPARAM_LAYERS] = "a list of a word for every layer",
-    [SWG_HPARAM_UNITS] = "a whole number or a list of one for every layer",
+    [SWG_HPARAM_LAYERS] = "a list of one word per layer",
+    [SWG_HPARAM_UNITS] = "a whole number or a list of one per layer",
 };
 
 static swg_status wrong_kind(const swg_hparam_row *row, const char *key)
@@ -112,7 +112,7 @@ static const swg_json *first_of_list(const swg_json *value)
     return swg_json_kind_of(value) == SWG_JSON_ARRAY ? swg_json_first(value) : value;
 }
 
-/* A number that stands for the value; kinds that fill more than one number are not here. */
+/* The value as one number; kinds that fill more than one are read elsewhere. */
 static swg_status read_number(const swg_hparam_row *row, const char *key, const swg_json *value,
                               double *out)
 {
@@ -228,11 +228,11 @@ static swg_status read_row(const swg_json *root, const swg_hparam_row *row, swg_
     return SWG_OK;
 }
 
-/* --- Demands ---------------------------------------------------------------------------------- */
+/* --- Required values -------------------------------------------------------------------------- */
 
-static swg_status check_demand(const swg_json *root, const swg_required_row *demand)
+static swg_status check_required(const swg_json *root, const swg_required_row *row)
 {
-    const swg_json *value = follow(root, demand->key);
+    const swg_json *value = follow(root, row->key);
     if (swg_json_is_null(value))
         return SWG_OK;
     char text[KEY_BYTES];
@@ -247,10 +247,10 @@ static swg_status check_demand(const swg_json *root, const swg_required_row *dem
         snprintf(text, sizeof text, "%.17g", number);
     else
         snprintf(text, sizeof text, "%s", swg_json_kind_name(swg_json_kind_of(value)));
-    if (strcmp(text, demand->value) == 0)
+    if (strcmp(text, row->value) == 0)
         return SWG_OK;
-    return swg_error(SWG_UNSUPPORTED, "config.json: \"%s\" is %s; only %s is supported",
-                     demand->key, text, demand->value);
+    return swg_error(SWG_UNSUPPORTED, "config.json: \"%s\" is %s; only %s is supported", row->key,
+                     text, row->value);
 }
 
 static swg_status read_fields(const swg_arch *const *archs, const swg_json *root,
@@ -265,8 +265,8 @@ static swg_status read_fields(const swg_arch *const *archs, const swg_json *root
                          model_type);
     for (size_t i = 0; i < (*arch)->n_hparams; i++)
         SWG_TRY(read_row(root, &(*arch)->hparams[i], out));
-    for (const swg_required_row *demand = (*arch)->demands; demand->key; demand++)
-        SWG_TRY(check_demand(root, demand));
+    for (const swg_required_row *row = (*arch)->required; row->key; row++)
+        SWG_TRY(check_required(root, row));
     SWG_TRY((*arch)->check(out));
     out->n_outputs = out->n_labels ? out->n_labels : out->vocab;
     return SWG_OK;
@@ -296,6 +296,7 @@ swg_status swg_hparams_read(const char *config, size_t length, const swg_arch **
 
 size_t swg_hparams_window(const swg_hparams *h, size_t layer)
 {
-    const bool has_window = h->uses_window && h->window_layers.bits[layer / 64] >> layer % 64 & 1;
-    return has_window ? (size_t)h->window : 0;
+    const bool has_window =
+        h->window.is_used && h->window.layers.bits[layer / 64] >> layer % 64 & 1;
+    return has_window ? (size_t)h->window.size : 0;
 }

@@ -56,36 +56,55 @@ typedef struct swg_layer_set {
     uint64_t bits[SWG_MAX_LAYERS / 64];
 } swg_layer_set;
 
+/* Rotary positions. */
+typedef struct swg_rope_hparams {
+    double theta;       /* 0 = none */
+    double local_theta; /* of layers with a window; 0 = the same, otherwise without scaling */
+    double share;       /* of a head's elements that are rotated, as configured */
+    int64_t dim;        /* the first elements of a head, that are rotated */
+    int64_t scaling;    /* swg_rope_scaling */
+    double factor, low_factor, high_factor;
+    int64_t original_positions;
+    bool interleaved; /* pairs are (2i, 2i+1) instead of (i, i + head_dim / 2) */
+} swg_rope_hparams;
+
+/* Attention to the last positions only. */
+typedef struct swg_window_hparams {
+    int64_t size; /* positions that attention reaches back, its own included */
+    int64_t first_layer;
+    bool is_used;
+    swg_layer_set layers; /* where the window holds; elsewhere attention is unlimited */
+} swg_window_hparams;
+
+typedef struct swg_recurrent_hparams {
+    int64_t cell;                            /* swg_cell */
+    int64_t units[SWG_MAX_RECURRENT_LAYERS]; /* units[0] = 0: the layers are not recurrent */
+    int64_t gate_order;                      /* of a GRU: swg_gate_order */
+} swg_recurrent_hparams;
+
+typedef struct swg_expert_hparams {
+    int64_t count;  /* per layer; 0 = none */
+    int64_t active; /* that each token visits */
+} swg_expert_hparams;
+
 /* Hyper-parameters over all architectures; which configuration key fills which field, within which
- * range, is a table of the architecture's file (arch/arch.h). Fields that an architecture has no
- * use for are zero. Enumerations are int64_t here, so that rows can fill them. */
+ * range, is a table of the architecture's file (arch/arch.h). What only some families have is in
+ * groups; fields that an architecture has no use for are zero. Enumerations are int64_t here, so
+ * that rows can fill them. */
 typedef struct swg_hparams {
     int64_t n_layers, d_model, d_ff, vocab;
     int64_t n_heads, n_kv_heads, head_dim; /* 0 heads = no attention, no KV cache */
     int64_t max_positions;                 /* longest context the model was made for */
-    bool learned_positions;   /* max_positions is a hard limit: further positions do not exist */
-    int64_t n_experts;        /* 0 = no experts */
-    int64_t n_active_experts; /* that each token visits */
-    int64_t n_token_types;    /* number of token types (segments) */
+    bool learned_positions; /* max_positions is a hard limit: further positions do not exist */
+    int64_t n_token_types;  /* number of token types (segments) */
     double norm_eps;
-    double rope_theta;       /* 0 = no rotary positions */
-    double rope_local_theta; /* of layers with a window; 0 = the same, otherwise without scaling */
-    double rotary_share;     /* of a head's elements that are rotated, as configured */
-    int64_t rotary_dim;      /* the first elements of a head, that are rotated */
-    int64_t rope_scaling; /* swg_rope_scaling */
-    double rope_factor, rope_low_factor, rope_high_factor;
-    int64_t rope_original_positions;
-    bool rope_interleaved; /* rotary pairs are (2i, 2i+1) instead of (i, i + head_dim / 2) */
-    int64_t window;        /* positions that attention reaches back, its own included */
-    int64_t first_window_layer;
-    bool uses_window;
-    swg_layer_set window_layers;   /* where the window holds; elsewhere attention is unlimited */
     bool attention_bias, mlp_bias; /* such weights have biases (SWG_BIAS_* of arch.h) */
     bool tied_head;                /* the output head is the embedding */
     int64_t activation;            /* swg_activation */
-    int64_t cell;                  /* swg_cell */
-    int64_t units[SWG_MAX_RECURRENT_LAYERS]; /* of recurrent layers; 0 = not recurrent */
-    int64_t gate_order;                      /* of a GRU: swg_gate_order */
+    swg_rope_hparams rope;
+    swg_window_hparams window;
+    swg_recurrent_hparams recurrent;
+    swg_expert_hparams experts;
     bool is_encoder;        /* reads whole texts (swg_exec_encode) and does not continue them */
     bool one_output;        /* one row of logits per text, not one per position */
     int64_t task;           /* swg_output_kind */

@@ -94,7 +94,7 @@ swg_status swg_model_load(swg_source *source, const swg_model_options *options, 
  * The source, the pool and the progress must outlive the model. */
 swg_status swg_model_open(swg_source *source, const swg_model_options *options, swg_model **out);
 
-/* Load the weights of a layer; `layer` = n_layers stands for those outside layers. A layer that is
+/* Load the weights of a layer; `layer` = n_layers means those outside layers. A layer that is
  * loaded stays as it is. SWG_CORRUPT for stored bytes that do not match their hash, SWG_NO_MEMORY:
  * the layer is then not loaded. SWG_USAGE when the model has no source to load from. */
 swg_status swg_model_load_layer(swg_model *model, size_t layer);

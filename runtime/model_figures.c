@@ -20,8 +20,9 @@ static uint64_t sum_over_products(const swg_model *model, uint64_t (*amount)(con
     const swg_weight *head = swg_model_weight(model, SWG_ROLE_HEAD, 0);
     if (head && head->role != SWG_ROLE_HEAD)
         sum += amount(head);
-    return sum +
-           (h->n_experts ? of_experts / (uint64_t)h->n_experts * (uint64_t)h->n_active_experts : 0);
+    return sum + (h->experts.count
+                      ? of_experts / (uint64_t)h->experts.count * (uint64_t)h->experts.active
+                      : 0);
 }
 
 static uint64_t bytes_of(const swg_weight *weight)

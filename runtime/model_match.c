@@ -80,7 +80,7 @@ static swg_status match_bias(swg_model *model, matcher *m, const found_tensor *f
     m->is_used[origin->bias] = true;
     if (!weight->bias)
         SWG_TRY(swg_model_declare_bias(model, weight));
-    const size_t n_experts = found->is_stacked ? (size_t)model->hparams.n_experts : 0;
+    const size_t n_experts = found->is_stacked ? (size_t)model->hparams.experts.count : 0;
     return check_shape(m, origin->bias, n_experts, origin->range.total_rows, 0);
 }
 
@@ -97,7 +97,7 @@ static swg_status match_weight(swg_model *model, const swg_tensor_row *row, size
         return SWG_OK; /* some checkpoints spell the tied head out; the embedding is what counts */
     const swg_tensor_desc *desc = swg_source_tensor(m->source, found.tensor);
     const swg_row_range range = swg_tensor_row_range(model->arch, h, row, layer);
-    SWG_TRY(check_shape(m, found.tensor, found.is_stacked ? (size_t)h->n_experts : 0,
+    SWG_TRY(check_shape(m, found.tensor, found.is_stacked ? (size_t)h->experts.count : 0,
                         range.total_rows,
                         row->k == SWG_DIM_ONE ? 0 : swg_dim_size(h, row->k, layer)));
     const swg_status status = swg_model_declare(model, row, layer, expert, desc->scheme);

@@ -105,7 +105,8 @@ swg_status swg_model_replace_tensor(swg_model *model, const swg_tensor_desc *des
             continue;
         is_found = true;
         const swg_weight_origin *origin = swg_model_origin(model, weight);
-        SWG_TRY(check_desc(weight, desc, origin->is_stacked ? (size_t)model->hparams.n_experts : 0,
+        SWG_TRY(check_desc(weight, desc,
+                           origin->is_stacked ? (size_t)model->hparams.experts.count : 0,
                            origin->range.total_rows));
         SWG_TRY(replace_rows(model, weight, desc, planes, weight->first_row));
     }

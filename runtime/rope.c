@@ -12,40 +12,40 @@
 
 size_t swg_rope_tables(const swg_hparams *h)
 {
-    if (h->rope_theta == 0)
+    if (h->rope.theta == 0)
         return 0;
-    return h->rope_local_theta > 0 ? 2 : 1;
+    return h->rope.local_theta > 0 ? 2 : 1;
 }
 
 size_t swg_rope_table_of(const swg_hparams *h, size_t layer)
 {
-    return h->rope_local_theta > 0 && swg_hparams_window(h, layer) > 0 ? 1 : 0;
+    return h->rope.local_theta > 0 && swg_hparams_window(h, layer) > 0 ? 1 : 0;
 }
 
 static double llama3(const swg_hparams *h, double frequency)
 {
-    const double positions = (double)h->rope_original_positions;
+    const double positions = (double)h->rope.original_positions;
     const double turns = positions * frequency / (2 * M_PI);
-    if (turns < h->rope_low_factor)
-        return frequency / h->rope_factor;
-    if (turns > h->rope_high_factor)
+    if (turns < h->rope.low_factor)
+        return frequency / h->rope.factor;
+    if (turns > h->rope.high_factor)
         return frequency;
-    const double kept = (turns - h->rope_low_factor) / (h->rope_high_factor - h->rope_low_factor);
-    return (1 - kept) * frequency / h->rope_factor + kept * frequency;
+    const double kept = (turns - h->rope.low_factor) / (h->rope.high_factor - h->rope.low_factor);
+    return (1 - kept) * frequency / h->rope.factor + kept * frequency;
 }
 
 double swg_rope_frequency(const swg_hparams *h, size_t table, size_t pair, size_t length)
 {
-    const double dim = (double)h->rotary_dim;
-    double theta = h->rope_theta;
+    const double dim = (double)h->rope.dim;
+    double theta = h->rope.theta;
     if (table == 1)
-        return pow(h->rope_local_theta, -2.0 * (double)pair / dim);
-    if (h->rope_scaling == SWG_ROPE_DYNAMIC && length > (size_t)h->max_positions) {
+        return pow(h->rope.local_theta, -2.0 * (double)pair / dim);
+    if (h->rope.scaling == SWG_ROPE_DYNAMIC && length > (size_t)h->max_positions) {
         const double stretch = (double)length / (double)h->max_positions;
-        theta *= pow(h->rope_factor * stretch - (h->rope_factor - 1), dim / (dim - 2));
+        theta *= pow(h->rope.factor * stretch - (h->rope.factor - 1), dim / (dim - 2));
     }
     const double frequency = pow(theta, -2.0 * (double)pair / dim);
-    if (h->rope_scaling == SWG_ROPE_LINEAR)
-        return frequency / h->rope_factor;
-    return h->rope_scaling == SWG_ROPE_LLAMA3 ? llama3(h, frequency) : frequency;
+    if (h->rope.scaling == SWG_ROPE_LINEAR)
+        return frequency / h->rope.factor;
+    return h->rope.scaling == SWG_ROPE_LLAMA3 ? llama3(h, frequency) : frequency;
 }

@@ -58,7 +58,7 @@ const swg_gguf_tensor *swg_gguf_find_tensor(const swg_gguf_header *header, const
     return NULL;
 }
 
-/* A binary32 as the shortest decimal that stands for it: 1e-05, not 9.999999747378752e-06. */
+/* A binary32 as the shortest decimal that reads back as it: 1e-05, not 9.999999747378752e-06. */
 static void put_float(swg_json_writer *json, const char *key, double value)
 {
     char text[32];

@@ -18,20 +18,21 @@
 
 typedef enum swg_hparam_kind {
     SWG_HPARAM_INT,
-    SWG_HPARAM_INT_OR_NONE, /* null stands for 0, not for the default */
+    SWG_HPARAM_INT_OR_NONE, /* null means 0, not the default */
     SWG_HPARAM_DOUBLE,
     SWG_HPARAM_BOOL,
-    SWG_HPARAM_TOKEN,   /* a token id; a list stands for its first; negative = none */
+    SWG_HPARAM_TOKEN,   /* a token id, or a list whose first is taken; negative = none */
     SWG_HPARAM_WORD,    /* one of `words`; the field gets its number */
     SWG_HPARAM_MEMBERS, /* an object; the field gets how many members it has */
-    SWG_HPARAM_LAYERS,  /* a list of `words`, one a layer: a swg_layer_set of those that are the
+    SWG_HPARAM_LAYERS,  /* a list of `words`, one per layer: a swg_layer_set of those that are the
                            last word */
-    SWG_HPARAM_UNITS    /* a number for all recurrent layers or a list, one a layer */
+    SWG_HPARAM_UNITS    /* a number for all recurrent layers or a list, one per layer */
 } swg_hparam_kind;
 
 /* One configuration key. A key that is absent or null takes the default; without a default it is
  * required. `key` may be several, tried in order: "rope_parameters.rope_theta|rope_theta"; dots
- * lead into objects. A list stands for its first element where WORD asks for a string. */
+ * lead into objects. Where WORD asks for a string, a list may be given: its first element is taken.
+ */
 typedef struct swg_hparam_row {
     const char *key;
     swg_hparam_kind kind;
@@ -150,7 +151,7 @@ struct swg_arch {
                                       is there; NULL-terminated, or NULL for none */
     const char *const *ignored;    /* patterns of tensors that nothing here computes with,
                                       NULL-terminated */
-    const swg_required_row *demands; /* ends with a NULL key */
+    const swg_required_row *required; /* ends with a NULL key */
     /* Derived fields and contradictions between fields. */
     swg_status (*check)(swg_hparams *hparams);
 

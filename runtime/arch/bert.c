@@ -161,10 +161,10 @@ static void end(swg_exec *e, const void *scratch, swg_value x, swg_value logits)
     }
 }
 
-static const swg_required_row demands[] = {{"position_embedding_type", "absolute"},
-                                           {"is_decoder", "false"},
-                                           {"add_cross_attention", "false"},
-                                           {NULL, NULL}};
+static const swg_required_row required[] = {{"position_embedding_type", "absolute"},
+                                            {"is_decoder", "false"},
+                                            {"add_cross_attention", "false"},
+                                            {NULL, NULL}};
 
 static const char *const ignored[] = {"{P}embeddings.position_ids",
                                       "{P}pooler.dense.weight",
@@ -183,7 +183,7 @@ const swg_arch swg_arch_bert = {
     .n_tensors = sizeof tensor_rows / sizeof tensor_rows[0],
     .prefixes = (const char *const[]){"bert.", "", NULL},
     .ignored = ignored,
-    .demands = demands,
+    .required = required,
     .check = check,
     .n_values = SWG_VALUES_IN(values),
     .shape = shape,

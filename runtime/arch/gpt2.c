@@ -98,10 +98,10 @@ static void end(swg_exec *e, const void *scratch, swg_value x, swg_value logits)
     swg_linear(e, SWG_ROLE_HEAD, 0, s->y, logits);
 }
 
-static const swg_required_row demands[] = {{"scale_attn_weights", "true"},
-                                           {"scale_attn_by_inverse_layer_idx", "false"},
-                                           {"add_cross_attention", "false"},
-                                           {NULL, NULL}};
+static const swg_required_row required[] = {{"scale_attn_weights", "true"},
+                                            {"scale_attn_by_inverse_layer_idx", "false"},
+                                            {"add_cross_attention", "false"},
+                                            {NULL, NULL}};
 
 const swg_arch swg_arch_gpt2 = {
     .name = "gpt2",
@@ -112,7 +112,7 @@ const swg_arch swg_arch_gpt2 = {
     .n_tensors = sizeof tensor_rows / sizeof tensor_rows[0],
     .prefixes = (const char *const[]){"transformer.", "", NULL},
     .ignored = (const char *const[]){"{P}h.{L}.attn.bias", "{P}h.{L}.attn.masked_bias", NULL},
-    .demands = demands,
+    .required = required,
     .check = check,
     .n_values = SWG_VALUES_IN(values),
     .shape = shape,

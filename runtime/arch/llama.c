@@ -20,38 +20,38 @@
         SWG_HPARAM_OR(INT, "max_position_embeddings", max_positions, 1, 1 << 24,                   \
                       default_positions),                                                          \
         SWG_HPARAM_OR(DOUBLE, "rms_norm_eps", norm_eps, 0, 1, 1e-6),                               \
-        SWG_HPARAM_OR(DOUBLE, "rope_parameters.rope_theta|rope_theta", rope_theta, 1, 1e12,        \
+        SWG_HPARAM_OR(DOUBLE, "rope_parameters.rope_theta|rope_theta", rope.theta, 1, 1e12,        \
                       10000),                                                                      \
         SWG_HPARAM_WORDS_OR("rope_parameters.rope_type|rope_scaling.rope_type|rope_scaling.type",  \
-                            rope_scaling, "default|linear|dynamic|llama3", 0),                     \
-        SWG_HPARAM_OR(DOUBLE, "rope_parameters.factor|rope_scaling.factor", rope_factor, 1, 1e6,   \
+                            rope.scaling, "default|linear|dynamic|llama3", 0),                     \
+        SWG_HPARAM_OR(DOUBLE, "rope_parameters.factor|rope_scaling.factor", rope.factor, 1, 1e6,   \
                       0),                                                                          \
         SWG_HPARAM_OR(DOUBLE, "rope_parameters.low_freq_factor|rope_scaling.low_freq_factor",      \
-                      rope_low_factor, 1e-6, 1e6, 0),                                              \
+                      rope.low_factor, 1e-6, 1e6, 0),                                              \
         SWG_HPARAM_OR(DOUBLE, "rope_parameters.high_freq_factor|rope_scaling.high_freq_factor",    \
-                      rope_high_factor, 1e-6, 1e6, 0),                                             \
+                      rope.high_factor, 1e-6, 1e6, 0),                                             \
         SWG_HPARAM_OR(INT,                                                                         \
                       "rope_parameters.original_max_position_embeddings|"                          \
                       "rope_scaling.original_max_position_embeddings",                             \
-                      rope_original_positions, 1, 1 << 24, 0),                                     \
+                      rope.original_positions, 1, 1 << 24, 0),                                     \
         SWG_HPARAM_OR(DOUBLE, "rope_parameters.partial_rotary_factor|partial_rotary_factor",       \
-                      rotary_share, 0, 1, 1),                                                      \
+                      rope.share, 0, 1, 1),                                                        \
         SWG_HPARAM_OR(BOOL, "tie_word_embeddings", tied_head, 0, 1, 0),                            \
         SWG_HPARAM_OR(TOKEN, "bos_token_id", bos_id, -1, 1 << 24, -1),                             \
         SWG_HPARAM_OR(TOKEN, "eos_token_id", eos_id, -1, 1 << 24, -1)
 
 /* Qwen's window, off unless switched on, from one layer upwards or as a list says. */
 #define QWEN_WINDOW                                                                                \
-    SWG_HPARAM_OR(BOOL, "use_sliding_window", uses_window, 0, 1, 0),                               \
-        SWG_HPARAM_OR(INT_OR_NONE, "sliding_window", window, 0, 1 << 24, 4096),                    \
-        SWG_HPARAM_OR(INT, "max_window_layers", first_window_layer, 0, SWG_MAX_LAYERS, 28),        \
-        SWG_HPARAM_LAYERS_OR_NONE("layer_types", window_layers,                                    \
+    SWG_HPARAM_OR(BOOL, "use_sliding_window", window.is_used, 0, 1, 0),                            \
+        SWG_HPARAM_OR(INT_OR_NONE, "sliding_window", window.size, 0, 1 << 24, 4096),               \
+        SWG_HPARAM_OR(INT, "max_window_layers", window.first_layer, 0, SWG_MAX_LAYERS, 28),        \
+        SWG_HPARAM_LAYERS_OR_NONE("layer_types", window.layers,                                    \
                                   "full_attention|sliding_attention")
 
 static const swg_hparam_row llama_hparams[] = {
     FAMILY_HPARAMS(2048),
     SWG_HPARAM_OR(INT, "head_dim", head_dim, 2, 4096, 0),
-    SWG_HPARAM_OR(BOOL, "rope_interleaved", rope_interleaved, 0, 1, 0),
+    SWG_HPARAM_OR(BOOL, "rope_interleaved", rope.interleaved, 0, 1, 0),
     SWG_HPARAM_OR(BOOL, "attention_bias", attention_bias, 0, 1, 0),
     SWG_HPARAM_OR(BOOL, "mlp_bias", mlp_bias, 0, 1, 0),
 };
@@ -59,7 +59,7 @@ static const swg_hparam_row llama_hparams[] = {
 static const swg_hparam_row mistral_hparams[] = {
     FAMILY_HPARAMS(131072),
     SWG_HPARAM_OR(INT, "head_dim", head_dim, 2, 4096, 0),
-    SWG_HPARAM_OR(INT_OR_NONE, "sliding_window", window, 0, 1 << 24, 4096),
+    SWG_HPARAM_OR(INT_OR_NONE, "sliding_window", window.size, 0, 1 << 24, 4096),
 };
 
 static const swg_hparam_row qwen2_hparams[] = {FAMILY_HPARAMS(32768), QWEN_WINDOW};
@@ -71,7 +71,7 @@ static const swg_hparam_row qwen3_hparams[] = {
     QWEN_WINDOW,
 };
 
-static const swg_required_row demands[] = {{"hidden_act", "silu"}, {NULL, NULL}};
+static const swg_required_row required[] = {{"hidden_act", "silu"}, {NULL, NULL}};
 
 static swg_status check_heads(swg_hparams *h)
 {
@@ -90,28 +90,28 @@ static swg_status check_heads(swg_hparams *h)
                          "config.json: num_attention_heads %lld is not a multiple of "
                          "num_key_value_heads %lld",
                          (long long)h->n_heads, (long long)h->n_kv_heads);
-    h->rotary_dim = (int64_t)((double)h->head_dim * h->rotary_share);
-    if (h->rotary_dim % 2 != 0 || h->rotary_dim == 0)
+    h->rope.dim = (int64_t)((double)h->head_dim * h->rope.share);
+    if (h->rope.dim % 2 != 0 || h->rope.dim == 0)
         return swg_error(SWG_CORRUPT,
                          "config.json: %lld of the %lld elements of a head (head_dim) are rotated; "
                          "rotary pairs need two each",
-                         (long long)h->rotary_dim, (long long)h->head_dim);
+                         (long long)h->rope.dim, (long long)h->head_dim);
     return SWG_OK;
 }
 
 static swg_status check_rope(const swg_hparams *h)
 {
-    if (h->rope_scaling != SWG_ROPE_PLAIN && h->rope_factor == 0)
+    if (h->rope.scaling != SWG_ROPE_PLAIN && h->rope.factor == 0)
         return swg_error(SWG_CORRUPT, "config.json: the RoPE scaling has no factor");
-    if (h->rope_scaling == SWG_ROPE_DYNAMIC && h->rotary_dim == 2)
+    if (h->rope.scaling == SWG_ROPE_DYNAMIC && h->rope.dim == 2)
         return swg_error(SWG_CORRUPT, "config.json: dynamic RoPE scaling needs a head_dim above 2");
-    if (h->rope_scaling == SWG_ROPE_LLAMA3 &&
-        (h->rope_low_factor == 0 || h->rope_high_factor <= h->rope_low_factor ||
-         h->rope_original_positions == 0))
+    if (h->rope.scaling == SWG_ROPE_LLAMA3 &&
+        (h->rope.low_factor == 0 || h->rope.high_factor <= h->rope.low_factor ||
+         h->rope.original_positions == 0))
         return swg_error(SWG_CORRUPT,
                          "config.json: llama3 RoPE scaling needs original_max_position_embeddings "
                          "and a high_freq_factor (%g) above the low_freq_factor (%g)",
-                         h->rope_high_factor, h->rope_low_factor);
+                         h->rope.high_factor, h->rope.low_factor);
     return SWG_OK;
 }
 
@@ -124,23 +124,23 @@ static swg_status check_family(swg_hparams *h)
 /* Mistral: where there is a window, every layer has it. */
 static swg_status check_mistral(swg_hparams *h)
 {
-    h->uses_window = h->window > 0;
+    h->window.is_used = h->window.size > 0;
     for (int64_t layer = 0; layer < h->n_layers; layer++)
-        h->window_layers.bits[layer / 64] |= (uint64_t)1 << layer % 64;
+        h->window.layers.bits[layer / 64] |= (uint64_t)1 << layer % 64;
     return check_family(h);
 }
 
 static swg_status check_qwen(swg_hparams *h)
 {
-    swg_layer_set *set = &h->window_layers;
+    swg_layer_set *set = &h->window.layers;
     if (set->count != 0 && set->count != h->n_layers)
         return swg_error(SWG_CORRUPT, "config.json: %lld \"layer_types\" for %lld layers",
                          (long long)set->count, (long long)h->n_layers);
-    for (int64_t layer = h->first_window_layer; set->count == 0 && layer < h->n_layers; layer++)
+    for (int64_t layer = h->window.first_layer; set->count == 0 && layer < h->n_layers; layer++)
         set->bits[layer / 64] |= (uint64_t)1 << layer % 64;
-    if (h->window == 0)
-        h->uses_window = false;
-    for (int64_t layer = 0; set->count != 0 && !h->uses_window && layer < h->n_layers; layer++)
+    if (h->window.size == 0)
+        h->window.is_used = false;
+    for (int64_t layer = 0; set->count != 0 && !h->window.is_used && layer < h->n_layers; layer++)
         if (set->bits[layer / 64] >> layer % 64 & 1)
             return swg_error(
                 SWG_CORRUPT,
@@ -263,7 +263,7 @@ static const char *const ignored[] = {"model.layers.{L}.self_attn.rotary_emb.inv
         .tensors = type##_tensors,                                                                 \
         .n_tensors = sizeof type##_tensors / sizeof type##_tensors[0],                             \
         .ignored = ignored,                                                                        \
-        .demands = demands,                                                                        \
+        .required = required,                                                                      \
         .check = check_,                                                                           \
         .n_values = SWG_VALUES_IN(values),                                                         \
         .shape = shape,                                                                            \

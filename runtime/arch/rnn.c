@@ -28,12 +28,12 @@
 enum { ENDLESS = 1 << 20 }; /* positions: none is the last, but counters need a number */
 
 static const swg_hparam_row hparam_rows[] = {
-    SWG_HPARAM_WORDS("cell", cell, "lstm|gru"),
+    SWG_HPARAM_WORDS("cell", recurrent.cell, "lstm|gru"),
     SWG_HPARAM(INT, "num_hidden_layers", n_layers, 1, SWG_MAX_RECURRENT_LAYERS),
-    SWG_HPARAM(UNITS, "hidden_size", units, 1, 1 << 20),
+    SWG_HPARAM(UNITS, "hidden_size", recurrent.units, 1, 1 << 20),
     SWG_HPARAM(INT, "embedding_size", d_model, 1, 1 << 20),
     SWG_HPARAM(INT, "vocab_size", vocab, 1, 1 << 24),
-    SWG_HPARAM_WORDS_OR("gate_order", gate_order, "zrn|rzn", 1),
+    SWG_HPARAM_WORDS_OR("gate_order", recurrent.gate_order, "zrn|rzn", 1),
     SWG_HPARAM_OR(INT, "max_position_embeddings", max_positions, 1, 1 << 24, ENDLESS),
     SWG_HPARAM_OR(BOOL, "tie_word_embeddings", tied_head, 0, 1, 0),
     SWG_HPARAM_OR(TOKEN, "bos_token_id", bos_id, -1, 1 << 24, -1),
@@ -54,17 +54,17 @@ static const swg_tensor_row tensor_rows[] = {
 
 static swg_status check(swg_hparams *h)
 {
-    const int64_t last = h->units[h->n_layers - 1];
+    const int64_t last = h->recurrent.units[h->n_layers - 1];
     if (h->tied_head && last != h->d_model)
         return swg_error(SWG_CORRUPT,
                          "config.json: a tied head needs as many units (%lld) as the embedding has "
                          "columns (%lld)",
                          (long long)last, (long long)h->d_model);
-    if (h->n_layers < SWG_MAX_RECURRENT_LAYERS && h->units[h->n_layers] != 0)
+    if (h->n_layers < SWG_MAX_RECURRENT_LAYERS && h->recurrent.units[h->n_layers] != 0)
         return swg_error(SWG_CORRUPT, "config.json: \"hidden_size\" lists more than %lld layers",
                          (long long)h->n_layers);
     for (int64_t layer = 0; layer < h->n_layers; layer++)
-        if (h->units[layer] == 0)
+        if (h->recurrent.units[layer] == 0)
             return swg_error(SWG_CORRUPT, "config.json: \"hidden_size\" lists %lld of %lld layers",
                              (long long)layer, (long long)h->n_layers);
     return SWG_OK;
@@ -76,15 +76,15 @@ typedef struct values {
 
 static size_t n_gates(const swg_hparams *h)
 {
-    return h->cell == SWG_CELL_LSTM ? 4 : 3;
+    return h->recurrent.cell == SWG_CELL_LSTM ? 4 : 3;
 }
 
 static void shape(const swg_hparams *h, void *out)
 {
     size_t most_units = 0;
     for (int64_t i = 0; i < h->n_layers; i++)
-        if ((size_t)h->units[i] > most_units)
-            most_units = (size_t)h->units[i];
+        if ((size_t)h->recurrent.units[i] > most_units)
+            most_units = (size_t)h->recurrent.units[i];
     *(values *)out =
         (values){.gates.columns = n_gates(h) * most_units, .states.columns = most_units};
 }
@@ -98,7 +98,7 @@ static void begin(swg_exec *e, const void *unused, swg_value x)
 static void layer(swg_exec *e, const void *scratch, size_t l, swg_value x)
 {
     const swg_hparams *h = swg_exec_hparams(e);
-    const size_t units = (size_t)h->units[l];
+    const size_t units = (size_t)h->recurrent.units[l];
     values s = *(const values *)scratch;
     s.gates.columns = n_gates(h) * units;
     s.states.columns = units;
@@ -106,7 +106,7 @@ static void layer(swg_exec *e, const void *scratch, size_t l, swg_value x)
     /* For each position: (h, c) = cell(W x + b, U h + b', c);  x = h */
     swg_linear(e, SWG_ROLE_RECURRENT_INPUT, l, x, s.gates);
     x.columns = units;
-    swg_recur(e, (swg_cell)h->cell, SWG_ROLE_RECURRENT_STATE, l, s.gates, s.states, x);
+    swg_recur(e, (swg_cell)h->recurrent.cell, SWG_ROLE_RECURRENT_STATE, l, s.gates, s.states, x);
 }
 
 static void end(swg_exec *e, const void *unused, swg_value x, swg_value logits)
@@ -125,7 +125,7 @@ const swg_arch swg_arch_rnn = {
     .tensors = tensor_rows,
     .n_tensors = sizeof tensor_rows / sizeof tensor_rows[0],
     .ignored = (const char *const[]){NULL},
-    .demands = (const swg_required_row[]){{NULL, NULL}},
+    .required = (const swg_required_row[]){{NULL, NULL}},
     .check = check,
     .n_values = SWG_VALUES_IN(values),
     .shape = shape,

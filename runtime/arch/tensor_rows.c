@@ -6,8 +6,8 @@
 
 size_t swg_dim_size(const swg_hparams *h, swg_dim dim, size_t layer)
 {
-    const bool is_recurrent = h->units[0] > 0;
-    const size_t units = is_recurrent ? (size_t)h->units[layer] : 0;
+    const bool is_recurrent = h->recurrent.units[0] > 0;
+    const size_t units = is_recurrent ? (size_t)h->recurrent.units[layer] : 0;
     switch (dim) {
     case SWG_DIM_ONE:
         return 1;
@@ -30,15 +30,15 @@ size_t swg_dim_size(const swg_hparams *h, swg_dim dim, size_t layer)
     case SWG_DIM_LABELS:
         return (size_t)h->n_labels;
     case SWG_DIM_EXPERTS:
-        return (size_t)h->n_experts;
+        return (size_t)h->experts.count;
     case SWG_DIM_UNITS:
         return units;
     case SWG_DIM_GATES:
-        return units * (h->cell == SWG_CELL_LSTM ? 4 : 3);
+        return units * (h->recurrent.cell == SWG_CELL_LSTM ? 4 : 3);
     case SWG_DIM_BELOW:
-        return layer == 0 ? (size_t)h->d_model : (size_t)h->units[layer - 1];
+        return layer == 0 ? (size_t)h->d_model : (size_t)h->recurrent.units[layer - 1];
     case SWG_DIM_LAST_UNITS:
-        return (size_t)h->units[h->n_layers - 1];
+        return (size_t)h->recurrent.units[h->n_layers - 1];
     }
     return 0;
 }
@@ -62,7 +62,7 @@ size_t swg_role_layers(const swg_hparams *h, swg_role role)
 
 size_t swg_role_experts(const swg_hparams *h, swg_role role)
 {
-    return swg_role_scope_of(role) == SWG_PER_EXPERT ? (size_t)h->n_experts : 1;
+    return swg_role_scope_of(role) == SWG_PER_EXPERT ? (size_t)h->experts.count : 1;
 }
 
 swg_row_range swg_tensor_row_range(const swg_arch *arch, const swg_hparams *h,
@@ -103,7 +103,7 @@ size_t swg_tensor_row_order(const swg_arch *arch, const swg_hparams *h, const sw
                             size_t layer, size_t expert)
 {
     const size_t index = (size_t)(row - arch->tensors);
-    const size_t n_experts = h->n_experts ? (size_t)h->n_experts : 1;
+    const size_t n_experts = h->experts.count ? (size_t)h->experts.count : 1;
     size_t begin = index, end = index + 1, run = index;
     while (begin > 0 && is_in_layers(arch, begin - 1) == is_in_layers(arch, index))
         begin--;

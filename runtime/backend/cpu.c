@@ -9,7 +9,7 @@
 /* First pair of row t in the angles of that rope table. */
 static size_t angles_of(const swg_exec *exec, size_t table, size_t t)
 {
-    return (table * exec->options.chunk + t) * (size_t)exec->model->hparams.rotary_dim / 2;
+    return (table * exec->options.chunk + t) * (size_t)exec->model->hparams.rope.dim / 2;
 }
 
 /* Angles of a span's rows, in double: float angles lose digits at long contexts. */
@@ -18,7 +18,7 @@ static void fill_angles(swg_exec *exec, const swg_span *span)
     swg_cpu *cpu = swg_cpu_of(exec);
     const swg_hparams *h = &exec->model->hparams;
     for (size_t table = 0; table < swg_rope_tables(h); table++)
-        for (size_t i = 0; i < (size_t)h->rotary_dim / 2; i++) {
+        for (size_t i = 0; i < (size_t)h->rope.dim / 2; i++) {
             const double frequency = swg_rope_frequency(h, table, i, span->length);
             for (size_t t = 0; t < span->n; t++) {
                 const double angle = (double)(span->position + t) * frequency;
@@ -92,7 +92,7 @@ static swg_status make_batch_scratch(swg_exec *exec, swg_cpu *cpu)
     cpu->blocks = swg_arena_calloc(&cpu->arena, chunk, sizeof *cpu->blocks);
     if (!cpu->blocks)
         return SWG_NO_MEMORY;
-    const size_t angles = swg_rope_tables(h) * chunk * (size_t)h->rotary_dim / 2;
+    const size_t angles = swg_rope_tables(h) * chunk * (size_t)h->rope.dim / 2;
     if (angles == 0)
         return SWG_OK;
     cpu->cosine = swg_arena_calloc(&cpu->arena, angles, sizeof(float));
@@ -274,12 +274,12 @@ static void rope_rows(void *context, swg_exec *exec, size_t begin, size_t end)
     const swg_hparams *h = &exec->model->hparams;
     const size_t head_dim = (size_t)h->head_dim, table = swg_rope_table_of(h, o->layer);
     void (*rotate)(float *, const float *, const float *, size_t) =
-        h->rope_interleaved ? cpu->kernels->rope_interleaved : cpu->kernels->rope_half;
+        h->rope.interleaved ? cpu->kernels->rope_interleaved : cpu->kernels->rope_half;
     for (size_t t = begin; t < end; t++) {
         const size_t angles = angles_of(exec, table, t);
         for (size_t at = 0; at < o->x.columns; at += head_dim)
             rotate(swg_cpu_row(o->x, t) + at, cpu->cosine + angles, cpu->sine + angles,
-                   (size_t)h->rotary_dim / 2);
+                   (size_t)h->rope.dim / 2);
     }
 }
 

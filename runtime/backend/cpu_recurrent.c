@@ -10,9 +10,9 @@ swg_status swg_cpu_recurrent_init(swg_exec *exec)
     swg_cpu *cpu = swg_cpu_of(exec);
     const swg_hparams *h = &exec->model->hparams;
     const size_t n_layers = (size_t)h->n_layers;
-    for (size_t layer = 0; h->units[0] > 0 && layer < n_layers; layer++)
-        if ((size_t)h->units[layer] > cpu->most_units)
-            cpu->most_units = (size_t)h->units[layer];
+    for (size_t layer = 0; h->recurrent.units[0] > 0 && layer < n_layers; layer++)
+        if ((size_t)h->recurrent.units[layer] > cpu->most_units)
+            cpu->most_units = (size_t)h->recurrent.units[layer];
     size_t elems;
     if (!swg_size_mul(2 * n_layers * cpu->most_units, exec->options.sequences, &elems))
         return swg_error(SWG_LIMIT, "%zu sequences are too many", exec->options.sequences);
@@ -34,7 +34,7 @@ static void step(const swg_exec *exec, swg_cell cell, size_t units, const float 
                  const float *from_state, float *h, float *c)
 {
     const swg_kernels *kernels = swg_cpu_of(exec)->kernels;
-    const size_t reset = exec->model->hparams.gate_order == SWG_GATES_RESET_FIRST ? 0 : 1;
+    const size_t reset = exec->model->hparams.recurrent.gate_order == SWG_GATES_RESET_FIRST ? 0 : 1;
     if (cell == SWG_CELL_LSTM)
         kernels->lstm_cell(from_input, from_state, units, c, h);
     else

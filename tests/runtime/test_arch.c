@@ -182,7 +182,7 @@ START_TEST(pieces_change_nothing)
     read_reference(folder, &wanted);
     static const size_t pieces[] = {1, 5};
     const bool is_exception =
-        model->hparams.is_encoder || model->hparams.rope_scaling == SWG_ROPE_DYNAMIC;
+        model->hparams.is_encoder || model->hparams.rope.scaling == SWG_ROPE_DYNAMIC;
     for (size_t p = 0; p < 2 && !is_exception; p++) {
         swg_exec *exec = NULL;
         const swg_exec_options options = {.size = sizeof options, .context = wanted.n};

@@ -176,7 +176,7 @@ START_TEST(both_rope_pairings_mean_the_same)
     make_ids(ids, MICRO_TOKENS);
     swg_model *half = load_model(swg_test_path("half.swg"), NULL);
     swg_model *interleaved = load_model(swg_test_path("interleaved.swg"), NULL);
-    ck_assert(interleaved->hparams.rope_interleaved && !half->hparams.rope_interleaved);
+    ck_assert(interleaved->hparams.rope.interleaved && !half->hparams.rope.interleaved);
     float *a = run_all(half, NULL, NULL, ids, MICRO_TOKENS);
     float *b = run_all(interleaved, NULL, NULL, ids, MICRO_TOKENS);
     for (size_t i = 0; i < MICRO_TOKENS * MICRO_VOCAB; i++)

@@ -218,7 +218,7 @@ static void norm_rows(const swg_model *model, const float *x, size_t columns, bo
 /* What enters the first product of the layer: its rows, normed where the architecture does. */
 static void check_layer_input(const swg_model *model, const sight *seen, const float *rows)
 {
-    const bool is_plain = model->hparams.is_encoder || model->hparams.units[0] > 0;
+    const bool is_plain = model->hparams.is_encoder || model->hparams.recurrent.units[0] > 0;
     double normed[ARCH_TOKENS * WIDEST];
     ck_assert_ptr_nonnull(seen);
     ck_assert_uint_eq(seen->rows, ARCH_TOKENS);
@@ -238,7 +238,7 @@ START_TEST(the_input_is_seen)
     hidden_states states;
     run_parts(exec, model, 0, ids, &states);
     for (size_t layer = 0; layer < states.n_layers; layer++) {
-        const bool recurs = model->hparams.units[0] > 0;
+        const bool recurs = model->hparams.recurrent.units[0] > 0;
         const sight *seen =
             find_role(s, model, recurs ? SWG_ROLE_RECURRENT_INPUT : SWG_ROLE_QUERY, layer);
         check_layer_input(model, seen, states.rows[layer]);

@@ -1,4 +1,5 @@
 /* Loading: what a configuration may say, what tensors there must be, and every refusal. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,59 @@ START_TEST(missing_and_unknown_tensors_are_refused)
 }
 END_TEST
 
+/* One layer with rows of 65,600 columns in its last product. */
+static const char long_rows[] =
+    "{\"model_type\": \"llama\", \"hidden_size\": 8, \"intermediate_size\": 65600,"
+    " \"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"vocab_size\": 9}";
+
+/* Whole rows of 4-bit codes were refused beyond 65,536 columns, the limit of 8-bit codes: sums of
+ * 4-bit codes fit 32 bits up to 1,048,576 columns. */
+START_TEST(long_rows_of_4_bits_are_computed)
+{
+    const swg_scheme int4 = SWG_SCHEME_INT(4, .scale_type = SWG_F16);
+    swg_model *model = NULL;
+    float logits[2][9], largest = 0, difference = 0;
+    const int32_t id = 3;
+    ck_ok(swg_model_random(long_rows, strlen(long_rows), int4, 1, NULL, &model));
+    for (int i = 0; i < 2; i++) {
+        swg_exec *exec = NULL;
+        const swg_exec_options options = {
+            .size = sizeof options, .context = 1, .activations = i ? SWG_ACT_F32 : SWG_ACT_INT8};
+        ck_ok(swg_exec_new(model, NULL, &options, &exec));
+        ck_ok(swg_exec_run(exec, &id, 1, 0, logits[i]));
+        swg_exec_free(&exec);
+    }
+    for (int i = 0; i < 9; i++) {
+        largest = fmaxf(largest, fabsf(logits[1][i]));
+        difference = fmaxf(difference, fabsf(logits[0][i] - logits[1][i]));
+    }
+    ck_assert_float_gt(largest, 0);
+    ck_assert_float_lt(difference, 0.05f * largest);
+    swg_model_free(&model);
+}
+END_TEST
+
+START_TEST(groups_that_sums_could_overflow_with_are_refused)
+{
+    const swg_scheme int8 = SWG_SCHEME_INT(8, .scale_type = SWG_F16);
+    const swg_scheme int4 = SWG_SCHEME_INT(4, .scale_type = SWG_F16);
+    const swg_scheme short_groups = SWG_SCHEME_INT(4, .group = 16, .scale_type = SWG_F16);
+    char longer[sizeof long_rows + 8];
+    swg_model *model = NULL;
+    ck_status_is(SWG_UNSUPPORTED,
+                 swg_model_random(long_rows, strlen(long_rows), int8, 1, NULL, &model));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "65600 columns is longer than the 65536"));
+    const char *at = strstr(long_rows, "65600");
+    snprintf(longer, sizeof longer, "%.*s1048584%s", (int)(at - long_rows), long_rows, at + 5);
+    ck_status_is(SWG_UNSUPPORTED, swg_model_random(longer, strlen(longer), int4, 1, NULL, &model));
+    ck_assert_ptr_nonnull(
+        strstr(swg_error_message(), "1048584 columns is longer than the 1048576"));
+    ck_status_is(SWG_UNSUPPORTED,
+                 swg_model_random(long_rows, strlen(long_rows), short_groups, 1, NULL, &model));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "16 columns is shorter than 32"));
+}
+END_TEST
+
 /* Load, run one token, release: every allocation on the way fails once. */
 static swg_status load_and_run(void *context)
 {
@@ -139,6 +193,8 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, micro_model_loads);
     tcase_add_loop_test(cases, wrong_configurations_are_refused, 0, sizeof edits / sizeof edits[0]);
     tcase_add_test(cases, missing_and_unknown_tensors_are_refused);
+    tcase_add_test(cases, long_rows_of_4_bits_are_computed);
+    tcase_add_test(cases, groups_that_sums_could_overflow_with_are_refused);
     tcase_add_test(cases, failing_allocations_are_survived);
     suite_add_tcase(suite, cases);
     return suite;

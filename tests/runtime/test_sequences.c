@@ -104,7 +104,7 @@ START_TEST(a_cut_sequence_continues)
 {
     texts t = make_texts(arch_names[_i]);
     if (!t.model->hparams.is_encoder) {
-        const bool recurs = t.model->hparams.units[0] > 0;
+        const bool recurs = t.model->hparams.recurrent.units[0] > 0;
         swg_exec *exec =
             arch_exec(t.model, (swg_exec_options){.context = ARCH_TOKENS, .sequences = N_TEXTS});
         step_and_compare(&t, exec, (const swg_piece[]){piece_of(&t, 1, 0, 15)}, 1);

@@ -204,8 +204,8 @@ static const swg_hparam_row expert_hparams[] = {
     SWG_HPARAM(INT, "hidden_size", d_model, 1, 1 << 20),
     SWG_HPARAM(INT, "intermediate_size", d_ff, 1, 1 << 20),
     SWG_HPARAM(INT, "vocab_size", vocab, 1, 1 << 20),
-    SWG_HPARAM(INT, "num_experts", n_experts, 1, 1024),
-    SWG_HPARAM(INT, "num_experts_per_tok", n_active_experts, 1, 1024),
+    SWG_HPARAM(INT, "num_experts", experts.count, 1, 1024),
+    SWG_HPARAM(INT, "num_experts_per_tok", experts.active, 1, 1024),
 };
 
 static swg_status check_nothing(swg_hparams *h)
@@ -222,7 +222,7 @@ static swg_arch expert_arch(void)
     arch.model_types = types;
     arch.hparams = expert_hparams;
     arch.n_hparams = sizeof expert_hparams / sizeof expert_hparams[0];
-    arch.demands = nothing;
+    arch.required = nothing;
     arch.check = check_nothing;
     return arch;
 }
@@ -373,7 +373,7 @@ END_TEST
 START_TEST(weights_are_visited_layer_by_layer_and_expert_by_expert)
 {
     const swg_arch arch = expert_arch();
-    const swg_hparams h = {.n_layers = LAYERS, .n_experts = EXPERTS};
+    const swg_hparams h = {.n_layers = LAYERS, .experts.count = EXPERTS};
     size_t last = swg_tensor_row_order(&arch, &h, &arch.tensors[0], 0, 0);
     for (size_t layer = 0; layer < LAYERS; layer++) {
         const size_t router = swg_tensor_row_order(&arch, &h, &arch.tensors[1], layer, 0);

@@ -181,13 +181,13 @@ START_TEST(rope_rotates_as_configured)
 {
     swg_model *model = arch_model("qwen3", arch_int4);
     ck_assert_int_eq(model->hparams.head_dim, ROPE_HEAD_DIM);
-    ck_assert_int_eq(model->hparams.rotary_dim, ROPE_HEAD_DIM);
+    ck_assert_int_eq(model->hparams.rope.dim, ROPE_HEAD_DIM);
     ck_assert(swg_hparams_window(&model->hparams, 0) > 0);
     ck_assert(swg_hparams_window(&model->hparams, 1) == 0);
-    model->hparams.rotary_dim = ropes[_i].rotary_dim;
-    model->hparams.rope_interleaved = ropes[_i].is_interleaved;
-    model->hparams.rope_theta = ropes[_i].theta;
-    model->hparams.rope_local_theta = ropes[_i].local_theta;
+    model->hparams.rope.dim = ropes[_i].rotary_dim;
+    model->hparams.rope.interleaved = ropes[_i].is_interleaved;
+    model->hparams.rope.theta = ropes[_i].theta;
+    model->hparams.rope.local_theta = ropes[_i].local_theta;
     const size_t columns = ROPE_HEADS * ROPE_HEAD_DIM;
     bench b = {.model = model,
                .exec = arch_exec(model, (swg_exec_options){.context = 16, .sequences = 2})};
