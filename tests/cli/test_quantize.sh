@@ -59,7 +59,7 @@ refuse 2 "unmatched keep, whole name" 'nearest is model\.norm\.weight' "$model" 
   --keep model.nrm.weight
 refuse 2 "unmatched bits-for" 'matches none of the 4 tensors' "$model" -o "$out" --bits-for 'zzz*=8'
 refuse 2 "bits-for without bits" 'PATTERN=N' "$model" -o "$out" --bits-for q_proj
-refuse 2 "bits-for with wrong bits" '--bits-for q_proj=5: the bits of a code are 4, 8, not 5' "$model" -o "$out" --bits-for q_proj=5
+refuse 2 "bits-for with wrong bits" '--bits-for q_proj=7: the bits of a code are [0-9, ]+, not 7' "$model" -o "$out" --bits-for q_proj=7
 refuse 2 "bits-for with an unknown key" 'unknown key "gruop"; the nearest is group' "$model" \
   -o "$out" --bits-for q_proj=4,gruop:32
 refuse 2 "bits-for with an unknown method" 'method "rtm"; the nearest is rtn' "$model" -o "$out" \
