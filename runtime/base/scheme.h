@@ -2,7 +2,8 @@
  * weight_formats.def) with its parameters; its name is what files store:
  *
  *     "f32", "bf16", "i64"                        plain elements
- *     "int4-g64-sym-f16", "int8-row-asym-f32"     integer codes: bits, group, zero points, scales */
+ *     "int4-g64-sym-f16", "int8-row-asym-f32"     integer codes: bits, group, zero points, scales
+ */
 #ifndef SWG_RUNTIME_BASE_SCHEME_H
 #define SWG_RUNTIME_BASE_SCHEME_H
 
