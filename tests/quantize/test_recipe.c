@@ -111,7 +111,7 @@ static const struct {
     {"{\"recipe\":1,\"rules\":{}}", "\"rules\" is not an array", SWG_USAGE},
     {"{\"recipe\":1,\"rules\":[{\"bits\":4},{\"bit\":4}]}",
      "r.json: rule 2: unknown key \"bit\"; the nearest is bits", SWG_USAGE},
-    {"{\"recipe\":1,\"rules\":[{\"tensors\":\"a\"}]}", "rule 1: a rule that gives nothing",
+    {"{\"recipe\":1,\"rules\":[{\"tensors\":\"a\"}]}", "rule 1: a rule without any setting",
      SWG_USAGE},
     {"{\"recipe\":1,\"rules\":[{\"bits\":5}]}", "the bits of a code are 4, 8, not 5", SWG_USAGE},
     {"{\"recipe\":1,\"rules\":[{\"bits\":16}]}", "not 16 (the format \"keep\")", SWG_USAGE},
