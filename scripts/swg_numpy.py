@@ -151,7 +151,7 @@ class Tensor:
         self.quantized = None
         if scheme not in TYPES:
             self.quantized = _parse_scheme(scheme)
-            _need(len(shape) == 2 and min(shape) >= 1, "a quantized tensor that is no matrix")
+            _need(len(shape) == 2 and min(shape) >= 1, "a quantized tensor that is not a matrix")
 
     def __repr__(self):
         return f"Tensor({self.name!r}, {self.scheme!r}, {self.shape})"
@@ -183,7 +183,7 @@ def _parse_scheme(text):
 
 
 def unpack_codes(rows, bits):
-    """Rows of packed codes as one code a byte: code c is bits [c * bits, (c + 1) * bits)."""
+    """Rows of packed codes as one code per byte: code c is bits [c * bits, (c + 1) * bits)."""
     if bits == 8:
         return rows
     each = np.unpackbits(rows, axis=1, bitorder="little")
@@ -309,7 +309,7 @@ class Model:
             _need(stored == length, "a stored frame of another size")
             raw = bytes(data)
         else:
-            _need(stored < length, "a coded frame that is no smaller")
+            _need(stored < length, "a coded frame that is not smaller")
             _need(codec in (1, 2, 3), f"the unknown codec {codec}")
             raw = (self.decode(data, length) if codec == 1 else
                    self._split(data, length, stream.width) if codec == 2 else
@@ -328,7 +328,7 @@ class Model:
             raw = data[at:at + block] if block == count else self.decode(data[at:at + block], count)
             planes[j] = np.frombuffer(raw, "u1")
             at += block
-        _need(at == len(data), "bytes behind the byte planes")
+        _need(at == len(data), "bytes after the byte planes")
         return planes.T.tobytes()
 
     def _symbols(self, data, length, bits):
