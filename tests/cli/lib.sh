@@ -7,10 +7,12 @@
 #   expect_keys NAME KEY...       passes for every key that this JSON has
 #   skip REASON                   counts a test that cannot run here
 #   finish                        the RESULT line and the exit status; the script's last command
-# $SWAGE is the program, $scratch a folder that is removed at the end.
+# $SWAGE is the program, $CHECKPOINT_TOOL the one built from checkpoint_tool.c beside it, $scratch a
+# folder that is removed at the end.
 set -u
 . scripts/json.sh
 : "${SWAGE:?names the swage program under test}"
+: "${CHECKPOINT_TOOL:=$(dirname "$SWAGE")/tests/checkpoint_tool}"
 passed=0 failed=0 skipped=0 stdout='' stderr=''
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/swage-test-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT

@@ -31,8 +31,8 @@ for command in inspect verify logits; do
 done
 expect_exit 5 "quantize without memory" "$SWAGE" quantize "$scratch/a.swg" -o "$scratch/q.swg" --max-memory 64K
 check "nothing is written without memory" [ ! -e "$scratch/q.swg" ]
-expect_exit 0 "quantize within its memory" "$SWAGE" quantize "$scratch/a.swg" -o "$scratch/q.swg" --max-memory 1G
-expect_exit 0 "verify within its memory" "$SWAGE" verify "$scratch/q.swg" --max-memory 256M
+expect_exit 0 "quantize within its memory" "$SWAGE" quantize "$scratch/a.swg" -o "$scratch/q.swg" --max-memory 1G --threads 2
+expect_exit 0 "verify within its memory" "$SWAGE" verify "$scratch/q.swg" --max-memory 256M --threads 2
 
 for option in max-memory max-header; do
   for size in 0 -1 1.5G 1KB K 99999999999999999999; do

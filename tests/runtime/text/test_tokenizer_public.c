@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tests/text/text_fixtures.h"
+#include "tests/runtime/text/text_fixtures.h"
 
 static const swg_encode_options plain = {.add_special = false, .parse_special = false};
 

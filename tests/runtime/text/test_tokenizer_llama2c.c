@@ -2,7 +2,7 @@
  * that are cut or changed. */
 #include <stdio.h>
 
-#include "tests/text/text_fixtures.h"
+#include "tests/runtime/text/text_fixtures.h"
 
 /* --- A small tokenizer.bin -------------------------------------------------------------------- */
 

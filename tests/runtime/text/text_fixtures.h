@@ -1,7 +1,7 @@
 /* What the tests of this folder share: ids out of reference files, tokenizers from bytes, and
  * comparing. */
-#ifndef SWG_TESTS_TEXT_TEXT_FIXTURES_H
-#define SWG_TESTS_TEXT_TEXT_FIXTURES_H
+#ifndef SWG_TESTS_RUNTIME_TEXT_TEXT_FIXTURES_H
+#define SWG_TESTS_RUNTIME_TEXT_TEXT_FIXTURES_H
 
 #include <string.h>
 

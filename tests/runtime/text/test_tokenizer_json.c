@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "runtime/base/thread.h"
-#include "tests/text/text_fixtures.h"
+#include "tests/runtime/text/text_fixtures.h"
 
 /* A file from its parts: the members of the tokenizer and of its model. */
 static swg_strbuf join_file(const char *parts, const char *model, const char *options)
@@ -57,7 +57,7 @@ static void check_case(const swg_tokenizer *tokenizer, const char *name, const s
 
 START_TEST(agrees_with_the_library)
 {
-    swg_json_doc *doc = json_at("tests/text/vectors.json");
+    swg_json_doc *doc = json_at("tests/runtime/text/vectors.json");
     const swg_json *root = swg_json_root(doc), *all = swg_json_get(root, "configurations");
     size_t n_cases = 0;
     for (const swg_json *c = swg_json_first(all); c; c = swg_json_next(c)) {
@@ -496,7 +496,7 @@ static swg_status encode_one(void *context, size_t index)
 /* A byte-level tokenizer of the vectors: `name`'s parts with its model. */
 static swg_tokenizer *vector_tokenizer(const char *name)
 {
-    swg_json_doc *doc = json_at("tests/text/vectors.json");
+    swg_json_doc *doc = json_at("tests/runtime/text/vectors.json");
     const swg_json *root = swg_json_root(doc), *c;
     swg_tokenizer *tokenizer = NULL;
     for (c = swg_json_first(swg_json_get(root, "configurations")); c; c = swg_json_next(c))

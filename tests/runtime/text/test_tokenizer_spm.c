@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tests/text/text_fixtures.h"
+#include "tests/runtime/text/text_fixtures.h"
 
 static const char model_name[] = "tokenizer.model";
 
@@ -63,7 +63,7 @@ static void check_case(const char *name, const swg_tokenizer *tokenizer, const s
 static swg_json_doc *vectors(void)
 {
     const char *path = getenv("SWAGE_SPM_VECTORS");
-    return json_at(path ? path : "tests/text/spm_vectors.json");
+    return json_at(path ? path : "tests/runtime/text/spm_vectors.json");
 }
 
 START_TEST(agrees_with_the_library)
@@ -363,7 +363,7 @@ static swg_status read_and_encode(void *context)
 
 START_TEST(survives_failing_allocations)
 {
-    swg_json_doc *doc = json_at("tests/text/spm_vectors.json");
+    swg_json_doc *doc = json_at("tests/runtime/text/spm_vectors.json");
     for (const swg_json *item = swg_json_first(swg_json_root(doc)); item;
          item = swg_json_next(item)) {
         model_bytes model;

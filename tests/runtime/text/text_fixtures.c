@@ -1,5 +1,5 @@
 /* See text_fixtures.h. */
-#include "tests/text/text_fixtures.h"
+#include "tests/runtime/text/text_fixtures.h"
 
 #include <stdio.h>
 
