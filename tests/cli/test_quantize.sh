@@ -59,7 +59,7 @@ refuse 2 "unmatched keep, whole name" 'nearest is model\.norm\.weight' "$model" 
   --keep model.nrm.weight
 refuse 2 "unmatched bits-for" 'matches none of the 4 tensors' "$model" -o "$out" --bits-for 'zzz*=8'
 refuse 2 "bits-for without bits" 'PATTERN=N' "$model" -o "$out" --bits-for q_proj
-refuse 2 "bits-for with wrong bits" '--bits-for q_proj=5: the bits of a code are 4, 8, not 5' "$model" -o "$out" --bits-for q_proj=5
+refuse 2 "bits-for with wrong bits" '--bits-for q_proj=7: the bits of a code are [0-9, ]+, not 7' "$model" -o "$out" --bits-for q_proj=7
 refuse 2 "bits-for with an unknown key" 'unknown key "gruop"; the nearest is group' "$model" \
   -o "$out" --bits-for q_proj=4,gruop:32
 refuse 2 "bits-for with an unknown method" 'method "rtm"; the nearest is rtn' "$model" -o "$out" \
@@ -67,7 +67,7 @@ refuse 2 "bits-for with an unknown method" 'method "rtm"; the nearest is rtn' "$
 refuse 4 "sparsity" 'q_proj.*sparsity.*dense' "$model" -o "$out" --bits-for q_proj=4,sparsity:0.5
 refuse 2 "bits for a vector" 'model\.norm\.weight matches no matrix' "$model" -o "$out" \
   --bits-for 'model.norm.weight=8'
-refuse 2 "wrong bits" '"5" is not one of' "$model" -o "$out" --bits 5
+refuse 2 "wrong bits" '"7" is not one of' "$model" -o "$out" --bits 7
 refuse 2 "wrong group" '"48" is not one of' "$model" -o "$out" --group-size 48
 refuse 2 "no output" 'output' "$model"
 refuse 4 "nothing to do" 'none of the 4 tensors' "$model" -o "$out" --keep 'model*'
