@@ -22,8 +22,10 @@ const char *swg_test_shared(const char *name);
  *     if (!model) return; */
 const char *swg_test_need(const char *name);
 
-/* Count this test as skipped, with the reason on stdout; how many were. */
+/* Count this test as skipped, once for all its reasons, which go to stdout; how many tests were.
+ * The runner (from main) tells tests apart. */
 void swg_test_skip(const char *reason);
+void swg_test_set_runner(SRunner *running);
 int swg_test_n_skipped(void);
 
 /* This test program's own folder, removed at its end; `name` below it (buffer of the
