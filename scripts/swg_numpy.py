@@ -207,7 +207,7 @@ def _parse_scheme(text):
 
 
 def unpack_codes(rows, bits):
-    """Rows of packed codes as one code a byte: code c is bits [c * bits, (c + 1) * bits)."""
+    """Rows of packed codes as one code per byte: code c is bits [c * bits, (c + 1) * bits)."""
     if bits == 8:
         return rows
     each = np.unpackbits(rows, axis=1, bitorder="little")
