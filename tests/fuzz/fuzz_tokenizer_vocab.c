@@ -1,5 +1,5 @@
 /* GPT-2's pair of files, and the settings beside them: vocab.json, merges.txt, and the three files
- * of settings and added tokens, separated by zero bytes, and a text through what they make. */
+ * of settings and added tokens, separated by zero bytes, and a text through the tokenizer. */
 #include <stdlib.h>
 #include <string.h>
 
