@@ -29,35 +29,23 @@ static void apply_config(swg_tokenizer *tokenizer, const swg_json *config)
         tokenizer->eos = tokenizer->ends[0];
 }
 
-const char *swg_named_token(const swg_text_files *files, const char *key, const char **file)
-{
-    static const char *const names[] = {"tokenizer_config.json", "special_tokens_map.json"};
-    const swg_json *const roots[] = {files->settings, files->special};
-    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
-        const swg_json *value = swg_json_get(roots[i], key);
-        const char *text;
-        if (value && swg_json_kind_of(value) == SWG_JSON_OBJECT)
-            value = swg_json_get(value, "content");
-        if (!swg_json_as_string(value, &text))
-            continue;
-        *file = names[i];
-        return text;
-    }
-    return NULL;
-}
-
 static swg_status set_named(const swg_tokenizer *tokenizer, const swg_text_files *files,
                             const char *key, int32_t *id)
 {
     const char *file, *text = swg_named_token(files, key, &file);
     if (!text)
         return SWG_OK;
-    const int32_t found = swg_tokenizer_find(tokenizer, text, strlen(text));
+    const int32_t found = swg_vocab_find(&tokenizer->vocab, text, strlen(text));
     if (found < 0)
         return swg_error(SWG_CORRUPT, "%s: %s is \"%s\", which is not a token of the vocabulary",
                          file, key, text);
     *id = found;
     return SWG_OK;
+}
+
+bool swg_tokenizer_adds_bos(const swg_tokenizer *tokenizer)
+{
+    return tokenizer->bos >= 0 && tokenizer->n_before > 0 && tokenizer->before[0] == tokenizer->bos;
 }
 
 /* add_bos_token: true puts BOS in front where the post-processor does not, false takes it away. */

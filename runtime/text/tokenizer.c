@@ -26,14 +26,6 @@ enum {
 static const char *const side_files[N_SIDE_FILES] = {
     "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json"};
 
-const swg_file_view *swg_text_file(const swg_text_files *files, const char *name)
-{
-    for (size_t i = 0; i < files->n_files; i++)
-        if (strcmp(files->files[i].name, name) == 0)
-            return &files->files[i];
-    return NULL;
-}
-
 static swg_status too_many_steps(void)
 {
     return swg_error(SWG_UNSUPPORTED, "tokenizer.json: more than %d steps of one kind",
@@ -294,11 +286,6 @@ bool swg_tokenizer_is_end(const swg_tokenizer *tokenizer, int32_t id)
         if (tokenizer->ends[i] == id)
             return true;
     return false;
-}
-
-bool swg_tokenizer_adds_bos(const swg_tokenizer *tokenizer)
-{
-    return tokenizer->bos >= 0 && tokenizer->n_before > 0 && tokenizer->before[0] == tokenizer->bos;
 }
 
 bool swg_tokenizer_is_special(const swg_tokenizer *tokenizer, int32_t id)

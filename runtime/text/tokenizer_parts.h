@@ -10,6 +10,8 @@
 #ifndef SWG_RUNTIME_TEXT_TOKENIZER_PARTS_H
 #define SWG_RUNTIME_TEXT_TOKENIZER_PARTS_H
 
+#include <string.h>
+
 #include "formats/json/json.h"
 #include "runtime/base/mem.h"
 #include "runtime/text/tokenizer.h"
@@ -153,7 +155,14 @@ typedef struct swg_text_files {
     const swg_json *added;    /* added_tokens.json: token -> id */
 } swg_text_files;
 
-const swg_file_view *swg_text_file(const swg_text_files *files, const char *name);
+/* The file of that name, or NULL. */
+static inline const swg_file_view *swg_text_file(const swg_text_files *files, const char *name)
+{
+    for (size_t i = 0; i < files->n_files; i++)
+        if (strcmp(files->files[i].name, name) == 0)
+            return &files->files[i];
+    return NULL;
+}
 
 /* Readers: rows of text_sources.def. They fill everything but what the files beside the vocabulary
  * add. */

@@ -43,6 +43,20 @@ static const char *text_of(const swg_json *value)
     return swg_json_as_string(value, &text) ? text : NULL;
 }
 
+const char *swg_named_token(const swg_text_files *files, const char *key, const char **file)
+{
+    static const char *const names[] = {"tokenizer_config.json", "special_tokens_map.json"};
+    const swg_json *const roots[] = {files->settings, files->special};
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
+        const char *text = text_of(swg_json_get(roots[i], key));
+        if (!text)
+            continue;
+        *file = names[i];
+        return text;
+    }
+    return NULL;
+}
+
 /* "added_tokens_decoder": {"32000": {"content": "<|im_end|>", "special": true, ...}}. */
 static swg_status read_decoder(const swg_json *decoder, side_list *list)
 {
@@ -138,7 +152,7 @@ enum { HAS_ROLE = 1, IS_ADDED = 2 };
 static void mark(const swg_tokenizer *tokenizer, const char *text, uint8_t *marks)
 {
     const size_t length = text ? strlen(text) : 0;
-    const int32_t id = length ? swg_tokenizer_find(tokenizer, text, length) : -1;
+    const int32_t id = length ? swg_vocab_find(&tokenizer->vocab, text, length) : -1;
     if (id >= 0)
         marks[id] |= HAS_ROLE;
 }
