@@ -109,5 +109,5 @@ check "bash completes choices behind =" [ "$(complete_line swage any --color = n
 # a shared libhdf5 would bring 30. scripts/bench measures the time itself.
 libraries=$(ldd "$SWAGE" | grep -cvE 'lib(a|ub|t)san|linux-vdso')
 echo "$libraries libraries at the start"
-check "at most 16 libraries at the start, not $libraries" [ "$libraries" -le 16 ]
+check "at most 10 libraries at the start, not $libraries" [ "$libraries" -le 10 ]
 finish

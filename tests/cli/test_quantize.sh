@@ -67,7 +67,7 @@ refuse 2 "bits-for with an unknown method" 'method "rtm"; the nearest is rtn' "$
 refuse 4 "sparsity" 'q_proj.*sparsity.*dense' "$model" -o "$out" --bits-for q_proj=4,sparsity:0.5
 refuse 2 "bits for a vector" 'model\.norm\.weight matches no matrix' "$model" -o "$out" \
   --bits-for 'model.norm.weight=8'
-refuse 2 "wrong bits" '"5" is not one of' "$model" -o "$out" --bits 5
+refuse 2 "wrong bits" '"7" is not one of' "$model" -o "$out" --bits 7
 refuse 2 "wrong group" '"48" is not one of' "$model" -o "$out" --group-size 48
 refuse 2 "no output" 'output' "$model"
 refuse 4 "nothing to do" 'none of the 4 tensors' "$model" -o "$out" --keep 'model*'

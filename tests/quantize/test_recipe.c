@@ -113,7 +113,7 @@ static const struct {
      "r.json: rule 2: unknown key \"bit\"; the nearest is bits", SWG_USAGE},
     {"{\"recipe\":1,\"rules\":[{\"tensors\":\"a\"}]}", "rule 1: a rule that gives nothing",
      SWG_USAGE},
-    {"{\"recipe\":1,\"rules\":[{\"bits\":7}]}", ", 4, 8, not 7", SWG_USAGE},
+    {"{\"recipe\":1,\"rules\":[{\"bits\":7}]}", ", not 7", SWG_USAGE},
     {"{\"recipe\":1,\"rules\":[{\"bits\":16}]}", "not 16 (the format \"keep\")", SWG_USAGE},
     {"{\"recipe\":1,\"rules\":[{\"bits\":\"4\"}]}", "\"bits\" is not a whole number", SWG_USAGE},
     {"{\"recipe\":1,\"rules\":[{\"group\":48}]}", "32, 64, 128 or 256", SWG_USAGE},
