@@ -14,7 +14,7 @@ enum { MAX_PIECE = 256 };
 
 /* --- One position ----------------------------------------------------------------------------- */
 
-/* What a row of logits says: its largest element and where, and log sum exp. */
+/* A row of logits: its largest element, where it is, and log sum exp. */
 typedef struct summary {
     size_t top;
     double log_sum;
@@ -81,7 +81,7 @@ static swg_status compare_row(void *context, size_t row)
                                   l->vocab, (size_t)l->targets[row], &l->rows[row]);
 }
 
-/* Add up the rows of a piece, in their order. */
+/* Add up the rows of a piece, in order. */
 static void take_rows(lockstep *l, size_t window, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

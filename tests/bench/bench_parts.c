@@ -1,11 +1,11 @@
-/* What scripts/bench measures inside of the library, where no command does, and the files that it
- * measures commands with:
- *     bench_parts pool THREADS     jobs per second of a pool of so many threads
+/* What scripts/bench measures inside the library, beyond what commands measure, and the files that
+ * it runs commands on:
+ *     bench_parts pool THREADS     jobs per second of a pool of THREADS threads
  *     bench_parts json             keys per second, parsed and looked up in an object of 100,000
  *     bench_parts open FILE        milliseconds that opening the checkpoint takes
  *     bench_parts many FILE        write a checkpoint of 100,000 tensors
  *     bench_parts model FILE       write a Llama of 86 million random weights
- * Prints one number: the best of several runs, since everything that disturbs makes a run slower.
+ * Prints one number: the best of several runs, since any disturbance only makes a run slower.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # inspect, convert and verify as a user meets them: outputs, refusals, exit codes. The model is made
-# here: one llama2.c file, with numbers that only have to be finite.
+# here: one llama2.c file, with arbitrary finite numbers.
 . tests/cli/lib.sh
 
 # dim 8, hidden 8, 1 layer, 2 heads, 1 kv head, vocabulary 16, context 4.
@@ -73,9 +73,9 @@ expect_exit 3 "verify --json finds damage" "$SWAGE" verify "$scratch/bad.swg" --
 expect_match "verify --json names it" "$stdout" '"ok": false.*"damaged": \[\{"name"'
 head -c 200 "$scratch/a.swg" >"$scratch/short.swg"
 expect_exit 3 "inspect refuses a cut file" "$SWAGE" inspect "$scratch/short.swg"
-expect_exit 4 "inspect refuses what is no checkpoint" "$SWAGE" inspect "$scratch/tokenizer.bin"
+expect_exit 4 "inspect refuses what is not a checkpoint" "$SWAGE" inspect "$scratch/tokenizer.bin"
 expect_exit 6 "inspect of nothing" "$SWAGE" inspect "$scratch/absent"
-# Numbers that change their type: beyond the new one, or none at all.
+# Values that change type: too large for the new type, or NaN.
 put() { # NAME BYTES: the model with its q_proj's element 3 replaced
   cp "$scratch/model.bin" "$scratch/$1.bin"
   # shellcheck disable=SC2059
@@ -105,7 +105,7 @@ expect_exit 0 "quantize with large scales" "$SWAGE" quantize "$scratch/large.bin
 expect_exit 4 "dequantized beyond half precision" "$SWAGE" convert "$scratch/large.swg" -o "$scratch/nf.safetensors" --dequantize f16
 expect_match "dequantized beyond half precision" "$stderr" 'q_proj.*beyond the range of F16'
 expect_exit 0 "dequantized to bfloat16" "$SWAGE" convert "$scratch/large.swg" -o "$scratch/nf.safetensors" --dequantize bf16
-# --format decides what is kept, whatever the output is called: a .swg keeps its history.
+# --format decides what is kept, not the output's name: a .swg keeps its history.
 expect_exit 0 "a .swg under another name" "$SWAGE" convert "$scratch/model.bin" -o "$scratch/unnamed" --format swg
 expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/unnamed"
 expect_match "its history is there" "$stdout" 'convert by swage [0-9.]+, from llama2c'

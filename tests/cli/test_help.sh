@@ -103,7 +103,7 @@ check "bash completes commands" [ "$(complete_line swage hel)" = help ]
 check "bash completes options" [ "$(complete_line swage --vers)" = --version ]
 check "bash completes shells" [ "$(complete_line swage --completion z)" = zsh ]
 check "bash completes choices" [ "$(complete_line swage any --color al)" = always ]
-check "bash completes choices behind =" [ "$(complete_line swage any --color = ne)" = never ]
+check "bash completes choices after =" [ "$(complete_line swage any --color = ne)" = never ]
 
 # What makes a command line tool slow to start is the libraries that the loader maps before main:
 # a shared libhdf5 would bring 30. scripts/bench measures the time itself.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# --max-header and --max-memory: every format's header can be refused for its size, and memory that
-# is not granted ends a command with exit code 5 and nothing written.
+# --max-header and --max-memory: every format's header can be refused for its size, and a refused
+# allocation ends a command with exit code 5 and nothing written.
 . tests/cli/lib.sh
 model=tests/runtime/fixtures/llama-linear
 cp -r "$model" "$scratch/folder"

@@ -300,7 +300,7 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-/* Whatever the number of threads, and whether a plane of codes, scales or values, or a file. */
+/* For any number of threads, in a plane of codes, scales or values, or in a file. */
 START_TEST(verify_names_every_damaged_part)
 {
     sample s;
@@ -324,7 +324,7 @@ START_TEST(verify_names_every_damaged_part)
     bytes[SWG_SUPERBLOCK_BYTES + 3] ^= 1; /* the tokenizer */
     bytes[at[1] + 9] ^= 1;                /* t1 */
     bytes[at[3] + 9] ^= 1;                /* t3 */
-    bytes[at[5] - 1] ^= 1;                /* t4: its scales stand last */
+    bytes[at[5] - 1] ^= 1;                /* t4: its scales are last */
     sample_put_file(path, bytes, length);
     for (size_t threads = 1; threads <= 3; threads += 2) {
         swg_pool *pool = NULL;
@@ -347,7 +347,7 @@ START_TEST(verify_names_every_damaged_part)
 }
 END_TEST
 
-/* Damage elsewhere does not keep a row from being read, nor is more than its frame looked at. */
+/* Damage elsewhere does not prevent a row from being read: only its frame is read. */
 START_TEST(parts_are_read_beside_damage)
 {
     sample s;

@@ -1,5 +1,5 @@
-/* What engines ask of a GGUF beyond its being well-formed, found by loading ours with llama.cpp:
- * keys that must be there, types that it computes with, tensors that it knows. */
+/* What engines require of a GGUF beyond being well-formed, found by loading ours with llama.cpp:
+ * required keys, types it computes with, tensors it knows. */
 #include "formats/gguf/gguf.h"
 #include "formats/json/json.h"
 #include "runtime/base/file.h"
@@ -68,7 +68,7 @@ static void fill_bert(sample *s, char config[512], const char *more, bool has_po
     s->meta.config_length = (size_t)snprintf(config, 512, bert_config, more);
 }
 
-/* llama.cpp ends the process when it is to add blocks to activations. */
+/* llama.cpp aborts when it has to add blocks to activations. */
 START_TEST(tables_that_are_added_are_f32)
 {
     static const char *const names[] = {"position_embd.weight", "token_types.weight"};
@@ -177,7 +177,7 @@ START_TEST(only_windows_that_matter_are_refused)
 }
 END_TEST
 
-/* llama.cpp counts tensors, and looks for rope_freqs.weight in llama alone. */
+/* llama.cpp counts tensors, and looks for rope_freqs.weight only in llama. */
 START_TEST(frequency_factors_are_for_llama_alone)
 {
     static const char scaling[] =
@@ -253,8 +253,8 @@ START_TEST(biases_go_along)
 }
 END_TEST
 
-/* A bias of q moves its elements and becomes F32: what is no number in it is named, at its place
- * before the move, as it is in a bias of v, which only becomes F32. */
+/* A bias of q moves its elements and becomes F32: NaN in it is named, at its place before
+ * the move, as it is in a bias of v, which only becomes F32. */
 START_TEST(widened_biases_are_looked_at)
 {
     static const char *const names[] = {"q", "v"};

@@ -247,7 +247,7 @@ static void expect_floats(swg_source *source, const char *name, const float *val
     }
 }
 
-/* numbers(rows, columns) of make-hdf5-fixtures, turned when `is_turned`. */
+/* numbers(rows, columns) of make-hdf5-fixtures, transposed when `is_turned`. */
 static void expect_numbers(swg_source *source, const char *name, size_t rows, size_t columns,
                            bool is_turned)
 {
@@ -434,7 +434,7 @@ START_TEST(refused_files)
 }
 END_TEST
 
-/* Items of the loader checklist (docs/hostile-input.md), each by a few bytes of a sound file; those
+/* Items of the loader checklist (docs/hostile-input.md), each by a few bytes of a valid file; those
  * that need a file of their own are above and in test_hdf5_library.c. */
 START_TEST(checklist)
 {

@@ -1,5 +1,5 @@
-/* The HDF5 reader against libhdf5, which writes files here in every way it knows and reads what the
- * project writes. The library is the reference for sound files only. */
+/* The HDF5 reader against libhdf5, which writes files here in every way it supports and reads what
+ * the project writes. The library is the reference for valid files only. */
 #define H5_USE_110_API
 #include <hdf5.h>
 #include <stdio.h>
@@ -148,7 +148,7 @@ START_TEST(every_storage)
 }
 END_TEST
 
-/* Groups of few and of many links, made and unmade. */
+/* Groups of few and of many links, created and deleted. */
 START_TEST(every_group)
 {
     static const int sizes[] = {1, 8, 9, 100, 3000};

@@ -1,5 +1,5 @@
-/* Files made to hurt: safetensors headers and indices, llama2.c headers, and .swg directories whose
- * hashes are right and whose contents lie. Every one gets a sentence; none crashes or hangs. */
+/* Hostile files: safetensors headers and indices, llama2.c headers, and .swg directories with
+ * correct hashes and false contents. Every one gets an error message; none crashes or hangs. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #include "tests/formats/damage.h"
 #include "tests/formats/opened_container.h"
 
-/* A clean outcome: success, or a refusal with a sentence. */
+/* A clean outcome: success, or a refusal with a message. */
 static void expect_clean(const char *path, const char *what, size_t at)
 {
     swg_error_clear();
@@ -261,7 +261,7 @@ START_TEST(llama2c_headers_that_lie)
 }
 END_TEST
 
-/* --- .swg with right hashes ------------------------------------------------------------------- */
+/* --- .swg with correct hashes ----------------------------------------------------------------- */
 
 static void write_victim(const char *path, bool with_files)
 {

@@ -7,7 +7,7 @@
 
 static const char *const formats[] = {"llama2c", "llama2c-v1", "llama2c-v2"};
 
-/* File, what it reads as written again, and both bytes equal. */
+/* Read a file, write it again, and compare the bytes. */
 static void check_canonical(const char *path, const char *format)
 {
     swg_source *source = NULL;
@@ -87,7 +87,7 @@ START_TEST(groups_come_back)
 }
 END_TEST
 
-/* Floats turned into groups: each number is within half a step; odd lengths are read as F32. */
+/* Floats quantized in groups: each number is within half a step; odd lengths are read as F32. */
 START_TEST(floats_become_groups)
 {
     tiny_llama t = {.dim = 48,
@@ -191,7 +191,7 @@ START_TEST(damaged_files_are_refused)
 }
 END_TEST
 
-/* Headers whose sizes multiply to nonsense. */
+/* Headers whose sizes overflow when multiplied. */
 START_TEST(sizes_are_bounded)
 {
     static const int32_t headers[][8] = {

@@ -98,7 +98,7 @@ START_TEST(llama2c_legacy)
     ck_ok(swg_source_find_file(source, "tokenizer.bin", &file));
     ck_assert_uint_eq(file.length, 6227);
 
-    /* q of layer 0 stands behind the embedding [512, 64] and five norms [64]; row h*8 + half*4 + i
+    /* q of layer 0 follows the embedding [512, 64] and five norms [64]; row h*8 + half*4 + i
      * of ours is row h*8 + 2i + half of the file. */
     size_t bytes = 0;
     uint8_t *raw = swg_test_read_file(path, &bytes);

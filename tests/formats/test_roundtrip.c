@@ -1,4 +1,4 @@
-/* From one format to another and back: equal tensors, equal bytes where a format has one writing,
+/* From one format to another and back: equal tensors, equal bytes where a format has one encoding,
  * and outputs that appear whole or not at all. */
 #include <stdio.h>
 #include <string.h>
@@ -310,7 +310,7 @@ START_TEST(endings_name_formats)
             char path[512];
             snprintf(path, sizeof path, "%s%s", folder, ending);
             ck_assert_int_eq(mkdir(path, 0777), 0);
-            ck_ok(plan_named("folder", ending)); /* a folder that is there is a folder */
+            ck_ok(plan_named("folder", ending)); /* an existing folder is a folder */
         }
     }
     ck_assert_uint_ge(n_refused, 6);

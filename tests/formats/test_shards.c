@@ -1,5 +1,5 @@
-/* Sharded safetensors: what is written in shards reads as one checkpoint, indexes that lie are
- * refused, and a writing that fails leaves what was there. */
+/* Sharded safetensors: what is written in shards reads as one checkpoint, false indexes are
+ * refused, and a failed write leaves the old files. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -408,7 +408,7 @@ START_TEST(indexes_that_lie)
 }
 END_TEST
 
-/* Hugging Face's cache holds links to the files; a folder or a device is no shard. */
+/* Hugging Face's cache holds links to the files; a folder or a device is not a shard. */
 START_TEST(shards_may_be_links_to_files_only)
 {
     sample s;

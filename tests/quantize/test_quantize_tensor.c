@@ -188,8 +188,8 @@ START_TEST(bytes_do_not_depend_on_threads)
 }
 END_TEST
 
-/* Weights of some columns weigh a thousand times as much: they come out better, as with the same
- * importance given to the search directly. */
+/* Some columns are a thousand times as important: they come out better, as with the same importance
+ * given to the search directly. */
 START_TEST(statistics_give_columns_their_importance)
 {
     enum { K = 64 };

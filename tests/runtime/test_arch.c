@@ -144,7 +144,7 @@ START_TEST(every_feature_shows)
 }
 END_TEST
 
-/* A GPT-2 file that went through .swg has its old bytes: Conv1D weights were turned twice. */
+/* A GPT-2 file that went through .swg has its old bytes: Conv1D weights were transposed twice. */
 START_TEST(conv1d_weights_survive_the_round_trip)
 {
     char folder[256], path[512];
