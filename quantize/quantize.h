@@ -42,7 +42,8 @@ bool swg_quant_method_needs_stats(swg_quant_method method);
 /* Method of that name; SWG_USAGE, naming the nearest or else all, when there is none. */
 swg_status swg_quant_method_find(const char *name, swg_quant_method *out);
 
-/* SWG_USAGE when the method does not have one of the parameters, naming those it has. */
+/* SWG_USAGE when the method does not have one of the parameters, naming those it has, or when one
+ * is not a number in its range. */
 swg_status swg_quant_method_check(swg_quant_method method, const swg_parameter *parameters,
                                   size_t n);
 
