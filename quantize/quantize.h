@@ -35,7 +35,6 @@ typedef enum swg_quant_method {
 } swg_quant_method;
 
 const char *swg_quant_method_name(swg_quant_method method);
-const char *swg_quant_method_meaning(swg_quant_method method);
 
 /* Whether the method cannot work without statistics of the layer's inputs. */
 bool swg_quant_method_needs_stats(swg_quant_method method);

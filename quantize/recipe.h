@@ -199,7 +199,4 @@ swg_status swg_recipe_apply(const swg_recipe *recipe, const swg_recipe_tensor *t
 /* The scheme that a complete setting asks for. SWG_UNSUPPORTED when that scheme does not exist. */
 swg_status swg_recipe_scheme(const swg_recipe_setting *setting, swg_scheme *out);
 
-/* Whether a setting leaves the numbers of a tensor as they are. */
-bool swg_recipe_keeps(const swg_recipe_setting *setting);
-
 #endif

@@ -56,9 +56,6 @@ swg_status swg_calibration_observe(swg_calibration *calibration, size_t layer);
 /* Run the layer again, with its weights as they are now: its results are the rows of the next. */
 swg_status swg_calibration_advance(swg_calibration *calibration, size_t layer);
 
-/* Both in one run, for statistics of an unchanged model. */
-swg_status swg_calibration_pass(swg_calibration *calibration, size_t layer);
-
 /* What the layer observed last fed to a weight; NULL when it fed it nothing. Valid until the next
  * observation. */
 const swg_layer_stats *swg_calibration_stats(const swg_calibration *calibration,

@@ -102,9 +102,7 @@ typedef struct swg_piece {
  * SWG_LIMIT and SWG_CORRUPT as above - no sequence has moved. */
 swg_status swg_exec_step(swg_exec *exec, const swg_piece *pieces, size_t n_pieces, float *logits);
 
-size_t swg_exec_sequences(const swg_exec *exec);
-size_t swg_exec_position_of(const swg_exec *exec,
-                            size_t sequence); /* sequence < the number above */
+size_t swg_exec_position_of(const swg_exec *exec, size_t sequence); /* < options.sequences */
 
 /* Forget the tokens of a sequence from `position` on: the next step continues there. SWG_USAGE when
  * the sequence is shorter; SWG_UNSUPPORTED for recurrent models unless position is 0 or the present

@@ -34,7 +34,7 @@ static void convert(const char *from, const char *to)
     swg_sink *sink = NULL;
     swg_sink_meta meta = {0};
     static swg_tensor_desc descs[MOST];
-    const swg_sink_options options = {.force = true};
+    const swg_sink_options options = {.size = sizeof options, .force = true};
     ck_ok(swg_source_open(from, NULL, &source));
     const size_t n = swg_source_n_tensors(source);
     ck_assert_uint_le(n, MOST);
