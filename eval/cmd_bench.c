@@ -63,7 +63,7 @@ typedef struct benchmark {
     swg_exec *exec;
     size_t prompt, generate; /* as measured: at most the model's number of positions */
     swg_dram_limit dram;     /* zero with --no-limits */
-    swg_compute_limit peak;  /* likewise, of the activations' arithmetic: int8 or f32 */
+    swg_compute_limit peak;  /* the same; of the activations' arithmetic, int8 or f32 */
     swg_latency latency;
     uint64_t peak_rss_bytes; /* of loading and running, without the buffers of the limits */
 } benchmark;

@@ -64,7 +64,7 @@ typedef struct swg_quantize_job {
     const swg_layer_stats *stats; /* of the layer's inputs, k = cols: columns count by their
                                      importance; NULL = none, all columns count the same */
     const uint8_t *mask; /* rows of ceil(cols / 8) bytes: bit c % 8 of byte c / 8 is 0 where a
-                            weight is to be zero; NULL = none is */
+                            weight must become zero; NULL = no mask */
     float *updated; /* [rows][cols]: receives the weights as the method leaves them, for codes the
                        values that they mean; NULL = not wanted. Undefined after a failure */
     swg_read_rows *read_rows;

@@ -122,7 +122,7 @@ static swg_score perplexity_of(const swg_session *loaded, const swg_windows *win
     return score;
 }
 
-/* One token after the other, each in a call of its own. */
+/* One token after the other, one call each. */
 static double plain_sum(const swg_session *loaded, const int32_t *ids, const swg_window *window)
 {
     swg_exec *exec = NULL;

@@ -98,7 +98,7 @@ START_TEST(tables_that_are_added_are_f32)
 }
 END_TEST
 
-/* llama.cpp wants a classifier of one row where no labels say otherwise. */
+/* llama.cpp expects a classifier of one row unless labels say otherwise. */
 START_TEST(labels_are_written_without_id2label_too)
 {
     char config[512];
