@@ -97,7 +97,7 @@ static swg_status check_kept(const transfer *t, bool keep_nonfinite, uint64_t *n
         return SWG_OK;
     return swg_error(SWG_CORRUPT,
                      "%s: %" PRIu64 " values of tensor %s are not finite, the first at "
-                     "stored value %" PRIu64 "; --nonfinite keep stores them anyway",
+                     "stored element %" PRIu64 "; --nonfinite keep stores them anyway",
                      swg_source_path(t->source), *n_nonfinite, desc->name, first);
 }
 
