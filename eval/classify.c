@@ -128,8 +128,8 @@ static swg_status check_model(const swg_model *model)
     return swg_error(SWG_UNSUPPORTED,
                      "this model %s; accuracy is defined for models that choose one label",
                      model->hparams.class_kind == SWG_CLASS_EACH
-                         ? "gives each label for itself (multi_label_classification)"
-                         : "gives numbers (regression)");
+                         ? "scores each label independently (multi_label_classification)"
+                         : "predicts numbers (regression)");
 }
 
 static swg_status classify_lines(classifier *c, const char *path, const char *data, size_t length,
@@ -210,8 +210,8 @@ static void report_json(const swg_model *model, const swg_accuracy *a, swg_json_
 static void report_text(const swg_model *model, const swg_accuracy *a, swg_strbuf *text)
 {
     swg_strbuf_printf(text,
-                      "accuracy      %.4f +- %.4f (standard error), %llu of %llu right\n"
-                      "mean log loss %.6f nats an item\n"
+                      "accuracy      %.4f +- %.4f (standard error), %llu of %llu correct\n"
+                      "mean log loss %.6f nats per item\n"
                       "labels        %12s %12s %12s\n",
                       a->accuracy, a->standard_error, (unsigned long long)a->n_correct,
                       (unsigned long long)a->n, a->mean_log_loss, "items", "predicted", "correct");

@@ -11,7 +11,7 @@
 
 /* Of one label. */
 typedef struct swg_label_count {
-    uint64_t n, predicted, correct; /* items that have it, that got it, that have and got it */
+    uint64_t n, predicted, correct; /* items labelled, predicted, and both */
 } swg_label_count;
 
 typedef struct swg_accuracy {
@@ -24,10 +24,11 @@ typedef struct swg_accuracy {
 
 /* Classify every line of `data`: a JSON object with "text", optionally "text_pair", and "label", a
  * name of the model's or its index; other members are not looked at. The label with the largest
- * logit counts, among equals the first. `path` is for messages. SWG_CORRUPT naming the line for
- * one that is no such object or has a label the model has not; SWG_LIMIT for a text of more than
- * `context` tokens (0 = the model's positions); SWG_UNSUPPORTED for models whose labels do not
- * exclude each other. The same for any thread count. Free with swg_accuracy_deinit. */
+ * logit is the prediction, the first among equals. `path` is for messages. SWG_CORRUPT naming the
+ * line for one that is not such an object or has a label the model does not have; SWG_LIMIT for a
+ * text of more than `context` tokens (0 = the model's positions); SWG_UNSUPPORTED for models whose
+ * labels do not exclude each other. The same for any thread count. Free with swg_accuracy_deinit.
+ */
 swg_status swg_accuracy_measure(const swg_session *loaded, const char *path, const char *data,
                                 size_t length, size_t context, swg_act_precision activations,
                                 const swg_progress *progress, swg_accuracy *out);

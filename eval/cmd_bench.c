@@ -17,7 +17,7 @@ typedef struct arguments {
     bool asymmetric, no_limits, kernels;
 } arguments;
 
-/* The widths that there are formats of, and plain numbers. */
+/* The widths that formats exist for, and plain numbers. */
 static const char bit_words[] = ""
 #define SWG_INTEGER_FORMAT(name, bits) "|" #bits
 #include "runtime/base/weight_formats.def"
@@ -35,15 +35,14 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "f16|bf16|f32", "f16",
                       "type of the random weights' scales"),
     SWG_OPTION_FLAG(arguments, asymmetric, 0, "asymmetric", "random weights with zero points"),
-    SWG_OPTION_INT(
-        arguments, prompt, 0, "prompt", "N", 0, 1 << 20, "512",
-        "tokens of the prefill (0 = skip), at most those that the model has positions for"),
+    SWG_OPTION_INT(arguments, prompt, 0, "prompt", "N", 0, 1 << 20, "512",
+                   "tokens of the prefill (0 = skip), at most the model's number of positions"),
     SWG_OPTION_INT(arguments, generate, 0, "generate", "N", 0, 1 << 20, "64",
                    "tokens decoded one by one (0 = skip)"),
     SWG_OPTION_INT(arguments, depth, 0, "depth", "N", 0, 1 << 20, "0",
                    "tokens in the KV cache before decoding begins"),
     SWG_OPTION_INT(arguments, repeats, 0, "repeats", "N", 1, 1000, "3",
-                   "runs of each, after a warm-up; medians are given"),
+                   "runs of each, after a warm-up; medians are reported"),
     SWG_OPTION_INT(arguments, chunk, 0, "chunk", "N", 1, 1 << 16, "256",
                    "prompt tokens processed together"),
     SWG_OPTION_INT(arguments, seed, 0, "seed", "S", 0, 9007199254740992.0, "1",
@@ -51,20 +50,20 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "int8",
                       swg_act_help),
     SWG_OPTION_FLAG(arguments, no_limits, 0, "no-limits",
-                    "do not measure the machine's own limits beside it"),
+                    "do not measure the machine's own limits"),
     SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
                     "check and time every kernel on every instruction set instead of a model"),
 };
 
-/* Everything a benchmark uses and finds. */
+/* Everything a benchmark uses and measures. */
 typedef struct benchmark {
     const swg_cli *cli;
     const arguments *args;
     swg_session loaded;
     swg_exec *exec;
-    size_t prompt, generate; /* as measured: no more than the model has positions for */
+    size_t prompt, generate; /* as measured: at most the model's number of positions */
     swg_dram_limit dram;     /* zero with --no-limits */
-    swg_compute_limit peak;  /* likewise, of the activations' arithmetic: int8 or f32 */
+    swg_compute_limit peak;  /* the same; of the activations' arithmetic, int8 or f32 */
     swg_latency latency;
     uint64_t peak_rss_bytes; /* of loading and running, without the buffers of the limits */
 } benchmark;
@@ -109,12 +108,12 @@ static swg_status load(benchmark *b)
                             b->cli->progress, &b->loaded);
 }
 
-static bool is_f32(const benchmark *b)
+static bool is_float(const benchmark *b)
 {
-    return strcmp(b->args->activations, "f32") == 0;
+    return swg_act_is_float(swg_act_named(b->args->activations));
 }
 
-/* Limits drift on shared machines: they are measured before and after, and the better counts. */
+/* Limits drift on shared machines: they are measured before and after, and the better is used. */
 static swg_status measure_limits(benchmark *b)
 {
     if (b->args->no_limits)
@@ -124,14 +123,14 @@ static swg_status measure_limits(benchmark *b)
     if (dram.bytes_per_s > b->dram.bytes_per_s)
         b->dram = dram;
     const swg_isa best = SWG_ISA_COUNT - 1;
-    const swg_compute_limit peak = is_f32(b) ? swg_limits_f32_peak(b->loaded.pool, best)
-                                             : swg_limits_int8_peak(b->loaded.pool, best);
+    const swg_compute_limit peak = is_float(b) ? swg_limits_f32_peak(b->loaded.pool, best)
+                                               : swg_limits_int8_peak(b->loaded.pool, best);
     if (peak.ops_per_s > b->peak.ops_per_s)
         b->peak = peak;
     return SWG_OK;
 }
 
-/* How much is measured: what was asked for, cut to what the model can do. */
+/* How much is measured: the lengths requested, limited to what the model supports. */
 static swg_status choose_lengths(benchmark *b)
 {
     const arguments *args = b->args;
@@ -145,14 +144,14 @@ static swg_status choose_lengths(benchmark *b)
     }
     if (h->learned_positions && b->prompt > most) {
         swg_cli_say(b->cli,
-                    "this model has learned %zu positions: the prompt has so many tokens, "
-                    "not %zu",
-                    most, b->prompt);
+                    "this model supports %zu positions: prompt shortened from %zu to %zu tokens",
+                    most, b->prompt, most);
         b->prompt = most;
     }
     if (h->learned_positions && b->generate > 0 && depth < most && b->generate > most - depth) {
-        swg_cli_say(b->cli, "this model has learned %zu positions: %zu tokens are decoded, not %zu",
-                    most, most - depth, b->generate);
+        swg_cli_say(b->cli,
+                    "this model supports %zu positions: decoding shortened from %zu to %zu tokens",
+                    most, b->generate, most - depth);
         b->generate = most - depth;
     }
     return b->prompt || b->generate
@@ -179,15 +178,15 @@ static swg_status measure(benchmark *b)
     SWG_TRY(measure_limits(b));
     SWG_TRY(swg_latency_measure(b->exec, b->loaded.model, &latency_options, b->cli->progress,
                                 &b->latency));
-    /* What running needed is still held; the peak by now is that of the limits' buffers. */
+    /* The memory for running is still held; by now the peak is that of the limits' buffers. */
     const uint64_t running = args->no_limits ? swg_peak_rss_bytes() : swg_rss_bytes();
     if (running > b->peak_rss_bytes)
         b->peak_rss_bytes = running;
     return measure_limits(b);
 }
 
-/* Share of the DRAM read rate that decoding's weights take, of the arithmetic peak that
- * prefill's products take; 0 when the limit is unknown. */
+/* Shares of the limits: of the DRAM read rate by decoding's weights, of the arithmetic peak by
+ * prefill's products; 0 when the limit is unknown. */
 static double decode_share(const benchmark *b)
 {
     const double rate =
@@ -195,7 +194,8 @@ static double decode_share(const benchmark *b)
     return b->dram.bytes_per_s > 0 ? rate / b->dram.bytes_per_s : 0;
 }
 
-/* Multiply-adds times two of one row of a weight; 0 when the model has no such weight. */
+/* Operations (twice the multiply-adds) of one input row with a weight; 0 when the model does not
+ * have the weight. */
 static double ops_of(const swg_model *model, swg_role role)
 {
     const swg_weight *weight = swg_model_weight(model, role, 0);
@@ -206,7 +206,7 @@ static double prefill_share(const benchmark *b)
 {
     const swg_model *model = b->loaded.model;
     double per_token = (double)swg_model_ops_per_token(model);
-    /* What runs for one position only: the head, or the pooler and the classifier. */
+    /* Weights used for one position only: the head, or the pooler and the classifier. */
     if (model->hparams.one_output)
         per_token -= ops_of(model, SWG_ROLE_POOLER) + ops_of(model, SWG_ROLE_CLASSIFIER);
     else if (!model->hparams.is_encoder)
@@ -265,11 +265,11 @@ static swg_status report_json(const benchmark *b)
     swg_json_uint(&json, "ops_per_token", swg_model_ops_per_token(b->loaded.model));
     write_measured(&json, "dram_read_bytes_per_s", b->dram.bytes_per_s);
     const double share = prefill_share(b);
-    write_measured(&json, "int8_ops_per_s", is_f32(b) ? 0 : b->peak.ops_per_s);
-    write_measured(&json, "f32_ops_per_s", is_f32(b) ? b->peak.ops_per_s : 0);
+    write_measured(&json, "int8_ops_per_s", is_float(b) ? 0 : b->peak.ops_per_s);
+    write_measured(&json, "f32_ops_per_s", is_float(b) ? b->peak.ops_per_s : 0);
     write_measured(&json, "decode_share_of_dram_read", decode_share(b));
-    write_measured(&json, "prefill_share_of_int8_peak", is_f32(b) ? 0 : share);
-    write_measured(&json, "prefill_share_of_f32_peak", is_f32(b) ? share : 0);
+    write_measured(&json, "prefill_share_of_int8_peak", is_float(b) ? 0 : share);
+    write_measured(&json, "prefill_share_of_f32_peak", is_float(b) ? share : 0);
     swg_json_string(&json, "linalg", swg_linalg_name());
     swg_json_uint(&json, "peak_rss_bytes", b->peak_rss_bytes);
     return swg_cli_json_print(&json);
@@ -293,18 +293,18 @@ static swg_status report_text(const benchmark *b)
     if (model->load_s > 0)
         swg_strbuf_printf(&out, "%-14s%.3f s, %.2f GB/s of raw weights\n", "load", model->load_s,
                           1e-9 * (double)model->load_bytes / model->load_s);
-    swg_strbuf_printf(&out, "%-14s%s a token\n", "weights",
+    swg_strbuf_printf(&out, "%-14s%s per token\n", "weights",
                       swg_format_bytes(swg_model_bytes_per_token(model), bytes));
     if (!b->args->no_limits) {
         char turn[32];
-        swg_strbuf_printf(&out, "%-14s%.1f GB/s (%s%s, %zu streams a thread)", "DRAM read",
+        swg_strbuf_printf(&out, "%-14s%.1f GB/s (%s%s, %zu streams per thread)", "DRAM read",
                           1e-9 * b->dram.bytes_per_s,
-                          b->dram.turn_bytes ? "in turns of " : "each thread its own part",
+                          b->dram.turn_bytes ? "alternating every " : "each thread its own part",
                           b->dram.turn_bytes ? swg_format_bytes(b->dram.turn_bytes, turn) : "",
                           b->dram.streams);
         if (b->generate)
             swg_strbuf_printf(&out, "; decoding takes %.0f %%", 100 * decode_share(b));
-        swg_strbuf_printf(&out, "\n%-14s%.0f GOP/s (%s)", is_f32(b) ? "f32 peak" : "int8 peak",
+        swg_strbuf_printf(&out, "\n%-14s%.0f GOP/s (%s)", is_float(b) ? "f32 peak" : "int8 peak",
                           1e-9 * b->peak.ops_per_s, swg_isa_name(b->peak.isa));
         if (b->prompt)
             swg_strbuf_printf(&out, "; prefill takes %.0f %%", 100 * prefill_share(b));
@@ -338,7 +338,7 @@ done:
 }
 
 static const swg_example examples[] = {
-    {"swage bench model.swg --prompt 512 --generate 64 --json", "speed of a model, for programs"},
+    {"swage bench model.swg --prompt 512 --generate 64 --json", "speed of a model, as JSON"},
     {"swage bench --shape d_model=2048,n_layers=22,d_ff=5632,n_heads=32,n_kv_heads=4,vocab=32000 "
      "--bits 4 --group-size 64 --threads 2",
      "speed of a 1.1-billion-parameter shape, without any checkpoint"},
@@ -353,12 +353,12 @@ const swg_command swg_command_bench = {
         "Prefill and decode rates are medians over --repeats runs after a warm-up. The machine's "
         "own "
         "limits - the best DRAM read rate over several access patterns, and the peak of its "
-        "arithmetic (int8 dot products, or f32 multiply-adds with --activations f32) - are "
+        "arithmetic (int8 dot products, or f32 multiply-adds where activations are floats) - are "
         "measured before and after in the same run, because rates mean little without them. "
         "Decoding reads every weight once per token: its share of the DRAM rate says how much "
         "faster it could be; prefill's share of the peak likewise.\n\n"
         "Encoders read whole texts: prefill is one of them, and decoding is not measured. In JSON, "
-        "what was not measured is null.",
+        "values that were not measured are null.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .arguments_bytes = sizeof(arguments),

@@ -3,7 +3,7 @@
 
 #include "kernels/check/check.h"
 
-/* The table under way: JSON or text. */
+/* The table being printed: JSON or text. */
 typedef struct table {
     const swg_cli *cli;
     swg_json_writer json;

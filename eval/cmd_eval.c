@@ -1,4 +1,4 @@
-/* swage eval: what a model is worth on a text or on labelled items, with everything needed to
+/* swage eval: how good a model is on a text or on labelled items, with everything needed to
  * reproduce the figure. */
 #include "eval/task.h"
 #include "runtime/base/clock.h"
@@ -27,15 +27,16 @@ typedef struct arguments {
 
 static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, text, 0, "text", "FILE", "text to score, read as it is"),
-    SWG_OPTION_STRING(arguments, data, 0, "data", "FILE",
-                      "labelled items, a JSON object a line: text, label and perhaps text_pair"),
+    SWG_OPTION_STRING(
+        arguments, data, 0, "data", "FILE",
+        "labelled items, one JSON object per line: text, label and optionally text_pair"),
     SWG_OPTION_STRING(arguments, ref, 0, "ref", "MODEL",
                       "compare with this model, usually the one that was compressed"),
     SWG_OPTION_CHOICE(arguments, task, 0, "task", task_words + 1, NULL,
-                      "what to measure (default: what the model is made for)"),
+                      "what to measure (default: the first task that fits the model)"),
     SWG_OPTION_CHOICE(arguments, protocol, 0, "protocol", protocol_words + 1, NULL,
-                      "how the text is cut and which tokens are scored (default: the first that is "
-                      "for the model)"),
+                      "how the text is cut and which tokens are scored (default: the first that "
+                      "fits the model)"),
     SWG_OPTION_INT(arguments, context, 0, "context", "N", 2, 1 << 24, NULL,
                    "tokens per window (default: the protocol's, at most the model's)"),
     SWG_OPTION_INT(arguments, stride, 0, "stride", "N", 1, 1 << 24, NULL,
@@ -49,7 +50,7 @@ static const swg_option options[] = {
                       "tokenizer to use instead of the model's"),
 };
 
-/* Everything a measurement uses and finds. */
+/* Everything a measurement uses and produces. */
 typedef struct evaluation {
     const swg_cli *cli;
     const arguments *args;
@@ -154,7 +155,7 @@ static const swg_example examples[] = {
     {"swage eval model.swg --text wiki.test.raw --protocol llama.cpp --context 512",
      "comparable with llama-perplexity"},
     {"swage eval model.swg --text stories.txt --protocol per-doc --json",
-     "every story a document of its own; figures for programs"},
+     "every story a separate document; figures as JSON"},
     {"swage eval model.swg --ref model --text wiki.test.raw",
      "how far compression moved the predictions"},
     {"swage eval bert --task classify --data labelled.jsonl", "accuracy of a classifier"},

@@ -28,12 +28,12 @@ typedef struct runner {
     const swg_progress *progress;
     bool is_encoder;
     int32_t *ids;  /* random: [max(prompt, depth + generate)] */
-    float *logits; /* [n_outputs], of encoders one such row a position */
+    float *logits; /* [n_outputs]; encoders: one such row per position */
     double *rates; /* [repeats] */
 } runner;
 
 /* Seconds of one prefill. The last position's logits are computed too, as a user would need them;
- * encoders give all they have. */
+ * encoders compute those of all positions. */
 static swg_status prefill_once(runner *r, double *seconds)
 {
     const size_t n = r->options->prompt;
@@ -58,7 +58,7 @@ static swg_status measure_prefill(runner *r, swg_latency *out)
     return SWG_OK;
 }
 
-/* Decode `generate` tokens behind `depth`; times of single tokens to `ms` unless NULL. */
+/* Decode `generate` tokens after `depth`; times of single tokens to `ms` unless NULL. */
 static swg_status decode_once(runner *r, double *ms, double *seconds)
 {
     const size_t depth = r->options->depth;

@@ -1,4 +1,4 @@
-/* Speed of a model on this machine: prefill and decode rates, token by token times. */
+/* Speed of a model on this machine: prefill and decode rates, and the time of every token. */
 #ifndef SWG_EVAL_LATENCY_H
 #define SWG_EVAL_LATENCY_H
 
@@ -9,13 +9,13 @@
 
 typedef struct swg_latency_options {
     size_t prompt;   /* tokens of a prefill (encoders: of the text); 0 = none is measured */
-    size_t generate; /* tokens decoded one by one; 0 = none, and so it must be for encoders */
+    size_t generate; /* tokens decoded one by one; 0 = none, as required for encoders */
     size_t depth;    /* tokens in the cache before decoding begins */
     size_t repeats;  /* of both, >= 1; after one warm-up that is not counted */
     uint64_t seed;   /* of the random token ids */
 } swg_latency_options;
 
-/* Rates are medians over the repeats, with the slowest and fastest beside them. */
+/* Rates are medians over the repeats, with the slowest and fastest. */
 typedef struct swg_rate {
     double median, least, most;
 } swg_rate;

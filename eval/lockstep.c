@@ -14,7 +14,7 @@ enum { MAX_PIECE = 256 };
 
 /* --- One position ----------------------------------------------------------------------------- */
 
-/* What a row of logits says: its largest element and where, and log sum exp. */
+/* A row of logits: its largest element, where it is, and log sum exp. */
 typedef struct summary {
     size_t top;
     double log_sum;
@@ -49,10 +49,14 @@ swg_status swg_divergence_compare(const float *logits, const float *logits_ref, 
         const double log_q = (double)logits[i] - q.log_sum;
         kld += exp(log_p) * (log_p - log_q);
     }
-    *out = (swg_divergence_row){.kld = kld,
-                                .nll = q.log_sum - (double)logits[target],
-                                .nll_ref = p.log_sum - (double)logits_ref[target],
-                                .same_top = p.top == q.top};
+    const double nll = q.log_sum - (double)logits[target];
+    const double nll_ref = p.log_sum - (double)logits_ref[target];
+    /* A logit of minus infinity leaves log sum exp finite. */
+    if (!isfinite(kld) || !isfinite(nll) || !isfinite(nll_ref))
+        return swg_error(SWG_FAILED, "logits of the model or of the reference are minus infinity; "
+                                     "their divergence is not defined");
+    *out = (swg_divergence_row){
+        .kld = kld, .nll = nll, .nll_ref = nll_ref, .same_top = p.top == q.top};
     return SWG_OK;
 }
 
@@ -77,7 +81,7 @@ static swg_status compare_row(void *context, size_t row)
                                   l->vocab, (size_t)l->targets[row], &l->rows[row]);
 }
 
-/* Add up the rows of a piece, in their order. */
+/* Add up the rows of a piece, in order. */
 static void take_rows(lockstep *l, size_t window, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

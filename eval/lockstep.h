@@ -1,10 +1,10 @@
 /* How far a model's predictions are from those of a reference: both read the same text in lockstep,
- * and every scored position compares two whole distributions. No logits are stored; one number per
- * scored token and figure is.
+ * and at every scored position two whole distributions are compared. No logits are stored, only one
+ * number per scored token and figure.
  *
  * With p the reference's distribution over the vocabulary and q the model's, a position's
- * divergence is KL(p || q) = sum p (log p - log q) in nats: 0 exactly when the logits are equal,
- * never below the rounding of the sum (-1e-9). */
+ * divergence is KL(p || q) = sum p (log p - log q) in nats: exactly 0 when the logits are equal,
+ * and never below the rounding of the sum (-1e-9). */
 #ifndef SWG_EVAL_LOCKSTEP_H
 #define SWG_EVAL_LOCKSTEP_H
 

@@ -27,8 +27,8 @@ swg_status swg_scoring_advance(swg_scoring *scoring, uint64_t tokens)
     return swg_progress_step(scoring->progress, "scoring", "tokens", scoring->done, scoring->total);
 }
 
-/* What a window's tokens weigh together, and its sum with that weight: the same sum where every
- * scored token counts. */
+/* The weight of a window, and its sum scaled to that weight: the sum itself where every scored
+ * token counts. */
 static double weight_of(const swg_window *window)
 {
     return (double)(window->n_scored - window->n_uncounted);

@@ -21,27 +21,27 @@ typedef struct swg_score {
     size_t n_windows;
 } swg_score;
 
-/* A scoring under way. */
+/* A scoring in progress. */
 typedef struct swg_scoring {
     const swg_windows *windows;
     const swg_progress *progress;
     uint64_t done, total; /* scored tokens */
 } swg_scoring;
 
-/* Adds up the negative log-likelihoods of one window's scored tokens, and says so piece by piece
- * through swg_scoring_advance. */
+/* Adds up the negative log-likelihoods of one window's scored tokens, reporting progress piece by
+ * piece through swg_scoring_advance. */
 typedef swg_status swg_window_scorer(void *context, swg_scoring *scoring, const swg_window *window,
                                      double *sum);
 
 /* `tokens` more are scored. SWG_INTERRUPTED as swg_progress_step. */
 swg_status swg_scoring_advance(swg_scoring *scoring, uint64_t tokens);
 
-/* Score all windows, in their order. */
+/* Score all windows, in order. */
 swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scorer, void *context,
                              const swg_progress *progress, swg_score *out);
 
-/* Mean per scored token of what sums [n_windows] add up, windows weighted as their protocol says;
- * and its standard error, that of a ratio of sums over windows, linearised. Windows, not tokens,
+/* Mean per scored token of sums [n_windows], windows weighted as their protocol says; and its
+ * standard error, that of a ratio of sums over windows, linearised. Windows, not tokens,
  * are taken as independent, because tokens of one window are not. The error of one window is 0. */
 double swg_window_mean(const double *sums, const swg_windows *windows);
 double swg_window_standard_error(const double *sums, const swg_windows *windows, double mean);

@@ -1,6 +1,6 @@
 /* Perplexity: see perplexity.h. A window goes through the layers in parts of the execution's chunk,
- * and a part through the head in pieces, since logits are the largest thing here: memory does not
- * grow with the context, and layers are not cut as small as the head. */
+ * and a part through the head in pieces, since logits are the largest values here: memory does not
+ * grow with the context, and layers need not be cut as small as the head. */
 #include "eval/perplexity.h"
 
 #include "eval/text_task.h"
@@ -14,7 +14,7 @@ typedef struct scorer {
     swg_pool *pool;
     size_t n_layers, vocab;
     size_t part, piece;     /* rows: of the layers, of the head */
-    float *rows[2];         /* [part][widest]: what enters a layer, what leaves it, in turns */
+    float *rows[2];         /* [part][widest]: a layer's input and output, alternating */
     float *logits;          /* [piece][vocab] */
     double *nll;            /* [piece] */
     const int32_t *targets; /* of the piece's rows */

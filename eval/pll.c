@@ -56,7 +56,8 @@ static swg_status measure(const swg_eval_input *in, swg_exec *exec, const swg_wi
 {
     const int32_t mask = swg_tokenizer_find(in->loaded->tokenizer, "[MASK]", strlen("[MASK]"));
     if (mask < 0)
-        return swg_error(SWG_UNSUPPORTED, "the tokenizer has no [MASK] to put in tokens' places");
+        return swg_error(SWG_UNSUPPORTED,
+                         "the tokenizer has no [MASK] token to replace tokens with");
     return swg_pll_measure(exec, in->loaded->model, mask, windows, in->progress, out);
 }
 

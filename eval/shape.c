@@ -21,7 +21,7 @@ static const struct {
     {"n_kv_heads", "num_key_value_heads", false, 0},
     {"head_dim", "head_dim", false, 0},
     {"context", "max_position_embeddings", false, 4096},
-    {"tied", NULL, false, 0}, /* a boolean, written apart */
+    {"tied", NULL, false, 0}, /* a boolean, written separately */
 };
 enum { N_KEYS = sizeof keys / sizeof keys[0], TIED = N_KEYS - 1 };
 
@@ -43,8 +43,8 @@ static swg_status read_pair(const char *pair, size_t length, int64_t values[N_KE
         const bool is_number =
             equals && equals[1] >= '0' && equals[1] <= '9' && end == pair + length && errno == 0;
         if (!is_number || values[i] < (i == TIED ? 0 : 1))
-            return swg_error(SWG_USAGE, "--shape: \"%.*s\" has no positive whole number", (int)length,
-                             pair);
+            return swg_error(SWG_USAGE, "--shape: \"%.*s\" does not give a positive whole number",
+                             (int)length, pair);
         is_given[i] = true;
         return SWG_OK;
     }

@@ -1,5 +1,5 @@
-/* Model shapes given as text ("d_model=2048,n_layers=22,..."): what speed can be measured on when no
- * checkpoint is at hand. */
+/* Model shapes given as text ("d_model=2048,n_layers=22,..."): so that speed can be measured
+ * without a checkpoint. */
 #ifndef SWG_EVAL_SHAPE_H
 #define SWG_EVAL_SHAPE_H
 

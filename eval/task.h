@@ -14,7 +14,7 @@
 
 typedef enum swg_eval_source {
     SWG_EVAL_TEXT, /* a text, cut into windows by a protocol */
-    SWG_EVAL_DATA  /* items, one JSON object a line */
+    SWG_EVAL_DATA  /* items, one JSON object per line */
 } swg_eval_source;
 
 typedef struct swg_eval_input {
@@ -48,8 +48,8 @@ typedef struct swg_eval_task {
 /* The task and protocol for a model whose output is `output`: those asked for by name, or (NULL)
  * the first that fit it and, with `has_reference`, compare with one. `protocol` is written for
  * texts only. SWG_USAGE for unknown names, for a task that reads the other source, and for a
- * protocol where there is no text; SWG_UNSUPPORTED, with a sentence that names what to use instead,
- * for those that are for other models. */
+ * protocol without a text; SWG_UNSUPPORTED, naming what to use instead, for those of other models.
+ */
 swg_status swg_eval_choose(const char *task_name, const char *protocol_name, swg_eval_source source,
                            bool has_reference, swg_output_kind output, const swg_eval_task **task,
                            swg_protocol *protocol);

@@ -14,7 +14,7 @@ static const swg_eval_task *const tasks[] = {
 };
 enum { N_TASKS = sizeof tasks / sizeof tasks[0] };
 
-/* What models of an output do. */
+/* What models of each output kind do. */
 static const char *const doings[SWG_OUTPUT_COUNT] = {
     [SWG_OUTPUT_NEXT_TOKEN] = "predict the next token",
     [SWG_OUTPUT_MASKED_TOKEN] = "fill in masked tokens",
@@ -127,7 +127,7 @@ swg_status swg_eval_choose(const char *task_name, const char *protocol_name, swg
     const swg_eval_task *chosen = NULL;
     if (protocol_name && source != SWG_EVAL_TEXT)
         return swg_error(SWG_USAGE, "--protocol says how a --text is cut; --data is not");
-    /* A protocol that does not fit says more than the lack of a task. */
+    /* A protocol that does not fit is the more helpful error than the lack of a task. */
     if (protocol_name && !task_name)
         SWG_TRY(choose_protocol(protocol_name, output, protocol));
     SWG_TRY(task_name ? named_task(task_name, source, output, &chosen)

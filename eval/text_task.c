@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Rows computed together: weights that are not float are converted once per chunk, which 256 rows
- * do not repay (docs/performance.md). */
+/* Rows computed together: weights that are not float are converted once per chunk, and 256 rows are
+ * too few to amortise that (docs/performance.md). */
 enum { CHUNK = 512 };
 
 /* The longest window allowed: the context asked for, or else the protocol's, at most the model's.
@@ -19,7 +19,7 @@ static size_t window_length(const swg_eval_input *in)
     return usual && usual < most ? usual : most;
 }
 
-/* Whether the protocol's mean is not that over tokens. */
+/* Whether the protocol's mean differs from the mean over tokens. */
 static bool is_weighted(const swg_score *score)
 {
     return score->mean_nll_by_token != score->mean_nll;
@@ -44,7 +44,7 @@ static void report_text(const swg_text_score *kind, const swg_score *score, swg_
                       kind->exp_title, score->perplexity, kind->mean_title,
                       kind->sign * score->mean_nll, score->standard_error);
     if (is_weighted(score))
-        swg_strbuf_printf(text, "by token      %.4f (all scored tokens count the same)\n",
+        swg_strbuf_printf(text, "by token      %.4f (all scored tokens weighted equally)\n",
                           exp(score->mean_nll_by_token));
 }
 
@@ -88,7 +88,7 @@ swg_status swg_eval_text(const swg_eval_input *in, const swg_text_score *kind, s
     swg_exec *exec = NULL;
     swg_score score;
     SWG_GO(swg_eval_windows(in, &windows));
-    /* No longer a cache than the longest window needs. */
+    /* A cache just long enough for the longest window. */
     const swg_exec_options options = {.size = sizeof options,
                                       .context = swg_windows_longest(&windows),
                                       .chunk = CHUNK,

@@ -1,5 +1,5 @@
 /* What tasks on a text have in common: windows, an execution, a mean over the scored tokens, and
- * the facts without which the figure means nothing. */
+ * the details without which the figure means nothing. */
 #ifndef SWG_EVAL_TEXT_TASK_H
 #define SWG_EVAL_TEXT_TASK_H
 

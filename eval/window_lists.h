@@ -16,7 +16,7 @@ typedef struct swg_window_input {
     size_t max_tokens; /* of the text to use; 0 = all */
 } swg_window_input;
 
-/* Growing lists behind a swg_windows. */
+/* The growing lists that become a swg_windows. */
 typedef struct swg_window_lists {
     swg_windows made;
     size_t ids_capacity, windows_capacity;
@@ -34,7 +34,7 @@ typedef swg_status swg_window_function(const swg_window_input *in, swg_window_li
 swg_status swg_windows_add(swg_window_lists *lists, swg_window window);
 swg_status swg_windows_add_ids(swg_window_lists *lists, const int32_t *ids, size_t n);
 
-/* A text, or one document of it, as one run of tokens; no more than are left of max_tokens. */
+/* A text, or one document of it, as one run of tokens; at most what is left of max_tokens. */
 swg_status swg_windows_add_text(const swg_window_input *in, bool add_special,
                                 swg_window_lists *lists);
 

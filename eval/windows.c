@@ -78,9 +78,10 @@ static swg_status choose_stride(swg_protocol protocol, const swg_window_options 
         return swg_error(SWG_USAGE, "protocol %s has disjoint windows and no stride",
                          protocols[protocol].name);
     if (options->stride > context)
-        return swg_error(SWG_USAGE,
-                         "a stride of %zu skips tokens between windows of %zu; at most that many",
-                         options->stride, context);
+        return swg_error(
+            SWG_USAGE,
+            "a stride of %zu would skip tokens between windows of %zu; it must not be larger",
+            options->stride, context);
     *out = options->stride ? options->stride : usual;
     return SWG_OK;
 }
@@ -94,10 +95,11 @@ swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenize
                            .context = options->context,
                            .max_tokens = options->max_tokens};
     swg_window_lists lists = {0};
+    SWG_TRY(swg_options_check("swg_window_options", options->size, sizeof *options));
     SWG_TRY(choose_stride(protocol, options, in.context, &in.stride));
     swg_status status = protocols[protocol].make(&in, &lists);
     if (status == SWG_OK && lists.made.n_windows == 0)
-        status = swg_error(SWG_FAILED, "the text's %zu tokens fill no window of %zu",
+        status = swg_error(SWG_FAILED, "the text's %zu tokens do not fill a window of %zu",
                            lists.made.tokens_total, in.context);
     lists.made.stride = in.stride;
     if (status == SWG_OK)

@@ -17,7 +17,7 @@ typedef enum swg_protocol {
 } swg_protocol;
 
 const char *swg_protocol_name(swg_protocol protocol);
-/* What models must give to be scored by it: the next token, or the masked one. */
+/* The output kind of the models it scores: the next token, or the masked one. */
 swg_output_kind swg_protocol_output(swg_protocol protocol);
 const char *swg_protocol_bos_rule(swg_protocol protocol);
 const char *swg_protocol_text(swg_protocol protocol);
@@ -56,11 +56,10 @@ typedef struct swg_window_options {
 
 swg_window_options swg_window_options_default(void);
 
-/* Tokenize `text` and cut it by the protocol. SWG_FAILED with a sentence when the text gives no
- * window; SWG_LIMIT when a document is longer than the context (per_doc) or the context has no room
- * between the special tokens (pll); SWG_USAGE for a context that leaves nothing to score
- * (llama_cpp), a stride beyond the context, or one for a protocol without. Free with
- * swg_windows_deinit. */
+/* Tokenize `text` and cut it by the protocol. SWG_FAILED when the text does not fill a window;
+ * SWG_LIMIT when a document is longer than the context (per_doc) or the context has no room between
+ * the special tokens (pll); SWG_USAGE for a context that leaves nothing to score (llama_cpp), a
+ * stride beyond the context, or one for a protocol without. Free with swg_windows_deinit. */
 swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenizer, const char *text,
                             size_t length, const swg_window_options *options, swg_windows *out);
 void swg_windows_deinit(swg_windows *windows);

@@ -58,6 +58,8 @@ struct swg_source {
     swg_arena arena; /* names, details */
     swg_stored_tensor *tensors;
     size_t n_tensors, tensor_capacity;
+    swg_plane *spare_planes; /* of the arena, for the tensors to come */
+    size_t n_spare_planes;
     swg_source_file_entry *files;
     size_t n_files, file_capacity;
     const char **metadata; /* 2 * n_metadata */

@@ -68,7 +68,7 @@ static swg_status reorder_tensors(swg_source *source, const size_t *order, size_
 {
     const size_t count = source->n_tensors;
     swg_stored_tensor *sorted;
-    SWG_TRY(SWG_NEW(sorted, count));
+    SWG_TRY(SWG_NEW_UNINIT(sorted, count));
     for (size_t i = 0; i < count; i++) {
         place[order[i]] = i;
         first[i] = SIZE_MAX;
@@ -97,7 +97,7 @@ static swg_status sort_tensors(swg_source *source)
     swg_name_item *items = NULL;
     size_t *numbers = NULL; /* order, place, first */
     SWG_GO(SWG_NEW_UNINIT(items, count));
-    SWG_GO(SWG_NEW(numbers, 3 * count));
+    SWG_GO(SWG_NEW_UNINIT(numbers, 3 * count));
     for (size_t i = 0; i < count; i++)
         items[i] = (swg_name_item){.name = source->tensors[i].desc.name, .of = &source->tensors[i]};
     swg_sort_names(items, count);
@@ -133,6 +133,8 @@ static swg_status open_probed(const swg_probe *probe, swg_map memory,
 {
     swg_status status = SWG_OK;
     swg_source *source = NULL;
+    if (options)
+        SWG_TRY(swg_options_check("swg_source_options", options->size, sizeof *options));
     SWG_GO(SWG_NEW(source, 1));
     pthread_mutex_init(&source->mutex, NULL);
     source->memory = memory;

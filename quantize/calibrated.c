@@ -10,7 +10,8 @@
 
 /* --- Order ------------------------------------------------------------------------------------ */
 
-/* The turn of a tensor: its layer, one after the last for other quantized matrices, or later. */
+/* When a tensor is processed: its layer, one after the last for other quantized matrices, or later.
+ */
 static size_t turn_of(const swg_plan_entry *entry, const swg_tensor_use *use)
 {
     if (!entry->is_quantized || use->kind != SWG_USE_WEIGHT)
@@ -36,8 +37,8 @@ swg_status swg_quantize_order_by_layers(const swg_tensor_use *uses, swg_plan *pl
     turn *turns;
     if (!uses)
         return swg_error(SWG_UNSUPPORTED,
-                         "calibration runs the model, and it is of no architecture "
-                         "that can be run here");
+                         "calibration runs the model, and its architecture is not one "
+                         "that swage can run");
     SWG_TRY(SWG_NEW(turns, n));
     for (size_t place = 0; place < n; place++) {
         const size_t i = plan->order[place];
@@ -80,7 +81,7 @@ static const swg_weight *weight_of(const run *r, const char *tensor)
     return found;
 }
 
-/* Whether the weight is part of that layer; `layer` = n_layers: of none. */
+/* Whether the weight is part of that layer; `layer` = n_layers: of no layer. */
 static bool is_in_layer(const run *r, const swg_weight *weight, size_t layer)
 {
     const bool is_outside = swg_role_scope_of(weight->role) == SWG_PER_MODEL;
@@ -148,7 +149,8 @@ swg_status swg_quantize_calibrated(swg_source *source, const swg_plan *plan,
     run r = {.source = source, .plan = plan, .options = options, .sink = sink, .reports = reports};
     SWG_GO(begin(&r));
     SWG_GO(walk_layers(&r));
-    for (size_t place = 0; place < plan->n_entries; place++) /* vectors, and what nothing reads */
+    for (size_t place = 0; place < plan->n_entries;
+         place++) /* vectors, and tensors that no weight uses */
         if (!r.is_written[place])
             SWG_GO(write_tensor(&r, place, NULL, NULL));
     status = swg_progress_step(options->progress, "quantizing", "B", r.done_bytes, plan->bytes);

@@ -1,6 +1,6 @@
-/* Quantizing a checkpoint with statistics of what its weights are multiplied with: layer by layer,
- * so that each layer's statistics come from a model whose layers before it are quantized already
- * (their errors are then part of the input that the codes are chosen for).
+/* Quantizing a checkpoint with statistics of its weights' inputs: layer by layer, so that each
+ * layer's statistics come from a model whose earlier layers are already quantized (their errors are
+ * then part of the input that the codes are chosen for).
  *
  * One layer's weights are in memory at a time, beside the embeddings, the rows that enter the layer
  * and its statistics (runtime/calibration.h). */
@@ -10,8 +10,8 @@
 #include "quantize/checkpoint.h"
 
 /* Put the plan into the order in which tensors become known: the quantized matrices of the first
- * layer, of the second and so on, those outside layers, all else. `uses` [n_entries] is what the
- * plan was made with. To be done before a sink is opened. SWG_UNSUPPORTED when the architecture is
+ * layer, of the second and so on, those outside layers, everything else. `uses` [n_entries] is what
+ * the plan was made with. Call it before a sink is opened. SWG_UNSUPPORTED when the architecture is
  * not known (uses NULL); SWG_NO_MEMORY. */
 swg_status swg_quantize_order_by_layers(const swg_tensor_use *uses, swg_plan *plan);
 

@@ -16,7 +16,7 @@ static const char *document_end(const char *at, const char *end)
     return end;
 }
 
-/* Tokens of the text until there are enough. */
+/* Tokenize the text until there are enough tokens. */
 static swg_status encode(const swg_tokenizer *tokenizer, const swg_map *file, bool documents,
                          size_t enough, swg_ids *ids)
 {

@@ -11,7 +11,7 @@
 
 typedef struct swg_calibration_source {
     const char *path;  /* of a text file */
-    size_t max_tokens; /* at most so many are used, from the beginning */
+    size_t max_tokens; /* the most that are used, from the beginning */
     size_t window;  /* tokens read together; 0 = 512, or the model's positions if those are fewer */
     bool documents; /* blank lines separate documents, and each begins with BOS; false: one text */
 } swg_calibration_source;
@@ -25,8 +25,8 @@ typedef struct swg_calibration_ids {
 /* Tokenize the file with the checkpoint's tokenizer and cut it into whole windows; where the
  * tokenizer begins texts with BOS, so does every window (its first token is replaced). `max_window`
  * is the most positions that the model has. SWG_FAILED when the text is shorter than one window,
- * naming both lengths; SWG_USAGE for a window beyond max_window; what opening, reading and
- * tokenizing return. Free with swg_calibration_ids_deinit. */
+ * naming both lengths; SWG_USAGE for a window beyond max_window; or what opening, reading
+ * and tokenizing return. Free with swg_calibration_ids_deinit. */
 swg_status swg_calibration_ids_read(swg_source *source, const swg_calibration_source *from,
                                     size_t max_window, swg_calibration_ids *out);
 void swg_calibration_ids_deinit(swg_calibration_ids *ids);

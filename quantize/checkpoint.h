@@ -1,7 +1,7 @@
 /* Quantizing a whole checkpoint: every tensor of a source, as planned, into a sink.
  *
  * Tensors go through one at a time: at most one is held in memory, as it will be stored, beside
- * the pages of the one being read. So the memory needed does not grow with the model. */
+ * the pages of the one being read, so memory does not grow with the model. */
 #ifndef SWG_QUANTIZE_CHECKPOINT_H
 #define SWG_QUANTIZE_CHECKPOINT_H
 
@@ -21,14 +21,14 @@ typedef struct swg_quantize_options {
     swg_pool *pool;               /* default NULL: the caller's thread alone */
     const swg_progress *progress; /* default NULL: none */
     bool keep_nonfinite;          /* store NaN and infinities of tensors that are kept as they are;
-                                     default false: SWG_CORRUPT. What is quantized never may have
+                                     default false: SWG_CORRUPT. What is quantized may never have
                                      any. */
     const swg_calibration_text *calibration; /* default NULL: no statistics */
 } swg_quantize_options;
 
 swg_quantize_options swg_quantize_options_default(void);
 
-/* What became of one tensor. */
+/* The result for one tensor. */
 typedef struct swg_tensor_report {
     swg_quant_stats stats; /* elems and bytes always; errors of quantized tensors */
     uint64_t stored_bytes; /* in the output, after compression */
@@ -41,7 +41,7 @@ typedef struct swg_tensor_report {
 swg_status swg_quantize_source_descs(const swg_source *source, swg_tensor_desc **out);
 
 /* What the source's architecture says of these tensors, to plan with: *out [n tensors], which the
- * caller frees with swg_free; NULL when its configuration is of no known architecture. */
+ * caller frees with swg_free; NULL when its architecture is not known. */
 swg_status swg_quantize_source_uses(const swg_source *source, const swg_tensor_desc *tensors,
                                     swg_tensor_use **out);
 

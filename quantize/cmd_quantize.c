@@ -28,6 +28,11 @@ static const char method_words[] = ""
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
     ;
+static const char method_help[] = "how codes are chosen (default rtn)"
+#define SWG_QUANT_METHOD(name, needs, parameters, meaning) "; " #name " = " meaning
+#include "quantize/quant_methods.def"
+#undef SWG_QUANT_METHOD
+    ;
 
 /* "|4|8...": the widths that there are formats of. */
 static const char bit_words[] = ""
@@ -47,47 +52,47 @@ static const swg_option options[] = {
      .help = "the .swg to write",
      .offset = offsetof(arguments, output),
      .is_required = true},
-    SWG_OPTION_STRING(arguments, recipe, 'r', "recipe", "FILE",
-                      "JSON that says what is done to which tensor (docs/recipes.md); with it only "
-                      "--keep and --bits-for say more"),
+    SWG_OPTION_STRING(
+        arguments, recipe, 'r', "recipe", "FILE",
+        "JSON that says what is done to each tensor (docs/recipes.md); only --keep and "
+        "--bits-for can add to it"),
     SWG_OPTION_CHOICE(arguments, bits, 0, "bits", bit_words + 1, NULL,
-                      "bits of a linear weight (default 4)"),
+                      "bits per linear weight (default 4)"),
     SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "auto|32|64|128|256|row", NULL,
-                      "weights of a row that share a scale (default auto: 64, at 8 bits 32)"),
+                      "weights of a row that share a scale (default auto: 64, or 32 at 8 bits)"),
     SWG_OPTION_FLAG(arguments, asymmetric, 0, "asymmetric", "store a zero point for every group"),
     SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "auto|f16|bf16|f32", NULL,
-                      "number format of the scales (default auto: f16, at 8 bits bf16)"),
+                      "number format of the scales (default auto: f16, or bf16 at 8 bits)"),
     SWG_OPTION_CHOICE(arguments, scale_search, 0, "scale-search", "mse|absmax", NULL,
                       "scale with the least squared error (default mse), or from the largest "
                       "weight"),
-    SWG_OPTION_CHOICE(arguments, method, 0, "method", method_words + 1, NULL,
-                      "how codes are chosen (default rtn)"),
+    SWG_OPTION_CHOICE(arguments, method, 0, "method", method_words + 1, NULL, method_help),
     SWG_OPTION_STRING(arguments, calibration, 'c', "calibration", "FILE",
-                      "text that the model reads to find out what its weights are multiplied with: "
-                      "needed by methods other than rtn; rtn weighs errors by it"),
+                      "text to run the model on, collecting statistics of its weights' inputs: "
+                      "required by methods other than rtn; rtn weights errors by them"),
     SWG_OPTION_INT(arguments, calibration_tokens, 0, "calibration-tokens", "N", 2, 1 << 30, "32768",
-                   "tokens of that text to read at most"),
+                   "largest number of tokens of that text to read"),
     SWG_OPTION_INT(arguments, calibration_window, 0, "calibration-window", "N", 0, 1 << 20, "0",
                    "tokens read together; 0 = 512, or the model's positions if those are fewer"),
     SWG_OPTION_FLAG(arguments, calibration_documents, 0, "calibration-documents",
                     "blank lines of that text separate documents that each begin with BOS"),
     SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_or_keep_words + 1, NULL,
-                      "bits of embeddings and output heads (default 8); 16 keeps them as they are"),
+                      "bits of embeddings and output heads (default 8); 16 keeps them unchanged"),
     SWG_OPTION_CHOICE(arguments, embedding_group_size, 0, "embedding-group-size",
                       "auto|32|64|128|256|row", NULL,
-                      "the same for embeddings (default auto: --group-size, at 8 bits at least "
-                      "128)"),
+                      "the same for embeddings (default auto: --group-size, or at least 128 at 8 "
+                      "bits)"),
     SWG_OPTION_LIST(arguments, keep, 0, "keep", "PATTERN",
-                    "store the tensors with such names as they are"),
+                    "store the tensors with matching names unchanged"),
     SWG_OPTION_LIST(
         arguments, bits_for, 0, "bits-for", "PATTERN=N[,KEY:VALUE]",
-        "N bits, as of --bits, or 16 (keep) for the tensors with such names; later ones win. Keys "
-        "are those of a recipe's rules, such as group, zero_points, scale_type, method"),
+        "N bits, as for --bits, or 16 (keep) for the tensors with matching names; later ones win. "
+        "Keys are those of a recipe's rules, such as group, zero_points, scale_type, method"),
     SWG_OPTION_FLAG(arguments, requantize, 0, "requantize",
                     "re-quantize tensors that are already quantized (adds a second loss)"),
     SWG_OPTION_CHOICE(arguments, nonfinite, 0, "nonfinite", "error|warn|keep", NULL,
-                      "what to do about NaN and infinities in tensors that are kept as they are: "
-                      "fail (default), keep them and say so, or keep them"),
+                      "what to do about NaN and infinities in tensors that are kept unchanged: "
+                      "fail (default), keep them with a warning, or keep them"),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
                       "tokenizer, or GGUF with one, to pack instead of the one found"),
     SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
@@ -97,7 +102,7 @@ static const swg_option options[] = {
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
 };
 
-/* --- From words to the recipe ----------------------------------------------------------------- */
+/* --- From options to the recipe --------------------------------------------------------------- */
 
 static uint32_t group_of(const char *word)
 {
@@ -108,10 +113,8 @@ static uint32_t group_of(const char *word)
 
 static swg_dtype scale_type_of(const char *word)
 {
-    return !word || strcmp(word, "auto") == 0 ? SWG_SCALE_TYPE_AUTO
-           : strcmp(word, "f16") == 0         ? SWG_F16
-           : strcmp(word, "bf16") == 0        ? SWG_BF16
-                                              : SWG_F32;
+    swg_dtype type; /* the option's choices but "auto" are words of types */
+    return word && swg_dtype_parse_word(word, strlen(word), &type) ? type : SWG_SCALE_TYPE_AUTO;
 }
 
 static swg_status recipe_from_options(const arguments *a, swg_recipe **out)
@@ -139,7 +142,7 @@ static swg_status recipe_from_options(const arguments *a, swg_recipe **out)
     return SWG_OK;
 }
 
-/* A recipe file says all of it; an option that says it again could only contradict. */
+/* A recipe file is complete; an option on the same subject could only contradict it. */
 static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
 {
     enum { MOST_BYTES = 64 << 20 };
@@ -159,7 +162,7 @@ static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
                   {"level", a->level}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i].is_given)
-            return swg_error(SWG_USAGE, "--%s is said by the recipe %s; give one of the two",
+            return swg_error(SWG_USAGE, "--%s is given by the recipe %s; use one of the two",
                              others[i].name, a->recipe);
     char *text = NULL;
     size_t length = 0;
@@ -169,7 +172,7 @@ static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
     return status;
 }
 
-/* The rule's setting of "PATTERN=N,KEY:VALUE,...", behind the last "=", as JSON. */
+/* The setting in "PATTERN=N,KEY:VALUE,...", after the last "=", as JSON. */
 static void write_setting(const char *words, swg_json_writer *json)
 {
     swg_json_begin_object(json, NULL);
@@ -248,7 +251,7 @@ typedef struct job {
     swg_recipe *recipe;
     swg_source *source;
     swg_tensor_desc *inputs, *outputs; /* [plan.n_entries]; outputs in the plan's order */
-    swg_tensor_use *uses;              /* [plan.n_entries]; NULL = of no known architecture */
+    swg_tensor_use *uses;              /* [plan.n_entries]; NULL = the architecture is not known */
     swg_plan plan;
     swg_pool *pool;
     swg_sink_meta meta;
@@ -256,7 +259,7 @@ typedef struct job {
     char *provenance;
 } job;
 
-/* The calibration text, where one is given. */
+/* The calibration text, if one is given. */
 static swg_status read_calibration(job *j)
 {
     const arguments *a = j->a;
@@ -289,7 +292,7 @@ static swg_status prepare(job *j, const char *input)
     SWG_TRY(
         swg_plan_make(j->inputs, swg_source_n_tensors(j->source), j->uses, j->recipe, &j->plan));
     if (!j->uses)
-        swg_cli_note(j->cli, "%s is of no known architecture; names tell what its tensors are for",
+        swg_cli_note(j->cli, "the architecture of %s is not known; tensors are classified by name",
                      input);
     SWG_TRY(swg_quantize_check_plan(&j->plan, a->calibration != NULL));
     SWG_TRY(read_calibration(j));
@@ -300,7 +303,7 @@ static swg_status prepare(job *j, const char *input)
     return swg_sink_meta_from_source(j->source, &j->meta);
 }
 
-/* What the history says of the calibration text: all that the result depends on. */
+/* What the history records of the calibration text: everything that the result depends on. */
 static swg_status write_options(const job *j, swg_json_writer *json)
 {
     if (!j->a->calibration)
@@ -365,8 +368,8 @@ static void warn_of_nonfinite(const job *j, const swg_tensor_report *reports)
 {
     for (size_t i = 0; i < j->plan.n_entries && j->recipe->nonfinite == SWG_NONFINITE_WARN; i++)
         if (reports[i].n_nonfinite)
-            swg_cli_say(j->cli, "tensor %s holds %llu numbers that are not finite",
-                        j->inputs[i].name, (unsigned long long)reports[i].n_nonfinite);
+            swg_cli_say(j->cli, "tensor %s has %llu values that are not finite", j->inputs[i].name,
+                        (unsigned long long)reports[i].n_nonfinite);
 }
 
 static swg_status write_output(job *j, const swg_sink_options *sink_options)
@@ -430,13 +433,13 @@ done:
 
 static const swg_example examples[] = {
     {"swage quantize model -o model.swg", "4 bits in groups of 64, embeddings 8 bits"},
-    {"swage quantize model -o model.swg --bits 8 --group-size row", "8 bits, one scale a row"},
+    {"swage quantize model -o model.swg --bits 8 --group-size row", "8 bits, one scale per row"},
     {"swage quantize model -o model.swg --bits-for 'model.layers.0.*=8' --keep embed_tokens "
      "--dry-run",
-     "what a mixed recipe would do"},
-    {"swage quantize model -o model.swg --recipe recipe.json", "what a file says"},
+     "show what a mixed recipe would do"},
+    {"swage quantize model -o model.swg --recipe recipe.json", "quantize as a recipe file says"},
     {"swage quantize model -o model.swg --method gptq --calibration book.txt",
-     "codes chosen by what the weights are multiplied with on a text"},
+     "codes chosen by the weights' inputs on a text"},
 };
 
 const swg_command swg_command_quantize = {
@@ -448,13 +451,12 @@ const swg_command swg_command_quantize = {
         "writes one compressed container. Vectors (norms, biases) stay as they are.\n\n"
         "Every group of weights gets the scale (and, with --asymmetric, the zero point) with the "
         "least squared error. The table shows for each tensor the relative error "
-        "|W' - W| / |W|, the signal-to-noise ratio, the bits of a weight with its share of the "
+        "|W' - W| / |W|, the signal-to-noise ratio, the bits per weight including the "
         "scales, and bytes before and after zstd.\n\n"
         "A weight that is NaN or infinite cannot be quantized. In tensors that are kept it is an "
-        "error too, unless --nonfinite says otherwise.\n\n"
-        "All of it is a recipe, which the output carries in its history and `swage inspect` "
-        "prints: "
-        "--recipe makes another checkpoint the same way, the same one byte for byte.\n\n"
+        "error too, unless --nonfinite allows it.\n\n"
+        "All of this is a recipe, which the output carries in its history and `swage inspect` "
+        "prints: --recipe applies it to another checkpoint, or repeats it byte for byte.\n\n"
         "A PATTERN with * and ? matches whole tensor names; without them it names one or more "
         "dot-separated parts of a name. A pattern that matches nothing is an error.",
     .options = options,

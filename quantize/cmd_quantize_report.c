@@ -84,24 +84,24 @@ static void table_totals(swg_strbuf *out, const swg_quantize_result *r)
                           swg_quant_snr_db(&sum.quantized));
     if (r->reports && sum.quantized.plain_output_noise > 0)
         swg_strbuf_printf(out,
-                          "\noutput error %.3f of round to nearest's; %" PRIu64
+                          "\noutput error %.3f times that of round to nearest; %" PRIu64
                           " rows kept rounded to nearest",
                           sum.quantized.output_noise / sum.quantized.plain_output_noise,
                           sum.quantized.n_fallback_rows);
     swg_strbuf_printf(out,
-                      "\ntensors: %" PRIu64 " bytes before, %" PRIu64 " after (%.3f bits a "
+                      "\ntensors: %" PRIu64 " bytes before, %" PRIu64 " after (%.3f bits per "
                       "parameter) without compression\n",
                       sum.input_bytes, r->plan->bytes, bits_each(r->plan->bytes, sum.parameters));
     swg_strbuf_printf(
         out,
-        "file: %s%" PRIu64 " bytes (%s from %s of tensors), %.3f bits a "
-        "parameter in all\n",
+        "file: %s%" PRIu64 " bytes (%s from %s of tensors), %.3f bits per "
+        "parameter in total\n",
         r->is_exact ? "" : "at most ", r->file_bytes, swg_format_bytes(r->file_bytes, bytes),
         swg_format_bytes(sum.input_bytes, from), bits_each(r->file_bytes, sum.parameters));
     if (!r->is_exact)
         swg_strbuf_puts(out,
-                        "the bytes of the file are an upper bound: what compression saves shows "
-                        "only when it is done\n");
+                        "the file size is an upper bound: what compression saves is known only "
+                        "after the run\n");
     swg_strbuf_printf(out, "memory: %s%s at the peak\n", r->reports ? "" : "at most ",
                       swg_format_bytes(r->peak_memory_bytes, peak));
     if (r->reports)

@@ -40,7 +40,7 @@ void swg_column_sweep_deinit(swg_column_sweep *sweep)
     SWG_FREE(sweep->weights);
 }
 
-/* A row under way: its weights in processing order, what is to be zero and its results in the
+/* A row in progress: its weights in processing order, what is to be zero and its results in the
  * matrix's own. */
 typedef struct sweep_row {
     float *w, *errors; /* errors of the block's columns */

@@ -1,4 +1,4 @@
-/* Choosing codes column after column, each error made up for by the columns not yet fixed: GPTQ
+/* Choosing codes column after column, each error compensated by the columns not yet fixed: GPTQ
  * (Frantar et al. 2022, arXiv 2210.17323) on the order and factor of second_order.h, with the grid
  * of a group found when the sweep reaches it, on the weights as corrected so far.
  *
@@ -19,7 +19,7 @@ typedef struct swg_column_sweep {
     float *w;       /* [max_rows][k], processing order */
     float *group_w; /* [group]: a group's weights as its grid is to fit them */
     float *errors;  /* [max_rows][block] */
-    float *weights; /* [k]: 1 / U[i][i]^2, what an error in a column costs once the rest has made up
+    float *weights; /* [k]: 1 / U[i][i]^2, what an error in a column costs once the rest compensates
                        for it: the importance that grids are searched with */
     size_t block;   /* columns between two corrections of all that follow; whole groups */
 } swg_column_sweep;
@@ -30,7 +30,7 @@ void swg_column_sweep_deinit(swg_column_sweep *sweep); /* zero-initialised is ac
 
 /* Quantize w [n_rows][k] (column order of the matrix): codes [n_rows][k], one per byte, and grids
  * [n_rows][n_groups]. `is_zero` [n_rows][k] marks weights that become exactly zero, whose loss the
- * others make up for like any other error (Frantar and Alistarh 2023, "SparseGPT", arXiv
+ * others compensate like any other error (Frantar and Alistarh 2023, "SparseGPT", arXiv
  * 2301.00774); NULL = none. n_rows <= max_rows; the scheme's group is so->group. Fails as
  * swg_grid_search does. */
 swg_status swg_column_sweep_run(swg_column_sweep *sweep, const swg_second_order *so,

@@ -1,7 +1,7 @@
 /* GPTQ and what follows it: second-order codes from the statistics of a layer's inputs. Every block
  * of rows is swept column by column (column_sweep.h), improved by coordinate descent
- * (refine_codes.h), and row by row held against plain rounding on importance-weighted grids, which
- * is kept where it loses less: a row's output error never exceeds that of round to nearest.
+ * (refine_codes.h), and row by row compared with plain rounding on importance-weighted grids,
+ * which is kept where it loses less: a row's output error never exceeds that of round to nearest.
  *
  * Blocks have a fixed number of rows, and the sums over blocks a fixed order, so results do not
  * depend on the number of threads. They do depend on the BLAS: provenance names it. */
@@ -43,7 +43,7 @@ static double parameter(const swg_quantize_job *job, const char *name, double fa
 
 /* --- One block of rows ------------------------------------------------------------------------ */
 
-/* Round to nearest, on grids that weigh columns by their importance. */
+/* Round to nearest, on grids that weight columns by their importance. */
 static swg_status round_rows(const gptq *m, worker *w, size_t n_rows)
 {
     const size_t k = m->so.k, group = m->so.group;
@@ -100,7 +100,7 @@ static void store_row(const gptq *m, const worker *w, size_t r, uint64_t row,
     swg_quant_planes_store_codes(&m->planes, row, codes);
 }
 
-/* Which weights of a row the job's mask wants zero. */
+/* Which weights of a row the job's mask requires to be zero. */
 static void expand_mask(const swg_quantize_job *job, uint64_t row, bool *is_zero)
 {
     const uint64_t row_bytes = (job->cols + 7) / 8;
@@ -183,7 +183,7 @@ swg_status swg_quantize__gptq(const swg_quantize_job *job, void *const planes[SW
                                  m.planes.group, parameter(job, "damping", SWG_DAMPING_DEFAULT)));
     SWG_GO(SWG_NEW(m.importance, m.so.k));
     if (!swg_layer_stats_importance(job->stats, m.importance))
-        SWG_GO(swg_error(SWG_FAILED, "tensor %s: no importance of columns", job->name));
+        SWG_GO(swg_error(SWG_FAILED, "tensor %s: the importance of columns is missing", job->name));
     SWG_GO(SWG_NEW(m.stats, n_blocks));
     SWG_GO(SWG_NEW(m.workers, n_threads));
     for (size_t t = 0; t < n_threads; t++)

@@ -4,7 +4,7 @@
  * max_code] that contains 0, r = t - c. One pass gives rr = sum(w r^2), rc = sum(w r c) and cc =
  * sum(w c^2), hence both the error at s, s^2 rr, and the least-squares scale for these codes,
  * s (1 + rc / cc), with its error s^2 (rr - rc^2 / cc). So a coarse grid of scales is enough: each
- * point stands for the bottom of its own valley. The best few are refined with the scale rounded to
+ * point represents the local minimum near it. The best few are refined with the scale rounded to
  * its stored type before codes are chosen.
  * A symmetric scheme has two windows: [-2^(b-1), 2^(b-1) - 1], and its mirror image, stored as a
  * negative scale. An asymmetric one has a window for every zero point. */
@@ -16,16 +16,16 @@
 #include "runtime/base/numeric.h"
 
 enum {
-    LANES = 8,        /* partial sums; what makes the order of summation fixed and vectorisable */
+    LANES = 8,        /* partial sums; they make the order of summation fixed and vectorisable */
     GRID_POINTS = 32, /* scales tried */
-    BEST = 4,         /* of these refined */
+    BEST = 4,         /* how many of these are refined */
     REFITS = 6,       /* most alternations of least-squares scale and new codes */
     MAX_WINDOWS = 6   /* zero points tried for one scale */
 };
 
-/* The grid starts at this multiple of the absmax scale: by chance a wider one can fit better. */
+/* The grid starts at this multiple of the absmax scale: a wider one can happen to fit better. */
 static const double widest = 1.1;
-/* Stronger clipping than to this part of the range is not searched. */
+/* Clipping to less than this fraction of the range is not searched. */
 static const double narrowest = 0.1;
 
 /* --- One pass ------------------------------------------------------------------------------- */
@@ -34,7 +34,7 @@ typedef struct sums {
     double rr, rc, cc;
 } sums;
 
-/* Adding and taking away 1.5 * 2^23 rounds |t| < 2^22 to the nearest integer, ties to even: what
+/* Adding and subtracting 1.5 * 2^23 rounds |t| < 2^22 to the nearest integer, ties to even: what
  * rintf does, in instructions that every x86-64 can do four at a time. */
 static const float rounder = 0x1.8p23f;
 
@@ -160,7 +160,7 @@ static size_t windows(const group *g, float scale, float out[MAX_WINDOWS])
         const float half = (g->max_code + 1) / 2;
         out[0] = -half;
         out[1] = 1 - half;
-        /* Nothing reaches the code that only one of them has: they lose the same. */
+        /* No weight reaches the code that only one of them has: their losses are equal. */
         return g->extent / scale < half - 0.5f ? 1 : 2;
     }
     /* The window either starts at the least weight or ends at the largest, or lies between. */

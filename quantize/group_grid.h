@@ -1,8 +1,8 @@
-/* The grid of one group: which scale and zero point lose least, and the codes they give.
+/* The grid of one group: the scale and zero point with the least loss, and their codes.
  *
  *     swg_grid grid;
  *     SWG_TRY(swg_grid_search(scheme, SWG_SEARCH_MSE, weights, NULL, n, &grid));
- *     swg_grid_encode(grid, weights, n, codes);                 // one unsigned code a byte
+ *     swg_grid_encode(grid, weights, n, codes);                 // one unsigned code per byte
  *     value = swg_grid_value(grid, codes[i]);                   // what the runtime will compute
  *
  * A group is n >= 1 neighbouring weights of one row that share a scale. Every method that chooses
@@ -25,7 +25,7 @@
  *           contain 0, over 2^bits - 1.
  *   MSE     least (weighted) squared error, never worse than ABSMAX. About 50 passes over the group
  *           for symmetric schemes and 100 for asymmetric ones; on one 2020s x86-64 core 20 and 10
- *           million weights a second. */
+ *           million weights per second. */
 typedef enum swg_scale_search { SWG_SEARCH_MSE, SWG_SEARCH_ABSMAX } swg_scale_search;
 
 /* w = scale * (code - zero), code in [0, max_code]. The scale is a number of the scheme's scale
@@ -42,7 +42,7 @@ typedef struct swg_grid {
 
 /* Find the grid of `x` [n]. `importance` [n] weighs each squared error (finite, >= 0; NULL = all
  * 1; all 0 counts as all 1). SWG_CORRUPT when a weight is NaN or infinite, naming its position in
- * the group; SWG_UNSUPPORTED when it is too large for the scale type, naming the way out. */
+ * the group; SWG_UNSUPPORTED when it is too large for the scale type, naming the remedy. */
 swg_status swg_grid_search(swg_scheme scheme, swg_scale_search search, const float *x,
                            const float *importance, size_t n, swg_grid *out);
 

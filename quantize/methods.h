@@ -1,12 +1,13 @@
-/* The functions behind quant_methods.def; for quantize.c and the methods' own files. */
+/* The functions that quant_methods.def names; for quantize.c and the methods' own files. */
 #ifndef SWG_QUANTIZE_METHODS_H
 #define SWG_QUANTIZE_METHODS_H
 
 #include "quantize/quantize.h"
 
-/* A method: quantize the whole matrix of a checked job into `planes`, with what its mask says is
- * zero as zero; fill the job's `updated` unless that is NULL; and add signal, noise and largest
- * error, against the weights as they were read, to `stats` (elems and bytes are filled). */
+/* A method: quantize the whole matrix of a checked job into `planes`, with the
+ * weights that its mask excludes as zero; fill the job's `updated` unless that is NULL; and add
+ * signal, noise and largest error, against the weights as they were read, to `stats` (elems and
+ * bytes are filled). */
 typedef swg_status swg_quantize_function(const swg_quantize_job *job,
                                          void *const planes[SWG_PLANE_KINDS],
                                          swg_quant_stats *stats);

@@ -7,8 +7,8 @@
 #include "runtime/base/mem.h"
 
 /* Parts of tensor names (between dots) that tell the class of a matrix where no architecture does.
- * Hugging Face's families use few words for it; a matrix with none of them is an ordinary linear
- * weight. */
+ * Hugging Face's families use only a few; a matrix with none of them is an ordinary linear weight.
+ */
 static const struct {
     const char *part;
     swg_plan_class kind;
@@ -77,7 +77,7 @@ swg_plan_class swg_plan_class_of(const swg_tensor_desc *tensor, const swg_tensor
 
 /* --- One entry -------------------------------------------------------------------------------- */
 
-/* Why the recipe leaves a matrix as it is. */
+/* Why the recipe leaves a matrix unchanged. */
 static const char *why_kept(const swg_plan_entry *entry, const swg_recipe_choice *choice)
 {
     if (choice->is_named)
@@ -89,7 +89,7 @@ static const char *why_kept(const swg_plan_entry *entry, const swg_recipe_choice
     case SWG_PLAN_CLASS_ROUTER:
         return "router";
     case SWG_PLAN_CLASS_LINEAR:
-        return "no rule is for it";
+        return "no rule selects it";
     default:
         return "";
     }
@@ -99,8 +99,8 @@ static swg_status refuse_requantizing(const swg_tensor_desc *tensor)
 {
     char name[SWG_SCHEME_NAME_BYTES];
     return swg_error(SWG_UNSUPPORTED,
-                     "tensor %s is quantized already (%s); start from the original checkpoint, "
-                     "or allow the double loss with --requantize",
+                     "tensor %s is already quantized (%s); start from the original checkpoint, "
+                     "or allow a second loss with --requantize",
                      tensor->name, swg_scheme_name(tensor->scheme, name));
 }
 

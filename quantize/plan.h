@@ -7,7 +7,7 @@
  *     swg_plan_deinit(&plan);
  *
  * Only matrices are ever compressed; vectors, masks and indices stay as they are, and so does a
- * matrix that would not get smaller unless it was asked for by name. */
+ * matrix that would not get smaller, unless it was selected by name. */
 #ifndef SWG_QUANTIZE_PLAN_H
 #define SWG_QUANTIZE_PLAN_H
 
@@ -24,9 +24,9 @@
 /* Whether a tensor can be quantized at all: a matrix of F32, F16 or BF16, or already of codes. */
 bool swg_plan_is_matrix(const swg_tensor_desc *tensor);
 
-/* Class of a tensor: by what its architecture's rows say of it, or, where `use` is NULL or of a
- * tensor that the architecture does not know, by name and shape: matrices whose last name part
- * starts with "weight"; which kind, the other parts say. */
+/* Class of a tensor: as its architecture's rows say, or, where `use` is NULL or the architecture
+ * does not know the tensor, by name and shape: matrices whose last name part starts with "weight",
+ * of the class that the other parts tell. */
 swg_plan_class swg_plan_class_of(const swg_tensor_desc *tensor, const swg_tensor_use *use);
 
 typedef struct swg_plan_entry {
@@ -38,7 +38,7 @@ typedef struct swg_plan_entry {
     const swg_parameter *parameters; /* of the method; the recipe's */
     size_t n_parameters;
     swg_sparsity sparsity; /* also of entries that are not quantized */
-    size_t visit;          /* when a token comes to it; SIZE_MAX = not known */
+    size_t visit;          /* position in the order of use; SIZE_MAX = not known */
     const char *why;       /* a kept matrix: "router", "asked for", ...; "" otherwise */
 } swg_plan_entry;
 
@@ -52,11 +52,12 @@ typedef struct swg_plan {
 
 /* Plan for `n` checked tensors. `uses` [n] is what swg_tensor_uses says of them; NULL where the
  * architecture is not known. Names and the recipe must outlive the plan. The order is that in which
- * a token visits the weights, with vectors beside their matrices; what is not of a known
- * architecture comes last, by name, in which numbers count as numbers ("layers.2" before
- * "layers.10"). Release with swg_plan_deinit. SWG_UNSUPPORTED when a tensor is quantized already
- * and neither kept nor allowed by the recipe's `requantize`, or nothing would change; SWG_USAGE as
- * swg_recipe_apply, and for a method or parameter of a method that there is not; SWG_NO_MEMORY. */
+ * the forward pass uses the weights, with vectors beside their matrices; tensors that the
+ * architecture does not know come last, by name, with numbers in names compared as numbers
+ * ("layers.2" before "layers.10"). Release with swg_plan_deinit. SWG_UNSUPPORTED when a tensor is
+ * quantized already and neither kept nor allowed by the recipe's `requantize`, or nothing would
+ * change; SWG_USAGE as swg_recipe_apply, and for an unknown method or parameter of a method;
+ * SWG_NO_MEMORY. */
 swg_status swg_plan_make(const swg_tensor_desc *tensors, size_t n, const swg_tensor_use *uses,
                          const swg_recipe *recipe, swg_plan *out);
 void swg_plan_deinit(swg_plan *plan); /* zero-initialised is accepted */

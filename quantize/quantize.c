@@ -14,12 +14,12 @@
 enum { NO_STATS = false, STATS = true };
 
 static const struct {
-    const char *name, *parameters, *meaning;
+    const char *name, *parameters;
     bool needs_stats;
     swg_quantize_function *quantize;
 } methods[] = {
 #define SWG_QUANT_METHOD(name, needs, parameters, meaning)                                         \
-    {#name, parameters, meaning, needs, swg_quantize__##name},
+    {#name, parameters, needs, swg_quantize__##name},
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
 };
@@ -27,11 +27,6 @@ static const struct {
 const char *swg_quant_method_name(swg_quant_method method)
 {
     return methods[method].name;
-}
-
-const char *swg_quant_method_meaning(swg_quant_method method)
-{
-    return methods[method].meaning;
 }
 
 bool swg_quant_method_needs_stats(swg_quant_method method)

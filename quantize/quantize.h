@@ -9,7 +9,7 @@
  *
  * plan.h decides which tensor of a model gets which scheme; group_grid.h finds the grid of one
  * group. What a method stores depends only on the job: never on the number of threads, and for rtn
- * on no instruction set either. */
+ * not on the instruction set either. */
 #ifndef SWG_QUANTIZE_QUANTIZE_H
 #define SWG_QUANTIZE_QUANTIZE_H
 
@@ -35,7 +35,6 @@ typedef enum swg_quant_method {
 } swg_quant_method;
 
 const char *swg_quant_method_name(swg_quant_method method);
-const char *swg_quant_method_meaning(swg_quant_method method);
 
 /* Whether the method cannot work without statistics of the layer's inputs. */
 bool swg_quant_method_needs_stats(swg_quant_method method);
@@ -43,7 +42,7 @@ bool swg_quant_method_needs_stats(swg_quant_method method);
 /* Method of that name; SWG_USAGE, naming the nearest or else all, when there is none. */
 swg_status swg_quant_method_find(const char *name, swg_quant_method *out);
 
-/* SWG_USAGE when one of the parameters is not the method's, naming those that are. */
+/* SWG_USAGE when the method does not have one of the parameters, naming those it has. */
 swg_status swg_quant_method_check(swg_quant_method method, const swg_parameter *parameters,
                                   size_t n);
 
@@ -64,16 +63,16 @@ typedef struct swg_quantize_job {
     const swg_layer_stats *stats; /* of the layer's inputs, k = cols: columns count by their
                                      importance; NULL = none, all columns count the same */
     const uint8_t *mask; /* rows of ceil(cols / 8) bytes: bit c % 8 of byte c / 8 is 0 where a
-                            weight is to be zero; NULL = none is */
+                            weight must become zero; NULL = no mask */
     float *updated; /* [rows][cols]: receives the weights as the method leaves them, for codes the
-                       values that they mean; NULL = not wanted. Holds anything after a failure */
+                       values that they mean; NULL = not wanted. Undefined after a failure */
     swg_read_rows *read_rows;
     void *context;          /* of read_rows */
     uint64_t rows_per_read; /* read_rows is cheapest in multiples of this; 0 = any */
     swg_pool *pool;         /* NULL = the caller's thread alone */
 } swg_quantize_job;
 
-/* What quantization cost one matrix (or several, added up). */
+/* The error of quantizing one matrix (or several, added up). */
 typedef struct swg_quant_stats {
     uint64_t elems;
     uint64_t bytes;       /* of all planes */
@@ -84,21 +83,21 @@ typedef struct swg_quant_stats {
     double output_noise;       /* sum of (x w' - x w)^2 over the calibration rows x */
     double plain_output_noise; /* the same of rounding to nearest on importance-weighted grids */
     uint64_t n_fallback_rows;  /* rows where that lost less, and was kept */
-    double damping;            /* largest that was added to the Hessian, of its mean diagonal */
+    double damping;            /* largest added to the Hessian's diagonal, relative to its mean */
 } swg_quant_stats;
 
 /* Choose codes, scales and zero points of the whole matrix by `method` and write them to `planes`:
- * the canonical layout of tensor.h, by kind, every byte (padding bits are 0). Needs about 256 KiB, or one row if that is more, of scratch a thread. On failure the
- * planes hold anything; `stats` is written only on success. SWG_CORRUPT for weights that are NaN or
- * infinite, SWG_UNSUPPORTED for weights beyond the scale type or a scheme outside the above, both
- * naming tensor, row and column; SWG_FAILED for a method that needs statistics without any, or for
- * statistics of another number of columns; SWG_NO_MEMORY; SWG_INTERRUPTED; what read_rows returns.
- */
+ * the canonical layout of tensor.h, by kind, every byte (padding bits are 0). Needs about 256 KiB,
+ * or one row if that is more, of scratch per thread. On failure the planes are undefined; `stats`
+ * is written only on success. SWG_CORRUPT for weights that are NaN or infinite, SWG_UNSUPPORTED for
+ * weights beyond the scale type or a scheme outside the above, both naming tensor, row and column;
+ * SWG_FAILED when the method needs statistics and there are none, or they have another number of
+ * columns; SWG_NO_MEMORY; SWG_INTERRUPTED; or what read_rows returns. */
 swg_status swg_quantize_tensor(swg_quant_method method, const swg_quantize_job *job,
                                void *const planes[SWG_PLANE_KINDS], swg_quant_stats *stats);
 
 /* Relative Frobenius error |W' - W| / |W| (0 for 0 / 0), signal-to-noise ratio in dB (infinite
- * without noise), stored bits a weight before compression (scales and zero points included). */
+ * without noise), stored bits per weight before compression (scales and zero points included). */
 double swg_quant_relative_error(const swg_quant_stats *stats);
 double swg_quant_snr_db(const swg_quant_stats *stats);
 double swg_quant_bits_per_weight(const swg_quant_stats *stats);
@@ -119,7 +118,7 @@ typedef struct swg_quant_planes {
 swg_quant_planes swg_quant_planes_view(const swg_quantize_job *job,
                                        void *const planes[SWG_PLANE_KINDS]);
 
-/* Store the grid of group `g` of a row, and the codes (one a byte, [cols]) of a whole row.
+/* Store the grid of group `g` of a row, and the codes (one per byte, [cols]) of a whole row.
  * Different rows may be stored from different threads. */
 void swg_quant_planes_store_grid(const swg_quant_planes *planes, uint64_t row, size_t g,
                                  swg_grid grid);
@@ -129,8 +128,7 @@ void swg_quant_planes_store_codes(const swg_quant_planes *planes, uint64_t row,
 /* Zero the weights x [cols] of a row that the job's mask says are zero. */
 void swg_quantize_job_mask_row(const swg_quantize_job *job, uint64_t row, float *x);
 
-/* Where the job wants to know of it: the weights of group `g` of a row are now what the codes mean.
- */
+/* If the job has `updated`: the weights of group `g` of a row become what their codes mean. */
 void swg_quant_planes_update(const swg_quant_planes *planes, const swg_quantize_job *job,
                              uint64_t row, size_t g, swg_grid grid, const uint8_t *codes);
 

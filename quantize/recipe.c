@@ -1,5 +1,5 @@
-/* Recipes in memory: rules, presets, and what they say of each tensor. See recipe.h; the JSON text
- * is recipe_json.c's. */
+/* Recipes in memory: rules, presets, and applying them to tensors. See recipe.h; recipe_json.c
+ * reads and writes the JSON text. */
 #include "quantize/recipe.h"
 
 #include <string.h>
@@ -95,8 +95,8 @@ swg_status swg_recipe_add_rule(swg_recipe *recipe, const swg_recipe_rule *rule)
 
 /* --- Presets ---------------------------------------------------------------------------------- */
 
-/* What the format of codes of that width usually takes; widths without a format are refused where
- * the scheme is made. */
+/* The automatic values for codes of that width; widths without a format are refused when the scheme
+ * is made. */
 static swg_usual_parameters usual_of(unsigned bits)
 {
     swg_scheme scheme;
@@ -166,6 +166,7 @@ static swg_status add_preset_rules(const swg_recipe_preset *preset, swg_recipe *
 swg_status swg_recipe_from_preset(const swg_recipe_preset *preset, swg_recipe **out)
 {
     swg_recipe *recipe;
+    SWG_TRY(swg_options_check("swg_recipe_preset", preset->size, sizeof *preset));
     SWG_TRY(swg_recipe_new(&recipe));
     const swg_status status = add_preset_rules(preset, recipe);
     if (status != SWG_OK)
@@ -177,11 +178,6 @@ swg_status swg_recipe_from_preset(const swg_recipe_preset *preset, swg_recipe **
 
 /* --- Application ------------------------------------------------------------------------------ */
 
-bool swg_recipe_keeps(const swg_recipe_setting *setting)
-{
-    return strcmp(setting->format, "keep") == 0 && swg_sparsity_is_dense(setting->sparsity);
-}
-
 swg_status swg_recipe_scheme(const swg_recipe_setting *setting, swg_scheme *out)
 {
     char name[SWG_SCHEME_NAME_BYTES];
@@ -189,7 +185,7 @@ swg_status swg_recipe_scheme(const swg_recipe_setting *setting, swg_scheme *out)
     SWG_TRY(swg_scheme_of_bits(setting->bits, setting->group, setting->zero_points,
                                setting->scale_type, &scheme));
     swg_scheme_name(scheme, name);
-    return swg_scheme_parse(name, strlen(name), out); /* refuses groups that there are not */
+    return swg_scheme_parse(name, strlen(name), out); /* refuses unknown groups */
 }
 
 /* Replace the fields that a rule gives. */
@@ -217,7 +213,7 @@ static void override(swg_recipe_setting *setting, const swg_recipe_setting *by)
     }
 }
 
-/* Numbers in place of what is automatic. */
+/* Replace automatic values by numbers. */
 static void resolve(swg_recipe_setting *setting, swg_plan_class kind)
 {
     const bool is_embedding = kind == SWG_PLAN_CLASS_EMBEDDING || kind == SWG_PLAN_CLASS_HEAD;
@@ -238,7 +234,7 @@ static bool compresses(const swg_recipe_setting *setting)
     return (is_format && strcmp(setting->format, "keep") != 0) || is_sparse;
 }
 
-/* The tensor name, else the part of one, that the user may have meant; NULL = none is near. Lives
+/* The tensor name, or else part of one, that the user may have meant; NULL = none is near. Lives
  * in the arena. */
 static swg_status nearest_name(const char *pattern, const swg_recipe_tensor *tensors, size_t n,
                                swg_arena *arena, const char **out)
@@ -281,8 +277,8 @@ static swg_status refuse_unmatched(const char *origin, const char *pattern,
     return status;
 }
 
-/* Apply a rule through one of its patterns (NULL = it names none). A pattern that compresses means
- * the matrices among what it matches: 'layers.0.*' also matches norms. */
+/* Apply a rule through one of its patterns (NULL = it has none). A pattern that compresses applies
+ * to the matrices it matches: 'layers.0.*' also matches norms. */
 static swg_status apply_pattern(const swg_recipe_rule *rule, const char *pattern,
                                 const swg_recipe_tensor *tensors, size_t n,
                                 swg_recipe_choice *choices)

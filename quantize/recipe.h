@@ -1,4 +1,4 @@
-/* Recipes: what is done to which tensor of a checkpoint. One object for every command that
+/* Recipes: what is done to each tensor of a checkpoint. One object for every command that
  * compresses; docs/recipes.md describes its JSON text.
  *
  *     swg_recipe *recipe;
@@ -13,8 +13,8 @@
  * or by name, and replaces the fields of the setting that it gives; later rules win, field by
  * field. Reading what swg_recipe_write wrote gives an equal recipe.
  *
- * The grammar is the same for all commands. Words whose meaning belongs to one of them (methods and
- * their parameters) are checked by that command, which also refuses what it does not do. */
+ * The grammar is the same for all commands. Values whose meaning belongs to one of them (methods
+ * and their parameters) are checked by that command, which also refuses what it does not do. */
 #ifndef SWG_QUANTIZE_RECIPE_H
 #define SWG_QUANTIZE_RECIPE_H
 
@@ -30,7 +30,7 @@
 
 /* --- What can be said of a tensor ------------------------------------------------------------- */
 
-/* What a tensor is for, as far as compression cares. */
+/* What a tensor is for, as far as compression is concerned. */
 typedef enum swg_plan_class {
     SWG_PLAN_CLASS_LINEAR,
     SWG_PLAN_CLASS_EMBEDDING, /* rows looked up by token or position */
@@ -42,8 +42,8 @@ typedef enum swg_plan_class {
 
 const char *swg_plan_class_name(swg_plan_class kind); /* "linear", "embedding", ... */
 
-/* Zeros among the weights of a matrix: at least a part `ratio` of them, or, where m is not 0, at
- * most n other than zero in every m neighbours of a row. All fields 0 = dense. */
+/* Zeros among the weights of a matrix: at least the fraction `ratio` of them, or, where m is not
+ * 0, at most n nonzero in every m neighbours of a row. All fields 0 = dense. */
 typedef struct swg_sparsity {
     double ratio; /* 0 to 1, 1 excluded */
     uint8_t n, m; /* 1 <= n < m <= 64 */
@@ -54,7 +54,7 @@ static inline bool swg_sparsity_is_dense(swg_sparsity sparsity)
     return sparsity.ratio == 0 && sparsity.m == 0;
 }
 
-/* A parameter of a method: a number (true and false are 1 and 0) or a word. */
+/* A parameter of a method: a number (true and false are 1 and 0) or a string. */
 typedef struct swg_parameter {
     const char *name, *word; /* word NULL = a number */
     double number;
@@ -83,15 +83,15 @@ enum {
 
 /* How tensors are to be stored. Strings live as long as the recipe. */
 typedef struct swg_recipe_setting {
-    unsigned given;     /* SWG_RECIPE_*: the fields that are meant; the others are ignored */
-    const char *format; /* "keep" (as it is) or "int" */
+    unsigned given;     /* SWG_RECIPE_*: the fields that are given; the others are ignored */
+    const char *format; /* "keep" (unchanged) or "int" */
     unsigned bits;      /* of a code */
     uint32_t group;     /* columns that share a scale; 0 = the whole row; or SWG_GROUP_AUTO: 32 at 8
                            bits, 64 at fewer; of embeddings and heads 128 at 8 bits */
     bool zero_points;   /* asymmetric */
     swg_dtype scale_type; /* F16, BF16, F32, or SWG_SCALE_TYPE_AUTO: BF16 at 8 bits, F16 at fewer */
     const char *method;   /* how codes (and zeros) are chosen */
-    swg_scale_search search; /* how scales are */
+    swg_scale_search search; /* how scales are chosen */
     swg_sparsity sparsity;
     const swg_parameter *parameters; /* of the method; replaced as a whole */
     size_t n_parameters;
@@ -107,8 +107,8 @@ typedef struct swg_recipe_rule {
     const char *origin; /* for messages: "recipe.json: rule 2: pattern", "--keep" */
 } swg_recipe_rule;
 
-/* What is to become of numbers that are not finite in tensors that are kept: an error, or kept with
- * or without a warning. */
+/* What happens to values that are not finite in tensors that are kept: an error, or they are kept
+ * with or without a warning. */
 typedef enum swg_nonfinite_policy {
     SWG_NONFINITE_ERROR,
     SWG_NONFINITE_WARN,
@@ -118,7 +118,7 @@ typedef enum swg_nonfinite_policy {
 typedef struct swg_recipe {
     uint64_t seed;                  /* of everything random; default 0 */
     swg_nonfinite_policy nonfinite; /* default ERROR */
-    bool requantize;                /* accept tensors that are quantized already; default false */
+    bool requantize;                /* accept already quantized tensors; default false */
     int level;                      /* of the container's compression; 0 = its default */
     swg_recipe_setting defaults;    /* every field given; default: "keep", 4 bits, automatic group
                                        and scale type, symmetric, "rtn", MSE, dense */
@@ -134,8 +134,8 @@ void swg_recipe_free(swg_recipe **recipe);
 /* Append a rule; everything it points to is copied. SWG_NO_MEMORY. */
 swg_status swg_recipe_add_rule(swg_recipe *recipe, const swg_recipe_rule *rule);
 
-/* What a few numbers say for a whole model: linear weights in one format, embeddings and heads in
- * another, all else as it is. */
+/* A whole model by a few numbers: linear weights in one format, embeddings and heads in another,
+ * everything else unchanged. */
 typedef struct swg_recipe_preset {
     size_t size;             /* of this struct */
     unsigned bits;           /* of linear weights; default 4 */
@@ -155,14 +155,14 @@ typedef struct swg_recipe_preset {
 enum { SWG_PRESET_KEEP = 16 };
 
 swg_recipe_preset swg_recipe_preset_default(void);
-/* A new recipe that says so, with numbers in place of what was automatic. */
+/* A new recipe that does this, with numbers in place of automatic values. */
 swg_status swg_recipe_from_preset(const swg_recipe_preset *preset, swg_recipe **out);
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
 /* Read a recipe, or an object whose member "recipe" is one (what `swage inspect --json` prints).
  * `what` names the text in messages. SWG_CORRUPT for what is not JSON; SWG_USAGE with the nearest
- * valid word for anything that docs/recipes.md does not allow. */
+ * valid name for anything that docs/recipes.md does not allow. */
 swg_status swg_recipe_parse(const char *text, size_t length, const char *what, swg_recipe **out);
 
 /* Read the fields of a setting alone: a JSON object with some of a rule's keys. Strings live as
@@ -183,22 +183,20 @@ typedef struct swg_recipe_tensor {
     bool is_matrix; /* one that could be compressed */
 } swg_recipe_tensor;
 
-/* What a recipe says of one tensor. */
+/* What a recipe does to one tensor. */
 typedef struct swg_recipe_choice {
     swg_recipe_setting setting; /* every field given, nothing automatic; strings of the recipe */
     bool is_named;              /* the format was given by name rather than by class */
 } swg_recipe_choice;
 
 /* Apply all rules to `n` tensors: *out [n], which the caller frees with swg_free. Rules that
- * compress leave what is not a matrix as it is. SWG_USAGE, naming the nearest name, for a pattern
- * that matches no tensor, and for one that compresses and matches no matrix; SWG_NO_MEMORY. */
+ * compress leave tensors that are not matrices unchanged. SWG_USAGE, naming the nearest name, for a
+ * pattern that matches no tensor, and for one that compresses and matches no matrix; SWG_NO_MEMORY.
+ */
 swg_status swg_recipe_apply(const swg_recipe *recipe, const swg_recipe_tensor *tensors, size_t n,
                             swg_recipe_choice **out);
 
-/* The scheme that a complete setting asks for. SWG_UNSUPPORTED when there is no such scheme. */
+/* The scheme that a complete setting asks for. SWG_UNSUPPORTED when that scheme does not exist. */
 swg_status swg_recipe_scheme(const swg_recipe_setting *setting, swg_scheme *out);
-
-/* Whether a setting leaves the numbers of a tensor as they are. */
-bool swg_recipe_keeps(const swg_recipe_setting *setting);
 
 #endif

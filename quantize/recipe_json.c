@@ -214,9 +214,10 @@ static swg_status read_sparsity(reader *r, const swg_json *value, swg_recipe_set
     if (swg_json_as_double(value, &ratio) && ratio >= 0 && ratio < 1)
         sparsity.ratio = ratio;
     else if (!swg_json_as_string(value, &pattern) || !parse_pattern(pattern, &sparsity))
-        return refuse_value(r, "sparsity",
-                            "a part of the weights from 0 to less than 1, or a pattern N:M such "
-                            "as \"2:4\" with N < M <= 64");
+        return refuse_value(
+            r, "sparsity",
+            "a fraction of the weights from 0 to less than 1, or a pattern N:M such "
+            "as \"2:4\" with N < M <= 64");
     out->sparsity = sparsity;
     return SWG_OK;
 }
@@ -249,7 +250,7 @@ static swg_status read_parameters(reader *r, const swg_json *value, swg_recipe_s
         else if (swg_json_as_bool(item, &flag))
             parameter->number = flag;
         else if (!swg_json_as_double(item, &parameter->number))
-            return refuse_value(r, parameter->name, "a number, a word, true or false");
+            return refuse_value(r, parameter->name, "a number, a string, true or false");
     }
     out->parameters = list;
     out->n_parameters = n;
@@ -299,7 +300,7 @@ enum {
     TENSORS_KEY,
     N_RULE_KEYS
 };
-_Static_assert(N_RULE_KEYS == COUNT(rule_words), "a word for every key of a rule");
+_Static_assert(N_RULE_KEYS == COUNT(rule_words), "a name for every key of a rule");
 
 static size_t place_of(const char *key, const char *const *known, size_t n)
 {
@@ -309,7 +310,7 @@ static size_t place_of(const char *key, const char *const *known, size_t n)
     return at;
 }
 
-/* One member of a setting; `n_known` of rule_words are allowed where it stands. */
+/* One member of a setting; the first `n_known` of rule_words are allowed here. */
 static swg_status read_setting_key(reader *r, const swg_json *item, size_t n_known,
                                    swg_recipe_setting *out, size_t *place)
 {
@@ -322,7 +323,7 @@ static swg_status read_setting_key(reader *r, const swg_json *item, size_t n_kno
     return setting_keys[*place].read(r, item, out);
 }
 
-/* Bits alone say that there are codes. */
+/* Bits alone imply codes. */
 static void complete_setting(swg_recipe_setting *setting)
 {
     if (setting->given & SWG_RECIPE_BITS && !(setting->given & SWG_RECIPE_FORMAT)) {
@@ -351,7 +352,7 @@ static swg_status read_list(reader *r, const swg_json *value, const char *key,
         item = is_array ? swg_json_next(item) : NULL;
     }
     if (n == 0)
-        return refuse_value(r, key, "an array with anything in it");
+        return refuse_value(r, key, "an array with at least one element");
     *out = list;
     *n_out = n;
     return SWG_OK;
@@ -389,7 +390,7 @@ static swg_status read_rule(reader *r, const swg_json *value)
             SWG_TRY(read_list(r, item, "tensors", &rule.tensors, &rule.n_tensors));
     }
     if (rule.setting.given == 0)
-        return swg_error(SWG_USAGE, "%s: a rule that gives nothing", r->where);
+        return swg_error(SWG_USAGE, "%s: a rule without any setting", r->where);
     complete_setting(&rule.setting);
     snprintf(origin, sizeof origin, "%s: pattern", r->where);
     rule.origin = origin;
@@ -419,7 +420,7 @@ static swg_status read_version(reader *r, const swg_json *value)
         return refuse_value(r, "recipe", "the number of a version");
     return version == VERSION
                ? SWG_OK
-               : swg_error(SWG_UNSUPPORTED, "%s: version %lld of recipes is not known, only %d is",
+               : swg_error(SWG_UNSUPPORTED, "%s: unknown recipe version %lld; only %d is supported",
                            r->where, (long long)version, VERSION);
 }
 

@@ -27,7 +27,7 @@ void swg_refiner_deinit(swg_refiner *refiner)
     SWG_FREE(refiner->step);
 }
 
-/* One row under way. */
+/* One row in progress. */
 typedef struct row_state {
     const swg_second_order *so;
     const float *w;

@@ -4,8 +4,8 @@
  * With g = d H the gradient of a row (halved), moving one weight by t changes the error by
  * 2 t g[j] + t^2 H[j][j]: the best value is q[j] - g[j] / H[j][j], or the grid's nearest to it.
  * Likewise a group's scale s, with v = code - zero: ds = -(v g) / (v H v). Every step that is taken
- * lowers the error, so the result is never worse than what it started from, whatever method that
- * came from. (Coordinate descent for quantization: Behdin et al. 2023, "QuantEase", arXiv
+ * lowers the error, so the result is never worse than the codes it starts from, whichever method
+ * chose them. (Coordinate descent for quantization: Behdin et al. 2023, "QuantEase", arXiv
  * 2309.01885.) */
 #ifndef SWG_QUANTIZE_REFINE_CODES_H
 #define SWG_QUANTIZE_REFINE_CODES_H
@@ -17,7 +17,7 @@
 
 typedef struct swg_refine_options {
     unsigned max_sweeps; /* over all columns of a row; 0 = only measure */
-    double tolerance;    /* stop when a sweep lowers a row's error by less than this part of it */
+    double tolerance;    /* stop when a sweep lowers a row's error by less than this fraction */
 } swg_refine_options;
 
 /* What refinement cost and gained, added up over rows. */

@@ -1,4 +1,4 @@
-/* Round to nearest: every group on its own, on the grid that loses least. Blocks of rows are the
+/* Round to nearest: every group on its own, on the grid with the least loss. Blocks of rows are the
  * items of the thread pool; their size depends on the shape alone, and their statistics are added
  * in order, so that results do not depend on the number of threads. */
 #include <string.h>
@@ -61,7 +61,7 @@ static swg_status quantize_block(void *context, size_t index)
     block b = {0};
     if (swg_is_interrupted())
         return swg_error(SWG_INTERRUPTED, "interrupted while quantizing tensor %s", r->job->name);
-    SWG_GO(SWG_NEW_UNINIT(b.x, n_rows * cols)); /* no overflow: the matrix passed its check */
+    SWG_GO(SWG_NEW_UNINIT(b.x, n_rows * cols)); /* no overflow: the matrix has been checked */
     SWG_GO(SWG_NEW_UNINIT(b.target, cols));
     SWG_GO(SWG_NEW_UNINIT(b.codes, cols));
     SWG_GO(r->job->read_rows(r->job->context, begin, n_rows, b.x));
@@ -83,7 +83,7 @@ static uint64_t rows_per_block(const swg_quantize_job *job)
     return block_elems / job->cols + 1;
 }
 
-/* The columns' importance as the job's statistics tell it. */
+/* The columns' importance from the job's statistics. */
 static swg_status find_importance(const swg_layer_stats *stats, float **out)
 {
     if (!stats)

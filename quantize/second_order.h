@@ -1,5 +1,5 @@
-/* The second-order view of a linear layer's input: which columns to quantize or prune in which
- * order, and how an error in one is made up for by those that follow.
+/* The second-order view of a linear layer's input: in which order to quantize or prune columns,
+ * and how those that follow compensate an error in one.
  *
  * With H = X^T X over the calibration rows, a layer's output error is tr(D H D^T) for a change D of
  * its weights [n, k]. Fixing columns one after the other, the optimal correction of the columns not
@@ -35,7 +35,7 @@ typedef struct swg_second_order {
 /* Factorize. `hessian` [k][k] must outlive the result, be symmetric and finite (SWG_CORRUPT, naming
  * `name` and the element, otherwise); `group` is 1 to k. Columns with a zero diagonal get a unit
  * diagonal: their weights are rounded without any correction. SWG_FAILED when no damping up to the
- * maximum makes it positive definite; SWG_NO_MEMORY. Needs 16 k^2 bytes meanwhile, holds 4 k^2.
+ * maximum makes it positive definite; SWG_NO_MEMORY. Needs 16 k^2 bytes while it runs, holds 4 k^2.
  * Release with swg_second_order_deinit. */
 swg_status swg_second_order_init(swg_second_order *out, const char *name, const float *hessian,
                                  size_t k, size_t group, double damping);

@@ -6,7 +6,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 
-/* A tensor on its way. */
+/* A tensor in transfer. */
 typedef struct transfer {
     swg_source *source;
     size_t index; /* in the source and in the plan */
@@ -41,7 +41,7 @@ static void transfer_deinit(transfer *t)
 }
 
 /* The method that the plan asks for, or round to nearest where it needs statistics and the weights
- * are multiplied with nothing (a table whose rows are looked up). */
+ * have no input (a table whose rows are only looked up). */
 static swg_quant_method method_of(const transfer *t)
 {
     return swg_quant_method_needs_stats(t->entry->method) && !t->stats ? SWG_QUANT_rtn
@@ -94,7 +94,7 @@ static swg_status check_kept(const transfer *t, bool keep_nonfinite, uint64_t *n
     if (*n_nonfinite == 0 || keep_nonfinite)
         return SWG_OK;
     return swg_error(SWG_CORRUPT,
-                     "%s: %" PRIu64 " of the numbers of tensor %s are not finite, the first at "
+                     "%s: %" PRIu64 " values of tensor %s are not finite, the first at "
                      "element %" PRIu64 "; --nonfinite keep stores them anyway",
                      swg_source_path(t->source), *n_nonfinite, desc->name, first);
 }

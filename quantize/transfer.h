@@ -1,5 +1,6 @@
-/* One tensor of a plan, from a source to a sink: quantized, or copied as it is. What quantizing
- * whole checkpoints shares, tensor by tensor (checkpoint.c) or layer by layer (calibrated.c). */
+/* One tensor of a plan, from a source to a sink: quantized, or copied as it is. Shared by
+ * quantizing whole checkpoints tensor by tensor (checkpoint.c) and layer by layer (calibrated.c).
+ */
 #ifndef SWG_QUANTIZE_TRANSFER_H
 #define SWG_QUANTIZE_TRANSFER_H
 
@@ -8,7 +9,7 @@
 #include "runtime/model.h"
 
 /* Write the tensor at `place` of the plan's order, with the statistics of its input (NULL = none)
- * and, unless `model` is NULL, put what it has become into the loaded model. Fills `report`. Fails
+ * and, unless `model` is NULL, put the result into the loaded model. Fills `report`. Fails
  * with what reading, quantizing or writing returns, naming the tensor. */
 swg_status swg_transfer_tensor(swg_source *source, const swg_plan *plan, size_t place,
                                const swg_quantize_options *options, const swg_layer_stats *stats,

@@ -74,7 +74,10 @@ static input *find_input(swg_calibration *c, const swg_weight *weight)
 static swg_status new_input(swg_calibration *c, const swg_weight *const *weights, size_t count,
                             size_t k, input **out)
 {
-    if (c->n_inputs == MAX_INPUTS || count > MAX_WEIGHTS)
+    if (count > MAX_WEIGHTS)
+        return swg_error(SWG_LIMIT, "%zu weights share the input of %s; at most %d are supported",
+                         count, weights[0]->tensor, MAX_WEIGHTS);
+    if (c->n_inputs == MAX_INPUTS)
         return swg_error(SWG_LIMIT, "a layer has more than %d distinct inputs", MAX_INPUTS);
     input *in = &c->inputs[c->n_inputs++];
     memcpy(in->weights, weights, count * sizeof *weights);
@@ -206,26 +209,16 @@ static swg_status run_layer(swg_calibration *c, size_t layer, bool moves, const 
     return SWG_OK;
 }
 
-static swg_status observe(swg_calibration *c, size_t layer, bool moves)
+swg_status swg_calibration_observe(swg_calibration *c, size_t layer)
 {
     forget_inputs(c);
     c->is_observing = true;
-    const swg_status status = run_layer(c, layer, moves, "collecting statistics");
+    const swg_status status = run_layer(c, layer, false, "collecting statistics");
     c->is_observing = false;
     SWG_TRY(status);
     for (size_t i = 0; i < c->n_inputs; i++)
         SWG_TRY(finish_input(&c->inputs[i]));
     return SWG_OK;
-}
-
-swg_status swg_calibration_observe(swg_calibration *c, size_t layer)
-{
-    return observe(c, layer, false);
-}
-
-swg_status swg_calibration_pass(swg_calibration *c, size_t layer)
-{
-    return observe(c, layer, true);
 }
 
 swg_status swg_calibration_advance(swg_calibration *c, size_t layer)
@@ -292,9 +285,8 @@ swg_status swg_calibration_new(const swg_model *model, const int32_t *ids, size_
                                swg_calibration **out)
 {
     swg_calibration *c = NULL;
-    if (options && options->size != sizeof *options)
-        return swg_error(SWG_USAGE, "calibration options of %zu bytes, not %zu", options->size,
-                         sizeof *options);
+    if (options)
+        SWG_TRY(swg_options_check("swg_calibration_options", options->size, sizeof *options));
     SWG_TRY(SWG_NEW(c, 1));
     c->model = model;
     c->options = options ? *options : swg_calibration_options_default();

@@ -57,9 +57,6 @@ swg_status swg_calibration_observe(swg_calibration *calibration, size_t layer);
  * next. */
 swg_status swg_calibration_advance(swg_calibration *calibration, size_t layer);
 
-/* Both in one run, for statistics of an unchanged model. */
-swg_status swg_calibration_pass(swg_calibration *calibration, size_t layer);
-
 /* Statistics of the inputs that the layer observed last gave to a weight; NULL when there were
  * none. Valid until the next observation. */
 const swg_layer_stats *swg_calibration_stats(const swg_calibration *calibration,

@@ -15,11 +15,7 @@ swg_exec_options swg_exec_options_default(void)
 static swg_status check_options(const swg_model *model, const swg_exec_options *options)
 {
     const size_t most = (size_t)model->hparams.max_positions;
-    if (options->size != sizeof *options)
-        return swg_error(SWG_USAGE,
-                         "swg_exec_options has a size of %zu bytes instead of %zu; fill it with "
-                         "swg_exec_options_default",
-                         options->size, sizeof *options);
+    SWG_TRY(swg_options_check("swg_exec_options", options->size, sizeof *options));
     if (options->sequences > MAX_SEQUENCES)
         return swg_error(SWG_LIMIT, "%zu sequences are more than %d", options->sequences,
                          MAX_SEQUENCES);
@@ -150,11 +146,6 @@ size_t swg_exec_position_of(const swg_exec *exec, size_t sequence)
 size_t swg_exec_context(const swg_exec *exec)
 {
     return exec->options.context;
-}
-
-size_t swg_exec_sequences(const swg_exec *exec)
-{
-    return exec->options.sequences;
 }
 
 size_t swg_exec_chunk(const swg_exec *exec)

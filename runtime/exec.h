@@ -101,9 +101,7 @@ typedef struct swg_piece {
  * and SWG_CORRUPT as above - no sequence has advanced. */
 swg_status swg_exec_step(swg_exec *exec, const swg_piece *pieces, size_t n_pieces, float *logits);
 
-size_t swg_exec_sequences(const swg_exec *exec);
-size_t swg_exec_position_of(const swg_exec *exec,
-                            size_t sequence); /* sequence < options.sequences */
+size_t swg_exec_position_of(const swg_exec *exec, size_t sequence); /* < options.sequences */
 
 /* Forget the tokens of a sequence from `position` on: the next step continues there. SWG_USAGE when
  * the sequence is shorter; SWG_UNSUPPORTED for recurrent models unless position is 0 or the current

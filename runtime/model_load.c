@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/numeric.h"
 #include "runtime/model_build.h"
 
 /* A piece of work: rows of one plane of one weight. */
@@ -13,6 +14,7 @@ typedef struct load_block {
     swg_plane_kind kind;
     uint64_t source_row, row_begin, n_rows; /* in the tensor's plane, in the weight's */
     size_t bytes;
+    bool is_expanded; /* read as numbers: the weight's scheme is not the tensor's */
 } load_block;
 
 typedef struct loader {
@@ -57,10 +59,13 @@ static swg_status read_vectors(swg_model *model, const swg_weight *weight,
 
 /* Cut one plane of a matrix into blocks of rows. */
 static swg_status add_plane(loader *l, const swg_weight *weight, size_t tensor,
-                            const swg_plane *plane)
+                            const swg_plane *plane, bool is_expanded)
 {
     swg_source *source = l->model->source;
-    const uint64_t best = swg_source_rows_per_read(source, tensor, plane->kind);
+    size_t n_stored;
+    const swg_plane_kind stored = swg_source_planes(source, tensor, &n_stored)->kind;
+    const uint64_t best =
+        swg_source_rows_per_read(source, tensor, is_expanded ? stored : plane->kind);
     const uint64_t step = swg_round_up(best ? best : 1, swg_model_storage(l->model)->row_step);
     uint64_t first, n;
     const swg_status status = swg_model_plane_rows(weight, swg_source_tensor(source, tensor),
@@ -78,7 +83,8 @@ static swg_status add_plane(loader *l, const swg_weight *weight, size_t tensor,
                                                 .source_row = first + at,
                                                 .row_begin = at,
                                                 .n_rows = n_rows,
-                                                .bytes = bytes};
+                                                .bytes = bytes,
+                                                .is_expanded = is_expanded};
         l->bytes += bytes;
         if (bytes > l->scratch_bytes)
             l->scratch_bytes = bytes;
@@ -99,10 +105,33 @@ static swg_status add_weight(swg_model *model, const swg_tensor_row *row, size_t
     if (swg_weight_is_vector(weight))
         return SWG_OK;
     size_t n_planes;
-    const swg_plane *const planes = swg_source_planes(model->source, origin->tensor, &n_planes);
+    const swg_plane *planes = swg_source_planes(model->source, origin->tensor, &n_planes);
+    const swg_tensor_desc *desc = swg_source_tensor(model->source, origin->tensor);
+    const bool is_expanded = !swg_scheme_equal(desc->scheme, weight->scheme);
+    swg_plane expanded[SWG_PLANE_KINDS];
+    if (is_expanded) {
+        swg_tensor_desc plain = *desc;
+        plain.scheme = weight->scheme;
+        n_planes = swg_tensor_planes(&plain, expanded);
+        planes = expanded;
+    }
     for (size_t p = 0; p < n_planes; p++)
-        SWG_TRY(add_plane(l, weight, origin->tensor, &planes[p]));
+        SWG_TRY(add_plane(l, weight, origin->tensor, &planes[p], is_expanded));
     return SWG_OK;
+}
+
+/* Rows of values, whatever format they are stored in, as elements of the weight's type. */
+static swg_status read_expanded(swg_source *source, const load_block *block, void *rows)
+{
+    const size_t count = (size_t)block->n_rows * block->weight->k;
+    float *numbers;
+    SWG_TRY(SWG_NEW_UNINIT(numbers, count));
+    const swg_status status =
+        swg_source_read_f32(source, block->tensor, block->source_row, block->n_rows, numbers);
+    for (size_t i = 0; status == SWG_OK && i < count; i++)
+        swg_float_store(block->weight->scheme.dtype, rows, i, numbers[i]);
+    swg_free(numbers);
+    return status;
 }
 
 static swg_status load_block_of(void *context, size_t index)
@@ -112,8 +141,11 @@ static swg_status load_block_of(void *context, size_t index)
     const swg_backend_weights *storage = swg_model_storage(l->model);
     void *direct = storage->direct(block->weight, block->kind, block->row_begin);
     void *rows = direct ? direct : l->scratch[swg_pool_thread_index()];
-    SWG_TRY(swg_source_read(l->model->source, block->tensor, block->kind, block->source_row,
-                            block->n_rows, rows));
+    if (block->is_expanded)
+        SWG_TRY(read_expanded(l->model->source, block, rows));
+    else
+        SWG_TRY(swg_source_read(l->model->source, block->tensor, block->kind, block->source_row,
+                                block->n_rows, rows));
     if (!direct)
         SWG_TRY(storage->store(block->weight, block->kind, block->row_begin, block->n_rows, rows));
     const uint64_t done = atomic_fetch_add(&l->done_bytes, block->bytes) + block->bytes;

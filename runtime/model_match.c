@@ -101,7 +101,8 @@ static swg_status match_weight(swg_model *model, const swg_tensor_row *row, size
     SWG_TRY(check_shape(m, found.tensor, found.is_stacked ? (size_t)h->experts.count : 0,
                         range.total_rows,
                         row->k == SWG_DIM_ONE ? 0 : swg_dim_size(h, row->k, layer)));
-    const swg_status status = swg_model_declare(model, row, layer, expert, desc->scheme);
+    const swg_status status =
+        swg_model_declare(model, row, layer, expert, swg_scheme_expanded(desc->scheme));
     if (status != SWG_OK)
         return swg_error_context(status, "tensor %s", found.name);
     swg_weight *weight = swg_model_slot(model, row->role, layer, expert);

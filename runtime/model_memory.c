@@ -45,7 +45,8 @@ static swg_status forget_matrix(swg_model *model, const swg_tensor_row *row, siz
     swg_weight_origin *origin = swg_model_origin(model, weight);
     weight->memory = NULL;
     if (origin->own.data && model->source) {
-        weight->scheme = swg_source_tensor(model->source, origin->tensor)->scheme;
+        weight->scheme =
+            swg_scheme_expanded(swg_source_tensor(model->source, origin->tensor)->scheme);
         weight->bytes = swg_model_storage(model)->bytes(weight);
     }
     swg_model_storage(model)->memory_free(&origin->own);

@@ -8,7 +8,7 @@ foreach(header ${SWAGE_PUBLIC_HEADERS})
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/swage/${folder})
 endforeach()
 
-# The library is an archive, so whoever links it links what it requires: Requires, not
+# The library is an archive, so programs that link it also link what it requires: Requires, not
 # Requires.private. The prefix is told from where the file lies, so that `cmake --install --prefix`
 # may move it.
 file(RELATIVE_PATH SWAGE_PC_TO_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)

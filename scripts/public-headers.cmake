@@ -1,5 +1,5 @@
-# The headers that a program of a user's may include, and the tables that they include: what is
-# installed, and what a test includes one by one. A header that is not here may change without notice.
+# The headers that a user's program may include, and the tables that they include: what is installed,
+# and what a test includes one by one. Headers that are not listed here may change without notice.
 set(SWAGE_PUBLIC_HEADERS
     runtime/swage.h
     runtime/base/dtype.def

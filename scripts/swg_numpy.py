@@ -31,6 +31,8 @@ except ImportError:
 MAGIC = b"\x89SWG\r\n\x1a\n"
 OWN_BYTES = 0xFFFFFFFF
 MAX_FRAME, MAX_RATIO, MAX_DIRECTORY = 1 << 24, 1024, 1 << 28
+DESCRIBED_PLANES = 1  # required feature: the planes of tensors are described
+KINDS = ("values", "codes", "scales", "zeros", "mask", "index")
 
 # Element types: NumPy's type of the stored bytes, bits.
 TYPES = {"f32": ("<f4", 32), "f16": ("<f2", 16), "bf16": ("<u2", 16), "f64": ("<f8", 64),
@@ -148,42 +150,64 @@ class Tensor:
     def __init__(self, name, scheme, shape):
         self.name, self.scheme, self.shape = name, scheme, shape
         self.same_as, self.streams = None, None
-        self.quantized = None
+        self.quantized, self.sparse, self.n_stored = None, None, 0
         if scheme not in TYPES:
-            self.quantized = _parse_scheme(scheme)
-            _need(len(shape) == 2 and min(shape) >= 1, "a quantized tensor that is no matrix")
+            self.sparse = _parse_sparse(scheme)
+            self.quantized = None if self.sparse else _parse_scheme(scheme)
+            self.is_known = bool(self.sparse or self.quantized)
+            _need(not self.is_known or len(shape) == 2 and min(shape) >= 1,
+                  f"{name} is {scheme} and not a matrix")
+        else:
+            self.is_known = True
 
     def __repr__(self):
         return f"Tensor({self.name!r}, {self.scheme!r}, {self.shape})"
 
     def planes(self):
-        """(bytes, element width, bits of a packed code) of each plane."""
+        """(kind, rows, bytes of a row, element width, bits of a packed code) of each plane."""
+        _need(self.is_known, f"the unknown scheme {self.scheme!r}")
+        if self.sparse:
+            n, k = self.shape
+            width = TYPES[self.sparse][1] // 8
+            return [("mask", n, -(-k // 8), 1, 8), ("index", n, 8, 8, 8),
+                    ("values", self.n_stored, width, width, 8)]
         if not self.quantized:
             bits = TYPES[self.scheme][1]
-            elements = 1
-            for size in self.shape:
-                elements *= size
-            _need(elements * bits % 8 == 0, "a type below 8 bits that does not fill its bytes")
-            return [(elements * bits // 8, max(bits // 8, 1), 8)]
+            rows = int(np.prod(self.shape[:-1], dtype=object))
+            columns = self.shape[-1] if self.shape else 1
+            _need(rows * columns * bits % 8 == 0, "a type below 8 bits that does not fill its bytes")
+            if columns * bits % 8:
+                rows, columns = 1, rows * columns
+            return [("values", rows, columns * bits // 8, max(bits // 8, 1), 8)]
         bits, group, asymmetric, scale = self.quantized
         n, k = self.shape
         groups = -(-k // group) if group else 1
         width = TYPES[scale][1] // 8
-        planes = [(n * -(-k * bits // 8), 1, bits), (n * groups * width, width, 8)]
-        return planes + [(n * groups, 1, 8)] * asymmetric
+        planes = [("codes", n, -(-k * bits // 8), 1, bits),
+                  ("scales", n, groups * width, width, 8)]
+        return planes + [("zeros", n, groups, 1, 8)] * asymmetric
+
+
+def _parse_sparse(text):
+    """The element type of a sparse scheme."""
+    head, dash, kind = text.partition("-")
+    return kind if head == "sparse" and dash and kind in ("f32", "f16", "bf16") else None
 
 
 def _parse_scheme(text):
+    """(bits, group, asymmetric, scale type) of integer codes; None for other schemes."""
     parts = text.split("-")
-    _need(len(parts) == 4 and parts[0][:3] == "int" and parts[0][3:] in ("2", "3", "4", "5", "6", "8")
-          and parts[1] in ("g32", "g64", "g128", "g256", "row") and parts[2] in ("sym", "asym")
-          and parts[3] in ("f16", "bf16", "f32"), f"the unknown scheme {text!r}")
+    known = (len(parts) == 4 and parts[0] in ("int2", "int3", "int4", "int5", "int6", "int8")
+             and parts[1] in ("g32", "g64", "g128", "g256", "row") and parts[2] in ("sym", "asym")
+             and parts[3] in ("f16", "bf16", "f32"))
+    if not known:
+        return None
     group = 0 if parts[1] == "row" else int(parts[1][1:])
     return int(parts[0][3:]), group, parts[2] == "asym", parts[3]
 
 
 def unpack_codes(rows, bits):
-    """Rows of packed codes as one code a byte: code c is bits [c * bits, (c + 1) * bits)."""
+    """Rows of packed codes as one code per byte: code c is bits [c * bits, (c + 1) * bits)."""
     if bits == 8:
         return rows
     each = np.unpackbits(rows, axis=1, bitorder="little")
@@ -239,7 +263,8 @@ class Model:
         length, at, stored, raw, digest, own = struct.unpack_from("<QQIIQQ", self.data, 24)
         self._check_hash(self.data[:56], own, "the superblock")
         _need(version == 1, f"container version {version}; 1 is read")
-        _need(required == 0, f"unknown required features {required:#x}")
+        _need(required & ~DESCRIBED_PLANES == 0, f"unknown required features {required:#x}")
+        self.is_described = bool(required & DESCRIBED_PLANES)
         _need(zero == 0 and length == len(self.data), "the superblock and the file disagree")
         _need(64 <= at <= length and stored == length - at and stored <= raw <= MAX_DIRECTORY
               and raw <= stored * MAX_RATIO, "the directory has impossible sizes")
@@ -287,14 +312,35 @@ class Model:
             _need(not every or every[-1].name.encode() < name.encode(), "names out of order")
             owner = cursor.number(4)
             if owner == OWN_BYTES:
-                tensor.streams = [_Stream(cursor, *plane) for plane in tensor.planes()]
+                tensor.streams = self._streams(cursor, tensor)
             else:
                 _need(owner < len(every) and every[owner].same_as is None
                       and (every[owner].scheme, every[owner].shape) == (scheme, tensor.shape),
                       f"{name} shares the bytes of a tensor unlike it")
                 tensor.same_as, tensor.streams = every[owner].name, every[owner].streams
+                tensor.n_stored = every[owner].n_stored
             every.append(tensor)
             self.tensors[name] = tensor
+
+    def _streams(self, cursor, tensor):
+        if not self.is_described:
+            _need(not tensor.sparse, f"the planes of {tensor.name} are not described")
+            planes = tensor.planes()
+        else:
+            planes = []
+            for _ in range(cursor.number(1)):
+                kind, width, bits, zero = (cursor.number(1) for _ in range(4))
+                _need(zero == 0 and 1 <= width <= 8 and 1 <= bits <= 8,
+                      f"a plane of {tensor.name} is described as none can be")
+                name = KINDS[kind] if kind < len(KINDS) else f"kind {kind}"
+                planes.append((name, cursor.number(8), cursor.number(8), width, bits))
+            if tensor.sparse:
+                tensor.n_stored = sum(plane[1] for plane in planes if plane[0] == "values")
+            # Of unknown schemes the description is all that is known.
+            _need(not tensor.is_known or planes == tensor.planes(),
+                  f"the planes of {tensor.name} are not those of its scheme and shape")
+        return [_Stream(cursor, rows * row_bytes, width, bits)
+                for _, rows, row_bytes, width, bits in planes]
 
     # --- Frames ---
 
@@ -309,7 +355,7 @@ class Model:
             _need(stored == length, "a stored frame of another size")
             raw = bytes(data)
         else:
-            _need(stored < length, "a coded frame that is no smaller")
+            _need(stored < length, "a coded frame that is not smaller")
             _need(codec in (1, 2, 3), f"the unknown codec {codec}")
             raw = (self.decode(data, length) if codec == 1 else
                    self._split(data, length, stream.width) if codec == 2 else
@@ -328,7 +374,7 @@ class Model:
             raw = data[at:at + block] if block == count else self.decode(data[at:at + block], count)
             planes[j] = np.frombuffer(raw, "u1")
             at += block
-        _need(at == len(data), "bytes behind the byte planes")
+        _need(at == len(data), "bytes after the byte planes")
         return planes.T.tobytes()
 
     def _symbols(self, data, length, bits):
@@ -353,7 +399,7 @@ class Model:
     def stored(self, name):
         """A plain tensor in its own type; bf16 as u2, types without one in NumPy as bytes."""
         tensor = self.tensors[name]
-        _need(not tensor.quantized, f"{name} is quantized")
+        _need(tensor.scheme in TYPES, f"{name} is {tensor.scheme}")
         kind, bits = TYPES[tensor.scheme]
         values = np.frombuffer(self.planes(name)[0], kind)
         return values.reshape(tensor.shape) if bits >= 8 else values
@@ -361,6 +407,9 @@ class Model:
     def __getitem__(self, name):
         """The tensor: float32 for f32, f16, bf16 and quantized ones, else its own type."""
         tensor = self.tensors[name]
+        _need(tensor.is_known, f"{name} has the unknown scheme {tensor.scheme!r}")
+        if tensor.sparse:
+            return self._expand(tensor)
         if not tensor.quantized:
             values = self.stored(name)
             return to_float32(values, tensor.scheme) if tensor.scheme in ("f32", "f16", "bf16") \
@@ -377,6 +426,16 @@ class Model:
         else:
             zeros = np.int16(1 << (bits - 1))
         return (codes - zeros).astype("<f4") * scales[:, column_group]
+
+    def _expand(self, tensor):
+        n, k = tensor.shape
+        mask, index, values = self.planes(tensor.name)
+        mask = unpack_codes(np.frombuffer(mask, "u1").reshape(n, -1), 1)[:, :k].astype(bool)
+        _need((np.cumsum(mask.sum(axis=1), dtype="u8") == np.frombuffer(index, "<u8")).all()
+              and mask.sum() == tensor.n_stored, f"the planes of {tensor.name} disagree")
+        out = np.zeros((n, k), "<f4")
+        out[mask] = to_float32(np.frombuffer(values, TYPES[tensor.sparse][0]), tensor.sparse)
+        return out
 
 
 def open(path):  # noqa: A001 - as gzip.open and its like

@@ -13,8 +13,8 @@
 /* Defined by each test file: its cases. */
 Suite *swg_test_suite(void);
 
-/* Path of `name` under the shared inputs (../shared beside the checkout, or SWAGE_SHARED), in a
- * buffer of the harness's; NULL when it is not there. */
+/* Path of `name` under the shared inputs (../shared beside the checkout, or SWAGE_SHARED), in one
+ * of the harness's buffers; NULL when it is absent. */
 const char *swg_test_shared(const char *name);
 
 /* The same for a test that cannot run without it, which is then counted as skipped, visibly:
@@ -22,16 +22,18 @@ const char *swg_test_shared(const char *name);
  *     if (!model) return; */
 const char *swg_test_need(const char *name);
 
-/* Count this test as skipped, with the reason on stdout; how many were. */
+/* Count this test as skipped, once for all its reasons, which go to stdout; how many tests were.
+ * The runner (from main) tells tests apart. */
 void swg_test_skip(const char *reason);
+void swg_test_set_runner(SRunner *running);
 int swg_test_n_skipped(void);
 
-/* A folder of this test program's own, emptied at its end; `name` below it (buffer of the
+/* This test program's own folder, removed at its end; `name` below it (buffer of the
  * harness's, valid until 8 calls later). */
 const char *swg_test_path(const char *name);
 void swg_test_remove_folder(void); /* main() does */
 
-/* Fail with the recorded sentence unless `expression` is SWG_OK / is `wanted`. */
+/* Fail with the recorded message unless `expression` is SWG_OK / is `wanted`. */
 #define ck_ok(expression)                                                                          \
     do {                                                                                           \
         const swg_status ck_status = (expression);                                                 \
@@ -47,7 +49,7 @@ void swg_test_remove_folder(void); /* main() does */
 
 /* Run `work` with the 1st, 2nd, 3rd ... allocation (or write, sync, rename) failing, until it
  * succeeds with none left to fail. Each failing run must return SWG_NO_MEMORY (SWG_IO) with a
- * sentence; `after` (may be NULL) checks what was left behind. At least one run must have failed. */
+ * message; `after` (may be NULL) checks what is left over. At least one run must have failed. */
 typedef swg_status swg_test_work(void *context);
 void swg_test_each_allocation_fails(swg_test_work *work, void *context);
 void swg_test_each_write_fails(swg_test_work *work, void (*after)(void *context), void *context);

@@ -10,6 +10,7 @@ int main(void)
     printf("seed %llu\n", (unsigned long long)swg_test_seed());
     SRunner *runner = srunner_create(swg_test_suite());
     srunner_set_fork_status(runner, CK_NOFORK);
+    swg_test_set_runner(runner);
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);
     const int run = srunner_ntests_run(runner), skipped = swg_test_n_skipped();

@@ -54,7 +54,7 @@ void swg_test_compare_work(swg_test_work_count few, swg_test_work_count many, ui
            (unsigned long long)few.allocations, (unsigned long long)many.allocations);
     ck_assert_uint_gt(few.comparisons, 0);
     ck_assert_uint_gt(few.allocations, 0);
-    /* Half as much again is room for the logarithm of sorting. */
+    /* The extra half leaves room for the logarithm of sorting. */
     ck_assert_uint_lt(many.comparisons, times * few.comparisons * 3 / 2);
     ck_assert_uint_lt(many.allocations, times * few.allocations * 3 / 2);
 }

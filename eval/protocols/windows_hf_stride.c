@@ -1,8 +1,8 @@
 /* Protocol hf-stride: overlapping windows that begin every `stride` tokens, of which only what the
  * last window did not reach is scored, as the page "Perplexity of fixed-length models" of Hugging
- * Face's transformers does it. It weighs a window's mean by one token less than there are scored:
- * where windows overlap, no scored token lacks the one before it, so that is one too few. The
- * figure is known by that rule, so it is kept; the mean over tokens is reported beside it. */
+ * Face's transformers does it. It weights a window's mean by its scored tokens minus one, which is
+ * one too few where windows overlap, since every scored token there has one before it. Published
+ * figures follow that rule, so it is kept; the mean over tokens is reported beside it. */
 #include "eval/window_lists.h"
 
 swg_status swg_windows__hf_stride(const swg_window_input *in, swg_window_lists *lists)

@@ -2,14 +2,14 @@
  * does. */
 #include "eval/window_lists.h"
 
-/* Scored are the tokens from context / 2 + 1 on. */
+/* The tokens from context / 2 + 1 on are scored. */
 enum { LLAMA_CPP_LEAST_CONTEXT = 3 };
 
 swg_status swg_windows__llama_cpp(const swg_window_input *in, swg_window_lists *lists)
 {
     if (in->context < LLAMA_CPP_LEAST_CONTEXT)
         return swg_error(SWG_USAGE,
-                         "protocol llama.cpp scores nothing of windows of %zu tokens; the least "
+                         "protocol llama.cpp scores nothing in windows of %zu tokens; the least "
                          "context is %d",
                          in->context, LLAMA_CPP_LEAST_CONTEXT);
     const bool adds_bos = swg_tokenizer_adds_bos(in->tokenizer);

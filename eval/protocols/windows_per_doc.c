@@ -1,7 +1,7 @@
 /* Protocol per-doc: every document by itself. */
 #include "eval/window_lists.h"
 
-/* BOS where there is one, then all tokens of the document. */
+/* BOS if there is one, then all tokens of the document. */
 static swg_status add_document(const swg_window_input *document, swg_window_lists *lists)
 {
     const size_t begin = lists->made.n_ids;

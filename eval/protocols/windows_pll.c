@@ -4,7 +4,8 @@
 #include "eval/window_lists.h"
 #include "runtime/base/mem.h"
 
-/* What the tokenizer puts around a text: `n_before` of the `special` tokens, and those behind. */
+/* What the tokenizer puts around a text: `n_before` of the `special` tokens before it, the rest
+ * after. */
 static swg_status find_special(const swg_window_input *in, swg_ids *special, size_t *n_before)
 {
     swg_status status = SWG_OK;
@@ -31,7 +32,7 @@ done:
 }
 
 /* `count` tokens in the fewest pieces that fit, of lengths that differ by at most one, so that no
- * token has much less around it than others. Each piece stands between the special tokens. */
+ * token has much less context than others. Each piece is enclosed in the special tokens. */
 static swg_status add_pieces(const swg_window_input *document, const int32_t *tokens, size_t count,
                              const swg_ids *special, size_t n_before, swg_window_lists *lists)
 {

@@ -11,6 +11,7 @@
 #include "runtime/base/hash.h"
 #include "runtime/base/header_limit.h"
 #include "runtime/base/utf8.h"
+#include "runtime/base/weight_format.h"
 
 /* --- Superblock and directory ----------------------------------------------------------------- */
 
@@ -29,17 +30,19 @@ static swg_status check_superblock(swg_source *source)
     if (version != SWG_CONTAINER_VERSION)
         return swg_error(SWG_UNSUPPORTED, "%s: container version %llu; this program reads %d",
                          source->path, (unsigned long long)version, SWG_CONTAINER_VERSION);
-    if (required != 0)
+    if (required & ~(uint64_t)SWG_KNOWN_FEATURES)
         return swg_error(SWG_UNSUPPORTED,
                          "%s: needs features 0x%llx, which this program does not know; a later "
                          "version may",
-                         source->path, (unsigned long long)required);
+                         source->path,
+                         (unsigned long long)(required & ~(uint64_t)SWG_KNOWN_FEATURES));
     if (swg_get_le(block + SWG_SUPERBLOCK_ZERO, 4) != 0)
         return swg_error(SWG_CORRUPT, "%s: reserved bytes of the superblock are not zero",
                          source->path);
     if (file_bytes != c->map.size)
         return swg_error(SWG_CORRUPT, "%s: the superblock says %llu bytes, the file has %zu",
                          source->path, (unsigned long long)file_bytes, c->map.size);
+    c->features = (uint32_t)required;
     source->optional_features = (uint32_t)swg_get_le(block + SWG_SUPERBLOCK_OPTIONAL, 4);
     return SWG_OK;
 }
@@ -148,11 +151,52 @@ static swg_status parse_stream(swg_source *source, swg_cursor *cursor, const cha
     return SWG_OK;
 }
 
+/* The description of a tensor's planes: it says how many elements are stored, and must otherwise be
+ * what scheme and shape mean. */
+static swg_status parse_description(swg_source *source, swg_cursor *cursor,
+                                    swg_stored_tensor *tensor)
+{
+    swg_plane stored[SWG_PLANE_KINDS] = {0};
+    const size_t count = (size_t)swg_cursor_number(cursor, 1);
+    bool is_right = count == tensor->n_planes;
+    for (size_t p = 0; p < count && is_right; p++) {
+        stored[p].kind = (swg_plane_kind)swg_cursor_number(cursor, 1);
+        stored[p].elem_bytes = (uint32_t)swg_cursor_number(cursor, 1);
+        stored[p].symbol_bits = (uint32_t)swg_cursor_number(cursor, 1);
+        is_right = swg_cursor_number(cursor, 1) == 0;
+        stored[p].rows = swg_cursor_number(cursor, 8);
+        stored[p].row_bytes = swg_cursor_number(cursor, 8);
+    }
+    if (cursor->is_short)
+        return is_short(source, SWG_TAG_TENSORS);
+    const swg_plane *const values = swg_plane_find(stored, is_right ? count : 0, SWG_PLANE_VALUES);
+    if (values && swg_weight_format_of(tensor->desc.scheme)->is_counted) {
+        tensor->desc.n_stored = values->rows;
+        SWG_TRY(swg_source_set_planes(source, tensor));
+    }
+    for (size_t p = 0; p < count && is_right; p++) {
+        const swg_plane *const meant = &tensor->planes[p];
+        is_right = stored[p].kind == meant->kind && stored[p].elem_bytes == meant->elem_bytes &&
+                   stored[p].symbol_bits == meant->symbol_bits && stored[p].rows == meant->rows &&
+                   stored[p].row_bytes == meant->row_bytes;
+    }
+    return is_right ? SWG_OK
+                    : swg_error(SWG_CORRUPT,
+                                "%s: the planes of tensor %s are not those of its scheme and shape",
+                                source->path, tensor->desc.name);
+}
+
 static swg_status parse_planes(swg_source *source, swg_cursor *cursor, swg_stored_tensor *tensor)
 {
     swg_planes_detail *detail = swg_arena_calloc(&source->arena, 1, sizeof *detail);
     if (!detail)
         return SWG_NO_MEMORY;
+    const swg_container *c = source->state;
+    if (c->features & SWG_FEATURE_DESCRIBED_PLANES)
+        SWG_TRY(parse_description(source, cursor, tensor));
+    else if (swg_weight_format_of(tensor->desc.scheme)->is_counted)
+        return swg_error(SWG_CORRUPT, "%s: the planes of tensor %s are not described", source->path,
+                         tensor->desc.name);
     detail->n_planes = tensor->n_planes;
     for (size_t p = 0; p < detail->n_planes; p++) {
         const swg_plane *const plane = &tensor->planes[p];
@@ -176,6 +220,9 @@ static swg_status share_planes(swg_source *source, uint64_t other, swg_stored_te
                          source->path, tensor->desc.name, (unsigned long long)other);
     tensor->same_as = (size_t)other;
     tensor->detail = owner->detail;
+    tensor->desc.n_stored = owner->desc.n_stored;
+    tensor->planes = owner->planes;
+    tensor->n_planes = owner->n_planes;
     return SWG_OK;
 }
 

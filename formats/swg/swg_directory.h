@@ -13,6 +13,7 @@ struct swg_scratch; /* what decoding needs: swg_reader.c */
 /* `state` of a source. */
 typedef struct swg_container {
     swg_map map;
+    uint32_t features; /* required ones */
     uint64_t directory_offset;
     const uint8_t *directory; /* as stored */
     uint32_t directory_stored;

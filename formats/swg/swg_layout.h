@@ -27,6 +27,17 @@ enum {
 /* Not text, and damaged visibly by anything that takes it for text. */
 #define SWG_CONTAINER_MAGIC "\x89SWG\r\n\x1a\n"
 
+/* Required features. */
+enum {
+    SWG_FEATURE_DESCRIBED_PLANES =
+        1, /* tensors' streams come after a description of their planes */
+    SWG_KNOWN_FEATURES = SWG_FEATURE_DESCRIBED_PLANES
+};
+
+/* A plane as the directory describes it: kind, width of a number, bits of a symbol, a zero byte,
+ * u64 rows, u64 bytes per row. */
+enum { SWG_PLANE_RECORD_BYTES = 4 + 8 + 8 };
+
 /* Directory: coded as one frame of bytes, so at most this long. */
 enum { SWG_DIRECTORY_MAX_BYTES = 256 << 20 };
 

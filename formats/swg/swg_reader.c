@@ -8,6 +8,7 @@
 #include "formats/swg/frame.h"
 #include "formats/swg/swg_directory.h"
 #include "runtime/base/hash.h"
+#include "runtime/base/weight_format.h"
 
 /* What decoding needs, lent to one thread at a time. Remembers the last frame that was read in
  * part, since neighbouring rows of it are usually wanted next. */
@@ -286,6 +287,21 @@ static swg_status read_through(swg_source *source, size_t tensor, const swg_plan
     return status;
 }
 
+/* Planes of a format that counts its elements may contradict each other. */
+static swg_status check_agreement(swg_source *source, size_t tensor)
+{
+    const swg_stored_tensor *t = &source->tensors[tensor];
+    const uint64_t step = swg_source_rows_per_read(source, tensor, t->planes[0].kind);
+    const uint64_t n = swg_tensor_rows(&t->desc);
+    float *rows;
+    SWG_TRY(SWG_NEW_UNINIT(rows, (size_t)(step * swg_tensor_cols(&t->desc))));
+    swg_status status = SWG_OK;
+    for (uint64_t row = 0; row < n && status == SWG_OK; row += step)
+        status = swg_source_read_f32(source, tensor, row, step < n - row ? step : n - row, rows);
+    swg_free(rows);
+    return status;
+}
+
 static swg_status verify_tensor(swg_source *source, size_t tensor)
 {
     const swg_stored_tensor *t = &source->tensors[tensor];
@@ -298,6 +314,8 @@ static swg_status verify_tensor(swg_source *source, size_t tensor)
         if (swg_plane_must_be_finite(plane->kind))
             SWG_TRY(read_through(source, tensor, plane));
     }
+    if (swg_weight_format_of(t->desc.scheme)->is_counted)
+        SWG_TRY(check_agreement(source, tensor));
     release(source, t);
     return SWG_OK;
 }

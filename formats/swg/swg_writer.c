@@ -13,6 +13,7 @@
 #include "formats/writer.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/strbuf.h"
+#include "runtime/base/weight_format.h"
 
 enum {
     TENSOR_LEVEL = 1,      /* weights are noise: higher levels find nothing more */
@@ -205,7 +206,7 @@ static swg_status digest_tensor(const swg_tensor_desc *desc,
     swg_hash_stream *stream = swg_hash_stream_new();
     if (!stream)
         return SWG_NO_MEMORY;
-    uint8_t head[SWG_SCHEME_NAME_BYTES + 4 + 8 * SWG_MAX_RANK] = {0};
+    uint8_t head[SWG_SCHEME_NAME_BYTES + 4 + 8 * SWG_MAX_RANK] = {0}; /* n_stored shows in planes */
     swg_scheme_name(desc->scheme, (char *)head);
     swg_put_le(head + SWG_SCHEME_NAME_BYTES, 4, desc->rank);
     for (uint32_t i = 0; i < desc->rank; i++)
@@ -296,6 +297,30 @@ static void put_section(swg_strbuf *out, const char *tag, uint32_t flags, const 
     swg_strbuf_append(out, data, length);
 }
 
+/* Planes are described where the lengths of some do not follow from schemes and shapes. */
+static uint32_t required_features(const swg_sink *sink)
+{
+    for (size_t i = 0; i < sink->n_tensors; i++)
+        if (swg_weight_format_of(sink->tensors[i].scheme)->is_counted)
+            return SWG_FEATURE_DESCRIBED_PLANES;
+    return 0;
+}
+
+static void put_description(swg_strbuf *out, const swg_tensor_desc *desc)
+{
+    swg_plane planes[SWG_PLANE_KINDS];
+    const size_t n = swg_tensor_planes(desc, planes);
+    put(out, 1, n);
+    for (size_t p = 0; p < n; p++) {
+        put(out, 1, planes[p].kind);
+        put(out, 1, planes[p].elem_bytes);
+        put(out, 1, planes[p].symbol_bits);
+        put(out, 1, 0);
+        put(out, 8, planes[p].rows);
+        put(out, 8, planes[p].row_bytes);
+    }
+}
+
 /* Of equal tensors, the first by name has the frames and the others point to it. */
 static swg_status put_tensors(const swg_sink *sink, swg_strbuf *out)
 {
@@ -319,6 +344,8 @@ static swg_status put_tensors(const swg_sink *sink, swg_strbuf *out)
             continue;
         *owner = place + 1;
         const tensor_record *stored = &output->tensors[record->first_equal];
+        if (required_features(sink) & SWG_FEATURE_DESCRIBED_PLANES)
+            put_description(out, desc);
         for (size_t p = 0; p < stored->n_planes; p++)
             put_stream(out, &stored->planes[p]);
     }
@@ -369,6 +396,7 @@ static swg_status write_superblock(const swg_sink *sink, uint64_t directory, con
     uint8_t block[SWG_SUPERBLOCK_BYTES] = {0};
     memcpy(block, SWG_CONTAINER_MAGIC, 8);
     swg_put_le(block + SWG_SUPERBLOCK_VERSION, 4, SWG_CONTAINER_VERSION);
+    swg_put_le(block + SWG_SUPERBLOCK_REQUIRED, 4, required_features(sink));
     swg_put_le(block + SWG_SUPERBLOCK_OPTIONAL, 4, sink->meta.optional_features);
     swg_put_le(block + SWG_SUPERBLOCK_FILE_BYTES, 8, directory + stored_bytes);
     swg_put_le(block + SWG_SUPERBLOCK_DIR_OFFSET, 8, directory);

@@ -319,6 +319,7 @@ static swg_status check_op(checker *k, swg_op_id op)
 
 swg_status swg_kernels_check(const swg_check_options *options, swg_check_report *report)
 {
+    SWG_TRY(swg_options_check("swg_check_options", options->size, sizeof *options));
     if (options->timing_tokens < 1 || options->timing_tokens > MAX_TIMING_TOKENS)
         return swg_error(SWG_USAGE, "products are timed with 1 to %d tokens, not %zu",
                          MAX_TIMING_TOKENS, options->timing_tokens);

@@ -6,12 +6,12 @@
  * each thread walking through its own half. Results do not depend on chunk borders. */
 #include "runtime/backend/cpu_act.h"
 
-#define SWG_ACT(ID, name, meaning) extern const swg_cpu_act swg_cpu_act_##name;
+#define SWG_ACT(ID, name, arithmetic, meaning) extern const swg_cpu_act swg_cpu_act_##name;
 #include "runtime/activations.def"
 #undef SWG_ACT
 
 static const swg_cpu_act *const acts[] = {
-#define SWG_ACT(ID, name, meaning) &swg_cpu_act_##name,
+#define SWG_ACT(ID, name, arithmetic, meaning) &swg_cpu_act_##name,
 #include "runtime/activations.def"
 #undef SWG_ACT
 };

@@ -205,6 +205,26 @@ struct swg_arena_chunk {
     size_t used, bytes; /* not counting the header, which fills one alignment step */
 };
 
+/* `bytes` of the arena, not cleared. */
+static unsigned char *take(swg_arena *arena, size_t bytes, size_t alignment)
+{
+    struct swg_arena_chunk *chunk = arena->chunks;
+    size_t at = chunk ? swg_round_up(chunk->used, alignment) : 0;
+    if (!chunk || at > chunk->bytes || chunk->bytes - at < bytes) {
+        const size_t room = bytes > ARENA_CHUNK_BYTES ? bytes : (size_t)ARENA_CHUNK_BYTES;
+        size_t total;
+        /* An overflow here is refused, with a sentence, by swg_malloc. */
+        chunk = swg_malloc(swg_size_add(room, SWG_ALIGNMENT, &total) ? total : SIZE_MAX, 1);
+        if (!chunk)
+            return NULL;
+        *chunk = (struct swg_arena_chunk){.next = arena->chunks, .bytes = room};
+        arena->chunks = chunk;
+        at = 0;
+    }
+    chunk->used = at + bytes;
+    return (unsigned char *)chunk + SWG_ALIGNMENT + at;
+}
+
 void *swg_arena_calloc(swg_arena *arena, size_t count, size_t size)
 {
     size_t bytes, padded;
@@ -214,28 +234,19 @@ void *swg_arena_calloc(swg_arena *arena, size_t count, size_t size)
         return NULL;
     }
     padded = swg_round_up(bytes ? bytes : 1, SWG_ALIGNMENT);
-    struct swg_arena_chunk *chunk = arena->chunks;
-    if (!chunk || chunk->bytes - chunk->used < padded) {
-        const size_t room = padded > ARENA_CHUNK_BYTES ? padded : (size_t)ARENA_CHUNK_BYTES;
-        size_t total;
-        /* An overflow here is refused, with a sentence, by swg_malloc. */
-        chunk = swg_malloc(swg_size_add(room, SWG_ALIGNMENT, &total) ? total : SIZE_MAX, 1);
-        if (!chunk)
-            return NULL;
-        *chunk = (struct swg_arena_chunk){.next = arena->chunks, .bytes = room};
-        arena->chunks = chunk;
-    }
-    unsigned char *data = (unsigned char *)chunk + SWG_ALIGNMENT + chunk->used;
-    chunk->used += padded;
-    memset(data, 0, padded);
+    unsigned char *data = take(arena, padded, SWG_ALIGNMENT);
+    if (data)
+        memset(data, 0, padded);
     return data;
 }
 
 char *swg_arena_strndup(swg_arena *arena, const char *text, size_t length)
 {
-    char *copy = swg_arena_calloc(arena, length + 1, 1);
-    if (copy)
-        memcpy(copy, text, length);
+    char *copy = (char *)take(arena, length + 1, 1);
+    if (!copy)
+        return NULL;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
     return copy;
 }
 

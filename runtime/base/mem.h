@@ -67,6 +67,7 @@ typedef struct swg_arena {
 
 /* `count` zeroed elements of `size` bytes, aligned to SWG_ALIGNMENT; NULL as swg_calloc. */
 void *swg_arena_calloc(swg_arena *arena, size_t count, size_t size);
+/* Copy of `length` bytes plus a closing NUL, packed after other texts without alignment. */
 char *swg_arena_strndup(swg_arena *arena, const char *text, size_t length);
 void swg_arena_deinit(swg_arena *arena);
 

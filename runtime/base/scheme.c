@@ -61,6 +61,13 @@ bool swg_scheme_equal(swg_scheme a, swg_scheme b)
            a.dtype == b.dtype && a.scale_type == b.scale_type && a.group == b.group;
 }
 
+swg_scheme swg_scheme_expanded(swg_scheme scheme)
+{
+    if (swg_scheme_is_plain(scheme) || formats[scheme.format]->is_integer)
+        return scheme;
+    return swg_scheme_plain(swg_scheme_is_quantized(scheme) ? SWG_F32 : scheme.dtype);
+}
+
 size_t swg_scheme_group_length(swg_scheme scheme, size_t k)
 {
     return scheme.group ? scheme.group : k;

@@ -2,7 +2,8 @@
  * weight_formats.def) with its parameters; its name is what files store:
  *
  *     "f32", "bf16", "i64"                        plain elements
- *     "int4-g64-sym-f16", "int8-row-asym-f32"     integer codes: bits, group, zero points, scales */
+ *     "int4-g64-sym-f16", "int8-row-asym-f32"     integer codes: bits, group, zero points, scales
+ *     "sparse-f16"                                the elements other than 0, and where they are */
 #ifndef SWG_RUNTIME_BASE_SCHEME_H
 #define SWG_RUNTIME_BASE_SCHEME_H
 
@@ -50,6 +51,10 @@ enum { SWG_MIN_GROUP = 32 };
 bool swg_bits_are_known(unsigned bits);
 
 bool swg_scheme_equal(swg_scheme a, swg_scheme b);
+
+/* The scheme in which the values are computed with: integer codes and plain elements as they are;
+ * the values of other formats are expanded to plain elements of their type, or F32. */
+swg_scheme swg_scheme_expanded(swg_scheme scheme);
 
 /* One plane of elements of `dtype`, nothing else. */
 static inline bool swg_scheme_is_plain(swg_scheme scheme)

@@ -73,6 +73,15 @@ swg_status swg_error_context(swg_status status, const char *format, ...)
     return status;
 }
 
+swg_status swg_options_check(const char *name, size_t size, size_t expected)
+{
+    return size == expected
+               ? SWG_OK
+               : swg_error(SWG_USAGE,
+                           "%s has a size of %zu bytes instead of %zu; fill it with %s_default",
+                           name, size, expected, name);
+}
+
 const char *swg_error_message(void)
 {
     return message;

@@ -6,6 +6,8 @@
 #ifndef SWG_RUNTIME_BASE_STATUS_H
 #define SWG_RUNTIME_BASE_STATUS_H
 
+#include <stddef.h>
+
 typedef enum swg_status {
 #define SWG_STATUS(name, exit_code, meaning) SWG_##name,
 #include "runtime/base/status.def"
@@ -28,6 +30,10 @@ const char *swg_error_message(void);
 
 /* Forget the calling thread's sentence. */
 void swg_error_clear(void);
+
+/* Whether the caller's `options` are this library's struct `name`, whose first field is its size:
+ * SWG_USAGE, with both sizes, when they were not filled by <name>_default. */
+swg_status swg_options_check(const char *name, size_t size, size_t expected);
 
 /* Exit code of the command line and short meaning for a status. */
 int swg_status_exit_code(swg_status status);

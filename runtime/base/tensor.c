@@ -75,7 +75,8 @@ swg_status swg_tensor_desc_check(const swg_tensor_desc *desc)
         if (desc->shape[i] >= max_tensor_bytes / 16)
             return swg_error(SWG_CORRUPT, "a dimension of tensor %s is %llu", desc->name,
                              (unsigned long long)desc->shape[i]);
-    if (desc->n_stored > elems)
+    const bool is_counted = swg_weight_format_of(desc->scheme)->is_counted;
+    if (desc->n_stored > (is_counted ? elems : 0))
         return swg_error(SWG_CORRUPT, "tensor %s stores %llu of %llu elements", desc->name,
                          (unsigned long long)desc->n_stored, (unsigned long long)elems);
     return swg_weight_format_of(desc->scheme)->check(desc);

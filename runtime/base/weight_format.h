@@ -27,6 +27,9 @@ typedef struct swg_weight_format {
     /* The codes are integers, w = scale * (code - zero), a group of columns sharing scale and zero:
      * what quantization methods produce and the kernels' panels hold. */
     bool is_integer;
+    /* The rows of its planes depend on how many elements are stored (swg_tensor_desc.n_stored);
+     * files say them. */
+    bool is_counted;
     swg_usual_parameters usual; /* of integer formats */
 
     /* The scheme that a name means; false when it is not a name of this format's. `out` comes with

@@ -255,7 +255,7 @@ START_TEST(what_is_written_beyond_the_end_survives_the_commit)
 }
 END_TEST
 
-/* Both were noticed by the rename only, after all the work. */
+/* Both were noticed only by the rename, after all the work. */
 START_TEST(names_that_cannot_be_written_are_refused_at_once)
 {
     fresh_folder("names");

@@ -94,7 +94,7 @@ START_TEST(impossible_sizes_are_refused_with_a_sentence)
     swg_pages pages = {0};
     ck_status_is(SWG_NO_MEMORY, swg_pages_init(&pages, SIZE_MAX));
     ck_status_is(SWG_NO_MEMORY, swg_pages_init(&pages, SIZE_MAX - (4u << 20)));
-    /* The system would grant this, and kill who uses it. */
+    /* The system would grant this, and kill the process that uses it. */
     const uint64_t machine = swg_machine_memory_bytes();
     ck_assert_uint_gt(machine, (uint64_t)64 << 20);
     ck_status_is(SWG_NO_MEMORY, swg_pages_init(&pages, (size_t)machine + (4u << 20)));
@@ -250,7 +250,7 @@ START_TEST(a_limit_counts_what_is_in_use)
     ck_assert_ptr_null(swg_realloc(a, 5 * MIB, 1));
     swg_pages pages = {0};
     ck_status_is(SWG_NO_MEMORY, swg_pages_init(&pages, 2u << 20));
-    /* What is given back may be taken again. */
+    /* Memory that is given back may be allocated again. */
     swg_free(a);
     ck_assert_uint_eq(swg_mem_in_use(), before);
     ck_ok(swg_pages_init(&pages, 2u << 20));

@@ -88,7 +88,7 @@ static void check_to_f16(uint32_t bits)
 }
 
 /* bfloat16 is a float's upper half: the neighbours are one step apart there. The step above the
- * largest finite value is 2^128, which stands for infinity. */
+ * largest finite value is 2^128, which represents infinity. */
 static uint16_t nearest_bf16(uint32_t bits)
 {
     const uint32_t low = bits >> 16;

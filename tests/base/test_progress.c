@@ -33,7 +33,7 @@ START_TEST(steps_are_shown)
 }
 END_TEST
 
-/* Last: an interruption is for the rest of the process. */
+/* Last: an interruption lasts for the rest of the process. */
 START_TEST(an_interruption_stops_the_next_step)
 {
     report r = {0};

@@ -61,7 +61,7 @@ START_TEST(long_sentences_are_cut)
 }
 END_TEST
 
-/* What a file calls its tensors must not reach a terminal as a command. */
+/* Tensor names from a file must not reach a terminal as control sequences. */
 START_TEST(control_characters_do_not_reach_the_sentence)
 {
     swg_error(SWG_CORRUPT, "tensor %s",

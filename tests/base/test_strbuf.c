@@ -141,7 +141,7 @@ START_TEST(doubles_are_short_and_read_back)
 }
 END_TEST
 
-/* "0,5" was written under a German locale. */
+/* A German locale would write "0,5". */
 START_TEST(doubles_do_not_depend_on_the_locale)
 {
     static const char *const locales[] = {"de_DE.UTF-8", "de_DE", "fr_FR.UTF-8", "fa_IR.UTF-8"};

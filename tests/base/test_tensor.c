@@ -40,7 +40,7 @@ static void round_trips(swg_scheme scheme)
     ck_ok(swg_scheme_parse(name, strlen(name), &parsed));
     ck_assert_msg(swg_scheme_equal(parsed, scheme), "%s became %s", name,
                   swg_scheme_name(parsed, again));
-    /* A name with anything missing or added is another name. */
+    /* A name with anything missing or added is a different name. */
     for (size_t length = 0; length < strlen(name); length++) {
         swg_scheme shorter;
         if (swg_scheme_parse(name, length, &shorter) == SWG_OK)
@@ -122,7 +122,7 @@ static void plane_is(const swg_plane *plane, swg_plane_kind kind, uint64_t rows,
 START_TEST(planes_of_quantized_matrices)
 {
     swg_plane planes[SWG_PLANE_KINDS];
-    /* Odd k: half a byte of padding a row; the last group of 64 columns has one. */
+    /* Odd k: half a byte of padding per row; the last group of 64 columns has one. */
     swg_tensor_desc desc = {"w", scheme_of(4, 64, true, SWG_F16), 2, {3, 65}, 0};
     ck_ok(swg_tensor_desc_check(&desc));
     ck_assert_uint_eq(swg_tensor_planes(&desc, planes), 3);
@@ -154,7 +154,7 @@ START_TEST(planes_of_plain_tensors)
     ck_ok(swg_tensor_desc_check(&desc));
     swg_tensor_planes(&desc, planes);
     plane_is(&planes[0], SWG_PLANE_VALUES, 1, 8, 8);
-    /* Rows of 4-bit elements that are no whole bytes: one row for all. */
+    /* Rows of 4-bit elements that are not whole bytes: one row for all. */
     desc = (swg_tensor_desc){"w", swg_scheme_plain(SWG_F4), 2, {4, 3}, 0};
     ck_ok(swg_tensor_desc_check(&desc));
     swg_tensor_planes(&desc, planes);

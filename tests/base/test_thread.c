@@ -12,7 +12,7 @@ enum { N_COUNTS = 3, N_ITEMS = 1000, N_SHORT_JOBS = 10000 };
 
 typedef struct tally {
     atomic_int runs[N_ITEMS];
-    atomic_int strangers; /* calls with a thread or a count that cannot be */
+    atomic_int strangers; /* calls with an invalid thread or count */
     size_t n_threads;
 } tally;
 

@@ -41,7 +41,7 @@ START_TEST(exactly_the_encodings_are_well_formed)
         else
             three[(s[0] << 16 | s[1] << 8 | s[2]) >> 3] |= (unsigned char)(1u << (s[2] & 7));
     }
-    /* Counted by hand: an assertion a sequence would take longer than the decoding. */
+    /* Counted by hand: one assertion per sequence would take longer than the decoding. */
     size_t n_wrong = 0;
     for (uint32_t lead = 0x80; lead < 0x100; lead++)
         for (uint32_t second = 0; second < 0x100; second++) {

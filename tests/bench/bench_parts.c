@@ -1,11 +1,11 @@
-/* What scripts/bench measures inside of the library, where no command does, and the files that it
- * measures commands with:
- *     bench_parts pool THREADS     jobs per second of a pool of so many threads
+/* What scripts/bench measures inside the library, beyond what commands measure, and the files that
+ * it runs commands on:
+ *     bench_parts pool THREADS     jobs per second of a pool of THREADS threads
  *     bench_parts json             keys per second, parsed and looked up in an object of 100,000
  *     bench_parts open FILE        milliseconds that opening the checkpoint takes
  *     bench_parts many FILE        write a checkpoint of 100,000 tensors
  *     bench_parts model FILE       write a Llama of 86 million random weights
- * Prints one number: the best of several runs, since everything that disturbs makes a run slower.
+ * Prints one number: the best of several runs, since any disturbance only makes a run slower.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,7 +106,8 @@ static swg_status write_many(const char *path)
         .config = config, .config_length = sizeof config - 1, .provenance = "[]"};
     swg_sink *sink = NULL;
     swg_status status = SWG_OK;
-    SWG_GO(swg_sink_open(path, &(swg_sink_options){.force = true}, &meta, tensors, COUNT, &sink));
+    SWG_GO(swg_sink_open(path, &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true},
+                         &meta, tensors, COUNT, &sink));
     SWG_GO(write_all(sink));
     SWG_GO(swg_sink_finish(&sink, NULL));
 done:
@@ -126,7 +127,8 @@ static swg_status write_model(const char *path)
                     .scheme = swg_scheme_plain(SWG_F32)};
     static sample s;
     tiny_llama_fill(&t, &s);
-    const swg_status status = sample_write(&s, path, &(swg_sink_options){.force = true});
+    const swg_status status = sample_write(
+        &s, path, &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true});
     sample_deinit(&s);
     return status;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# swage bench: the keys that programs read, what was not measured is null, refusals.
+# swage bench: JSON keys, null for values that were not measured, refusals.
 . tests/cli/lib.sh
 fixtures=tests/runtime/fixtures
 is() { check "$1: $2 is $(value "$2"), not $3" test "$(value "$2")" = "$3"; }
@@ -24,11 +24,11 @@ is "bench an encoder" prompt 24
 is "bench an encoder" decode_tokens_per_s null
 is "bench an encoder" dram_read_bytes_per_s null
 expect_match "says that nothing is decoded" "$stderr" 'decoding is not measured'
-expect_match "says how long the text is" "$stderr" 'learned 24 positions'
+expect_match "says how long the text is" "$stderr" 'supports 24 positions: prompt shortened from 512 to 24 tokens'
 expect_exit 0 "bench without prefill" "$SWAGE" bench "$fixtures/rnn-lstm" --prompt 0 --generate 3 \
   --repeats 1 --no-limits --json
 is "bench without prefill" prefill_tokens_per_s null
-# Float products: what multiplies is named, and its absence is no secret.
+# Float products: the library that computes them is named, and its absence is reported.
 f32() { SWAGE_BLAS=$1 expect_exit 0 "bench with SWAGE_BLAS=$1" "$SWAGE" bench "$fixtures/rnn-lstm" \
   --prompt 8 --generate 2 --repeats 1 --no-limits --activations f32 --json; }
 f32 plain

@@ -30,7 +30,7 @@ check "gptq beats weighted scales: $gptq, $weighted" less "$gptq" "$weighted"
 expect_keys "divergence" kld_median kld_p90 kld_p99 kld_max kld_min top1_agreement perplexity \
   perplexity_ref log_perplexity_ratio log_perplexity_ratio_standard_error protocol tokens_scored
 
-# The same bytes for any number of threads, and again from what the output says of itself.
+# The same bytes for any number of threads, and again from the recipe that the output carries.
 for threads in 1 3; do
   expect_exit 0 "gptq on $threads threads" "$SWAGE" quantize "$model" -o "$scratch/t$threads.swg" \
     -q --threads "$threads" --bits 4 --method gptq "${calibration[@]}"

@@ -64,7 +64,7 @@ START_TEST(commands_are_described)
 }
 END_TEST
 
-/* With --help nothing else is asked for, so what is parsed here are the defaults. */
+/* With --help nothing else is required, so this parses the defaults. */
 START_TEST(defaults_are_within_their_own_limits)
 {
     for (const swg_command *const *c = swg_cli_commands(); *c; c++) {

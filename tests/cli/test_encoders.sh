@@ -25,7 +25,7 @@ run bert-sequence --prompt "Ann came" --passage "Bob stayed" >"$scratch/stdout"
 expect_match "likeliest label of the pair" "$(head -n 1 "$scratch/stdout")" "^$best	"
 
 expect_exit 0 "token labels" run bert-token --prompt "the dogs ran"
-expect_match "one line a token" "$stdout" '^\[CLS\]	[a-z]+	[01]\.[0-9]+
+expect_match "one line per token" "$stdout" '^\[CLS\]	[a-z]+	[01]\.[0-9]+
 the	.*
 dog	.*
 ##s	.*

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every example that --help shows, and the README's commands, run as they stand on the example
+# Every example that --help shows, and the README's commands, run as they are on the example
 # model. Only the benchmark's billion-parameter shape is made small, and the machine's limits, which
-# take seconds and gigabytes, are not measured beside it (test_bench.sh does).
+# take seconds and gigabytes, are not measured (test_bench.sh does that).
 . tests/cli/lib.sh
 . tests/cli/bert_tokenizer.sh
 root=$PWD

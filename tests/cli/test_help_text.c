@@ -1,4 +1,4 @@
-/* Help, man page and completions of a table whose texts hold everything that could break them:
+/* Help, man page and completions of a table whose texts contain everything that could break them:
  * quotes, backslashes, leading dots, brackets, long names. */
 #include "tests/harness.h"
 

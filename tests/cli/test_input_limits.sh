@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# --max-header and --max-memory: every format's header can be refused for its size, and memory that
-# is not granted ends a command with exit code 5 and nothing written.
+# --max-header and --max-memory: every format's header can be refused for its size, and a refused
+# allocation ends a command with exit code 5 and nothing written.
 . tests/cli/lib.sh
 model=tests/runtime/fixtures/llama-linear
 cp -r "$model" "$scratch/folder"
@@ -17,7 +17,7 @@ for name in folder shards a.swg a.gguf a.h5 a.pt; do
   expect_match "the limit for $name is named" "$stderr" '32'
   check "$name: no result" [ -z "$stdout" ]
 done
-expect_exit 3 "a cut file is corrupt, not large" "$SWAGE" inspect "$scratch/cut.gguf" --max-header 1M
+expect_exit 3 "a truncated file is corrupt, not large" "$SWAGE" inspect "$scratch/cut.gguf" --max-header 1M
 length=$(stat -c %s "$model/config.json")
 header=$(od -An -tu8 -N8 "$model/model.safetensors" | tr -d ' ')
 most=$((header > length ? header : length))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # An installation moved to another place works: the program runs, every public header compiles alone and
-# with all others, and programs of a user's build and run, through pkg-config and through CMake.
+# with all others, and a user's programs build and run, through pkg-config and through CMake.
 . tests/cli/lib.sh
 build=$(dirname "$(realpath "$SWAGE")")
 expect_exit 0 "install into a package's folder" env DESTDIR="$scratch/package" cmake --install "$build" --prefix /usr
@@ -47,7 +47,7 @@ PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name swage.pc)")
 export PKG_CONFIG_PATH
 runs() { # NAME PROGRAM
   expect_exit 0 "$1 runs" "$2" examples/tiny-tales "One morning"
-  expect_match "$1 tells the next word" "$stdout" '^One morning\| in$'
+  expect_match "$1 prints the next token" "$stdout" '^One morning\| in$'
 }
 # shellcheck disable=SC2046
 expect_exit 0 "a program builds through pkg-config" cc -std=c11 examples/library/next_token.c \

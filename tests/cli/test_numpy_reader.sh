@@ -99,7 +99,36 @@ for bits in $(sed -nE 's/^SWG_INTEGER_FORMAT\(int([0-9]+), .*/\1/p' runtime/base
   done
 done
 
+# Planes of other row counts than the tensor's: elements that are stored, and a mask of them.
+sparse=tests/formats/fixtures/sparse.swg
+expect_exit 0 "sparse: convert" "$SWAGE" convert "$sparse" -o "$scratch/dense" --dequantize f32
+expect_exit 0 "sparse: check" "$python" scripts/swg_numpy.py --check "$sparse"
+expect_match "sparse: listed" "$stdout" 'b  \[37, 129\]  sparse-f16'
+expect_exit 0 "sparse: values" "$python" scripts/swg_numpy.py "$sparse" b "$scratch/b.f32"
+expect_exit 0 "sparse: pack the values" "$SWAGE" convert "$scratch/dense" -o "$scratch/dense.swg"
+expect_exit 0 "sparse: values as swage has them" "$python" scripts/swg_numpy.py "$scratch/dense.swg" b "$scratch/wanted.f32"
+check "sparse: the same values" cmp "$scratch/b.f32" "$scratch/wanted.f32"
+# A scheme of a later version: tensors are listed and their frames checked, values are refused.
+"$python" - "$sparse" "$scratch/later.swg" <<'PY'
+import struct, sys
+sys.path.insert(0, "scripts")
+import swg_numpy
+data = bytearray(open(sys.argv[1], "rb").read())
+at, stored, raw = struct.unpack_from("<QII", data, 32)
+directory = bytes(data[at:]) if stored == raw else swg_numpy._choose_zstd()(data[at:], raw)
+directory = directory.replace(b"sparse-f16", b"newish-f16")
+struct.pack_into("<QQII", data, 24, at + raw, at, raw, raw)
+swg_numpy.has_hashes = False
+open(sys.argv[2], "wb").write(bytes(data[:at]) + directory)
+PY
+later() { "$python" -c 'import sys; sys.path.insert(0, "scripts"); import swg_numpy
+swg_numpy.has_hashes = False
+sys.exit(swg_numpy.main(sys.argv[1:]))' "$@"; }
+expect_exit 0 "unknown scheme: check" later --check "$scratch/later.swg"
+expect_exit 3 "unknown scheme: values" later "$scratch/later.swg" b "$scratch/b.f32"
+expect_match "unknown scheme: values" "$stderr" 'unknown scheme .newish-f16'
+
 # Damage is noticed.
 head -c 1000 "$scratch/q.swg" >"$scratch/short.swg"
-expect_exit 3 "a file that is cut off" "$python" scripts/swg_numpy.py --check "$scratch/short.swg"
+expect_exit 3 "a truncated file" "$python" scripts/swg_numpy.py --check "$scratch/short.swg"
 finish

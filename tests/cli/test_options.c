@@ -35,7 +35,7 @@ static const swg_command command = {
     .max_positionals = 2,
 };
 
-/* Parse words ended by NULL. */
+/* Parse arguments ended by NULL. */
 static swg_status parse(const swg_command *with, const char *const *words, swg_parsed *out)
 {
     size_t count = 0;

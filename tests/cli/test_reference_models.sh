@@ -62,7 +62,7 @@ fi
 novels=$shared/models/novels-6m
 if [ -d "$novels" ]; then
   text=$shared/text/sherlock.txt
-  # The whole text takes a minute a model; docs/results.md has it. Here: the first 24 windows.
+  # The whole text takes a minute per model; docs/results.md has it. Here: the first 24 windows.
   for bits in 8 4; do
     check "novels-6m to int$bits" "$SWAGE" quantize "$novels" -o "$scratch/n$bits.swg" \
       --bits $bits --group-size 64 --quiet

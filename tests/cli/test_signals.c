@@ -17,7 +17,7 @@
 
 static char target[512], temporary[600];
 
-/* Run `body` in a child with the handlers installed and an output open; what the child says goes
+/* Run `body` in a child with the handlers installed and an output open; the child's output goes
  * to a file. Returns waitpid's status. */
 static int in_child(void (*body)(void))
 {

@@ -53,10 +53,10 @@ expect_exit 0 "decode nothing" "$SWAGE" tokenize "$file" -d </dev/null
 ids_are "no text" ""
 
 # Refusals.
-expect_exit 2 "a word among the ids" "$SWAGE" tokenize "$file" --decode <<<"1 two 3"
-expect_match "the word is named" "$stderr" 'standard input: "two.* is not a token id'
+expect_exit 2 "text among the ids" "$SWAGE" tokenize "$file" --decode <<<"1 two 3"
+expect_match "the text is quoted" "$stderr" 'standard input: "two.* is not a token id'
 expect_exit 2 "an id beyond 32 bits" "$SWAGE" tokenize "$file" --decode <<<"99999999999999999999"
-expect_exit 3 "an id that is no token" "$SWAGE" tokenize "$file" --decode <<<"11"
+expect_exit 3 "an id that is not a token" "$SWAGE" tokenize "$file" --decode <<<"11"
 expect_match "id and vocabulary are named" "$stderr" 'id 11 .* 11 ids'
 expect_exit 6 "a missing text" "$SWAGE" tokenize "$file" --text "$scratch/none"
 expect_match "the text is named" "$stderr" 'none'
@@ -79,7 +79,7 @@ expect_match "it begins with BOS" "$stdout" '^1 [0-9]+'
 expect_exit 0 "its text" "$SWAGE" tokenize "$model" -d --no-special <<<"$stdout"
 ids_are "there and back" "the hat  中"
 head -c 300 "$model" >"$scratch/cut.model"
-expect_exit 3 "a model cut off" "$SWAGE" tokenize "$scratch/cut.model" </dev/null
+expect_exit 3 "a truncated model" "$SWAGE" tokenize "$scratch/cut.model" </dev/null
 expect_match "the place is named" "$stderr" 'tokenizer.model: .* at byte [0-9]+'
 gguf=$shared/tokenizers/ggml-vocab-llama-spm.gguf
 if [ -e "$gguf" ]; then

@@ -19,7 +19,7 @@ for bits in $widths; do
     rm -rf "$scratch/floats"
     expect_exit 0 "dequantize $name" "$SWAGE" convert "$scratch/q.swg" -o "$scratch/floats" \
       --dequantize f32 --quiet
-    # The planes mean the same to the runtime's kernels as to the reader.
+    # The runtime's kernels and the reader decode the planes alike.
     expect_exit 0 "logits of $name" "$SWAGE" logits "$scratch/q.swg" --ids 1,2,3,4,5 \
       --activations f32 --force --output "$scratch/a" --quiet
     expect_exit 0 "logits of floats of $name" "$SWAGE" logits "$scratch/floats" --ids 1,2,3,4,5 \
@@ -35,7 +35,7 @@ for bits in $widths; do
   last=$snr
   expect_exit 0 "bench of $bits bits" "$SWAGE" bench --shape d_model=64,n_layers=1,d_ff=96,n_heads=4,vocab=50 \
     --bits "$bits" --prompt 8 --generate 4 --repeats 1 --no-limits
-  # A GGUF holds what it has a type for; other widths are refused by their name.
+  # GGUF has types for some widths; the others are refused by name.
   "$SWAGE" quantize "$model" -o "$scratch/q.swg" --requantize --force --quiet --bits "$bits" --group-size 32 \
     --scale-type f16 --embedding-bits "$bits" --embedding-group-size 32 >"$scratch/stdout"
   case $bits in

@@ -29,7 +29,7 @@ START_TEST(nearest_word_stops_at_a_third_of_the_length)
 {
     ck_assert_str_eq(nearest("swxxp"), "(none)"); /* two of five */
     ck_assert_str_eq(nearest("sweexx"), "sweep"); /* two of six */
-    ck_assert_str_eq(nearest("ru"), "run");       /* too short for a slip, but a beginning */
+    ck_assert_str_eq(nearest("ru"), "run");       /* too short for a typing error, but a prefix */
     ck_assert_str_eq(nearest("rx"), "(none)");
     ck_assert_str_eq(nearest(""), "(none)");
     ck_assert_str_eq(nearest("entirely different"), "(none)");
@@ -111,7 +111,7 @@ START_TEST(pattern_without_wildcards_matches_whole_parts)
     ck_assert(!swg_pattern_matches("weigh", name));
     ck_assert(!swg_pattern_matches("", name));
     ck_assert(swg_pattern_matches("", ""));
-    ck_assert(swg_pattern_matches("aa", "baa.aa")); /* the first place is no whole part */
+    ck_assert(swg_pattern_matches("aa", "baa.aa")); /* the first occurrence is not a whole part */
 }
 END_TEST
 

@@ -11,16 +11,16 @@
 #include "tests/harness.h"
 #include "tests/formats/tiny_llama.h"
 
-/* Tokens are single characters, so that the tests can count on their fingers: <s> is 0, [MASK] 1,
+/* Tokens are single characters, so that the tests can count by hand: <s> is 0, [MASK] 1,
  * [CLS] 2, [SEP] 3, "a" 4, "b" 5, ... "z" 29, a line break 30, a carriage return 31, a blank 32;
- * the BERT fixtures' vocabulary ends with "y". `around` is what stands around a text: "" nothing,
+ * the BERT fixtures' vocabulary ends with "y". `around` says what encloses a text: "" nothing,
  * "s" a <s> before it, "cs" [CLS] and [SEP]. */
 enum { TOY_BOS = 0, TOY_MASK = 1, TOY_CLS = 2, TOY_SEP = 3, TOY_A = 4, TOY_LF = 30, TOY_CR = 31 };
 
 /* The caller frees. */
 swg_tokenizer *toy_tokenizer(const char *around);
 
-/* A model of that path with a toy tokenizer, on so many threads. */
+/* A model of that path with a toy tokenizer, on that many threads. */
 swg_session toy_loaded(const char *path, const char *around, size_t n_threads);
 
 /* The micro model (vocabulary 40, 64 positions) the same way. */

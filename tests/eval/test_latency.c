@@ -13,7 +13,7 @@ static double quantile(size_t n, double q)
 START_TEST(quantiles_are_nearest_ranks)
 {
     ck_assert(quantile(0, 0.5) == -1);
-    ck_assert(quantile(1, 0.5) == -1); /* half a value beyond it: says nothing */
+    ck_assert(quantile(1, 0.5) == -1); /* half a value beyond it: too few */
     ck_assert(quantile(2, 0.5) == 1);
     ck_assert(quantile(3, 0.5) == 2);
     ck_assert(quantile(4, 0.5) == 2);

@@ -8,8 +8,8 @@ typedef struct expected {
     const char *around, *text;
     size_t context, max_tokens;
     /* One window after the other, tokens as letters: "^" BOS, "[" CLS, "]" SEP, "n" is a letter,
-     * "/" a line break, "\\" a carriage return; a scored token stands in capitals or, if it is no
-     * letter, behind a "'". Windows are separated by a blank. NULL = refused with `status`. */
+     * "/" a line break, "\\" a carriage return; a scored token is a capital or, if it is not a
+     * letter, follows a "'". Windows are separated by a blank. NULL = refused with `status`. */
     const char *windows;
     size_t tokens_total;
     swg_status status;
@@ -21,7 +21,7 @@ typedef struct expected {
 #define PLL       SWG_PROTOCOL_pll
 
 static const expected cases[] = {
-    /* gptq: the tail is dropped; one token less than a window is none. */
+    /* gptq: the tail is dropped; a text one token shorter than a window gives none. */
     {GPTQ, "", "abcdefgh", 4, 0, "aBCD eFGH", 8, SWG_OK},
     {GPTQ, "", "abcdefghi", 4, 0, "aBCD eFGH", 9, SWG_OK},
     {GPTQ, "", "abcdefg", 4, 0, "aBCD", 7, SWG_OK},
@@ -33,7 +33,8 @@ static const expected cases[] = {
     {GPTQ, "", "abcdefgh", 4, 8, "aBCD eFGH", 8, SWG_OK},
     {GPTQ, "", "abcdefgh", 4, 100, "aBCD eFGH", 8, SWG_OK},
     {GPTQ, "", "abc\n\nd\r\n", 8, 0, "aBC'/'/D'\\'/", 8, SWG_OK},
-    /* llama.cpp: tokens L/2 + 1 to L - 1; at least two windows; BOS replaces, and adds nothing. */
+    /* llama.cpp: tokens L/2 + 1 to L - 1; at least two windows; BOS replaces a token instead of
+       being added. */
     {LLAMA_CPP, "", "abcdefgh", 4, 0, "abcD efgH", 8, SWG_OK},
     {LLAMA_CPP, "", "abcdefghijkl", 6, 0, "abcdEF ghijKL", 12, SWG_OK},
     {LLAMA_CPP, "", "abcdefghij", 5, 0, "abcDE fghIJ", 10, SWG_OK},
@@ -126,7 +127,7 @@ START_TEST(windows_are_exactly_so)
 }
 END_TEST
 
-/* Windows drawn as above, "*" after one whose mean counts a token less. */
+/* Windows drawn as above, "*" after one whose weight is one token less. */
 START_TEST(strides_overlap)
 {
     static const struct {

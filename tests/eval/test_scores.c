@@ -6,7 +6,8 @@
 #include "eval/pll.h"
 #include "tests/eval/eval_fixtures.h"
 
-/* -log softmax, written another way than the one under test: in long double, without a maximum. */
+/* -log softmax, written in a different way from the code under test: in long double, without a
+ * maximum. */
 static double plain_nll(const float *logits, size_t n, size_t target)
 {
     long double sum = 0;
@@ -65,7 +66,7 @@ START_TEST(means_and_standard_errors)
     /* Residuals 1 - 2, 3 - 1, 2 - 3: squares 1 + 4 + 1; sqrt(6 * 3 / 2) / 6 = 1/2. */
     check_close(score.standard_error, 0.5, 1e-15);
     ck_assert(score.mean_nll_by_token == score.mean_nll);
-    /* A token less for the weight of the last window: (1 + 3 + 2 * 2/3) / 5; residuals
+    /* One token less for the weight of the last window: (1 + 3 + 2 * 2/3) / 5; residuals
      * 1 - 2m, 3 - m, 4/3 - 2m with the mean m = 16/15. */
     list[2].n_uncounted = 1;
     next = 0;
@@ -121,7 +122,7 @@ static swg_score perplexity_of(const swg_session *loaded, const swg_windows *win
     return score;
 }
 
-/* One token after the other, each in a call of its own. */
+/* One token after the other, one call each. */
 static double plain_sum(const swg_session *loaded, const int32_t *ids, const swg_window *window)
 {
     swg_exec *exec = NULL;
@@ -157,8 +158,8 @@ static void check_perplexity(const swg_session *loaded, swg_protocol protocol, s
 }
 
 /* The loop of the page that hf-stride is from, written anew: every window's loss is the mean over
- * its labels that are not masked, shifted by one as the model does it, and counts as many tokens as
- * there are such labels, less one. */
+ * its labels that are not masked, shifted by one as the model does it, and is weighted by the
+ * number of such labels minus one. */
 static void page_figures(const swg_session *loaded, const swg_ids *ids, size_t context,
                          size_t stride, double *by_page, double *by_token)
 {
@@ -239,7 +240,8 @@ START_TEST(perplexity_of_recurrent_models)
     static const char words[] = "thequickbrown\n\nfoxjumpsover\n\na";
     swg_windows windows = {0};
     ck_ok(swg_windows_make(SWG_PROTOCOL_per_doc, loaded.tokenizer, words, strlen(words),
-                           &(swg_window_options){.context = 32}, &windows));
+                           &(swg_window_options){.size = sizeof(swg_window_options), .context = 32},
+                           &windows));
     double total = 0;
     for (size_t w = 0; w < windows.n_windows; w++)
         total += plain_sum(&loaded, windows.ids + windows.windows[w].begin, &windows.windows[w]);
@@ -279,12 +281,14 @@ static swg_score pll_of(const swg_session *loaded, const swg_windows *windows,
 static swg_windows masked_windows(const swg_session *loaded)
 {
     swg_windows windows = {0};
-    ck_ok(swg_windows_make(SWG_PROTOCOL_pll, loaded->tokenizer, masked_text, strlen(masked_text),
-                           &(swg_window_options){.context = 14, .max_tokens = 0}, &windows));
+    ck_ok(swg_windows_make(
+        SWG_PROTOCOL_pll, loaded->tokenizer, masked_text, strlen(masked_text),
+        &(swg_window_options){.size = sizeof(swg_window_options), .context = 14, .max_tokens = 0},
+        &windows));
     return windows;
 }
 
-/* Every mask a text and an execution of its own; the texts are cut by hand. */
+/* One text and one execution per mask; the texts are cut by hand. */
 START_TEST(pll_is_what_single_masks_say)
 {
     static const char *const pieces[] = {"thequickbro", "wnfoxjumpso", "vertheyadog", "six", "a"};

@@ -37,7 +37,7 @@ static swg_status make_random(const char *shape, swg_model **out)
     return status;
 }
 
-/* The process was killed for memory: Linux grants what nobody has. */
+/* The process was killed for memory: Linux overcommits. */
 START_TEST(shapes_beyond_the_machine_are_refused)
 {
     swg_model *model = NULL;

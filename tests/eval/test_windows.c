@@ -1,5 +1,5 @@
-/* Perplexity protocols: how a text becomes windows, and what is refused. The tokenizer gives one
- * token a letter, and adds BOS where its settings say so. */
+/* Perplexity protocols: how a text becomes windows, and what is refused. The tokenizer makes
+ * one token per letter, and adds BOS where its settings say so. */
 #include "eval/windows.h"
 
 #include <string.h>
@@ -91,7 +91,7 @@ START_TEST(llama_cpp_scores_second_halves)
 }
 END_TEST
 
-/* Windows of 2 have nothing behind their first half: the figure was NaN. */
+/* Windows of 2 have nothing to score after their first half: the figure was NaN. */
 START_TEST(llama_cpp_refuses_windows_without_scored_tokens)
 {
     swg_windows w = {0};
@@ -106,7 +106,7 @@ END_TEST
 START_TEST(documents_stand_alone)
 {
     swg_windows w = {0};
-    use_tokenizer(false); /* per-doc puts BOS in front whatever the settings say */
+    use_tokenizer(false); /* per-doc adds BOS regardless of the settings */
     ck_ok(make(SWG_PROTOCOL_per_doc, "abc\n\na\nb\n\nc\n", 100, 0, &w));
     ck_assert_uint_eq(w.n_windows, 3);
     check_window(&w, 0, 0, 4, 1);

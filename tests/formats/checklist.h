@@ -1,6 +1,6 @@
-/* How the rows of test_checklist.c are carried out: a sound file is made, one thing in it is
- * changed, lengths and hashes around it are made right again, and the reader must refuse it with
- * the status and a word that the row names. */
+/* How the rows of test_checklist.c are run: a valid file is made, one thing in it is changed, the
+ * lengths and hashes around it are corrected, and the reader must refuse it with the status and a
+ * word of the message that the row names. */
 #ifndef SWG_TESTS_FORMATS_CHECKLIST_H
 #define SWG_TESTS_FORMATS_CHECKLIST_H
 
@@ -12,8 +12,8 @@ typedef struct format format;
 typedef struct row {
     const char *item; /* "L1" */
     swg_status status;
-    const char *word; /* that the sentence holds */
-    /* What is changed: `drop` bytes are replaced by `put`, at `skip` bytes behind the first place
+    const char *word; /* that the message must contain */
+    /* What is changed: `drop` bytes are replaced by `put`, at `skip` bytes after the first place
      * where `at` ends; without `at` from the start, or with `from_end` from the end. */
     const char *at;
     size_t at_length, skip, drop;
@@ -21,7 +21,7 @@ typedef struct row {
     size_t put_length;
     bool from_end;
     bool is_outer; /* of the whole file, not of the part inside lengths and hashes */
-    /* Instead of a change: a way of using the sound file. */
+    /* Instead of a change: a way of using the valid file. */
     swg_status (*run)(const format *f, const char *path);
     void (*make)(swg_strbuf *inner); /* NULL: the format's */
 } row;
@@ -32,7 +32,7 @@ typedef struct row {
 #define SWAP(from, to)                                                                             \
     .at = "" from, .at_length = sizeof(from) - 1, .skip = 0, .drop = sizeof(from) - 1, .put = to,  \
     .put_length = sizeof(to) - 1
-/* Bytes that stand `far` behind the first `text` are overwritten. */
+/* Bytes that are `far` after the first `text` are overwritten. */
 #define BEHIND(text, far, bytes)                                                                   \
     .at = text, .at_length = sizeof(text) - 1, .skip = sizeof(text) - 1 + (far),                   \
     .drop = sizeof(bytes) - 1, .put = bytes, .put_length = sizeof(bytes) - 1
@@ -54,10 +54,10 @@ struct format {
     const row *rows;
     size_t n_rows;
     const char
-        *absent; /* items that the format has nothing for: "L8 L13 " (docs/hostile-input.md) */
+        *absent; /* items that do not apply to the format: "L8 L13 " (docs/hostile-input.md) */
 };
 
-/* The sound file is read, every row is refused, and every item has a row or is said to be absent.
+/* The valid file is read, every row is refused, and every item has a row or is said to be absent.
  */
 void checklist_format(const format *f);
 

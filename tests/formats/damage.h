@@ -1,5 +1,5 @@
-/* A file damaged in every place, in memory: what all readers are put through. A reader may refuse
- * it or read what is left; it may not crash, hang, or refuse it without a sentence. */
+/* A file damaged in every place, in memory: a test for all readers. A reader may refuse
+ * it or read what is left; it may not crash, hang, or refuse it without a message. */
 #ifndef SWG_TESTS_FORMATS_DAMAGE_H
 #define SWG_TESTS_FORMATS_DAMAGE_H
 

@@ -1,4 +1,4 @@
-/* A .swg taken apart, for tests that change its directory and leave the hashes around it right. */
+/* A .swg taken apart, for tests that change its directory and keep the hashes around it correct. */
 #ifndef SWG_TESTS_FORMATS_OPENED_CONTAINER_H
 #define SWG_TESTS_FORMATS_OPENED_CONTAINER_H
 
@@ -21,7 +21,7 @@ typedef struct opened {
 opened open_container(const char *path);
 void close_container(opened *o);
 
-/* Write it with a stored directory and every outer hash right. */
+/* Write it with a stored directory and correct outer hashes. */
 void save_container(opened *o, const char *path);
 
 #endif

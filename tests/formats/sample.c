@@ -33,7 +33,7 @@ void sample_init(sample *s)
                               .provenance = "[{\"tool\":\"test\"}]"};
 }
 
-/* Numbers that look like weights, scales that are finite, codes that crowd around the middle. */
+/* Numbers that look like weights, scales that are finite, codes concentrated around the middle. */
 static void sample_fill(sample *s, const swg_tensor_desc *desc, const swg_plane *plane,
                         uint8_t *out)
 {
@@ -59,7 +59,7 @@ static void sample_fill(sample *s, const swg_tensor_desc *desc, const swg_plane 
     }
 }
 
-/* Not Check's: bench_parts makes samples outside of any test. */
+/* Not Check's: bench_parts makes samples outside any test. */
 static void require(bool holds, const char *what)
 {
     if (holds)
@@ -198,7 +198,7 @@ static swg_status use_source(swg_source *source, bool verify)
         swg_file_view view;
         keep_first(&first, swg_source_file(source, i, &view));
     }
-    if (verify) /* last: it counts what is damaged, reading says what and why */
+    if (verify) /* last: it counts damaged frames, reading says which and why */
         keep_first(&first, swg_source_verify(source, NULL, NULL, NULL, NULL));
     swg_source_close(&source);
     return first.status == SWG_OK ? SWG_OK : swg_error(first.status, "%s", first.sentence);

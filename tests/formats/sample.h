@@ -13,8 +13,8 @@
 
 enum { SAMPLE_MAX_TENSORS = 64 };
 
-/* Write a file that was not there a moment ago: file systems flush one that is cut to nothing and
- * written again, which makes thousands of damaged copies slow. */
+/* Write a new file: file systems flush one that is truncated and rewritten, which makes thousands
+ * of damaged copies slow. */
 void sample_put_file(const char *path, const void *data, size_t length);
 
 typedef struct sample {
@@ -49,7 +49,7 @@ swg_status sample_write(const sample *s, const char *path, const swg_sink_option
 /* Every plane of every tensor, whole. */
 swg_status sample_compare(const sample *s, swg_source *source);
 
-/* All that can be asked of a source: verification (if wanted), every plane, every file. Returns the
+/* Everything a source offers: verification (if requested), every plane, every file. Returns the
  * first failure, but goes on after it. */
 swg_status sample_use(const char *path, bool verify);
 swg_status sample_use_bytes(const char *name, const void *bytes, size_t size);

@@ -1,5 +1,5 @@
 /* One bad input for each item of the loader checklist (docs/hostile-input.md) and each format: one
- * row a case. HDF5's are in test_hdf5.c. */
+ * row per case. HDF5's are in test_hdf5.c. */
 #include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,7 +39,7 @@ static swg_status read_as_made(const format *f, const char *path)
     return sample_use(path, false);
 }
 
-/* L12: a pipe instead of the file; nobody writes into it. */
+/* L12: a pipe instead of the file; nothing writes into it. */
 static swg_status use_pipe(const format *f, const char *path)
 {
     remove(path);
@@ -190,7 +190,7 @@ static void make_llama(const char *name, swg_scheme scheme, const swg_sink_optio
     tiny_llama_fill(&t, &s);
     if (strstr(name, ".gguf"))
         tiny_llama_add_tokenizer(&s);
-    swg_sink_options forced = options ? *options : (swg_sink_options){0};
+    swg_sink_options forced = options ? *options : swg_sink_options_default();
     forced.force = true;
     ck_ok(sample_write(&s, path, &forced));
     take_file(path, out);
@@ -207,8 +207,8 @@ static void make_gguf_with_nan(swg_strbuf *out)
 {
     swg_arena arena = {0};
     swg_gguf_header header;
-    make_llama("sound.gguf", swg_scheme_plain(SWG_F32), &(swg_sink_options){.element_type = "q8_0"},
-               out);
+    make_llama("sound.gguf", swg_scheme_plain(SWG_F32),
+               &(swg_sink_options){.size = sizeof(swg_sink_options), .element_type = "q8_0"}, out);
     ck_ok(swg_gguf_parse("sound.gguf", (const uint8_t *)out->text, out->length, &arena, &header));
     size_t i = 0;
     while (header.tensors[i].type->id != SWG_GGUF_Q8_0)
@@ -250,24 +250,25 @@ static const row gguf_rows[] = {
 
 static void make_llama2c(swg_strbuf *out)
 {
-    make_llama("sound.bin", swg_scheme_plain(SWG_F32), &(swg_sink_options){.format = "llama2c"},
-               out);
+    make_llama("sound.bin", swg_scheme_plain(SWG_F32),
+               &(swg_sink_options){.size = sizeof(swg_sink_options), .format = "llama2c"}, out);
 }
 
 static void make_llama2c_v1(swg_strbuf *out)
 {
     make_llama("sound-v1.bin", swg_scheme_plain(SWG_F32),
-               &(swg_sink_options){.format = "llama2c-v1"}, out);
+               &(swg_sink_options){.size = sizeof(swg_sink_options), .format = "llama2c-v1"}, out);
 }
 
 static void make_llama2c_v2(swg_strbuf *out)
 {
     make_llama("sound-v2.bin", swg_scheme_plain(SWG_F32),
-               &(swg_sink_options){.format = "llama2c-v2"}, out);
+               &(swg_sink_options){.size = sizeof(swg_sink_options), .format = "llama2c-v2"}, out);
 }
 
 /* Seven int32: dim, hidden, layers, heads, kv heads, vocabulary, context; from byte 0 on, or 8 in
- * the versions. What no header can say is no llama2.c, and so of no known format. */
+ * the versions. Values that no header can have are not llama2.c, so the file is of no known format.
+ */
 #define LLAMA2C_ROWS(first)                                                                        \
     {"L1", SWG_UNSUPPORTED, "not a checkpoint", AT((first), "\0\0\0\x7f")},                        \
         {"L2", SWG_CORRUPT, "header means", AT((first) + 4, "\x41")},                              \
@@ -366,7 +367,8 @@ static void make_swg(swg_strbuf *out)
     sample_add(&s, "a.int4", (swg_scheme)SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 32), 2,
                1, 45);
     sample_add(&s, "b.f32", swg_scheme_plain(SWG_F32), 2, 3, 5);
-    ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+    ck_ok(sample_write(&s, path,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     sample_deinit(&s);
     opened o = open_container(path);
     swg_strbuf_deinit(&swg_frames);
@@ -386,12 +388,12 @@ static void wrap_swg(const swg_strbuf *directory, swg_strbuf *out)
     take_file(path, out);
 }
 
-/* Behind a name: u8 length and name of the scheme, u8 rank, u64 x 2, u32 own bytes; then for each
+/* After a name: u8 length and name of the scheme, u8 rank, u64 x 2, u32 own bytes; then for each
  * plane u32 F, u32 frames, and a frame: u64 offset, u32 stored, u32 codec, u64 x 2 hashes. Below
  * for "f32", and for the scales of the matrix of codes. */
 enum { RANK = 4, SHAPE = 5, FRAMES = 29, OFFSET = 33, STORED = 41, SCALES = 86 };
 
-/* L10: the second group's scale is NaN, and every hash says that it should be. */
+/* L10: the second group's scale is NaN, and every hash matches. */
 static void make_swg_with_nan(swg_strbuf *out)
 {
     enum { SCALES_BYTES = 4 };
@@ -416,7 +418,7 @@ static swg_status use_bomb(const format *f, const char *path)
 }
 
 /* L14: a zstd frame of one byte that asks for a window of 2 GiB gets no memory for it; nor do bytes
- * beyond those that are due. */
+ * beyond those expected. */
 static swg_status use_large_window(const format *f, const char *path)
 {
     static const uint8_t frame[] = {0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, /* magic, flags, window */

@@ -77,7 +77,8 @@ START_TEST(all_schemes_come_back)
     sample_add(&s, "frames.f32", swg_scheme_plain(SWG_F32), 2, 700, 1000);
     sample_add(&s, "frames.long", swg_scheme_plain(SWG_BF16), 1, 900001, 0);
     const char *path = swg_test_path("schemes.swg");
-    ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+    ck_ok(sample_write(&s, path,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     open_and_compare(&s, path);
     sample_deinit(&s);
 }
@@ -138,7 +139,9 @@ START_TEST(same_bytes_for_any_thread_count)
         swg_pool *pool = NULL;
         ck_ok(swg_pool_new(threads[i], &pool));
         const char *path = swg_test_path("threads.swg");
-        ck_ok(sample_write(&s, path, &(swg_sink_options){.pool = pool, .force = true}));
+        ck_ok(sample_write(
+            &s, path,
+            &(swg_sink_options){.size = sizeof(swg_sink_options), .pool = pool, .force = true}));
         swg_source *source = NULL;
         ck_ok(swg_source_open(path, NULL, &source));
         ck_ok(swg_source_verify(source, pool, NULL, NULL, NULL));
@@ -218,7 +221,8 @@ static uint8_t *write_victim(size_t *length)
                (swg_scheme)SWG_SCHEME_INT(8, .scale_type = SWG_F32, .asymmetric = true), 2, 3, 9);
     sample_add_small(&s);
     const char *path = swg_test_path("victim.swg");
-    ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+    ck_ok(sample_write(&s, path,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     sample_deinit(&s);
     return swg_test_read_file(path, length);
 }
@@ -296,7 +300,7 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-/* Whatever the number of threads, and whether a plane of codes, scales or values, or a file. */
+/* For any number of threads, in a plane of codes, scales or values, or in a file. */
 START_TEST(verify_names_every_damaged_part)
 {
     sample s;
@@ -320,7 +324,7 @@ START_TEST(verify_names_every_damaged_part)
     bytes[SWG_SUPERBLOCK_BYTES + 3] ^= 1; /* the tokenizer */
     bytes[at[1] + 9] ^= 1;                /* t1 */
     bytes[at[3] + 9] ^= 1;                /* t3 */
-    bytes[at[5] - 1] ^= 1;                /* t4: its scales stand last */
+    bytes[at[5] - 1] ^= 1;                /* t4: its scales are last */
     sample_put_file(path, bytes, length);
     for (size_t threads = 1; threads <= 3; threads += 2) {
         swg_pool *pool = NULL;
@@ -343,7 +347,7 @@ START_TEST(verify_names_every_damaged_part)
 }
 END_TEST
 
-/* Damage elsewhere does not keep a row from being read, nor is more than its frame looked at. */
+/* Damage elsewhere does not prevent a row from being read: only its frame is read. */
 START_TEST(parts_are_read_beside_damage)
 {
     sample s;
@@ -398,7 +402,8 @@ static swg_status write_and_read(void *context)
 {
     const sample *s = context;
     const char *path = swg_test_path("failing.swg");
-    SWG_TRY(sample_write(s, path, &(swg_sink_options){.force = true}));
+    SWG_TRY(sample_write(s, path,
+                         &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     swg_source *source = NULL;
     SWG_TRY(swg_source_open(path, NULL, &source));
     swg_status status = sample_compare(s, source);
@@ -431,7 +436,8 @@ static swg_status overwrite(void *context)
 {
     const char *path = swg_test_path("old/target.swg");
     sample_put_file(path, old_bytes, sizeof old_bytes);
-    return sample_write(context, path, &(swg_sink_options){.force = true});
+    return sample_write(context, path,
+                        &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true});
 }
 
 static void old_file_is_there(void *context)
@@ -475,9 +481,12 @@ START_TEST(wrong_use_is_refused)
     ck_ok(sample_write(&s, path, NULL));
     ck_status_is(SWG_USAGE, sample_write(&s, path, NULL));
     ck_status_is(SWG_UNSUPPORTED, sample_write(&s, swg_test_path("x.gguf"), NULL));
-    ck_status_is(SWG_UNSUPPORTED,
-                 sample_write(&s, path, &(swg_sink_options){.format = "nonsense"}));
-    ck_status_is(SWG_USAGE, sample_write(&s, path, &(swg_sink_options){.level = 23}));
+    ck_status_is(SWG_UNSUPPORTED, sample_write(&s, path,
+                                               &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                                                   .format = "nonsense"}));
+    ck_status_is(
+        SWG_USAGE,
+        sample_write(&s, path, &(swg_sink_options){.size = sizeof(swg_sink_options), .level = 23}));
     s.tensors[1].name = s.tensors[0].name;
     ck_status_is(SWG_FAILED, sample_write(&s, swg_test_path("twice.swg"), NULL));
     s.tensors[1].name = s.names[1];

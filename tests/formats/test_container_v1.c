@@ -1,5 +1,5 @@
-/* Files that the first version of the container's writer made: whatever formats are added, they
- * stay readable and mean the same numbers. The hashes were computed by another reader
+/* Files that the first version of the container's writer made: they stay readable,
+ * with the same numbers, when formats are added. The hashes were computed by another reader
  * (scripts/swg_numpy.py) when the files were made. */
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* What engines ask of a GGUF beyond its being well-formed, found by loading ours with llama.cpp:
- * keys that must be there, types that it computes with, tensors that it knows. */
+/* What engines require of a GGUF beyond being well-formed, found by loading ours with llama.cpp:
+ * required keys, types it computes with, tensors it knows. */
 #include "formats/gguf/gguf.h"
 #include "formats/json/json.h"
 #include "runtime/base/file.h"
@@ -68,7 +68,7 @@ static void fill_bert(sample *s, char config[512], const char *more, bool has_po
     s->meta.config_length = (size_t)snprintf(config, 512, bert_config, more);
 }
 
-/* llama.cpp ends the process when it is to add blocks to activations. */
+/* llama.cpp aborts when it has to add blocks to activations. */
 START_TEST(tables_that_are_added_are_f32)
 {
     static const char *const names[] = {"position_embd.weight", "token_types.weight"};
@@ -98,7 +98,7 @@ START_TEST(tables_that_are_added_are_f32)
 }
 END_TEST
 
-/* llama.cpp wants a classifier of one row where no labels say otherwise. */
+/* llama.cpp expects a classifier of one row unless labels say otherwise. */
 START_TEST(labels_are_written_without_id2label_too)
 {
     char config[512];
@@ -146,7 +146,8 @@ static swg_status write_llama(const char *type, const char *more, const char *pa
                     .more = more};
     sample s;
     tiny_llama_fill(&t, &s);
-    const swg_status status = sample_write(&s, path, &(swg_sink_options){.force = true});
+    const swg_status status = sample_write(
+        &s, path, &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true});
     sample_deinit(&s);
     return status;
 }
@@ -176,7 +177,7 @@ START_TEST(only_windows_that_matter_are_refused)
 }
 END_TEST
 
-/* llama.cpp counts tensors, and looks for rope_freqs.weight in llama alone. */
+/* llama.cpp counts tensors, and looks for rope_freqs.weight only in llama. */
 START_TEST(frequency_factors_are_for_llama_alone)
 {
     static const char scaling[] =
@@ -252,8 +253,8 @@ START_TEST(biases_go_along)
 }
 END_TEST
 
-/* A bias of q moves its elements and becomes F32: what is no number in it is named, at its place
- * before the move, as it is in a bias of v, which only becomes F32. */
+/* A bias of q moves its elements and becomes F32: NaN in it is named, at its place before
+ * the move, as it is in a bias of v, which only becomes F32. */
 START_TEST(widened_biases_are_looked_at)
 {
     static const char *const names[] = {"q", "v"};
@@ -272,12 +273,18 @@ START_TEST(widened_biases_are_looked_at)
         snprintf(name, sizeof name, "model.layers.0.self_attn.%s_proj.bias", names[i]);
         sample_add(&s, name, swg_scheme_plain(SWG_F16), 1, 64, 0);
         uint16_t *const bias = (uint16_t *)(void *)s.planes[s.n_tensors - 1][0];
-        ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+        ck_ok(sample_write(&s, path,
+                           &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
         bias[5] = 0x7e00;
-        ck_status_is(SWG_CORRUPT, sample_write(&s, path, &(swg_sink_options){.force = true}));
+        ck_status_is(SWG_CORRUPT, sample_write(&s, path,
+                                               &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                                                   .force = true}));
         ck_assert_msg(strstr(swg_error_message(), "element 5 of tensor model.layers.0.self_attn."),
                       "%s", swg_error_message());
-        ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true, .keep_nonfinite = true}));
+        ck_ok(sample_write(&s, path,
+                           &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                               .force = true,
+                                               .keep_nonfinite = true}));
         sample_deinit(&s);
     }
 }
@@ -298,7 +305,8 @@ static void write_with_tokenizer(const char *text, const char *path)
     tiny_llama_fill(&t, &s);
     s.files[0] = (swg_file_view){"tokenizer.json", text, strlen(text)};
     s.meta.n_files = 1;
-    ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+    ck_ok(sample_write(&s, path,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     sample_deinit(&s);
 }
 
@@ -421,7 +429,7 @@ END_TEST
 /* A GGUF named as the tokenizer of another checkpoint: its files, not its bytes. */
 static swg_status open_with_tokenizer(void *context)
 {
-    const swg_source_options options = {.tokenizer = context};
+    const swg_source_options options = {.size = sizeof options, .tokenizer = context};
     swg_source *source = NULL;
     SWG_TRY(swg_source_open(swg_test_path("model.gguf"), &options, &source));
     swg_file_view file = {0};

@@ -1,4 +1,4 @@
-/* GGUF files made to hurt: headers that lie about counts, types, sizes and places, metadata of the
+/* Hostile GGUF files: headers that lie about counts, types, sizes and places, metadata of the
  * wrong type at each of its consumers, and a small file cut and flipped everywhere. */
 #include "formats/bytes/bytes.h"
 #include "runtime/base/strbuf.h"
@@ -225,7 +225,7 @@ START_TEST(lies_about_tensors)
     put_tensor(&r, "model.embed_tokens.weight", 2, 4, 4, 0, 64); /* the same for us */
     r.data_bytes = 128;
     refused(&r, SWG_CORRUPT, "duplicate");
-    /* Nothing at all is a tensor too. */
+    /* An empty tensor is a tensor too. */
     r = start();
     put_tensor(&r, "empty", 2, 0, 4, 0, 0);
     r.data_bytes = 0;
@@ -361,7 +361,7 @@ START_TEST(tokenizers_of_the_wrong_kind)
 }
 END_TEST
 
-/* Comparisons and allocations that it takes to open a file of so many tensors. */
+/* Comparisons and allocations that opening a file of `count` tensors takes. */
 static swg_test_work_count work_of_tensors(uint64_t count)
 {
     raw r = start();

@@ -84,7 +84,8 @@ START_TEST(sizes_are_planned_and_threads_make_no_difference)
     swg_pool *pool = NULL;
     ck_ok(swg_pool_new(3, &pool));
     ck_ok(sample_write(&s, path, NULL));
-    ck_ok(sample_write(&s, other, &(swg_sink_options){.pool = pool}));
+    ck_ok(sample_write(&s, other,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .pool = pool}));
     size_t length, other_length;
     uint8_t *bytes = swg_test_read_file(path, &length);
     uint8_t *other_bytes = swg_test_read_file(other, &other_length);
@@ -246,7 +247,7 @@ static void expect_floats(swg_source *source, const char *name, const float *val
     }
 }
 
-/* numbers(rows, columns) of make-hdf5-fixtures, turned when `is_turned`. */
+/* numbers(rows, columns) of make-hdf5-fixtures, transposed when `is_turned`. */
 static void expect_numbers(swg_source *source, const char *name, size_t rows, size_t columns,
                            bool is_turned)
 {
@@ -433,7 +434,7 @@ START_TEST(refused_files)
 }
 END_TEST
 
-/* Items of the loader checklist (docs/hostile-input.md), each by a few bytes of a sound file; those
+/* Items of the loader checklist (docs/hostile-input.md), each by a few bytes of a valid file; those
  * that need a file of their own are above and in test_hdf5_library.c. */
 START_TEST(checklist)
 {
@@ -511,7 +512,8 @@ END_TEST
 static swg_status write_sample(void *context)
 {
     const sample *s = context;
-    return sample_write(s, swg_test_path("failing.h5"), &(swg_sink_options){.force = true});
+    return sample_write(s, swg_test_path("failing.h5"),
+                        &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true});
 }
 
 static swg_status read_sample(void *context)

@@ -1,5 +1,5 @@
-/* The HDF5 reader against libhdf5, which writes files here in every way it knows and reads what the
- * project writes. The library is the reference for sound files only. */
+/* The HDF5 reader against libhdf5, which writes files here in every way it supports and reads what
+ * the project writes. The library is the reference for valid files only. */
 #define H5_USE_110_API
 #include <hdf5.h>
 #include <stdio.h>
@@ -100,7 +100,7 @@ static void expect_counting(const char *path, size_t n_expected)
     for (size_t t = 0; t < n_expected; t++) {
         const swg_tensor_desc *desc = swg_source_tensor(source, t);
         const uint64_t rows = swg_tensor_rows(desc), columns = swg_tensor_cols(desc);
-        /* By halves: boxes that begin and end inside of chunks. */
+        /* By halves: boxes that begin and end inside chunks. */
         ck_ok(swg_source_read_f32(source, t, 0, rows / 2, values));
         ck_ok(
             swg_source_read_f32(source, t, rows / 2, rows - rows / 2, values + rows / 2 * columns));
@@ -148,7 +148,7 @@ START_TEST(every_storage)
 }
 END_TEST
 
-/* Groups of few and of many links, made and unmade. */
+/* Groups of few and of many links, created and deleted. */
 START_TEST(every_group)
 {
     static const int sizes[] = {1, 8, 9, 100, 3000};

@@ -1,4 +1,4 @@
-/* Strict JSON: what is accepted reads back right, everything else is refused with its place. */
+/* Strict JSON: accepted texts read back correctly, all others are refused with the position. */
 #include <stdio.h>
 #include <string.h>
 
@@ -107,7 +107,7 @@ START_TEST(bad_text_is_refused)
         ck_assert_msg(status == SWG_CORRUPT, "\"%s\" gave status %d", bad[i], (int)status);
         ck_assert_ptr_nonnull(strstr(swg_error_message(), "text: bad JSON"));
     }
-    /* A NUL is refused wherever it stands. */
+    /* A NUL is refused everywhere. */
     swg_json_doc *doc = NULL;
     ck_status_is(SWG_CORRUPT, swg_json_parse("{}\0", 3, "text", &doc));
     ck_status_is(SWG_CORRUPT, swg_json_parse("\"a\0b\"", 5, "text", &doc));
@@ -132,7 +132,7 @@ START_TEST(good_corner_cases_are_accepted)
 }
 END_TEST
 
-/* "[1,1,1 ... 1]": two bytes of text a value, and many times that of memory. */
+/* "[1,1,1 ... 1]": two bytes of text per value, and many times that of memory. */
 START_TEST(values_end_at_2_to_the_24)
 {
     enum { ITEMS = SWG_JSON_MAX_VALUES }; /* and the array itself: one too many */

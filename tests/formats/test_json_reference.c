@@ -1,5 +1,5 @@
-/* The JSON tree against cJSON's: the same values for every text that is good JSON. cJSON takes more
- * than is good, so it judges only what our reader accepts. */
+/* The JSON tree against cJSON's: the same values for every valid JSON text. cJSON also accepts
+ * invalid texts, so it judges only what our reader accepts. */
 #include <cjson/cJSON.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -44,7 +44,7 @@ static void compare(const swg_json *ours, const cJSON *theirs)
     }
 }
 
-/* Whether the text is good JSON. */
+/* Whether the text is valid JSON. */
 static bool compare_text(const char *text, size_t length)
 {
     swg_json_doc *doc = NULL;

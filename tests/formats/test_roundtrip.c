@@ -1,4 +1,4 @@
-/* From one format to another and back: equal tensors, equal bytes where a format has one writing,
+/* From one format to another and back: equal tensors, equal bytes where a format has one encoding,
  * and outputs that appear whole or not at all. */
 #include <stdio.h>
 #include <string.h>
@@ -192,7 +192,8 @@ static swg_status write_and_read_folder(void *context)
 {
     const sample *s = context;
     const char *path = swg_test_path("failing");
-    SWG_TRY(sample_write(s, path, &(swg_sink_options){.force = true}));
+    SWG_TRY(sample_write(s, path,
+                         &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     swg_source *source = NULL;
     SWG_TRY(swg_source_open(path, NULL, &source));
     swg_status status = sample_compare(s, source);
@@ -268,10 +269,13 @@ START_TEST(existing_outputs_need_force)
     sample_put_file(swg_test_path("existing/config.json"), "{}", 2);
     ck_status_is(SWG_USAGE, sample_write(&s, folder, NULL));
     ck_assert(!swg_path_exists(swg_test_path("existing/model.safetensors")));
-    ck_ok(sample_write(&s, folder, &(swg_sink_options){.force = true}));
+    ck_ok(sample_write(&s, folder,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     const char *file = swg_test_path("a-file");
     sample_put_file(file, "x", 1);
-    ck_status_is(SWG_USAGE, sample_write(&s, file, &(swg_sink_options){.force = true}));
+    ck_status_is(SWG_USAGE, sample_write(&s, file,
+                                         &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                                             .force = true}));
     sample_deinit(&s);
 }
 END_TEST
@@ -306,7 +310,7 @@ START_TEST(endings_name_formats)
             char path[512];
             snprintf(path, sizeof path, "%s%s", folder, ending);
             ck_assert_int_eq(mkdir(path, 0777), 0);
-            ck_ok(plan_named("folder", ending)); /* a folder that is there is a folder */
+            ck_ok(plan_named("folder", ending)); /* an existing folder is a folder */
         }
     }
     ck_assert_uint_ge(n_refused, 6);

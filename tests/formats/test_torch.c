@@ -1,4 +1,4 @@
-/* PyTorch state dicts: the fixture of scripts/make-torch-fixture, archives made here that lie, and
+/* PyTorch state dicts: the fixture of scripts/make-torch-fixture, false archives made here, and
  * pickles that ask for more than a state dict. */
 #include <stdio.h>
 #include <string.h>

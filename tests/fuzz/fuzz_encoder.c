@@ -1,4 +1,4 @@
-/* Any text through tokenizers that stay the same: the seeds of the two targets that read
+/* Any text through fixed tokenizers: the seeds of the two targets that read
  * tokenizers. The first byte chooses one. Byte-level vocabularies must give the text back. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* One frame of a .swg, which fuzz_swg cannot damage: it would not match its hash any more. An input
+/* One frame of a .swg, which fuzz_swg cannot damage: its hash would no longer match. An input
  * is u8 codec, u8 width of an element (bit 7: 4-bit codes), u16 raw bytes, and the stored bytes.
  * The same bytes, taken as raw ones, must also come back from coding. */
 #include <string.h>
@@ -12,7 +12,7 @@
 static swg_frame_decoder *decoder;
 static swg_frame_encoder *encoder;
 
-/* Buffers of exactly the due size, so that the sanitizer sees the first byte beyond. */
+/* Buffers of exactly the expected size, so that the sanitizer sees the first byte beyond. */
 static void decode(swg_frame_shape shape, unsigned codec, const uint8_t *stored, size_t bytes)
 {
     uint8_t *raw = swg_malloc(shape.bytes, 1), *copy = swg_malloc(bytes, 1);

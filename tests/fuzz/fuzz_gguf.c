@@ -1,6 +1,6 @@
-/* GGUF: the bytes are the file, its magic given. Where the fourth is no 'F', the data behind the
- * header are cut or filled up with zeros to what the tensors need: a byte that came or went in the
- * header would otherwise be the last thing a reader looks at. */
+/* GGUF: the bytes are the file, its magic given. Where the fourth is not an 'F', the data after the
+ * header are cut or padded with zeros to what the tensors need: otherwise an inserted or deleted
+ * byte in the header would be the last thing a reader looks at. */
 #include <string.h>
 
 #include "formats/bytes/bytes.h"
@@ -48,7 +48,7 @@ static size_t header_bytes(const uint8_t *data, size_t size)
     return in.is_short ? 0 : size - in.left;
 }
 
-/* Bytes of data that the tensors of a sound header need: the parser knows them even where it then
+/* Bytes of data that the tensors of a valid header need: the parser knows them even where it then
  * refuses the file for having others. */
 static uint64_t data_bytes(const uint8_t *header, size_t size, uint32_t *alignment)
 {

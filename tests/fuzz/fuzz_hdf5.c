@@ -1,5 +1,5 @@
 /* HDF5: the state-dict layout, Keras, any file of datasets. Structures of the newer kinds carry a
- * checksum, which would stop changed bytes: here every one is right. */
+ * checksum, which would reject changed bytes: here every checksum matches. */
 #include <string.h>
 
 #include "formats/hdf5/format/hdf5_walk.h"

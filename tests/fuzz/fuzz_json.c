@@ -1,4 +1,4 @@
-/* The JSON reader: what the checker refuses the parser refuses alike, and the parser alone refuses
+/* The JSON reader: the parser refuses everything that the checker refuses, and beyond that
  * only what shows in the tree. */
 #include <stdio.h>
 #include <stdlib.h>

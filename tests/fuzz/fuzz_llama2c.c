@@ -1,6 +1,6 @@
 /* llama2.c: the bytes are the header, and as much of the rest as there is. A header alone says how
- * long the file must be; random bytes never are, so what is too long is cut, and zeros fill up what
- * is too short where that is not much. */
+ * long the file must be; random bytes never are, so a file that is too long is cut, and one that is
+ * slightly too short is padded with zeros. */
 #include "formats/llama2c/llama2c_layout.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/promises.h"

@@ -1,4 +1,4 @@
-/* The pickle machine by itself: no directory stands before it. */
+/* The pickle machine by itself, without a directory before it. */
 #include "formats/pytorch/pickle.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,6 +1,6 @@
-/* safetensors: the bytes are JSON of a header and the buffer behind it, which begins after the
+/* safetensors: the bytes are JSON of a header and the buffer after it, which begins after the
  * first zero byte. The length in front is made to fit, and where the header's offsets can be read
- * the buffer is cut or filled up with zeros to where they end. */
+ * the buffer is cut or padded with zeros to where they end. */
 #include <string.h>
 
 #include "formats/bytes/bytes.h"

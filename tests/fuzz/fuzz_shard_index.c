@@ -1,7 +1,7 @@
 /* The index of shards, and shards that fit it or do not. An input is up to four parts, separated by
- * zero bytes: the index, the names of the tensors in a.safetensors, those in b.safetensors (a line
- * each), a config.json. A part that is not there is a file that is not there. Every tensor is a
- * matrix of 2 x 3 floats; headers that lie are fuzz_safetensors' part. */
+ * zero bytes: the index, the names of the tensors in a.safetensors, those in b.safetensors (one
+ * per line), a config.json. A missing part is a missing file. Every tensor is a
+ * matrix of 2 x 3 floats; false headers are left to fuzz_safetensors. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* .swg: the bytes are a u32, that many bytes of frames, and a directory as it is before coding;
- * superblock and hashes, which would stop whatever was changed, are put around them. An input that
+ * superblock and hashes, which would reject any change, are put around them. An input that
  * begins like a container is taken as a whole file. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* A tokenizer.bin of llama2.c, and a text through what it makes. The bytes are the records behind
+/* A tokenizer.bin of llama2.c, and a text through the tokenizer. The bytes are the records after
  * those of the first 259 ids, which every vocabulary has (without them it is refused at once);
  * where the first byte is 0 they are the whole file. */
 #include <stdlib.h>

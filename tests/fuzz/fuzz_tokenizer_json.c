@@ -1,4 +1,4 @@
-/* A tokenizer.json of any bytes, and a text through what it makes. */
+/* A tokenizer.json of any bytes, and a text through the tokenizer. */
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/tokenizers.h"
 

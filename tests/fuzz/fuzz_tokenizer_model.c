@@ -1,4 +1,4 @@
-/* A tokenizer.model of any bytes, and a text through what it makes. */
+/* A tokenizer.model of any bytes, and a text through the tokenizer. */
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/tokenizers.h"
 

@@ -1,5 +1,5 @@
 /* GPT-2's pair of files, and the settings beside them: vocab.json, merges.txt and
- * tokenizer_config.json, separated by zero bytes, and a text through what they make. */
+ * tokenizer_config.json, separated by zero bytes, and a text through the tokenizer. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,9 +1,8 @@
 /* PyTorch. The first byte says what an input is:
  *   'P'  a whole file ("PK\3\4" begins it)
- *   'Q'  the same, its places made right: bytes that came or went in one entry would otherwise hide
- *        every field behind them
- *   else the number of storages (mod 8), a u16 size for each, and a pickle: the archive is put
- *        around them. */
+ *   'Q'  the same, its offsets corrected: otherwise inserted or deleted bytes in one entry would
+ * hide every field after them else the number of storages (mod 8), a u16 size for each, and a
+ * pickle: the archive is put around them. */
 #include <string.h>
 
 #include "formats/bytes/bytes.h"
@@ -23,7 +22,7 @@ static void put(swg_strbuf *out, unsigned bytes, uint64_t value)
 
 /* --- A whole file, made consistent ------------------------------------------------------------ */
 
-/* The next record of that kind at or behind `at`; `size` when there is none. */
+/* The next record of that kind at or after `at`; `size` when there is none. */
 static size_t find(const uint8_t *data, size_t size, size_t at, const char *magic)
 {
     const uint8_t *hit = at < size ? memmem(data + at, size - at, magic, 4) : NULL;

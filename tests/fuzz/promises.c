@@ -11,7 +11,7 @@
 #include "runtime/text/tokenizer.h"
 #include "tests/fuzz/promises.h"
 
-/* More rows than this of one tensor teach nothing new. */
+/* More rows of one tensor than this add nothing. */
 static const uint64_t max_plane_bytes = 4 << 20;
 
 void fuzz_expect(bool holds, const char *what)
@@ -56,7 +56,7 @@ static void read_planes(swg_source *source, size_t tensor)
     }
 }
 
-/* What the runtime makes of a checkpoint's texts: a model's sizes, a tokenizer. */
+/* What the runtime derives from a checkpoint's texts: a model's sizes, a tokenizer. */
 static void use_texts(swg_source *source)
 {
     size_t length = 0;
@@ -74,7 +74,7 @@ static void use_source(swg_source *source)
     size_t length = 0, n_extensions = 0;
     swg_json_doc *doc = NULL;
     const char *config = swg_source_config(source, &length);
-    fuzz_expect(strlen(config) == length, "the configuration has a NUL behind it");
+    fuzz_expect(strlen(config) == length, "the configuration has a NUL after it");
     fuzz_expect(swg_json_parse(config, length, "config", &doc) == SWG_OK,
                 "the configuration is JSON");
     swg_json_free(&doc);
@@ -93,7 +93,7 @@ static void use_source(swg_source *source)
         const swg_status status = swg_source_file(source, i, &view);
         expect_sentence(status);
         fuzz_expect(status != SWG_OK || view.data[view.length] == '\0',
-                    "files have a NUL behind them");
+                    "files have a NUL after them");
     }
     for (size_t i = 0; i < swg_source_n_metadata(source); i++) {
         const char *key, *value;

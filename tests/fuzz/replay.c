@@ -1,5 +1,5 @@
 /* Runs a fuzz target over files and folders of inputs: what libFuzzer does when given files, for
- * builds without it. Each input also runs cut in half and with its last byte turned. */
+ * builds without it. Each input also runs cut in half and with its last byte flipped. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

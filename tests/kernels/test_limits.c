@@ -1,4 +1,5 @@
-/* The measured limits: present, plausible against each other, and honest about the set in use. */
+/* The measured limits: present, consistent with each other, and true to the instruction set used.
+ */
 #include "tests/harness.h"
 
 #include <math.h>
@@ -17,7 +18,7 @@ START_TEST(dram_limit_is_measured)
     ck_assert(limit.bytes_per_s > 0 && isfinite(limit.bytes_per_s));
     ck_assert_uint_eq(limit.buffer_bytes, (size_t)64 << 20);
     ck_assert(limit.streams == 1 || limit.streams == 2 || limit.streams == 4);
-    printf("read %.1f GB/s, turns of %zu bytes, %zu streams\n", limit.bytes_per_s / 1e9,
+    printf("read %.1f GB/s, alternating every %zu bytes, %zu streams\n", limit.bytes_per_s / 1e9,
            limit.turn_bytes, limit.streams);
     swg_pool_free(&pool);
 }

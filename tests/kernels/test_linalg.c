@@ -31,7 +31,7 @@ static void fill(matrix *x)
         x->d[i] = x->f[i] = swg_rng_normal(&rng);
 }
 
-/* Lower triangular with a diagonal away from zero; NaN above, which nobody may read. */
+/* Lower triangular with a diagonal away from zero; NaN above, which must not be read. */
 static void fill_lower(matrix *x, size_t n)
 {
     fill(x);
@@ -63,7 +63,7 @@ static void expect(double d, double f, double wanted, double magnitude, const ch
     ck_assert_msg(fabs(f - wanted) <= 2e-5 * magnitude, "s%s: %.9g, not %.9g", what, f, wanted);
 }
 
-/* What lies above the diagonal, and beyond a row's end, is as it was. */
+/* Elements above the diagonal and beyond a row's end are unchanged. */
 static void expect_upper_untouched(const matrix *x, const matrix *before, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

@@ -13,7 +13,7 @@
 
 enum { MAX_K = 320, MAX_ROWS = 48 };
 
-/* A case: correlated inputs with a few loud channels, as real layers have. */
+/* A case: correlated inputs with a few large channels, as in real layers. */
 typedef struct layer {
     size_t k, n;
     float hessian[MAX_K * MAX_K];
@@ -201,7 +201,7 @@ START_TEST(factor_is_of_the_inverse)
 }
 END_TEST
 
-/* The order keeps groups together, louder columns first. */
+/* The order keeps groups together, larger columns first. */
 START_TEST(order_is_group_aware)
 {
     swg_rng rng = swg_rng_seeded(swg_test_seed());
@@ -236,8 +236,8 @@ START_TEST(order_is_group_aware)
 }
 END_TEST
 
-/* On the grids that the sweep found, the definition gives the same codes, but for weights that
- * rounding leaves between two codes: then both lose alike. */
+/* On the grids that the sweep found, the definition gives the same codes, except for weights
+ * that lie between two codes within rounding: then both codes lose equally. */
 START_TEST(sweep_is_optimal_brain_quantization)
 {
     swg_rng rng = swg_rng_seeded(swg_test_seed());
@@ -300,7 +300,7 @@ START_TEST(refinement_ends_in_a_local_optimum)
 }
 END_TEST
 
-/* Fewer tokens than columns, dead columns, and statistics that cannot be. */
+/* Fewer tokens than columns, dead columns, and impossible statistics. */
 START_TEST(bad_statistics)
 {
     swg_rng rng = swg_rng_seeded(swg_test_seed());

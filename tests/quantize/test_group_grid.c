@@ -117,7 +117,7 @@ static void check_against_brute_force(unsigned bits, bool asymmetric, size_t n, 
         found += searched(scheme, x, weights, n);
         least += brute_force(scheme, x, weights, n);
     }
-    /* Importance that spreads over orders of magnitude makes a group act like a much shorter one,
+    /* Importance that spans orders of magnitude makes a group act like a much shorter one,
      * whose error jumps more from scale to scale. */
     ck_assert_msg(found <= (is_weighted ? 1.025 : 1.01) * least,
                   "int%u %s n=%zu%s: %.4f times the brute-force error", bits,

@@ -40,7 +40,7 @@ static swg_recipe *recipe_of(unsigned bits)
     return recipe;
 }
 
-/* Say `setting` of the tensors that match. */
+/* Add a rule that gives the matching tensors `setting`. */
 static void say(swg_recipe *recipe, const char *pattern, const char *setting)
 {
     swg_recipe_rule rule = {.tensors = &pattern, .n_tensors = 1, .origin = "--rule"};
@@ -84,7 +84,8 @@ START_TEST(settings_reach_the_entries)
 {
     swg_tensor_desc tensors[N_TENSORS];
     model(tensors);
-    swg_recipe_preset preset = {.bits = 8,
+    swg_recipe_preset preset = {.size = sizeof preset,
+                                .bits = 8,
                                 .embedding_bits = SWG_PRESET_KEEP,
                                 .asymmetric = true,
                                 .scale_type = SWG_BF16,
@@ -232,7 +233,7 @@ START_TEST(numbers_in_names_are_in_order)
 }
 END_TEST
 
-/* What the architecture says counts more than the words in a name. */
+/* The architecture takes precedence over the parts of a name. */
 START_TEST(classes_come_from_the_architecture)
 {
     static const struct {

@@ -1,5 +1,5 @@
-/* Checkpoints end to end: quantized, written, read back; what the report says is what the file
- * holds; the same bytes for any number of threads; nothing left behind by failures. */
+/* Checkpoints end to end: quantized, written, read back; the report agrees with the file;
+ * the same bytes for any number of threads; failures leave no files. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>

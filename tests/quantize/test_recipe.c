@@ -1,5 +1,5 @@
-/* Recipes: the text and back, rules that win over others, and everything that is refused, with the
- * nearest valid word. */
+/* Recipes: the text and back, precedence of rules, and everything that is refused, with the nearest
+ * valid name. */
 #include <stdio.h>
 #include <string.h>
 
@@ -40,7 +40,7 @@ START_TEST(texts_come_back)
     ck_assert_int_eq(recipe->level, 9);
     const swg_recipe_setting *all = &recipe->defaults;
     ck_assert_uint_eq(all->group, 0);
-    ck_assert_str_eq(all->method, "gptq"); /* whose word it is, its command says */
+    ck_assert_str_eq(all->method, "gptq"); /* its command decides whether it is valid */
     ck_assert_double_eq(all->sparsity.ratio, 0.5);
     ck_assert_uint_eq(all->n_parameters, 3);
     ck_assert_double_eq(swg_parameter_find(all->parameters, 3, "damping")->number, 0.01);
@@ -76,7 +76,7 @@ START_TEST(texts_around_a_recipe_are_read)
                 &recipe));
     ck_assert_uint_eq(recipe->seed, 5);
     swg_recipe_free(&recipe);
-    /* One value stands for a list of it; bits alone mean codes. */
+    /* One value is a list of one; bits alone imply codes. */
     ck_ok(parse("{\"recipe\":1,\"rules\":[{\"classes\":\"linear\",\"tensors\":\"a\",\"bits\":8}]}",
                 &recipe));
     ck_assert_uint_eq(recipe->rules[0].classes, 1u << SWG_PLAN_CLASS_LINEAR);
@@ -111,9 +111,9 @@ static const struct {
     {"{\"recipe\":1,\"rules\":{}}", "\"rules\" is not an array", SWG_USAGE},
     {"{\"recipe\":1,\"rules\":[{\"bits\":4},{\"bit\":4}]}",
      "r.json: rule 2: unknown key \"bit\"; the nearest is bits", SWG_USAGE},
-    {"{\"recipe\":1,\"rules\":[{\"tensors\":\"a\"}]}", "rule 1: a rule that gives nothing",
+    {"{\"recipe\":1,\"rules\":[{\"tensors\":\"a\"}]}", "rule 1: a rule without any setting",
      SWG_USAGE},
-    {"{\"recipe\":1,\"rules\":[{\"bits\":5}]}", "the bits of a code are 4, 8, not 5", SWG_USAGE},
+    {"{\"recipe\":1,\"rules\":[{\"bits\":7}]}", ", not 7", SWG_USAGE},
     {"{\"recipe\":1,\"rules\":[{\"bits\":16}]}", "not 16 (the format \"keep\")", SWG_USAGE},
     {"{\"recipe\":1,\"rules\":[{\"bits\":\"4\"}]}", "\"bits\" is not a whole number", SWG_USAGE},
     {"{\"recipe\":1,\"rules\":[{\"group\":48}]}", "32, 64, 128 or 256", SWG_USAGE},
@@ -189,11 +189,10 @@ START_TEST(later_rules_win_field_by_field)
     ck_assert(!choices[Q1].is_named); /* its format is that of its class */
     ck_assert_uint_eq(embed->group, 64);
     ck_assert_str_eq(embed->format, "int");
-    ck_assert_str_eq(norm->format, "keep"); /* no matrix: left out */
+    ck_assert_str_eq(norm->format, "keep"); /* not a matrix: left out */
     ck_assert_str_eq(router->format, "keep");
     ck_assert_uint_eq(router->sparsity.m, 2);
-    ck_assert(!swg_recipe_keeps(router));
-    ck_assert(swg_recipe_keeps(norm));
+    ck_assert(swg_sparsity_is_dense(norm->sparsity));
     swg_free(choices);
     swg_recipe_free(&recipe);
     ck_ok(apply("{\"bits\":8}", &recipe, &choices));

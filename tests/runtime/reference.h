@@ -1,5 +1,5 @@
 /* What the tests of execution share: loading models, running them, and comparing with reference
- * logits made by others. */
+ * independent logits. */
 #ifndef SWG_TESTS_RUNTIME_REFERENCE_H
 #define SWG_TESTS_RUNTIME_REFERENCE_H
 

@@ -34,7 +34,7 @@ static void convert(const char *from, const char *to)
     swg_sink *sink = NULL;
     swg_sink_meta meta = {0};
     static swg_tensor_desc descs[MOST];
-    const swg_sink_options options = {.force = true};
+    const swg_sink_options options = {.size = sizeof options, .force = true};
     ck_ok(swg_source_open(from, NULL, &source));
     const size_t n = swg_source_n_tensors(source);
     ck_assert_uint_le(n, MOST);
@@ -144,7 +144,7 @@ START_TEST(every_feature_shows)
 }
 END_TEST
 
-/* A GPT-2 file that went through .swg has its old bytes: Conv1D weights were turned twice. */
+/* A GPT-2 file that went through .swg has its old bytes: Conv1D weights were transposed twice. */
 START_TEST(conv1d_weights_survive_the_round_trip)
 {
     char folder[256], path[512];

@@ -1,4 +1,4 @@
-/* Running a model part by part, and looking on: begin, every layer and end by hand give the bytes
+/* Running a model part by part, with an observer: begin, every layer and end by hand give the bytes
  * of a whole run, and an observer sees what every weight is multiplied with. */
 #include <math.h>
 #include <stdio.h>
@@ -165,7 +165,7 @@ static sights *watch(const swg_model *model, const int32_t *ids, size_t first_lo
     return s;
 }
 
-/* Look-ups are no products; a tied embedding is the head's weight. */
+/* Look-ups are not products; a tied embedding is the head's weight. */
 static bool is_look_up(const swg_model *model, swg_role role)
 {
     return (role == SWG_ROLE_EMBEDDING && !model->hparams.tied_head) ||

@@ -1,4 +1,4 @@
-/* Loading: what a configuration may say, what tensors there must be, and every refusal. */
+/* Loading: what a configuration may say, which tensors are required, and every refusal. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Configurations that are not supported or contradict themselves or the tensors, family by family:
- * one sentence each that names the key or the tensor. And configurations with random damage. */
+ * one message each that names the key or the tensor. And configurations with random damage. */
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -140,7 +140,7 @@ static const char *const damaged[] = {"llama-llama3", "qwen2-window",  "qwen3",
                                       "gpt2-bare",    "bert-sequence", "rnn-gru"};
 
 /* Bytes replaced at random by those that JSON is made of: the model loads or is refused with a
- * sentence; nothing else may happen. */
+ * message; nothing else may happen. */
 START_TEST(random_damage_is_survived)
 {
     static const char bytes[] = "0123456789-.eE\"{}[],:nulltruefalse ";

@@ -148,7 +148,7 @@ static const swg_scheme schemes[] = {
     SWG_SCHEME_INT(4, .group = 32, .scale_type = SWG_F16, .asymmetric = true),
     SWG_SCHEME_INT(8, .scale_type = SWG_F16)};
 
-/* 4 query heads over 1 key head: q has 32 rows, k and v have 8 each, which ends amid a panel. */
+/* 4 query heads over 1 key head: q has 32 rows, k and v have 8 each, which ends within a panel. */
 START_TEST(parts_of_unequal_size_are_taken_apart)
 {
     tiny_llama t = {.dim = DIM, .hidden = HIDDEN, .vocab = VOCAB, .heads = 4, .kv_heads = 1,

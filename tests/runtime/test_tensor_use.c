@@ -1,5 +1,5 @@
 /* What the architectures' rows say of checkpoints' tensors: every tensor of every fixture has its
- * use, in the order in which a token visits the weights, and other names have none. */
+ * use, in the order in which the forward pass uses the weights, and other names have none. */
 #include <stdio.h>
 #include <string.h>
 

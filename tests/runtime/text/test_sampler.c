@@ -76,7 +76,7 @@ static void reference(const swg_sampler_options *o, const float *logits, double 
         p[i] /= kept;
 }
 
-/* Draw often and hold frequencies against the reference: nothing outside the cuts, and chi-square
+/* Draw often and compare frequencies with the reference: nothing outside the cuts, and chi-square
  * (ids expected fewer than 5 times pooled) below its mean + 6 standard deviations. */
 static void check_distribution(swg_sampler_options options, const float *logits)
 {
@@ -219,7 +219,7 @@ START_TEST(refuses_broken_logits)
         ck_assert_int_ge(pick(sampler, (float[]){3e38f, 3e38f, -3e38f}), 0);
         swg_sampler_free(&sampler);
     }
-    options.temperature = 1e-38f; /* scores overflow: the best one is what the limit means */
+    options.temperature = 1e-38f; /* scores overflow: in the limit the best one wins */
     swg_sampler *cold = sampler_with(options, 3);
     ck_assert_int_eq(pick(cold, (float[]){-5, 7, 6}), 1);
     swg_sampler_free(&cold);

@@ -46,7 +46,7 @@ static void check_case(const swg_tokenizer *tokenizer, const char *name, const s
     ck_ok(swg_tokenizer_encode(tokenizer, text, strlen(text), NULL, &ids));
     check_ids(what, &ids, wanted.data, wanted.count);
     ck_ok(swg_tokenizer_decode(tokenizer, ids.data, ids.count, NULL, &back));
-    /* The library shows bytes that are no UTF-8 as U+FFFD; we keep them. */
+    /* The library shows bytes that are not UTF-8 as U+FFFD; we keep them. */
     if (!strstr(decoded, "\xef\xbf\xbd"))
         ck_assert_msg(strcmp(swg_strbuf_text(&back), decoded) == 0,
                       "%s decodes to \"%s\", not \"%s\"", what, swg_strbuf_text(&back), decoded);
@@ -302,8 +302,8 @@ START_TEST(survives_every_flipped_byte)
 }
 END_TEST
 
-/* vocab.json and merges.txt, the latter cut at every length: with a line cut short it is refused,
- * and without the lines that are gone it merges less. */
+/* vocab.json and merges.txt, the latter cut at every length: a truncated line is refused, and
+ * without the missing lines it merges less. */
 START_TEST(reads_vocab_and_merges)
 {
     static const char vocab[] = "{\"a\":0,\"b\":1,\"\xc4\xa0\":2,\"ab\":3,\"\xc4\xa0"

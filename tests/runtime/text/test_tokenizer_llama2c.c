@@ -45,7 +45,7 @@ static swg_strbuf small_file(void)
     return file;
 }
 
-/* run.c's loop, word for word in what it does: the best pair of all, then again. */
+/* run.c's loop, step for step: the best pair of all, then again. */
 static void reference_merge(swg_ids *ids)
 {
     for (;;) {

@@ -1,4 +1,4 @@
-/* Published vectors: GPT-2's own files, and vocabularies inside of GGUF files, which have
+/* Published vectors: GPT-2's own files, and vocabularies inside GGUF files, which have
  * byte-level BPE with two ways of splitting, SentencePiece BPE by scores, and WordPiece. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SentencePiece models: ids and texts of the library itself, special tokens, and models that are
- * cut, changed or made wrong here. */
+ * truncated, changed or invalid. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,8 +34,8 @@ static char *bytes_of(const swg_json *json, size_t *length)
     return bytes;
 }
 
-/* [text, ids, decoded text]. Bytes that are no UTF-8 come out of our decoder as they are, and as
- * U+FFFD out of the library's. */
+/* [text, ids, decoded text]. Our decoder keeps bytes that are not UTF-8; the library's gives
+ * U+FFFD. */
 static void check_case(const char *name, const swg_tokenizer *tokenizer, const swg_json *item)
 {
     static const swg_encode_options plain = {.add_special = false, .parse_special = false};
@@ -262,7 +262,7 @@ START_TEST(refuses_what_contradicts_itself)
 }
 END_TEST
 
-/* A table whose indices lead out of it, and one that is too short for what it says. */
+/* A table whose indices are out of range, and one shorter than it declares. */
 START_TEST(checks_the_table_of_characters)
 {
     for (unsigned size = 0; size < 40; size += 3) {
@@ -300,7 +300,7 @@ START_TEST(checks_the_table_of_characters)
 }
 END_TEST
 
-/* Whatever is read must also encode and decode without harm. */
+/* Every model that loads must also encode and decode without error. */
 static void try_model(const char *data, size_t length)
 {
     static const char text[] = "ab  <s>\xff\xe4\xb8\xad"

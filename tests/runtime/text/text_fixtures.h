@@ -23,7 +23,7 @@ swg_ids ids_of_json(const swg_json *array);
 /* A JSON file. The caller frees all three. */
 swg_json_doc *json_at(const char *path);
 
-/* Fail, naming `what`, unless the ids are the wanted ones. */
+/* Fail, naming `what`, unless the ids are the expected ones. */
 void check_ids(const char *what, const swg_ids *got, const int32_t *wanted, size_t n_wanted);
 
 /* Encode `text` and compare with a list of ids. */
