@@ -16,7 +16,8 @@ typedef enum swg_status {
 
 /* Record a sentence for the user (printf style; no trailing newline or full stop) and return
  * `status`, so that a refusal is one line: return swg_error(SWG_CORRUPT, "...", ...). Control
- * characters, which names of a file may hold, and what is no UTF-8 become question marks. */
+ * characters, which names in a file may contain, and bytes that are not UTF-8 become question
+ * marks. */
 __attribute__((format(printf, 2, 3))) swg_status swg_error(swg_status status, const char *format,
                                                            ...);
 

@@ -8,7 +8,7 @@ static void put(swg_strbuf *out, unsigned bytes, uint64_t value)
     swg_strbuf_append(out, number, bytes);
 }
 
-/* The two records that stand before the end of a directory that needs 64 bits. */
+/* The two records before the end of a directory that needs 64 bits. */
 static void put_end64(swg_strbuf *out, uint64_t count, uint64_t at, uint64_t bytes)
 {
     const uint64_t end64 = out->length;
