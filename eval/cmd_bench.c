@@ -63,7 +63,7 @@ typedef struct benchmark {
     swg_exec *exec;
     size_t prompt, generate; /* as measured: at most the model's number of positions */
     swg_dram_limit dram;     /* zero with --no-limits */
-    swg_compute_limit peak;  /* likewise, of the activations' arithmetic: int8 or f32 */
+    swg_compute_limit peak;  /* the same; of the activations' arithmetic, int8 or f32 */
     swg_latency latency;
     uint64_t peak_rss_bytes; /* of loading and running, without the buffers of the limits */
 } benchmark;
@@ -108,9 +108,9 @@ static swg_status load(benchmark *b)
                             b->cli->progress, &b->loaded);
 }
 
-static bool is_f32(const benchmark *b)
+static bool is_float(const benchmark *b)
 {
-    return strcmp(b->args->activations, "f32") == 0;
+    return swg_act_is_float(swg_act_named(b->args->activations));
 }
 
 /* Limits drift on shared machines: they are measured before and after, and the better is used. */
@@ -123,8 +123,8 @@ static swg_status measure_limits(benchmark *b)
     if (dram.bytes_per_s > b->dram.bytes_per_s)
         b->dram = dram;
     const swg_isa best = SWG_ISA_COUNT - 1;
-    const swg_compute_limit peak = is_f32(b) ? swg_limits_f32_peak(b->loaded.pool, best)
-                                             : swg_limits_int8_peak(b->loaded.pool, best);
+    const swg_compute_limit peak = is_float(b) ? swg_limits_f32_peak(b->loaded.pool, best)
+                                               : swg_limits_int8_peak(b->loaded.pool, best);
     if (peak.ops_per_s > b->peak.ops_per_s)
         b->peak = peak;
     return SWG_OK;
@@ -265,11 +265,11 @@ static swg_status report_json(const benchmark *b)
     swg_json_uint(&json, "ops_per_token", swg_model_ops_per_token(b->loaded.model));
     write_measured(&json, "dram_read_bytes_per_s", b->dram.bytes_per_s);
     const double share = prefill_share(b);
-    write_measured(&json, "int8_ops_per_s", is_f32(b) ? 0 : b->peak.ops_per_s);
-    write_measured(&json, "f32_ops_per_s", is_f32(b) ? b->peak.ops_per_s : 0);
+    write_measured(&json, "int8_ops_per_s", is_float(b) ? 0 : b->peak.ops_per_s);
+    write_measured(&json, "f32_ops_per_s", is_float(b) ? b->peak.ops_per_s : 0);
     write_measured(&json, "decode_share_of_dram_read", decode_share(b));
-    write_measured(&json, "prefill_share_of_int8_peak", is_f32(b) ? 0 : share);
-    write_measured(&json, "prefill_share_of_f32_peak", is_f32(b) ? share : 0);
+    write_measured(&json, "prefill_share_of_int8_peak", is_float(b) ? 0 : share);
+    write_measured(&json, "prefill_share_of_f32_peak", is_float(b) ? share : 0);
     swg_json_string(&json, "linalg", swg_linalg_name());
     swg_json_uint(&json, "peak_rss_bytes", b->peak_rss_bytes);
     return swg_cli_json_print(&json);
@@ -304,7 +304,7 @@ static swg_status report_text(const benchmark *b)
                           b->dram.streams);
         if (b->generate)
             swg_strbuf_printf(&out, "; decoding takes %.0f %%", 100 * decode_share(b));
-        swg_strbuf_printf(&out, "\n%-14s%.0f GOP/s (%s)", is_f32(b) ? "f32 peak" : "int8 peak",
+        swg_strbuf_printf(&out, "\n%-14s%.0f GOP/s (%s)", is_float(b) ? "f32 peak" : "int8 peak",
                           1e-9 * b->peak.ops_per_s, swg_isa_name(b->peak.isa));
         if (b->prompt)
             swg_strbuf_printf(&out, "; prefill takes %.0f %%", 100 * prefill_share(b));
@@ -353,7 +353,7 @@ const swg_command swg_command_bench = {
         "Prefill and decode rates are medians over --repeats runs after a warm-up. The machine's "
         "own "
         "limits - the best DRAM read rate over several access patterns, and the peak of its "
-        "arithmetic (int8 dot products, or f32 multiply-adds with --activations f32) - are "
+        "arithmetic (int8 dot products, or f32 multiply-adds where activations are floats) - are "
         "measured before and after in the same run, because rates mean little without them. "
         "Decoding reads every weight once per token: its share of the DRAM rate says how much "
         "faster it could be; prefill's share of the peak likewise.\n\n"

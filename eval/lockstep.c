@@ -49,10 +49,14 @@ swg_status swg_divergence_compare(const float *logits, const float *logits_ref, 
         const double log_q = (double)logits[i] - q.log_sum;
         kld += exp(log_p) * (log_p - log_q);
     }
-    *out = (swg_divergence_row){.kld = kld,
-                                .nll = q.log_sum - (double)logits[target],
-                                .nll_ref = p.log_sum - (double)logits_ref[target],
-                                .same_top = p.top == q.top};
+    const double nll = q.log_sum - (double)logits[target];
+    const double nll_ref = p.log_sum - (double)logits_ref[target];
+    /* A logit of minus infinity leaves log sum exp finite. */
+    if (!isfinite(kld) || !isfinite(nll) || !isfinite(nll_ref))
+        return swg_error(SWG_FAILED, "logits of the model or of the reference are minus infinity; "
+                                     "their divergence is not defined");
+    *out = (swg_divergence_row){
+        .kld = kld, .nll = nll, .nll_ref = nll_ref, .same_top = p.top == q.top};
     return SWG_OK;
 }
 

@@ -95,6 +95,7 @@ swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenize
                            .context = options->context,
                            .max_tokens = options->max_tokens};
     swg_window_lists lists = {0};
+    SWG_TRY(swg_options_check("swg_window_options", options->size, sizeof *options));
     SWG_TRY(choose_stride(protocol, options, in.context, &in.stride));
     swg_status status = protocols[protocol].make(&in, &lists);
     if (status == SWG_OK && lists.made.n_windows == 0)

@@ -76,12 +76,12 @@ static swg_status plan_outputs(job *j)
     SWG_TRY(SWG_NEW(j->outputs, j->n_tensors));
     for (size_t i = 0; i < j->n_tensors; i++) {
         j->outputs[i] = *swg_source_tensor(j->source, i);
-        const char *type = j->a->dequantize;
-        if (type && !swg_scheme_is_plain(j->outputs[i].scheme)) {
+        const char *word = j->a->dequantize;
+        swg_dtype type; /* the option's choices are words of types */
+        if (word && !swg_scheme_is_plain(j->outputs[i].scheme) &&
+            swg_dtype_parse_word(word, strlen(word), &type)) {
             j->outputs[i].n_stored = 0;
-            j->outputs[i].scheme = swg_scheme_plain(strcmp(type, "f32") == 0   ? SWG_F32
-                                                    : strcmp(type, "f16") == 0 ? SWG_F16
-                                                                               : SWG_BF16);
+            j->outputs[i].scheme = swg_scheme_plain(type);
         }
     }
     return SWG_OK;

@@ -192,6 +192,7 @@ static swg_status prepare(const char *path, const swg_sink_options *options,
     const swg_sink_options *o = options ? options : &defaults;
     swg_status status = SWG_OK;
     swg_sink *sink = NULL;
+    SWG_TRY(swg_options_check("swg_sink_options", o->size, sizeof *o));
     SWG_GO(SWG_NEW(sink, 1));
     sink->force = o->force;
     sink->level = o->level;

@@ -133,6 +133,8 @@ static swg_status open_probed(const swg_probe *probe, swg_map memory,
 {
     swg_status status = SWG_OK;
     swg_source *source = NULL;
+    if (options)
+        SWG_TRY(swg_options_check("swg_source_options", options->size, sizeof *options));
     SWG_GO(SWG_NEW(source, 1));
     pthread_mutex_init(&source->mutex, NULL);
     source->memory = memory;

@@ -15,7 +15,6 @@
 #define SWG_ERFC_A3       1.421413741f
 #define SWG_ERFC_A4       (-1.453152027f)
 #define SWG_ERFC_A5       1.061405429f
-#define SWG_ERFC_ERROR    1.5e-7
 #define SWG_GELU_LINEAR   1.5957691216057308f  /* 2 sqrt(2 / pi) */
 #define SWG_GELU_CUBIC    0.07135481282553521f /* the same times 0.044715 */
 

@@ -9,7 +9,7 @@
  * C2..C6 are the minimax polynomial of the relative error, 3.1e-9 (found by Remez exchange); with
  * rounding the result is within SWG_EXP_MAX_ULP of the true value on [SWG_EXP_MIN, SWG_EXP_MAX]
  * (tests/kernels measures it; over every float of that range the largest error is 0.894). Below
- * SWG_EXP_MIN the result is 0, above SWG_EXP_MAX it is that of SWG_EXP_MAX. */
+ * SWG_EXP_MIN the result is 0, above SWG_EXP_MAX it is the result for SWG_EXP_MAX. */
 #ifndef SWG_KERNELS_EXP_H
 #define SWG_KERNELS_EXP_H
 

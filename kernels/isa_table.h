@@ -18,8 +18,9 @@ typedef struct swg_peak_loop {
 typedef enum swg_peak { SWG_PEAK_INT8, SWG_PEAK_F32, SWG_PEAK_COUNT } swg_peak;
 
 typedef struct swg_isa_table {
-    bool (*is_available)(void); /* the processor has it, the operating system saves its registers */
-    swg_kernels kernels;        /* NULL: the next lower priority serves */
+    bool (*is_available)(
+        void);           /* the processor has it and the operating system saves its registers */
+    swg_kernels kernels; /* NULL: the next lower priority is used */
     swg_peak_loop peaks[SWG_PEAK_COUNT]; /* run NULL: likewise */
     /* OpenBLAS's name (OPENBLAS_CORETYPE) for a processor that has this set. NULL, or a function
      * that returns NULL: OpenBLAS may choose by itself. */

@@ -28,7 +28,7 @@
 /* --- Quantized weights in memory ---------------------------------------------------------------
  *
  * One layout serves all CPU instruction sets: panels of 16 rows, so that a 32-bit lane belongs to
- * one row, and 4 columns a lane, which is the operand of VNNI dot products. A panel is
+ * one row, and 4 columns per lane, which is the operand of VNNI dot products. A panel is
  *
  *   codes   w4: for every 8 columns 64 bytes; byte 4*r+i = code[r][c+i] | code[r][c+4+i] << 4
  *           w8: for every 4 columns 64 bytes; byte 4*r+i = code[r][c+i]     (r < 16, i < 4)
@@ -39,7 +39,7 @@
  * rows of the last panel beyond n have zero codes and zero scales. */
 enum { SWG_PANEL_ROWS = 16, SWG_COLUMN_STEP = 8 };
 
-/* What panels hold is a layout (layouts.def), which schemes of several widths share. */
+/* How panels hold codes is a layout (layouts.def), which schemes of several widths share. */
 typedef enum swg_layout {
 #define SWG_LAYOUT(name, bits, longest_group) SWG_LAYOUT_##name,
 #include "kernels/layouts.def"
@@ -47,27 +47,28 @@ typedef enum swg_layout {
     SWG_LAYOUT_COUNT
 } swg_layout;
 
-/* The layout that holds a scheme's codes; SWG_LAYOUT_COUNT for schemes that no panel can hold. */
+/* The layout that holds a scheme's codes; SWG_LAYOUT_COUNT for schemes that do not fit any
+ * panel. */
 swg_layout swg_layout_of(swg_scheme scheme);
 
-/* Columns that one group may have at most, so that the products' 32-bit sums do not overflow. */
+/* The longest group in columns for which the products' 32-bit sums cannot overflow. */
 size_t swg_layout_longest_group(swg_layout layout);
 
 typedef struct swg_packed {
     uint8_t *panels;     /* n_panels * panel_bytes, zeroed before packing; not owned */
     swg_scheme scheme;   /* one that has a layout */
     swg_layout layout;
-    unsigned panel_bits;    /* of a code in the panel: the scheme's or more */
-    int32_t symmetric_zero; /* the zero point where none are stored */
+    unsigned panel_bits;    /* of a code in the panel: the scheme's bits or more */
+    int32_t symmetric_zero; /* the zero point of schemes that store none */
     size_t code_row_bytes;  /* of a canonical row of codes */
     size_t n, k;         /* rows (outputs), columns (inputs) */
     size_t k_padded;     /* k rounded up to SWG_COLUMN_STEP */
-    size_t group;        /* columns a group; k for whole-row schemes */
+    size_t group;        /* columns per group; k for whole-row schemes */
     size_t n_groups;
     size_t n_panels;
     size_t scale_bytes;  /* of one scale: 2 or 4 */
     size_t scales_offset, zeros_offset; /* within a panel */
-    size_t panel_bytes;                 /* distance of panels, a multiple of 64 */
+    size_t panel_bytes;                 /* distance between panels, a multiple of 64 */
 } swg_packed;
 
 /* Fill all fields but `panels` for an n x k matrix; n, k >= 1, sizes already checked
@@ -87,13 +88,13 @@ size_t swg_packed_bytes(const swg_packed *w);
  *
  * with dot the int32 sum of weight code * activation code over the group. dot and zero * sum must
  * fit 32 bits: a group has at most swg_layout_longest_group columns. Only whole-row groups can be
- * longer; whoever accepts a checkpoint refuses them. */
+ * longer; the backend refuses them when a checkpoint is loaded. */
 #define SWG_ACT_MIN 0x1p-100f
 
 typedef struct swg_act {
     size_t m;        /* tokens */
     size_t k;        /* columns */
-    size_t group;    /* columns a group, as the weight's */
+    size_t group;    /* columns per group, as the weight's */
     size_t n_groups;
     size_t stride;   /* distance of token rows in `codes`: a multiple of 64, >= k rounded up to 8 */
     int8_t *codes;   /* [m][stride], zero from k to k rounded up to 8 */
@@ -104,12 +105,15 @@ typedef struct swg_act {
 /* --- Attention --------------------------------------------------------------------------------
  *
  * Queries that share one key/value head. For query i over keys j in [key_begin[i], key_end[i]):
- *   s_j = dot(q_i, k_j) * scale;  p_j = exp(s_j - max s);  out_i = (sum_j p_j v_j) * (1 / sum_j
- * p_j) dot and the sum of p in 16-lane order, the sum of p v in the order of j with fused
+ *
+ *   s_j = dot(q_i, k_j) * scale;  p_j = exp(s_j - max s);
+ *   out_i = (sum_j p_j v_j) * (1 / sum_j p_j)
+ *
+ * dot and the sum of p are in 16-lane order, the sum of p v is in the order of j with fused
  * multiply-adds. Every query has at least one key.
  *
  * Keys are numbered through the runs, in order: a contiguous cache is one run, a paged one has a
- * run per block. How keys are cut into runs changes no byte. */
+ * run per block. The result does not depend on how keys are cut into runs. */
 typedef struct swg_kv_run {
     const float *k, *v; /* key i of the run at k + i * kv_stride, its value at v + i * kv_stride */
     size_t n;           /* keys, >= 1 */
@@ -120,7 +124,7 @@ typedef struct swg_attention {
     const float *const *q;  /* [n_queries] pointers to head_dim floats */
     float *const *out;      /* [n_queries] pointers to head_dim floats; may equal q */
     const uint32_t *key_begin, *key_end; /* [n_queries] */
-    const swg_kv_run *runs;              /* together at least the largest key_end keys */
+    const swg_kv_run *runs;              /* together they hold at least the largest key_end keys */
     size_t n_runs;
     size_t kv_stride;       /* floats */
     float scale;
@@ -149,22 +153,24 @@ typedef struct swg_attention {
  *     b' = fma(a, sin, b * cos). (Su et al. 2021.)
  * silu_mul      y[i] = gate[i] / (1 + exp(-gate[i])) * up[i]. y may equal gate.
  * attention     above.
- * layernorm     y[i] = (x[i] - mean) * (1 / sqrt(sum((x - mean)^2) / n + eps)) * weight[i] +
- * bias[i], the last two steps fused. (Ba et al. 2016.) y may equal x. gelu          in place: x
- * times the Gaussian distribution function of x, through erfc to 1.5e-7. gelu_tanh     in place:
- * 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). (Hendrycks, Gimpel 2016, both.) tanh in place.
- * lstm_cell     one step of n units: x and s [4n] are the input's and the state's shares (their
- *               biases in) of the gates input, forget, new, output; c and h [n] are updated.
- * gru_cell      one step of n units: x and s [3n] likewise; the update gate is third number z, the
- *               reset gate number r (0 and 1, or 1 and 0), the new state the last, whose s the
- *               reset gate scales; h [n] is updated. */
+ * layernorm     y[i] = (x[i] - mean) * (1 / sqrt(sum((x - mean)^2) / n + eps)) * weight[i]
+ *                      + bias[i], the last two steps fused. (Ba et al. 2016.) y may equal x.
+ * gelu          in place: x times the Gaussian distribution function of x, through erfc to 1.5e-7.
+ *               (Hendrycks and Gimpel 2016, also gelu_tanh.)
+ * gelu_tanh     in place: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+ * tanh          in place.
+ * lstm_cell     one step of n units: x and s [4n] are the input's and the state's shares (with
+ *               their biases) of the gates input, forget, new, output; c and h [n] are updated.
+ * gru_cell      one step of n units: x and s [3n] likewise, as three gates: number z is the update
+ *               gate, number r the reset gate (0 and 1, or 1 and 0), the last the new state, whose
+ *               s is scaled by the reset gate; h [n] is updated. */
 typedef struct swg_kernels {
 #define SWG_OP(name, result, arguments) result(*name) arguments;
 #include "kernels/ops.def"
 #undef SWG_OP
 } swg_kernels;
 
-/* The product of that layout's panels. */
+/* The matmul kernel of that layout. */
 typedef void swg_matmul(const swg_packed *w, size_t panel_begin, size_t panel_end, const swg_act *x,
                         float *y, size_t y_stride);
 swg_matmul *swg_kernels_matmul(const swg_kernels *kernels, swg_layout layout);
@@ -184,12 +190,12 @@ typedef enum swg_isa {
 } swg_isa;
 
 /* The chosen variant of every operation: best available, capped by the environment variable
- * SWAGE_ISA. SWG_USAGE, naming the valid tokens, when that is set to an unknown token;
- * SWG_UNSUPPORTED when it names one that this processor lacks. The table lives as long as the
+ * SWAGE_ISA. SWG_USAGE, naming the valid tokens, when it is set to an unknown token;
+ * SWG_UNSUPPORTED when it names a set that this processor lacks. The table lives as long as the
  * program. */
 swg_status swg_kernels_best(const swg_kernels **out);
 
-/* The same with an explicit cap. */
+/* The same with an explicit cap instead of SWAGE_ISA. */
 swg_status swg_kernels_capped(swg_isa cap, const swg_kernels **out);
 
 /* One instruction set's own variants (NULL where it has none), and whether it runs here. */

@@ -13,7 +13,7 @@ typedef struct swg_kv_piece {
     size_t run;
 } swg_kv_piece;
 
-/* Keys [first, end) as far as they are in that run, of which `first` is key `at`. */
+/* The part of keys [first, end) that is in that run; `first` is key `at` of the run. */
 static inline swg_kv_piece swg_kv_piece_of(const swg_attention *a, size_t run, size_t at,
                                            size_t first, size_t end)
 {

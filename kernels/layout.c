@@ -1,4 +1,4 @@
-/* Which panel a scheme's codes go to, and its sizes and offsets: see kernels.h. */
+/* The panel layout of a scheme, and its sizes and offsets: see kernels.h. */
 #include "kernels/kernels.h"
 
 #include "runtime/base/codes.h"

@@ -1,4 +1,4 @@
-/* Which implementation of linalg.h serves: see there. */
+/* Choosing the implementation of linalg.h: see there. */
 #include "kernels/linalg.h"
 
 #include <pthread.h>
@@ -12,7 +12,7 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static swg_linalg chosen;
 
-/* OpenBLAS's name for this processor, as the best instruction set that runs here knows it. */
+/* OpenBLAS's name for this processor, from the best instruction set that runs here. */
 static const char *core_type(void)
 {
     for (int isa = SWG_ISA_COUNT - 1; isa >= 0; isa--)

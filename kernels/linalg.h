@@ -1,28 +1,30 @@
-/* Dense linear algebra in float and double. OpenBLAS does it where it is installed
+/* Dense linear algebra in float and double. OpenBLAS is used where it is installed
  * (libopenblas.so.0, any of Debian's variants; the environment variable SWAGE_BLAS names another
  * file); it is loaded when first needed, so that commands without float products neither wait for
- * it nor have its threads. Where it is absent or wrong, plain C does the same slowly, and
- * swg_notice (runtime/base/notice.h) tells the user. SWAGE_BLAS=plain asks for plain C.
+ * it nor start its threads. Where it is absent or computes wrongly, plain C is used instead,
+ * slowly, and swg_notice (runtime/base/notice.h) tells the user. SWAGE_BLAS=plain asks for plain C.
  *
  *     const swg_linalg *linalg = swg_linalg_get();
  *     linalg->dsyrk(true, n, tokens, 2.0, x, n, 1.0, hessian, n);   // lower triangle += 2 x^T x
  *     SWG_TRY(linalg->dpotrf(n, hessian, n));                       // its Cholesky factor
  *
- * Conventions. Everything is row-major; lda, ldb, ldc are the distances of rows in elements. A
- * symmetric or triangular matrix is its lower triangle: what lies above the diagonal is neither
- * read nor written. Sizes and distances fit an int. Nothing is NULL unless its size is 0. Functions
- * whose name begins with s take float, with d double, otherwise alike.
+ * Conventions. Everything is row-major; lda, ldb, ldc are the distances between rows in elements. A
+ * symmetric or triangular matrix is given by its lower triangle: elements above the diagonal are
+ * neither read nor written. Sizes and distances must fit an int. A pointer may be NULL only if its
+ * matrix is empty. Functions whose names begin with s take float, those with d double; otherwise
+ * they are alike.
  *
  * Threads. Calls are single-threaded inside and safe from several threads: callers split the work
  * over their pool in pieces that do not depend on the number of threads, so results do not either.
- * Results may differ in the last digits between machines, since OpenBLAS sums in the order of the
- * core that it is made for.
+ * Results may differ in the last digits between machines, since the order in which OpenBLAS sums
+ * depends on the core that it targets.
  *
- * Loading sets OPENBLAS_CORETYPE and OPENBLAS_NUM_THREADS in the environment where the user has
- * not, and takes them out again. Debian 12's OpenBLAS 0.3.21 does not know newer processors and
- * falls back to kernels for much older ones, at a quarter of the speed; hence the core. A program
- * with threads of its own that read the environment calls swg_linalg_get before it starts them. If
- * the program has OpenBLAS loaded already, it keeps its core, and its number of threads becomes 1.
+ * Loading sets OPENBLAS_CORETYPE and OPENBLAS_NUM_THREADS in the environment if the user has not,
+ * and removes them again afterwards. Debian 12's OpenBLAS 0.3.21 does not know newer processors and
+ * falls back to kernels for much older ones, at a quarter of the speed; hence OPENBLAS_CORETYPE. A
+ * program with threads of its own that read the environment must call swg_linalg_get before it
+ * starts them. If the program has OpenBLAS loaded already, it keeps its core, and its number of
+ * threads becomes 1.
  */
 #ifndef SWG_KERNELS_LINALG_H
 #define SWG_KERNELS_LINALG_H
@@ -74,15 +76,15 @@ typedef struct swg_linalg {
                   size_t ldl, double *b, size_t ldb);
 } swg_linalg;
 
-/* OpenBLAS, else plain C; never NULL, the same for the life of the program. The first call loads
- * (about 10 ms). */
+/* OpenBLAS, or else plain C; never NULL, and the same for the life of the program. The first call
+ * loads the library (about 10 ms). */
 const swg_linalg *swg_linalg_get(void);
 
 /* c [m, n] = a [m, k] * b^T, with b [n, k]: the product with weights. */
 void swg_sgemm_nt(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                   size_t ldb, float *c, size_t ldc);
 
-/* swg_linalg_get()->name: what provenance records for results that went through it. */
+/* swg_linalg_get()->name: what provenance records for results computed with it. */
 const char *swg_linalg_name(void);
 
 #endif

@@ -1,6 +1,5 @@
-/* Which instruction sets run here, and which variant of every operation is chosen. Every set is
- * asked once whether it runs. Resolved tables are static, one for each cap, so nothing is
- * allocated. */
+/* Which instruction sets run here, and which variant of every operation is chosen. Whether a set
+ * runs is asked once. Resolved tables are static, one per cap, so nothing is allocated. */
 #include "kernels/kernels.h"
 
 #include <pthread.h>
@@ -37,7 +36,7 @@ static void detect(void)
         is_available[i] = isas[i].table->is_available();
 }
 
-/* Take over the rows of `own` that exist. */
+/* Copy the non-NULL rows of `own`. */
 static void overlay(swg_kernels *table, const swg_kernels *own)
 {
 #define SWG_OP(name, result, arguments)                                                            \
@@ -47,8 +46,8 @@ static void overlay(swg_kernels *table, const swg_kernels *own)
 #undef SWG_OP
 }
 
-/* For every cap lay the sets it admits over each other, lowest priority first: isas.def is ordered
- * by priority. */
+/* For every cap, overlay the sets that it admits, lowest priority first: isas.def is ordered by
+ * priority. */
 static void resolve(void)
 {
     detect();

@@ -1,7 +1,7 @@
 /* Prototypes of variants of every operation: the scalar ones, on which others may fall back, and
  * those of the including file's instruction set, which has defined SWG_VARIANT(op) as
- * swg_##op##__<isa>. A prototype without a function is harmless: only what the set's table names
- * is linked. */
+ * swg_##op##__<isa>. A prototype without a function is harmless: only the functions named in the
+ * set's table are linked. */
 #ifndef SWG_KERNELS_VARIANTS_H
 #define SWG_KERNELS_VARIANTS_H
 

@@ -33,6 +33,7 @@ swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
                                    swg_tensor_report *reports)
 {
     uint64_t done_bytes = 0;
+    SWG_TRY(swg_options_check("swg_quantize_options", options->size, sizeof *options));
     SWG_TRY(swg_quantize_check_plan(plan, options->calibration != NULL));
     if (options->calibration)
         return swg_quantize_calibrated(source, plan, options, sink, reports);

@@ -62,7 +62,8 @@ swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
                                    const swg_quantize_options *options, swg_sink *sink,
                                    swg_tensor_report *reports);
 
-/* Upper bound of the memory that swg_quantize_checkpoint adds to the process on `n_threads`. */
+/* Upper bound of the memory that swg_quantize_checkpoint without calibration adds to the process on
+ * `n_threads`; calibration holds one layer of the model, its statistics and the text's rows too. */
 uint64_t swg_quantize_peak_bytes(const swg_plan *plan, size_t n_threads);
 
 #endif

@@ -28,6 +28,11 @@ static const char method_words[] = ""
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
     ;
+static const char method_help[] = "how codes are chosen (default rtn)"
+#define SWG_QUANT_METHOD(name, needs, parameters, meaning) "; " #name " = " meaning
+#include "quantize/quant_methods.def"
+#undef SWG_QUANT_METHOD
+    ;
 
 /* "|4|8...": the widths that there are formats of. */
 static const char bit_words[] = ""
@@ -61,8 +66,7 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, scale_search, 0, "scale-search", "mse|absmax", NULL,
                       "scale with the least squared error (default mse), or from the largest "
                       "weight"),
-    SWG_OPTION_CHOICE(arguments, method, 0, "method", method_words + 1, NULL,
-                      "how codes are chosen (default rtn)"),
+    SWG_OPTION_CHOICE(arguments, method, 0, "method", method_words + 1, NULL, method_help),
     SWG_OPTION_STRING(arguments, calibration, 'c', "calibration", "FILE",
                       "text to run the model on, collecting statistics of its weights' inputs: "
                       "required by methods other than rtn; rtn weights errors by them"),
@@ -109,10 +113,8 @@ static uint32_t group_of(const char *word)
 
 static swg_dtype scale_type_of(const char *word)
 {
-    return !word || strcmp(word, "auto") == 0 ? SWG_SCALE_TYPE_AUTO
-           : strcmp(word, "f16") == 0         ? SWG_F16
-           : strcmp(word, "bf16") == 0        ? SWG_BF16
-                                              : SWG_F32;
+    swg_dtype type; /* the option's choices but "auto" are words of types */
+    return word && swg_dtype_parse_word(word, strlen(word), &type) ? type : SWG_SCALE_TYPE_AUTO;
 }
 
 static swg_status recipe_from_options(const arguments *a, swg_recipe **out)

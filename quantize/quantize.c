@@ -2,6 +2,7 @@
 #include "quantize/quantize.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "quantize/methods.h"
@@ -14,12 +15,12 @@
 enum { NO_STATS = false, STATS = true };
 
 static const struct {
-    const char *name, *parameters, *meaning;
+    const char *name, *parameters;
     bool needs_stats;
     swg_quantize_function *quantize;
 } methods[] = {
 #define SWG_QUANT_METHOD(name, needs, parameters, meaning)                                         \
-    {#name, parameters, meaning, needs, swg_quantize__##name},
+    {#name, parameters, needs, swg_quantize__##name},
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
 };
@@ -27,11 +28,6 @@ static const struct {
 const char *swg_quant_method_name(swg_quant_method method)
 {
     return methods[method].name;
-}
-
-const char *swg_quant_method_meaning(swg_quant_method method)
-{
-    return methods[method].meaning;
 }
 
 bool swg_quant_method_needs_stats(swg_quant_method method)
@@ -63,15 +59,14 @@ swg_status swg_quant_method_find(const char *name, swg_quant_method *out)
     return status;
 }
 
-/* Whether `word` is one of "a|b|c". */
-static bool has_word(const char *words, const char *word)
+/* The range of a parameter in "a LEAST to MOST|b ..."; false when it is not there. */
+static bool find_range(const char *known, const char *name, double *least, double *most)
 {
-    const size_t length = strlen(word);
-    for (const char *at = words; *at; at += *at == '|') {
-        const size_t n = strcspn(at, "|");
-        if (n == length && memcmp(at, word, n) == 0)
-            return true;
-        at += n;
+    const size_t length = strlen(name);
+    for (const char *at = known; *at; at += *at == '|') {
+        if (strncmp(at, name, length) == 0 && at[length] == ' ')
+            return sscanf(at + length, "%lf to %lf", least, most) == 2;
+        at += strcspn(at, "|");
     }
     return false;
 }
@@ -80,10 +75,16 @@ swg_status swg_quant_method_check(swg_quant_method method, const swg_parameter *
                                   size_t n)
 {
     const char *known = methods[method].parameters;
-    for (size_t i = 0; i < n; i++)
-        if (!has_word(known, parameters[i].name))
+    for (size_t i = 0; i < n; i++) {
+        const swg_parameter *p = &parameters[i];
+        double least, most;
+        if (!find_range(known, p->name, &least, &most))
             return swg_error(SWG_USAGE, "method %s has no parameter \"%.60s\"; it has %s",
-                             methods[method].name, parameters[i].name, *known ? known : "none");
+                             methods[method].name, p->name, *known ? known : "none");
+        if (p->word || !(p->number >= least && p->number <= most))
+            return swg_error(SWG_USAGE, "parameter %s of method %s is a number from %g to %g",
+                             p->name, methods[method].name, least, most);
+    }
     return SWG_OK;
 }
 

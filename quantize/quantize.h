@@ -35,7 +35,6 @@ typedef enum swg_quant_method {
 } swg_quant_method;
 
 const char *swg_quant_method_name(swg_quant_method method);
-const char *swg_quant_method_meaning(swg_quant_method method);
 
 /* Whether the method cannot work without statistics of the layer's inputs. */
 bool swg_quant_method_needs_stats(swg_quant_method method);
@@ -43,7 +42,8 @@ bool swg_quant_method_needs_stats(swg_quant_method method);
 /* Method of that name; SWG_USAGE, naming the nearest or else all, when there is none. */
 swg_status swg_quant_method_find(const char *name, swg_quant_method *out);
 
-/* SWG_USAGE when the method does not have one of the parameters, naming those it has. */
+/* SWG_USAGE when the method does not have one of the parameters, naming those it has, or when one
+ * is not a number in its range. */
 swg_status swg_quant_method_check(swg_quant_method method, const swg_parameter *parameters,
                                   size_t n);
 
@@ -64,7 +64,7 @@ typedef struct swg_quantize_job {
     const swg_layer_stats *stats; /* of the layer's inputs, k = cols: columns count by their
                                      importance; NULL = none, all columns count the same */
     const uint8_t *mask; /* rows of ceil(cols / 8) bytes: bit c % 8 of byte c / 8 is 0 where a
-                            weight is to be zero; NULL = none is */
+                            weight must become zero; NULL = no mask */
     float *updated; /* [rows][cols]: receives the weights as the method leaves them, for codes the
                        values that they mean; NULL = not wanted. Undefined after a failure */
     swg_read_rows *read_rows;

@@ -166,6 +166,7 @@ static swg_status add_preset_rules(const swg_recipe_preset *preset, swg_recipe *
 swg_status swg_recipe_from_preset(const swg_recipe_preset *preset, swg_recipe **out)
 {
     swg_recipe *recipe;
+    SWG_TRY(swg_options_check("swg_recipe_preset", preset->size, sizeof *preset));
     SWG_TRY(swg_recipe_new(&recipe));
     const swg_status status = add_preset_rules(preset, recipe);
     if (status != SWG_OK)
@@ -176,11 +177,6 @@ swg_status swg_recipe_from_preset(const swg_recipe_preset *preset, swg_recipe **
 }
 
 /* --- Application ------------------------------------------------------------------------------ */
-
-bool swg_recipe_keeps(const swg_recipe_setting *setting)
-{
-    return strcmp(setting->format, "keep") == 0 && swg_sparsity_is_dense(setting->sparsity);
-}
 
 swg_status swg_recipe_scheme(const swg_recipe_setting *setting, swg_scheme *out)
 {

@@ -196,10 +196,7 @@ typedef struct swg_recipe_choice {
 swg_status swg_recipe_apply(const swg_recipe *recipe, const swg_recipe_tensor *tensors, size_t n,
                             swg_recipe_choice **out);
 
-/* The scheme that a complete setting asks for. SWG_UNSUPPORTED when there is no such scheme. */
+/* The scheme that a complete setting asks for. SWG_UNSUPPORTED when that scheme does not exist. */
 swg_status swg_recipe_scheme(const swg_recipe_setting *setting, swg_scheme *out);
-
-/* Whether a setting leaves the numbers of a tensor as they are. */
-bool swg_recipe_keeps(const swg_recipe_setting *setting);
 
 #endif

@@ -86,16 +86,18 @@ static swg_status copy(transfer *t)
 static swg_status check_kept(const transfer *t, bool keep_nonfinite, uint64_t *n_nonfinite)
 {
     const swg_tensor_desc *desc = &t->entry->desc;
+    const swg_plane *values = swg_plane_find(t->layout, t->n_planes, SWG_PLANE_VALUES);
     uint64_t first = 0;
-    if (swg_scheme_is_quantized(desc->scheme))
+    if (!values)
         return SWG_OK; /* codes; scales are checked where they are read */
-    *n_nonfinite = swg_count_nonfinite(desc->scheme.dtype, t->planes[SWG_PLANE_VALUES],
-                                       swg_tensor_elems(desc), &first);
+    /* Sparse formats store fewer values than the tensor has elements. */
+    *n_nonfinite = swg_count_nonfinite(values->type, t->planes[SWG_PLANE_VALUES],
+                                       values->bytes * 8 / swg_dtype_bits(values->type), &first);
     if (*n_nonfinite == 0 || keep_nonfinite)
         return SWG_OK;
     return swg_error(SWG_CORRUPT,
                      "%s: %" PRIu64 " values of tensor %s are not finite, the first at "
-                     "element %" PRIu64 "; --nonfinite keep stores them anyway",
+                     "stored element %" PRIu64 "; --nonfinite keep stores them anyway",
                      swg_source_path(t->source), *n_nonfinite, desc->name, first);
 }
 

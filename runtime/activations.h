@@ -3,17 +3,22 @@
 #ifndef SWG_RUNTIME_ACTIVATIONS_H
 #define SWG_RUNTIME_ACTIVATIONS_H
 
+#include <stdbool.h>
+
 typedef enum swg_act_precision {
-#define SWG_ACT(ID, name, meaning) SWG_ACT_##ID,
+#define SWG_ACT(ID, name, arithmetic, meaning) SWG_ACT_##ID,
 #include "runtime/activations.def"
 #undef SWG_ACT
     SWG_ACT_COUNT
 } swg_act_precision;
 
-/* The precision of that name; SWG_ACT_COUNT when there is none. */
+/* The precision with that name; SWG_ACT_COUNT when there is none. */
 swg_act_precision swg_act_named(const char *name);
 
-/* For option tables: the names as choices ("int8|f32"), and a help text that explains them. */
+/* Whether the CPU multiplies inputs of that precision as floats, not as 8-bit integers. */
+bool swg_act_is_float(swg_act_precision act);
+
+/* For option tables: the names as choices ("int8|f32"), and a help text that explains each. */
 #define SWG_ACT_CHOICES (swg_act_choices_after_bar + 1)
 extern const char swg_act_choices_after_bar[]; /* "|int8|f32" */
 extern const char swg_act_help[];

@@ -1,5 +1,5 @@
-/* Calibration layer by layer: see calibration.h. An observer at the one door of weight products
- * adds every input's rows to the statistics of the weights that share it. */
+/* Calibration layer by layer: see calibration.h. An observer in swg_linears, which all weight
+ * products pass through, adds every input's rows to the statistics of the weights that share it. */
 #include "runtime/calibration.h"
 
 #include <math.h>
@@ -9,7 +9,8 @@
 #include "runtime/base/mem.h"
 #include "runtime/exec.h"
 
-/* Hessians are added up in square tiles: what one thread does at a time, whatever their number. */
+/* Hessians are accumulated in square tiles, one tile per thread at a time, however many threads
+ * there are. */
 enum { TILE = 256, MAX_WEIGHTS = 8 };
 
 /* Rows of the output head computed together. */
@@ -21,7 +22,7 @@ typedef struct input {
     size_t n_weights;
     swg_layer_stats stats; /* views of the arrays below */
     float *hessian;
-    double *mean_abs, *mean_square; /* sums until the layer is through */
+    double *mean_abs, *mean_square; /* sums until the layer is complete */
 } input;
 
 enum { MAX_INPUTS = 64 };
@@ -33,14 +34,14 @@ struct swg_calibration {
     swg_observer observer;
     int32_t *ids;
     size_t n_windows, window;
-    float *rows;       /* [n_windows * window][width]: what enters the next layer */
+    float *rows;       /* [n_windows * window][width]: the input of the next layer */
     float *output;     /* [window][width] of one window */
     float *logits;     /* [END_ROWS][n_outputs] */
-    size_t next_layer; /* whose rows these are */
+    size_t next_layer; /* the layer whose input these rows are */
     input inputs[MAX_INPUTS];
     size_t n_inputs;
     bool is_observing;
-    swg_status status; /* of the observer, which cannot return one */
+    swg_status status; /* the observer's, which cannot return one */
 };
 
 swg_calibration_options swg_calibration_options_default(void)
@@ -73,7 +74,10 @@ static input *find_input(swg_calibration *c, const swg_weight *weight)
 static swg_status new_input(swg_calibration *c, const swg_weight *const *weights, size_t count,
                             size_t k, input **out)
 {
-    if (c->n_inputs == MAX_INPUTS || count > MAX_WEIGHTS)
+    if (count > MAX_WEIGHTS)
+        return swg_error(SWG_LIMIT, "%zu weights share the input of %s; at most %d are supported",
+                         count, weights[0]->tensor, MAX_WEIGHTS);
+    if (c->n_inputs == MAX_INPUTS)
         return swg_error(SWG_LIMIT, "a layer has more than %d distinct inputs", MAX_INPUTS);
     input *in = &c->inputs[c->n_inputs++];
     memcpy(in->weights, weights, count * sizeof *weights);
@@ -91,7 +95,7 @@ static swg_status new_input(swg_calibration *c, const swg_weight *const *weights
     return SWG_OK;
 }
 
-/* Rows under way, for the pool. */
+/* The rows being processed, for the pool. */
 typedef struct addition {
     input *in;
     const float *x;
@@ -151,7 +155,7 @@ static void see_inputs(void *context, const swg_weight *const *weights, size_t c
         c->status = add_rows(c, weights, count, x, rows, columns, stride);
 }
 
-/* The layer is through: sums become means, and the Hessian's upper triangle is filled in. */
+/* The layer is complete: sums become means, and the Hessian's upper triangle is filled in. */
 static swg_status finish_input(input *in)
 {
     const size_t k = in->stats.k;
@@ -171,7 +175,7 @@ static swg_status finish_input(input *in)
 
 /* --- Running ---------------------------------------------------------------------------------- */
 
-/* What comes after the layers, a few rows at a time: rows of logits are long, and not wanted. */
+/* What comes after the layers, a few rows at a time: rows of logits are long and not needed. */
 static swg_status run_end(swg_calibration *c, const float *x, size_t width)
 {
     for (size_t at = 0; at < c->window; at += END_ROWS) {
@@ -182,7 +186,7 @@ static swg_status run_end(swg_calibration *c, const float *x, size_t width)
     return SWG_OK;
 }
 
-/* One window through the layer; its rows are replaced where `moves`. */
+/* Run one window through the layer; its rows are replaced if `moves`. */
 static swg_status run_window(swg_calibration *c, size_t layer, size_t window, bool moves)
 {
     const size_t width = swg_exec_width(c->exec, layer);
@@ -195,8 +199,7 @@ static swg_status run_window(swg_calibration *c, size_t layer, size_t window, bo
 static swg_status run_layer(swg_calibration *c, size_t layer, bool moves, const char *what)
 {
     if (layer != c->next_layer)
-        return swg_error(SWG_USAGE, "calibration stands before layer %zu, not %zu", c->next_layer,
-                         layer);
+        return swg_error(SWG_USAGE, "calibration is at layer %zu, not %zu", c->next_layer, layer);
     for (size_t w = 0; w < c->n_windows; w++) {
         SWG_TRY(run_window(c, layer, w, moves));
         SWG_TRY(c->status);
@@ -206,26 +209,16 @@ static swg_status run_layer(swg_calibration *c, size_t layer, bool moves, const 
     return SWG_OK;
 }
 
-static swg_status observe(swg_calibration *c, size_t layer, bool moves)
+swg_status swg_calibration_observe(swg_calibration *c, size_t layer)
 {
     forget_inputs(c);
     c->is_observing = true;
-    const swg_status status = run_layer(c, layer, moves, "collecting statistics");
+    const swg_status status = run_layer(c, layer, false, "collecting statistics");
     c->is_observing = false;
     SWG_TRY(status);
     for (size_t i = 0; i < c->n_inputs; i++)
         SWG_TRY(finish_input(&c->inputs[i]));
     return SWG_OK;
-}
-
-swg_status swg_calibration_observe(swg_calibration *c, size_t layer)
-{
-    return observe(c, layer, false);
-}
-
-swg_status swg_calibration_pass(swg_calibration *c, size_t layer)
-{
-    return observe(c, layer, true);
 }
 
 swg_status swg_calibration_advance(swg_calibration *c, size_t layer)
@@ -244,7 +237,7 @@ const swg_layer_stats *swg_calibration_stats(const swg_calibration *c, const swg
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
-/* The widest rows that pass between layers. */
+/* Columns of the widest rows that pass between layers. */
 static size_t widest(const swg_exec *exec, size_t n_layers)
 {
     size_t most = 0;
@@ -267,7 +260,7 @@ static swg_status embed_windows(swg_calibration *c)
 static swg_status begin(swg_calibration *c, const int32_t *ids)
 {
     const swg_hparams *h = &c->model->hparams;
-    const size_t n_tokens = c->n_windows * c->window; /* the ids are in memory: no overflow */
+    const size_t n_tokens = c->n_windows * c->window; /* the ids are in memory, so no overflow */
     SWG_TRY(swg_model_must_continue(c->model, "calibration"));
     if (h->n_heads == 0)
         return swg_error(SWG_UNSUPPORTED, "calibration of recurrent models is not supported");
@@ -292,9 +285,8 @@ swg_status swg_calibration_new(const swg_model *model, const int32_t *ids, size_
                                swg_calibration **out)
 {
     swg_calibration *c = NULL;
-    if (options && options->size != sizeof *options)
-        return swg_error(SWG_USAGE, "calibration options of %zu bytes, not %zu", options->size,
-                         sizeof *options);
+    if (options)
+        SWG_TRY(swg_options_check("swg_calibration_options", options->size, sizeof *options));
     SWG_TRY(SWG_NEW(c, 1));
     c->model = model;
     c->options = options ? *options : swg_calibration_options_default();

@@ -1,5 +1,6 @@
-/* Calibration: what a model's weights are multiplied with when it reads a text, collected layer by
- * layer, so that weights may be changed between the statistics of one layer and those of the next.
+/* Calibration: statistics of what a model's weights are multiplied with when it reads a text,
+ * collected layer by layer, so that weights may be changed between the statistics of one layer and
+ * those of the next.
  *
  *     swg_calibration *c;
  *     SWG_TRY(swg_calibration_new(model, ids, n_windows, window, NULL, &c));
@@ -12,8 +13,8 @@
  *     }
  *
  * The text is windows of equal length, each read from an empty sequence. Only the rows that enter
- * the present layer are held, and the statistics of one layer: 4 d_model bytes per token, and
- * 4 k^2 for every distinct input of k columns (one for query, key and value, one for gate and up).
+ * the current layer and the statistics of one layer are held: 4 d_model bytes per token, and 4 k^2
+ * for every distinct input of k columns (one for query, key and value, one for gate and up).
  * Products are exact (float activations). Results do not depend on the number of threads. */
 #ifndef SWG_RUNTIME_CALIBRATION_H
 #define SWG_RUNTIME_CALIBRATION_H
@@ -39,28 +40,25 @@ typedef struct swg_calibration_options {
 swg_calibration_options swg_calibration_options_default(void);
 
 /* Begin: `ids` [n_windows][window] tokens of the model's vocabulary, copied. SWG_UNSUPPORTED for
- * models that are not autoregressive or have no layers of attention; SWG_USAGE for no windows;
- * SWG_LIMIT where a window exceeds the positions of the model; SWG_NO_MEMORY. The model must
- * outlive the calibration; `options` may be NULL. */
+ * models that are not autoregressive or have no attention layers; SWG_USAGE for no windows;
+ * SWG_LIMIT when a window exceeds the model's positions; SWG_NO_MEMORY. The model must outlive the
+ * calibration; `options` may be NULL. */
 swg_status swg_calibration_new(const swg_model *model, const int32_t *ids, size_t n_windows,
                                size_t window, const swg_calibration_options *options,
                                swg_calibration **out);
 void swg_calibration_free(swg_calibration **calibration); /* NULL inside is accepted */
 
 /* Run layer `layer` on the rows that enter it and collect the statistics of its inputs; those of
- * the layer before are forgotten. The rows stay as they are. `layer` = the number of layers stands
- * for what comes after them: the output head. SWG_FAILED, naming the tensor, where an input is not
- * finite. */
+ * the layer before are discarded. The rows stay as they are. `layer` = n_layers means what comes
+ * after the layers: the output head. SWG_FAILED, naming the tensor, when an input is not finite. */
 swg_status swg_calibration_observe(swg_calibration *calibration, size_t layer);
 
-/* Run the layer again, with its weights as they are now: its results are the rows of the next. */
+/* Run the layer again, with its weights as they are now: its output becomes the rows of the
+ * next. */
 swg_status swg_calibration_advance(swg_calibration *calibration, size_t layer);
 
-/* Both in one run, for statistics of an unchanged model. */
-swg_status swg_calibration_pass(swg_calibration *calibration, size_t layer);
-
-/* What the layer observed last fed to a weight; NULL when it fed it nothing. Valid until the next
- * observation. */
+/* Statistics of the inputs that the layer observed last gave to a weight; NULL when there were
+ * none. Valid until the next observation. */
 const swg_layer_stats *swg_calibration_stats(const swg_calibration *calibration,
                                              const swg_weight *weight);
 

@@ -7,8 +7,8 @@
 #include "runtime/exec.h"
 #include "runtime/session.h"
 
-/* Positions that are computed together: their logits are held until they are written, a row of the
- * whole vocabulary each (33 MB for 128,000 tokens). */
+/* Positions computed together: their logits are held until they are written, one row of the whole
+ * vocabulary per position (33 MB for a vocabulary of 128,000 tokens). */
 enum { PIECE = 64 };
 
 enum { MAX_IDS_BYTES = 1 << 28 };
@@ -100,7 +100,7 @@ static swg_status prepare(job *j)
                            (uint64_t)j->rows * j->columns * sizeof(float), &j->writer);
 }
 
-/* An encoder reads the text at once. */
+/* An encoder reads the whole text at once. */
 static swg_status write_encoded(job *j)
 {
     float *logits;

@@ -22,25 +22,26 @@ static const swg_option options[] = {
                       "text to continue (default: none, the model begins a text); for encoders: "
                       "the text or the question"),
     SWG_OPTION_STRING(arguments, passage, 0, "passage", "TEXT",
-                      "for encoders: a second text, in which answers are looked for"),
+                      "for encoders: a second text, which is searched for answers"),
     SWG_OPTION_INT(arguments, max_tokens, 'n', "max-tokens", "N", 1, 1 << 24, "128",
-                   "stop after so many tokens"),
+                   "stop after N tokens"),
     SWG_OPTION_DOUBLE(arguments, temperature, 0, "temperature", "T", 0, 100, "0.8",
-                      "0 always takes the likeliest token; above 1 is flatter than the model"),
+                      "0 always picks the most likely token; above 1 flattens the distribution"),
     SWG_OPTION_INT(arguments, top_k, 0, "top-k", "N", 0, 1 << 24, "0",
-                   "choose among the N likeliest tokens only (0 = all)"),
+                   "choose only among the N most likely tokens (0 = all)"),
     SWG_OPTION_DOUBLE(arguments, top_p, 0, "top-p", "P", 0.000001, 1, "1",
-                      "choose among the likeliest tokens that together have probability P"),
+                      "choose among the most likely tokens that together have probability P"),
     SWG_OPTION_DOUBLE(arguments, min_p, 0, "min-p", "P", 0, 1, "0",
-                      "choose among tokens at least P times as likely as the likeliest"),
+                      "choose among tokens at least P times as likely as the most likely one"),
     SWG_OPTION_DOUBLE(arguments, repetition_penalty, 0, "repetition-penalty", "X", 0.01, 100, "1",
                       "make recent tokens less likely (1 = off)"),
     SWG_OPTION_INT(arguments, repetition_window, 0, "repetition-window", "N", 1, 1 << 24, "64",
-                   "how many recent tokens the penalty looks at"),
+                   "number of recent tokens that the penalty applies to"),
     SWG_OPTION_INT(arguments, seed, 0, "seed", "S", 0, 9007199254740992.0, "0",
                    "seed of the random choices"),
     SWG_OPTION_FLAG(arguments, echo, 0, "echo", "print the prompt too"),
-    SWG_OPTION_FLAG(arguments, ignore_end, 0, "ignore-end", "go on when the model ends its text"),
+    SWG_OPTION_FLAG(arguments, ignore_end, 0, "ignore-end",
+                    "continue after the model ends its text"),
     SWG_OPTION_INT(arguments, context, 0, "context", "N", 1, 1 << 24, NULL,
                    "positions to hold (default: what prompt and --max-tokens need, at most the "
                    "model's)"),
@@ -50,7 +51,7 @@ static const swg_option options[] = {
                       "tokenizer to use instead of the model's"),
 };
 
-/* A generation under way. */
+/* A generation in progress. */
 typedef struct generation {
     const swg_cli *cli;
     const arguments *args;
@@ -66,7 +67,7 @@ typedef struct generation {
     double prefill_s, decode_s;
 } generation;
 
-/* Print what has been decoded; --json prints everything at the end instead. */
+/* Print what has been decoded so far; --json prints everything at the end instead. */
 static swg_status flush_text(generation *g)
 {
     SWG_TRY(swg_strbuf_status(&g->text));
@@ -91,7 +92,7 @@ static swg_status encode_prompt(generation *g)
     const int32_t first = bos >= 0 ? bos : swg_tokenizer_eos(tokenizer);
     if (first < 0)
         return swg_error(SWG_USAGE,
-                         "this model's tokenizer has no token to begin a text with; give a "
+                         "this model's tokenizer has no token that begins a text; give a "
                          "--prompt");
     SWG_TRY(swg_reserve((void **)&g->prompt.data, &g->prompt.capacity, 1, sizeof first));
     g->prompt.data[g->prompt.count++] = first;
@@ -102,7 +103,7 @@ static swg_status prepare(generation *g)
 {
     const arguments *args = g->args;
     if (args->passage)
-        return swg_error(SWG_USAGE, "%s continues texts: it takes no --passage",
+        return swg_error(SWG_USAGE, "%s continues texts: --passage does not apply",
                          g->cli->positionals[0]);
     SWG_TRY(encode_prompt(g));
     const swg_hparams *h = &g->loaded.model->hparams;
@@ -128,7 +129,7 @@ static swg_status prepare(generation *g)
     return swg_decoder_new(g->loaded.tokenizer, NULL, &g->decoder);
 }
 
-/* Feed the prompt to model, sampler and decoder. */
+/* Feed the prompt to the model, the sampler and the decoder. */
 static swg_status prefill(generation *g)
 {
     const double start = swg_clock_s();
@@ -244,9 +245,9 @@ done:
 
 static const swg_example examples[] = {
     {"swage run examples/tiny-tales --prompt \"One morning\" --max-tokens 50 --temperature 0",
-     "the model's likeliest continuation"},
+     "the model's most likely continuation"},
     {"swage run examples/tiny-tales --temperature 0.8 --top-p 0.95 --seed 7",
-     "a text from nothing, reproducibly random"},
+     "a text without a prompt, reproducibly random"},
     {"swage run bert-answers --prompt \"Who came?\" --passage \"Ann came, Bob stayed.\"",
      "the span of the passage that answers"},
 };
@@ -260,10 +261,10 @@ const swg_command swg_command_run = {
         "there; characters are never split. The same model, prompt, options and seed give the same "
         "text for any number of threads. Generation stops at the model's end of text, after "
         "--max-tokens, or when the context is full.\n\n"
-        "Encoders continue nothing; they print what they say of the text: classifiers their labels "
-        "with probabilities, likeliest first (of every token, for token classifiers), question "
-        "answering the span of --passage that answers --prompt, masked language models the "
-        "likeliest tokens for every [MASK].",
+        "Encoders do not continue a text; they print their answer about it: classifiers their "
+        "labels with probabilities, most likely first (per token, for token classifiers), "
+        "question answering models the span of --passage that answers --prompt, masked language "
+        "models the most likely tokens for every [MASK].",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .arguments_bytes = sizeof(arguments),

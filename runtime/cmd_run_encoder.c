@@ -8,7 +8,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/encoder_input.h"
 
-/* Answers are seldom longer; without a limit an early start meets a far end. */
+/* Answers are seldom longer; without a limit an early start is paired with a distant end. */
 enum { MOST_ANSWER_TOKENS = 30, MASK_CANDIDATES = 5 };
 
 typedef struct encoding {
@@ -85,7 +85,7 @@ static void put_scored(encoding *e, const char *key, const char *name, size_t le
     swg_json_end_object(&e->json);
 }
 
-/* Label `index`: as the configuration calls it, or its number. */
+/* Label `index`: its name in the configuration, or its number. */
 static const char *label_of(const encoding *e, size_t index, char number[32])
 {
     const char *const *labels = e->run->loaded->model->labels;
@@ -103,7 +103,7 @@ static const char *token_of(const encoding *e, size_t id, size_t *length)
     return token ? token : "";
 }
 
-/* All labels of the text, likeliest first. */
+/* All labels of the text, most likely first. */
 static void print_labels(encoding *e)
 {
     const size_t n = (size_t)e->h->n_labels;
@@ -119,7 +119,7 @@ static void print_labels(encoding *e)
     swg_json_end_array(&e->json);
 }
 
-/* The likeliest label of every token. */
+/* The most likely label of every token. */
 static void print_token_labels(encoding *e)
 {
     const size_t n = (size_t)e->h->n_labels;
@@ -146,7 +146,7 @@ static void print_token_labels(encoding *e)
     swg_json_end_array(&e->json);
 }
 
-/* The likeliest tokens for every mask. */
+/* The most likely tokens for every mask. */
 static swg_status print_masks(encoding *e)
 {
     const size_t vocab = (size_t)e->h->vocab;

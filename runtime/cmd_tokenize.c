@@ -17,10 +17,10 @@ typedef struct arguments {
 
 static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, text, 0, "text", "FILE",
-                      "what to encode, or ids to decode (default, and with -: standard input)"),
+                      "what to encode, or ids to decode (default and -: standard input)"),
     SWG_OPTION_FLAG(arguments, decode, 'd', "decode", "read ids, print their text"),
     SWG_OPTION_FLAG(arguments, no_special, 0, "no-special",
-                    "leave special tokens out: add none around the text and read their spelling "
+                    "no special tokens: add none around the text, and read their spelling "
                     "as text; with --decode, print none"),
 };
 
@@ -53,7 +53,7 @@ static swg_status read_input(const char *path, swg_strbuf *out)
     return status;
 }
 
-/* A checkpoint's tokenizer, or else a tokenizer's own file or folder. */
+/* A checkpoint's tokenizer, or else a tokenizer in a file or folder of its own. */
 static swg_status open_tokenizer(const char *path, swg_tokenizer **out)
 {
     swg_source *source = NULL;
@@ -70,8 +70,7 @@ static swg_status open_tokenizer(const char *path, swg_tokenizer **out)
 
 /* --- Output ----------------------------------------------------------------------------------- */
 
-/* Ids in decimal with `separator` between them. There may be millions, which is why this does not
- * go through printf. */
+/* Ids in decimal with `separator` between them. There may be millions, so printf is avoided. */
 static void put_ids(swg_strbuf *out, const swg_ids *ids, char separator)
 {
     for (size_t i = 0; i < ids->count; i++) {
@@ -178,7 +177,7 @@ static const swg_example examples[] = {
     {"swage tokenize model.swg --text book.txt", "the ids of a text, on one line"},
     {"echo 1 403 407 | swage tokenize tokenizer.json --decode", "the text of three ids"},
     {"swage tokenize model --text book.txt --no-special --json",
-     "ids and counts, without anything that is not text"},
+     "ids and counts, without special tokens"},
 };
 
 const swg_command swg_command_tokenize = {
@@ -191,10 +190,10 @@ const swg_command swg_command_tokenize = {
         "tokenizer.model (SentencePiece), a tokenizer.bin (llama2.c), a GGUF file without tensors, "
         "or a folder that holds one of the first three or vocab.json and merges.txt.\n\n"
         "By default the special tokens that belong around a text (its beginning, say) are added, "
-        "and special tokens spelled out in the text are taken for what they spell. Text that is "
-        "not to be trusted wants --no-special.\n\n"
+        "and special tokens spelled out in the text become those tokens. Use --no-special for text "
+        "that is not trusted.\n\n"
         "With --decode, reads ids separated by spaces, commas or line breaks and prints their "
-        "text, byte by byte and without a line break at its end. In --json, bytes that are not "
+        "text, byte for byte and without a line break at its end. In --json, bytes that are not "
         "UTF-8 become U+FFFD.",
     .options = options,
     .n_options = sizeof options / sizeof *options,

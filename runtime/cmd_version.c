@@ -1,5 +1,5 @@
-/* swage version, and swage --version: the version in the first line, alone, and below it what
- * reports of errors and figures should name. */
+/* swage version, and swage --version: the version alone on the first line, and below it what bug
+ * reports and published figures should state. */
 #include "kernels/kernels.h"
 #include "kernels/linalg.h"
 #include "runtime/base/json_writer.h"
@@ -79,9 +79,9 @@ const swg_command swg_command_version = {
     .synopsis = "[--json]",
     .summary = "print the version, how it was built and what it computes with",
     .description =
-        "The first line is the version alone. The lines below it are what a report of an error or "
-        "of a figure should name: type of build and compiler, the instruction set of the kernels "
-        "here (SWAGE_ISA caps it), and the library behind products of float matrices.",
+        "The first line is the version alone. The lines below it are what bug reports and "
+        "published figures should state: build type and compiler, the instruction set of the "
+        "kernels here (SWAGE_ISA caps it), and the library that multiplies float matrices.",
     .arguments_bytes = 1,
     .examples = examples,
     .n_examples = sizeof examples / sizeof *examples,

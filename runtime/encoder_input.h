@@ -14,10 +14,10 @@ typedef struct swg_encoder_input {
     size_t second_begin; /* first token of the second text; ids.count without one */
 } swg_encoder_input;
 
-/* What the tokenizer makes of `text`, with its special tokens, and, unless `second` is NULL, of the
- * second alone, then the first's closing token once more: [CLS] a [SEP] b [SEP]. The types of all
- * from the second on are 1 where the model has such types. The ids may be none at all. Replaces
- * what `out` held; free with swg_encoder_input_deinit, after a failure too. */
+/* Tokenize `text`, with special tokens, and, unless `second` is NULL, `second` without them,
+ * followed by the closing token of `text` again: [CLS] a [SEP] b [SEP]. From the second text on the
+ * types are 1, if the model has token types. There may be no ids at all. Replaces what `out` held;
+ * free with swg_encoder_input_deinit, after a failure too. */
 swg_status swg_encoder_input_make(const swg_tokenizer *tokenizer, const swg_hparams *hparams,
                                   const char *text, const char *second, swg_encoder_input *out);
 void swg_encoder_input_deinit(swg_encoder_input *input);

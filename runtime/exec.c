@@ -1,5 +1,5 @@
-/* Executions: setting one up with its scratch values, and where its sequences are. Running one is
- * exec_step.c's; the operations that architectures call are in forward.c. */
+/* Executions: set-up with scratch values, and the positions of sequences. Running is in
+ * exec_step.c; the operations that architectures call are in forward.c. */
 #include "runtime/exec.h"
 
 #include "runtime/arch/arch.h"
@@ -15,23 +15,19 @@ swg_exec_options swg_exec_options_default(void)
 static swg_status check_options(const swg_model *model, const swg_exec_options *options)
 {
     const size_t most = (size_t)model->hparams.max_positions;
-    if (options->size != sizeof *options)
-        return swg_error(SWG_USAGE,
-                         "swg_exec_options has a size of %zu bytes instead of %zu; fill it with "
-                         "swg_exec_options_default",
-                         options->size, sizeof *options);
+    SWG_TRY(swg_options_check("swg_exec_options", options->size, sizeof *options));
     if (options->sequences > MAX_SEQUENCES)
         return swg_error(SWG_LIMIT, "%zu sequences are more than %d", options->sequences,
                          MAX_SEQUENCES);
     if (model->hparams.learned_positions && options->context > most)
         return swg_error(SWG_UNSUPPORTED,
-                         "a text of %zu positions; this model has learned %zu and no more",
+                         "a text of %zu positions; this model supports at most %zu",
                          options->context, most);
     return SWG_OK;
 }
 
-/* Options with their defaults filled in. An encoder's text is never cut: every position sees all,
- * so a chunk holds the longest. */
+/* Options with their defaults filled in. An encoder's text is never split, since every position
+ * sees all others, so a chunk holds the longest text. */
 static swg_status resolve_options(const swg_model *model, const swg_exec_options *given,
                                   swg_exec_options *out)
 {
@@ -152,11 +148,6 @@ size_t swg_exec_context(const swg_exec *exec)
     return exec->options.context;
 }
 
-size_t swg_exec_sequences(const swg_exec *exec)
-{
-    return exec->options.sequences;
-}
-
 size_t swg_exec_chunk(const swg_exec *exec)
 {
     return exec->options.chunk;
@@ -171,17 +162,18 @@ void swg_exec_reset(swg_exec *exec)
 swg_status swg_exec_truncate(swg_exec *exec, size_t sequence, size_t position)
 {
     if (sequence >= exec->options.sequences)
-        return swg_error(SWG_USAGE, "sequence %zu of an execution with %zu", sequence,
+        return swg_error(SWG_USAGE, "sequence %zu of an execution with %zu sequences", sequence,
                          exec->options.sequences);
     const size_t now = exec->sequences[sequence].position;
     if (position > now)
         return swg_error(SWG_USAGE, "sequence %zu has %zu positions and cannot be cut to %zu",
                          sequence, now, position);
     if (position != now && position != 0 && exec->model->hparams.recurrent.units[0] > 0)
-        return swg_error(SWG_UNSUPPORTED,
-                         "a recurrent model keeps its last state alone: it goes back to the start, "
-                         "not from position %zu to %zu",
-                         now, position);
+        return swg_error(
+            SWG_UNSUPPORTED,
+            "a recurrent model keeps only its last state: it can go back to the start, "
+            "not from position %zu to %zu",
+            now, position);
     exec->sequences[sequence].position = position;
     return SWG_OK;
 }

@@ -10,9 +10,9 @@
  *     SWG_TRY(swg_exec_encode(exec, ids, NULL, n, logits));
  *
  * Results do not depend on the thread count. With int8 activations they do not depend on the
- * instruction set either, nor on how the tokens were cut into calls, nor on the sequences that are
- * computed beside - except beyond max_positions under dynamic RoPE scaling, whose angles depend on
- * the length of the text known so far.
+ * instruction set either, nor on how the tokens were split into calls, nor on the other sequences
+ * in the batch - except beyond max_positions with dynamic RoPE scaling, whose angles depend on the
+ * length of the text so far.
  *
  * An execution is used by one thread at a time; several may share a model. */
 #ifndef SWG_RUNTIME_EXEC_H
@@ -28,22 +28,22 @@
 
 typedef struct swg_exec swg_exec;
 
-/* Who wants to see what weights are multiplied with, as calibration does.
+/* A callback that sees what weights are multiplied with, for calibration.
  *
  * `inputs` is called once per joint product, on the thread that runs the execution, before the
  * product is computed: the `count` weights that share the input x, whose `rows` rows of `columns`
- * floats (the weights' k) lie `stride` floats apart, valid during the call. x is float whatever
- * the activation precision. Every product of a run is seen: each weight once per chunk, the head
- * with the rows whose logits are wanted only (with none, not at all). A recurrent weight is
- * reported after its steps, with the state that each row was multiplied with. */
+ * floats (the weights' k) lie `stride` floats apart, valid during the call. x is float whatever the
+ * activation precision. Every product of a run is reported: each weight once per chunk, the head
+ * only with the rows whose logits are wanted (if there are none, not at all). A recurrent weight is
+ * reported after its steps, with the states that it was multiplied with, one per row. */
 typedef struct swg_observer {
     void *context;
     void (*inputs)(void *context, const swg_weight *const *weights, size_t count, const float *x,
                    size_t rows, size_t columns, size_t stride);
 } swg_observer;
 
-/* Filled by swg_exec_options_default, or {.size = sizeof options, .context = 512}: zero is every
- * other field's default. */
+/* Filled by swg_exec_options_default, or {.size = sizeof options, .context = 512}: zero is the
+ * default of every other field. */
 typedef struct swg_exec_options {
     size_t size;    /* of this struct */
     size_t context; /* positions per sequence; default 0 = the model's max_positions */
@@ -51,15 +51,14 @@ typedef struct swg_exec_options {
                        encoders, at most what all sequences can hold. */
     swg_act_precision activations; /* for quantized weights; default SWG_ACT_INT8. Plain weights
                                       always use f32. */
-    size_t sequences;              /* with a cache of their own each; default 0 = 1 */
+    size_t sequences;              /* each with a cache of its own; default 0 = 1 */
     const swg_observer *observer;  /* outlives the execution; default NULL */
 } swg_exec_options;
 swg_exec_options swg_exec_options_default(void);
 
 /* `options` may be NULL (all defaults); SWG_USAGE when its size is not this struct's.
- * SWG_UNSUPPORTED when the context exceeds the positions that a model has learned. The model must
- * outlive the execution; the pool may be NULL and must not be used by others while a run is under
- * way. */
+ * SWG_UNSUPPORTED when the context exceeds the learned positions of a model. The model must outlive
+ * the execution; the pool may be NULL and must not be used by others during a run. */
 swg_status swg_exec_new(const swg_model *model, swg_pool *pool, const swg_exec_options *options,
                         swg_exec **out);
 void swg_exec_free(swg_exec **exec); /* NULL inside is accepted */
@@ -92,29 +91,27 @@ typedef struct swg_piece {
     size_t n;             /* >= 1 tokens */
     const int32_t *ids;   /* [n] */
     const int32_t *types; /* [n] token types of an encoder's text; NULL = all 0 */
-    size_t first_logits;  /* logits are wanted of the tokens [first_logits, n); <= n */
+    size_t first_logits;  /* logits of the tokens [first_logits, n) are wanted; <= n */
 } swg_piece;
 
 /* Append pieces to their sequences, computed together in chunks of options.chunk rows: prompts and
- * single tokens may be mixed. The wanted rows of logits of all pieces, one after the other, go to
- * `logits` [rows][n_outputs] (may be NULL when there are none; for models with one_output there is
- * one per piece). On failure - SWG_USAGE for a sequence that does not exist or is listed twice,
- * SWG_LIMIT and SWG_CORRUPT as above - no sequence has moved. */
+ * single tokens may be mixed. The wanted rows of logits, piece after piece, go to `logits`
+ * [rows][n_outputs] (may be NULL when there are none; for models with one_output there is one per
+ * piece). On failure - SWG_USAGE for a sequence that does not exist or is listed twice, SWG_LIMIT
+ * and SWG_CORRUPT as above - no sequence has advanced. */
 swg_status swg_exec_step(swg_exec *exec, const swg_piece *pieces, size_t n_pieces, float *logits);
 
-size_t swg_exec_sequences(const swg_exec *exec);
-size_t swg_exec_position_of(const swg_exec *exec,
-                            size_t sequence); /* sequence < the number above */
+size_t swg_exec_position_of(const swg_exec *exec, size_t sequence); /* < options.sequences */
 
 /* Forget the tokens of a sequence from `position` on: the next step continues there. SWG_USAGE when
- * the sequence is shorter; SWG_UNSUPPORTED for recurrent models unless position is 0 or the present
+ * the sequence is shorter; SWG_UNSUPPORTED for recurrent models unless position is 0 or the current
  * one. */
 swg_status swg_exec_truncate(swg_exec *exec, size_t sequence, size_t position);
 
 /* --- Layer by layer ---------------------------------------------------------------------------- *
  *
  * The three parts of a run, on rows in the caller's memory: for calibration layer by layer, for
- * streaming layers, for keeping or comparing hidden states. Of a text in an empty sequence,
+ * streaming layers, for keeping or comparing hidden states. For a text in an empty sequence,
  *
  *     swg_exec_begin(exec, 0, 0, ids, NULL, n, x);
  *     for (size_t layer = 0; layer < n_layers; layer++)
@@ -122,18 +119,19 @@ swg_status swg_exec_truncate(swg_exec *exec, size_t sequence, size_t position);
  *     swg_exec_end(exec, n, x, logits);
  *
  * gives the bytes of swg_exec_run. `position` is that of the first row: a layer attends to what it
- * has itself stored in the sequence's cache before it, so the positions [0, position) of that layer
- * must have been run; a recurrent layer continues from its last row, or from zeros at position 0.
- * None of the three moves swg_exec_position, and rows may be run again. n may exceed the chunk.
+ * has stored in the sequence's cache for earlier positions, so that layer must have been run on the
+ * positions [0, position); a recurrent layer continues from its last row, or from zeros at position
+ * 0. None of the three changes swg_exec_position, and rows may be run again. n may exceed the
+ * chunk.
  *
  * SWG_USAGE for a layer or sequence that does not exist, SWG_LIMIT when position + n exceeds the
- * context, SWG_CORRUPT for ids as above; what was written to x and y is then undefined. */
+ * context, SWG_CORRUPT for ids as above; the contents of x and y are then undefined. */
 
 /* Columns of the rows that enter layer `layer`; with layer = n_layers, of those that leave the
- * last. Differs between layers of recurrent models alone. */
+ * last. Differs between layers only in recurrent models. */
 size_t swg_exec_width(const swg_exec *exec, size_t layer);
 
-/* x [n][width(0)] = what enters the first layer for these tokens. */
+/* x [n][width(0)] = the input of the first layer for these tokens. */
 swg_status swg_exec_begin(swg_exec *exec, size_t sequence, size_t position, const int32_t *ids,
                           const int32_t *types, size_t n, float *x);
 
@@ -141,8 +139,8 @@ swg_status swg_exec_begin(swg_exec *exec, size_t sequence, size_t position, cons
 swg_status swg_exec_layer(swg_exec *exec, size_t layer, size_t sequence, size_t position, size_t n,
                           const float *x, float *y);
 
-/* logits [n][n_outputs] of the rows x [n][width(n_layers)]. Models with one_output make them of the
- * first row of a text: give that row alone. */
+/* logits [n][n_outputs] of the rows x [n][width(n_layers)]. Models with one_output compute them
+ * from the first row of a text: pass only that row. */
 swg_status swg_exec_end(swg_exec *exec, size_t n, const float *x, float *logits);
 
 #endif

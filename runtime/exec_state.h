@@ -1,5 +1,5 @@
-/* The state of an execution: what it runs, and the batch of rows under way. Private to runtime/;
- * what backends see of an execution. */
+/* The state of an execution: what it runs, and the current batch of rows. This is what backends see
+ * of an execution. Private to runtime/. */
 #ifndef SWG_RUNTIME_EXEC_STATE_H
 #define SWG_RUNTIME_EXEC_STATE_H
 
@@ -12,15 +12,15 @@ typedef struct swg_span {
     size_t row, n;   /* rows [row, row + n) of the batch */
     size_t sequence; /* < options.sequences */
     size_t position; /* of the first row */
-    size_t length;   /* positions of the text that are known: >= position + n */
+    size_t length;   /* known positions of the text: >= position + n */
 } swg_span;
 
-/* The rows that are computed together, at most options.chunk. A sequence has one span. */
+/* The rows that are computed together, at most options.chunk. A sequence has at most one span. */
 typedef struct swg_batch {
     size_t n;
     int32_t *ids, *types; /* [n] */
     size_t *positions;    /* [n] */
-    swg_span *spans;      /* in the order of rows, without gaps */
+    swg_span *spans;      /* in row order, without gaps */
     size_t n_spans;
     size_t *kept; /* rows whose logits are wanted, ascending */
     size_t n_kept;
@@ -29,7 +29,7 @@ typedef struct swg_batch {
 /* One sequence: how many positions its cache or state has read. */
 typedef struct swg_sequence {
     size_t position;
-    uint64_t step; /* the last step that it was part of */
+    uint64_t step; /* the last step that included it */
 } swg_sequence;
 
 struct swg_exec {

@@ -1,6 +1,6 @@
-/* Running an execution: pieces of sequences are cut into batches, and each batch goes through the
- * architecture's begin, its layers and its end - all of them in one driver (run_batch), or part by
- * part on rows of the caller. */
+/* Running an execution: pieces of sequences are split into batches, and each batch goes through the
+ * architecture's begin, layers and end - all of them in one driver (run_batch), or part by part on
+ * the caller's rows. */
 #include "runtime/exec.h"
 
 #include <string.h>
@@ -13,7 +13,7 @@
 static swg_status check_rows(const swg_exec *exec, size_t sequence, size_t position, size_t n)
 {
     if (sequence >= exec->options.sequences)
-        return swg_error(SWG_USAGE, "sequence %zu of an execution with %zu", sequence,
+        return swg_error(SWG_USAGE, "sequence %zu of an execution with %zu sequences", sequence,
                          exec->options.sequences);
     if (position > exec->options.context || n > exec->options.context - position)
         return swg_error(SWG_LIMIT, "%zu tokens after %zu do not fit a context of %zu", n, position,
@@ -77,7 +77,7 @@ static void add_span(swg_batch *batch, swg_span span, const int32_t *ids, const 
     batch->n += span.n;
 }
 
-/* Tokens [at, at + n) of a piece, and which of their logits are wanted. */
+/* Append tokens [at, at + n) of a piece, and note which of their logits are wanted. */
 static void add_part(swg_exec *exec, const swg_piece *piece, size_t at, size_t n)
 {
     swg_batch *batch = &exec->batch;
@@ -97,7 +97,7 @@ static void clear_batch(swg_batch *batch)
     batch->n = batch->n_spans = batch->n_kept = 0;
 }
 
-/* The next rows of the pieces, from token `at` of pieces[*next] on. An encoder's text is not cut.
+/* The next rows of the pieces, from token `at` of pieces[*next] on. An encoder's text is not split.
  */
 static void fill_batch(swg_exec *exec, const swg_piece *pieces, size_t n_pieces, size_t *next,
                        size_t *at)
@@ -148,7 +148,7 @@ static void run_end(swg_exec *exec, size_t n, float *logits)
     exec->backend->download(exec, out, logits);
 }
 
-/* Layers [begin, end) must be in memory; n_layers is what is outside layers. */
+/* Layers [begin, end) must be in memory; n_layers means the weights outside layers. */
 static swg_status check_loaded(const swg_exec *exec, size_t begin, size_t end)
 {
     for (size_t layer = begin; layer < end; layer++)

@@ -1,4 +1,4 @@
-/* The vocabulary of forward.h: looks up weights by role and hands the work to the backend. */
+/* The operations of forward.h: look up weights by role and pass the work to the backend. */
 #include "runtime/forward.h"
 
 #include "runtime/exec_state.h"
@@ -75,7 +75,8 @@ void swg_recur(swg_exec *exec, swg_cell cell, swg_role role, size_t layer, swg_v
 {
     const swg_weight *weight = swg_model_weight(exec->model, role, layer);
     exec->backend->recur(exec, cell, weight, layer, gates, states, y);
-    observe(exec, &weight, 1, states); /* known only now: each row's state comes from the last */
+    observe(exec, &weight, 1,
+            states); /* known only now: each row's state depends on the row before */
 }
 
 void swg_silu_mul(swg_exec *exec, swg_value gate, swg_value up)

@@ -1,5 +1,5 @@
-/* Hyper-parameters from config.json: architecture by "model_type", fields by its table of rows.
- * Every value is checked for kind and range here, once. */
+/* Hyper-parameters from config.json: the architecture by "model_type", the fields by its table of
+ * rows. Every value is checked for kind and range once, here. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +21,8 @@ static const swg_arch *find_arch(const swg_arch *const *archs, const char *model
 
 /* --- Keys ------------------------------------------------------------------------------------- */
 
-/* Cut the next piece of `list`, up to `separator`, into `out`; returns where to go on, or NULL. */
+/* Copy the next piece of `list`, up to `separator`, to `out`; returns where to continue, or
+ * NULL. */
 static const char *next_piece(const char *list, char separator, char out[KEY_BYTES])
 {
     const size_t length = strcspn(list, (const char[]){separator, '\0'});
@@ -40,8 +41,8 @@ static const swg_json *follow(const swg_json *root, const char *path)
     return root;
 }
 
-/* The first of the keys that has a value, its name in `found`; a key that is null counts when none
- * has (then the last key is named). */
+/* The first of the keys that has a value, with its name in `found`; a null key counts only when no
+ * key has a value (then the last key is named). */
 static const swg_json *look_up(const swg_json *root, const char *keys, char found[KEY_BYTES])
 {
     const swg_json *null = NULL;
@@ -57,7 +58,7 @@ static const swg_json *look_up(const swg_json *root, const char *keys, char foun
 
 /* --- Values ----------------------------------------------------------------------------------- */
 
-/* Which of "a|b,c" is `text`: 0, 1, 1; -1 for none. */
+/* The number of `text` in "a|b,c" - 0, 1, 1 - or -1. */
 static int word_number(const char *words, const char *text)
 {
     char group[4 * KEY_BYTES], word[KEY_BYTES];
@@ -96,9 +97,9 @@ static const char *const kind_meanings[] = {
     [SWG_HPARAM_DOUBLE] = "a number",
     [SWG_HPARAM_BOOL] = "true or false",
     [SWG_HPARAM_TOKEN] = "a token id or a list of them",
-    [SWG_HPARAM_WORD] = "a word",
+    [SWG_HPARAM_WORD] = "a string",
     [SWG_HPARAM_MEMBERS] = "an object",
-    [SWG_HPARAM_LAYERS] = "a list of one word per layer",
+    [SWG_HPARAM_LAYERS] = "a list of one string per layer",
     [SWG_HPARAM_UNITS] = "a whole number or a list of one per layer",
 };
 
@@ -112,7 +113,7 @@ static const swg_json *first_of_list(const swg_json *value)
     return swg_json_kind_of(value) == SWG_JSON_ARRAY ? swg_json_first(value) : value;
 }
 
-/* The value as one number; kinds that fill more than one are read elsewhere. */
+/* The value as one number; kinds that fill several fields are read elsewhere. */
 static swg_status read_number(const swg_hparam_row *row, const char *key, const swg_json *value,
                               double *out)
 {
@@ -150,7 +151,8 @@ static swg_status check_range(const swg_hparam_row *row, const char *key, double
 {
     if (row->kind == SWG_HPARAM_WORD || (number >= row->min && number <= row->max))
         return SWG_OK;
-    return swg_error(SWG_CORRUPT, "config.json: \"%s\" is %.17g; %.17g to %.17g is possible", key,
+    return swg_error(SWG_CORRUPT,
+                     "config.json: \"%s\" is %.17g; it must be between %.17g and %.17g", key,
                      number, row->min, row->max);
 }
 

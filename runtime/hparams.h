@@ -13,8 +13,8 @@ typedef struct swg_arch swg_arch; /* runtime/arch/arch.h */
 enum { SWG_MAX_LAYERS = 4096, SWG_MAX_RECURRENT_LAYERS = 64 };
 
 /* What a model's output is. The first two give one row of logits over the vocabulary per position,
- * the others rows of n_outputs: per text, per position, and per position again (start and end of
- * the answer). */
+ * the others rows of n_outputs: one per text, one per position, and one per position (start and end
+ * of the answer). */
 typedef enum swg_output_kind {
     SWG_OUTPUT_NEXT_TOKEN,
     SWG_OUTPUT_MASKED_TOKEN,
@@ -27,12 +27,12 @@ typedef enum swg_output_kind {
 /* What the logits of a SWG_OUTPUT_SEQUENCE_CLASS model mean. */
 typedef enum swg_class_kind {
     SWG_CLASS_ONE_OF,    /* softmax: exactly one label holds */
-    SWG_CLASS_EACH,      /* logistic function each: any number of labels */
+    SWG_CLASS_EACH,      /* logistic function per label: any number of labels */
     SWG_CLASS_REGRESSION /* plain numbers */
 } swg_class_kind;
 
 typedef enum swg_activation {
-    SWG_ACTIVATION_GELU,      /* exact: with erf */
+    SWG_ACTIVATION_GELU,      /* exact, with erf */
     SWG_ACTIVATION_GELU_TANH, /* the tanh form */
     SWG_ACTIVATION_TANH
 } swg_activation;
@@ -60,20 +60,20 @@ typedef struct swg_layer_set {
 typedef struct swg_rope_hparams {
     double theta;       /* 0 = none */
     double local_theta; /* of layers with a window; 0 = the same, otherwise without scaling */
-    double share;       /* of a head's elements that are rotated, as configured */
-    int64_t dim;        /* the first elements of a head, that are rotated */
+    double share;       /* share of a head's elements that are rotated, as configured */
+    int64_t dim;        /* number of elements at the start of a head that are rotated */
     int64_t scaling;    /* swg_rope_scaling */
     double factor, low_factor, high_factor;
     int64_t original_positions;
     bool interleaved; /* pairs are (2i, 2i+1) instead of (i, i + head_dim / 2) */
 } swg_rope_hparams;
 
-/* Attention to the last positions only. */
+/* Sliding window: attention to the last positions only. */
 typedef struct swg_window_hparams {
-    int64_t size; /* positions that attention reaches back, its own included */
+    int64_t size; /* positions that attention sees, its own included */
     int64_t first_layer;
     bool is_used;
-    swg_layer_set layers; /* where the window holds; elsewhere attention is unlimited */
+    swg_layer_set layers; /* layers with the window; elsewhere attention is unlimited */
 } swg_window_hparams;
 
 typedef struct swg_recurrent_hparams {
@@ -84,13 +84,13 @@ typedef struct swg_recurrent_hparams {
 
 typedef struct swg_expert_hparams {
     int64_t count;  /* per layer; 0 = none */
-    int64_t active; /* that each token visits */
+    int64_t active; /* experts that each token uses */
 } swg_expert_hparams;
 
-/* Hyper-parameters over all architectures; which configuration key fills which field, within which
- * range, is a table of the architecture's file (arch/arch.h). What only some families have is in
- * groups; fields that an architecture has no use for are zero. Enumerations are int64_t here, so
- * that rows can fill them. */
+/* Hyper-parameters over all architectures; a table in the architecture's file (arch/arch.h) says
+ * which configuration key fills which field, within which range. What only some families have is in
+ * groups; fields that an architecture does not use are zero. Enumerations are int64_t here, so that
+ * rows can fill them. */
 typedef struct swg_hparams {
     int64_t n_layers, d_model, d_ff, vocab;
     int64_t n_heads, n_kv_heads, head_dim; /* 0 heads = no attention, no KV cache */
@@ -117,13 +117,12 @@ typedef struct swg_hparams {
 /* The window of a layer's attention; 0 = unlimited. */
 size_t swg_hparams_window(const swg_hparams *hparams, size_t layer);
 
-/* Parse a configuration alone (JSON text): which architecture and what sizes. SWG_UNSUPPORTED for
- * architectures and values that are not known, SWG_CORRUPT where the configuration contradicts
- * itself. */
+/* Parse only a configuration (JSON text): architecture and sizes. SWG_UNSUPPORTED for unknown
+ * architectures and values, SWG_CORRUPT when the configuration contradicts itself. */
 swg_status swg_hparams_read(const char *config, size_t length, const swg_arch **arch,
                             swg_hparams *out);
 
-/* The same with another table of architectures to choose from, NULL-terminated, than swage's own
+/* The same with a given NULL-terminated table of architectures instead of swage's own
  * (swg_archs). */
 swg_status swg_hparams_read_among(const swg_arch *const *archs, const char *config, size_t length,
                                   const swg_arch **arch, swg_hparams *out);

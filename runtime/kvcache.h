@@ -1,6 +1,6 @@
 /* The KV cache: keys and values of all positions so far, float, a contiguous run of positions per
- * sequence, layer and key/value head, so that attention streams. Used by backends whose memory is
- * the host's. */
+ * sequence, layer and key/value head, so that attention streams. Used by backends that compute in
+ * host memory. */
 #ifndef SWG_RUNTIME_KVCACHE_H
 #define SWG_RUNTIME_KVCACHE_H
 

@@ -1,7 +1,7 @@
-/* What calibration found out about the inputs of one linear layer: what methods weigh errors with.
+/* Calibration statistics of the inputs of one linear layer, with which methods weight errors.
  *
- * All pointers are views: whoever collected the statistics owns the arrays, and keeps them until
- * the calls that were given the struct have returned. An array that was not collected is NULL. */
+ * All pointers are views: the collector of the statistics owns the arrays and keeps them until the
+ * calls that were given the struct have returned. An array that was not collected is NULL. */
 #ifndef SWG_RUNTIME_LAYER_STATS_H
 #define SWG_RUNTIME_LAYER_STATS_H
 
@@ -15,13 +15,13 @@ typedef struct swg_layer_stats {
     uint64_t n_tokens;      /* rows of x that were seen */
     const float *hessian;   /* [k][k] X^T X, the sum over all rows, symmetric, undamped */
     const double *mean_abs; /* [k] mean |x| */
-    const double
-        *mean_square; /* [k] mean x^2; its multiple by n_tokens is the hessian's diagonal */
+    const double *mean_square; /* [k] mean x^2; times n_tokens it is the hessian's diagonal */
 } swg_layer_stats;
 
-/* The importance of each column, mean x^2, as float [k]: what an error of 1 in a weight of that
- * column costs the layer's output, on average per token and output. Taken from mean_square, else
- * from the diagonal of the hessian. False (nothing written) where neither was collected. */
+/* The importance of each column, mean x^2, as float [k]: the mean squared error, per token and
+ * output, that an error of 1 in a weight of that column causes in the layer's output. Taken from
+ * mean_square, or else from the diagonal of the hessian. False (nothing written) when neither was
+ * collected. */
 bool swg_layer_stats_importance(const swg_layer_stats *stats, float *out);
 
 #endif

@@ -14,11 +14,7 @@ swg_status swg_model_begin(const char *config, size_t length, const swg_model_op
     swg_status status = SWG_OK;
     swg_model *model = NULL;
     const swg_model_options options = given ? *given : swg_model_options_default();
-    if (options.size != sizeof options)
-        return swg_error(SWG_USAGE,
-                         "swg_model_options has a size of %zu bytes instead of %zu; fill it with "
-                         "swg_model_options_default",
-                         options.size, sizeof options);
+    SWG_TRY(swg_options_check("swg_model_options", options.size, sizeof options));
     SWG_GO(SWG_NEW(model, 1));
     model->pool = options.pool;
     model->progress = options.progress;

@@ -5,7 +5,8 @@
  *     SWG_TRY(swg_model_load(source, NULL, &model));   // the source may be closed now
  *
  * A model that does not fit memory, or that is changed layer by layer, is opened instead, and its
- * layers come and go; the source then stays open as long as layers are loaded from it:
+ * layers are loaded and released one by one; the source must stay open as long as layers are loaded
+ * from it:
  *
  *     SWG_TRY(swg_model_open(source, NULL, &model));   // all weights declared, none loaded
  *     for (size_t layer = 0; layer < n_layers; layer++) {
@@ -14,10 +15,11 @@
  *         swg_model_release_layer(model, layer);
  *     }
  *
- * Weights are owned by the model, in the layout of the backend that it is loaded for. A layer's are
- * in one region of memory, in the order in which a token visits them, and those outside layers
- * (embeddings, head) in another. A model may serve several executions (exec.h) at once; while one
- * is running, layers must not be loaded or released, nor weights replaced. */
+ * Weights are owned by the model, in the layout of the backend that it is loaded for. The weights
+ * of a layer are in one region of memory, in the order in which a token's forward pass uses them,
+ * and those outside layers (embeddings, head) in another. A model may serve several executions
+ * (exec.h) at once; while one is running, layers must not be loaded or released, nor weights
+ * replaced. */
 #ifndef SWG_RUNTIME_MODEL_H
 #define SWG_RUNTIME_MODEL_H
 
@@ -39,8 +41,8 @@
 typedef struct swg_weight {
     swg_role role;
     size_t layer, expert; /* 0 where the role has none */
-    const char *tensor;   /* name of the tensor that it comes from; NULL = made up */
-    uint64_t first_row;   /* its n rows there begin at this one (of all experts' in a 3-D tensor) */
+    const char *tensor;   /* name of the tensor that it comes from; NULL = generated */
+    uint64_t first_row;   /* of its n rows there (counting all experts' in a 3-D tensor) */
     swg_scheme scheme;
     size_t n, k;         /* [n_out, k_in] */
     void *memory;        /* matrices: the backend's; NULL while its layer is not loaded */
@@ -61,13 +63,13 @@ typedef struct swg_model {
     size_t n_weights;
     const char *const *labels; /* [n_labels] names of a classifier's labels ("id2label"), or NULL */
     uint64_t n_parameters;
-    double load_s;       /* seconds that loading has taken */
-    uint64_t load_bytes; /* canonical (decompressed) bytes that were loaded */
+    double load_s;       /* seconds spent loading so far */
+    uint64_t load_bytes; /* canonical (decompressed) bytes loaded so far */
 
     /* Private to runtime/model*.c. */
     size_t first_weight[SWG_ROLE_COUNT + 1];
     swg_weight_origin *origins; /* [n_weights] */
-    swg_layer_memory *layers;   /* [n_layers + 1]; the last is of weights outside layers */
+    swg_layer_memory *layers;   /* [n_layers + 1]; the last is for weights outside layers */
     swg_arena small;            /* vectors, biases and tables */
     swg_source *source;         /* what layers are loaded from; NULL after swg_model_load */
     swg_pool *pool;
@@ -80,14 +82,14 @@ typedef struct swg_model_options {
     swg_pool *pool;               /* default NULL: the caller's thread */
     const swg_progress *progress; /* default NULL: none */
     const char *backend;          /* by name (backend/backends.def); default NULL: its first row */
-    const swg_arch *const *archs; /* architectures to choose from, NULL-terminated, which outlive
-                                     the model; default NULL: all that swage has */
+    const swg_arch *const *archs; /* architectures to choose from, NULL-terminated, which must
+                                     outlive the model; default NULL: all that swage has */
 } swg_model_options;
 swg_model_options swg_model_options_default(void);
 
 /* Load all weights. `options` may be NULL (all defaults); SWG_USAGE when its size is not this
- * struct's. SWG_UNSUPPORTED for architectures and tensors that are not known, SWG_CORRUPT where
- * configuration and tensors contradict each other. */
+ * struct's. SWG_UNSUPPORTED for unknown architectures and tensors, SWG_CORRUPT when configuration
+ * and tensors contradict each other. */
 swg_status swg_model_load(swg_source *source, const swg_model_options *options, swg_model **out);
 
 /* The same without loading anything: every weight is declared, with its shape, scheme and source.
@@ -99,43 +101,43 @@ swg_status swg_model_open(swg_source *source, const swg_model_options *options, 
  * the layer is then not loaded. SWG_USAGE when the model has no source to load from. */
 swg_status swg_model_load_layer(swg_model *model, size_t layer);
 
-/* Give the memory of a layer's matrices back; replaced weights are again those of the source. A
- * model without a source (swg_model_load, swg_model_random) cannot load the layer again. */
+/* Release the memory of a layer's matrices; replaced weights revert to those of the source. A model
+ * without a source (swg_model_load, swg_model_random) cannot load the layer again. */
 void swg_model_release_layer(swg_model *model, size_t layer);
 
 bool swg_model_has_layer(const swg_model *model, size_t layer); /* whether it is loaded */
 
-/* Put other values into a weight of a loaded layer: `desc` says how they are stored (another scheme
- * than before is allowed; its name does not matter) and must have the weight's shape, [n, k] or, of
- * a vector, [n]; `planes` are its planes by kind, which are copied. The bias stays. SWG_USAGE for
- * another shape or a layer that is not loaded, SWG_UNSUPPORTED for schemes that the backend cannot
- * compute with, SWG_NO_MEMORY: the weight is then as before. */
+/* Replace the values of a weight of a loaded layer: `desc` says how they are stored (the scheme may
+ * differ from the old one; the name does not matter) and must have the weight's shape, [n, k] or,
+ * for a vector, [n]; `planes` are its planes by kind, which are copied. The bias stays. SWG_USAGE
+ * for another shape or a layer that is not loaded, SWG_UNSUPPORTED for schemes that the backend
+ * cannot compute with, SWG_NO_MEMORY: the weight is then unchanged. */
 swg_status swg_model_replace(swg_model *model, const swg_weight *weight,
                              const swg_tensor_desc *desc, const void *const planes[SWG_PLANE_KINDS]);
 
-/* The same for all weights that come from the tensor of desc->name, which has its shape and whose
- * rows they share. SWG_USAGE, naming the tensor, when there are none. */
+/* The same for all weights that come from the tensor called desc->name, whose rows they share; desc
+ * has the shape of that tensor. SWG_USAGE, naming the tensor, when there are none. */
 swg_status swg_model_replace_tensor(swg_model *model, const swg_tensor_desc *desc,
                                     const void *const planes[SWG_PLANE_KINDS]);
 
-/* The weight of a role (layer 0 for roles outside layers), or NULL when this model has none. For a
- * tied head it is the embedding. */
+/* The weight of a role (layer 0 for roles outside layers), or NULL when this model has none. A tied
+ * head's weight is the embedding. */
 const swg_weight *swg_model_weight(const swg_model *model, swg_role role, size_t layer);
 
 /* The same for an expert of a layer. */
 const swg_weight *swg_model_expert(const swg_model *model, swg_role role, size_t layer,
                                    size_t expert);
 
-/* Bytes of weights that decoding one token reads: every matrix once, of an untied embedding no more
- * than a row, of the experts those that a token visits. */
+/* Bytes of weights that are read to decode one token: every matrix once, but only a row of an
+ * untied embedding and only the experts that a token uses. */
 uint64_t swg_model_bytes_per_token(const swg_model *model);
 
-/* Multiply-adds with matrices that one token costs, times two. */
+/* Twice the number of multiply-adds with matrices per token. */
 uint64_t swg_model_ops_per_token(const swg_model *model);
 
-/* A model of that configuration (JSON text) with random weights, every matrix in `scheme`, without
- * any file: to measure speed. The same seed gives the same weights. SWG_LIMIT when they are larger
- * than the machine's memory. */
+/* A model with that configuration (JSON text) and random weights, every matrix in `scheme`, without
+ * any file, for measuring speed. The same seed gives the same weights. SWG_LIMIT when they are
+ * larger than the machine's memory. */
 swg_status swg_model_random(const char *config, size_t length, swg_scheme scheme, uint64_t seed,
                             const swg_model_options *options, swg_model **out);
 

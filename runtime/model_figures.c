@@ -1,8 +1,8 @@
-/* What a token costs: bytes of weights that it reads, and operations. */
+/* The cost of a token: bytes of weights read, and operations. */
 #include "runtime/model_build.h"
 
-/* Sum over the weights that a token's products visit; an amount of experts counts for those that
- * the token chooses. */
+/* Sum over the weights that a token is multiplied with; amounts of experts count only for the
+ * experts that a token uses. */
 static uint64_t sum_over_products(const swg_model *model, uint64_t (*amount)(const swg_weight *))
 {
     const swg_hparams *h = &model->hparams;
@@ -16,7 +16,7 @@ static uint64_t sum_over_products(const swg_model *model, uint64_t (*amount)(con
         else
             sum += amount(weight);
     }
-    /* A tied embedding is looked up, and multiplied with as the head. */
+    /* A tied embedding is both looked up and multiplied with, as the head. */
     const swg_weight *head = swg_model_weight(model, SWG_ROLE_HEAD, 0);
     if (head && head->role != SWG_ROLE_HEAD)
         sum += amount(head);

@@ -5,7 +5,7 @@
 #include "formats/json/json.h"
 #include "runtime/model_build.h"
 
-/* The label of class `index`: id2label's member of that key. */
+/* The label of class `index`: the member of id2label with that key. */
 static swg_status copy_label(swg_model *model, const swg_json *map, size_t index, const char **out)
 {
     char key[32];

@@ -1,5 +1,5 @@
-/* Loading weights: blocks of rows are read in parallel - each decompressed, checked and taken by
- * the backend while it is in cache. */
+/* Loading weights: blocks of rows are read in parallel, and each is decompressed, checked and
+ * passed to the backend while it is in cache. */
 #include <stdatomic.h>
 #include <string.h>
 
@@ -27,7 +27,7 @@ typedef struct loader {
     atomic_uint_fast64_t done_bytes;
 } loader;
 
-/* Read the weight's elements of a tensor of vectors, one or one per expert. */
+/* Read the weight's elements from a tensor that holds one vector, or one per expert. */
 static swg_status read_vector(swg_model *model, const swg_weight *weight, size_t tensor, float *out)
 {
     const swg_row_range range = swg_model_origin(model, weight)->range;
@@ -92,7 +92,7 @@ static swg_status add_plane(loader *l, const swg_weight *weight, size_t tensor,
     return SWG_OK;
 }
 
-/* Vectors are read at once, matrices cut into blocks. */
+/* Vectors are read at once, matrices are cut into blocks. */
 static swg_status add_weight(swg_model *model, const swg_tensor_row *row, size_t layer,
                              size_t expert, void *context)
 {

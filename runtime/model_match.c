@@ -1,12 +1,13 @@
-/* Matching an architecture's tensor rows with a checkpoint's tensors, both ways: every weight that
- * must be there is found, with the right shape, and every tensor is a weight's or ignored. */
+/* Matching an architecture's tensor rows with a checkpoint's tensors, both ways: every required
+ * weight must be found with the right shape, and every tensor must belong to a weight or be
+ * ignored. */
 #include <string.h>
 
 #include "runtime/model_build.h"
 
 typedef struct matcher {
     swg_source *source;
-    const char *prefix; /* what "{P}" stands for in this checkpoint */
+    const char *prefix; /* the value of "{P}" in this checkpoint */
     bool *is_used;      /* [source tensors] */
 } matcher;
 
@@ -14,10 +15,10 @@ typedef struct matcher {
 typedef struct found_tensor {
     size_t tensor;
     bool is_stacked;
-    char name[SWG_TENSOR_NAME_BYTES]; /* of a missing tensor: its first name */
+    char name[SWG_TENSOR_NAME_BYTES]; /* if it is missing, its first possible name */
 } found_tensor;
 
-/* The tensor of a weight under the first of its names that is there. */
+/* The tensor of a weight, under the first of its names that exists. */
 static found_tensor find_tensor(const matcher *m, const swg_tensor_row *row, size_t layer,
                                 size_t expert)
 {
@@ -94,7 +95,7 @@ static swg_status match_weight(swg_model *model, const swg_tensor_row *row, size
         return missing(m, h, row, found.name);
     m->is_used[found.tensor] = true;
     if ((row->flags & SWG_TENSOR_TIED) && h->tied_head)
-        return SWG_OK; /* some checkpoints spell the tied head out; the embedding is what counts */
+        return SWG_OK; /* some checkpoints also store the tied head; the embedding is what counts */
     const swg_tensor_desc *desc = swg_source_tensor(m->source, found.tensor);
     const swg_row_range range = swg_tensor_row_range(model->arch, h, row, layer);
     SWG_TRY(check_shape(m, found.tensor, found.is_stacked ? (size_t)h->experts.count : 0,

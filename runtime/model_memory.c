@@ -1,11 +1,11 @@
-/* Where a model's matrices lie: one region of the backend's memory per layer and one for those
- * outside layers, in the order in which a token visits them, so that decoding walks through each
- * once, forwards. A layer's region comes and goes with the layer. */
+/* Where a model's matrices are: one region of the backend's memory per layer and one for those
+ * outside layers, in the order in which a token's forward pass uses them, so that decoding reads
+ * each region once, forwards. A layer's region is allocated and released with the layer. */
 #include "runtime/model_build.h"
 
 typedef struct placing {
     size_t offset;
-    uint8_t *memory; /* NULL: only add up */
+    uint8_t *memory; /* NULL: only add up sizes */
 } placing;
 
 static swg_status place_matrix(swg_model *model, const swg_tensor_row *row, size_t layer,
@@ -34,7 +34,7 @@ swg_status swg_model_reserve(swg_model *model, size_t layer)
     return status;
 }
 
-/* A replaced matrix is again what the source has. */
+/* A replaced matrix reverts to what the source has. */
 static swg_status forget_matrix(swg_model *model, const swg_tensor_row *row, size_t layer,
                                 size_t expert, void *context)
 {

@@ -1,6 +1,6 @@
-/* A model of a given shape with random weights, made up without any file: what speed is measured on
- * when no checkpoint of that size is at hand. Codes are uniform, scales such that activations
- * neither grow nor vanish: speed does not depend on more. */
+/* A model of a given shape with random weights, generated without any file, for measuring speed
+ * when no checkpoint of that size is at hand. Codes are uniform, and scales are such that
+ * activations neither grow nor vanish: speed does not depend on anything else. */
 #include <math.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "runtime/base/rng.h"
 #include "runtime/model_build.h"
 
-/* Blocks of rows have their own generators, so that any thread may fill one. */
+/* Blocks of rows have their own generators, so that any thread may fill any block. */
 typedef struct fill_job {
     const swg_backend_weights *storage;
     const swg_weight *weight;
@@ -50,7 +50,7 @@ static swg_status fill_plane(const swg_weight *w, const swg_plane *plane, size_t
         memset(out, (int)swg_scheme_symmetric_zero(w->scheme), bytes);
         return SWG_OK;
     default:
-        return swg_error(SWG_UNSUPPORTED, "planes of %s cannot be made up",
+        return swg_error(SWG_UNSUPPORTED, "planes of %s cannot be generated",
                          swg_plane_name(plane->kind));
     }
 }
@@ -79,7 +79,7 @@ done:
     return status;
 }
 
-/* Rows that a random model has: what may be absent is. */
+/* The rows that a random model has: optional ones are left out. */
 static bool is_wanted(const swg_model *model, const swg_tensor_row *row)
 {
     return !(row->flags & SWG_TENSOR_OPTIONAL) &&
@@ -113,8 +113,8 @@ static swg_status fill_weight(swg_model *model, const swg_tensor_row *row, size_
                         (void *)&job);
 }
 
-/* Refuse what cannot fit before any of it is made: with a checkpoint the file's size bounds the
- * shape, here nothing does. */
+/* Refuse what cannot fit before any of it is generated: the size of a checkpoint's file bounds its
+ * shapes, here nothing does. */
 static swg_status check_memory(const swg_model *model, swg_scheme scheme)
 {
     const swg_arch *arch = model->arch;

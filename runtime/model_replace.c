@@ -1,12 +1,12 @@
-/* Putting other values into the weights of a loaded model. New memory is filled before it takes the
- * old one's place, so a failure changes nothing. */
+/* Replacing the values of weights of a loaded model. New memory is filled before it takes the place
+ * of the old, so a failure changes nothing. */
 #include <string.h>
 
 #include "runtime/base/numeric.h"
 #include "runtime/model_build.h"
 
-/* Whether `desc` is sound and has that many rows of the weight's columns (elements, of a vector),
- * once or for each of n_experts. */
+/* Whether `desc` is valid and has that many rows (for a vector, elements) with the weight's
+ * columns, once or for each of n_experts. */
 static swg_status check_desc(const swg_weight *weight, const swg_tensor_desc *desc,
                              size_t n_experts, size_t n_rows)
 {
@@ -42,7 +42,8 @@ static swg_status replace_vector(swg_model *model, swg_weight *weight, swg_schem
     return SWG_OK;
 }
 
-/* Give `next` memory of its own and its rows of the planes, which begin at first_row. */
+/* Give `next` memory of its own and fill it with its rows of the planes, which begin at
+ * first_row. */
 static swg_status fill_matrix(const swg_backend_weights *storage, swg_weight *next,
                               const swg_tensor_desc *desc, const void *const *data,
                               uint64_t first_row, swg_pages *memory)

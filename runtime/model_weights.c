@@ -94,10 +94,9 @@ swg_status swg_model_plane_rows(const swg_weight *weight, const swg_tensor_desc 
 {
     const uint64_t rows = swg_tensor_rows(desc);
     if (plane->rows != rows && weight->n != rows)
-        return swg_error(SWG_UNSUPPORTED,
-                         "a tensor whose %s have %llu rows for %llu cannot be taken apart by rows",
-                         swg_plane_name(plane->kind), (unsigned long long)plane->rows,
-                         (unsigned long long)rows);
+        return swg_error(
+            SWG_UNSUPPORTED, "a tensor whose %s have %llu rows for %llu cannot be split by rows",
+            swg_plane_name(plane->kind), (unsigned long long)plane->rows, (unsigned long long)rows);
     *first = plane->rows == rows ? first_row : 0;
     *n = plane->rows == rows ? weight->n : plane->rows;
     return SWG_OK;

@@ -1,4 +1,4 @@
-/* What weights are for, over all architectures: one row of roles.def each. */
+/* What weights are for, over all architectures: one row of roles.def per role. */
 #ifndef SWG_RUNTIME_ROLES_H
 #define SWG_RUNTIME_ROLES_H
 

@@ -1,5 +1,5 @@
-/* What most subcommands begin with: a checkpoint opened, its model loaded and its tokenizer made,
- * on a pool of threads. */
+/* What most subcommands begin with: open a checkpoint, load its model and create its tokenizer,
+ * with a pool of threads. */
 #ifndef SWG_RUNTIME_SESSION_H
 #define SWG_RUNTIME_SESSION_H
 

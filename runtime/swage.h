@@ -8,8 +8,8 @@
  *     swg_exec *exec;            swg_exec_new(model, pool, NULL, &exec);
  *     swg_exec_run(exec, ids, n, n - 1, logits);
  *
- * Each header says what its functions take, give, own and return. Functions return swg_status;
- * swg_error_message() is the sentence behind a failure. */
+ * Each header documents arguments, results and ownership of its functions. Functions return
+ * swg_status; swg_error_message() is the sentence that explains a failure. */
 #ifndef SWG_RUNTIME_SWAGE_H
 #define SWG_RUNTIME_SWAGE_H
 

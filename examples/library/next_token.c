@@ -1,4 +1,4 @@
-/* The smallest useful program on libswage: what a model thinks comes after a text.
+/* The smallest useful program on libswage: which tokens a model expects after a text.
  *
  *     cc next_token.c -o next_token $(pkg-config --cflags --libs swage)
  *     ./next_token model.swg "Once upon a"

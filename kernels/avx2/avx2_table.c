@@ -5,7 +5,7 @@
 #include "kernels/variants.h"
 #include "kernels/x86/x86_features.h"
 
-/* 32 bytes in vpmaddubsw and vpaddw; that sums must be widened now and then is left out. */
+/* 32 bytes per vpmaddubsw and vpaddw; the occasional widening of the sums is left out. */
 #define STEP_INT8(sum, factor, start) _mm256_add_epi16(sum, _mm256_maddubs_epi16(factor, sum))
 #define LOW_INT8(sum)                 _mm256_extract_epi32(sum, 0)
 SWG_PEAK_LOOP(int8_peak, V16_TARGET, __m256i, _mm256_set1_epi32(seed), _mm256_set1_epi8(1),

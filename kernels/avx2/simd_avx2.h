@@ -4,7 +4,7 @@
  * 4-bit codes: vpmaddubsw adds two products in 16 bits, at most 2 * 15 * 127; eight of these, 32
  * columns, fit 16 bits before they must be widened. 8-bit codes would saturate it, so they are made
  * signed (code - 128, the caller corrects by the sum) and multiplied as |code - 128| by the
- * activation under the sign of code - 128: at most 2 * 128 * 127 = 32,512. */
+ * activation with the sign of code - 128 applied: at most 2 * 128 * 127 = 32,512. */
 #ifndef SWG_KERNELS_AVX2_SIMD_AVX2_H
 #define SWG_KERNELS_AVX2_SIMD_AVX2_H
 

@@ -1,6 +1,6 @@
 /* Sixteen floats or int32 in two 256-bit registers: the primitives in which kernels/simd16/ writes
- * its bodies, for AVX2, FMA and F16C. Element i of memory is lane i; `_n` words touch the first n
- * lanes and bytes only (n up to 16). Included through simd_avx2.h or simd_avxvnni.h, which name
+ * its bodies, for AVX2, FMA and F16C. Element i of memory is lane i; `_n` primitives touch only the
+ * first n lanes or bytes (n up to 16). Included through simd_avx2.h or simd_avxvnni.h, which name
  * the variant, its target and its dot product. */
 #ifndef SWG_KERNELS_AVX2_SIMD_AVX2_COMMON_H
 #define SWG_KERNELS_AVX2_SIMD_AVX2_COMMON_H
@@ -20,7 +20,7 @@ typedef struct v16i {
 } v16i;
 
 /* Register tiles: 16 registers hold 4 tokens x 16 rows of integer sums and their operands; the
- * float sums of a group wait in the first-level cache. */
+ * float sums of a group stay in the first-level cache. */
 enum {
     V16_WIDE_PANELS = 2,
     V16_WIDE_TOKENS = 2,
@@ -31,7 +31,7 @@ enum {
     V16_TILE_VECTORS = 2
 };
 
-/* All ones in lanes below n: 8 lanes from `first`. */
+/* All ones in the lanes below n; 8 lanes, the first of which is `first`. */
 V16_INLINE __m256i v16_mask(size_t n, size_t first)
 {
     static const int32_t ones[32] = {-1, -1, -1, -1, -1, -1, -1, -1,
@@ -139,7 +139,7 @@ V16_INLINE v16 v16_where_ge(v16 a, v16 b, v16 x)
     return (v16){_mm256_and_ps(_mm256_cmp_ps(a.lo, b.lo, _CMP_GE_OQ), x.lo),
                  _mm256_and_ps(_mm256_cmp_ps(a.hi, b.hi, _CMP_GE_OQ), x.hi)};
 }
-/* Even lanes doubled: a0 a0 a2 a2 ...; odd lanes doubled: a1 a1 a3 a3 ... */
+/* Even lanes duplicated: a0 a0 a2 a2 ...; odd lanes duplicated: a1 a1 a3 a3 ... */
 V16_INLINE v16 v16_evens(v16 a)
 {
     return (v16){_mm256_moveldup_ps(a.lo), _mm256_moveldup_ps(a.hi)};
@@ -172,8 +172,8 @@ V16_INLINE float v16_largest(v16 x)
     return _mm_cvtss_f32(_mm_max_ss(by2, _mm_movehdup_ps(by2)));
 }
 
-/* Fold 4 vectors at once: out[i] = v16_fold(x[i]) * scale. Each level adds the two halves of what
- * is left of a sum and puts two sums into the register that held one. */
+/* Fold 4 vectors at once: out[i] = v16_fold(x[i]) * scale. Each level adds the two halves of every
+ * remaining sum and packs two sums into the register that held one. */
 V16_INLINE __m256 v16_fold_4(v16 x, v16 y)
 {
     const __m256 a = _mm256_add_ps(x.lo, x.hi), b = _mm256_add_ps(y.lo, y.hi);
@@ -197,7 +197,7 @@ V16_INLINE v16i v16i_set1(int32_t x)
 {
     return (v16i){_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
 }
-/* Four bytes of memory in every lane. */
+/* Four bytes of memory, broadcast to every lane. */
 V16_INLINE v16i v16i_repeat4(const void *p)
 {
     int32_t bytes;
@@ -215,7 +215,7 @@ V16_INLINE void v16i_store(void *p, v16i x)
     _mm256_storeu_si256(at, x.lo);
     _mm256_storeu_si256(at + 1, x.hi);
 }
-/* a in lanes 0 to 7, b in lanes 8 to 15; the same eight numbers twice. */
+/* a in lanes 0 to 7 and b in lanes 8 to 15; then the same eight numbers twice. */
 V16_INLINE v16i v16i_halves(uint32_t a, uint32_t b)
 {
     return (v16i){_mm256_set1_epi32((int32_t)a), _mm256_set1_epi32((int32_t)b)};

@@ -8,7 +8,7 @@
 
 #include "kernels/avx2/simd_avx2_common.h"
 
-/* Columns after which a partial integer sum must be widened: more than any group has. */
+/* Columns after which a partial integer sum must be widened: more than any group has, so never. */
 #define V16_CHUNK_COLUMNS ((size_t)1 << 30)
 
 V16_INLINE int32_t v16i_code_bias(const unsigned bits)

@@ -1,6 +1,6 @@
 /* Sixteen floats or int32 in one 512-bit register: the primitives in which kernels/simd16/ writes
- * its bodies, for AVX-512 (F, BW, DQ, VL, VNNI). Element i of memory is lane i; `_n` words touch
- * the first n lanes and bytes only (n up to 16). */
+ * its bodies, for AVX-512 (F, BW, DQ, VL, VNNI). Element i of memory is lane i; `_n` primitives
+ * touch only the first n lanes or bytes (n up to 16). */
 #ifndef SWG_KERNELS_AVX512_SIMD_AVX512_H
 #define SWG_KERNELS_AVX512_SIMD_AVX512_H
 
@@ -28,7 +28,7 @@ enum {
     V16_TILE_VECTORS = 4
 };
 
-/* Columns after which a partial integer sum must be widened: more than any group has. */
+/* Columns after which a partial integer sum must be widened: more than any group has, so never. */
 #define V16_CHUNK_COLUMNS ((size_t)1 << 30)
 
 V16_INLINE __mmask16 v16_first(size_t n)
@@ -52,7 +52,8 @@ V16_INLINE void v16_store(float *p, v16 x)
 {
     _mm512_storeu_ps(p, x);
 }
-/* Whole vectors go unmasked: masked stores are slower, and loads from them cannot be forwarded. */
+/* Whole vectors are accessed without a mask: masked stores are slower, and later loads cannot be
+ * forwarded from them. */
 V16_INLINE void v16_store_n(float *p, v16 x, size_t n)
 {
     if (n >= 16)
@@ -123,7 +124,7 @@ V16_INLINE v16 v16_where_ge(v16 a, v16 b, v16 x)
 {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_GE_OQ), x);
 }
-/* Even lanes doubled: a0 a0 a2 a2 ...; odd lanes doubled: a1 a1 a3 a3 ... */
+/* Even lanes duplicated: a0 a0 a2 a2 ...; odd lanes duplicated: a1 a1 a3 a3 ... */
 V16_INLINE v16 v16_evens(v16 a)
 {
     return _mm512_moveldup_ps(a);
@@ -154,9 +155,9 @@ V16_INLINE float v16_largest(v16 x)
     return _mm512_reduce_max_ps(x);
 }
 
-/* Fold 16 vectors at once: out[i] = v16_fold(x[i]). Each level adds the two halves of what is left
- * of a sum and puts two sums into the register that held one; x[0], x[4], x[8], x[12] end in the
- * four 128-bit lanes. */
+/* Fold 16 vectors at once: out[i] = v16_fold(x[i]). Each level adds the two halves of every
+ * remaining sum and packs two sums into the register that held one; x[0], x[4], x[8], x[12] end in
+ * the four 128-bit lanes. */
 V16_INLINE v16 v16_fold_8(v16 x, v16 y)
 {
     return v16_add(_mm512_shuffle_f32x4(x, y, 0x44), _mm512_shuffle_f32x4(x, y, 0xee));
@@ -192,7 +193,7 @@ V16_INLINE v16i v16i_set1(int32_t x)
 {
     return _mm512_set1_epi32(x);
 }
-/* Four bytes of memory in every lane. */
+/* Four bytes of memory, broadcast to every lane. */
 V16_INLINE v16i v16i_repeat4(const void *p)
 {
     int32_t bytes;
@@ -207,7 +208,7 @@ V16_INLINE void v16i_store(void *p, v16i x)
 {
     _mm512_storeu_si512(p, x);
 }
-/* a in lanes 0 to 7, b in lanes 8 to 15; the same eight numbers twice. */
+/* a in lanes 0 to 7 and b in lanes 8 to 15; then the same eight numbers twice. */
 V16_INLINE v16i v16i_halves(uint32_t a, uint32_t b)
 {
     return _mm512_mask_set1_epi32(v16i_set1((int32_t)a), 0xff00, (int32_t)b);
@@ -296,9 +297,9 @@ V16_INLINE int32_t v16i_sum(v16i x)
     return _mm512_reduce_add_epi32(x);
 }
 
-/* --- Dot products of unsigned codes and signed activations, four bytes a lane --- */
+/* --- Dot products of unsigned codes and signed activations, four bytes per lane --- */
 
-/* What is taken off every code before it is multiplied; the caller corrects by the sum. */
+/* The offset subtracted from every code before it is multiplied; the caller corrects by the sum. */
 V16_INLINE int32_t v16i_code_bias(const unsigned bits)
 {
     (void)bits;

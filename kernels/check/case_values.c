@@ -1,5 +1,5 @@
-/* Sizes, values, buffers and the comparison that the checks share: see case_values.h. Values are
- * zeros, ties, one outlier, tiny and large numbers, not only normal ones. */
+/* Sizes, values, buffers and the comparison that the checks share: see case_values.h. Besides
+ * normal values there are zeros, ties, one outlier, and tiny and large numbers. */
 #include "kernels/check/case_values.h"
 
 #include <math.h>

@@ -11,9 +11,9 @@ enum { CHECK_TIMED_ELEMENTS = 16384, CHECK_TIMED_ROW = 2048 };
 
 /* A random number below n. */
 size_t swg_check_below(swg_rng *rng, size_t n);
-/* Size number `index`: the edges in order, then random up to `largest`. */
+/* The size of case `index`: the edges in order, then random sizes up to `largest`. */
 size_t swg_check_size(swg_check_case *c, size_t index, size_t largest);
-/* A random edge up to `largest`, for the sizes that do not lead. */
+/* A random edge up to `largest`, for the sizes that are not the main one of a case. */
 size_t swg_check_edge(swg_check_case *c, size_t largest);
 
 /* --- Values --- */
@@ -29,9 +29,9 @@ typedef enum swg_check_flavour {
 } swg_check_flavour;
 
 const char *swg_check_flavour_name(swg_check_flavour kind);
-/* Normal for even numbers of inputs and for timing, anything for odd ones. */
+/* Normal for even input numbers and for timing, any flavour for odd ones. */
 swg_check_flavour swg_check_any_flavour(swg_check_case *c, size_t index, bool for_timing);
-/* Values of the flavour; none beyond about 5 * large in magnitude, none NaN. */
+/* Values of the flavour; none exceeds about 5 * large in magnitude, none is NaN. */
 void swg_check_fill(swg_check_case *c, float *x, size_t n, swg_check_flavour kind, float large);
 
 /* --- Buffers --- */
@@ -48,9 +48,9 @@ void swg_check_describe(swg_check_case *c, swg_check_flavour kind);
 #define CHECK_EPS      0x1p-24  /* relative error of one rounding to float */
 #define CHECK_DENORMAL 0x1p-149 /* its absolute error near zero */
 
-/* What buffer number `buffer` held before the call. */
+/* The contents of buffer number `buffer` before the call. */
 const void *swg_check_initial(const swg_check_case *c, size_t buffer);
-/* Whether got is within bound of wanted; otherwise a sentence in `failure`. */
+/* Whether got is within bound of wanted; if not, a sentence in `failure`. */
 bool swg_check_near(double got, double wanted, double bound, const char *what, size_t index,
                     char failure[SWG_CHECK_TEXT_BYTES]);
 

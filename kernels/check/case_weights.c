@@ -1,4 +1,4 @@
-/* Packed weights for the checks, and how their numbers are read: see case_weights.h. */
+/* Packed weights for the checks, and reading their numbers: see case_weights.h. */
 #include "kernels/check/case_weights.h"
 #include "runtime/base/numeric.h"
 #include "runtime/base/rng.h"
@@ -8,7 +8,7 @@
 
 enum { USUAL_BITS = 4, USUAL_GROUP = 64 }; /* what is timed */
 
-/* The layout whose product an operation is; SWG_LAYOUT_COUNT for those that take any. */
+/* The layout that an operation multiplies; SWG_LAYOUT_COUNT for operations that take any. */
 static swg_layout layout_of_op(swg_op_id op)
 {
     switch (op) {
@@ -22,7 +22,8 @@ static swg_layout layout_of_op(swg_op_id op)
     }
 }
 
-/* A width that some format has and the operation takes; the usual one, or the widest, for timing.
+/* A code width that has a format and that the operation takes; for timing, the usual one, or else
+ * the widest.
  */
 static unsigned any_bits(swg_check_case *c, bool for_timing)
 {

@@ -1,5 +1,5 @@
-/* What the checks of operations on packed weights share: schemes, planes, and the packed numbers
- * read by the drawing in kernels.h. */
+/* What the checks of operations on packed weights share: schemes, planes, and reading packed
+ * numbers as drawn in kernels.h. */
 #ifndef SWG_KERNELS_CHECK_CASE_WEIGHTS_H
 #define SWG_KERNELS_CHECK_CASE_WEIGHTS_H
 
@@ -10,11 +10,11 @@ swg_scheme swg_check_any_scheme(swg_check_case *c, size_t index, bool for_timing
 /* The case's text: "n 17, k 33, int4_g32", then `more`. */
 void swg_check_describe_weights(swg_check_case *c, const char *more);
 
-/* Random canonical planes of all rows, in the case's arena. All bytes of codes are valid; `full`
- * makes them the largest. SWG_NO_MEMORY. */
+/* Random canonical planes of all rows, in the case's arena. Any code bytes are valid; `full` sets
+ * every code to the largest. SWG_NO_MEMORY. */
 swg_status swg_check_make_planes(swg_check_case *c, bool full, uint8_t **codes, void **scales,
                                  uint8_t **zeros);
-/* Buffer 0: whole packed weights of such planes. SWG_NO_MEMORY. */
+/* Buffer 0: the packed weights of such planes, complete. SWG_NO_MEMORY. */
 swg_status swg_check_add_weights(swg_check_case *c, bool full);
 
 int swg_check_panel_code(const swg_packed *w, const uint8_t *panels, size_t row, size_t column);

@@ -1,7 +1,7 @@
 /* The driver of the kernel checker: see check.h. Every buffer of a case has a mapping of its own
- * with unmapped pages at both ends; a run places the data flush with one of them and canaries at
- * its other side. A variant that leaves its buffers raises a signal, which is turned into a failed
- * case by jumping back. */
+ * with unmapped pages at both ends; a run places the data flush with one of them and canaries on
+ * the other side. A variant that leaves its buffers raises a signal, whose handler jumps back and
+ * fails the case. */
 #include "kernels/check/check.h"
 
 #include <setjmp.h>
@@ -31,7 +31,7 @@ typedef struct checker {
     swg_check_report *report;
 } checker;
 
-/* The variants of one operation, with what became of each. */
+/* The variants of one operation and the result of each. */
 typedef struct op_run {
     const swg_kernels *tables[SWG_ISA_COUNT];
     swg_check_result results[SWG_ISA_COUNT];
@@ -65,7 +65,7 @@ static swg_status map_buffers(checker *k)
             return swg_error(SWG_NO_MEMORY, "no address space for guarded buffers");
         k->mappings[i] = mapping + PAGE;
         if (mprotect(k->mappings[i], CAPACITY, PROT_READ | PROT_WRITE) != 0)
-            return swg_error(SWG_FAILED, "the system refused guard pages");
+            return swg_error(SWG_FAILED, "the system does not allow guard pages");
     }
     return SWG_OK;
 }
@@ -77,7 +77,8 @@ static void unmap_buffers(checker *k)
             munmap(k->mappings[i] - PAGE, CAPACITY + 2 * PAGE);
 }
 
-/* Where the canaries of a buffer of `bytes` bytes at `at` are: the side without guard page. */
+/* Where the canaries of a buffer of `bytes` bytes at `at` are: on the side without the guard
+ * page. */
 static uint8_t *canary_of(uint8_t *at, size_t bytes, placement where)
 {
     return where == AT_END ? at - CANARY_BYTES : at + bytes;
@@ -96,14 +97,14 @@ static void place(const checker *k, const swg_check_case *c, placement where, vo
 
 /* --- One case --- */
 
-static sigjmp_buf escape; /* the check is one thread's, one at a time: see check.h */
+static sigjmp_buf escape; /* one check at a time, on one thread: see check.h */
 
 static void on_fault(int number)
 {
     siglongjmp(escape, number);
 }
 
-/* False when the call left its buffers. */
+/* False when the call accessed memory outside its buffers. */
 static bool call_guarded(const swg_check_case *c, const swg_kernels *table, void *const at[])
 {
     if (sigsetjmp(escape, 1) != 0)
@@ -131,7 +132,8 @@ static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t bytes)
     return i;
 }
 
-/* Run once and compare: outputs with `wanted` (scalar's), inputs with what they were, canaries. */
+/* Run once and compare: outputs with `wanted` (scalar's), inputs and canaries with what they
+ * were. */
 static bool run_placed(const checker *k, const swg_check_case *c, const swg_kernels *table,
                        placement where, uint8_t *const wanted[], char failure[SWG_CHECK_TEXT_BYTES])
 {
@@ -157,7 +159,7 @@ static bool run_placed(const checker *k, const swg_check_case *c, const swg_kern
     return true;
 }
 
-/* Scalar's outputs in the case's arena; itself checked against double precision. */
+/* The scalar variant's outputs, in the case's arena, checked against double precision. */
 static swg_status run_scalar(const checker *k, swg_check_case *c, uint8_t *wanted[], bool *is_true,
                              char failure[SWG_CHECK_TEXT_BYTES])
 {
@@ -242,7 +244,7 @@ static void time_variant(const checker *k, const swg_check_case *c, const swg_ke
 
 /* --- All cases of all variants --- */
 
-/* Case number `index` of an operation does not depend on how many others there are. */
+/* Case number `index` of an operation does not depend on how many cases there are. */
 static swg_status run_case(const checker *k, swg_op_id op, size_t index, bool for_timing,
                            op_run *run)
 {
@@ -317,6 +319,7 @@ static swg_status check_op(checker *k, swg_op_id op)
 
 swg_status swg_kernels_check(const swg_check_options *options, swg_check_report *report)
 {
+    SWG_TRY(swg_options_check("swg_check_options", options->size, sizeof *options));
     if (options->timing_tokens < 1 || options->timing_tokens > MAX_TIMING_TOKENS)
         return swg_error(SWG_USAGE, "products are timed with 1 to %d tokens, not %zu",
                          MAX_TIMING_TOKENS, options->timing_tokens);

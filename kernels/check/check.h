@@ -1,5 +1,5 @@
 /* The checker of kernels, which is also their benchmark: every variant that runs here, called
- * directly, on inputs from its operation's domain, with buffers that end (then start) at an
+ * directly, on inputs from the operation's domain, with buffers that end (and then start) at an
  * unmapped page; its outputs must be the scalar variant's bytes, and the scalar variant's must be
  * within a derived bound of a plain double-precision computation. Nothing is timed that was not
  * checked.
@@ -11,7 +11,7 @@
  *     if (report.n_failed) ...
  *
  * While it runs, SIGSEGV and SIGBUS are caught (a variant that leaves its buffers is a result, not
- * a crash), so one check at a time, and nothing else that relies on these signals. */
+ * a crash), so only one check may run at a time, and nothing else may rely on these signals. */
 #ifndef SWG_KERNELS_CHECK_CHECK_H
 #define SWG_KERNELS_CHECK_CHECK_H
 
@@ -30,7 +30,7 @@ typedef struct swg_check_result {
     size_t n_cases;  /* checked, each with both placements of its buffers */
     size_t n_failed;
     char failure[SWG_CHECK_TEXT_BYTES];  /* first failing case; "" when none */
-    char workload[SWG_CHECK_TEXT_BYTES]; /* what was timed; "" when nothing was */
+    char workload[SWG_CHECK_TEXT_BYTES]; /* what was timed; "" when not timed */
     double seconds;                      /* best time of one call; 0 when not timed */
     double bytes_per_s;                  /* memory the operation must move, per second */
     double ops_per_s; /* arithmetic, a multiply-add = 2, per second; 0 where none is counted */
@@ -45,9 +45,9 @@ typedef struct swg_check_options {
     bool timing;           /* default false */
     double timing_seconds; /* spent on each variant; default 0.02 */
     size_t timing_tokens;  /* of the timed products; default 48, at most 64; 1 shows bandwidth */
-    const swg_kernels *candidate; /* check the rows of this table (a variant in the making, one with
-                                     a planted fault) instead of the built-in ones; default NULL */
-    const char *candidate_name;   /* default "candidate" */
+    const swg_kernels *candidate;  /* check the rows of this table (a new variant, or one with a
+                                      planted fault) instead of the built-in ones; default NULL */
+    const char *candidate_name;    /* default "candidate" */
     swg_check_callback *on_result; /* called for every variant; default NULL */
     void *context;
 } swg_check_options;
@@ -59,8 +59,8 @@ typedef struct swg_check_report {
 
 swg_check_options swg_check_options_default(void);
 
-/* Check (and time) every variant. A variant that fails is a result: SWG_OK is returned and counted
- * in the report. SWG_USAGE (timing_tokens), SWG_NO_MEMORY and SWG_FAILED (no guard pages) are
+/* Check (and time) every variant. A variant that fails is a result: it is counted in the report and
+ * SWG_OK is returned. SWG_USAGE (timing_tokens), SWG_NO_MEMORY and SWG_FAILED (no guard pages) are
  * failures of the check itself. */
 swg_status swg_kernels_check(const swg_check_options *options, swg_check_report *report);
 

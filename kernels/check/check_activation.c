@@ -55,7 +55,7 @@ static bool check_activation(const swg_check_case *c, void *const at[], char *fa
     return true;
 }
 
-/* 0: y, which holds the gate when in place, 1: up, 2: the gate, absent in place. */
+/* 0: y, which also holds the gate when in place, 1: up, 2: the gate, absent when in place. */
 static swg_status generate_silu_mul(swg_check_case *c, size_t index, bool for_timing)
 {
     c->n = for_timing ? CHECK_TIMED_ROW : swg_check_size(c, index, 600);

@@ -35,8 +35,8 @@ static void key_runs(swg_check_case *c, size_t n_runs)
     c->run_first[c->n_runs] = c->k;
 }
 
-/* Where in its buffer key j is, counted in keys: runs lie there last run first, so that each ends
- * where a wrong one begins. */
+/* Where in its buffer key j is, counted in keys: runs are stored in reverse order, so that a kernel
+ * that reads on past a run finds the wrong keys. */
 static size_t place_of(const swg_check_case *c, size_t j)
 {
     size_t run = 0;
@@ -111,7 +111,7 @@ static void invoke_attention(const swg_check_case *c, const swg_kernels *kernels
     kernels->attention(&a);
 }
 
-/* One query. A score is off by at most (head_dim + 1) CHECK_EPS of its magnitudes; that of the
+/* One query. A score is off by at most (head_dim + 1) CHECK_EPS of its magnitudes; the error of the
  * largest score shifts all alike, but each difference is rounded again; the exponential adds 2
  * CHECK_EPS; the sums of n terms add n CHECK_EPS each. */
 static bool check_query(const swg_check_case *c, size_t i, const float *out, char *failure)

@@ -1,4 +1,4 @@
-/* Between the files of the kernel checker: one input of one operation, as buffers and sizes, and
+/* Shared by the files of the kernel checker: one input of one operation, as buffers and sizes, and
  * how an operation is checked. */
 #ifndef SWG_KERNELS_CHECK_CHECK_CASE_H
 #define SWG_KERNELS_CHECK_CHECK_CASE_H
@@ -11,7 +11,7 @@ enum { SWG_CHECK_BUFFERS = 8, SWG_CHECK_QUERIES = 16, SWG_CHECK_KEYS = 600, SWG_
 
 typedef enum swg_check_role { CHECK_IN, CHECK_OUT, CHECK_SCRATCH } swg_check_role;
 
-/* An argument in memory. CHECK_OUT is compared whole: bytes that are not the operation's to write
+/* An argument in memory. CHECK_OUT is compared as a whole: bytes that the operation must not write
  * keep their initial value. */
 typedef struct swg_check_buffer {
     const char *name;
@@ -20,7 +20,7 @@ typedef struct swg_check_buffer {
     void *initial; /* the case's arena */
 } swg_check_buffer;
 
-/* Which buffers an operation has is said at its generator. */
+/* Each operation's generator says which buffers it has. */
 typedef struct swg_check_case {
     swg_op_id op;
     swg_check_buffer buffers[SWG_CHECK_BUFFERS];
@@ -39,7 +39,7 @@ typedef struct swg_check_case {
     char text[160];    /* "n 17, tiny" */
 } swg_check_case;
 
-/* How one operation is checked: swg_check__<op>, defined in the file of its subject. */
+/* How one operation is checked: swg_check__<op>, defined in its subject's file. */
 typedef struct swg_op_check {
     /* Fill `c` (zeroed but for op, rng and, for timing, the tokens m) with input `index`: edges
      * first, then random. With `for_timing` the input is the operation's usual size. */
@@ -48,8 +48,8 @@ typedef struct swg_op_check {
     void (*invoke)(const swg_check_case *c, const swg_kernels *kernels, void *const at[]);
     /* Compare the scalar variant's outputs at these addresses with a plain computation in double
      * precision from c's initial buffers, which shares no code with the kernels. They may differ by
-     * a count of the operation's roundings times half a unit in the last place (CHECK_EPS) times
-     * the sum of magnitudes that these act on. False with a sentence in `failure`. */
+     * the number of the operation's roundings times half a unit in the last place (CHECK_EPS) times
+     * the sum of the magnitudes that are rounded. False with a sentence in `failure`. */
     bool (*reference)(const swg_check_case *c, void *const at[],
                       char failure[SWG_CHECK_TEXT_BYTES]);
 } swg_op_check;

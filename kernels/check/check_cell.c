@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-/* lstm_cell and gru_cell of n units. 0: h, 1: the input's share of the gates, 2: the state's,
- * 3: c (LSTM alone). row_begin is the place of a GRU's update gate. */
+/* lstm_cell and gru_cell of n units. 0: h, 1: the input's share of the gates, 2: the state's, 3: c
+ * (LSTM only). row_begin is the number of a GRU's update gate. */
 static swg_status generate_cell(swg_check_case *c, size_t index, bool for_timing)
 {
     const bool is_lstm = c->op == SWG_OP_lstm_cell;

@@ -1,4 +1,4 @@
-/* f16_to_f32 and bf16_to_f32: every 16-bit pattern, and what it means. */
+/* f16_to_f32 and bf16_to_f32: every 16-bit pattern and its value. */
 #include "kernels/check/case_values.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@ static swg_status generate_conversion(swg_check_case *c, size_t index, bool for_
     float *y;
     SWG_TRY(swg_check_add_buffer(c, "x", CHECK_IN, c->n * 2, &x));
     SWG_TRY(swg_check_add_buffer(c, "y", CHECK_OUT, c->n * 4, &y));
-    for (size_t i = 0; i < c->n; i++) /* every pattern, infinities and NaN among them */
+    for (size_t i = 0; i < c->n; i++) /* every pattern, including infinities and NaN */
         x[i] = (uint16_t)swg_rng_next(c->rng);
     c->bytes = (double)c->n * 6;
     swg_check_describe(c, CHECK_NORMAL);

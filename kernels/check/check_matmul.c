@@ -1,11 +1,11 @@
-/* matmul_w4 and its like: products of packed weights and int8 activations. */
+/* matmul_w4 and the other layouts: products of packed weights and int8 activations. */
 #include "kernels/check/case_weights.h"
 
 #include <math.h>
 #include <stdio.h>
 
-/* Sizes of product `index`: tokens 1 to 20 in turn, panels around the tiles; every 40th the longest
- * whole-row group, with the largest codes, where sums come closest to 32 bits. */
+/* Sizes of product `index`: tokens 1 to 20 in turn, panels around the tile sizes; every 40th case
+ * has the longest whole-row group with the largest codes, where sums come closest to 32 bits. */
 static void product_sizes(swg_check_case *c, size_t index, bool for_timing, size_t *n, size_t *k,
                           bool *full)
 {
@@ -85,7 +85,8 @@ static void invoke(const swg_check_case *c, const swg_kernels *kernels, void *co
     swg_kernels_matmul(kernels, w.layout)(&w, c->panel_begin, c->panel_end, &x, at[4], c->y_stride);
 }
 
-/* A group's integer is exact; its conversion, the activation scale and the addition round. */
+/* A group's integer sum is exact; its conversion, the activation scale and the addition are
+ * rounded. */
 static bool check_matmul(const swg_check_case *c, void *const at[], char *failure)
 {
     const swg_packed *w = &c->w;

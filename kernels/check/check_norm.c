@@ -3,8 +3,7 @@
 
 #include <math.h>
 
-/* 0: y, which holds x when in place, 1: weight, 2: bias (layernorm alone), last: x, absent in
- * place.
+/* 0: y, which holds x when in place, 1: weight, 2: bias (layernorm only), last: x, absent in place.
  */
 static swg_status generate_norm(swg_check_case *c, size_t index, bool for_timing)
 {
@@ -54,7 +53,7 @@ static bool check_rmsnorm(const swg_check_case *c, void *const at[], char *failu
     for (size_t i = 0; i < c->n; i++) {
         const double wanted = x[i] / root * weight[i];
         const double roundings = (double)c->n + 8;
-        /* The first product may fall among the denormals before the weight raises it. */
+        /* The first product may be denormal before the weight scales it up. */
         const double bound =
             roundings * CHECK_EPS * fabs(wanted) + CHECK_DENORMAL * fabs((double)weight[i]);
         if (!swg_check_near(y[i], wanted, bound, "y", i, failure))
@@ -63,8 +62,8 @@ static bool check_rmsnorm(const swg_check_case *c, void *const at[], char *failu
     return true;
 }
 
-/* The mean of n values is off by `shift`; a common shift changes the variance in second order only,
- * each rounded difference by CHECK_EPS. */
+/* The mean of n values is off by `shift`; a common shift changes the variance only in second order,
+ * and each difference is rounded (CHECK_EPS). */
 static bool check_layernorm(const swg_check_case *c, void *const at[], char *failure)
 {
     const float *y = at[0];

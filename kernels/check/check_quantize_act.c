@@ -34,7 +34,7 @@ static void invoke(const swg_check_case *c, const swg_kernels *kernels, void *co
     kernels->quantize_act(at[0], c->k, c->group, at[1], at[2], at[3]);
 }
 
-/* 127 / absmax and the product with x are rounded before the code is: 3 CHECK_EPS of at most 127.
+/* 127 / absmax and its product with x are rounded before the code is: 3 CHECK_EPS of at most 127.
  */
 static bool check_quantize_act(const swg_check_case *c, void *const at[], char *failure)
 {

@@ -21,9 +21,9 @@ static void invoke(const swg_check_case *c, const swg_kernels *kernels, void *co
     kernels->softmax(at[0], c->n);
 }
 
-/* The difference from the largest is rounded (|d| CHECK_EPS in the exponential), the exponential
- * within 2 CHECK_EPS, the sum of n within n CHECK_EPS, each of its terms by its own |d| CHECK_EPS;
- * below exp(-87.3) is 0. */
+/* The difference d from the largest is rounded (|d| CHECK_EPS in the exponential), the exponential
+ * is within 2 CHECK_EPS, the sum of n terms within n CHECK_EPS plus each term's own |d| CHECK_EPS;
+ * anything below exp(-87.3) is 0. */
 static bool check_softmax(const swg_check_case *c, void *const at[], char *failure)
 {
     const float *y = at[0];

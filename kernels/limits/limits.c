@@ -1,5 +1,5 @@
-/* Measuring the machine: see limits.h. All threads do a fixed piece of work between two readings of
- * the clock; the best of repeated runs counts, since everything that disturbs makes it slower. */
+/* Measuring the machine: see limits.h. All threads do a fixed amount of work between two readings
+ * of the clock; the best of repeated runs counts, since every disturbance makes it slower. */
 #include "kernels/limits/limits.h"
 
 #include <stdint.h>
@@ -34,13 +34,13 @@ typedef struct read_job {
     const uint8_t *data;
     size_t bytes;
     pattern how;
-    uint64_t sink; /* takes what was read, so that reading is not optimised away */
+    uint64_t sink; /* receives what was read, so that the reads are not optimised away */
 } read_job;
 
-/* A cache line, in as many registers as the baseline needs for it. */
+/* A cache line, in as many registers as the baseline instruction set needs for it. */
 typedef uint64_t cache_line __attribute__((vector_size(CACHE_LINE), may_alias));
 
-/* The xor of a piece, read in `streams` parts side by side; streams is a constant. */
+/* The xor of a piece, read as `streams` interleaved parts; streams is a constant. */
 static inline __attribute__((always_inline)) uint64_t
 read_streams(const uint8_t *data, size_t bytes, const size_t streams)
 {
@@ -137,7 +137,7 @@ static void run_peak(void *context, size_t thread, size_t n_threads)
     __atomic_fetch_xor(&job->sink, result, __ATOMIC_RELAXED);
 }
 
-/* With the best set at or below `cap` that runs here and has a loop for this arithmetic. */
+/* Uses the best set at or below `cap` that runs here and has a loop for this arithmetic. */
 static swg_compute_limit measure_peak(swg_pool *pool, swg_isa cap, swg_peak peak)
 {
     int isa = cap;

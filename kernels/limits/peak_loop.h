@@ -1,7 +1,8 @@
 /* The shape of a register-resident loop that shows how much arithmetic an instruction set can do:
- * see limits.h. Ten independent accumulators hide the latency of the units of every processor so
- * far (at most two operations a clock, five clocks each). Empty assembly statements keep every
- * accumulator in a register and the compiler from simplifying the loop. */
+ * see limits.h. Ten independent accumulators hide the latency of the arithmetic units of all
+ * current processors (at most two operations per clock, five clocks each). Empty assembly
+ * statements keep every accumulator in a register and keep the compiler from simplifying the
+ * loop. */
 #ifndef SWG_KERNELS_LIMITS_PEAK_LOOP_H
 #define SWG_KERNELS_LIMITS_PEAK_LOOP_H
 
@@ -19,7 +20,7 @@ enum { SWG_PEAK_SUMS = 10 };
 #define SWG_PEAK_ADD_UP(i, LOW)    total += LOW(sum##i);
 
 /* The function `name`, with `target` before it: `rounds` times sum = STEP(sum, factor, start) on
- * ten sums of `type`, of which the int32_t LOW(sum) goes into the result. start_value may use seed;
+ * ten sums of `type`; the int32_t LOW(sum) of each goes into the result. start_value may use seed;
  * REGISTER is the assembler's letter for the registers that hold a sum. */
 #define SWG_PEAK_LOOP(name, target, type, start_value, factor_value, STEP, LOW, REGISTER)          \
     target static int32_t name(int32_t rounds, int32_t seed)                                       \

@@ -1,6 +1,6 @@
-/* OpenBLAS behind linalg.h, loaded at run time. Its Fortran functions are called, which every
- * variant of the library exports, LAPACK's among them. They read matrices by columns: a row-major
- * matrix is to them its transpose, and a lower triangle an upper one, so products are asked for
+/* linalg.h implemented with OpenBLAS, loaded at run time. Its Fortran functions are called, which
+ * every variant of the library exports, including LAPACK's. They are column-major: they see a
+ * row-major matrix as its transpose and a lower triangle as an upper one, so products are called
  * with the operands exchanged. */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "kernels/linalg/linalg_tables.h"
 
-/* Fortran passes everything by pointer, and the length of each text (1) by value at the end. */
+/* Fortran passes everything by pointer, and the length of each string (1) by value at the end. */
 #define BLAS_FUNCTIONS(REAL, PREFIX, ROW)                                                          \
     ROW(PREFIX##gemm,                                                                              \
         (const char *transpose_a, const char *transpose_b, const int *m, const int *n,             \
@@ -47,7 +47,7 @@ static char name[96];
 /* --- linalg.h on top of it ---------------------------------------------------------------------
  */
 
-/* A row-major matrix is transposed to OpenBLAS when it is not to us. */
+/* OpenBLAS sees a row-major matrix as transposed exactly when we do not. */
 static const char *flag(bool transpose)
 {
     return transpose ? "T" : "N";
@@ -84,7 +84,7 @@ static const swg_linalg functions = {
 
 /* --- Loading ---------------------------------------------------------------------------------- */
 
-/* Set a variable that the user has not set; true when it has to be taken out again. */
+/* Set a variable that the user has not set; true when it must be removed again. */
 static bool set_if_absent(const char *variable, const char *value)
 {
     return value && !getenv(variable) && setenv(variable, value, 1) == 0;
@@ -130,7 +130,7 @@ static swg_status find_functions(const char *library, void *handle)
 
 enum { CHECK_M = 23, CHECK_N = 37, CHECK_K = 31 };
 
-/* A product of small whole numbers, which every order of sums gives exactly: a wrong kernel shows,
+/* A product of small whole numbers, exact in every order of summation: a wrong kernel shows,
  * rounding does not. */
 static bool product_is_right(void)
 {
@@ -160,7 +160,7 @@ swg_status swg_linalg_open(const char *library, const char *core, swg_linalg *ou
     void *handle = load(library, core);
     if (!handle)
         return swg_error(SWG_UNSUPPORTED, "OpenBLAS cannot be loaded (%s)", dlerror());
-    SWG_TRY(find_functions(library, handle)); /* left loaded: threads of its own may run */
+    SWG_TRY(find_functions(library, handle)); /* left loaded: its threads may be running */
     blas.set_num_threads(1);
     char product[32] = "", version[32] = ""; /* "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..." */
     sscanf(blas.get_config(), "%31s %31s", product, version);

@@ -39,7 +39,7 @@ static swg_status NAME(potrf)(size_t n, REAL *a, size_t lda)
     BLAS(potrf)("U", &size, a, &step, &info, 1);
     if (info)
         return swg_linalg_not_positive((size_t)info - 1, n);
-    for (size_t i = 0; i < n; i++) /* NaN is not noticed by every version */
+    for (size_t i = 0; i < n; i++) /* not every version detects NaN */
         if (!(a[i * lda + i] > 0))
             return swg_linalg_not_positive(i, n);
     return SWG_OK;

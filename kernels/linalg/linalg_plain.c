@@ -1,5 +1,5 @@
-/* Linear algebra in plain C: what each function of linalg.h means, and what serves where OpenBLAS
- * is absent. Loops run along rows, in the order in which memory lies. */
+/* Linear algebra in plain C: the definition of each function of linalg.h, used where OpenBLAS is
+ * absent. Loops run along rows, in memory order. */
 #include <math.h>
 
 #include "kernels/linalg/linalg_tables.h"

@@ -65,7 +65,7 @@ static void NAME(syrk)(bool transpose_a, size_t n, size_t k, REAL alpha, const R
     }
 }
 
-/* Row by row: L[i][j] = (a[i][j] - L[i][0:j] . L[j][0:j]) / L[j][j], the diagonal a root. A value
+/* Row by row: L[i][j] = (a[i][j] - L[i][0:j] . L[j][0:j]) / L[j][j], the diagonal a root. A pivot
  * that is not positive, NaN included, ends it. */
 static swg_status NAME(potrf)(size_t n, REAL *a, size_t lda)
 {

@@ -1,6 +1,6 @@
-/* From canonical planes to panels and back to floats: the definition. The drawing of a panel stands
- * in kernels.h. Padding columns and rows are written as zero codes; their scales stay as the
- * zeroed memory has them. Exactness: same bytes. */
+/* From canonical planes to panels and back to floats: the definition. kernels.h has the drawing of
+ * a panel. Padding columns and rows are written as zero codes; their scales stay 0, as the memory
+ * was zeroed. Exactness: same bytes. */
 #include "kernels/variants.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@
 
 enum { LANE_COLUMNS = 4 }; /* columns in the 32-bit lane of one row */
 
-/* Byte of a panel that holds code[r][column], and how far it is shifted there. */
+/* The byte of a panel that holds code[r][column], and its shift within that byte. */
 static size_t code_offset(const swg_packed *w, size_t r, size_t column, unsigned *shift)
 {
     const size_t lane = column / LANE_COLUMNS, lanes_per_block = 8 / w->panel_bits;

@@ -1,4 +1,4 @@
-/* Rotary position embedding: the definition. A pair (a, b) turns by an angle:
+/* Rotary position embedding: the definition. A pair (a, b) is rotated by an angle:
  *     a' = fma(a, cos, -(b * sin)),  b' = fma(a, sin, b * cos)
  * Exactness: same bytes. */
 #include "kernels/variants.h"

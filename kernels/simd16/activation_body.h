@@ -1,6 +1,7 @@
 /* Layer norm, activation functions and recurrent cells for every vector set: included by
- * activation_<isa>.c after its simd16 primitives. The formulas stand in scalar/activation_scalar.c;
- * every step is the same, so the bytes are. Tails are masked: nothing beyond n is read or written.
+ * activation_<isa>.c after its simd16 primitives. The formulas are in scalar/activation_scalar.c;
+ * every step is the same, so the bytes are the same. Tails are masked: nothing beyond n is read or
+ * written.
  */
 #include "kernels/variants.h"
 
@@ -9,7 +10,7 @@
 #include "kernels/activation_constants.h"
 #include "kernels/simd16/exp_body.h"
 
-/* How many of the 16 elements from i exist. */
+/* How many of the 16 elements from i on exist. */
 V16_INLINE size_t lanes_from(size_t i, size_t n)
 {
     return n - i < 16 ? n - i : 16;
@@ -95,7 +96,7 @@ V16_TARGET void SWG_VARIANT(tanh)(float *x, size_t n)
     }
 }
 
-/* Element j of two vectors, added. */
+/* The sum of two vectors' elements j. */
 V16_INLINE v16 sum_at(const float *x, const float *s, size_t j, size_t lanes)
 {
     return v16_add(v16_load_n(x + j, lanes), v16_load_n(s + j, lanes));

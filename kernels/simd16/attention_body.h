@@ -3,12 +3,12 @@
  *
  *     s_j = dot(q, k_j) * scale;  p_j = exp(s_j - max s);  out = (sum_j p_j v_j) * (1 / sum_j p_j)
  *
- * Queries go in blocks of V16_TILE_QUERIES. Over the keys that all of a block see, a register tile
- * of queries x keys makes one load of a key serve every query, and the sums of all its dot products
- * are folded together; values are then added in tiles of queries x vectors. What only some queries
- * see (the edges of a causal mask or of a window) is done query by query, and runs of keys one by
- * one. A chain of additions over j may be interrupted and taken up again, so the bytes are those of
- * the scalar function. */
+ * Queries are processed in blocks of V16_TILE_QUERIES. For the keys that all queries of a block
+ * see, a register tile of queries x keys uses each loaded key for every query, and the sums of all
+ * its dot products are folded together; values are then added in tiles of queries x vectors. Keys
+ * that only some queries see (the edges of a causal mask or of a window) are done query by query,
+ * and runs of keys one by one. A chain of additions over j may be interrupted and resumed, so the
+ * bytes are those of the scalar function. */
 #include "kernels/variants.h"
 
 #include "kernels/kv_pieces.h"
@@ -39,7 +39,7 @@ V16_INLINE void dot_tile(const float *const *q, const int n_q, const float *cons
             UNROLL for (int i = 0; i < n_q; i++) sum[i * n_k + j] =
                 v16_fma(v16_load(q[i] + d), key, sum[i * n_k + j]);
         }
-    if (d < head_dim) { /* lanes beyond the head keep their sums, even a negative zero */
+    if (d < head_dim) { /* lanes beyond the head keep their sums, even negative zero */
         const size_t lanes = head_dim - d;
         for (int i = 0; i < n_q; i++)
             for (int j = 0; j < n_k; j++) {
@@ -52,8 +52,8 @@ V16_INLINE void dot_tile(const float *const *q, const int n_q, const float *cons
     v16_fold_tile(sum, scale, out);
 }
 
-/* Scores of query i over the keys of a piece from its key `at` on, TILE_DOTS at a time; beyond the
- * last key the last one is computed again and not stored. */
+/* Scores of query i over the keys of a piece from its key `at` on, TILE_DOTS at a time; past the
+ * end the last key is computed again and not stored. */
 V16_INLINE void score_piece(const swg_attention *a, size_t i, const swg_kv_piece *p, size_t at)
 {
     float *scores = a->scores + i % V16_TILE_QUERIES * a->scores_stride;
@@ -74,8 +74,8 @@ V16_INLINE void score_query(const swg_attention *a, size_t i, size_t begin, size
         score_piece(a, i, &p, 0);
 }
 
-/* Scores of the queries i .. i + V16_TILE_QUERIES over the first keys of a piece, which all of them
- * see, V16_TILE_KEYS at a time; returns how many keys that were. */
+/* Scores of the queries i .. i + V16_TILE_QUERIES over the first keys of a piece, V16_TILE_KEYS at
+ * a time, which all of them see; returns how many keys that was. */
 V16_INLINE size_t score_tiles(const swg_attention *a, size_t i, const swg_kv_piece *p)
 {
     size_t j = 0;
@@ -92,7 +92,8 @@ V16_INLINE size_t score_tiles(const swg_attention *a, size_t i, const swg_kv_pie
     return j;
 }
 
-/* The same over the keys [begin, end); what the tiles leave of a piece is done query by query. */
+/* The same over the keys [begin, end); the remainder of a piece after the tiles is done query by
+ * query. */
 V16_INLINE void score_block(const swg_attention *a, size_t i, size_t begin, size_t end)
 {
     for (swg_kv_piece p = swg_kv_first(a, begin, end); p.n > 0; p = swg_kv_next(a, p, end)) {
@@ -142,8 +143,8 @@ V16_INLINE void add_values(const swg_attention *a, size_t i, const int n_q, size
     }
 }
 
-/* Turn the scores of query i into probabilities without their common divisor, whose inverse is
- * returned; clear out[i], which may be the query itself. */
+/* Turn the scores of query i into unnormalised probabilities and return the inverse of their common
+ * divisor; clear out[i], which may be the query itself. */
 V16_INLINE float begin_output(const swg_attention *a, size_t i)
 {
     const float sum = v16_exp_all(a->scores + i % V16_TILE_QUERIES * a->scores_stride,

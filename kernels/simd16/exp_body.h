@@ -17,8 +17,8 @@ V16_INLINE v16 v16_exp(v16 given)
     return v16_where_ge(given, v16_set1(SWG_EXP_MIN), v16_ldexp(p, n));
 }
 
-/* x = exp(x - max x) in place over n >= 1 elements; returns the sum, in lanes. Lanes beyond n take
- * part with a value that changes neither. */
+/* x = exp(x - max x) in place over n >= 1 elements; returns the sum, in lanes. Lanes beyond n hold
+ * a value that changes neither the maximum nor the sum. */
 V16_INLINE float v16_exp_all(float *x, size_t n)
 {
     const v16 first = v16_set1(x[0]), zero = v16_set1(0);

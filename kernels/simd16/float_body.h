@@ -1,5 +1,5 @@
 /* Elementwise operations, norms and rotations for every vector set: included by float_<isa>.c after
- * its simd16 primitives. The formulas stand in the scalar files of the same operations; a vector is
+ * its simd16 primitives. The formulas are in the scalar files of the same operations; a vector is
  * the 16 lanes of the sums defined there, so the bytes are the same. Tails are masked: nothing
  * beyond n is read or written. */
 #include "kernels/variants.h"
@@ -8,7 +8,7 @@
 
 #include "kernels/simd16/exp_body.h"
 
-/* How many of the 16 elements from i exist. */
+/* How many of the 16 elements from i on exist. */
 V16_INLINE size_t lanes_from(size_t i, size_t n)
 {
     return n - i < 16 ? n - i : 16;

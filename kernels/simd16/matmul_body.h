@@ -7,7 +7,7 @@
  * of a token, repeated in every lane, are the other operand. A tile of P panels x T tokens keeps
  * its P * T integer and P * T float sums in registers; every code vector serves T tokens and every
  * activation vector P panels. The integer sum of a group starts at -zero * sum, so zero points cost
- * one multiplication a group. Rows at and beyond n are computed from the padding and not stored.
+ * one multiplication per group. Rows at and beyond n are computed from the padding and not stored.
  * Exactness: same bytes. Outside the contract: groups longer than the layout allows. */
 #include "kernels/variants.h"
 
@@ -17,11 +17,11 @@
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 
-/* Tokens are passed in blocks whose activations stay in the second-level cache while all panels
- * pass; panels then come from memory once a block. */
+/* Tokens are processed in blocks whose activations stay in the second-level cache while all panels
+ * are read; each panel then comes from memory once per block. */
 enum { BLOCK_BYTES = 192 * 1024, TILE_MAX_PANELS = 4, TILE_MAX_TOKENS = 6 };
 
-/* How far ahead of its use a single token's product prefetches: 4 KiB to 32 KiB were tried
+/* Prefetch distance of a single token's product: 4 KiB to 32 KiB were tried
  * (docs/performance.md). */
 enum { STREAM_AHEAD = 16 * 1024 };
 
@@ -43,7 +43,7 @@ V16_INLINE v16 group_scales(const swg_packed *w, const uint8_t *panel, size_t g)
     return v16_load((const float *)scales);
 }
 
-/* (bias - zero) of group g, to be multiplied by the sum of the activations. */
+/* (bias - zero) of group g, the factor of the sum of the activations. */
 V16_INLINE v16i group_correction(const swg_packed *w, const uint8_t *panel, size_t g,
                                  const unsigned bits)
 {
@@ -62,8 +62,8 @@ V16_INLINE v16i half_codes(const uint8_t *panel, size_t c, int half, const unsig
     return v16i_and(half ? v16i_shift_right(both, 4) : both, v16i_set1(0x0f0f0f0f));
 }
 
-/* Ask for the codes that lie STREAM_AHEAD behind those of columns c to c + 7: with one token every
- * code is used once, and the processor's own prefetcher stays too close to hide memory's latency.
+/* Prefetch the codes STREAM_AHEAD after those of columns c to c + 7: with one token every code is
+ * used once, and the hardware prefetcher does not run far enough ahead to hide memory latency.
  * Beyond the last panel the hint does nothing. */
 V16_INLINE void prefetch_codes(const uint8_t *panel, size_t c, const unsigned bits)
 {
@@ -103,7 +103,8 @@ V16_INLINE void tile_columns(const uint8_t *const panel[TILE_MAX_PANELS],
 }
 
 /* One tile: panels first_panel + (0 .. n_panels), tokens first_token + (0 .. n_tokens). The last
- * four arguments are constants of the caller's, so that everything is unrolled into registers. */
+ * four arguments are compile-time constants in every caller, so that everything is unrolled into
+ * registers. */
 V16_INLINE void tile(const product *job, size_t first_panel, size_t first_token,
                      const unsigned bits, const int n_panels, const int n_tokens)
 {
@@ -155,7 +156,7 @@ V16_INLINE void tile(const product *job, size_t first_panel, size_t first_token,
     }
 }
 
-/* tile() with the number of tokens made constant; n_tokens <= max_tokens, itself a constant. */
+/* tile() with a constant number of tokens; n_tokens <= max_tokens, which is a constant too. */
 V16_INLINE void tile_of(const product *job, size_t panel, size_t token, size_t n_tokens,
                         const unsigned bits, const int n_panels, const int max_tokens)
 {

@@ -1,6 +1,6 @@
 /* Quantizing activations, packing codes and dequantizing rows, for every vector set: included by
- * quant_<isa>.c after its simd16 primitives. The formulas stand in kernels.h, the drawing of a
- * panel too; the bytes are those of the scalar functions. */
+ * quant_<isa>.c after its simd16 primitives. The formulas and the drawing of a panel are in
+ * kernels.h; the bytes are those of the scalar functions. */
 #include "kernels/variants.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 
-/* absmax / 127 and its inverse; 0 for a group too small to quantize. */
+/* absmax / 127 and its inverse; both 0 for a group too small to quantize. */
 typedef struct act_scale {
     float scale, inverse;
 } act_scale;
@@ -57,8 +57,8 @@ V16_INLINE v16i interleave_nibbles(v16i x)
     return v16i_xor(x, v16i_or(nibble, v16i_shift_left(nibble, 4)));
 }
 
-/* 16 rows of `n_lanes` 32-bit lanes of codes as wide as the panel's, `stride` bytes apart, into one
- * panel from `to` on. */
+/* 16 rows of `n_lanes` 32-bit lanes of codes, `stride` bytes apart and as wide as the panel's, into
+ * one panel from `to` on. */
 V16_INLINE void pack_lanes(const swg_packed *w, const uint8_t *rows, size_t stride, size_t n_lanes,
                            uint8_t *to)
 {
@@ -68,7 +68,7 @@ V16_INLINE void pack_lanes(const swg_packed *w, const uint8_t *rows, size_t stri
     }
 }
 
-/* The same from narrower codes, widened piece by piece. */
+/* The same for narrower codes, widened piece by piece. */
 V16_TARGET static void pack_widened(const swg_packed *w, const uint8_t *rows, uint8_t *to)
 {
     enum { PIECE = 256 };
@@ -85,8 +85,8 @@ V16_TARGET static void pack_widened(const swg_packed *w, const uint8_t *rows, ui
     }
 }
 
-/* Full panels of whole steps of columns go by vectors; other rows of codes, and a last panel of
- * fewer rows, by the scalar definition. */
+/* Full panels with whole column steps are packed with vectors; other rows of codes, and a last
+ * panel of fewer rows, by the scalar definition. */
 V16_TARGET void SWG_VARIANT(pack_codes)(const swg_packed *w, size_t row_begin, size_t n_rows,
                                         const uint8_t *codes)
 {

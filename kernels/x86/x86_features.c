@@ -23,7 +23,7 @@ static unsigned saved_state(void)
     return low;
 }
 
-/* All zero when not even AVX, FMA and F16C run. */
+/* All zero unless at least AVX, FMA and F16C run. */
 static leaves read_leaves(void)
 {
     leaves none = {0}, found = {0};

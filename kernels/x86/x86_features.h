@@ -1,5 +1,5 @@
 /* Which vector extensions of x86 run here. A feature counts only when the operating system also
- * saves its registers. Each call asks the processor (CPUID, XGETBV). */
+ * saves its registers. Each call queries the processor (CPUID, XGETBV). */
 #ifndef SWG_KERNELS_X86_X86_FEATURES_H
 #define SWG_KERNELS_X86_X86_FEATURES_H
 
@@ -8,7 +8,7 @@
 bool swg_x86_has_avx2(void);       /* and FMA, F16C */
 bool swg_x86_has_avxvnni(void);    /* and AVX2, FMA, F16C */
 bool swg_x86_has_avx512(void);     /* F, BW, DQ, VL; and AVX2, FMA, F16C */
-bool swg_x86_has_avx512vnni(void); /* and the other five */
+bool swg_x86_has_avx512vnni(void); /* and all of the above but AVX-VNNI */
 
 /* The OPENBLAS_CORETYPE whose kernels use the best of these that runs here; NULL when none does. */
 const char *swg_x86_blas_core(void);

@@ -1,11 +1,11 @@
 /* What describes an architecture: hyper-parameter rows, tensor rows and the three parts of its
- * forward pass. An architecture is one file here plus one row in archs.def; nobody else asks which
- * one it is. What others need to know is a property in swg_hparams (is_encoder, window, n_outputs,
- * ...), set by a row or by `check`.
+ * forward pass. An architecture is one file here plus one row in archs.def; no other code asks
+ * which one it is. What others need to know is a property in swg_hparams (is_encoder, window,
+ * n_outputs, ...), set by a row or by `check`.
  *
- * Weights are [n_out, k_in] without exception. Checkpoints whose ecosystem stores some of them
- * [in, out] (GPT-2's Conv1D) are transposed by the readers and writers of those files
- * (formats/huggingface/conv1d.h), so that no row here, no quantizer and no container knows of it.
+ * Weights are [n_out, k_in] without exception. Checkpoints whose ecosystem stores some of them [in,
+ * out] (GPT-2's Conv1D) are transposed by the readers and writers of those files
+ * (formats/huggingface/conv1d.h), so that no row here, no quantizer and no container has to know.
  */
 #ifndef SWG_RUNTIME_ARCH_ARCH_H
 #define SWG_RUNTIME_ARCH_ARCH_H
@@ -21,17 +21,18 @@ typedef enum swg_hparam_kind {
     SWG_HPARAM_INT_OR_NONE, /* null means 0, not the default */
     SWG_HPARAM_DOUBLE,
     SWG_HPARAM_BOOL,
-    SWG_HPARAM_TOKEN,   /* a token id, or a list whose first is taken; negative = none */
+    SWG_HPARAM_TOKEN,   /* a token id, or a list, whose first element is taken; negative = none */
     SWG_HPARAM_WORD,    /* one of `words`; the field gets its number */
-    SWG_HPARAM_MEMBERS, /* an object; the field gets how many members it has */
-    SWG_HPARAM_LAYERS,  /* a list of `words`, one per layer: a swg_layer_set of those that are the
-                           last word */
+    SWG_HPARAM_MEMBERS, /* an object; the field gets its number of members */
+    SWG_HPARAM_LAYERS,  /* a list of `words`, one per layer: a swg_layer_set of the layers that have
+                           the last word */
     SWG_HPARAM_UNITS    /* a number for all recurrent layers or a list, one per layer */
 } swg_hparam_kind;
 
 /* One configuration key. A key that is absent or null takes the default; without a default it is
- * required. `key` may be several, tried in order: "rope_parameters.rope_theta|rope_theta"; dots
- * lead into objects. Where WORD asks for a string, a list may be given: its first element is taken.
+ * required. `key` may list several keys, tried in order: "rope_parameters.rope_theta|rope_theta";
+ * dots lead into objects. Where WORD expects a string, a list is accepted too: its first element is
+ * taken.
  */
 typedef struct swg_hparam_row {
     const char *key;
@@ -69,14 +70,14 @@ typedef struct swg_hparam_row {
         .words = words_, .has_default = true                                                       \
     }
 
-/* A key that, when present, must have this value: what the forward pass takes for granted.
- * `key` as above; the value is a string's text, "true", "false" or a number. */
+/* A key that, when present, must have this value, which the forward pass relies on. `key` as above;
+ * the value is the text of a string, "true", "false" or a number. */
 typedef struct swg_required_row {
     const char *key;
     const char *value;
 } swg_required_row;
 
-/* Sizes that a tensor's shape is made of. */
+/* The sizes that tensor shapes are made of. */
 typedef enum swg_dim {
     SWG_DIM_ONE, /* vectors: [rows] */
     SWG_DIM_D_MODEL,
@@ -91,15 +92,15 @@ typedef enum swg_dim {
     SWG_DIM_EXPERTS,
     SWG_DIM_UNITS,     /* of the recurrent layer */
     SWG_DIM_GATES,     /* units times the gates of the cell: 4 (LSTM) or 3 (GRU) */
-    SWG_DIM_BELOW,     /* what the recurrent layer reads: d_model or the units of the last one */
+    SWG_DIM_BELOW,     /* the recurrent layer's input: d_model or the units of the layer below */
     SWG_DIM_LAST_UNITS /* units of the last recurrent layer */
 } swg_dim;
 
 enum {
     SWG_TENSOR_OPTIONAL = 1, /* may be absent */
-    SWG_TENSOR_TIED = 2,     /* absent = the embedding serves */
+    SWG_TENSOR_TIED = 2,     /* absent = the embedding is used */
     /* "X.weight" comes with a vector "X.bias" of its rows ("weight_ih" with "bias_ih", "gamma" with
-     * "beta"): it may, it must, it must when the configuration says so and must not otherwise. */
+     * "beta"): it may be there, it must, or it must exactly when the configuration says so. */
     SWG_BIAS_MAY = 4,
     SWG_BIAS_MUST = 8,
     SWG_BIAS_ATTENTION = 16, /* hparams.attention_bias */
@@ -109,22 +110,23 @@ enum {
     SWG_TENSOR_PRUNABLE = 128
 };
 
-/* What happens to the values of a vector on their way in. */
+/* How the values of a vector are transformed when they are loaded. */
 typedef enum swg_transform {
     SWG_TRANSFORM_NONE,
-    SWG_TRANSFORM_PLUS_ONE /* the checkpoint has w, what is computed with is 1 + w */
+    SWG_TRANSFORM_PLUS_ONE /* the checkpoint has w, the computation uses 1 + w */
 } swg_transform;
 
-/* One weight. `pattern` is its name in the checkpoint, where "{L}" stands for the layer, "{E}" for
- * the expert and "{P}" for the checkpoint's prefix; a row of experts without "{E}" is of one tensor
- * [n_experts, n, k] per layer; "a|b" are names tried in order. Rows of one pattern share a tensor
- * (and its bias): the first has its first n rows, the second the rows after these, and so on. */
+/* One weight. `pattern` is its name in the checkpoint, where "{L}" is replaced by the layer, "{E}"
+ * by the expert and "{P}" by the checkpoint's prefix; a row of experts without "{E}" names one
+ * tensor [n_experts, n, k] per layer; "a|b" are names tried in order. Rows of one pattern share a
+ * tensor (and its bias): the first has its first n rows, the second the rows after those, and so
+ * on. */
 typedef struct swg_tensor_row {
     swg_role role;
     const char *pattern;
     swg_dim n, k; /* shape [n, k], or [n] when k is SWG_DIM_ONE */
     unsigned flags;
-    unsigned tasks; /* bits 1 << swg_output_kind of the models that have it; 0 = all */
+    unsigned tasks; /* bits 1 << swg_output_kind: the kinds of models that have it; 0 = all */
     swg_transform transform; /* of vectors */
 } swg_tensor_row;
 
@@ -145,21 +147,21 @@ struct swg_arch {
     const char *const *model_types; /* values of the key "model_type", NULL-terminated */
     const swg_hparam_row *hparams;
     size_t n_hparams;
-    const swg_tensor_row *tensors; /* in the order in which a token visits them */
+    const swg_tensor_row *tensors; /* in the order in which a token's forward pass uses them */
     size_t n_tensors;
-    const char *const *prefixes;   /* what "{P}" may be: the first with which the first row's tensor
-                                      is there; NULL-terminated, or NULL for none */
-    const char *const *ignored;    /* patterns of tensors that nothing here computes with,
-                                      NULL-terminated */
+    const char *const *prefixes;      /* candidates for "{P}": the first with which the first row's
+                                         tensor exists; NULL-terminated, or NULL for none */
+    const char *const *ignored;       /* patterns of tensors that no computation here uses,
+                                         NULL-terminated */
     const swg_required_row *required; /* ends with a NULL key */
-    /* Derived fields and contradictions between fields. */
+    /* Set derived fields and refuse contradictions between fields. */
     swg_status (*check)(swg_hparams *hparams);
 
     /* The forward pass over a batch of rows (forward.h): begin fills x [rows, width of layer 0],
-     * every layer turns x into the next one's, end makes logits [rows, n_outputs] of those rows
-     * that logits are wanted of (for one_output: the first of each text). What else the parts need
-     * are the architecture's `values`, a struct of nothing but swg_value: `shape` sets the columns
-     * of each, once; they have as many rows as x, and nothing in them outlives the part. */
+     * every layer turns x into the next one's, end makes logits [rows, n_outputs] of the rows whose
+     * logits are wanted (for one_output: the first of each text). The parts' scratch memory is the
+     * architecture's `values`, a struct that consists of swg_value alone: `shape` sets the columns
+     * of each, once; they have as many rows as x, and their contents do not outlive the part. */
     size_t n_values; /* SWG_VALUES_IN(the struct) */
     void (*shape)(const swg_hparams *hparams, void *values);
     void (*begin)(swg_exec *exec, const void *values, swg_value x);

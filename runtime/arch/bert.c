@@ -1,8 +1,8 @@
 /* BERT (Devlin et al. 2019): bidirectional encoder with learned positions and token types, norms
- * after each residual, and one of four heads: a class for the text (from the pooled first
- * position), a class for each position, the span of an answer, or the masked tokens. Left out:
- * decoding, cross-attention and relative positions, which are refused; next-sentence heads, which
- * are ignored. */
+ * after each residual, and one of four heads: a class per text (from the pooled first position), a
+ * class per position, the span of an answer, or the masked tokens. Left out: decoding,
+ * cross-attention and relative positions, which are refused; next-sentence heads, which are
+ * ignored. */
 #include "runtime/arch/arch.h"
 
 enum {

@@ -1,7 +1,7 @@
 /* GPT-2 (Radford et al. 2019): pre-norm transformer with layer norms, learned positions, biases
  * everywhere and a GELU feed-forward network; the head is the embedding. Query, key and value come
- * from one fused matrix, taken apart by rows. Left out: cross-attention and attention scales other
- * than 1 / sqrt(head_dim), which are refused. */
+ * from one fused matrix, split by rows. Left out: cross-attention and attention scales other than 1
+ * / sqrt(head_dim), which are refused. */
 #include "runtime/arch/arch.h"
 
 static const swg_hparam_row hparam_rows[] = {

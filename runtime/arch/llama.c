@@ -1,7 +1,7 @@
 /* The Llama family (Touvron et al. 2023): pre-norm transformer with RMS norm, rotary positions,
  * grouped-query attention and a SiLU-gated feed-forward network. Llama, Mistral (sliding window),
- * Qwen2 (biases of q, k, v; windows in upper layers) and Qwen3 (q and k normed per head) differ in
- * their rows alone; one forward pass reads them all. Left out: experts, and RoPE scalings other
+ * Qwen2 (biases of q, k, v; windows in upper layers) and Qwen3 (q and k normed per head) differ
+ * only in their rows; one forward pass serves them all. Left out: experts, and RoPE scalings other
  * than linear, dynamic and llama3, which are refused. */
 #include "runtime/arch/arch.h"
 
@@ -40,7 +40,7 @@
         SWG_HPARAM_OR(TOKEN, "bos_token_id", bos_id, -1, 1 << 24, -1),                             \
         SWG_HPARAM_OR(TOKEN, "eos_token_id", eos_id, -1, 1 << 24, -1)
 
-/* Qwen's window, off unless switched on, from one layer upwards or as a list says. */
+/* Qwen's window: off unless switched on; in all layers from one upwards, or as a list says. */
 #define QWEN_WINDOW                                                                                \
     SWG_HPARAM_OR(BOOL, "use_sliding_window", window.is_used, 0, 1, 0),                            \
         SWG_HPARAM_OR(INT_OR_NONE, "sliding_window", window.size, 0, 1 << 24, 4096),               \
@@ -121,7 +121,7 @@ static swg_status check_family(swg_hparams *h)
     return check_rope(h);
 }
 
-/* Mistral: where there is a window, every layer has it. */
+/* Mistral: if there is a window, every layer has it. */
 static swg_status check_mistral(swg_hparams *h)
 {
     h->window.is_used = h->window.size > 0;
@@ -154,7 +154,7 @@ static swg_status check_qwen(swg_hparams *h)
 
 #define LAYER "model.layers.{L}."
 
-/* What comes before the output projection of the attention, and the rest: Qwen3 has more between.
+/* The rows before the attention's output projection, and the rest: Qwen3 has more in between.
  */
 #define FAMILY_INPUTS(qkv_bias)                                                                    \
     {SWG_ROW_TABLE(EMBEDDING, "model.embed_tokens.weight", VOCAB, D_MODEL, 0)},                    \

@@ -2,7 +2,7 @@
  * forget gates) or GRU (Cho et al. 2014, reset after the product) layers, and a dense head.
  *
  * There is no common config.json for them; this is the one that swage reads, and that readers of
- * other formats write:
+ * other formats produce:
  *
  *     {"model_type": "rnn", "cell": "lstm" or "gru", "vocab_size": V, "embedding_size": E,
  *      "num_hidden_layers": L, "hidden_size": U or [U0, U1, ...],
@@ -20,12 +20,12 @@
  *     head.weight, head.bias  [V, U], [V]   also decoder.*, fc.*, linear.*, dense.*
  *
  * An LSTM's gates are input, forget, new, output (Keras i, f, c, o; PyTorch i, f, g, o). Keras
- * stores kernels [input, gates U]: its reader transposes them; a bias of one row is bias_ih, the
+ * stores kernels as [input, gates U]; its reader transposes them. A bias of one row is bias_ih; the
  * two rows of a GRU with reset_after are bias_ih and bias_hh. Left out: bidirectional and projected
  * layers, and GRUs that reset before the product. */
 #include "runtime/arch/arch.h"
 
-enum { ENDLESS = 1 << 20 }; /* positions: none is the last, but counters need a number */
+enum { ENDLESS = 1 << 20 }; /* positions: unlimited, but counters need a number */
 
 static const swg_hparam_row hparam_rows[] = {
     SWG_HPARAM_WORDS("cell", recurrent.cell, "lstm|gru"),

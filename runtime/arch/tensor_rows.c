@@ -98,7 +98,7 @@ size_t swg_expert_run_end(const swg_arch *arch, size_t row)
     return end;
 }
 
-/* Every row has room for all layers and experts, whether it needs it or not. */
+/* Every row has room for all layers and experts, whether it needs that or not. */
 size_t swg_tensor_row_order(const swg_arch *arch, const swg_hparams *h, const swg_tensor_row *row,
                             size_t layer, size_t expert)
 {

@@ -5,7 +5,7 @@
 
 #include "runtime/arch/arch.h"
 
-/* Size of a dimension; those of recurrent layers depend on the layer. */
+/* Size of a dimension; recurrent layers' dimensions depend on the layer. */
 size_t swg_dim_size(const swg_hparams *hparams, swg_dim dim, size_t layer);
 
 /* Whether models of this task have that tensor row, and whether its bias must be there. */
@@ -17,22 +17,22 @@ bool swg_tensor_row_has_bias(const swg_hparams *hparams, const swg_tensor_row *r
 size_t swg_role_layers(const swg_hparams *hparams, swg_role role);
 size_t swg_role_experts(const swg_hparams *hparams, swg_role role);
 
-/* The rows of its tensor that a row's weight is: n_rows from first_row, of total_rows that the
- * weights sharing the tensor have together. (Of a stacked tensor, these are rows of one expert.) */
+/* Which rows of its tensor are a row's weight: n_rows from first_row on, of the total_rows of all
+ * weights that share the tensor. (In a stacked tensor, these are the rows of one expert.) */
 typedef struct swg_row_range {
     size_t first_row, n_rows, total_rows;
 } swg_row_range;
 swg_row_range swg_tensor_row_range(const swg_arch *arch, const swg_hparams *hparams,
                                    const swg_tensor_row *row, size_t layer);
 
-/* Position in the order in which a token visits the weights: the rows of the table, where each run
- * of rows that are in layers is visited layer by layer, and in it each run of rows of experts
- * expert by expert. Smaller is earlier. */
+/* Position in the order in which a token's forward pass uses the weights: the order of the table,
+ * except that each run of per-layer rows is visited layer by layer and, within it, each run of
+ * per-expert rows expert by expert. Smaller is earlier. */
 size_t swg_tensor_row_order(const swg_arch *arch, const swg_hparams *hparams,
                             const swg_tensor_row *row, size_t layer, size_t expert);
 
-/* The end of the run of consecutive rows from `row` on that a token visits together, expert by
- * expert: more than that row only where it is of experts. */
+/* The end of the run of consecutive rows from `row` on that are visited together, expert by expert:
+ * more than that row only if it is per expert. */
 size_t swg_expert_run_end(const swg_arch *arch, size_t row);
 
 /* Name in the checkpoint: the pattern (up to "|") with the prefix in place of "{P}", the layer in
@@ -45,19 +45,19 @@ const char *swg_tensor_row_name(const char *pattern, const char *prefix, size_t 
  * experts of a layer: it has no "{E}", and the tensor one more dimension in front. */
 bool swg_tensor_pattern_is_stacked(swg_role role, const char *pattern);
 
-/* What "{P}" is in a checkpoint: the first of the architecture's prefixes with which the first
- * row's tensor is there (has_tensor says which are), or the first of all when it is with none. */
+/* The value of "{P}" in a checkpoint: the first of the architecture's prefixes with which the first
+ * row's tensor exists (as has_tensor tells), or the very first when it exists with none. */
 const char *swg_arch_choose_prefix(const swg_arch *arch,
                                    bool (*has_tensor)(const void *context, const char *name),
                                    const void *context);
 
-/* Whether that pattern (up to "|") names `name`, and of which layer and expert (0 where it has
- * none). Numbers are as one writes them: "0", "12", not "012". */
+/* Whether that pattern (up to "|") matches `name`, and for which layer and expert (0 where it has
+ * none). Numbers have no leading zeros: "0", "12", not "012". */
 bool swg_tensor_row_matches(const char *pattern, const char *prefix, const char *name,
                             uint64_t *layer, uint64_t *expert);
 
 /* "a.weight" -> "a.bias", "a.weight_ih_l0" -> "a.bias_ih_l0", "a.gamma" -> "a.beta"; patterns (up
- * to "|") work as names do. */
+ * to "|") are treated like names. */
 void swg_tensor_bias_name(const char *weight_name, char out[SWG_TENSOR_NAME_BYTES]);
 
 #endif

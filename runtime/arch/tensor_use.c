@@ -1,5 +1,5 @@
-/* Names of tensors to their use: see tensor_use.h. Every name is compared with every pattern of the
- * architecture; there are a few dozen. */
+/* The use of a tensor by its name: see tensor_use.h. Every name is compared with every pattern of
+ * the architecture, of which there are a few dozen. */
 #include "runtime/arch/tensor_use.h"
 
 #include <stdint.h>
@@ -54,7 +54,7 @@ static const char *next_pattern(const char *pattern)
     return bar ? bar + 1 : NULL;
 }
 
-/* Whether the row's weight or its bias has that name. */
+/* Whether that is the name of the row's weight or of its bias. */
 static bool row_has(const checkpoint *c, const swg_tensor_row *row, const char *name,
                     swg_tensor_use *out)
 {

@@ -1,7 +1,7 @@
-/* What a checkpoint's tensors are for: the architecture's tensor rows, asked by name.
+/* What a checkpoint's tensors are for: the architecture's tensor rows, looked up by name.
  *
- * Compression plans with it: which tensors may be quantized or pruned, and in which order a
- * calibrated method has to go through them. */
+ * Compression uses it for planning: which tensors may be quantized or pruned, and in which order a
+ * calibrated method must process them. */
 #ifndef SWG_RUNTIME_ARCH_TENSOR_USE_H
 #define SWG_RUNTIME_ARCH_TENSOR_USE_H
 
@@ -16,7 +16,7 @@ typedef enum swg_use_kind {
     SWG_USE_UNKNOWN, /* the architecture has no such tensor: loading would refuse the checkpoint */
     SWG_USE_WEIGHT,  /* one weight, or several that share the tensor by rows */
     SWG_USE_BIAS,    /* the bias of such a weight */
-    SWG_USE_IGNORED  /* belongs to the checkpoints of this architecture; nothing reads it */
+    SWG_USE_IGNORED  /* occurs in checkpoints of this architecture; nothing reads it */
 } swg_use_kind;
 
 /* Fields below `kind` are those of weights and biases; zero otherwise. */
@@ -25,16 +25,16 @@ typedef struct swg_tensor_use {
     swg_role role; /* of the first weight, where several share the tensor */
     bool is_per_layer;
     size_t layer;        /* 0 for tensors outside layers */
-    size_t expert;       /* of one expert; 0 for others, and where a tensor has those of all */
-    size_t order;        /* position in the order in which a token visits the weights; smaller is
-                            earlier. Unknown and ignored tensors: SIZE_MAX */
+    size_t expert;       /* of one expert's tensor; 0 for others and for stacked tensors */
+    size_t order; /* position in the order in which a token's forward pass uses the weights; smaller
+                     is earlier. Unknown and ignored tensors: SIZE_MAX */
     bool is_quantizable; /* linear weights, embeddings of tokens, output heads */
     bool is_prunable;    /* linear weights */
 } swg_tensor_use;
 
-/* What each of `n` tensors is for, in a checkpoint of that configuration (JSON text) which has
- * exactly these tensors: out [n]. SWG_UNSUPPORTED or SWG_CORRUPT when the configuration is of no
- * known architecture or contradicts itself, as swg_hparams_read says; SWG_NO_MEMORY. */
+/* What each of `n` tensors is for, in a checkpoint with that configuration (JSON text) and exactly
+ * these tensors: out [n]. SWG_UNSUPPORTED or SWG_CORRUPT when the architecture is unknown or the
+ * configuration contradicts itself, as for swg_hparams_read; SWG_NO_MEMORY. */
 swg_status swg_tensor_uses(const char *config, size_t length, const swg_tensor_desc *tensors,
                            size_t n, swg_tensor_use *out);
 

@@ -1,30 +1,30 @@
 /* What a backend implements: the vocabulary of forward.h, on memory of its own. A backend is one
  * row of backends.def and one set of files here that defines `const swg_backend
- * swg_backend_<name>`; nobody else knows what it is made of.
+ * swg_backend_<name>`; no other code knows its internals.
  *
  *     const swg_backend *backend;
  *     SWG_TRY(swg_backend_find("cpu", &backend));
  *
  * Operations return nothing: one that fails leaves its status for `finish`, and those after it do
- * nothing. They may be under way when they return. An execution calls its backend from one thread;
- * the batch (exec_state.h) does not change between `begin` and `finish`. */
+ * nothing. They may still be running when they return. An execution calls its backend from one
+ * thread; the batch (exec_state.h) does not change between `begin` and `finish`. */
 #ifndef SWG_RUNTIME_BACKEND_BACKEND_H
 #define SWG_RUNTIME_BACKEND_BACKEND_H
 
 #include "runtime/backend/backend_weights.h"
 #include "runtime/forward.h"
 
-/* The backend of that name; NULL is the first row of the table. SWG_USAGE, listing the names, when
- * there is none. */
+/* The backend with that name; NULL means the first row of the table. SWG_USAGE, listing the names,
+ * when there is none. */
 swg_status swg_backend_find(const char *name, const swg_backend **out);
 
 struct swg_backend {
     const char *name;
-    const swg_backend_weights *weights; /* how it keeps matrices */
+    const swg_backend_weights *weights; /* how it stores matrices */
 
     /* Set and release exec->backend_state: scratch memory, and the caches or recurrent states of
-     * all sequences. exec->options has its defaults filled in. deinit follows a failed init if
-     * backend_state was set. */
+     * all sequences. exec->options has its defaults filled in. After a failed init, deinit is
+     * called if backend_state was set. */
     swg_status (*init)(swg_exec *exec);
     void (*deinit)(swg_exec *exec);
 
@@ -32,24 +32,24 @@ struct swg_backend {
     swg_status (*value_new)(swg_exec *exec, size_t rows, size_t columns, swg_value *out);
     void (*value_free)(swg_exec *exec, swg_value *value);
 
-    /* Dense host rows [rows][columns] into a value, and out of it once the operations before are
-     * done. */
+    /* Copy dense host rows [rows][columns] into a value, and out of it once all earlier operations
+     * are done. */
     void (*upload)(swg_exec *exec, const float *host, swg_value value);
     void (*download)(swg_exec *exec, swg_value value, float *host);
 
-    /* A value for rows that `download` is going to bring to `host`, which lasts until then: where
-     * values are host memory, `host` itself. */
+    /* A value for rows that `download` will copy to `host`, which stays valid until then. Where
+     * values are host memory this is `host` itself. */
     swg_value (*output)(swg_exec *exec, float *host, size_t rows, size_t columns);
 
-    /* The rows as host memory, valid until the next call; NULL when something has failed. */
+    /* The rows in host memory, valid until the next call; NULL when an operation has failed. */
     const float *(*host_rows)(swg_exec *exec, swg_value value);
 
-    /* Move the rows with these ascending numbers to the front of the value. */
+    /* Move the rows with these indices, in ascending order, to the front of the value. */
     void (*gather)(swg_exec *exec, swg_value value, const size_t *rows, size_t n);
 
     /* A new batch is about to be computed. */
     void (*begin)(swg_exec *exec);
-    /* All operations since are done; the status of the first that failed. */
+    /* Wait for all operations since then; returns the status of the first that failed. */
     swg_status (*finish)(swg_exec *exec);
 
     void (*embed)(swg_exec *exec, const swg_weight *weight, swg_index index, bool is_added,

@@ -1,6 +1,6 @@
-/* How a backend keeps a model's matrices: how much memory one takes, where it lies, and how the
+/* How a backend stores a model's matrices: how much memory a matrix takes, where it is, and how the
  * canonical planes of a checkpoint (base/tensor.h) get there. The loader knows nothing else about
- * it. Vectors and biases are host floats in swg_weight.
+ * the layout. Vectors and biases are host floats in swg_weight.
  *
  * For every matrix:  check -> bytes -> place -> direct or store, plane by plane -> row_f32. */
 #ifndef SWG_RUNTIME_BACKEND_BACKEND_WEIGHTS_H
@@ -13,29 +13,29 @@ typedef struct swg_backend_weights {
     swg_status (*memory_new)(swg_pages *out, size_t bytes);
     void (*memory_free)(swg_pages *memory);
 
-    /* Rows that `store` and `direct` are called for begin at a multiple of this. */
+    /* `store` and `direct` are called for rows that begin at a multiple of this. */
     size_t row_step;
 
-    /* Whether the backend can compute with a matrix of that scheme and shape; nothing but scheme, n
-     * and k is set. SWG_UNSUPPORTED with a sentence otherwise. */
+    /* Whether the backend can compute with a matrix of that scheme and shape; only scheme, n and k
+     * are set. SWG_UNSUPPORTED with a sentence otherwise. */
     swg_status (*check)(const swg_weight *weight);
 
-    /* Bytes of memory that the prepared matrix takes. */
+    /* Bytes that the prepared matrix takes. */
     size_t (*bytes)(const swg_weight *weight);
 
-    /* Set weight->memory to `memory`, of those bytes, and get it ready for `store`. */
+    /* Set weight->memory to `memory`, which has that many bytes, and prepare it for `store`. */
     swg_status (*place)(swg_weight *weight, void *memory);
 
-    /* Where to put rows of that plane from this one on as they are, or NULL when they have to go
+    /* Where to write that plane's rows unchanged, from this row on, or NULL when they have to go
      * through `store`. */
     void *(*direct)(const swg_weight *weight, swg_plane_kind kind, uint64_t row);
 
-    /* Take canonical rows [row, row + n_rows) of a plane of a placed matrix. Called from several
+    /* Store canonical rows [row, row + n_rows) of a plane of a placed matrix. Called from several
      * threads for disjoint rows; n_rows is a multiple of row_step unless it ends the plane. */
     swg_status (*store)(const swg_weight *weight, swg_plane_kind kind, uint64_t row,
                         uint64_t n_rows, const void *rows);
 
-    /* One row as numbers: embedding look-up. `out` is [k]. */
+    /* One row as floats, for embedding look-up. `out` is [k]. */
     void (*row_f32)(const swg_weight *weight, size_t row, float *out);
 } swg_backend_weights;
 

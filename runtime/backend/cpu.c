@@ -6,13 +6,13 @@
 #include "runtime/backend/cpu_state.h"
 #include "runtime/rope.h"
 
-/* First pair of row t in the angles of that rope table. */
+/* The first pair of row t in the angles of that rope table. */
 static size_t angles_of(const swg_exec *exec, size_t table, size_t t)
 {
     return (table * exec->options.chunk + t) * (size_t)exec->model->hparams.rope.dim / 2;
 }
 
-/* Angles of a span's rows, in double: float angles lose digits at long contexts. */
+/* Angles of a span's rows, computed in double: float angles lose digits at long contexts. */
 static void fill_angles(swg_exec *exec, const swg_span *span)
 {
     swg_cpu *cpu = swg_cpu_of(exec);
@@ -29,7 +29,7 @@ static void fill_angles(swg_exec *exec, const swg_span *span)
         }
 }
 
-/* Angles, and the blocks of rows that attention works on, for a new batch. */
+/* Compute the angles, and the blocks of rows that attention works on, for a new batch. */
 static void begin_batch(swg_exec *exec)
 {
     swg_cpu *cpu = swg_cpu_of(exec);
@@ -84,7 +84,7 @@ static swg_status make_thread_scratch(swg_exec *exec, swg_cpu *cpu, size_t k)
     return SWG_OK;
 }
 
-/* Scratch memory of batches: blocks, angles. */
+/* Scratch memory of a batch: blocks and angles. */
 static swg_status make_batch_scratch(swg_exec *exec, swg_cpu *cpu)
 {
     const swg_hparams *h = &exec->model->hparams;
@@ -100,7 +100,7 @@ static swg_status make_batch_scratch(swg_exec *exec, swg_cpu *cpu)
     return cpu->cosine && cpu->sine ? SWG_OK : SWG_NO_MEMORY;
 }
 
-/* Keys and values of all layers; encoders forget a layer's when the next begins. */
+/* Keys and values of all layers; encoders reuse one layer's memory for the next. */
 static swg_status make_cache(swg_exec *exec, swg_cpu *cpu)
 {
     const swg_hparams *h = &exec->model->hparams;
@@ -303,7 +303,7 @@ static void silu_mul(swg_exec *exec, swg_value gate, swg_value up)
     swg_cpu_over_rows(exec, gate.rows, gate.rows * gate.columns, silu_mul_rows, &o);
 }
 
-/* One rounding per element, so the bytes do not depend on how many the compiler takes at once. */
+/* One rounding per element, so the bytes do not depend on the compiler's vector width. */
 static void mul_rows(void *context, swg_exec *exec, size_t begin, size_t end)
 {
     (void)exec;

@@ -1,13 +1,13 @@
-/* How the CPU multiplies weights with inputs of one activation precision. Each row of
+/* How the CPU multiplies weights by inputs of one activation precision. Each row of
  * runtime/activations.def has a `const swg_cpu_act swg_cpu_act_<name>` in cpu_act_<name>.c; what
- * they share - joining weights, sharing out the work among threads - is in cpu_linear.c. Private to
- * runtime/backend/cpu*.c. */
+ * they have in common - joining weights, distributing work over threads - is in cpu_linear.c.
+ * Private to runtime/backend/cpu*.c. */
 #ifndef SWG_RUNTIME_BACKEND_CPU_ACT_H
 #define SWG_RUNTIME_BACKEND_CPU_ACT_H
 
 #include "runtime/backend/cpu_state.h"
 
-/* Several products that share an input, under way: y[i] = x weights[i]^T. */
+/* Several products that share an input, in progress: y[i] = x weights[i]^T. */
 typedef struct swg_cpu_product {
     swg_exec *exec;
     swg_value x; /* [rows, k]; `prepare` may put another value in its place */
@@ -17,18 +17,19 @@ typedef struct swg_cpu_product {
 } swg_cpu_product;
 
 typedef struct swg_cpu_act {
-    /* Set cpu->act_state: memory from the arena for inputs of options.chunk rows and up to k
-     * columns. NULL = none is needed. */
+    /* Set cpu->act_state: arena memory for inputs of options.chunk rows and up to k columns. NULL =
+     * none is needed. */
     swg_status (*init)(swg_exec *exec, size_t k);
 
-    /* Whether the input prepared for one weight serves the other as well; NULL = always. */
+    /* Whether the input prepared for one weight also serves the other; NULL = always. */
     bool (*may_join)(const swg_weight *a, const swg_weight *b);
 
-    /* Round the input; NULL = it is taken as it is. */
+    /* Round the input; NULL = it is used as it is. */
     void (*prepare)(swg_cpu_product *product);
 
     /* A weight's product is computed in units of `unit_rows` rows of the weight, best in multiples
-     * of `unit_step` units. Which thread computes a unit, and with which others, changes no byte.
+     * of `unit_step` units. The result does not depend on which thread computes a unit, nor on the
+     * units computed with it.
      */
     size_t unit_rows, unit_step;
 
@@ -36,8 +37,8 @@ typedef struct swg_cpu_act {
     void (*compute)(const swg_cpu_product *product, size_t which, size_t begin, size_t end);
 } swg_cpu_act;
 
-/* Units of SWG_TILE_ROWS rows, made float, times float inputs (cpu_act_f32.c): see
- * swg_cpu_act.compute. For precisions that do no more than round the input. */
+/* Units of SWG_TILE_ROWS rows, converted to float, times float inputs (cpu_act_f32.c): see
+ * swg_cpu_act.compute. For precisions that only round the input. */
 void swg_cpu_compute_tiles(const swg_cpu_product *product, size_t which, size_t begin, size_t end);
 
 #endif

@@ -1,5 +1,5 @@
-/* Products with inputs rounded to IEEE half, exact otherwise: what GPU kernels compute that widen
- * quantized weights to half (W4A16). Inputs beyond 65,504 become infinite, as they do there. */
+/* Products with inputs rounded to IEEE half, exact otherwise: what GPU kernels that widen quantized
+ * weights to half (W4A16) compute. Inputs beyond 65,504 become infinite, as they do there. */
 #include "runtime/backend/cpu_act.h"
 #include "runtime/base/numeric.h"
 

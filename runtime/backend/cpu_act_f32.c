@@ -1,5 +1,5 @@
-/* Products with exact inputs: rows of the weight are made float, tile by tile, and multiplied by
- * BLAS. Plain weights are always computed like this. */
+/* Products with exact inputs: rows of the weight are converted to float, tile by tile, and
+ * multiplied by BLAS. Plain weights are always computed this way. */
 #include "kernels/linalg.h"
 #include "runtime/backend/cpu_act.h"
 

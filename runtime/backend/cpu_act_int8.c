@@ -1,5 +1,6 @@
 /* Products with inputs quantized to int8 per token and group (kernels.h, swg_act): whole panels of
- * quantized weights through the matmul kernels. A row is computed whole, in one order. */
+ * quantized weights through the matmul kernels. Each row is computed as a whole, in a fixed
+ * order. */
 #include "runtime/backend/cpu_act.h"
 
 static swg_act *act_of(const swg_exec *exec)
@@ -7,7 +8,7 @@ static swg_act *act_of(const swg_exec *exec)
     return swg_cpu_of(exec)->act_state;
 }
 
-/* Room for the shortest groups, since a weight may be replaced by one of another scheme
+/* Room for the shortest possible groups, since a weight may be replaced by one of another scheme
  * (swg_model_replace). */
 static swg_status init(swg_exec *exec, size_t k)
 {

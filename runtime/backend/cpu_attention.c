@@ -1,7 +1,7 @@
-/* Attention on the CPU: new keys and values go to the cache, then work items - a key/value head
- * and a block of one sequence's rows each - are taken from a common counter (causal blocks differ
- * in cost). Every item's result is the same whichever thread computes it, and whatever else is in
- * the batch. */
+/* Attention on the CPU: new keys and values go to the cache, then threads take work items - each a
+ * key/value head and a block of one sequence's rows - from a common counter (causal blocks differ
+ * in cost). An item's result does not depend on the thread that computes it, nor on the rest of the
+ * batch. */
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -17,7 +17,8 @@ typedef struct attend_job {
     atomic_size_t next;
 } attend_job;
 
-/* Rows [begin, end) of the batch that are in this span, to its sequence's cache. */
+/* Store rows [begin, end) of the batch, as far as they are in this span, in its sequence's
+ * cache. */
 static void store_span(const attend_job *job, const swg_span *span, size_t begin, size_t end)
 {
     const swg_kvcache *cache = &swg_cpu_of(job->exec)->cache;
@@ -103,12 +104,12 @@ static void attend_work(void *context, size_t thread, size_t n_threads)
         const size_t item = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed);
         if (item >= job->n_items)
             return;
-        /* Later blocks see more keys: starting with them evens out the end. */
+        /* Later blocks see more keys: starting with them balances the load at the end. */
         attend_item(job, job->n_items - 1 - item);
     }
 }
 
-/* Rows times keys that they see, roughly. */
+/* Roughly the number of rows times the number of keys that they see. */
 static size_t visible_keys(const swg_batch *batch)
 {
     size_t sum = 0;

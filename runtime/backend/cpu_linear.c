@@ -1,17 +1,17 @@
 /* Weight products on the CPU: y = x W^T (+ bias) for one or several W that share x.
  *
- * How an input is rounded and multiplied is the activation precision's (cpu_act.h). All the
- * weights' units form one list of chunks in memory order, and thread t takes chunks t, t + T,
- * t + 2T ...: the threads walk through memory together, which reads DRAM up to half as fast again
- * as each thread walking its own half. Chunk borders decide nothing about results. */
+ * The activation precision decides how an input is rounded and multiplied (cpu_act.h). All the
+ * weights' units form one list of chunks in memory order, and thread t takes chunks t, t + T, t +
+ * 2T ...: the threads walk through memory together, which reads DRAM up to 1.5 times as fast as
+ * each thread walking through its own half. Results do not depend on chunk borders. */
 #include "runtime/backend/cpu_act.h"
 
-#define SWG_ACT(ID, name, meaning) extern const swg_cpu_act swg_cpu_act_##name;
+#define SWG_ACT(ID, name, arithmetic, meaning) extern const swg_cpu_act swg_cpu_act_##name;
 #include "runtime/activations.def"
 #undef SWG_ACT
 
 static const swg_cpu_act *const acts[] = {
-#define SWG_ACT(ID, name, meaning) &swg_cpu_act_##name,
+#define SWG_ACT(ID, name, arithmetic, meaning) &swg_cpu_act_##name,
 #include "runtime/activations.def"
 #undef SWG_ACT
 };
@@ -19,14 +19,14 @@ static const swg_cpu_act *const acts[] = {
 /* Turns of this size read DRAM fastest (docs/performance.md). */
 enum { CHUNK_BYTES = 1024 * 1024 };
 
-/* Products of fewer multiply-adds are done before other threads have begun. */
+/* Smaller products, in multiply-adds, are done before the other threads have started. */
 enum { SERIAL_PRODUCTS = 128 * 1024 };
 
 typedef struct linear_job {
     swg_cpu_product product;
     const swg_cpu_act *act;
     size_t n_units;     /* of all weights together */
-    size_t chunk_units; /* a turn */
+    size_t chunk_units; /* per turn */
     swg_pool *pool;     /* NULL where one thread is faster */
 } linear_job;
 
@@ -64,7 +64,7 @@ static void add_bias(const swg_cpu_product *product, size_t which, size_t row_be
     }
 }
 
-/* Units [begin, end) of the common list: find the weights they belong to. */
+/* Units [begin, end) of the common list: find the weights that they belong to. */
 static void units_range(const linear_job *job, size_t begin, size_t end)
 {
     const swg_cpu_product *product = &job->product;
@@ -91,7 +91,8 @@ static void take_turns(void *context, size_t thread, size_t n_threads)
         units_range(job, at, least(at + job->chunk_units, job->n_units));
 }
 
-/* Turns are about CHUNK_BYTES, but every thread gets as many as the others where the work allows.
+/* A turn is about CHUNK_BYTES, but every thread gets the same number of turns where the work
+ * allows.
  */
 static void choose_chunks(linear_job *job)
 {
@@ -109,7 +110,7 @@ static void choose_chunks(linear_job *job)
     job->chunk_units = swg_round_up(units, job->act->unit_step);
 }
 
-/* Whether two weights can be one job: computed the same way from the same rounded input. */
+/* Whether two weights can be computed in one job: in the same way, from the same rounded input. */
 static bool may_join(const swg_exec *exec, const swg_weight *a, const swg_weight *b)
 {
     const swg_cpu_act *act = act_of(exec, a);

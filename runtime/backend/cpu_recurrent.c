@@ -1,6 +1,6 @@
-/* Recurrent layers on the CPU: the state of every sequence and layer, and the steps through it. A
- * row's product with the state needs the row before it, so rows go one by one; the input's share,
- * most of the work, has been computed for all rows together. */
+/* Recurrent layers on the CPU: the state of every sequence and layer, and its steps. A row's
+ * product with the state depends on the row before it, so rows are computed one by one; the input's
+ * share, most of the work, has been computed for all rows together. */
 #include <string.h>
 
 #include "runtime/backend/cpu_state.h"
@@ -21,7 +21,7 @@ swg_status swg_cpu_recurrent_init(swg_exec *exec)
     return cpu->state && cpu->state_gates ? SWG_OK : SWG_NO_MEMORY;
 }
 
-/* h and c of a sequence's layer, [units] each, c directly after h's room. */
+/* h and c of a sequence's layer, [units] each; c directly follows the space for h. */
 static float *state_of(const swg_exec *exec, size_t sequence, size_t layer)
 {
     const swg_cpu *cpu = swg_cpu_of(exec);

@@ -1,7 +1,7 @@
-/* Rows of a value shared out among the threads of the pool. */
+/* Distributing the rows of a value over the threads of the pool. */
 #include "runtime/backend/cpu_state.h"
 
-/* Below this many elements an operation is faster on one thread than started on many. */
+/* Below this many elements an operation is faster on one thread than on many. */
 enum { SERIAL_ELEMENTS = 16384 };
 typedef struct rows_job {
     swg_exec *exec;

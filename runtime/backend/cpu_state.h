@@ -7,7 +7,7 @@
 #include "runtime/exec_state.h"
 #include "runtime/kvcache.h"
 
-/* Queries of this many tokens share one pass over the keys. */
+/* The queries of this many tokens share one pass over the keys. */
 enum { SWG_ATTENTION_TOKENS = 16, SWG_TILE_ROWS = 128 };
 
 /* Scratch memory of one thread. */
@@ -16,11 +16,11 @@ typedef struct swg_cpu_thread {
     float *scores; /* [8][context rounded up to 16] */
     const float **q;
     float **out;
-    uint32_t *key_begin, *key_end; /* [SWG_ATTENTION_TOKENS * query heads a key head] */
+    uint32_t *key_begin, *key_end; /* [SWG_ATTENTION_TOKENS * query heads per key head] */
 } swg_cpu_thread;
 
-/* Rows [begin, begin + SWG_ATTENTION_TOKENS) of a span, as far as it goes: what one item of
- * attention's work covers. */
+/* Rows [begin, begin + SWG_ATTENTION_TOKENS) of a span, as far as they exist: the rows of one
+ * attention work item. */
 typedef struct swg_cpu_block {
     const swg_span *span;
     size_t begin;
@@ -35,7 +35,7 @@ typedef struct swg_cpu {
     float *state_gates;      /* [4 * most_units]: the state's share of one step's gates */
     size_t most_units;       /* of a recurrent layer; 0 = there is none */
 
-    /* The batch under way. */
+    /* The current batch. */
     float *cosine, *sine;  /* [rope tables][chunk][rotary_dim / 2], or NULL without any */
     swg_cpu_block *blocks; /* [chunk] */
     size_t n_blocks;
@@ -69,7 +69,7 @@ void swg_cpu_recur(swg_exec *exec, swg_cell cell, const swg_weight *weight, size
                    swg_value gates, swg_value states, swg_value y);
 
 /* Run `rows(context, exec, begin, end)` over [0, n_rows), on the pool when `work` (a rough count of
- * elements) is worth starting it. */
+ * elements) is large enough for it. */
 typedef void swg_cpu_rows(void *context, swg_exec *exec, size_t begin, size_t end);
 void swg_cpu_over_rows(swg_exec *exec, size_t n_rows, size_t work, swg_cpu_rows *rows,
                        void *context);

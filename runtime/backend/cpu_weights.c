@@ -1,5 +1,5 @@
 /* Storage of matrices on the CPU: quantized ones in the kernels' panels (kernels.h), plain ones row
- * by row in their own element type. In front of either lies what is needed to use it:
+ * by row in their own element type. Each is preceded by what is needed to use it:
  *
  *     memory -> cpu_matrix { kernels, packed } | padding to 64 bytes | panels, or n rows of values
  */

@@ -1,4 +1,4 @@
-/* Matrices as the CPU backend keeps them. Private to runtime/backend/cpu*.c. */
+/* Matrices as the CPU backend stores them. Private to runtime/backend/cpu*.c. */
 #ifndef SWG_RUNTIME_BACKEND_CPU_WEIGHTS_H
 #define SWG_RUNTIME_BACKEND_CPU_WEIGHTS_H
 
@@ -10,7 +10,7 @@ extern const swg_backend_weights swg_cpu_weights;
 /* The panels of a quantized matrix. */
 const swg_packed *swg_cpu_packed(const swg_weight *weight);
 
-/* Rows [row, row + n_rows) as numbers [n_rows][k]: in place where they are F32, otherwise converted
+/* Rows [row, row + n_rows) as floats [n_rows][k]: in place where they are F32, otherwise converted
  * into `scratch` of that size. */
 const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_rows, float *scratch);
 

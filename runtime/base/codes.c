@@ -5,7 +5,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* `bytes` (at most 8) as a little-endian number, and back. */
+/* `bytes` bytes (at most 8) as a little-endian number, and the reverse. */
 INLINE uint64_t load(const uint8_t *at, size_t bytes)
 {
     uint64_t word = 0;
@@ -34,7 +34,7 @@ INLINE uint64_t pack_word(const unsigned bits, const uint8_t *codes, size_t coun
     return word;
 }
 
-/* `bits` is a constant of the caller's, so that the loops are unrolled. */
+/* `bits` is a compile-time constant in every caller, so that the loops are unrolled. */
 INLINE void unpack(const unsigned bits, const uint8_t *row, size_t count, uint8_t *codes)
 {
     for (; count >= 8; count -= 8, row += bits, codes += 8)
@@ -49,7 +49,7 @@ INLINE void pack(const unsigned bits, const uint8_t *codes, size_t count, uint8_
     store(row, swg_codes_bytes(bits, count), pack_word(bits, codes, count));
 }
 
-/* The usual width, in the form that compilers make vectors of. */
+/* The usual width, in a form that compilers vectorise. */
 static void unpack_nibbles(const uint8_t *row, size_t count, uint8_t *codes)
 {
     for (size_t i = 0; i < count / 2; i++) {

@@ -1,10 +1,10 @@
-/* Packed codes: rows of unsigned integers of 1 to 8 bits without anything between them. This is
- * the one place that knows the packing:
+/* Packed codes: rows of unsigned integers of 1 to 8 bits without gaps. This is the only place that
+ * knows the packing:
  *
  *   code c of a row is bits [c * bits, (c + 1) * bits) of the row, bit 0 being the lowest bit of
  *   its first byte; the bits after the last code are 0.
  *
- * So 8 codes fill `bits` whole bytes, and of 4-bit codes the even column is in the low half. */
+ * So 8 codes fill `bits` whole bytes, and with 4-bit codes the even column is in the low nibble. */
 #ifndef SWG_RUNTIME_BASE_CODES_H
 #define SWG_RUNTIME_BASE_CODES_H
 
@@ -19,7 +19,7 @@ static inline size_t swg_codes_bytes(unsigned bits, size_t count)
     return count / 8 * bits + (count % 8 * bits + 7) / 8;
 }
 
-/* `count` codes at the start of a packed row, one a byte. */
+/* `count` codes at the start of a packed row, one per byte. */
 void swg_codes_unpack_row(unsigned bits, const uint8_t *row, size_t count, uint8_t *codes);
 
 /* The reverse; bits of a code beyond `bits` are dropped. */

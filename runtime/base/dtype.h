@@ -1,4 +1,4 @@
-/* Element types: of plain tensors, of scales, of everything that is stored as numbers. */
+/* Element types: of plain tensors, scales and everything else that is stored as numbers. */
 #ifndef SWG_RUNTIME_BASE_DTYPE_H
 #define SWG_RUNTIME_BASE_DTYPE_H
 
@@ -15,10 +15,11 @@ typedef enum swg_dtype {
 unsigned swg_dtype_bits(swg_dtype dtype);
 const char *swg_dtype_name(swg_dtype dtype); /* as safetensors spells it: "BF16" */
 
-/* The type of that safetensors name (case-sensitive, `length` bytes); false when unknown. */
+/* The type with that safetensors name (case-sensitive, `length` bytes); false when unknown. */
 bool swg_dtype_parse(const char *text, size_t length, swg_dtype *out);
 
-/* The name in lower case, as files and options of this project spell it ("bf16"), and back. */
+/* The name in lower case, as files and options of this project spell it ("bf16"), and the
+ * reverse. */
 enum { SWG_DTYPE_WORD_BYTES = 16 };
 const char *swg_dtype_word(swg_dtype dtype, char out[SWG_DTYPE_WORD_BYTES]);
 bool swg_dtype_parse_word(const char *text, size_t length, swg_dtype *out);

@@ -16,7 +16,7 @@
 
 #include "runtime/base/mem.h"
 
-/* As many as a folder of shards and carried files has; sealed ones hold no descriptor. */
+/* Enough for a folder of shards and carried files; sealed writers hold no descriptor. */
 enum { MAX_OPEN_WRITERS = 4096, NAME_ATTEMPTS = 100 };
 
 struct swg_file_writer {
@@ -58,7 +58,7 @@ static swg_status io_error(const char *what, const char *path)
 swg_status swg_map_open(const char *path, swg_map *out)
 {
     swg_status status = SWG_OK;
-    /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
+    /* O_NONBLOCK: opening a FIFO must not block until there is a writer. */
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return io_error("open", path);
@@ -167,8 +167,8 @@ char *swg_path_dirname(const char *path)
     return swg_strndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
-/* The target may be absent or, with `force`, a regular file. A symbolic link stands for what it
- * points to, so that replacing does not cut the link. */
+/* The target may be absent or, with `force`, a regular file. A symbolic link is followed, so that
+ * its target is replaced and not the link. */
 static swg_status resolve_target(const char *path, bool force, char **out)
 {
     struct stat info;
@@ -232,7 +232,7 @@ swg_status swg_file_create(const char *path, bool force, uint64_t size_hint, swg
     if (size_hint > 0 && size_hint <= INT64_MAX) {
         const int failure =
             count_call() ? posix_fallocate(writer->fd, 0, (off_t)size_hint) : ENOSPC;
-        /* File systems without preallocation say so; that is no reason to fail. */
+        /* File systems may not support preallocation; that is not a reason to fail. */
         if (failure == ENOSPC || failure == EFBIG) {
             errno = failure;
             SWG_GO(io_error("reserve space for", path));
@@ -245,8 +245,8 @@ done:
     return status;
 }
 
-/* Let the system begin to write large pieces to the disk, so that the last fsync does not find all
- * of them waiting. Only a hint: an error shows at the fsync. */
+/* Let the system start to write large pieces to the disk, so that the final fsync does not have to
+ * write them all. Only a hint: errors show at the fsync. */
 static void start_writing(const swg_file_writer *writer, uint64_t offset, size_t bytes)
 {
     enum { LEAST_BYTES = 256 << 10 };
@@ -326,7 +326,7 @@ static swg_status open_folder_of(const char *path, int *fd)
 /* Give the finished file its name. */
 static swg_status rename_finished(swg_file_writer *w)
 {
-    /* Without --force a target that appeared meanwhile must survive too. */
+    /* Without --force a target that has appeared in the meantime must survive too. */
     const unsigned flags = w->force ? 0 : RENAME_NOREPLACE;
     int failure = count_call() ? renameat2(AT_FDCWD, w->temporary, AT_FDCWD, w->path, flags) : -1;
     if (failure != 0 && flags && errno == EINVAL) /* a file system without RENAME_NOREPLACE */
@@ -345,10 +345,10 @@ swg_status swg_file_commit(swg_file_writer **writer)
     swg_status status = SWG_OK;
     int folder = -1;
     SWG_GO(swg_file_seal(w));
-    /* Opened first: after the rename nothing may fail that could have failed before it. */
+    /* Opened first: whatever can fail must do so before the rename. */
     SWG_GO(open_folder_of(w->path, &folder));
     SWG_GO(rename_finished(w));
-    /* Some file systems cannot sync folders (EINVAL): nothing more can be done there. */
+    /* Some file systems cannot sync folders (EINVAL): nothing more can be done on those. */
     if (fsync(folder) != 0 && errno != EINVAL && errno != EROFS)
         status = io_error("flush the folder of", w->path);
 done:

@@ -8,32 +8,32 @@
 
 #include "runtime/base/status.h"
 
-/* A regular file mapped read-only. Zero-initialise to start. The bytes stay valid until close;
- * a file that another program shortens meanwhile ends the process (the command line turns that
- * signal into a message). Safe to read from several threads. */
+/* A regular file mapped read-only. Zero-initialise to start. The bytes stay valid until close; if
+ * another program shortens the file meanwhile, a signal ends the process (the command line turns it
+ * into a message). Safe to read from several threads. */
 typedef struct swg_map {
     const uint8_t *data; /* NULL for an empty file */
     size_t size;
-    bool is_borrowed; /* memory of somebody else's: not unmapped, not released */
+    bool is_borrowed; /* memory of another owner: not unmapped, not released */
 } swg_map;
 
 /* SWG_IO when the file cannot be opened, SWG_UNSUPPORTED when it is not a regular file. */
 swg_status swg_map_open(const char *path, swg_map *out);
 void swg_map_close(swg_map *map);
 
-/* Hint that [offset, offset + bytes) was consumed, so that its pages stop counting towards this
+/* Hint that [offset, offset + bytes) was consumed, so that its pages no longer count towards this
  * process's memory. The bytes stay readable. */
 void swg_map_release(const swg_map *map, size_t offset, size_t bytes);
 
-/* Whole file into memory with a NUL behind it. Refuses more than `max_bytes` with SWG_LIMIT.
- * The caller frees *out. */
+/* Read a whole file into memory, with a NUL after it. More than `max_bytes` is refused with
+ * SWG_LIMIT. The caller frees *out. */
 swg_status swg_file_read(const char *path, size_t max_bytes, char **out, size_t *length);
 
 bool swg_path_exists(const char *path);
 bool swg_path_is_directory(const char *path);
-/* Whether the path is longer than that ending of `length` bytes and ends with it. */
+/* Whether the path ends with that ending of `length` bytes and is longer than it. */
 bool swg_path_ends_with(const char *path, const char *ending, size_t length);
-bool swg_path_is_same(const char *a, const char *b); /* both exist and are one file */
+bool swg_path_is_same(const char *a, const char *b); /* both exist and are the same file */
 
 /* "dir/name" newly allocated; `name`'s last component as a view; NULL on lack of memory. */
 char *swg_path_join(const char *directory, const char *name);
@@ -54,25 +54,25 @@ swg_status swg_file_append(swg_file_writer *writer, const void *data, size_t byt
 swg_status swg_file_write_at(swg_file_writer *writer, uint64_t offset, const void *data,
                              size_t bytes);
 uint64_t swg_file_tell(const swg_file_writer *writer); /* where the next append goes */
-/* Count the first `bytes` as written, by swg_file_write_at: the next append goes behind them and a
+/* Count the first `bytes` as written, by swg_file_write_at: the next append goes after them and a
  * commit keeps them. */
 void swg_file_extend(swg_file_writer *writer, uint64_t bytes);
 
-/* First half of a commit: cut to the end of what was written, flush, fsync, close; nothing can be
- * written or read back after it. Outputs of several files seal all before committing any. */
+/* First half of a commit: truncate to the end of what was written, flush, fsync, close; nothing can
+ * be written or read back afterwards. Outputs of several files seal all before they commit any. */
 swg_status swg_file_seal(swg_file_writer *writer);
 /* Seal if not yet done, rename, fsync the folder, free and clear *writer - also on failure, which
- * leaves the old target (only when the folder's fsync itself fails is the new one in place, and
- * reported as not yet durable by SWG_IO). */
+ * leaves the old target in place. (If only the folder's fsync fails, the new target is in place,
+ * and SWG_IO reports that it may not be durable.) */
 swg_status swg_file_commit(swg_file_writer **writer);
 /* Remove the temporary file, free and clear *writer; NULL is accepted. */
 void swg_file_abort(swg_file_writer **writer);
 
-/* Remove the temporary files of all open writers. Only calls async-signal-safe functions: for
+/* Remove the temporary files of all open writers. Calls only async-signal-safe functions: for
  * signal handlers. */
 void swg_file_abort_all_from_signal(void);
 
-/* Testing: let the n-th write, sync or rename from now (1 = the next) fail with ENOSPC; 0 = off.
+/* For tests: let the n-th write, sync or rename from now (1 = the next) fail with ENOSPC; 0 = off.
  * Returns the calls counted since the last call. */
 uint64_t swg_file_fail_at(uint64_t n);
 

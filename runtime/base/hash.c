@@ -1,11 +1,11 @@
 /* Hashes: see hash.h. The only file that includes xxHash. SHA-256 is written out here because none
- * of the project's libraries has it and one text a run is all it hashes. */
+ * of the project's libraries has it and it hashes only one text per run. */
 #include "runtime/base/hash.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define XXH_STATIC_LINKING_ONLY /* the state's size, so that mem.h can hold it */
+#define XXH_STATIC_LINKING_ONLY /* exposes the state's size, so that mem.h can allocate it */
 #include <xxhash.h>
 
 #include "runtime/base/mem.h"
@@ -27,7 +27,7 @@ void swg_hash128_text(const void *data, size_t bytes, char out[SWG_HASH128_TEXT]
 }
 
 struct swg_hash_stream {
-    XXH3_state_t state; /* wants 64-byte alignment, which mem.h gives */
+    XXH3_state_t state; /* needs 64-byte alignment, which mem.h gives */
 };
 
 swg_hash_stream *swg_hash_stream_new(void)

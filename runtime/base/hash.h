@@ -1,4 +1,5 @@
-/* Hashes: XXH3 for integrity (frames, inputs), SHA-256 where a figure names its text. */
+/* Hashes: XXH3 for integrity (frames, inputs), SHA-256 where a result names the text it was
+ * measured on. */
 #ifndef SWG_RUNTIME_BASE_HASH_H
 #define SWG_RUNTIME_BASE_HASH_H
 
@@ -12,8 +13,8 @@ uint64_t swg_hash64(const void *data, size_t bytes);
 enum { SWG_HASH128_TEXT = 33 };
 void swg_hash128_text(const void *data, size_t bytes, char out[SWG_HASH128_TEXT]);
 
-/* The same of bytes that come in pieces. NULL from _new when memory runs out; _text ends and frees
- * the stream. */
+/* The same for bytes that arrive in pieces. _new returns NULL when memory runs out; _text ends and
+ * frees the stream. */
 typedef struct swg_hash_stream swg_hash_stream;
 swg_hash_stream *swg_hash_stream_new(void);
 void swg_hash_stream_add(swg_hash_stream *stream, const void *data, size_t bytes);

@@ -20,7 +20,7 @@ static void new_line(swg_json_writer *json)
     swg_strbuf_append(&json->out, indent, 2 * (size_t)json->depth);
 }
 
-/* A character that stands for itself: of ASCII, or a whole one of UTF-8. Its bytes, or 0. */
+/* The bytes of a character that needs no escape - ASCII, or a complete UTF-8 sequence - or 0. */
 static size_t plain_bytes(const char *text, size_t length)
 {
     const unsigned char c = (unsigned char)*text;
@@ -55,7 +55,7 @@ static void quoted(swg_strbuf *out, const char *text, size_t length)
     swg_strbuf_append(out, "\"", 1);
 }
 
-/* What comes before every value: comma, line break, key. */
+/* What precedes every value: comma, line break, key. */
 static void lead_in(swg_json_writer *json, const char *key)
 {
     if (json->depth > 0) {
@@ -163,8 +163,8 @@ void swg_json_double(swg_json_writer *json, const char *key, double value)
         if (strtod(number, NULL) == value)
             break;
     }
-    /* A program that uses the library may have chosen a locale with another decimal point, perhaps
-     * of several bytes; JSON knows one. */
+    /* A program that uses the library may have set a locale with another decimal point, perhaps of
+     * several bytes; JSON has only one. */
     const size_t whole = strspn(number, "-0123456789");
     const size_t point = strcspn(number + whole, "-+e0123456789");
     swg_strbuf_append(&json->out, number, whole);

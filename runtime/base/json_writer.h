@@ -1,4 +1,4 @@
-/* Writing JSON text. As with strings (strbuf.h), failure is sticky and asked for once, of `out`. */
+/* Writing JSON text. As with strings (strbuf.h), failure is sticky and checked once, on `out`. */
 #ifndef SWG_RUNTIME_BASE_JSON_WRITER_H
 #define SWG_RUNTIME_BASE_JSON_WRITER_H
 

@@ -1,6 +1,6 @@
-/* Memory: see mem.h. All allocations of the project come through may_allocate(), which is how the
- * tests make the n-th one fail, and how a limit is kept: what is in use is what the allocator says
- * that blocks hold. */
+/* Memory: see mem.h. All allocations of the project pass through may_allocate(), which lets the
+ * tests make the n-th one fail and enforces the limit. Memory in use is counted by the allocator's
+ * usable block sizes. */
 #include "runtime/base/mem.h"
 
 #include <malloc.h>
@@ -37,8 +37,8 @@ static bool count_allocation(void)
     return atomic_load(&fail_later_too) ? index < failing : index != failing;
 }
 
-/* Whether `bytes` more may be allocated. Threads that ask at once may pass together: by one
- * allocation each, no more. */
+/* Whether `bytes` more may be allocated. Threads that ask at the same time may pass together and
+ * exceed the limit by one allocation each. */
 static bool may_allocate(uint64_t bytes)
 {
     const uint64_t most = atomic_load_explicit(&limit, memory_order_relaxed);
@@ -202,7 +202,7 @@ swg_status swg_reserve(void **block, size_t *capacity, size_t count, size_t size
 
 struct swg_arena_chunk {
     struct swg_arena_chunk *next;
-    size_t used, bytes; /* of what follows the header, which fills one alignment step */
+    size_t used, bytes; /* not counting the header, which fills one alignment step */
 };
 
 /* `bytes` of the arena, not cleared. */
@@ -213,7 +213,7 @@ static unsigned char *take(swg_arena *arena, size_t bytes, size_t alignment)
     if (!chunk || at > chunk->bytes || chunk->bytes - at < bytes) {
         const size_t room = bytes > ARENA_CHUNK_BYTES ? bytes : (size_t)ARENA_CHUNK_BYTES;
         size_t total;
-        /* What overflows here is refused, with a sentence, by swg_malloc. */
+        /* An overflow here is refused, with a sentence, by swg_malloc. */
         chunk = swg_malloc(swg_size_add(room, SWG_ALIGNMENT, &total) ? total : SIZE_MAX, 1);
         if (!chunk)
             return NULL;
@@ -265,8 +265,8 @@ swg_status swg_pages_init(swg_pages *pages, size_t bytes)
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     if (!swg_size_add(bytes ? bytes : 1, page - 1, &padded))
         return swg_error(SWG_NO_MEMORY, "out of memory: %zu bytes do not fit", bytes);
-    padded -= padded % page; /* what is left of the last 2 MiB lies on small pages */
-    /* Linux promises more memory than there is and kills whoever uses it. */
+    padded -= padded % page; /* the remainder after the last full 2 MiB is on small pages */
+    /* Linux overcommits: it grants more memory than there is and kills processes that use it. */
     const uint64_t machine = swg_machine_memory_bytes();
     if (machine && padded > machine)
         return swg_error(SWG_NO_MEMORY, "out of memory: %zu bytes, where the machine has %llu",
@@ -286,7 +286,7 @@ swg_status swg_pages_init(swg_pages *pages, size_t bytes)
     const uintptr_t tail = aligned + padded;
     if (start + mapped > tail)
         munmap((void *)tail, start + mapped - tail);
-    /* A refusal costs speed only. */
+    /* A refusal only costs speed. */
     (void)madvise((void *)aligned, padded, MADV_HUGEPAGE);
     *pages = (swg_pages){.data = (void *)aligned, .bytes = bytes, .mapped_bytes = padded};
     return SWG_OK;

@@ -10,7 +10,7 @@
 
 #include "runtime/base/status.h"
 
-/* Every block from this header starts on a cache line, so kernels may load it aligned. */
+/* Every block allocated here starts on a cache line, so kernels may use aligned loads. */
 enum { SWG_ALIGNMENT = 64 };
 
 /* Checked arithmetic on sizes from outside: false (and *out untouched) on overflow. */
@@ -72,14 +72,14 @@ char *swg_arena_strndup(swg_arena *arena, const char *text, size_t length);
 void swg_arena_deinit(swg_arena *arena);
 
 /* Anonymous zeroed memory on 2 MiB pages where the kernel grants them (MADV_HUGEPAGE): one core
- * reads such weights up to 45 % faster than 4 KiB pages. Zero-initialise to start. */
+ * reads weights there up to 45 % faster than on 4 KiB pages. Zero-initialise to start. */
 typedef struct swg_pages {
     void *data;
     size_t bytes;        /* as asked for */
     size_t mapped_bytes; /* as mapped */
 } swg_pages;
 
-/* SWG_NO_MEMORY, also for more than the machine has: the system would grant it, and end the process
+/* SWG_NO_MEMORY, also for more than the machine has: the system would grant it and kill the process
  * when it is used. */
 swg_status swg_pages_init(swg_pages *pages, size_t bytes);
 void swg_pages_deinit(swg_pages *pages);
@@ -90,18 +90,19 @@ uint64_t swg_peak_rss_bytes(void);
 /* Resident set of this process now; 0 when the system does not say. */
 uint64_t swg_rss_bytes(void);
 
-/* Memory that the machine has in all; 0 when the system does not say. */
+/* Total memory of the machine; 0 when the system does not say. */
 uint64_t swg_machine_memory_bytes(void);
 
-/* Let allocations of this header fail that would bring what is in use beyond `bytes`; 0 = no limit
- * (the start). Mapped files, stacks and what libraries allocate for themselves do not count. */
+/* Make allocations through this header fail when they would bring the memory in use above `bytes`;
+ * 0 = no limit (the initial value). Mapped files, stacks and what libraries allocate for themselves
+ * do not count. */
 void swg_mem_set_limit(uint64_t bytes);
 
 /* Bytes in use now, as the limit counts them. */
 uint64_t swg_mem_in_use(void);
 
-/* Testing: let the n-th allocation from now (1 = the next) and all later ones, or only that one,
- * fail. 0 switches the failure off. Returns the allocations counted since the last call. */
+/* For tests: let the n-th allocation from now (1 = the next) fail, together with all later ones or
+ * alone. 0 switches the failure off. Returns the allocations counted since the last call. */
 uint64_t swg_mem_fail_at(uint64_t n, bool and_later);
 
 #endif

@@ -1,6 +1,6 @@
-/* Names are compared 8 bytes at a time as numbers that stand in the items themselves: strcmp on
- * 100,000 names that share their first 20 bytes spends its time on those bytes and on fetching them
- * from memory. Names that are equal so far are sorted by their next 8 bytes. */
+/* Names are compared 8 bytes at a time as numbers that are stored in the items themselves: strcmp
+ * on 100,000 names that share their first 20 bytes spends its time on those bytes and on fetching
+ * them from memory. Names that are equal so far are sorted by their next 8 bytes. */
 #include "runtime/base/namesort.h"
 
 #include <stdbool.h>
@@ -20,7 +20,7 @@ static int compare_rest(const void *a, const void *b)
     return strcmp(((const swg_name_item *)a)->name, ((const swg_name_item *)b)->name);
 }
 
-/* Bytes from `depth` on, the first one highest; zeros behind the name's end. */
+/* Bytes from `depth` on, the first one highest; zeros after the name's end. */
 static uint64_t key_at(const char *name, size_t depth)
 {
     uint64_t key = 0;
@@ -33,7 +33,7 @@ static uint64_t key_at(const char *name, size_t depth)
     return key;
 }
 
-/* `depth` bytes of all names are equal, and none of them is the last. */
+/* The first `depth` bytes of all names are equal, and no name ends within them. */
 static void sort_from(swg_name_item *items, size_t count, size_t depth)
 {
     if (count <= FEW || depth >= MAX_DEPTH) {

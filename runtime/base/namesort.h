@@ -12,8 +12,8 @@ typedef struct swg_name_item {
     uint64_t key;
 } swg_name_item;
 
-/* Into ascending order of strcmp; equal names become neighbours, in any order. At most
- * O(n log n) comparisons for each 8 bytes that names have in common, whatever the names are. */
+/* Sort into ascending strcmp order; equal names become neighbours, in any order. At most O(n log n)
+ * comparisons per 8 bytes that names have in common, whatever the names are. */
 void swg_sort_names(swg_name_item *items, size_t count);
 
 #endif

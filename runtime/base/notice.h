@@ -1,7 +1,7 @@
-/* Sentences about how the work was done that are no failure but that the user must know, such as a
- * library that is absent and something slower in its place. Library code records one; the program
- * takes and shows it (the command line on standard error, at the end of a command). Safe from
- * several threads. */
+/* Notices about how the work was done: not failures, but things that the user must know, such as a
+ * missing library that is replaced by something slower. Library code records a sentence; the
+ * program takes and shows it (the command line on standard error, at the end of a command). Safe
+ * from several threads. */
 #ifndef SWG_RUNTIME_BASE_NOTICE_H
 #define SWG_RUNTIME_BASE_NOTICE_H
 
@@ -10,11 +10,11 @@
 
 enum { SWG_NOTICE_BYTES = 512 };
 
-/* Record a sentence (printf style; no trailing newline or full stop). Longer ones are cut; beyond
- * a few that nobody has taken, further ones are dropped. */
+/* Record a sentence (printf style; no trailing newline or full stop). Longer ones are cut; when a
+ * few are waiting to be taken, further ones are dropped. */
 __attribute__((format(printf, 1, 2))) void swg_notice(const char *format, ...);
 
-/* Take the oldest sentence that nobody has taken; false when there is none. */
+/* Take the oldest waiting sentence; false when there is none. */
 bool swg_notice_take(char out[SWG_NOTICE_BYTES]);
 
 #endif

@@ -82,7 +82,7 @@ void swg_float_store(swg_dtype dtype, void *array, size_t index, float value)
     memcpy(at, &bits, sizeof bits);
 }
 
-/* Elements whose bits under `mask` are all set or, with `is_exact`, that are `mask` itself. */
+/* Elements in which all bits of `mask` are set or, with `is_exact`, that equal `mask`. */
 typedef struct bit_test {
     uint64_t mask;
     unsigned bytes;
@@ -105,7 +105,7 @@ static bit_test nonfinite_test(swg_dtype dtype)
         return (bit_test){.mask = 0x7f, .bytes = 1};
     case SWG_F8_E5M2:
         return (bit_test){.mask = 0x7c, .bytes = 1};
-    case SWG_F8_E4M3FNUZ: /* what would be minus zero */
+    case SWG_F8_E4M3FNUZ: /* the pattern of minus zero */
     case SWG_F8_E5M2FNUZ:
         return (bit_test){.mask = 0x80, .bytes = 1, .is_exact = true};
     case SWG_F8_E8M0:
@@ -120,7 +120,7 @@ static bool is_hit(bit_test test, uint64_t bits)
     return test.is_exact ? bits == test.mask : (bits & test.mask) == test.mask;
 }
 
-/* One loop a width, with the width known, so that compilers make wide vectors of the common ones.
+/* One loop per width, with the width a constant, so that compilers vectorise the common ones.
  */
 #define COUNT_HITS(type)                                                                           \
     for (uint64_t i = 0; i < count; i++) {                                                         \

@@ -1,5 +1,5 @@
-/* Half-precision floats and finiteness. Reference conversions, one value at a time; the bulk ones
- * are kernels. Rounding is to nearest, ties to even, everywhere. */
+/* Half-precision floats and finiteness. Reference conversions, one value at a time; the bulk
+ * conversions are kernels. Rounding is always to nearest, ties to even. */
 #ifndef SWG_RUNTIME_BASE_NUMERIC_H
 #define SWG_RUNTIME_BASE_NUMERIC_H
 
@@ -16,8 +16,8 @@ uint16_t swg_f32_to_f16(float value);
 float swg_bf16_to_f32(uint16_t bits);
 uint16_t swg_f32_to_bf16(float value);
 
-/* Element `index` of an array of F32, F16 or BF16 as float, and the reverse. Other types are the
- * caller's mistake. */
+/* Element `index` of an array of F32, F16 or BF16 as float, and the reverse. Passing another type
+ * is the caller's mistake. */
 float swg_float_load(swg_dtype dtype, const void *array, size_t index);
 void swg_float_store(swg_dtype dtype, void *array, size_t index, float value);
 

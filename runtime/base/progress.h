@@ -1,5 +1,5 @@
-/* Progress of long work, and its interruption. The library never prints: whoever starts the work
- * passes a swg_progress (or NULL) whose callback shows it. */
+/* Progress of long work, and its interruption. The library never prints: the caller passes a
+ * swg_progress (or NULL) whose callback shows it. */
 #ifndef SWG_RUNTIME_BASE_PROGRESS_H
 #define SWG_RUNTIME_BASE_PROGRESS_H
 
@@ -10,14 +10,14 @@
 
 typedef struct swg_progress {
     /* `done` of `total` (0 = unknown) `unit`s ("B", "tokens", ...) of the step called `label`.
-     * Called from one thread at a time, as often as the work likes. */
+     * Called from one thread at a time, with any frequency. */
     void (*show)(void *context, const char *label, const char *unit, uint64_t done,
                  uint64_t total);
     void *context;
 } swg_progress;
 
-/* Report and look for an interruption: SWG_INTERRUPTED once one was asked for, else SWG_OK.
- * `progress` may be NULL. */
+/* Report progress and check for an interruption: SWG_INTERRUPTED once one was requested, else
+ * SWG_OK. `progress` may be NULL. */
 swg_status swg_progress_step(const swg_progress *progress, const char *label, const char *unit,
                              uint64_t done, uint64_t total);
 

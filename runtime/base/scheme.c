@@ -1,4 +1,4 @@
-/* Names and parameters of schemes; what a scheme means is its format's (weight_format.h). */
+/* Names and parameters of schemes; the format defines what a scheme means (weight_format.h). */
 #include "runtime/base/scheme.h"
 
 #include <string.h>
@@ -91,7 +91,7 @@ swg_status swg_scheme_parse(const char *text, size_t length, swg_scheme *out)
         swg_scheme scheme = {.format = (uint8_t)i, .bits = formats[i]->code_bits};
         if (length >= SWG_SCHEME_NAME_BYTES || !formats[i]->parse(text, length, &scheme))
             continue;
-        /* Only the one spelling of each scheme: no leading zeros and the like. */
+        /* Accept only the canonical spelling of each scheme: no leading zeros and the like. */
         formats[i]->print(scheme, name);
         if (strlen(name) == length && memcmp(name, text, length) == 0) {
             *out = scheme;

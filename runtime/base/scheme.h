@@ -35,16 +35,16 @@ static inline swg_scheme swg_scheme_plain(swg_dtype dtype)
     return (swg_scheme){.format = SWG_FORMAT_plain, .dtype = dtype};
 }
 
-/* Initializer of a scheme of integer codes of a constant width that has a format; the other
+/* Initializer of a scheme of integer codes, for a constant width that has a format; the other
  * arguments are fields: SWG_SCHEME_INT(4, .group = 64, .scale_type = SWG_F16). */
 #define SWG_SCHEME_INT(width, ...) {.format = SWG_FORMAT_int##width, .bits = width, __VA_ARGS__}
 
-/* The scheme of integer codes of that width. SWG_UNSUPPORTED, naming the widths that there are,
- * when no format has it. */
+/* The scheme of integer codes of that width. SWG_UNSUPPORTED, naming the supported widths, when no
+ * format has it. */
 swg_status swg_scheme_of_bits(unsigned bits, uint32_t group, bool asymmetric, swg_dtype scale_type,
                               swg_scheme *out);
 
-/* Columns of the shortest quantization groups. */
+/* Columns in the shortest quantization group. */
 enum { SWG_MIN_GROUP = 32 };
 
 /* Whether there is a format of integer codes of that width. */
@@ -67,13 +67,14 @@ static inline bool swg_scheme_is_quantized(swg_scheme scheme)
     return scheme.bits != 0;
 }
 
-/* The zero point that symmetric codes mean: 2^(bits-1). */
+/* The implied zero point of symmetric codes: 2^(bits-1). */
 static inline uint32_t swg_scheme_symmetric_zero(swg_scheme scheme)
 {
     return 1u << (scheme.bits - 1);
 }
 
-/* Groups in a row of k columns, and the length of one group (the row's for group 0). */
+/* The number of groups in a row of k columns, and the length of a group (the whole row for group
+ * 0). */
 size_t swg_scheme_groups(swg_scheme scheme, size_t k);
 size_t swg_scheme_group_length(swg_scheme scheme, size_t k);
 

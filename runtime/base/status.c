@@ -23,7 +23,7 @@ static const struct {
 };
 
 /* Names and texts of a file go into sentences, and sentences to a terminal: control characters and
- * what is no UTF-8 become question marks. */
+ * bytes that are not UTF-8 become question marks. */
 static void make_printable(char *text)
 {
     const size_t length = strlen(text);
@@ -41,7 +41,7 @@ static void make_printable(char *text)
 
 swg_status swg_error(swg_status status, const char *format, ...)
 {
-    /* Formatted aside first: an argument may be the old message itself. */
+    /* Formatted into a separate buffer first: an argument may be the old message itself. */
     char text[MESSAGE_BYTES];
     va_list arguments;
     va_start(arguments, format);
@@ -71,6 +71,15 @@ swg_status swg_error_context(swg_status status, const char *format, ...)
     make_printable(context);
     memcpy(message, context, used + 1);
     return status;
+}
+
+swg_status swg_options_check(const char *name, size_t size, size_t expected)
+{
+    return size == expected
+               ? SWG_OK
+               : swg_error(SWG_USAGE,
+                           "%s has a size of %zu bytes instead of %zu; fill it with %s_default",
+                           name, size, expected, name);
 }
 
 const char *swg_error_message(void)

@@ -6,6 +6,8 @@
 #ifndef SWG_RUNTIME_BASE_STATUS_H
 #define SWG_RUNTIME_BASE_STATUS_H
 
+#include <stddef.h>
+
 typedef enum swg_status {
 #define SWG_STATUS(name, exit_code, meaning) SWG_##name,
 #include "runtime/base/status.def"
@@ -14,7 +16,8 @@ typedef enum swg_status {
 
 /* Record a sentence for the user (printf style; no trailing newline or full stop) and return
  * `status`, so that a refusal is one line: return swg_error(SWG_CORRUPT, "...", ...). Control
- * characters, which names of a file may hold, and what is no UTF-8 become question marks. */
+ * characters, which names in a file may contain, and bytes that are not UTF-8 become question
+ * marks. */
 __attribute__((format(printf, 2, 3))) swg_status swg_error(swg_status status, const char *format,
                                                            ...);
 
@@ -27,6 +30,10 @@ const char *swg_error_message(void);
 
 /* Forget the calling thread's sentence. */
 void swg_error_clear(void);
+
+/* Whether the caller's `options` are this library's struct `name`, whose first field is its size:
+ * SWG_USAGE, with both sizes, when they were not filled by <name>_default. */
+swg_status swg_options_check(const char *name, size_t size, size_t expected);
 
 /* Exit code of the command line and short meaning for a status. */
 int swg_status_exit_code(swg_status status);

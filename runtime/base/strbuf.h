@@ -1,5 +1,5 @@
 /* A growing string. Failure is sticky: appending after an allocation failure does nothing, and
- * swg_strbuf_status tells at the end, so callers check once. */
+ * swg_strbuf_status reports it at the end, so callers check once. */
 #ifndef SWG_RUNTIME_BASE_STRBUF_H
 #define SWG_RUNTIME_BASE_STRBUF_H
 

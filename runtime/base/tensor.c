@@ -9,8 +9,8 @@
 #include "runtime/base/utf8.h"
 #include "runtime/base/weight_format.h"
 
-/* Sizes from here on are refused: they cannot be a file's, and below it the bits of a plane fit
- * 64 bits too. */
+/* Sizes from here on are refused: no file can have them, and below this the bit count of a plane
+ * fits 64 bits too. */
 static const uint64_t max_tensor_bytes = UINT64_C(1) << 62;
 
 static const struct {
@@ -65,7 +65,7 @@ swg_status swg_tensor_desc_check(const swg_tensor_desc *desc)
     for (uint32_t i = 0; i < desc->rank; i++)
         if (!swg_u64_mul(elems, desc->shape[i], &elems))
             return swg_error(SWG_CORRUPT, "the shape of tensor %s overflows", desc->name);
-    /* 16 bytes an element cover every plane of every scheme together. */
+    /* 16 bytes per element cover all planes of any scheme together. */
     uint64_t bound;
     if (!swg_u64_mul(elems, 16, &bound) || bound >= max_tensor_bytes)
         return swg_error(SWG_CORRUPT, "the shape of tensor %s means 2^62 bytes or more",

@@ -1,5 +1,5 @@
 /* What a tensor is: name, scheme and shape; and which planes it is stored as. Description only;
- * where the bytes are is formats.h's (files) and model.h's (memory) matter.
+ * formats.h (files) and model.h (memory) say where the bytes are.
  *
  * A tensor is stored as planes, at most one of each kind. A plain tensor has one: its values. A
  * matrix [n, k] of integer codes has
@@ -16,18 +16,19 @@
 
 enum { SWG_MAX_RANK = 4, SWG_MAX_NAME = 512 };
 
-/* A tensor in a checkpoint. `name` belongs to whoever owns the description. */
+/* A tensor in a checkpoint. `name` belongs to the owner of the description. */
 typedef struct swg_tensor_desc {
     const char *name;
     swg_scheme scheme;
     uint32_t rank;                /* 0 (a scalar) to SWG_MAX_RANK */
     uint64_t shape[SWG_MAX_RANK]; /* slowest dimension first */
-    uint64_t n_stored;            /* elements that are stored, of formats that leave some out; 0 for
-                                     those whose planes follow from scheme and shape */
+    uint64_t n_stored; /* elements stored, for formats that leave some out; 0 for formats whose
+                          planes follow from scheme and shape */
 } swg_tensor_desc;
 
 /* Number of elements; rows (product of all dimensions but the last; 1 below rank 2) and columns
- * (the last dimension; 1 for a scalar). Only for descriptions that swg_tensor_desc_check passed. */
+ * (the last dimension; 1 for a scalar). Only for descriptions that have passed
+ * swg_tensor_desc_check. */
 uint64_t swg_tensor_elems(const swg_tensor_desc *desc);
 uint64_t swg_tensor_rows(const swg_tensor_desc *desc);
 uint64_t swg_tensor_cols(const swg_tensor_desc *desc);
@@ -39,8 +40,8 @@ typedef enum swg_plane_kind {
     SWG_PLANE_KINDS
 } swg_plane_kind;
 
-/* One plane: rows of equal length, nothing between them. Its rows need not be the tensor's: packed
- * values have one row each, a codebook one row in all. */
+/* One plane: rows of equal length without gaps. Its rows need not be those of the tensor: packed
+ * values have one row each, a codebook has a single row. */
 typedef struct swg_plane {
     swg_plane_kind kind;
     swg_dtype type;                  /* of its numbers */
@@ -59,7 +60,7 @@ bool swg_plane_must_be_finite(swg_plane_kind kind);
 swg_plane swg_plane_of(swg_plane_kind kind, swg_dtype type, uint64_t rows, uint64_t row_elems);
 
 /* Check a description from outside once: rank, name (1 to SWG_MAX_NAME bytes of UTF-8 without
- * control characters), what its format demands (quantized tensors are matrices with k >= 1), and
+ * control characters), what its format requires (quantized tensors are matrices with k >= 1), and
  * that no product of sizes reaches 2^62 bytes. SWG_CORRUPT or SWG_UNSUPPORTED with a sentence
  * otherwise. */
 swg_status swg_tensor_desc_check(const swg_tensor_desc *desc);

@@ -19,11 +19,11 @@ enum { SPIN_NS = 50000, MEASURED_ROUNDS = 50, MAX_THREADS = 1024, ERROR_BYTES = 
 
 struct swg_pool {
     size_t n_threads;
-    unsigned spin_rounds; /* 0 with more threads than processors: spinning would only keep off
-                             whoever is waited for */
+    unsigned spin_rounds; /* 0 with more threads than processors: spinning would starve the thread
+                             being waited for */
     pthread_t *workers; /* n_threads - 1 */
     size_t n_started;
-    _Alignas(64) atomic_uint generation; /* raised once a job */
+    _Alignas(64) atomic_uint generation; /* raised once per job */
     _Alignas(64) atomic_size_t running;  /* workers still in the current job */
     swg_pool_work *work;
     void *context;
@@ -127,7 +127,7 @@ static unsigned spin_rounds(size_t n_threads)
 {
     if (n_threads > usable_processors())
         return 0;
-    /* The shortest of a few: a preempted measurement would switch spinning off for good. */
+    /* The shortest of a few: one preempted measurement would switch spinning off for good. */
     double round_ns = SPIN_NS;
     for (int attempt = 0; attempt < 5; attempt++) {
         const double start = now_ns();

@@ -32,7 +32,7 @@ typedef swg_status swg_pool_item(void *context, size_t index);
 swg_status swg_pool_for(swg_pool *pool, size_t n_items, swg_pool_item *item, void *context);
 
 /* Index (below swg_pool_threads) of the calling thread in the job it is working on, for scratch
- * memory of its own; 0 outside of jobs. */
+ * memory of its own; 0 outside jobs. */
 size_t swg_pool_thread_index(void);
 
 #endif

@@ -1,6 +1,6 @@
 /* What a weight format is made of: one `const swg_weight_format swg_weight_format_<name>` in a file
  * of its own, and one row in weight_formats.def. Everything else - container, readers, writers,
- * quantization, kernels, options of commands - asks this table, so nothing else has to know a
+ * quantization, kernels, options of commands - asks this table, so no other code has to know a
  * format. */
 #ifndef SWG_RUNTIME_BASE_WEIGHT_FORMAT_H
 #define SWG_RUNTIME_BASE_WEIGHT_FORMAT_H
@@ -15,7 +15,7 @@ typedef struct swg_plane_reader {
     void *context;
 } swg_plane_reader;
 
-/* What quantization takes unless it is told otherwise. */
+/* The default parameters of quantization. */
 typedef struct swg_usual_parameters {
     uint32_t group;
     uint32_t least_table_group; /* of embeddings and heads: at least this, or the whole row */
@@ -25,7 +25,7 @@ typedef struct swg_usual_parameters {
 typedef struct swg_weight_format {
     uint8_t code_bits; /* of its codes; 0 = it stores values as they are */
     /* The codes are integers, w = scale * (code - zero), a group of columns sharing scale and zero:
-     * what methods of quantization produce and the kernels' panels hold. */
+     * what quantization methods produce and the kernels' panels hold. */
     bool is_integer;
     /* The rows of its planes depend on how many elements are stored (swg_tensor_desc.n_stored);
      * files say them. */
@@ -33,7 +33,7 @@ typedef struct swg_weight_format {
     swg_usual_parameters usual; /* of integer formats */
 
     /* The scheme that a name means; false when it is not a name of this format's. `out` comes with
-     * format and bits filled. print and parse are each other's reverse. */
+     * format and bits filled in. print and parse are inverses. */
     bool (*parse)(const char *text, size_t length, swg_scheme *out);
     void (*print)(swg_scheme scheme, char out[SWG_SCHEME_NAME_BYTES]);
 
@@ -44,8 +44,8 @@ typedef struct swg_weight_format {
     size_t (*planes)(const swg_tensor_desc *desc, swg_plane out[SWG_PLANE_KINDS]);
 
     /* Rows [row_begin, row_begin + n_rows) as floats [n_rows][cols]: the definition of what the
-     * planes mean. SWG_UNSUPPORTED for element types that are not computed with, SWG_CORRUPT for
-     * planes that contradict each other, SWG_NO_MEMORY, or what the reader returns. */
+     * planes mean. SWG_UNSUPPORTED for element types that cannot be computed with, SWG_CORRUPT for
+     * planes that contradict each other, SWG_NO_MEMORY, or the reader's status. */
     swg_status (*read_rows)(const swg_tensor_desc *desc, const swg_plane_reader *from,
                             uint64_t row_begin, uint64_t n_rows, float *out);
 } swg_weight_format;

@@ -1,4 +1,4 @@
-/* Words: which name was meant, which names a pattern selects, how sizes are shown. */
+/* Names and sizes on the command line: see words.h. */
 #include "runtime/base/words.h"
 
 #include <stdio.h>
@@ -6,7 +6,7 @@
 
 #include "runtime/base/utf8.h"
 
-/* Longer words are names of tensors rather than slips of the keyboard; they get no suggestion. */
+/* Longer words are tensor names rather than typing errors; they get no suggestion. */
 enum { MAX_WORD = 127 };
 
 static size_t least(size_t a, size_t b)
@@ -70,7 +70,7 @@ const char *swg_nearest_word(const char *word, const char *const *candidates, si
     return nearest ? nearest : only_completion(word, length, candidates, count);
 }
 
-/* Whether `part` stands in `name` between dots or ends. */
+/* Whether `name` contains `part` between dots or ends. */
 static bool contains_part(const char *name, const char *part)
 {
     const size_t length = strlen(part);
@@ -95,7 +95,7 @@ bool swg_pattern_matches(const char *pattern, const char *name)
 {
     if (!strpbrk(pattern, "*?"))
         return contains_part(name, pattern);
-    /* The last star takes one byte more each time the rest does not fit. */
+    /* The last star matches one more byte each time the rest does not match. */
     const char *after_star = NULL, *retry = NULL;
     while (*name) {
         if (*pattern == '*') {

@@ -1,5 +1,5 @@
-/* Words that users write and read: which name was meant, which names a pattern selects, how sizes
- * are written. */
+/* What users write and read: which name was meant, which names a pattern selects, how sizes are
+ * written. */
 #ifndef SWG_RUNTIME_BASE_WORDS_H
 #define SWG_RUNTIME_BASE_WORDS_H
 
@@ -9,8 +9,9 @@
 
 #include "runtime/base/status.h"
 
-/* The word of `candidates` nearest to `word` (Damerau-Levenshtein distance of at most a third of
- * its length), or else the only one that starts with it, for "did you mean"; NULL when none is. */
+/* The member of `candidates` nearest to `word` (Damerau-Levenshtein distance of at most a third of
+ * its length), or else the only one that starts with it, for "did you mean"; NULL when there is
+ * none. */
 const char *swg_nearest_word(const char *word, const char *const *candidates, size_t count);
 
 /* Whether `name` matches a pattern with * (any run) and ? (one character); a pattern without either

@@ -1,6 +1,6 @@
 /* The main flow: choose the subcommand, parse, run, turn the status into a sentence and an exit
- * code. What stands before the subcommand (--help, --version ...) is one more table, so it is
- * parsed by the same rules. */
+ * code. What comes before the subcommand (--help, --version ...) is one more table, so it is parsed
+ * by the same rules. */
 #include "runtime/cli/cli.h"
 
 #include <errno.h>
@@ -34,7 +34,7 @@ const swg_command *const *swg_cli_commands(void)
     return all_commands;
 }
 
-/* The progress line of this process: talk on standard error wipes it first. */
+/* The progress line of this process: other output to standard error wipes it first. */
 static swg_terminal_progress terminal_progress;
 
 static swg_status print_buffer(swg_strbuf *buffer)
@@ -112,8 +112,8 @@ static swg_status run_program(const swg_cli *cli, const void *arguments)
     return print_buffer(&text);
 }
 
-/* Options in the place of a subcommand. The man page is made for the installation, so --man is
- * not shown by --help. */
+/* Options in place of a subcommand. The man page is generated for the installation, so --help does
+ * not show --man. */
 static const swg_option program_options[] = {
     SWG_OPTION_FLAG(program_arguments, version, 'V', "version", "print the version"),
     SWG_OPTION_FLAG(program_arguments, manual, 0, "man", "print the man page"),
@@ -130,7 +130,7 @@ static const swg_command program_command = {
     .run = run_program,
 };
 
-/* Whether the result may be coloured: it goes to standard output. */
+/* Whether the result, which goes to standard output, may be coloured. */
 static bool want_color(const char *choice)
 {
     if (strcmp(choice, "auto") != 0)
@@ -189,7 +189,7 @@ static swg_status run_parsed(const swg_command *command, const swg_parsed *parse
     return status;
 }
 
-/* What was printed must have arrived; asked once more at the end for output that bypassed
+/* What was printed must have been written; checked again at the end, for output that bypassed
  * swg_cli_print. */
 static swg_status close_output(swg_status status)
 {
@@ -199,12 +199,13 @@ static swg_status close_output(swg_status status)
     return status;
 }
 
-/* Turn the end of `command` (NULL: none was found) into a sentence and an exit code. `ask_help`
- * adds where the rules are written down. */
+/* Turn the status of `command` (NULL: none was found) into a sentence and an exit code. `ask_help`
+ * adds a reference to --help. */
 static int finish(const swg_command *command, swg_status status, bool ask_help)
 {
     status = close_output(status);
-    /* A call that the signal cut short fails as input/output; the cause is the interruption. */
+    /* A call that the signal cut short fails as an input/output error, but the cause is the
+     * interruption. */
     if (status == SWG_IO && swg_is_interrupted())
         status = swg_error(SWG_INTERRUPTED, "interrupted");
     if (status == SWG_OK)

@@ -1,18 +1,18 @@
-/* The command line: option tables and what is made of them (parsing, --help, the man page, shell
- * completion). A subcommand is one file <folder>/cmd_<name>.c with one `const swg_command
+/* The command line: option tables and what is generated from them (parsing, --help, the man page,
+ * shell completion). A subcommand is one file <folder>/cmd_<name>.c with one `const swg_command
  * swg_command_<name>` and one row in commands.def.
  *
  *     typedef struct arguments { const char *output; int64_t bits; bool force; } arguments;
  *     static const swg_option options[] = {
  *         SWG_OPTION_STRING(arguments, output, 'o', "output", "FILE", "where to write"),
- *         SWG_OPTION_INT(arguments, bits, 0, "bits", "N", 2, 8, "4", "bits of a weight"),
+ *         SWG_OPTION_INT(arguments, bits, 0, "bits", "N", 2, 8, "4", "bits per weight"),
  *         SWG_OPTION_FLAG(arguments, force, 0, "force", "replace an existing output"),
  *     };
  *
- * Contract of every subcommand (DESIGN section 6): the result on stdout, talk on stderr, --json,
- * statuses become exit codes. Options every subcommand has (--json, --threads, --quiet, --verbose,
- * --no-progress, --color, --help) are added by the parser and reach run() through swg_cli; the
- * limits (--max-memory, --max-header) are set before it runs. */
+ * Contract of every subcommand (DESIGN section 6): the result on stdout, messages on stderr,
+ * --json, statuses become exit codes. Options that every subcommand has (--json, --threads,
+ * --quiet, --verbose, --no-progress, --color, --help) are added by the parser and reach run()
+ * through swg_cli; the limits (--max-memory, --max-header) are applied before it runs. */
 #ifndef SWG_RUNTIME_CLI_CLI_H
 #define SWG_RUNTIME_CLI_CLI_H
 
@@ -32,7 +32,7 @@ typedef enum swg_option_kind {
     SWG_OPTION_IS_STRING, /* const char *; NULL when absent and without default */
     SWG_OPTION_IS_INT,    /* int64_t within [min, max] */
     SWG_OPTION_IS_DOUBLE, /* double within [min, max], finite */
-    SWG_OPTION_IS_CHOICE, /* const char *, one of the words in `choices` ("a|b|c") */
+    SWG_OPTION_IS_CHOICE, /* const char *, one of `choices` ("a|b|c") */
     SWG_OPTION_IS_LIST    /* swg_string_list; the option may be repeated */
 } swg_option_kind;
 
@@ -45,7 +45,7 @@ typedef struct swg_option {
     swg_option_kind kind;
     char letter;         /* short form, 0 = none */
     const char *name;    /* long form without dashes */
-    const char *metavar; /* "FILE", "N"; for choices the words themselves; NULL for flags */
+    const char *metavar; /* "FILE", "N"; for choices the choices themselves; NULL for flags */
     const char *help;    /* one sentence, lower case, no full stop */
     size_t offset;       /* of the value in the subcommand's arguments */
     const char *initial; /* default, as the user would type it; NULL = none (0, NULL, false) */
@@ -110,7 +110,7 @@ typedef struct swg_command {
     const char *synopsis;    /* after "swage <name> ": "MODEL -o OUT [options]" */
     const char *summary;     /* one line */
     const char *description; /* paragraphs, separated by empty lines, for --help and the man page;
-                                a line that starts with a blank is kept as it stands */
+                                a line that starts with a blank is kept as it is */
     const swg_option *options;
     size_t n_options;
     size_t arguments_bytes;                  /* size of the struct that options point into */
@@ -126,8 +126,8 @@ int swg_cli_main(int argc, char **argv);
 /* All subcommands, ended by NULL. */
 const swg_command *const *swg_cli_commands(void);
 
-/* How words of a printed result stand out where it is coloured (--color): the bytes that begin a
- * style, "" where it is not. SWG_STYLE_NONE ends every style. */
+/* Styles of a printed result: the bytes that begin a style where output is coloured (--color), ""
+ * elsewhere. SWG_STYLE_NONE ends every style. */
 typedef enum swg_style {
     SWG_STYLE_NONE,
     SWG_STYLE_HEADING, /* headings, and the figures that were asked for */
@@ -136,7 +136,7 @@ typedef enum swg_style {
 } swg_style;
 const char *swg_cli_style(const swg_cli *cli, swg_style style);
 
-/* A line of talk on stderr (not with --quiet); `swg_cli_note` only with --verbose. */
+/* A message line on stderr (not with --quiet); `swg_cli_note` only with --verbose. */
 __attribute__((format(printf, 2, 3))) void swg_cli_say(const swg_cli *cli, const char *format, ...);
 __attribute__((format(printf, 2, 3))) void swg_cli_note(const swg_cli *cli, const char *format,
                                                         ...);
@@ -147,7 +147,7 @@ __attribute__((format(printf, 2, 3))) void swg_cli_note(const swg_cli *cli, cons
 void swg_cli_json_begin(const swg_cli *cli, swg_json_writer *json);
 swg_status swg_cli_json_print(swg_json_writer *json);
 
-/* Write text to stdout and flush it; SWG_IO when that fails (a full disk behind a redirection). */
+/* Write text to stdout and flush it; SWG_IO when that fails (output redirected to a full disk). */
 swg_status swg_cli_print(const char *text, size_t length);
 
 #endif

@@ -1,5 +1,5 @@
-/* Completion scripts for bash, zsh and fish: commands, then the options of the command on the
- * line, the words of choices, and file names for everything else. */
+/* Completion scripts for bash, zsh and fish: commands, then the options of the command on the line,
+ * the values of choices, and file names for everything else. */
 #include <string.h>
 
 #include "runtime/cli/help.h"
@@ -16,7 +16,7 @@ static void choice_words(swg_strbuf *out, const char *choices)
     }
 }
 
-/* Text inside single quotes, where `quote` stands for one of its own. */
+/* Text inside single quotes; `quote` replaces each single quote in it. */
 static void quoted(swg_strbuf *out, const char *text, const char *quote)
 {
     for (; *text; text++)

@@ -20,7 +20,7 @@ static void spaces(swg_strbuf *out, size_t count)
     swg_strbuf_printf(out, "%*s", (int)count, "");
 }
 
-/* Words of `text`, wrapped; the cursor stands at `column`, further lines start at `indent`. */
+/* The words of `text`, wrapped; the cursor is at `column`, further lines start at `indent`. */
 static void wrap(swg_strbuf *out, const char *text, size_t length, size_t column, size_t indent)
 {
     const char *const end = text + length;
@@ -49,7 +49,7 @@ static void wrap(swg_strbuf *out, const char *text, size_t length, size_t column
     swg_strbuf_puts(out, "\n");
 }
 
-/* A term and its explanation beside it, or below it when the term is long. */
+/* A term with its explanation beside it, or below it when the term is long. */
 static void row(swg_strbuf *out, const char *term, const char *text)
 {
     const size_t length = strlen(term);
@@ -66,7 +66,7 @@ static void row(swg_strbuf *out, const char *term, const char *text)
 
 const char *swg_help_limits(const swg_option *option, char out[SWG_HELP_LIMITS_BYTES])
 {
-    /* Beyond this a limit only says what the type can hold. */
+    /* A limit beyond this only says what the type can hold. */
     const double unlimited = 1e15;
     char range[80] = "", initial[64] = "";
     if (option->kind == SWG_OPTION_IS_INT || option->kind == SWG_OPTION_IS_DOUBLE) {
@@ -119,7 +119,7 @@ void swg_help_each_paragraph(const char *text, swg_strbuf *out,
         if (*text == ' ') {
             verbatim(out, text, length);
         } else if (length > 0) {
-            /* Up to an empty line, a line kept as it stands, or the end. */
+            /* Up to an empty line, a verbatim line, or the end. */
             while (text[length] && text[length + 1] && text[length + 1] != '\n' &&
                    text[length + 1] != ' ')
                 length += 1 + strcspn(text + length + 1, "\n");

@@ -4,8 +4,8 @@
 #include "runtime/cli/help.h"
 #include "runtime/cli/options.h"
 
-/* Text with what roff would take for commands escaped. A dash is an option's dash ("\-"): readers
- * copy options from man pages, and a plain one may be typeset as a hyphen. */
+/* Text in which everything that roff would take for a command is escaped. A dash is an option's
+ * dash ("\-"): readers copy options from man pages, and a plain dash may be typeset as a hyphen. */
 static void roff(swg_strbuf *out, const char *text, size_t length)
 {
     bool at_line_start = true;
@@ -113,7 +113,7 @@ static void examples(swg_strbuf *out, const swg_command *const *commands)
             roff_line(out, (*commands)->examples[i].command_line);
             roff_line(out, (*commands)->examples[i].text);
         }
-    swg_strbuf_puts(out, ".TP\n.B swage help\nThe commands and the options that all have.\n");
+    swg_strbuf_puts(out, ".TP\n.B swage help\nList the commands and the common options.\n");
 }
 
 void swg_help_manual(const swg_command *const *commands, swg_strbuf *out)
@@ -130,14 +130,14 @@ void swg_help_manual(const swg_command *const *commands, swg_strbuf *out)
              "container; a runtime executes the packed models; an evaluator states speed, size\n"
              "and accuracy side by side.\n"
              ".PP\nThe result goes to standard output, everything else to standard error.\n"
-             "Options and arguments may stand in any order; \\fB\\-\\-\\fR ends the options.\n"
-             "Outputs appear whole or not at all.\n"
+             "Options and arguments may be given in any order; \\fB\\-\\-\\fR ends the options.\n"
+             "Output files appear complete or not at all.\n"
              ".SH COMMANDS\n");
     for (const swg_command *const *command = commands; *command; command++)
         subcommand(out, *command);
     swg_strbuf_puts(out, ".SS swage help\n.B swage help\n[\\fICOMMAND\\fR]\n.PP\n"
                          "Print the help of a command.\n.SH COMMON OPTIONS\n"
-                         "Every command has these.\n");
+                         "Every command accepts these.\n");
     options(out, swg_common_options, SWG_N_COMMON_OPTIONS);
     exit_codes(out);
     swg_strbuf_puts(out, ".SH ENVIRONMENT\n");

@@ -1,6 +1,6 @@
-/* Parsing of a subcommand's words by its option table and the common one. Every deviation from the
- * tables is a sentence that names the option and, where one is near, the name that was meant.
- * Nothing here depends on the locale. */
+/* Parsing of a subcommand's arguments by its option table and the common one. Every deviation from
+ * the tables is reported by a sentence that names the option and, where there is a similar name,
+ * the one that was probably meant. Nothing here depends on the locale. */
 #include "runtime/cli/options.h"
 
 #include <errno.h>
@@ -15,9 +15,9 @@ const swg_option swg_common_options[SWG_N_COMMON_OPTIONS] = {
     SWG_OPTION_INT(swg_common_arguments, n_threads, 't', "threads", "N", 0, 1024, "0",
                    "worker threads; 0 means one per processor"),
     SWG_OPTION_FLAG(swg_common_arguments, quiet, 'q', "quiet",
-                    "print no talk and no progress on standard error"),
+                    "suppress messages and progress on standard error"),
     SWG_OPTION_FLAG(swg_common_arguments, verbose, 'v', "verbose",
-                    "say more on standard error about what is done"),
+                    "print more messages on standard error"),
     SWG_OPTION_FLAG(swg_common_arguments, no_progress, 0, "no-progress",
                     "draw no progress bar, even on a terminal"),
     SWG_OPTION_CHOICE(swg_common_arguments, color, 0, "color", "auto|always|never", "auto",
@@ -34,7 +34,7 @@ const swg_option swg_common_options[SWG_N_COMMON_OPTIONS] = {
 typedef struct parser {
     const swg_command *command;
     const char *const *words;
-    size_t count, next; /* words, and the first not yet read */
+    size_t count, next; /* arguments, and the first not yet read */
     bool *seen;         /* the command's options, then the common ones */
     swg_parsed *out;
 } parser;
@@ -50,7 +50,7 @@ static const swg_option *option_at(const swg_command *command, size_t index)
                                       : &swg_common_options[index - command->n_options];
 }
 
-/* Where the value of option `index` is kept. */
+/* The place of the value of option `index`. */
 static void *value_at(const parser *p, size_t index)
 {
     char *base =
@@ -123,7 +123,7 @@ static swg_status store_int(const swg_option *option, const char *text, int64_t 
 static swg_status store_double(const swg_option *option, const char *text, double *value)
 {
     char *end;
-    /* The set of characters keeps out what strtod also reads: blanks, hexadecimal, inf and nan. */
+    /* The character set excludes what strtod also accepts: blanks, hexadecimal, inf and nan. */
     const bool is_plain = *text && text[strspn(text, "0123456789+-.eE")] == '\0';
     const double number = is_plain ? strtod(text, &end) : 0;
     if (!is_plain || *end || end == text)
@@ -137,7 +137,7 @@ static swg_status store_double(const swg_option *option, const char *text, doubl
 
 static swg_status append(parser *p, swg_string_list *list, const char *text)
 {
-    /* No list can become longer than the command line and its default. */
+    /* No list can be longer than the command line plus its default. */
     if (!list->items) {
         list->items = swg_arena_calloc(&p->out->arena, p->count + 1, sizeof *list->items);
         if (!list->items)
@@ -167,7 +167,7 @@ static swg_status store(parser *p, size_t index, const char *text)
     case SWG_OPTION_IS_LIST:
         return append(p, value, text);
     }
-    return swg_error(SWG_FAILED, "option --%s is of no known kind", option->name);
+    return swg_error(SWG_FAILED, "option --%s is of an unknown kind", option->name);
 }
 
 static swg_status set_defaults(parser *p)
@@ -187,8 +187,8 @@ static swg_status mark_seen(parser *p, size_t index)
     return SWG_OK;
 }
 
-/* A word that starts like an option is not taken for a value (--output --force is a slip, and
- * would write a file called "--force"); a negative number and "-" alone are. */
+/* An argument that looks like an option is not taken as a value (--output --force is a mistake, and
+ * would write a file called "--force"); a negative number or a lone "-" is. */
 static bool can_be_value(const char *word)
 {
     return word[0] != '-' || word[1] == '\0' || word[1] == '.' ||

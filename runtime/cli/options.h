@@ -1,4 +1,4 @@
-/* Parsing by option tables, apart from main() so that tests can call it. */
+/* Parsing by option tables, separate from main() so that tests can call it. */
 #ifndef SWG_RUNTIME_CLI_OPTIONS_H
 #define SWG_RUNTIME_CLI_OPTIONS_H
 
@@ -31,14 +31,14 @@ typedef struct swg_parsed {
     swg_arena arena;
 } swg_parsed;
 
-/* Parse the `count` words behind the subcommand's name. SWG_USAGE with a sentence for whatever the
- * tables do not allow; with --help, what is missing (required options, positionals) is not asked
- * for. SWG_NO_MEMORY. On failure nothing is held. Release with swg_parsed_deinit. */
+/* Parse the `count` arguments after the subcommand's name. SWG_USAGE with a sentence for anything
+ * that the tables do not allow; with --help, required options and positionals may be missing.
+ * SWG_NO_MEMORY. On failure nothing is held. Release with swg_parsed_deinit. */
 swg_status swg_options_parse(const swg_command *command, const char *const *words, size_t count,
                              swg_parsed *out);
 void swg_parsed_deinit(swg_parsed *parsed);
 
-/* The `index`-th word of "a|b|c" as a view; false behind the last one. */
+/* The `index`-th choice of "a|b|c" as a view; false after the last one. */
 bool swg_choice_word(const char *choices, size_t index, const char **word, size_t *length);
 
 #endif

@@ -24,7 +24,7 @@ static void on_interrupt(int number)
     swg_interrupt();
 }
 
-/* Die of `number` as if there were no handler. */
+/* Terminate by signal `number` as if there were no handler. */
 static void die_of(int number)
 {
     swg_file_abort_all_from_signal();
@@ -40,7 +40,7 @@ static void on_broken_pipe(int number)
 static void on_bus_error(int number, siginfo_t *info, void *context)
 {
     (void)context;
-    /* Only a mapping without a page behind it is the input's fault. */
+    /* Only an access to a mapping without a backing page is the input's fault. */
     if (info->si_code != BUS_ADRERR) {
         die_of(number);
         return;
@@ -53,7 +53,7 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
     _exit(exit_corrupt);
 }
 
-/* No SA_RESTART: a read that waits for the user must end when the user interrupts it. */
+/* No SA_RESTART: a read that waits for the user must return when the user interrupts. */
 static void handle(int number, void (*handler)(int))
 {
     struct sigaction old, action = {.sa_handler = handler};
@@ -68,8 +68,8 @@ static void fill_standard_descriptors(void)
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         if (fcntl(fd, F_GETFD) != -1 || errno != EBADF)
             continue;
-        /* The wrong direction on purpose: using the descriptor still fails, as it should. The
-         * lowest free number is `fd`, because all below it are open. */
+        /* Opened in the wrong direction on purpose: using the descriptor still fails, as it should.
+         * The lowest free number is `fd`, because all below it are open. */
         const int filled = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
         (void)filled;
     }

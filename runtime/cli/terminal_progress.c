@@ -1,5 +1,5 @@
 /* The progress line: drawn on a terminal at most ten times a second, wiped when its step ends or
- * when other text is due. It uses no colour, so NO_COLOR has nothing to switch off here. */
+ * before other text is printed. It uses no colour, so NO_COLOR does not matter here. */
 #include "runtime/cli/terminal_progress.h"
 
 #include <stdio.h>
@@ -14,7 +14,7 @@
 
 enum { DEFAULT_COLUMNS = 80, LINE_BYTES = 512 };
 static const double draw_every_s = 0.1;
-/* A rate from less time than this is noise. */
+/* A rate measured over less time than this is noise. */
 static const double rate_after_s = 0.5;
 
 static void format_amount(double amount, const char *unit, char out[48])
@@ -93,7 +93,7 @@ void swg_progress_line(const char *label, const char *unit, uint64_t done, uint6
 
 static void put(int fd, const char *text, size_t length)
 {
-    /* A terminal that went away must not end the work. */
+    /* A terminal that has gone away must not stop the work. */
     const ssize_t written = write(fd, text, length);
     (void)written;
 }
@@ -125,7 +125,7 @@ static void show(void *context, const char *label, const char *unit, uint64_t do
     }
     if (total && done >= total) {
         swg_terminal_progress_clear(state);
-        state->label[0] = '\0'; /* the next report starts a step, whatever its label */
+        state->label[0] = '\0'; /* the next report starts a new step, whatever its label */
         return;
     }
     if (now - state->drawn_s < draw_every_s)

@@ -106,7 +106,8 @@ static swg_status write_many(const char *path)
         .config = config, .config_length = sizeof config - 1, .provenance = "[]"};
     swg_sink *sink = NULL;
     swg_status status = SWG_OK;
-    SWG_GO(swg_sink_open(path, &(swg_sink_options){.force = true}, &meta, tensors, COUNT, &sink));
+    SWG_GO(swg_sink_open(path, &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true},
+                         &meta, tensors, COUNT, &sink));
     SWG_GO(write_all(sink));
     SWG_GO(swg_sink_finish(&sink, NULL));
 done:
@@ -126,7 +127,8 @@ static swg_status write_model(const char *path)
                     .scheme = swg_scheme_plain(SWG_F32)};
     static sample s;
     tiny_llama_fill(&t, &s);
-    const swg_status status = sample_write(&s, path, &(swg_sink_options){.force = true});
+    const swg_status status = sample_write(
+        &s, path, &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true});
     sample_deinit(&s);
     return status;
 }

@@ -23,7 +23,8 @@ static swg_status make(const char *path, char **tensors, int n)
         *shape = '\0';
         sample_add(&s, tensors[i], swg_scheme_plain(SWG_F32), cols ? 2 : 1, rows, cols);
     }
-    SWG_GO(sample_write(&s, path, &(swg_sink_options){.force = true}));
+    SWG_GO(sample_write(&s, path,
+                        &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
 done:
     sample_deinit(&s);
     return status;

@@ -28,7 +28,7 @@ if command -v script >/dev/null; then
   on_terminal() { env -u NO_COLOR TERM=xterm "$@" script -qec "$SWAGE inspect $model" /dev/null </dev/null; }
   check "a terminal gets colour" has_color "$(on_terminal)"
   check "NO_COLOR is respected" is_plain "$(on_terminal NO_COLOR=1)"
-  check "a dumb terminal gets none" is_plain "$(on_terminal TERM=dumb)"
+  check "a dumb terminal gets no colour" is_plain "$(on_terminal TERM=dumb)"
 else
   skip "script(1) is absent: colour on a terminal"
 fi

@@ -54,7 +54,7 @@ done
 check "nothing was written for them" [ ! -e "$scratch/s" ]
 expect_exit 0 "--max-shard-bytes in MiB" "$SWAGE" convert "$scratch/a.swg" -o "$scratch/s" --max-shard-bytes 1M
 check "one shard is a plain file" cmp -s "$scratch/s/model.safetensors" "$scratch/one.safetensors"
-expect_exit 4 "an ending nobody writes" "$SWAGE" convert "$scratch/a.swg" -o "$scratch/x.onnx"
+expect_exit 4 "an extension without a writer" "$SWAGE" convert "$scratch/a.swg" -o "$scratch/x.onnx"
 
 expect_exit 0 "quantize for the next steps" "$SWAGE" quantize "$scratch/model.bin" -o "$scratch/q.swg"
 expect_exit 4 "dequantizing is never silent" "$SWAGE" convert "$scratch/q.swg" -o "$scratch/q"
@@ -72,7 +72,7 @@ expect_match "verify names it" "$stdout" 'damaged: [a-z_.0-9]+: '
 expect_exit 3 "verify --json finds damage" "$SWAGE" verify "$scratch/bad.swg" --json
 expect_match "verify --json names it" "$stdout" '"ok": false.*"damaged": \[\{"name"'
 head -c 200 "$scratch/a.swg" >"$scratch/short.swg"
-expect_exit 3 "inspect refuses a cut file" "$SWAGE" inspect "$scratch/short.swg"
+expect_exit 3 "inspect refuses a truncated file" "$SWAGE" inspect "$scratch/short.swg"
 expect_exit 4 "inspect refuses what is not a checkpoint" "$SWAGE" inspect "$scratch/tokenizer.bin"
 expect_exit 6 "inspect of nothing" "$SWAGE" inspect "$scratch/absent"
 # Values that change type: too large for the new type, or NaN.
@@ -96,8 +96,8 @@ expect_exit 0 "keep" "$SWAGE" convert "$scratch/nan.bin" -o "$scratch/nf.gguf" -
 check "keep is silent" [ -z "$stderr" ]
 expect_match "keep is counted" "$stdout" '"nonfinite": 1'
 expect_exit 0 "a half-precision NaN" "$SWAGE" convert "$scratch/nan.bin" -o "$scratch/nan16.gguf" --element-type bf16 --nonfinite keep
-expect_exit 3 "NaN is not widened unseen" "$SWAGE" convert "$scratch/nan16.gguf" -o "$scratch/nf.bin" --element-type f32
-expect_match "NaN is not widened unseen" "$stderr" 'q_proj\.weight is not finite'
+expect_exit 3 "NaN is not widened silently" "$SWAGE" convert "$scratch/nan16.gguf" -o "$scratch/nf.bin" --element-type f32
+expect_match "NaN is not widened silently" "$stderr" 'q_proj\.weight is not finite'
 check "nothing was widened" [ ! -e "$scratch/nf.bin" ]
 expect_exit 0 "NaN is widened when kept" "$SWAGE" convert "$scratch/nan16.gguf" -o "$scratch/nf.bin" --element-type f32 --nonfinite keep
 expect_exit 0 "bits are kept where no type changes" "$SWAGE" convert "$scratch/nan.bin" -o "$scratch/nan.swg"

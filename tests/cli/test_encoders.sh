@@ -41,7 +41,7 @@ check "five candidates for one mask" test "$(wc -l <"$scratch/stdout")" -eq 5
 expect_exit 2 "no mask" run bert-masked --prompt "the dog ran"
 expect_exit 2 "no text" run bert-sequence
 expect_exit 4 "too long a text" run bert-sequence --prompt "$(printf 'ann %.0s' {1..30})"
-expect_match "says how many positions" "$stderr" 'learned 24'
+expect_match "says how many positions" "$stderr" 'at most 24'
 expect_exit 2 "a passage for a model that continues texts" \
   "$SWAGE" run "$fixtures/gpt2-bare" --tokenizer "$scratch/tokenizer.json" --passage x
 

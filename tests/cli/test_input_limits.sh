@@ -17,7 +17,7 @@ for name in folder shards a.swg a.gguf a.h5 a.pt; do
   expect_match "the limit for $name is named" "$stderr" '32'
   check "$name: no result" [ -z "$stdout" ]
 done
-expect_exit 3 "a cut file is corrupt, not large" "$SWAGE" inspect "$scratch/cut.gguf" --max-header 1M
+expect_exit 3 "a truncated file is corrupt, not large" "$SWAGE" inspect "$scratch/cut.gguf" --max-header 1M
 length=$(stat -c %s "$model/config.json")
 header=$(od -An -tu8 -N8 "$model/model.safetensors" | tr -d ' ')
 most=$((header > length ? header : length))

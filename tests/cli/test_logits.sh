@@ -8,7 +8,7 @@ expect_exit 2 "types for a model without" "$SWAGE" logits "$fixtures/gpt2-bare" 
   --token-type-ids 0,0 -o "$scratch/x.f32"
 expect_exit 2 "too few types" "$SWAGE" logits "$fixtures/bert-token" --ids 1,2 \
   --token-type-ids 0 -o "$scratch/x.f32"
-expect_exit 3 "a type that there is not" "$SWAGE" logits "$fixtures/bert-token" --ids 1,2 \
+expect_exit 3 "an unknown type" "$SWAGE" logits "$fixtures/bert-token" --ids 1,2 \
   --token-type-ids 0,7 -o "$scratch/x.f32"
 expect_exit 3 "an id outside the vocabulary" "$SWAGE" logits "$fixtures/rnn-gru" --ids 1,29 \
   -o "$scratch/x.f32"

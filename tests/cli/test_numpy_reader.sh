@@ -130,5 +130,5 @@ expect_match "unknown scheme: values" "$stderr" 'unknown scheme .newish-f16'
 
 # Damage is noticed.
 head -c 1000 "$scratch/q.swg" >"$scratch/short.swg"
-expect_exit 3 "a file that is cut off" "$python" scripts/swg_numpy.py --check "$scratch/short.swg"
+expect_exit 3 "a truncated file" "$python" scripts/swg_numpy.py --check "$scratch/short.swg"
 finish

@@ -17,7 +17,7 @@ check "a dry run writes nothing" [ ! -e "$out" ]
 check "default schemes" [ "$(schemes)" = "int8-g128-sym-f16 int4-g64-sym-f16 int4-g64-sym-f16 f32 " ]
 # 32 x (64 + 2) + 2 x 16 x (32 + 2) + 64 x 4
 check "exact raw bytes" [ "$(value output_tensor_bytes)" = 3456 ]
-check "memory is stated" [ "$(value peak_memory_bytes)" -gt 0 ]
+check "memory is reported" [ "$(value peak_memory_bytes)" -gt 0 ]
 expect_exit 0 "dry run as a table" "$SWAGE" quantize "$model" -o "$out" -n
 expect_match "an upper bound is called one" "$stdout" 'at most [0-9]+ bytes.*is an upper bound'
 expect_match "the table shows the schemes" "$stdout" 'layers\.0\.q_proj\.weight +linear +int4-g64-sym-f16'

@@ -79,7 +79,7 @@ expect_match "it begins with BOS" "$stdout" '^1 [0-9]+'
 expect_exit 0 "its text" "$SWAGE" tokenize "$model" -d --no-special <<<"$stdout"
 ids_are "there and back" "the hat  中"
 head -c 300 "$model" >"$scratch/cut.model"
-expect_exit 3 "a model cut off" "$SWAGE" tokenize "$scratch/cut.model" </dev/null
+expect_exit 3 "a truncated model" "$SWAGE" tokenize "$scratch/cut.model" </dev/null
 expect_match "the place is named" "$stderr" 'tokenizer.model: .* at byte [0-9]+'
 gguf=$shared/tokenizers/ggml-vocab-llama-spm.gguf
 if [ -e "$gguf" ]; then

@@ -134,7 +134,7 @@ static const struct {
     {"{\"text\": \"abcdefghijklmnopqrstuvwxy\", \"label\": 0}", 0, SWG_LIMIT,
      "line 1: the text has 27 tokens; the context holds 24"},
     {"{\"text\": \"abc\", \"label\": 0}", 4, SWG_LIMIT, "has 5 tokens; the context holds 4"},
-    {"{\"text\": \"abc\", \"label\": 0}", 25, SWG_UNSUPPORTED, "learned 24"},
+    {"{\"text\": \"abc\", \"label\": 0}", 25, SWG_UNSUPPORTED, "at most 24"},
     {"", 0, SWG_FAILED, "no items"},
 };
 

@@ -122,7 +122,7 @@ static swg_score perplexity_of(const swg_session *loaded, const swg_windows *win
     return score;
 }
 
-/* One token after the other, each in a call of its own. */
+/* One token after the other, one call each. */
 static double plain_sum(const swg_session *loaded, const int32_t *ids, const swg_window *window)
 {
     swg_exec *exec = NULL;
@@ -240,7 +240,8 @@ START_TEST(perplexity_of_recurrent_models)
     static const char words[] = "thequickbrown\n\nfoxjumpsover\n\na";
     swg_windows windows = {0};
     ck_ok(swg_windows_make(SWG_PROTOCOL_per_doc, loaded.tokenizer, words, strlen(words),
-                           &(swg_window_options){.context = 32}, &windows));
+                           &(swg_window_options){.size = sizeof(swg_window_options), .context = 32},
+                           &windows));
     double total = 0;
     for (size_t w = 0; w < windows.n_windows; w++)
         total += plain_sum(&loaded, windows.ids + windows.windows[w].begin, &windows.windows[w]);
@@ -280,8 +281,10 @@ static swg_score pll_of(const swg_session *loaded, const swg_windows *windows,
 static swg_windows masked_windows(const swg_session *loaded)
 {
     swg_windows windows = {0};
-    ck_ok(swg_windows_make(SWG_PROTOCOL_pll, loaded->tokenizer, masked_text, strlen(masked_text),
-                           &(swg_window_options){.context = 14, .max_tokens = 0}, &windows));
+    ck_ok(swg_windows_make(
+        SWG_PROTOCOL_pll, loaded->tokenizer, masked_text, strlen(masked_text),
+        &(swg_window_options){.size = sizeof(swg_window_options), .context = 14, .max_tokens = 0},
+        &windows));
     return windows;
 }
 

@@ -75,6 +75,6 @@ void checklist_format(const format *f)
         snprintf(item, sizeof item, "L%d", i);
         snprintf(word, sizeof word, "%s ", item);
         ck_assert_msg(checklist_has(f, item) != (strstr(f->absent, word) != NULL),
-                      "%s: %s has neither a row nor is it absent, or both", f->name, item);
+                      "%s: %s must either have a row or be listed as absent", f->name, item);
     }
 }

@@ -59,7 +59,7 @@ static void sample_fill(sample *s, const swg_tensor_desc *desc, const swg_plane 
     }
 }
 
-/* Not Check's: bench_parts makes samples outside of any test. */
+/* Not Check's: bench_parts makes samples outside any test. */
 static void require(bool holds, const char *what)
 {
     if (holds)

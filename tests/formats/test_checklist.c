@@ -190,7 +190,7 @@ static void make_llama(const char *name, swg_scheme scheme, const swg_sink_optio
     tiny_llama_fill(&t, &s);
     if (strstr(name, ".gguf"))
         tiny_llama_add_tokenizer(&s);
-    swg_sink_options forced = options ? *options : (swg_sink_options){0};
+    swg_sink_options forced = options ? *options : swg_sink_options_default();
     forced.force = true;
     ck_ok(sample_write(&s, path, &forced));
     take_file(path, out);
@@ -207,8 +207,8 @@ static void make_gguf_with_nan(swg_strbuf *out)
 {
     swg_arena arena = {0};
     swg_gguf_header header;
-    make_llama("sound.gguf", swg_scheme_plain(SWG_F32), &(swg_sink_options){.element_type = "q8_0"},
-               out);
+    make_llama("sound.gguf", swg_scheme_plain(SWG_F32),
+               &(swg_sink_options){.size = sizeof(swg_sink_options), .element_type = "q8_0"}, out);
     ck_ok(swg_gguf_parse("sound.gguf", (const uint8_t *)out->text, out->length, &arena, &header));
     size_t i = 0;
     while (header.tensors[i].type->id != SWG_GGUF_Q8_0)
@@ -250,20 +250,20 @@ static const row gguf_rows[] = {
 
 static void make_llama2c(swg_strbuf *out)
 {
-    make_llama("sound.bin", swg_scheme_plain(SWG_F32), &(swg_sink_options){.format = "llama2c"},
-               out);
+    make_llama("sound.bin", swg_scheme_plain(SWG_F32),
+               &(swg_sink_options){.size = sizeof(swg_sink_options), .format = "llama2c"}, out);
 }
 
 static void make_llama2c_v1(swg_strbuf *out)
 {
     make_llama("sound-v1.bin", swg_scheme_plain(SWG_F32),
-               &(swg_sink_options){.format = "llama2c-v1"}, out);
+               &(swg_sink_options){.size = sizeof(swg_sink_options), .format = "llama2c-v1"}, out);
 }
 
 static void make_llama2c_v2(swg_strbuf *out)
 {
     make_llama("sound-v2.bin", swg_scheme_plain(SWG_F32),
-               &(swg_sink_options){.format = "llama2c-v2"}, out);
+               &(swg_sink_options){.size = sizeof(swg_sink_options), .format = "llama2c-v2"}, out);
 }
 
 /* Seven int32: dim, hidden, layers, heads, kv heads, vocabulary, context; from byte 0 on, or 8 in
@@ -367,7 +367,8 @@ static void make_swg(swg_strbuf *out)
     sample_add(&s, "a.int4", (swg_scheme)SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 32), 2,
                1, 45);
     sample_add(&s, "b.f32", swg_scheme_plain(SWG_F32), 2, 3, 5);
-    ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+    ck_ok(sample_write(&s, path,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     sample_deinit(&s);
     opened o = open_container(path);
     swg_strbuf_deinit(&swg_frames);

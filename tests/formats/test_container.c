@@ -77,7 +77,8 @@ START_TEST(all_schemes_come_back)
     sample_add(&s, "frames.f32", swg_scheme_plain(SWG_F32), 2, 700, 1000);
     sample_add(&s, "frames.long", swg_scheme_plain(SWG_BF16), 1, 900001, 0);
     const char *path = swg_test_path("schemes.swg");
-    ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+    ck_ok(sample_write(&s, path,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     open_and_compare(&s, path);
     sample_deinit(&s);
 }
@@ -138,7 +139,9 @@ START_TEST(same_bytes_for_any_thread_count)
         swg_pool *pool = NULL;
         ck_ok(swg_pool_new(threads[i], &pool));
         const char *path = swg_test_path("threads.swg");
-        ck_ok(sample_write(&s, path, &(swg_sink_options){.pool = pool, .force = true}));
+        ck_ok(sample_write(
+            &s, path,
+            &(swg_sink_options){.size = sizeof(swg_sink_options), .pool = pool, .force = true}));
         swg_source *source = NULL;
         ck_ok(swg_source_open(path, NULL, &source));
         ck_ok(swg_source_verify(source, pool, NULL, NULL, NULL));
@@ -218,7 +221,8 @@ static uint8_t *write_victim(size_t *length)
                (swg_scheme)SWG_SCHEME_INT(8, .scale_type = SWG_F32, .asymmetric = true), 2, 3, 9);
     sample_add_small(&s);
     const char *path = swg_test_path("victim.swg");
-    ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+    ck_ok(sample_write(&s, path,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     sample_deinit(&s);
     return swg_test_read_file(path, length);
 }
@@ -398,7 +402,8 @@ static swg_status write_and_read(void *context)
 {
     const sample *s = context;
     const char *path = swg_test_path("failing.swg");
-    SWG_TRY(sample_write(s, path, &(swg_sink_options){.force = true}));
+    SWG_TRY(sample_write(s, path,
+                         &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     swg_source *source = NULL;
     SWG_TRY(swg_source_open(path, NULL, &source));
     swg_status status = sample_compare(s, source);
@@ -431,7 +436,8 @@ static swg_status overwrite(void *context)
 {
     const char *path = swg_test_path("old/target.swg");
     sample_put_file(path, old_bytes, sizeof old_bytes);
-    return sample_write(context, path, &(swg_sink_options){.force = true});
+    return sample_write(context, path,
+                        &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true});
 }
 
 static void old_file_is_there(void *context)
@@ -475,9 +481,12 @@ START_TEST(wrong_use_is_refused)
     ck_ok(sample_write(&s, path, NULL));
     ck_status_is(SWG_USAGE, sample_write(&s, path, NULL));
     ck_status_is(SWG_UNSUPPORTED, sample_write(&s, swg_test_path("x.gguf"), NULL));
-    ck_status_is(SWG_UNSUPPORTED,
-                 sample_write(&s, path, &(swg_sink_options){.format = "nonsense"}));
-    ck_status_is(SWG_USAGE, sample_write(&s, path, &(swg_sink_options){.level = 23}));
+    ck_status_is(SWG_UNSUPPORTED, sample_write(&s, path,
+                                               &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                                                   .format = "nonsense"}));
+    ck_status_is(
+        SWG_USAGE,
+        sample_write(&s, path, &(swg_sink_options){.size = sizeof(swg_sink_options), .level = 23}));
     s.tensors[1].name = s.tensors[0].name;
     ck_status_is(SWG_FAILED, sample_write(&s, swg_test_path("twice.swg"), NULL));
     s.tensors[1].name = s.names[1];

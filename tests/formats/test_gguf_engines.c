@@ -98,7 +98,7 @@ START_TEST(tables_that_are_added_are_f32)
 }
 END_TEST
 
-/* llama.cpp wants a classifier of one row where no labels say otherwise. */
+/* llama.cpp expects a classifier of one row unless labels say otherwise. */
 START_TEST(labels_are_written_without_id2label_too)
 {
     char config[512];
@@ -146,7 +146,8 @@ static swg_status write_llama(const char *type, const char *more, const char *pa
                     .more = more};
     sample s;
     tiny_llama_fill(&t, &s);
-    const swg_status status = sample_write(&s, path, &(swg_sink_options){.force = true});
+    const swg_status status = sample_write(
+        &s, path, &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true});
     sample_deinit(&s);
     return status;
 }
@@ -272,12 +273,18 @@ START_TEST(widened_biases_are_looked_at)
         snprintf(name, sizeof name, "model.layers.0.self_attn.%s_proj.bias", names[i]);
         sample_add(&s, name, swg_scheme_plain(SWG_F16), 1, 64, 0);
         uint16_t *const bias = (uint16_t *)(void *)s.planes[s.n_tensors - 1][0];
-        ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+        ck_ok(sample_write(&s, path,
+                           &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
         bias[5] = 0x7e00;
-        ck_status_is(SWG_CORRUPT, sample_write(&s, path, &(swg_sink_options){.force = true}));
+        ck_status_is(SWG_CORRUPT, sample_write(&s, path,
+                                               &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                                                   .force = true}));
         ck_assert_msg(strstr(swg_error_message(), "element 5 of tensor model.layers.0.self_attn."),
                       "%s", swg_error_message());
-        ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true, .keep_nonfinite = true}));
+        ck_ok(sample_write(&s, path,
+                           &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                               .force = true,
+                                               .keep_nonfinite = true}));
         sample_deinit(&s);
     }
 }
@@ -298,7 +305,8 @@ static void write_with_tokenizer(const char *text, const char *path)
     tiny_llama_fill(&t, &s);
     s.files[0] = (swg_file_view){"tokenizer.json", text, strlen(text)};
     s.meta.n_files = 1;
-    ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+    ck_ok(sample_write(&s, path,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     sample_deinit(&s);
 }
 
@@ -421,7 +429,7 @@ END_TEST
 /* A GGUF named as the tokenizer of another checkpoint: its files, not its bytes. */
 static swg_status open_with_tokenizer(void *context)
 {
-    const swg_source_options options = {.tokenizer = context};
+    const swg_source_options options = {.size = sizeof options, .tokenizer = context};
     swg_source *source = NULL;
     SWG_TRY(swg_source_open(swg_test_path("model.gguf"), &options, &source));
     swg_file_view file = {0};

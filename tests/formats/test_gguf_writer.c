@@ -26,7 +26,7 @@ START_TEST(types_come_back_as_they_were)
         sample s;
         tiny_llama_fill(&t, &s);
         const char *path = swg_test_path("types.gguf"), *again = swg_test_path("again.gguf");
-        const swg_sink_options force = {.force = true};
+        const swg_sink_options force = {.size = sizeof force, .force = true};
         tiny_llama_round_trip(&s, path, &force);
         /* Twice gives the same bytes. */
         size_t n_a = 0, n_b = 0;
@@ -88,7 +88,9 @@ START_TEST(asymmetric_codes_need_representable_minima)
     }
     swg_source_close(&source);
     scales[1] = swg_f32_to_f16(0.33325195f); /* eleven bits, times 15 */
-    ck_status_is(SWG_UNSUPPORTED, sample_write(&s, path, &(swg_sink_options){.force = true}));
+    ck_status_is(SWG_UNSUPPORTED, sample_write(&s, path,
+                                               &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                                                   .force = true}));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "--dequantize"));
     sample_deinit(&s);
 }
@@ -106,7 +108,9 @@ START_TEST(floats_become_blocks_when_asked)
     for (size_t i = 0; i < 3; i++) {
         const char *path = swg_test_path("blocks.gguf");
         ck_ok(sample_write(&s, path,
-                           &(swg_sink_options){.force = true, .element_type = all[i].type}));
+                           &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                               .force = true,
+                                               .element_type = all[i].type}));
         swg_source *source = NULL;
         ck_ok(swg_source_open(path, NULL, &source));
         const size_t at = swg_source_find(source, "model.layers.0.mlp.gate_proj.weight");
@@ -125,9 +129,11 @@ START_TEST(floats_become_blocks_when_asked)
     }
     ((float *)(void *)s.planes[4][0])[9] = 1.0f / 0.0f;
     ck_status_is(SWG_UNSUPPORTED, sample_write(&s, swg_test_path("infinite.gguf"),
-                                               &(swg_sink_options){.element_type = "q8_0"}));
+                                               &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                                                   .element_type = "q8_0"}));
     ck_status_is(SWG_USAGE, sample_write(&s, swg_test_path("unknown.gguf"),
-                                         &(swg_sink_options){.element_type = "q6_k"}));
+                                         &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                                             .element_type = "q6_k"}));
     sample_deinit(&s);
 }
 END_TEST
@@ -215,12 +221,12 @@ START_TEST(numbers_that_are_none_are_not_converted_unseen)
     tiny_llama_fill(&t, &s);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         memcpy(s.planes[0][0] + 4 * 33, &bad[i], 4);
-        swg_sink_options o = {.element_type = "q8_0", .keep_nonfinite = true};
+        swg_sink_options o = {.size = sizeof o, .element_type = "q8_0", .keep_nonfinite = true};
         if (i < 2) {
             ck_status_is(SWG_UNSUPPORTED, sample_write(&s, path, &o));
             ck_assert_ptr_nonnull(strstr(swg_error_message(), "element [1, 1]"));
         }
-        o = (swg_sink_options){.element_type = "f16"};
+        o = (swg_sink_options){.size = sizeof o, .element_type = "f16"};
         ck_status_is(i < 2 ? SWG_CORRUPT : SWG_UNSUPPORTED, sample_write(&s, path, &o));
         ck_assert_ptr_nonnull(strstr(swg_error_message(), "element 33 of tensor"));
         ck_assert(!swg_path_exists(path));
@@ -230,7 +236,8 @@ START_TEST(numbers_that_are_none_are_not_converted_unseen)
         ck_ok(swg_sink_write(sink, 0, (const void *const[SWG_PLANE_KINDS]){s.planes[0][0]}));
         ck_assert_uint_eq(swg_sink_nonfinite(sink), 1);
         swg_sink_abort(&sink);
-        o = (swg_sink_options){.element_type = "f32"}; /* no other type: bits are copied */
+        o = (swg_sink_options){.size = sizeof o,
+                               .element_type = "f32"}; /* no other type: bits are copied */
         ck_ok(sample_write(&s, path, &o));
         ck_assert_int_eq(remove(path), 0);
     }
@@ -299,7 +306,8 @@ END_TEST
 
 static swg_status write_again(void *context)
 {
-    return sample_write(context, swg_test_path("failing.gguf"), &(swg_sink_options){.force = true});
+    return sample_write(context, swg_test_path("failing.gguf"),
+                        &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true});
 }
 
 static swg_status read_again(void *context)

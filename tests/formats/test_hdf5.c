@@ -84,7 +84,8 @@ START_TEST(sizes_are_planned_and_threads_make_no_difference)
     swg_pool *pool = NULL;
     ck_ok(swg_pool_new(3, &pool));
     ck_ok(sample_write(&s, path, NULL));
-    ck_ok(sample_write(&s, other, &(swg_sink_options){.pool = pool}));
+    ck_ok(sample_write(&s, other,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .pool = pool}));
     size_t length, other_length;
     uint8_t *bytes = swg_test_read_file(path, &length);
     uint8_t *other_bytes = swg_test_read_file(other, &other_length);
@@ -511,7 +512,8 @@ END_TEST
 static swg_status write_sample(void *context)
 {
     const sample *s = context;
-    return sample_write(s, swg_test_path("failing.h5"), &(swg_sink_options){.force = true});
+    return sample_write(s, swg_test_path("failing.h5"),
+                        &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true});
 }
 
 static swg_status read_sample(void *context)

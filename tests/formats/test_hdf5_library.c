@@ -100,7 +100,7 @@ static void expect_counting(const char *path, size_t n_expected)
     for (size_t t = 0; t < n_expected; t++) {
         const swg_tensor_desc *desc = swg_source_tensor(source, t);
         const uint64_t rows = swg_tensor_rows(desc), columns = swg_tensor_cols(desc);
-        /* By halves: boxes that begin and end inside of chunks. */
+        /* By halves: boxes that begin and end inside chunks. */
         ck_ok(swg_source_read_f32(source, t, 0, rows / 2, values));
         ck_ok(
             swg_source_read_f32(source, t, rows / 2, rows - rows / 2, values + rows / 2 * columns));

@@ -49,71 +49,72 @@ static void write_safetensors(const char *path, uint64_t header_length, const ch
     swg_strbuf_deinit(&out);
 }
 
+static const struct {
+    const char *header;
+    size_t buffer_bytes;
+    const char *sentence; /* NULL: accepted */
+} lies[] = {
+    {"{}", 0, NULL},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}  ", 4, NULL},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4, NULL},
+    {"{\"a\":{\"dtype\":\"F4\",\"shape\":[2],\"data_offsets\":[0,1]}}", 1, NULL},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[0,5],\"data_offsets\":[0,0]}}", 0, NULL},
+    {"{}", 1, "end at byte 0 of a buffer of 1"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 3, "end at byte 4"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 5, "end at byte 4"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8,
+     "starts at byte 4 of the buffer; expected 0"},
+    {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},"
+     "\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[2,6]}}",
+     6, "starts at byte 2 of the buffer; expected 4"},
+    {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},"
+     "\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}",
+     4, "starts at byte 0 of the buffer; expected 4"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "needs 8 bytes"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "not a count"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}", 4, "not a count"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, "data_offsets"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}", 4, "data_offsets"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, "data_offsets"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,1e300]}}", 4, "data_offsets"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,4]}}", 4,
+     "overflow"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4503599627370496,1024],\"data_offsets\":[0,4]}}", 4,
+     "2^62"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[0,9007199254740992,9007199254740992],"
+     "\"data_offsets\":[0,0]}}",
+     0, NULL},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, "rank 5"},
+    {"{\"a\":{\"dtype\":\"F33\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "unknown dtype"},
+    {"{\"a\":{\"dtype\":7,\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "not described"},
+    {"{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "not described"},
+    {"{\"a\":[]}", 0, "not described"},
+    {"{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1, "whole bytes"},
+    {"{\"\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "tensor name"},
+    {"{\"a\\n\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "printable"},
+    {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+     "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
+     1, "duplicate"},
+    {"{\"__metadata__\":{\"a\":1}}", 0, "not a string"},
+    {"{\"__metadata__\":[]}", 0, "not an object"},
+    {"{\"__metadata__\":{\"a\":\"b\"}}", 0, NULL},
+    {"{\"a\":1,}", 0, "bad JSON"},
+};
+
 START_TEST(safetensors_headers_that_lie)
 {
-    static const struct {
-        const char *header;
-        size_t buffer_bytes;
-        const char *sentence; /* NULL: accepted */
-    } cases[] = {
-        {"{}", 0, NULL},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}  ", 4, NULL},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4, NULL},
-        {"{\"a\":{\"dtype\":\"F4\",\"shape\":[2],\"data_offsets\":[0,1]}}", 1, NULL},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[0,5],\"data_offsets\":[0,0]}}", 0, NULL},
-        {"{}", 1, "end at byte 0 of a buffer of 1"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 3, "end at byte 4"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 5, "end at byte 4"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8,
-         "starts at byte 4 of the buffer; expected 0"},
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},"
-         "\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[2,6]}}",
-         6, "starts at byte 2 of the buffer; expected 4"},
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},"
-         "\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}",
-         4, "starts at byte 0 of the buffer; expected 4"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "needs 8 bytes"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "not a count"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}", 4, "not a count"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, "data_offsets"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}", 4, "data_offsets"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, "data_offsets"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,1e300]}}", 4, "data_offsets"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,4]}}", 4,
-         "overflow"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4503599627370496,1024],\"data_offsets\":[0,4]}}", 4,
-         "2^62"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[0,9007199254740992,9007199254740992],"
-         "\"data_offsets\":[0,0]}}",
-         0, NULL},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, "rank 5"},
-        {"{\"a\":{\"dtype\":\"F33\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "unknown dtype"},
-        {"{\"a\":{\"dtype\":7,\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "not described"},
-        {"{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "not described"},
-        {"{\"a\":[]}", 0, "not described"},
-        {"{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1, "whole bytes"},
-        {"{\"\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "tensor name"},
-        {"{\"a\\n\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "printable"},
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-         "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
-         1, "duplicate"},
-        {"{\"__metadata__\":{\"a\":1}}", 0, "not a string"},
-        {"{\"__metadata__\":[]}", 0, "not an object"},
-        {"{\"__metadata__\":{\"a\":\"b\"}}", 0, NULL},
-        {"{\"a\":1,}", 0, "bad JSON"},
-    };
     const char *path = swg_test_path("lie.safetensors");
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        write_safetensors(path, strlen(cases[i].header), cases[i].header, cases[i].buffer_bytes);
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        write_safetensors(path, strlen(lies[i].header), lies[i].header, lies[i].buffer_bytes);
         const swg_status status = sample_use(path, true);
-        if (!cases[i].sentence) {
-            ck_assert_msg(status == SWG_OK, "%s: %s", cases[i].header, swg_error_message());
+        if (!lies[i].sentence) {
+            ck_assert_msg(status == SWG_OK, "%s: %s", lies[i].header, swg_error_message());
             continue;
         }
         ck_assert_msg(status == SWG_CORRUPT || status == SWG_UNSUPPORTED, "%s: status %d",
-                      cases[i].header, (int)status);
-        ck_assert_msg(strstr(swg_error_message(), cases[i].sentence) != NULL, "%s: %s",
-                      cases[i].header, swg_error_message());
+                      lies[i].header, (int)status);
+        ck_assert_msg(strstr(swg_error_message(), lies[i].sentence) != NULL, "%s: %s",
+                      lies[i].header, swg_error_message());
     }
     write_safetensors(path, 3, "{}", 0);
     ck_status_is(SWG_CORRUPT, sample_use(path, true));
@@ -273,7 +274,8 @@ static void write_victim(const char *path, bool with_files)
     sample_add(&s, "b.f32", swg_scheme_plain(SWG_F32), 2, 3, 5);
     sample_add(&s, "c.same", swg_scheme_plain(SWG_F32), 2, 3, 5);
     memcpy(s.planes[2][0], s.planes[1][0], 60);
-    ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+    ck_ok(sample_write(&s, path,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     sample_deinit(&s);
 }
 
@@ -442,9 +444,12 @@ START_TEST(metadata_that_lies)
     sample s;
     sample_init(&s);
     s.metadata[2] = s.metadata[0];
-    ck_status_is(SWG_FAILED, sample_write(&s, path, &(swg_sink_options){.force = true}));
+    ck_status_is(SWG_FAILED, sample_write(&s, path,
+                                          &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                                              .force = true}));
     s.metadata[2] = "Format";
-    ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+    ck_ok(sample_write(&s, path,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     o = open_container(path);
     for (at = 0; memcmp(o.directory + at, "Format", 6) != 0;)
         at++;

@@ -28,7 +28,9 @@ static void check_canonical(const char *path, const char *format)
             ck_ok(swg_source_read(source, i, kind, 0, planes[p].rows, s.planes[i][kind]));
         }
     }
-    ck_ok(sample_write(&s, again, &(swg_sink_options){.force = true, .format = format}));
+    ck_ok(sample_write(
+        &s, again,
+        &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true, .format = format}));
     size_t n_a = 0, n_b = 0;
     uint8_t *a = swg_test_read_file(path, &n_a), *b = swg_test_read_file(again, &n_b);
     ck_assert_uint_eq(n_a, n_b);
@@ -55,7 +57,9 @@ START_TEST(floats_come_back)
             tiny_llama_fill(&t, &s);
             const char *path = swg_test_path("floats.bin");
             tiny_llama_round_trip(&s, path,
-                                  &(swg_sink_options){.force = true, .format = formats[v]});
+                                  &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                                      .force = true,
+                                                      .format = formats[v]});
             check_canonical(path, formats[v]);
             sample_deinit(&s);
         }
@@ -75,7 +79,8 @@ START_TEST(groups_come_back)
         sample s;
         tiny_llama_fill(&t, &s);
         const char *path = swg_test_path("groups.bin");
-        tiny_llama_round_trip(&s, path, &(swg_sink_options){.force = true});
+        tiny_llama_round_trip(&s, path,
+                              &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true});
         check_canonical(path, "llama2c");
         sample_deinit(&s);
     }
@@ -94,7 +99,8 @@ START_TEST(floats_become_groups)
     sample s;
     tiny_llama_fill(&t, &s);
     const char *path = swg_test_path("made.bin");
-    ck_ok(sample_write(&s, path, &(swg_sink_options){.format = "llama2c-v2"}));
+    ck_ok(sample_write(
+        &s, path, &(swg_sink_options){.size = sizeof(swg_sink_options), .format = "llama2c-v2"}));
     size_t length = 0;
     uint8_t *bytes = swg_test_read_file(path, &length);
     ck_assert_uint_eq(swg_get_le(bytes + 37, 4), 8); /* 64 halved until it divides 48 and 24 */
@@ -123,7 +129,9 @@ static void expect_refusal(const char *what, swg_status status, tiny_llama t, co
     t.more = more;
     tiny_llama_fill(&t, &s);
     const char *path = swg_test_path("refused.bin");
-    ck_status_is(status, sample_write(&s, path, &(swg_sink_options){.format = format}));
+    ck_status_is(status, sample_write(&s, path,
+                                      &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                                          .format = format}));
     ck_assert_msg(strstr(swg_error_message(), what), "%s is not in: %s", what, swg_error_message());
     ck_assert(!swg_path_exists(path));
     sample_deinit(&s);
@@ -171,7 +179,10 @@ START_TEST(damaged_files_are_refused)
         sample s;
         tiny_llama_fill(&t, &s);
         const char *path = swg_test_path("whole.bin");
-        ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true, .format = formats[v]}));
+        ck_ok(sample_write(&s, path,
+                           &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                               .force = true,
+                                               .format = formats[v]}));
         const damage_count count = damage_file_everywhere(path, 1);
         ck_assert_uint_eq(count.cuts_refused, count.cuts);
         ck_assert_uint_gt(count.flips_refused, 0);
@@ -205,7 +216,9 @@ END_TEST
 static swg_status write_again(void *context)
 {
     return sample_write(context, swg_test_path("failing.bin"),
-                        &(swg_sink_options){.force = true, .format = "llama2c-v2"});
+                        &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                            .force = true,
+                                            .format = "llama2c-v2"});
 }
 
 static swg_status read_again(void *context)

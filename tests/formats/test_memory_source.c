@@ -43,7 +43,8 @@ static const char *write_model(const char *name)
                     .scheme = swg_scheme_plain(SWG_F32)};
     sample s;
     tiny_llama_fill(&t, &s);
-    ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+    ck_ok(sample_write(&s, path,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     sample_deinit(&s);
     return path;
 }

@@ -96,7 +96,8 @@ START_TEST(a_container_is_known_by_its_directory)
     const swg_step step = {.command = "pack"};
     for (int i = 0; i < 2; i++) {
         const char *path = swg_test_path(i ? "b.swg" : "a.swg");
-        ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+        ck_ok(sample_write(&s, path,
+                           &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
         ck_ok(history_of(path, 2, &step, &text[i]));
     }
     ck_assert_str_eq(text[0], text[1]);
@@ -117,7 +118,8 @@ static swg_source *source_with(const char *provenance)
     sample_init(&s);
     sample_add_small(&s);
     s.meta.provenance = provenance;
-    ck_ok(sample_write(&s, path, &(swg_sink_options){.force = true}));
+    ck_ok(sample_write(&s, path,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     ck_ok(swg_source_open(path, NULL, &source));
     sample_deinit(&s);
     return source;

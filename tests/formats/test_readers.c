@@ -125,7 +125,9 @@ START_TEST(another_tokenizer_can_be_named)
     if (!path || !tokenizer)
         return;
     swg_source *source = NULL;
-    ck_ok(swg_source_open(path, &(swg_source_options){.tokenizer = tokenizer}, &source));
+    ck_ok(swg_source_open(
+        path, &(swg_source_options){.size = sizeof(swg_source_options), .tokenizer = tokenizer},
+        &source));
     ck_assert_uint_eq(swg_source_n_files(source), 1);
     swg_file_view file;
     ck_ok(swg_source_find_file(source, "tokenizer.json", &file));
@@ -133,17 +135,40 @@ START_TEST(another_tokenizer_can_be_named)
     swg_source_close(&source);
     /* Any checkpoint that carries one serves too: here a folder, and a file with one beside it. */
     const char *folder = swg_test_need("models/novels-6m");
-    ck_ok(swg_source_open(path, &(swg_source_options){.tokenizer = folder}, &source));
+    ck_ok(swg_source_open(
+        path, &(swg_source_options){.size = sizeof(swg_source_options), .tokenizer = folder},
+        &source));
     ck_ok(swg_source_find_file(source, "tokenizer.json", &file));
     ck_assert_uint_eq(file.length, 105021);
     ck_status_is(SWG_FAILED, swg_source_find_file(source, "tokenizer.bin", &file));
     swg_source_close(&source);
-    ck_ok(swg_source_open(folder, &(swg_source_options){.tokenizer = path}, &source));
+    ck_ok(swg_source_open(
+        folder, &(swg_source_options){.size = sizeof(swg_source_options), .tokenizer = path},
+        &source));
     ck_ok(swg_source_find_file(source, "tokenizer.bin", &file));
     ck_status_is(SWG_FAILED, swg_source_find_file(source, "tokenizer.json", &file));
     swg_source_close(&source);
-    ck_status_is(SWG_IO,
-                 swg_source_open(path, &(swg_source_options){.tokenizer = "/nowhere"}, &source));
+    ck_status_is(SWG_IO, swg_source_open(path,
+                                         &(swg_source_options){.size = sizeof(swg_source_options),
+                                                               .tokenizer = "/nowhere"},
+                                         &source));
+}
+END_TEST
+
+/* An option struct that nobody filled is refused before anything is opened. */
+START_TEST(options_of_another_size_are_refused)
+{
+    swg_source *source = NULL;
+    swg_sink *sink = NULL;
+    const swg_sink_meta meta = {.config = "{}", .config_length = 2};
+    const swg_sink_options unfilled = {.force = true};
+    const char *path = swg_test_path("unfilled.swg");
+    swg_test_write_file(path, "x", 1);
+    ck_status_is(SWG_USAGE,
+                 swg_source_open(path, &(swg_source_options){.tokenizer = path}, &source));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "swg_source_options has a size of 0 bytes"));
+    ck_status_is(SWG_USAGE, swg_sink_open(path, &unfilled, &meta, NULL, 0, &sink));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "swg_sink_options_default"));
 }
 END_TEST
 
@@ -172,6 +197,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, llama2c_legacy);
     tcase_add_test(cases, another_tokenizer_can_be_named);
     tcase_add_test(cases, unknown_inputs_are_refused);
+    tcase_add_test(cases, options_of_another_size_are_refused);
     suite_add_tcase(suite, cases);
     return suite;
 }

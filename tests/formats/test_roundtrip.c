@@ -192,7 +192,8 @@ static swg_status write_and_read_folder(void *context)
 {
     const sample *s = context;
     const char *path = swg_test_path("failing");
-    SWG_TRY(sample_write(s, path, &(swg_sink_options){.force = true}));
+    SWG_TRY(sample_write(s, path,
+                         &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     swg_source *source = NULL;
     SWG_TRY(swg_source_open(path, NULL, &source));
     swg_status status = sample_compare(s, source);
@@ -268,10 +269,13 @@ START_TEST(existing_outputs_need_force)
     sample_put_file(swg_test_path("existing/config.json"), "{}", 2);
     ck_status_is(SWG_USAGE, sample_write(&s, folder, NULL));
     ck_assert(!swg_path_exists(swg_test_path("existing/model.safetensors")));
-    ck_ok(sample_write(&s, folder, &(swg_sink_options){.force = true}));
+    ck_ok(sample_write(&s, folder,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     const char *file = swg_test_path("a-file");
     sample_put_file(file, "x", 1);
-    ck_status_is(SWG_USAGE, sample_write(&s, file, &(swg_sink_options){.force = true}));
+    ck_status_is(SWG_USAGE, sample_write(&s, file,
+                                         &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                                             .force = true}));
     sample_deinit(&s);
 }
 END_TEST

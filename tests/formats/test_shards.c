@@ -51,7 +51,7 @@ START_TEST(shards_read_as_one_checkpoint)
     sample s;
     five_tensors(&s);
     const char *folder = swg_test_path("sharded");
-    const swg_sink_options options = {.max_shard_bytes = 800};
+    const swg_sink_options options = {.size = sizeof options, .max_shard_bytes = 800};
     uint64_t planned = 0;
     bool is_exact = false;
     ck_ok(swg_sink_plan_bytes(folder, &options, &s.meta, s.tensors, s.n_tensors, &planned,
@@ -87,7 +87,9 @@ START_TEST(the_index_is_exact)
 {
     sample s;
     five_tensors(&s);
-    ck_ok(sample_write(&s, swg_test_path("index"), &(swg_sink_options){.max_shard_bytes = 800}));
+    ck_ok(sample_write(
+        &s, swg_test_path("index"),
+        &(swg_sink_options){.size = sizeof(swg_sink_options), .max_shard_bytes = 800}));
     size_t length = 0;
     uint8_t *text = swg_test_read_file(in("index", index_name), &length);
     swg_json_doc *doc = NULL;
@@ -111,7 +113,9 @@ START_TEST(one_shard_is_a_plain_file)
     sample s;
     five_tensors(&s);
     ck_ok(sample_write(&s, swg_test_path("plain"), NULL));
-    ck_ok(sample_write(&s, swg_test_path("single"), &(swg_sink_options){.max_shard_bytes = 4900}));
+    ck_ok(sample_write(
+        &s, swg_test_path("single"),
+        &(swg_sink_options){.size = sizeof(swg_sink_options), .max_shard_bytes = 4900}));
     size_t lengths[2] = {0};
     uint8_t *plain = swg_test_read_file(in("plain", "model.safetensors"), &lengths[0]);
     uint8_t *single = swg_test_read_file(in("single", "model.safetensors"), &lengths[1]);
@@ -120,7 +124,9 @@ START_TEST(one_shard_is_a_plain_file)
     ck_assert(!swg_path_exists(in("single", index_name)));
     swg_free(plain);
     swg_free(single);
-    ck_ok(sample_write(&s, swg_test_path("two"), &(swg_sink_options){.max_shard_bytes = 4899}));
+    ck_ok(sample_write(
+        &s, swg_test_path("two"),
+        &(swg_sink_options){.size = sizeof(swg_sink_options), .max_shard_bytes = 4899}));
     ck_assert(swg_path_exists(in("two", "model-00002-of-00002.safetensors")));
     sample_deinit(&s);
 }
@@ -143,7 +149,9 @@ START_TEST(same_bytes_for_any_thread_count)
         swg_pool *pool = NULL;
         ck_ok(swg_pool_new(i ? 3 : 1, &pool));
         ck_ok(sample_write(&s, swg_test_path(folder),
-                           &(swg_sink_options){.pool = pool, .max_shard_bytes = 1}));
+                           &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                               .pool = pool,
+                                               .max_shard_bytes = 1}));
         swg_pool_free(&pool);
         expect_equal(&s, swg_test_path(folder));
         bytes[i] = swg_test_read_file(in(folder, file), &lengths[i]);
@@ -160,7 +168,7 @@ START_TEST(what_cannot_be_sharded_is_refused)
 {
     sample s;
     five_tensors(&s);
-    const swg_sink_options options = {.max_shard_bytes = 800};
+    const swg_sink_options options = {.size = sizeof options, .max_shard_bytes = 800};
     ck_status_is(SWG_USAGE, sample_write(&s, swg_test_path("x.safetensors"), &options));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "name a folder for shards"));
     ck_status_is(SWG_USAGE, sample_write(&s, swg_test_path("x.swg"), &options));
@@ -173,9 +181,10 @@ START_TEST(what_cannot_be_sharded_is_refused)
             .name = names[i], .scheme = swg_scheme_plain(SWG_I8), .rank = 1, .shape = {2}};
     }
     swg_sink *sink = NULL;
-    ck_status_is(SWG_LIMIT,
-                 swg_sink_open(swg_test_path("many"), &(swg_sink_options){.max_shard_bytes = 1},
-                               &s.meta, many, 3000, &sink));
+    ck_status_is(SWG_LIMIT, swg_sink_open(swg_test_path("many"),
+                                          &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                                              .max_shard_bytes = 1},
+                                          &s.meta, many, 3000, &sink));
     ck_assert(!swg_path_exists(swg_test_path("many")));
     sample_deinit(&s);
 }
@@ -189,16 +198,20 @@ START_TEST(old_weights_do_not_stay_beside_new_ones)
     sample_init(&other);
     sample_add(&other, "z", swg_scheme_plain(SWG_F32), 2, 3, 3);
     const char *folder = swg_test_path("both");
-    const swg_sink_options sharded = {.max_shard_bytes = 800};
+    const swg_sink_options sharded = {.size = sizeof sharded, .max_shard_bytes = 800};
     ck_ok(sample_write(&other, folder, NULL));
     remove(in("both", "config.json"));
     ck_status_is(SWG_USAGE, sample_write(&s, folder, &sharded));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "model.safetensors exists"));
-    ck_ok(sample_write(&s, folder, &(swg_sink_options){.max_shard_bytes = 800, .force = true}));
+    ck_ok(sample_write(&s, folder,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                           .max_shard_bytes = 800,
+                                           .force = true}));
     expect_equal(&s, folder);
     ck_status_is(SWG_USAGE, sample_write(&other, folder, NULL));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "index.json exists"));
-    ck_ok(sample_write(&other, folder, &(swg_sink_options){.force = true}));
+    ck_ok(sample_write(&other, folder,
+                       &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     expect_equal(&other, folder);
     ck_assert(!swg_path_exists(in("both", index_name)));
     sample_deinit(&other);
@@ -211,8 +224,10 @@ END_TEST
 static swg_status write_and_read(void *context)
 {
     const char *folder = swg_test_path("failing");
-    SWG_TRY(
-        sample_write(context, folder, &(swg_sink_options){.max_shard_bytes = 800, .force = true}));
+    SWG_TRY(sample_write(context, folder,
+                         &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                             .max_shard_bytes = 800,
+                                             .force = true}));
     return sample_use(folder, true);
 }
 
@@ -256,7 +271,9 @@ static swg_status replace(void *context)
     const replacing *r = context;
     restore("old-master", "old");
     return sample_write(&r->after, swg_test_path("old"),
-                        &(swg_sink_options){.max_shard_bytes = 800, .force = true});
+                        &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                            .max_shard_bytes = 800,
+                                            .force = true});
 }
 
 /* The old file is what readers take until everything new is in place. */
@@ -282,7 +299,9 @@ END_TEST
 
 static swg_status write_new(void *context)
 {
-    return sample_write(context, swg_test_path("new"), &(swg_sink_options){.max_shard_bytes = 800});
+    return sample_write(
+        context, swg_test_path("new"),
+        &(swg_sink_options){.size = sizeof(swg_sink_options), .max_shard_bytes = 800});
 }
 
 static void nothing_is_there(void *context)
@@ -307,7 +326,9 @@ static swg_status replace_shards(void *context)
     const replacing *r = context;
     restore("mixed-master", "mixed");
     return sample_write(&r->after, swg_test_path("mixed"),
-                        &(swg_sink_options){.max_shard_bytes = 800, .force = true});
+                        &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                            .max_shard_bytes = 800,
+                                            .force = true});
 }
 
 static void shards_are_not_mixed(void *context)
@@ -330,8 +351,9 @@ START_TEST(shards_of_two_writings_are_never_mixed)
     five_tensors(&r.after);
     for (size_t i = 0; i < 400; i++)
         r.after.planes[0][0][i] ^= 1;
-    ck_ok(sample_write(&r.before, swg_test_path("mixed-master"),
-                       &(swg_sink_options){.max_shard_bytes = 800}));
+    ck_ok(sample_write(
+        &r.before, swg_test_path("mixed-master"),
+        &(swg_sink_options){.size = sizeof(swg_sink_options), .max_shard_bytes = 800}));
     swg_test_each_write_fails(replace_shards, shards_are_not_mixed, &r);
     expect_equal(&r.after, swg_test_path("mixed"));
     sample_deinit(&r.before);
@@ -361,7 +383,8 @@ START_TEST(indexes_that_lie)
     sample s;
     five_tensors(&s);
     const char *folder = swg_test_path("lies");
-    ck_ok(sample_write(&s, folder, &(swg_sink_options){.max_shard_bytes = 800}));
+    ck_ok(sample_write(
+        &s, folder, &(swg_sink_options){.size = sizeof(swg_sink_options), .max_shard_bytes = 800}));
     size_t length = 0;
     uint8_t *text = swg_test_read_file(in("lies", index_name), &length);
     text[length - 1] = '\0'; /* the line's end */
@@ -391,7 +414,8 @@ START_TEST(shards_may_be_links_to_files_only)
     sample s;
     five_tensors(&s);
     const char *folder = swg_test_path("links");
-    ck_ok(sample_write(&s, folder, &(swg_sink_options){.max_shard_bytes = 800}));
+    ck_ok(sample_write(
+        &s, folder, &(swg_sink_options){.size = sizeof(swg_sink_options), .max_shard_bytes = 800}));
     const char *shard = in("links", "model-00001-of-00003.safetensors");
     const char *blob = swg_test_path("blob");
     ck_assert_int_eq(rename(shard, blob), 0);

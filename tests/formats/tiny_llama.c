@@ -119,7 +119,8 @@ swg_status swg_micro_model_write(const char *path, const char *config, const cha
         leave_out(&s, left_out);
     if (added)
         add(&t, &s, added, t.dim, 0);
-    const swg_status status = sample_write(&s, path, &(swg_sink_options){.force = true});
+    const swg_status status = sample_write(
+        &s, path, &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true});
     sample_deinit(&s);
     return status;
 }

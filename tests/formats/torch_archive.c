@@ -8,6 +8,23 @@ static void put(swg_strbuf *out, unsigned bytes, uint64_t value)
     swg_strbuf_append(out, number, bytes);
 }
 
+/* The two records before the end of a directory that needs 64 bits. */
+static void put_end64(swg_strbuf *out, uint64_t count, uint64_t at, uint64_t bytes)
+{
+    const uint64_t end64 = out->length;
+    swg_strbuf_append(out, "PK\6\6", 4);
+    put(out, 8, 44);
+    put(out, 4, 0);
+    put(out, 8, 0);
+    put(out, 8, count);
+    put(out, 8, count);
+    put(out, 8, bytes);
+    put(out, 8, at);
+    swg_strbuf_append(out, "PK\6\7\0\0\0\0", 8);
+    put(out, 8, end64);
+    put(out, 4, 1);
+}
+
 void write_zip(const char *path, const record *records, size_t count, unsigned method,
                bool is_zip64)
 {
@@ -47,20 +64,8 @@ void write_zip(const char *path, const record *records, size_t count, unsigned m
     }
     const uint64_t at = out.length, bytes = directory.length;
     swg_strbuf_append(&out, directory.text, directory.length);
-    if (is_zip64) {
-        const uint64_t end64 = out.length;
-        swg_strbuf_append(&out, "PK\6\6", 4);
-        put(&out, 8, 44);
-        put(&out, 4, 0);
-        put(&out, 8, 0);
-        put(&out, 8, count);
-        put(&out, 8, count);
-        put(&out, 8, bytes);
-        put(&out, 8, at);
-        swg_strbuf_append(&out, "PK\6\7\0\0\0\0", 8);
-        put(&out, 8, end64);
-        put(&out, 4, 1);
-    }
+    if (is_zip64)
+        put_end64(&out, count, at, bytes);
     swg_strbuf_append(&out, "PK\5\6\0\0\0\0", 8);
     put(&out, 2, is_zip64 ? 0xffff : count);
     put(&out, 2, is_zip64 ? 0xffff : count);

@@ -56,7 +56,7 @@ static void read_planes(swg_source *source, size_t tensor)
     }
 }
 
-/* What the runtime makes of a checkpoint's texts: a model's sizes, a tokenizer. */
+/* What the runtime derives from a checkpoint's texts: a model's sizes, a tokenizer. */
 static void use_texts(swg_source *source)
 {
     size_t length = 0;

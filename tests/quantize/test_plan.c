@@ -84,7 +84,8 @@ START_TEST(settings_reach_the_entries)
 {
     swg_tensor_desc tensors[N_TENSORS];
     model(tensors);
-    swg_recipe_preset preset = {.bits = 8,
+    swg_recipe_preset preset = {.size = sizeof preset,
+                                .bits = 8,
                                 .embedding_bits = SWG_PRESET_KEEP,
                                 .asymmetric = true,
                                 .scale_type = SWG_BF16,

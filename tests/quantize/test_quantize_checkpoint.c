@@ -256,6 +256,50 @@ START_TEST(failures_leave_nothing_behind)
 }
 END_TEST
 
+/* A sparse matrix that is kept has fewer values than elements. */
+START_TEST(sparse_matrices_are_kept_as_they_are)
+{
+    enum { N = 256, LINEAR = 64 };
+    static uint8_t mask[N][N / 8] = {{1}};
+    static uint64_t index[N];
+    static float linear[LINEAR * LINEAR];
+    const float value = 3;
+    const swg_tensor_desc descs[] = {{.name = "embed_tokens.weight",
+                                      .scheme = {.format = SWG_FORMAT_sparse, .dtype = SWG_F32},
+                                      .rank = 2,
+                                      .shape = {N, N},
+                                      .n_stored = 1},
+                                     {.name = "q_proj.weight",
+                                      .scheme = swg_scheme_plain(SWG_F32),
+                                      .rank = 2,
+                                      .shape = {LINEAR, LINEAR}}};
+    const void *const sparse[SWG_PLANE_KINDS] = {
+        [SWG_PLANE_MASK] = mask, [SWG_PLANE_INDEX] = index, [SWG_PLANE_VALUES] = &value};
+    const void *const dense[SWG_PLANE_KINDS] = {[SWG_PLANE_VALUES] = linear};
+    const swg_sink_meta meta = {.config = "{}", .config_length = 2, .provenance = "[]"};
+    setting s = {.input = swg_test_path("sparse.swg"),
+                 .output = swg_test_path("kept.swg"),
+                 .preset = swg_recipe_preset_default(),
+                 .n_threads = 1};
+    swg_sink *sink = NULL;
+    swg_source *source = NULL;
+    float row[N];
+    for (size_t i = 0; i < N; i++)
+        index[i] = 1;
+    ck_ok(swg_sink_open(s.input, NULL, &meta, descs, 2, &sink));
+    ck_ok(swg_sink_write(sink, 0, sparse));
+    ck_ok(swg_sink_write(sink, 1, dense));
+    ck_ok(swg_sink_finish(&sink, NULL));
+    s.preset.embedding_bits = SWG_PRESET_KEEP;
+    ck_ok(quantize(&s, NULL, NULL));
+    ck_ok(swg_source_open(s.output, NULL, &source));
+    ck_assert(swg_scheme_equal(swg_source_tensor(source, 0)->scheme, descs[0].scheme));
+    ck_ok(swg_source_read_f32(source, 0, 0, 1, row));
+    ck_assert(row[0] == value && row[1] == 0);
+    swg_source_close(&source);
+}
+END_TEST
+
 START_TEST(peak_memory_grows_with_the_largest_tensor)
 {
     const swg_plan plan = {.largest_bytes = UINT64_C(1) << 30};
@@ -275,6 +319,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(c, file_is_the_same_for_any_number_of_threads);
     tcase_add_test(c, double_quantization_needs_consent);
     tcase_add_test(c, failures_leave_nothing_behind);
+    tcase_add_test(c, sparse_matrices_are_kept_as_they_are);
     tcase_add_test(c, peak_memory_grows_with_the_largest_tensor);
     suite_add_tcase(suite, c);
     return suite;

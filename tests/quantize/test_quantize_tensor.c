@@ -316,11 +316,18 @@ START_TEST(methods_are_found_by_name)
     ck_ok(swg_quant_method_find("rtn", &method));
     ck_assert_int_eq(method, SWG_QUANT_rtn);
     ck_assert_str_eq(swg_quant_method_name(method), "rtn");
-    ck_assert_str_ne(swg_quant_method_meaning(method), "");
     ck_assert(!swg_quant_method_needs_stats(method));
     const swg_parameter none = {.name = "damping"};
     ck_ok(swg_quant_method_check(method, &none, 0));
     ck_status_is(SWG_USAGE, swg_quant_method_check(method, &none, 1));
+    ck_ok(swg_quant_method_check(SWG_QUANT_gptq, &none, 1));
+    const swg_parameter wrong[] = {{.name = "damping", .number = 1.5},
+                                   {.name = "damping", .number = -0.01},
+                                   {.name = "sweeps", .number = 1e9},
+                                   {.name = "sweeps", .word = "many"},
+                                   {.name = "damp"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        ck_status_is(SWG_USAGE, swg_quant_method_check(SWG_QUANT_gptq, &wrong[i], 1));
     ck_status_is(SWG_USAGE, swg_quant_method_find("rtm", &method));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "rtn"));
 }

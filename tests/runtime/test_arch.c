@@ -34,7 +34,7 @@ static void convert(const char *from, const char *to)
     swg_sink *sink = NULL;
     swg_sink_meta meta = {0};
     static swg_tensor_desc descs[MOST];
-    const swg_sink_options options = {.force = true};
+    const swg_sink_options options = {.size = sizeof options, .force = true};
     ck_ok(swg_source_open(from, NULL, &source));
     const size_t n = swg_source_n_tensors(source);
     ck_assert_uint_le(n, MOST);
@@ -309,7 +309,7 @@ START_TEST(encoders_and_limits_are_refused_clearly)
     swg_model *bert = load_model(folder_of("bert-sequence", folder), NULL);
     const swg_exec_options long_text = {.size = sizeof long_text, .context = 25};
     ck_status_is(SWG_UNSUPPORTED, swg_exec_new(bert, NULL, &long_text, &exec));
-    ck_assert_ptr_nonnull(strstr(swg_error_message(), "learned 24"));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "at most 24"));
     ck_ok(swg_exec_new(bert, NULL, NULL, &exec));
     ck_status_is(SWG_UNSUPPORTED, swg_exec_run(exec, ids, 3, 0, logits));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "encoder"));

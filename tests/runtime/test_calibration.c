@@ -174,7 +174,7 @@ START_TEST(threads_do_not_change_statistics)
         swg_calibration_options options = swg_calibration_options_default();
         options.pool = pool;
         ck_ok(swg_calibration_new(model, ids, WINDOWS, WINDOW, &options, &c));
-        ck_ok(swg_calibration_pass(c, 0));
+        ck_ok(swg_calibration_advance(c, 0));
         ck_ok(swg_calibration_observe(c, 1));
         const swg_layer_stats *s =
             swg_calibration_stats(c, swg_model_weight(model, SWG_ROLE_FFN_DOWN, 1));

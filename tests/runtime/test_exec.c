@@ -150,7 +150,7 @@ static void write_interleaved(const char *from, const char *to)
         descs[i] = *swg_source_tensor(source, i);
     const swg_sink_meta meta = {
         .config = config, .config_length = strlen(config), .provenance = "[]"};
-    const swg_sink_options options = {.force = true};
+    const swg_sink_options options = {.size = sizeof options, .force = true};
     ck_ok(swg_sink_open(to, &options, &meta, descs, n, &sink));
     for (size_t i = 0; i < n; i++) {
         float values[40 * 16], moved[40 * 16];

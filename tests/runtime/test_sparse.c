@@ -74,8 +74,8 @@ static void write_all(const char *path, sparse *s, size_t count)
     swg_tensor_desc descs[8];
     for (size_t i = 0; i < count; i++)
         descs[i] = s[i].desc;
-    ck_ok(swg_sink_open(path, &(swg_sink_options){.force = true}, &(swg_sink_meta){0}, descs, count,
-                        &sink));
+    ck_ok(swg_sink_open(path, &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true},
+                        &(swg_sink_meta){0}, descs, count, &sink));
     for (size_t i = 0; i < count; i++)
         ck_ok(swg_sink_write(sink, i, (const void *const *)s[i].planes));
     ck_ok(swg_sink_finish(&sink, NULL));
@@ -209,7 +209,8 @@ static void write_model(const char *path, bool is_sparse)
         }
         descs[i] = all[i].desc;
     }
-    ck_ok(swg_sink_open(path, &(swg_sink_options){.force = true}, &meta, descs, count, &sink));
+    ck_ok(swg_sink_open(path, &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true},
+                        &meta, descs, count, &sink));
     for (size_t i = 0; i < count; i++) {
         ck_ok(swg_sink_write(sink, i, (const void *const *)all[i].planes));
         sparse_deinit(&all[i]);

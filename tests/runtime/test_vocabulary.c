@@ -96,7 +96,7 @@ END_TEST
 /* --- Weight products ----------------------------------------------------------------------------
  */
 
-/* The number that a precision makes of an input; int8 is the kernels' test's subject. */
+/* The value to which a precision rounds an input; int8 is tested with the kernels. */
 static double rounded(swg_act_precision precision, float x)
 {
     return precision == SWG_ACT_F16 ? (double)swg_f16_to_f32(swg_f32_to_f16(x)) : (double)x;

@@ -1,6 +1,6 @@
-/* int8: 8-bit integers. Their steps are so small that the scale is what costs: BF16's range covers
- * every weight, and tables of embeddings, whose rows are looked up one by one, take groups of 128
- * or more. */
+/* int8: 8-bit integers. Their steps are so small that the cost is in the scales: hence BF16, whose
+ * range covers every weight, and groups of 128 or more for embeddings, whose rows are looked up one
+ * by one. */
 #include "runtime/base/weight_formats/weight_integers.h"
 
 const swg_weight_format swg_weight_format_int8 = {
