@@ -263,7 +263,7 @@ START_TEST(scales_beyond_f16_are_refused)
     tiny_llama_fill(&t, &s);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         memcpy(s.planes[0][0] + 4 * 33, &cases[i].value, 4);
-        swg_sink_options o = {.element_type = cases[i].type};
+        swg_sink_options o = {.size = sizeof o, .element_type = cases[i].type};
         ck_status_is(SWG_UNSUPPORTED, sample_write(&s, path, &o));
         ck_assert_ptr_nonnull(strstr(swg_error_message(), "element [1, 1]"));
         ck_assert(!swg_path_exists(path));
