@@ -128,7 +128,8 @@ static swg_status check_model(const swg_model *model)
     return swg_error(SWG_UNSUPPORTED,
                      "this model %s; accuracy is defined for models that choose one label",
                      model->hparams.class_kind == SWG_CLASS_EACH
-                         ? "scores each label independently (multi_label_classification)"
+                         ? "scores each label independently (multi_label_classification, or "
+                           "one label)"
                          : "predicts numbers (regression)");
 }
 

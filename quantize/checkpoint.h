@@ -41,7 +41,8 @@ typedef struct swg_tensor_report {
 swg_status swg_quantize_source_descs(const swg_source *source, swg_tensor_desc **out);
 
 /* What the source's architecture says of these tensors, to plan with: *out [n tensors], which the
- * caller frees with swg_free; NULL when its architecture is not known. */
+ * caller frees with swg_free; NULL when its architecture is not known. SWG_UNSUPPORTED when another
+ * program has quantized the weights. */
 swg_status swg_quantize_source_uses(const swg_source *source, const swg_tensor_desc *tensors,
                                     swg_tensor_use **out);
 

@@ -86,6 +86,8 @@ static swg_status check(swg_hparams *h)
     h->learned_positions = true;
     h->is_encoder = true;
     h->one_output = h->task == SWG_OUTPUT_SEQUENCE_CLASS;
+    if (h->n_labels == 1 && h->class_kind == SWG_CLASS_ONE_OF)
+        h->class_kind = SWG_CLASS_EACH; /* one of one label would be certain whatever the text is */
     if (h->task == SWG_OUTPUT_MASKED_TOKEN)
         h->n_labels = 0;
     else

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "runtime/arch/foreign_weights.h"
 #include "runtime/base/rng.h"
+#include "tests/formats/tiny_llama.h"
 #include "tests/runtime/reference.h"
 
 static char *read_fixture(const char *name, const char *file, size_t *length)
@@ -42,6 +44,12 @@ static const struct {
     swg_status status;
     const char *says;
 } edits[] = {
+    /* Weights that another program has quantized */
+    {"llama-linear", "\"rms_norm_eps\"",
+     "\"quantization_config\": {\"quant_method\": \"gptq\"}, \"rms_norm_eps\"", SWG_UNSUPPORTED,
+     "quant_method gptq"},
+    {"llama-linear", "\"rms_norm_eps\"", "\"quantization_config\": {}, \"rms_norm_eps\"",
+     SWG_UNSUPPORTED, "quantization_config"},
     /* RoPE */
     {"llama-linear", "\"linear\"", "\"yarn\"", SWG_UNSUPPORTED, "yarn"},
     {"llama-dynamic", "\"dynamic\"", "\"longrope\"", SWG_UNSUPPORTED, "longrope"},
@@ -170,6 +178,45 @@ START_TEST(random_damage_is_survived)
 }
 END_TEST
 
+/* Without a configuration that says so, the tensors' names tell. */
+START_TEST(foreign_codes_are_known_by_their_names)
+{
+    static const char *const names[] = {"model.layers.0.self_attn.q_proj.qweight",
+                                        "model.layers.0.self_attn.q_proj.weight_scale_inv",
+                                        "model.layers.0.self_attn.q_proj.SCB",
+                                        "model.layers.0.self_attn.q_proj.weight.absmax"};
+    const char *path = swg_test_path("foreign.safetensors");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        swg_source *source = NULL;
+        ck_ok(swg_micro_model_write(path, NULL, NULL, names[i], 1));
+        ck_ok(swg_source_open(path, NULL, &source));
+        ck_status_is(SWG_UNSUPPORTED, swg_refuse_foreign_weights(source));
+        ck_assert_ptr_nonnull(strstr(swg_error_message(), names[i]));
+        swg_source_close(&source);
+        ck_assert_int_eq(remove(path), 0);
+    }
+}
+END_TEST
+
+/* A lone label is scored by itself, as if labels did not exclude each other. */
+START_TEST(one_label_is_never_certain)
+{
+    static const char config[] =
+        "{\"model_type\":\"bert\",\"architectures\":[\"BertForSequenceClassification\"],"
+        "\"id2label\":{\"0\":\"score\"},\"hidden_size\":8,\"num_hidden_layers\":1,"
+        "\"num_attention_heads\":2,\"intermediate_size\":8,\"vocab_size\":8,%s\"pad_token_id\":0}";
+    char text[512];
+    const swg_arch *arch;
+    swg_hparams hparams;
+    snprintf(text, sizeof text, config, "");
+    ck_ok(swg_hparams_read(text, strlen(text), &arch, &hparams));
+    ck_assert_int_eq(hparams.class_kind, SWG_CLASS_EACH);
+    snprintf(text, sizeof text, config, "\"problem_type\":\"regression\",");
+    ck_ok(swg_hparams_read(text, strlen(text), &arch, &hparams));
+    ck_assert_int_eq(hparams.class_kind, SWG_CLASS_REGRESSION);
+}
+END_TEST
+
 /* Load and run: every allocation on the way fails once. */
 static swg_status load_and_run(void *context)
 {
@@ -205,6 +252,8 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("refusals");
     TCase *cases = tcase_create("configurations");
     const int n_damaged = sizeof damaged / sizeof damaged[0];
+    tcase_add_test(cases, foreign_codes_are_known_by_their_names);
+    tcase_add_test(cases, one_label_is_never_certain);
     tcase_add_loop_test(cases, wrong_configurations_are_refused, 0, sizeof edits / sizeof edits[0]);
     tcase_add_loop_test(cases, random_damage_is_survived, 0, n_damaged);
     tcase_add_loop_test(cases, failing_allocations_are_survived, 0, n_damaged);
