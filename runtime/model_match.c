@@ -85,6 +85,51 @@ static swg_status match_bias(swg_model *model, matcher *m, const found_tensor *f
     return check_shape(m, origin->bias, n_experts, origin->range.total_rows, 0);
 }
 
+/* Whether two tensors of the source hold the same bytes, plane by plane. */
+static swg_status is_same(swg_source *source, size_t a, size_t b, bool *out)
+{
+    enum { CHUNK_BYTES = 1 << 20 };
+    size_t n_a, n_b;
+    const swg_plane *planes = swg_source_planes(source, a, &n_a);
+    const swg_plane *others = swg_source_planes(source, b, &n_b);
+    uint8_t *bytes[2] = {NULL, NULL};
+    swg_status status = SWG_OK;
+    bool same = n_a == n_b && swg_scheme_equal(swg_source_tensor(source, a)->scheme,
+                                               swg_source_tensor(source, b)->scheme);
+    for (size_t p = 0; same && p < n_a; p++) {
+        same = planes[p].kind == others[p].kind && planes[p].rows == others[p].rows &&
+               planes[p].row_bytes == others[p].row_bytes;
+        const uint64_t fit = CHUNK_BYTES / (planes[p].row_bytes + 1) + 1;
+        for (size_t i = 0; same && i < 2; i++) {
+            swg_free(bytes[i]);
+            SWG_GO(SWG_NEW_UNINIT(bytes[i], (size_t)(fit * planes[p].row_bytes)));
+        }
+        for (uint64_t row = 0; same && row < planes[p].rows; row += fit) {
+            const uint64_t left = planes[p].rows - row, n = left < fit ? left : fit;
+            SWG_GO(swg_source_read(source, a, planes[p].kind, row, n, bytes[0]));
+            SWG_GO(swg_source_read(source, b, planes[p].kind, row, n, bytes[1]));
+            same = memcmp(bytes[0], bytes[1], (size_t)(n * planes[p].row_bytes)) == 0;
+        }
+    }
+    *out = same;
+done:
+    swg_free(bytes[0]);
+    swg_free(bytes[1]);
+    return status;
+}
+
+/* A head that the configuration calls tied but that the checkpoint stores: a copy of the embedding
+ * stays tied; a fine-tune's own head counts, whatever the configuration says. */
+static swg_status settle_tied_head(swg_model *model, const matcher *m, size_t head)
+{
+    const swg_weight *embedding = swg_model_weight(model, SWG_ROLE_EMBEDDING, 0);
+    bool same = true;
+    if (embedding)
+        SWG_TRY(is_same(m->source, swg_model_origin(model, embedding)->tensor, head, &same));
+    model->hparams.tied_head = same;
+    return SWG_OK;
+}
+
 static swg_status match_weight(swg_model *model, const swg_tensor_row *row, size_t layer,
                                size_t expert, void *context)
 {
@@ -94,8 +139,11 @@ static swg_status match_weight(swg_model *model, const swg_tensor_row *row, size
     if (found.tensor == SIZE_MAX)
         return missing(m, h, row, found.name);
     m->is_used[found.tensor] = true;
-    if ((row->flags & SWG_TENSOR_TIED) && h->tied_head)
-        return SWG_OK; /* some checkpoints also store the tied head; the embedding is what counts */
+    if ((row->flags & SWG_TENSOR_TIED) && h->tied_head) {
+        SWG_TRY(settle_tied_head(model, m, found.tensor));
+        if (h->tied_head)
+            return SWG_OK;
+    }
     const swg_tensor_desc *desc = swg_source_tensor(m->source, found.tensor);
     const swg_row_range range = swg_tensor_row_range(model->arch, h, row, layer);
     SWG_TRY(check_shape(m, found.tensor, found.is_stacked ? (size_t)h->experts.count : 0,

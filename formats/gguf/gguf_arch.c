@@ -9,7 +9,6 @@ enum {
     QUERY = SWG_GGUF_QUERY_ROWS,
     KEY = SWG_GGUF_KEY_ROWS,
     F32_ONLY = SWG_GGUF_F32_ONLY,
-    TIED = SWG_GGUF_TIED_HEAD,
     DERIVED = SWG_GGUF_DERIVED
 };
 
@@ -68,7 +67,7 @@ static const swg_gguf_fixed_row llama_fixed[] = {
     {"token_embd.weight", "model.embed_tokens.weight", 0},                                         \
         {"output_norm.weight", "model.norm.weight", F32_ONLY},                                     \
     {                                                                                              \
-        "output.weight", "lm_head.weight", TIED                                                    \
+        "output.weight", "lm_head.weight", 0                                                       \
     }
 
 static const swg_gguf_tensor_row llama_tensors[] = {
@@ -107,7 +106,7 @@ static const swg_gguf_tensor_row gpt2_tensors[] = {
     {"position_embd.weight", "transformer.wpe.weight", F32_ONLY},
     {"output_norm.weight", "transformer.ln_f.weight", F32_ONLY},
     {"output_norm.bias", "transformer.ln_f.bias", F32_ONLY},
-    {"output.weight", "lm_head.weight", TIED},
+    {"output.weight", "lm_head.weight", 0},
     {"blk.{L}.attn_norm.weight", "transformer.h.{L}.ln_1.weight", F32_ONLY},
     {"blk.{L}.attn_norm.bias", "transformer.h.{L}.ln_1.bias", F32_ONLY},
     {"blk.{L}.attn_qkv.weight", "transformer.h.{L}.attn.c_attn.weight", 0},
@@ -220,16 +219,14 @@ static const swg_gguf_arch archs[] = {
      .hf_class = "GPT2LMHeadModel",
      .prefix = "transformer.",
      ROWS(gpt2),
-     TENSORS(gpt2),
-     .is_tied_by_default = true},
+     TENSORS(gpt2)},
     {.name = "bert",
      .model_types = bert_models,
      .hf_class = "BertForSequenceClassification",
      .encoder = &bert_encoder,
      .prefix = "bert.",
      ROWS(bert),
-     TENSORS(bert),
-     .is_tied_by_default = true},
+     TENSORS(bert)},
 };
 
 const char *swg_gguf_model_types_text(char out[SWG_GGUF_MODEL_TYPES_BYTES])

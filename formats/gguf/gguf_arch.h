@@ -14,9 +14,8 @@ enum {
      * head, or each key head. */
     SWG_GGUF_QUERY_ROWS = 1,
     SWG_GGUF_KEY_ROWS = 2,
-    SWG_GGUF_F32_ONLY = 4,  /* llama.cpp wants this one in F32, or leaves it so */
-    SWG_GGUF_TIED_HEAD = 8, /* left out of a GGUF when it is tied to the embedding */
-    SWG_GGUF_DERIVED = 16   /* Hugging Face alone has it, and it follows from the rest */
+    SWG_GGUF_F32_ONLY = 4, /* llama.cpp wants this one in F32, or leaves it so */
+    SWG_GGUF_DERIVED = 8   /* Hugging Face alone has it, and it follows from the rest */
 };
 
 /* "{L}" stands for the layer in both names. */
@@ -81,7 +80,6 @@ typedef struct swg_gguf_arch {
     size_t n_fixed;
     const swg_gguf_tensor_row *tensors;
     size_t n_tensors;
-    bool is_tied_by_default; /* what an absent tie_word_embeddings means */
     bool has_rope;
     bool has_rope_factors; /* engines look for rope_freqs.weight, and refuse tensors they do not */
 } swg_gguf_arch;

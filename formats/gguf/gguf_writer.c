@@ -129,13 +129,11 @@ static swg_status place_tensor(swg_sink *sink, const swg_json *config, size_t in
     gguf_output *output = sink->state;
     gguf_tensor *tensor = &output->tensors[index];
     const swg_tensor_desc *desc = &sink->tensors[index];
-    bool is_tied = output->arch->is_tied_by_default;
     tensor->row = swg_gguf_row_of_hf(output->arch, desc->name, &tensor->layer);
     if (!tensor->row)
         return swg_error(SWG_UNSUPPORTED, "%s: architecture %s has no tensor %s in a GGUF",
                          sink->path, output->arch->name, desc->name);
-    swg_json_as_bool(swg_json_get(config, "tie_word_embeddings"), &is_tied);
-    if (!tensor->row->gguf || ((tensor->row->flags & SWG_GGUF_TIED_HEAD) && is_tied))
+    if (!tensor->row->gguf)
         return SWG_OK;
     SWG_TRY(choose_type(sink, desc, tensor->row, &tensor->type));
     SWG_TRY(find_head_dim(sink, config, desc, tensor));

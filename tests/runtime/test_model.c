@@ -186,11 +186,55 @@ START_TEST(failing_allocations_are_survived)
 }
 END_TEST
 
+/* "tie_word_embeddings" is true and the file has a head: its own counts, a copy stays tied. */
+START_TEST(a_stored_head_counts_unless_it_is_a_copy)
+{
+    enum { VOCAB = 7, DIM = 32 };
+    tiny_llama t = {.dim = DIM,
+                    .hidden = 32,
+                    .vocab = VOCAB,
+                    .heads = 2,
+                    .kv_heads = 1,
+                    .spread = 0.3f,
+                    .scheme = swg_scheme_plain(SWG_F32)};
+    static const char no[] = "\"tie_word_embeddings\":false",
+                      yes[] = "\"tie_word_embeddings\":true ";
+    float logits[2][VOCAB];
+    sample s;
+    tiny_llama_fill(&t, &s);
+    const uint8_t *embedding = s.planes[s.n_tensors - 2][SWG_PLANE_VALUES];
+    uint8_t *head = s.planes[s.n_tensors - 1][SWG_PLANE_VALUES];
+    const swg_sink_options options = {.size = sizeof options, .force = true};
+    for (size_t i = 0; i < 3; i++) {
+        swg_model *model = NULL;
+        swg_exec *exec = NULL;
+        if (i == 1)
+            memcpy(strstr(t.config, no), yes, sizeof no - 1);
+        if (i == 2)
+            memcpy(head, embedding, VOCAB * DIM * sizeof(float));
+        ck_ok(sample_write(&s, swg_test_path("head.swg"), &options));
+        ck_ok(load(swg_test_path("head.swg"), &model));
+        ck_assert_int_eq(model->hparams.tied_head, i == 2);
+        ck_assert((swg_model_weight(model, SWG_ROLE_HEAD, 0) ==
+                   swg_model_weight(model, SWG_ROLE_EMBEDDING, 0)) == (i == 2));
+        const swg_exec_options how = {.size = sizeof how, .context = 2};
+        ck_ok(swg_exec_new(model, NULL, &how, &exec));
+        if (i < 2)
+            ck_ok(swg_exec_run(exec, (int32_t[]){3}, 1, 0, logits[i]));
+        swg_exec_free(&exec);
+        swg_model_free(&model);
+    }
+    ck_assert_mem_eq(logits[0], logits[1], sizeof logits[0]);
+    sample_deinit(&s);
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("model");
     TCase *cases = tcase_create("load");
     tcase_add_test(cases, micro_model_loads);
+    tcase_add_test(cases, a_stored_head_counts_unless_it_is_a_copy);
     tcase_add_loop_test(cases, wrong_configurations_are_refused, 0, sizeof edits / sizeof edits[0]);
     tcase_add_test(cases, missing_and_unknown_tensors_are_refused);
     tcase_add_test(cases, long_rows_of_4_bits_are_computed);
