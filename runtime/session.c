@@ -4,11 +4,10 @@
 static swg_status make_tokenizer(swg_source *source, const swg_model *model, swg_tokenizer **out)
 {
     SWG_TRY(swg_tokenizer_from_source(source, out));
-    const size_t vocab = (size_t)model->hparams.vocab;
-    if (swg_tokenizer_vocab_size(*out) > vocab)
-        return swg_error(SWG_CORRUPT, "%s: the tokenizer has %zu ids, the model's vocabulary %zu",
-                         swg_source_path(source), swg_tokenizer_vocab_size(*out), vocab);
-    return SWG_OK;
+    const swg_status status = swg_tokenizer_limit_ids(*out, (size_t)model->hparams.vocab);
+    if (status != SWG_OK)
+        swg_error_context(status, "%s", swg_source_path(source));
+    return status;
 }
 
 swg_status swg_session_open(const char *path, const char *tokenizer_path, bool with_tokenizer,

@@ -17,7 +17,8 @@ typedef struct swg_session {
 } swg_session;
 
 /* `tokenizer_path` may be NULL: the checkpoint's own. A tokenizer with more ids than the model's
- * vocabulary is SWG_CORRUPT. `n_threads` 0 = one per processor. */
+ * vocabulary is SWG_CORRUPT, unless the others are added tokens that no text needs
+ * (swg_tokenizer_limit_ids). `n_threads` 0 = one per processor. */
 swg_status swg_session_open(const char *path, const char *tokenizer_path, bool with_tokenizer,
                             size_t n_threads, const swg_progress *progress, swg_session *out);
 void swg_session_close(swg_session *loaded);

@@ -398,6 +398,30 @@ static swg_status check_finite(swg_sink *sink, const swg_tensor_desc *desc,
         sink->path, (unsigned long long)(first + at), desc->name);
 }
 
+/* A block whose scale its 16 bits cannot hold would be read back as NaN. `column`: the block's
+ * first element. */
+static swg_status check_block(swg_sink *sink, const swg_tensor_desc *desc,
+                              const gguf_tensor *tensor, const float values[SWG_GGUF_BLOCK],
+                              const uint8_t *block, uint64_t row, size_t column)
+{
+    float decoded[SWG_GGUF_BLOCK];
+    uint64_t at = 0;
+    tensor->type->decode(block, decoded);
+    const uint64_t n = swg_count_nonfinite(SWG_F32, decoded, SWG_GGUF_BLOCK, &at);
+    __atomic_fetch_add(&sink->n_nonfinite, n, __ATOMIC_RELAXED);
+    if (n == 0 || sink->keep_nonfinite)
+        return SWG_OK;
+    size_t most = 0;
+    for (size_t i = 1; i < SWG_GGUF_BLOCK; i++)
+        if (fabsf(values[i]) > fabsf(values[most]))
+            most = i;
+    return swg_error(SWG_UNSUPPORTED,
+                     "%s: element [%llu, %zu] of tensor %s is %g, too large for the scale of a "
+                     "block of %s; --nonfinite keep writes the block all the same",
+                     sink->path, (unsigned long long)row, column + most, desc->name,
+                     (double)values[most], tensor->type->name);
+}
+
 /* One row of floats, from `first` of the plane on. */
 static swg_status put_floats(swg_sink *sink, const swg_tensor_desc *desc, const gguf_tensor *tensor,
                              const void *plane, uint64_t row, uint8_t *out)
@@ -422,6 +446,7 @@ static swg_status put_floats(swg_sink *sink, const swg_tensor_desc *desc, const 
                                  tensor->type->name);
         }
         tensor->type->encode(values, out);
+        SWG_TRY(check_block(sink, desc, tensor, values, out, row, c));
     }
     return SWG_OK;
 }

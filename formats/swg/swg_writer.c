@@ -324,6 +324,7 @@ static void put_description(swg_strbuf *out, const swg_tensor_desc *desc)
 /* Of equal tensors, the first by name has the frames and the others point to it. */
 static swg_status put_tensors(const swg_sink *sink, swg_strbuf *out)
 {
+    const bool is_described = required_features(sink) & SWG_FEATURE_DESCRIBED_PLANES;
     const swg_output *output = sink->state;
     size_t *owners; /* tensor -> 1 + place by name of the one that has its frames */
     SWG_TRY(SWG_NEW(owners, sink->n_tensors));
@@ -344,7 +345,7 @@ static swg_status put_tensors(const swg_sink *sink, swg_strbuf *out)
             continue;
         *owner = place + 1;
         const tensor_record *stored = &output->tensors[record->first_equal];
-        if (required_features(sink) & SWG_FEATURE_DESCRIBED_PLANES)
+        if (is_described)
             put_description(out, desc);
         for (size_t p = 0; p < stored->n_planes; p++)
             put_stream(out, &stored->planes[p]);

@@ -23,6 +23,27 @@ void swg_added_finish(swg_added_set *set)
         set->starts[(unsigned char)set->tokens[i].text[0]] = true;
 }
 
+swg_status swg_added_normalize(swg_tokenizer *tokenizer, swg_added_token *token)
+{
+    swg_strbuf buffers[2] = {{0}};
+    swg_status status = SWG_OK;
+    for (size_t i = 0; i < tokenizer->n_normalizers; i++) {
+        const swg_normalize_step *step = &tokenizer->normalizers[i];
+        swg_strbuf *out = &buffers[i % 2];
+        out->length = 0;
+        SWG_GO(step->run(step->data, token->text, token->length, out));
+        SWG_GO(swg_strbuf_status(out));
+        token->text = swg_strbuf_text(out);
+        token->length = out->length;
+    }
+    token->text = swg_arena_strndup(&tokenizer->arena, token->text, token->length);
+    status = token->text ? SWG_OK : SWG_NO_MEMORY;
+done:
+    swg_strbuf_deinit(&buffers[0]);
+    swg_strbuf_deinit(&buffers[1]);
+    return status;
+}
+
 /* First token in [low, high), all of which share their first `depth` bytes, whose byte `depth` is
  * not below `byte`. A token that ends there sorts before all others. */
 static size_t lower_bound(const swg_added_set *set, size_t low, size_t high, size_t depth,

@@ -20,9 +20,11 @@ static swg_status raw_part(swg_encoder *encoder, const char *text, size_t length
     const swg_tokenizer *tokenizer = encoder->tokenizer;
     if (id >= 0)
         return swg_ids_push(encoder->out, id);
-    for (size_t i = 0; i < tokenizer->n_normalizers; i++) {
+    for (size_t i = 0, n_run = 0; i < tokenizer->n_normalizers; i++) {
         const swg_normalize_step *step = &tokenizer->normalizers[i];
-        swg_strbuf *out = &encoder->normalized[i % 2];
+        if (step->place == (is_first ? SWG_TEXT_INSIDE : SWG_TEXT_AT_START))
+            continue;
+        swg_strbuf *out = &encoder->normalized[n_run++ % 2];
         out->length = 0;
         SWG_TRY(step->run(step->data, text, length, out));
         SWG_TRY(swg_strbuf_status(out));
@@ -85,6 +87,21 @@ static swg_status push_all(swg_ids *out, const int32_t *ids, size_t n)
     return SWG_OK;
 }
 
+/* Ids that the model has no row for. */
+static swg_status check_limit(const swg_tokenizer *tokenizer, const swg_ids *ids, size_t begin)
+{
+    for (size_t i = begin; tokenizer->id_limit && i < ids->count; i++)
+        if ((size_t)ids->data[i] >= tokenizer->id_limit) {
+            size_t length;
+            const char *token = swg_vocab_text(&tokenizer->vocab, ids->data[i], &length);
+            return swg_error(SWG_CORRUPT,
+                             "token \"%.100s\" has the id %d, but the model's vocabulary only %zu "
+                             "rows",
+                             token, (int)ids->data[i], tokenizer->id_limit);
+        }
+    return SWG_OK;
+}
+
 swg_status swg_tokenizer_encode(const swg_tokenizer *tokenizer, const char *text, size_t length,
                                 const swg_encode_options *options, swg_ids *out)
 {
@@ -99,6 +116,7 @@ swg_status swg_tokenizer_encode(const swg_tokenizer *tokenizer, const char *text
     SWG_GO(encode_text(&encoder, text, length));
     if (how.add_special)
         SWG_GO(push_all(out, tokenizer->after, tokenizer->n_after));
+    SWG_GO(check_limit(tokenizer, out, before));
 done:
     encoder_deinit(&encoder);
     if (status != SWG_OK)

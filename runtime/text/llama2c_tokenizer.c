@@ -16,7 +16,7 @@ static const float least_score = -1e10f; /* run.c merges only above it */
 static const char file_name[] = "tokenizer.bin";
 
 typedef struct llama2c_model {
-    const swg_vocab *vocab;
+    swg_vocab vocab; /* the file's tokens; the tokenizer's may get more */
     float *scores; /* [n_ids] */
     swg_joins joins;
     int32_t space;
@@ -29,11 +29,11 @@ static swg_merge joined_token(const void *context, int32_t left, int32_t right)
     const llama2c_model *model = context;
     char joined[2 * MAX_TOKEN_BYTES];
     size_t n_left, n_right;
-    const char *left_text = swg_vocab_text(model->vocab, left, &n_left);
-    const char *right_text = swg_vocab_text(model->vocab, right, &n_right);
+    const char *left_text = swg_vocab_text(&model->vocab, left, &n_left);
+    const char *right_text = swg_vocab_text(&model->vocab, right, &n_right);
     memcpy(joined, left_text, n_left);
     memcpy(joined + n_left, right_text, n_right);
-    const int32_t id = swg_vocab_find(model->vocab, joined, n_left + n_right);
+    const int32_t id = swg_vocab_find(&model->vocab, joined, n_left + n_right);
     if (id < 0 || !(model->scores[id] > least_score))
         return (swg_merge){.id = -1};
     return (swg_merge){.rank = swg_merge_rank(model->scores[id]), .id = id};
@@ -56,7 +56,7 @@ static swg_status encode(const void *data, swg_encoder *encoder, const char *tex
     SWG_TRY(swg_ids_push(out, model->space));
     for (size_t at = 0; at < length;) {
         const size_t n = character_length(text + at, length - at);
-        const int32_t id = swg_vocab_find(model->vocab, text + at, n);
+        const int32_t id = swg_vocab_find(&model->vocab, text + at, n);
         if (id >= 0)
             SWG_TRY(swg_ids_push(out, id));
         else
@@ -159,9 +159,9 @@ static swg_status read_tokens(swg_tokenizer *tokenizer, const swg_file_view *fil
  * A character of a token may come from byte tokens, whose texts are ASCII. */
 static void add_joins(llama2c_model *model)
 {
-    for (size_t id = 0; id < model->vocab->n_ids; id++) {
+    for (size_t id = 0; id < model->vocab.n_ids; id++) {
         size_t length;
-        const char *text = swg_vocab_text(model->vocab, (int64_t)id, &length);
+        const char *text = swg_vocab_text(&model->vocab, (int64_t)id, &length);
         for (size_t at = 1; at < length; at++)
             swg_joins_add(&model->joins, swg_joins_last(text, at),
                           swg_joins_first(text + at, length - at));
@@ -181,7 +181,7 @@ swg_status swg_tokenizer_read_llama2c(swg_tokenizer *tokenizer, const swg_text_f
         return SWG_NO_MEMORY;
     SWG_TRY(swg_vocab_init(&tokenizer->vocab, arena, n_ids, file->length));
     SWG_TRY(read_tokens(tokenizer, file, scores));
-    *model = (llama2c_model){.vocab = &tokenizer->vocab,
+    *model = (llama2c_model){.vocab = tokenizer->vocab,
                              .scores = scores,
                              .space = swg_vocab_find(&tokenizer->vocab, " ", 1)};
     SWG_TRY(swg_joins_init(&model->joins, arena, &tokenizer->vocab));

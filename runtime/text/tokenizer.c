@@ -1,6 +1,6 @@
 /* Making tokenizers and asking about them: see tokenizer.h. The reader of the first row of
- * text_sources.def whose files are there does the work; what tokenizer_config.json and config.json
- * add - which ids begin and end a text - is put on top here. */
+ * text_sources.def whose files are there does the work; what the files beside the vocabulary add is
+ * put on top by settings.c. */
 #include "runtime/text/tokenizer.h"
 
 #include <stdio.h>
@@ -19,18 +19,12 @@ static const struct text_source {
 };
 enum {
     N_TEXT_SOURCES = sizeof text_sources / sizeof *text_sources,
-    MAX_FILES = 2 * N_TEXT_SOURCES + 2,
+    N_SIDE_FILES = 4,
+    MAX_FILES = 2 * N_TEXT_SOURCES + N_SIDE_FILES,
     MAX_TOKENIZER_BYTES = 1 << 30
 };
-static const char settings_name[] = "tokenizer_config.json";
-
-const swg_file_view *swg_text_file(const swg_text_files *files, const char *name)
-{
-    for (size_t i = 0; i < files->n_files; i++)
-        if (strcmp(files->files[i].name, name) == 0)
-            return &files->files[i];
-    return NULL;
-}
+static const char *const side_files[N_SIDE_FILES] = {
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json"};
 
 static swg_status too_many_steps(void)
 {
@@ -43,7 +37,8 @@ swg_status swg_tokenizer_add_normalizer(swg_tokenizer *tokenizer, swg_normalize_
 {
     if (tokenizer->n_normalizers == SWG_TEXT_STEPS)
         return too_many_steps();
-    tokenizer->normalizers[tokenizer->n_normalizers++] = (swg_normalize_step){run, data};
+    tokenizer->normalizers[tokenizer->n_normalizers++] =
+        (swg_normalize_step){.run = run, .data = data};
     return SWG_OK;
 }
 
@@ -91,104 +86,21 @@ void swg_byte_tokens(const swg_vocab *vocab, int32_t out[256])
     }
 }
 
-/* --- What the configurations add -------------------------------------------------------------- */
+/* --- Making ----------------------------------------------------------------------------------- */
 
-static void add_end(swg_tokenizer *tokenizer, int64_t id)
+/* The object that a file beside the vocabulary holds, or NULL where there is no such file. */
+static swg_status parse_side_file(const swg_text_files *files, const char *name, swg_json_doc **doc,
+                                  const swg_json **out)
 {
-    if (id >= 0 && (uint64_t)id < tokenizer->vocab.n_ids && tokenizer->n_ends < SWG_END_IDS)
-        tokenizer->ends[tokenizer->n_ends++] = (int32_t)id;
-}
-
-/* Ids from config.json, where the tokenizer's own files name none. */
-static void apply_config(swg_tokenizer *tokenizer, const swg_json *config)
-{
-    int64_t id;
-    if (tokenizer->bos < 0 && swg_json_as_int(swg_json_get(config, "bos_token_id"), &id) &&
-        id >= 0 && (uint64_t)id < tokenizer->vocab.n_ids)
-        tokenizer->bos = (int32_t)id;
-    const swg_json *eos = swg_json_get(config, "eos_token_id");
-    if (swg_json_as_int(eos, &id))
-        add_end(tokenizer, id);
-    else if (eos && swg_json_kind_of(eos) == SWG_JSON_ARRAY)
-        for (const swg_json *item = swg_json_first(eos); item; item = swg_json_next(item))
-            if (swg_json_as_int(item, &id))
-                add_end(tokenizer, id);
-    if (tokenizer->eos < 0 && tokenizer->n_ends > 0)
-        tokenizer->eos = tokenizer->ends[0];
-}
-
-/* "bos_token": "<s>" or {"content": "<s>", ...} or null. */
-static swg_status named_token(const swg_tokenizer *tokenizer, const swg_json *settings,
-                              const char *key, int32_t *id)
-{
-    const swg_json *value = swg_json_get(settings, key);
-    const char *text;
-    if (value && swg_json_kind_of(value) == SWG_JSON_OBJECT)
-        value = swg_json_get(value, "content");
-    if (!swg_json_as_string(value, &text))
+    const swg_file_view *file = swg_text_file(files, name);
+    if (!file)
         return SWG_OK;
-    const int32_t found = swg_tokenizer_find(tokenizer, text, strlen(text));
-    if (found < 0)
-        return swg_error(SWG_CORRUPT, "%s: %s is \"%s\", which is not a token of the vocabulary",
-                         settings_name, key, text);
-    *id = found;
+    SWG_TRY(swg_json_parse(file->data, file->length, name, doc));
+    *out = swg_json_root(*doc);
     return SWG_OK;
 }
 
-/* add_bos_token: true puts BOS in front where the post-processor does not, false takes it away. */
-static void apply_add_bos(swg_tokenizer *tokenizer, bool add_bos)
-{
-    const bool has_bos = swg_tokenizer_adds_bos(tokenizer);
-    const size_t kept = has_bos ? tokenizer->n_before - 1 : tokenizer->n_before;
-    if (tokenizer->bos < 0 || add_bos == has_bos || (add_bos && kept == SWG_SPECIAL_IDS))
-        return;
-    memmove(tokenizer->before + (add_bos ? 1 : 0), tokenizer->before + (has_bos ? 1 : 0),
-            kept * sizeof *tokenizer->before);
-    if (add_bos)
-        tokenizer->before[0] = tokenizer->bos;
-    tokenizer->n_before = add_bos ? kept + 1 : kept;
-}
-
-/* add_eos_token: the same after a text. */
-static void apply_add_eos(swg_tokenizer *tokenizer, bool add_eos)
-{
-    const size_t n = tokenizer->n_after;
-    const bool has_eos = n > 0 && tokenizer->after[n - 1] == tokenizer->eos;
-    if (tokenizer->eos < 0 || add_eos == has_eos || (add_eos && n == SWG_SPECIAL_IDS))
-        return;
-    if (add_eos)
-        tokenizer->after[n] = tokenizer->eos;
-    tokenizer->n_after = add_eos ? n + 1 : n - 1;
-}
-
-static swg_status apply_settings(swg_tokenizer *tokenizer, const swg_text_files *files)
-{
-    const swg_file_view *file = swg_text_file(files, settings_name);
-    swg_json_doc *doc = NULL;
-    swg_status status = SWG_OK;
-    bool add_bos, add_eos;
-    if (file) {
-        SWG_GO(swg_json_parse(file->data, file->length, settings_name, &doc));
-        const swg_json *settings = swg_json_root(doc);
-        SWG_GO(named_token(tokenizer, settings, "bos_token", &tokenizer->bos));
-        SWG_GO(named_token(tokenizer, settings, "eos_token", &tokenizer->eos));
-    }
-    add_end(tokenizer, tokenizer->eos);
-    apply_config(tokenizer, files->config);
-    if (tokenizer->bos < 0 && tokenizer->n_before > 0)
-        tokenizer->bos = tokenizer->before[0]; /* what every text begins with */
-    if (doc && swg_json_as_bool(swg_json_get(swg_json_root(doc), "add_bos_token"), &add_bos))
-        apply_add_bos(tokenizer, add_bos);
-    if (doc && swg_json_as_bool(swg_json_get(swg_json_root(doc), "add_eos_token"), &add_eos))
-        apply_add_eos(tokenizer, add_eos);
-done:
-    swg_json_free(&doc);
-    return status;
-}
-
-/* --- Making ----------------------------------------------------------------------------------- */
-
-static swg_status read_tokenizer(const swg_text_files *files, swg_tokenizer **out)
+static swg_status build_tokenizer(const swg_text_files *files, swg_tokenizer **out)
 {
     swg_status status = SWG_FAILED;
     swg_tokenizer *tokenizer = NULL;
@@ -202,11 +114,26 @@ static swg_status read_tokenizer(const swg_text_files *files, swg_tokenizer **ou
     SWG_GO(SWG_NEW(tokenizer, 1));
     tokenizer->bos = tokenizer->eos = -1;
     SWG_GO(read(tokenizer, files));
-    SWG_GO(apply_settings(tokenizer, files));
+    SWG_GO(swg_tokenizer_apply_settings(tokenizer, files));
     *out = tokenizer;
     tokenizer = NULL;
 done:
     swg_tokenizer_free(&tokenizer);
+    return status;
+}
+
+static swg_status read_tokenizer(swg_text_files *files, swg_tokenizer **out)
+{
+    swg_json_doc *settings = NULL, *special = NULL, *added = NULL;
+    swg_status status;
+    SWG_GO(parse_side_file(files, side_files[0], &settings, &files->settings));
+    SWG_GO(parse_side_file(files, side_files[1], &special, &files->special));
+    SWG_GO(parse_side_file(files, side_files[2], &added, &files->added));
+    SWG_GO(build_tokenizer(files, out));
+done:
+    swg_json_free(&settings);
+    swg_json_free(&special);
+    swg_json_free(&added);
     return status;
 }
 
@@ -216,7 +143,8 @@ swg_status swg_tokenizer_from_files(const swg_file_view *files, size_t n_files, 
     swg_json_doc *doc = NULL;
     if (config)
         SWG_TRY(swg_json_parse(config, strlen(config), "config.json", &doc));
-    const swg_text_files all = {files, n_files, doc ? swg_json_root(doc) : NULL};
+    swg_text_files all = {
+        .files = files, .n_files = n_files, .config = doc ? swg_json_root(doc) : NULL};
     const swg_status status = read_tokenizer(&all, out);
     swg_json_free(&doc);
     return status;
@@ -265,8 +193,9 @@ static swg_status load_folder(const char *folder, swg_file_view *views, size_t *
         if (text_sources[i].second)
             SWG_TRY(load_file(folder, text_sources[i].second, views, n));
     }
-    SWG_TRY(load_file(folder, settings_name, views, n));
-    return load_file(folder, "config.json", views, n);
+    for (size_t i = 0; i < N_SIDE_FILES; i++)
+        SWG_TRY(load_file(folder, side_files[i], views, n));
+    return SWG_OK;
 }
 
 static swg_status load_single(const char *path, swg_file_view *view)
@@ -298,6 +227,31 @@ done:
     for (size_t i = 0; i < n; i++)
         swg_free((char *)(uintptr_t)views[i].data);
     return status;
+}
+
+/* How many of the ids from `limit` on are added tokens or unused. */
+static size_t count_added(const swg_tokenizer *tokenizer, size_t limit)
+{
+    const swg_added_set *const sets[] = {&tokenizer->raw_tokens, &tokenizer->normalized_tokens};
+    size_t n = 0, length;
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        for (size_t k = 0; k < sets[i]->count; k++)
+            n += (size_t)sets[i]->tokens[k].id >= limit;
+    for (size_t id = limit; id < tokenizer->vocab.n_ids; id++)
+        n += swg_vocab_text(&tokenizer->vocab, (int64_t)id, &length) == NULL;
+    return n;
+}
+
+swg_status swg_tokenizer_limit_ids(swg_tokenizer *tokenizer, size_t n_ids)
+{
+    const size_t have = tokenizer->vocab.n_ids;
+    if (have > n_ids && (count_added(tokenizer, n_ids) < have - n_ids ||
+                         (tokenizer->bos >= 0 && (size_t)tokenizer->bos >= n_ids) ||
+                         (tokenizer->eos >= 0 && (size_t)tokenizer->eos >= n_ids)))
+        return swg_error(SWG_CORRUPT, "the tokenizer has %zu ids, the model's vocabulary %zu", have,
+                         n_ids);
+    tokenizer->id_limit = n_ids;
+    return SWG_OK;
 }
 
 void swg_tokenizer_free(swg_tokenizer **tokenizer)
@@ -332,11 +286,6 @@ bool swg_tokenizer_is_end(const swg_tokenizer *tokenizer, int32_t id)
         if (tokenizer->ends[i] == id)
             return true;
     return false;
-}
-
-bool swg_tokenizer_adds_bos(const swg_tokenizer *tokenizer)
-{
-    return tokenizer->bos >= 0 && tokenizer->n_before > 0 && tokenizer->before[0] == tokenizer->bos;
 }
 
 bool swg_tokenizer_is_special(const swg_tokenizer *tokenizer, int32_t id)

@@ -29,7 +29,8 @@ typedef struct swg_tokenizer swg_tokenizer;
 
 /* From the files of an open checkpoint: the first row of text_sources.def whose files are all there
  * (tokenizer.json, vocab.json + merges.txt, tokenizer.model, tokenizer.bin).
- * tokenizer_config.json (add_bos_token, add_eos_token, bos_token, eos_token) and the configuration
+ * tokenizer_config.json (add_bos_token, add_eos_token, bos_token, eos_token, added_tokens_decoder,
+ * tokenizer_class, legacy), special_tokens_map.json, added_tokens.json and the configuration
  * (vocab_size, bos_token_id, eos_token_id) complete it. The source may be closed afterwards.
  * SWG_FAILED when the checkpoint has no tokenizer; SWG_CORRUPT, SWG_UNSUPPORTED, SWG_NO_MEMORY. The
  * caller frees *out. */
@@ -44,6 +45,11 @@ swg_status swg_tokenizer_from_files(const swg_file_view *files, size_t n_files, 
  * content (swg_tokenizer_file_name), not by name. Files beside a single file are not read. SWG_IO
  * besides. */
 swg_status swg_tokenizer_from_path(const char *path, swg_tokenizer **out);
+
+/* Say how many ids the model has. A tokenizer may have more, as long as they are added tokens (a
+ * padding token that was never trained); a text with one of these is then SWG_CORRUPT to encode.
+ * SWG_CORRUPT when another token, or the beginning or end of text, is beyond the limit. */
+swg_status swg_tokenizer_limit_ids(swg_tokenizer *tokenizer, size_t n_ids);
 
 void swg_tokenizer_free(swg_tokenizer **tokenizer); /* NULL inside is accepted */
 

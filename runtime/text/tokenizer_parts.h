@@ -10,6 +10,8 @@
 #ifndef SWG_RUNTIME_TEXT_TOKENIZER_PARTS_H
 #define SWG_RUNTIME_TEXT_TOKENIZER_PARTS_H
 
+#include <string.h>
+
 #include "formats/json/json.h"
 #include "runtime/base/mem.h"
 #include "runtime/text/tokenizer.h"
@@ -61,9 +63,18 @@ typedef struct swg_decode_place {
 typedef void swg_decode_run(const void *data, uint32_t *state, const swg_decode_place *place,
                             const char *text, size_t length, swg_strbuf *out);
 
+/* Which parts of a text a step changes: the one that the text starts with, those that follow an
+ * added token, or both. */
+typedef enum swg_text_place {
+    SWG_TEXT_ANYWHERE,
+    SWG_TEXT_AT_START,
+    SWG_TEXT_INSIDE
+} swg_text_place;
+
 typedef struct swg_normalize_step {
     swg_normalize_run *run;
     const void *data;
+    swg_text_place place;
 } swg_normalize_step;
 
 typedef struct swg_split_step {
@@ -92,6 +103,9 @@ typedef struct swg_added_set {
     bool starts[256]; /* bytes that some token starts with */
 } swg_added_set;
 
+/* Give the token the text that it has after the tokenizer's normalizers. */
+swg_status swg_added_normalize(swg_tokenizer *tokenizer, swg_added_token *token);
+
 /* Sort a set that has got all its tokens (none of them empty). */
 void swg_added_finish(swg_added_set *set);
 
@@ -109,6 +123,7 @@ struct swg_tokenizer {
     swg_regex *patterns; /* linked list */
     swg_vocab vocab;     /* every id, as the files spell it */
     bool *is_special;    /* [vocab.n_ids] */
+    size_t id_limit;     /* the model's ids; 0 = not said */
 
     swg_added_set raw_tokens, normalized_tokens;
     swg_normalize_step normalizers[SWG_TEXT_STEPS];
@@ -134,17 +149,41 @@ struct swg_tokenizer {
 typedef struct swg_text_files {
     const swg_file_view *files;
     size_t n_files;
-    const swg_json *config; /* config.json; NULL = none */
+    const swg_json *config;   /* config.json; NULL = none, as for the next three */
+    const swg_json *settings; /* tokenizer_config.json */
+    const swg_json *special;  /* special_tokens_map.json: role -> token */
+    const swg_json *added;    /* added_tokens.json: token -> id */
 } swg_text_files;
 
-const swg_file_view *swg_text_file(const swg_text_files *files, const char *name);
+/* The file of that name, or NULL. */
+static inline const swg_file_view *swg_text_file(const swg_text_files *files, const char *name)
+{
+    for (size_t i = 0; i < files->n_files; i++)
+        if (strcmp(files->files[i].name, name) == 0)
+            return &files->files[i];
+    return NULL;
+}
 
-/* Readers: rows of text_sources.def. They fill everything but what tokenizer_config.json and
- * config.json add. */
+/* Readers: rows of text_sources.def. They fill everything but what the files beside the vocabulary
+ * add. */
 typedef swg_status swg_tokenizer_reader(swg_tokenizer *tokenizer, const swg_text_files *files);
 #define SWG_TEXT_SOURCE(first, second, reader) swg_tokenizer_reader reader;
 #include "runtime/text/text_sources.def"
 #undef SWG_TEXT_SOURCE
+
+/* What the files beside the vocabulary add: tokens (swg_tokenizer_add_side_tokens), the ids that
+ * begin and end a text (settings.c). */
+swg_status swg_tokenizer_apply_settings(swg_tokenizer *tokenizer, const swg_text_files *files);
+
+/* The token that tokenizer_config.json, or else special_tokens_map.json, gives the role `key`
+ * ("bos_token"): "<s>", or an object that has it as "content". NULL where neither does. `*file` is
+ * the one that named it. */
+const char *swg_named_token(const swg_text_files *files, const char *key, const char **file);
+
+/* Give the tokenizer the added tokens of tokenizer_config.json (added_tokens_decoder), or else of
+ * added_tokens.json, that its vocabulary's own file does not list, and those of its tokens that
+ * have a role. SWG_CORRUPT when such a file and the vocabulary disagree about an id. */
+swg_status swg_tokenizer_add_side_tokens(swg_tokenizer *tokenizer, const swg_text_files *files);
 
 /* Hand a piece to split step `at`, or to the model after the last one. Empty pieces vanish. */
 static inline swg_status swg_encoder_emit(swg_encoder *encoder, size_t at, const char *text,

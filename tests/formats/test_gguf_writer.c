@@ -245,6 +245,36 @@ START_TEST(numbers_that_are_none_are_not_converted_unseen)
 }
 END_TEST
 
+/* A weight that makes the scale of its block infinite. */
+START_TEST(scales_beyond_f16_are_refused)
+{
+    static const struct {
+        const char *type;
+        float value;
+    } cases[] = {{"q8_0", 1e7f}, {"q4_0", -1e6f}, {"q4_1", 1e6f}, {"q4_1", -1e5f}};
+    tiny_llama t = {.dim = 32,
+                    .hidden = 32,
+                    .vocab = 7,
+                    .heads = 2,
+                    .kv_heads = 1,
+                    .scheme = swg_scheme_plain(SWG_F32)};
+    sample s;
+    const char *path = swg_test_path("scales.gguf");
+    tiny_llama_fill(&t, &s);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        memcpy(s.planes[0][0] + 4 * 33, &cases[i].value, 4);
+        swg_sink_options o = {.size = sizeof o, .element_type = cases[i].type};
+        ck_status_is(SWG_UNSUPPORTED, sample_write(&s, path, &o));
+        ck_assert_ptr_nonnull(strstr(swg_error_message(), "element [1, 1]"));
+        ck_assert(!swg_path_exists(path));
+        o.keep_nonfinite = true;
+        ck_ok(sample_write(&s, path, &o));
+        ck_assert_int_eq(remove(path), 0);
+    }
+    sample_deinit(&s);
+}
+END_TEST
+
 START_TEST(frequency_factors_are_written_and_recognized)
 {
     tiny_llama t = shape(swg_scheme_plain(SWG_F32));
@@ -309,6 +339,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, tokenizer_goes_along);
     tcase_add_test(cases, what_a_gguf_cannot_say_is_refused);
     tcase_add_test(cases, numbers_that_are_none_are_not_converted_unseen);
+    tcase_add_test(cases, scales_beyond_f16_are_refused);
     tcase_add_test(cases, frequency_factors_are_written_and_recognized);
     tcase_add_test(cases, failures_are_clean);
     suite_add_tcase(suite, cases);

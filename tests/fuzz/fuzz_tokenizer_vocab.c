@@ -1,5 +1,5 @@
-/* GPT-2's pair of files, and the settings beside them: vocab.json, merges.txt and
- * tokenizer_config.json, separated by zero bytes, and a text through the tokenizer. */
+/* GPT-2's pair of files, and the settings beside them: vocab.json, merges.txt, and the three files
+ * of settings and added tokens, separated by zero bytes, and a text through the tokenizer. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +9,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const names[] = {"vocab.json", "merges.txt", "tokenizer_config.json"};
+    static const char *const names[] = {"vocab.json", "merges.txt", "tokenizer_config.json",
+                                        "added_tokens.json", "special_tokens_map.json"};
     enum { N_FILES = sizeof names / sizeof *names };
     swg_file_view files[N_FILES];
     char *copies[N_FILES];

@@ -1,5 +1,4 @@
-/* tokenizer.json: the order in which its parts are read, and its added tokens; and the older pair
- * vocab.json + merges.txt, which means the same with GPT-2's byte-level parts. */
+/* tokenizer.json: the order in which its parts are read, and its added tokens. */
 #include <string.h>
 
 #include "runtime/text/hf/component.h"
@@ -33,28 +32,6 @@ swg_status swg_model_read(swg_tokenizer *tokenizer, const swg_json *json)
 
 /* --- Added tokens ----------------------------------------------------------------------------- */
 
-/* What a normalized token looks like in normalized text. */
-static swg_status normalize_token(swg_tokenizer *tokenizer, swg_added_token *token)
-{
-    swg_strbuf buffers[2] = {{0}};
-    swg_status status = SWG_OK;
-    for (size_t i = 0; i < tokenizer->n_normalizers; i++) {
-        const swg_normalize_step *step = &tokenizer->normalizers[i];
-        swg_strbuf *out = &buffers[i % 2];
-        out->length = 0;
-        SWG_GO(step->run(step->data, token->text, token->length, out));
-        SWG_GO(swg_strbuf_status(out));
-        token->text = swg_strbuf_text(out);
-        token->length = out->length;
-    }
-    token->text = swg_arena_strndup(&tokenizer->arena, token->text, token->length);
-    status = token->text ? SWG_OK : SWG_NO_MEMORY;
-done:
-    swg_strbuf_deinit(&buffers[0]);
-    swg_strbuf_deinit(&buffers[1]);
-    return status;
-}
-
 static swg_status read_added_token(swg_tokenizer *tokenizer, const swg_json *json)
 {
     int64_t id = -1;
@@ -70,7 +47,7 @@ static swg_status read_added_token(swg_tokenizer *tokenizer, const swg_json *jso
     token.text = swg_vocab_text(&tokenizer->vocab, id, &token.length);
     tokenizer->is_special[id] = token.is_special;
     if (normalized)
-        SWG_TRY(normalize_token(tokenizer, &token));
+        SWG_TRY(swg_added_normalize(tokenizer, &token));
     if (token.length == 0)
         return SWG_OK;
     swg_added_set *set = normalized ? &tokenizer->normalized_tokens : &tokenizer->raw_tokens;
@@ -119,43 +96,6 @@ swg_status swg_tokenizer_read_json(swg_tokenizer *tokenizer, const swg_text_file
     swg_json_doc *doc = NULL;
     SWG_TRY(swg_json_parse(file->data, file->length, file_name, &doc));
     const swg_status status = read_parts(tokenizer, swg_json_root(doc));
-    swg_json_free(&doc);
-    return status;
-}
-
-/* GPT-2's one added token, where the vocabulary has it. */
-static swg_status add_end_of_text(swg_tokenizer *tokenizer)
-{
-    static const char text[] = "<|endoftext|>";
-    const size_t length = sizeof text - 1;
-    const int32_t id = swg_tokenizer_find(tokenizer, text, length);
-    if (id < 0)
-        return SWG_OK;
-    swg_added_set *set = &tokenizer->raw_tokens;
-    set->tokens = swg_arena_calloc(&tokenizer->arena, 1, sizeof *set->tokens);
-    if (!set->tokens)
-        return SWG_NO_MEMORY;
-    set->tokens[set->count++] =
-        (swg_added_token){.text = text, .length = length, .id = id, .is_special = true};
-    swg_added_finish(set);
-    tokenizer->is_special[id] = true;
-    tokenizer->bos = tokenizer->eos = id;
-    return SWG_OK;
-}
-
-swg_status swg_tokenizer_read_vocab_merges(swg_tokenizer *tokenizer, const swg_text_files *files)
-{
-    const swg_file_view *file = swg_text_file(files, "vocab.json");
-    const swg_file_view *merges = swg_text_file(files, "merges.txt");
-    swg_json_doc *doc = NULL;
-    swg_status status;
-    SWG_GO(swg_json_parse(file->data, file->length, "vocab.json", &doc));
-    SWG_GO(swg_json_vocab_read(tokenizer, swg_json_root(doc), NULL));
-    SWG_GO(swg_bytelevel_add(tokenizer, false, true));
-    SWG_GO(swg_bpe_read_text(tokenizer, swg_json_root(doc), merges->data, merges->length));
-    SWG_GO(add_end_of_text(tokenizer));
-    SWG_GO(swg_bytelevel_read_decoder(tokenizer, NULL));
-done:
     swg_json_free(&doc);
     return status;
 }

@@ -39,6 +39,23 @@ swg_status swg_vocab_set(swg_vocab *vocab, size_t id, const char *text, size_t l
     return SWG_OK;
 }
 
+swg_status swg_vocab_grow(swg_vocab *vocab, swg_arena *arena, size_t n_ids, size_t n_more_bytes)
+{
+    swg_vocab grown;
+    size_t n_bytes;
+    if (!swg_size_add(vocab->n_bytes, n_more_bytes, &n_bytes))
+        return SWG_LIMIT;
+    SWG_TRY(swg_vocab_init(&grown, arena, n_ids, n_bytes));
+    for (size_t id = 0; id < vocab->n_ids; id++) {
+        size_t length;
+        const char *text = swg_vocab_text(vocab, (int64_t)id, &length);
+        if (text)
+            SWG_TRY(swg_vocab_set(&grown, id, text, length));
+    }
+    *vocab = grown;
+    return SWG_OK;
+}
+
 /* The slot that holds these bytes, or the free one where they would go. */
 static size_t slot_of(const swg_vocab *vocab, const char *text, size_t length)
 {

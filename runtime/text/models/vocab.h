@@ -25,6 +25,10 @@ swg_status swg_vocab_init(swg_vocab *vocab, swg_arena *arena, size_t n_ids, size
  * n_bytes it announced. */
 swg_status swg_vocab_set(swg_vocab *vocab, size_t id, const char *text, size_t length);
 
+/* Room for ids below `n_ids` (at least as many as now) and `n_more_bytes` beyond what was
+ * announced; what was set stays, and views of it too. To be indexed again. */
+swg_status swg_vocab_grow(swg_vocab *vocab, swg_arena *arena, size_t n_ids, size_t n_more_bytes);
+
 /* Make look-ups by bytes possible for all ids set so far. Of equal tokens the lowest id is found.
  */
 swg_status swg_vocab_index(swg_vocab *vocab, swg_arena *arena);

@@ -13,7 +13,8 @@ static const char word_start[] = "\xe2\x96\x81";
 /* --- Decoding --------------------------------------------------------------------------------- */
 
 typedef struct decoder {
-    const uint8_t *types; /* [n_pieces] */
+    const uint8_t *types; /* [n_pieces]; tokens with higher ids were added and print as they are */
+    size_t n_pieces;
     const char *unk_surface;
     size_t n_unk_surface;
     bool strips_start, strips_all; /* one mark of a word's start at the start of the text; each */
@@ -39,8 +40,11 @@ static void decode(const void *data, uint32_t *state, const swg_decode_place *pl
 {
     const decoder *d = data;
     const size_t n_mark = sizeof word_start - 1, before = out->length;
-    const swg_spm_type type = d->types[place->id];
-    if (type == SWG_SPM_BYTE) {
+    const bool is_piece = (size_t)place->id < d->n_pieces;
+    const swg_spm_type type = is_piece ? d->types[place->id] : SWG_SPM_USER_DEFINED;
+    if (!is_piece) {
+        swg_strbuf_append(out, text, length);
+    } else if (type == SWG_SPM_BYTE) {
         const char byte = (char)swg_byte_token_value(text, length);
         swg_strbuf_append(out, &byte, 1);
     } else if (type == SWG_SPM_UNKNOWN) {
@@ -71,6 +75,7 @@ static swg_status add_decoder(swg_tokenizer *tokenizer, const swg_spm_file *file
     for (size_t id = 0; id < file->n_pieces; id++)
         types[id] = file->pieces[id].type;
     *d = (decoder){.types = types,
+                   .n_pieces = file->n_pieces,
                    .unk_surface = surface,
                    .n_unk_surface = file->unk_surface.length,
                    .strips_start = file->adds_dummy_prefix || file->removes_extra_whitespace,
@@ -232,7 +237,9 @@ static swg_status check_kind(const swg_spm_file *file)
     return SWG_OK;
 }
 
-static swg_status build(swg_tokenizer *tokenizer, const swg_spm_file *file)
+/* `legacy`, as tokenizer_config.json has it: false puts the mark of a word's start in front of a
+ * text only, true (and by default) also after each added token. */
+static swg_status build(swg_tokenizer *tokenizer, const swg_spm_file *file, bool legacy)
 {
     int32_t unk = -1;
     SWG_TRY(check_kind(file));
@@ -240,7 +247,7 @@ static swg_status build(swg_tokenizer *tokenizer, const swg_spm_file *file)
     SWG_TRY(read_vocab(tokenizer, file));
     const swg_trie *user_defined;
     SWG_TRY(find_user_defined(&tokenizer->arena, file, &user_defined));
-    SWG_TRY(swg_spm_add_normalizer(tokenizer, file, user_defined));
+    SWG_TRY(swg_spm_add_normalizer(tokenizer, file, user_defined, legacy));
     SWG_TRY(file->kind == SWG_SPM_BPE ? swg_spm_set_bpe(tokenizer, file, user_defined, unk)
                                       : set_unigram(tokenizer, file, unk));
     SWG_TRY(add_special(tokenizer, file));
@@ -252,9 +259,11 @@ swg_status swg_tokenizer_read_spm(swg_tokenizer *tokenizer, const swg_text_files
 {
     const swg_file_view *view = swg_text_file(files, file_name);
     swg_spm_file file;
+    bool legacy = true;
+    swg_json_as_bool(swg_json_get(files->settings, "legacy"), &legacy);
     swg_status status = swg_spm_parse(view->data, view->length, &file);
     if (status == SWG_OK)
-        status = build(tokenizer, &file);
+        status = build(tokenizer, &file, legacy);
     swg_spm_file_deinit(&file);
     return status;
 }

@@ -49,9 +49,10 @@ typedef struct swg_spm_file {
 swg_status swg_spm_parse(const char *data, size_t length, swg_spm_file *out);
 void swg_spm_file_deinit(swg_spm_file *file);
 
-/* Add the normalizer (spm_normalize.c) to the tokenizer. */
+/* Add the normalizer (spm_normalize.c) to the tokenizer. Without `legacy`, text that follows an
+ * added token is not marked as the start of a word and keeps its leading space. */
 swg_status swg_spm_add_normalizer(swg_tokenizer *tokenizer, const swg_spm_file *file,
-                                  const swg_trie *user_defined);
+                                  const swg_trie *user_defined, bool legacy);
 
 /* Make byte-pair encoding by scores the tokenizer's model (spm_bpe.c). The vocabulary of
  * all pieces is complete. */

@@ -25,6 +25,7 @@ typedef struct normalizer {
     size_t n_replacement_bytes;
     const char *space; /* what a space becomes */
     bool adds_dummy_prefix, removes_extra_whitespace, whitespace_is_suffix;
+    bool keeps_start; /* leading white space is not extra */
 } normalizer;
 
 /* --- The table -------------------------------------------------------------------------------- */
@@ -114,7 +115,8 @@ static swg_status normalize(const void *data, const char *text, size_t length, s
     const bool removes = n->removes_extra_whitespace;
     size_t at = 0;
     step next = {0};
-    for (; removes && at < length; at += next.taken) {
+    const bool strips_start = removes && !n->keeps_start;
+    for (; strips_start && at < length; at += next.taken) {
         SWG_TRY(next_step(n, text + at, length - at, &next));
         if (next.length != 1 || next.text[0] != ' ')
             break;
@@ -123,7 +125,7 @@ static swg_status normalize(const void *data, const char *text, size_t length, s
         return SWG_OK;
     if (n->adds_dummy_prefix && !n->whitespace_is_suffix)
         swg_strbuf_puts(out, n->space);
-    for (bool after_space = removes; at < length; at += next.taken) {
+    for (bool after_space = strips_start; at < length; at += next.taken) {
         SWG_TRY(next_step(n, text + at, length - at, &next));
         while (after_space && next.length > 0 && next.text[0] == ' ') {
             next.text++;
@@ -172,7 +174,7 @@ static swg_status copy_table(swg_arena *arena, swg_spm_text map, normalizer *out
 }
 
 swg_status swg_spm_add_normalizer(swg_tokenizer *tokenizer, const swg_spm_file *file,
-                                  const swg_trie *user_defined)
+                                  const swg_trie *user_defined, bool legacy)
 {
     normalizer *n = swg_arena_calloc(&tokenizer->arena, 1, sizeof *n);
     if (!n)
@@ -185,5 +187,17 @@ swg_status swg_spm_add_normalizer(swg_tokenizer *tokenizer, const swg_spm_file *
         .whitespace_is_suffix = file->whitespace_is_suffix,
     };
     SWG_TRY(copy_table(&tokenizer->arena, file->charsmap, n));
-    return swg_tokenizer_add_normalizer(tokenizer, normalize, n);
+    SWG_TRY(swg_tokenizer_add_normalizer(tokenizer, normalize, n));
+    if (legacy || n->whitespace_is_suffix)
+        return SWG_OK;
+    tokenizer->normalizers[tokenizer->n_normalizers - 1].place = SWG_TEXT_AT_START;
+    normalizer *inside = swg_arena_calloc(&tokenizer->arena, 1, sizeof *inside);
+    if (!inside)
+        return SWG_NO_MEMORY;
+    *inside = *n;
+    inside->adds_dummy_prefix = false;
+    inside->keeps_start = true;
+    SWG_TRY(swg_tokenizer_add_normalizer(tokenizer, normalize, inside));
+    tokenizer->normalizers[tokenizer->n_normalizers - 1].place = SWG_TEXT_INSIDE;
+    return SWG_OK;
 }

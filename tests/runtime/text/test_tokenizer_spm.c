@@ -193,6 +193,24 @@ START_TEST(puts_special_tokens_where_they_belong)
 }
 END_TEST
 
+/* "legacy": false marks the start of the text only; tokens beyond the file's pieces are found, and
+ * print as they are. */
+START_TEST(takes_more_tokens_from_the_settings)
+{
+    static const char settings[] =
+        "{\"legacy\": false, \"added_tokens_decoder\": {\"0\": {\"content\": \"<unk>\"},"
+        "\"9\": {\"content\": \"<end>\", \"special\": false, \"normalized\": true}}}";
+    swg_strbuf model = small_model(BPE), text = {0};
+    swg_tokenizer *tokenizer = model_of(&model, settings);
+    ck_assert_uint_eq(swg_tokenizer_vocab_size(tokenizer), 10);
+    check_encoding(tokenizer, "ab<end>ab</s> a", 15, NULL, (int32_t[]){1, 7, 9, 6, 2, 3, 4}, 7);
+    ck_ok(swg_tokenizer_decode(tokenizer, (int32_t[]){1, 7, 9, 6}, 4, NULL, &text));
+    ck_assert_str_eq(text.text, "ab<end>ab");
+    swg_strbuf_deinit(&text);
+    swg_tokenizer_free(&tokenizer);
+}
+END_TEST
+
 /* --- Refusals --------------------------------------------------------------------------------- */
 
 static void check_refusal(swg_strbuf *model, swg_status wanted, const char *words)
@@ -381,6 +399,7 @@ Suite *swg_test_suite(void)
     TCase *cases = tcase_create("tokenizer_spm");
     tcase_add_test(cases, agrees_with_the_library);
     tcase_add_test(cases, puts_special_tokens_where_they_belong);
+    tcase_add_test(cases, takes_more_tokens_from_the_settings);
     tcase_add_test(cases, names_what_it_does_not_support);
     tcase_add_test(cases, refuses_what_contradicts_itself);
     tcase_add_test(cases, checks_the_table_of_characters);
