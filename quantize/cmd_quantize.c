@@ -360,7 +360,8 @@ static swg_status dry_run(job *j, const swg_sink_options *sink_options)
     j->meta.provenance = j->provenance;
     SWG_TRY(swg_sink_plan_bytes(j->a->output, sink_options, &j->meta, j->outputs, j->plan.n_entries,
                                 &result.file_bytes, &result.is_exact));
-    result.peak_memory_bytes = swg_quantize_peak_bytes(&j->plan, swg_pool_threads(j->pool));
+    if (!j->a->calibration) /* what calibration needs beside is not estimated */
+        result.peak_memory_bytes = swg_quantize_peak_bytes(&j->plan, swg_pool_threads(j->pool));
     return print(j, &result);
 }
 

@@ -102,8 +102,11 @@ static void table_totals(swg_strbuf *out, const swg_quantize_result *r)
         swg_strbuf_puts(out,
                         "the file size is an upper bound: what compression saves is known only "
                         "after the run\n");
-    swg_strbuf_printf(out, "memory: %s%s at the peak\n", r->reports ? "" : "at most ",
-                      swg_format_bytes(r->peak_memory_bytes, peak));
+    if (r->peak_memory_bytes)
+        swg_strbuf_printf(out, "memory: %s%s at the peak\n", r->reports ? "" : "at most ",
+                          swg_format_bytes(r->peak_memory_bytes, peak));
+    else
+        swg_strbuf_printf(out, "%s", "memory: not estimated for calibration\n");
     if (r->reports)
         swg_strbuf_printf(out, "time: %.2f s\n", r->elapsed_s);
 }
@@ -194,7 +197,8 @@ swg_status swg_quantize_print_json(const swg_cli *cli, const swg_quantize_result
     swg_json_uint(&json, "file_bytes", r->file_bytes);
     swg_json_bool(&json, "file_bytes_is_exact", r->is_exact);
     swg_json_double(&json, "file_bits_per_parameter", bits_each(r->file_bytes, sum.parameters));
-    swg_json_uint(&json, "peak_memory_bytes", r->peak_memory_bytes);
+    if (r->peak_memory_bytes)
+        swg_json_uint(&json, "peak_memory_bytes", r->peak_memory_bytes);
     if (r->reports) {
         swg_json_double(&json, "relative_error", swg_quant_relative_error(&sum.quantized));
         swg_json_double(&json, "snr_db", swg_quant_snr_db(&sum.quantized));

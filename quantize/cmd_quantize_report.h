@@ -16,7 +16,7 @@ typedef struct swg_quantize_result {
     const swg_tensor_report *reports;
     uint64_t file_bytes;        /* of the output; of a dry run the upper bound */
     bool is_exact;              /* file_bytes is not merely a bound */
-    uint64_t peak_memory_bytes; /* dry run: estimated; else measured */
+    uint64_t peak_memory_bytes; /* dry run: estimated, 0 = not; else measured */
     double elapsed_s;
 } swg_quantize_result;
 

@@ -108,8 +108,8 @@ static double error_of(const row_state *s)
     return sum;
 }
 
-static double refine_row(const row_state *s, swg_dtype scale_type,
-                         const swg_refine_options *options, double error, swg_refine_stats *stats)
+static void refine_row(const row_state *s, swg_dtype scale_type, const swg_refine_options *options,
+                       double error, swg_refine_stats *stats)
 {
     for (unsigned sweep = 0; sweep < options->max_sweeps; sweep++) {
         for (size_t i = 0; i < s->so->k; i++)
@@ -122,13 +122,11 @@ static double refine_row(const row_state *s, swg_dtype scale_type,
         if (is_done)
             break;
     }
-    return error;
 }
 
-void swg_refine_codes(swg_refiner *refiner, const swg_second_order *so, swg_dtype scale_type,
-                      const swg_refine_options *options, const float *w, const bool *is_zero,
-                      size_t n_rows, uint8_t *codes, swg_grid *grids, double *errors,
-                      swg_refine_stats *stats)
+/* The rows' errors and gradients, from their codes. */
+static void measure_rows(swg_refiner *refiner, const swg_second_order *so, const float *w,
+                         size_t n_rows, const uint8_t *codes, const swg_grid *grids, double *errors)
 {
     const size_t k = so->k;
     for (size_t r = 0; r < n_rows; r++)
@@ -137,6 +135,15 @@ void swg_refine_codes(swg_refiner *refiner, const swg_second_order *so, swg_dtyp
                 swg_grid_value(grids[r * so->n_groups + c / so->group], codes[r * k + c]) -
                 w[r * k + c];
     swg_second_order_loss(so, refiner->d, n_rows, refiner->gradient, errors);
+}
+
+void swg_refine_codes(swg_refiner *refiner, const swg_second_order *so, swg_dtype scale_type,
+                      const swg_refine_options *options, const float *w, const bool *is_zero,
+                      size_t n_rows, uint8_t *codes, swg_grid *grids, double *errors,
+                      swg_refine_stats *stats)
+{
+    const size_t k = so->k;
+    measure_rows(refiner, so, w, n_rows, codes, grids, errors);
     for (size_t r = 0; r < n_rows; r++) {
         const row_state s = {.so = so,
                              .w = w + r * k,
@@ -147,7 +154,12 @@ void swg_refine_codes(swg_refiner *refiner, const swg_second_order *so, swg_dtyp
                              .codes = codes + r * k,
                              .grids = grids + r * so->n_groups};
         stats->before += errors[r];
-        errors[r] = refine_row(&s, scale_type, options, errors[r], stats);
-        stats->after += errors[r];
+        refine_row(&s, scale_type, options, errors[r], stats);
     }
+    /* The gradients have gathered rounding errors with every step: what is reported is computed
+     * anew. */
+    if (options->max_sweeps > 0)
+        measure_rows(refiner, so, w, n_rows, codes, grids, errors);
+    for (size_t r = 0; r < n_rows; r++)
+        stats->after += errors[r];
 }

@@ -62,10 +62,12 @@ V16_INLINE v16i interleave_nibbles(v16i x)
 V16_INLINE void pack_lanes(const swg_packed *w, const uint8_t *rows, size_t stride, size_t n_lanes,
                            uint8_t *to)
 {
-    for (size_t i = 0; i < n_lanes; i++) {
-        const v16i lanes = v16i_gather(rows + i * 4, stride);
-        v16i_store(to + i * 64, w->layout == SWG_LAYOUT_w4 ? interleave_nibbles(lanes) : lanes);
-    }
+    if (w->layout == SWG_LAYOUT_w4)
+        for (size_t i = 0; i < n_lanes; i++)
+            v16i_store(to + i * 64, interleave_nibbles(v16i_gather(rows + i * 4, stride)));
+    else
+        for (size_t i = 0; i < n_lanes; i++)
+            v16i_store(to + i * 64, v16i_gather(rows + i * 4, stride));
 }
 
 /* The same for narrower codes, widened piece by piece. */

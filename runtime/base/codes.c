@@ -20,33 +20,49 @@ INLINE void store(uint8_t *at, size_t bytes, uint64_t word)
         at[i] = (uint8_t)(word >> 8 * i);
 }
 
-INLINE void unpack_word(const unsigned bits, uint64_t word, size_t count, uint8_t *codes)
+/* A mask of the lowest `bits` bits of every `lane` bits of a word. */
+INLINE uint64_t lowest(unsigned lane, unsigned bits)
 {
-    for (size_t i = 0; i < count; i++)
-        codes[i] = (uint8_t)(word >> i * bits & ((1u << bits) - 1));
+    uint64_t mask = 0;
+    for (unsigned at = 0; at < 64; at += lane)
+        mask |= ((UINT64_C(1) << bits) - 1) << at;
+    return mask;
 }
 
-INLINE uint64_t pack_word(const unsigned bits, const uint8_t *codes, size_t count)
+/* Eight neighbouring codes to one a byte: the two halves of the word move apart, then the quarters,
+ * then the eighths. */
+INLINE uint64_t spread(const unsigned bits, uint64_t x)
 {
-    uint64_t word = 0;
-    for (size_t i = 0; i < count; i++)
-        word |= (uint64_t)(codes[i] & ((1u << bits) - 1)) << i * bits;
-    return word;
+    const uint64_t halves = (UINT64_C(1) << 4 * bits) - 1;
+    const uint64_t quarters = lowest(32, 2 * bits), eighths = lowest(16, bits);
+    x = (x & halves) | (x >> 4 * bits & halves) << 32;
+    x = (x & quarters) | (x >> 2 * bits & quarters) << 16;
+    return (x & eighths) | (x >> bits & eighths) << 8;
+}
+
+/* The reverse; bits of a byte beyond its code are dropped. */
+INLINE uint64_t gather(const unsigned bits, uint64_t x)
+{
+    const uint64_t halves = (UINT64_C(1) << 4 * bits) - 1;
+    const uint64_t quarters = lowest(32, 2 * bits), eighths = lowest(16, bits);
+    x = (x & eighths) | (x >> 8 & eighths) << bits;
+    x = (x & quarters) | (x >> 16 & quarters) << 2 * bits;
+    return (x & halves) | (x >> 32 & halves) << 4 * bits;
 }
 
 /* `bits` is a compile-time constant in every caller, so that the loops are unrolled. */
 INLINE void unpack(const unsigned bits, const uint8_t *row, size_t count, uint8_t *codes)
 {
     for (; count >= 8; count -= 8, row += bits, codes += 8)
-        unpack_word(bits, load(row, bits), 8, codes);
-    unpack_word(bits, load(row, swg_codes_bytes(bits, count)), count, codes);
+        store(codes, 8, spread(bits, load(row, bits)));
+    store(codes, count, spread(bits, load(row, swg_codes_bytes(bits, count))));
 }
 
 INLINE void pack(const unsigned bits, const uint8_t *codes, size_t count, uint8_t *row)
 {
     for (; count >= 8; count -= 8, codes += 8, row += bits)
-        store(row, bits, pack_word(bits, codes, 8));
-    store(row, swg_codes_bytes(bits, count), pack_word(bits, codes, count));
+        store(row, bits, gather(bits, load(codes, 8)));
+    store(row, swg_codes_bytes(bits, count), gather(bits, load(codes, count)));
 }
 
 /* The usual width, in a form that compilers vectorise. */

@@ -43,6 +43,10 @@ expect_exit 0 "again by recipe" "$SWAGE" quantize "$model" -o "$scratch/again.sw
   --recipe "$scratch/recipe.json" "${calibration[@]}"
 check "the recipe gives the same file" cmp -s "$scratch/gptq.swg" "$scratch/again.swg"
 
+expect_exit 0 "dry run" "$SWAGE" quantize "$model" -o "$scratch/dry.swg" -n --method gptq \
+  "${calibration[@]}"
+expect_match "a dry run does not make up what calibration needs" "$stdout" 'memory: not estimated'
+
 # A model does not diverge from itself.
 expect_exit 0 "self" "$SWAGE" eval "$model" --ref "$model" --text "$text" --max-tokens 2048 --json -q
 check "self-divergence is 0" [ "$(value kld_max)" = 0 ]
