@@ -44,4 +44,8 @@ bool swg_gguf_rope_recognize(const float *factors, const float *noted, swg_gguf_
 /* The key that notes them: four F32. */
 #define SWG_GGUF_ROPE_NOTE "swage.rope_llama3"
 
+/* The tokens besides tokenizer.ggml.eos_token_id that end a text, as i32, where they are more than
+ * the two that engines have keys for. */
+#define SWG_GGUF_ENDS_NOTE "swage.end_token_ids"
+
 #endif

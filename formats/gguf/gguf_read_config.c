@@ -220,26 +220,70 @@ static swg_status put_vocabulary(const char *path, const swg_gguf_header *header
     return SWG_OK;
 }
 
+/* The id of a token, or -1 where the key is absent. */
+static swg_status token_id(const char *path, const swg_gguf_header *header, const char *key,
+                           int64_t *id)
+{
+    const swg_gguf_value *value = swg_gguf_find(header, key);
+    const swg_gguf_value *tokens = swg_gguf_find(header, "tokenizer.ggml.tokens");
+    *id = -1;
+    if (!value)
+        return SWG_OK;
+    if (!swg_gguf_as_int(value, id) || *id < 0 || *id > INT32_MAX ||
+        (tokens && (uint64_t)*id >= tokens->count))
+        return swg_error(SWG_CORRUPT, "%s: %s is not the id of a token", path, key);
+    return SWG_OK;
+}
+
+/* "eos_token_id": the end of text alone, or a list with the other tokens that end a text. */
+static swg_status put_ends(const char *path, const swg_gguf_header *header, swg_json_writer *json)
+{
+    static const char *const keys[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                       "tokenizer.ggml.eom_token_id"};
+    const swg_gguf_value *tokens = swg_gguf_find(header, "tokenizer.ggml.tokens");
+    const swg_gguf_value *note = swg_gguf_find(header, SWG_GGUF_ENDS_NOTE);
+    enum { N_KEYS = sizeof keys / sizeof *keys };
+    int64_t ids[N_KEYS];
+    for (size_t i = 0; i < N_KEYS; i++)
+        SWG_TRY(token_id(path, header, keys[i], &ids[i]));
+    if (note && !swg_gguf_is_array(note, SWG_GGUF_I32))
+        return swg_error(SWG_CORRUPT, "%s: %s is not a list of ids", path, SWG_GGUF_ENDS_NOTE);
+    const bool is_list =
+        note || (ids[1] >= 0 && ids[1] != ids[0]) || (ids[2] >= 0 && ids[2] != ids[0]);
+    if (ids[0] < 0 || !is_list) {
+        if (ids[0] >= 0)
+            swg_json_int(json, "eos_token_id", ids[0]);
+        return SWG_OK;
+    }
+    swg_json_begin_array(json, "eos_token_id");
+    for (size_t i = 0; i < (note ? 1 : N_KEYS); i++)
+        if (ids[i] >= 0 && (i == 0 || ids[i] != ids[0]) && (i < 2 || ids[2] != ids[1]))
+            swg_json_int(json, NULL, ids[i]);
+    for (uint64_t i = 0; note && i < note->count; i++) {
+        const uint64_t id = swg_get_le(note->data + 4 * i, 4);
+        if (id > INT32_MAX || (tokens && id >= tokens->count))
+            return swg_error(SWG_CORRUPT, "%s: %s has %llu, which is not the id of a token", path,
+                             SWG_GGUF_ENDS_NOTE, (unsigned long long)id);
+        swg_json_int(json, NULL, (int64_t)id);
+    }
+    swg_json_end_array(json);
+    return SWG_OK;
+}
+
 static swg_status put_token_ids(const char *path, const swg_gguf_header *header,
                                 swg_json_writer *json)
 {
     static const char *const ids[][2] = {{"tokenizer.ggml.bos_token_id", "bos_token_id"},
-                                         {"tokenizer.ggml.eos_token_id", "eos_token_id"},
                                          {"tokenizer.ggml.padding_token_id", "pad_token_id"}};
-    const swg_gguf_value *tokens = swg_gguf_find(header, "tokenizer.ggml.tokens");
     /* Engines call BERT's [CLS] bos; Hugging Face does not. */
     const bool is_cls = swg_gguf_find(header, "tokenizer.ggml.cls_token_id") != NULL;
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
-        const swg_gguf_value *value = swg_gguf_find(header, ids[i][0]);
         int64_t id;
-        if (!value || (i == 0 && is_cls))
-            continue;
-        if (!swg_gguf_as_int(value, &id) || id < 0 || id > INT32_MAX ||
-            (tokens && (uint64_t)id >= tokens->count))
-            return swg_error(SWG_CORRUPT, "%s: %s is not the id of a token", path, ids[i][0]);
-        swg_json_int(json, ids[i][1], id);
+        SWG_TRY(token_id(path, header, ids[i][0], &id));
+        if (id >= 0 && !(i == 0 && is_cls))
+            swg_json_int(json, ids[i][1], id);
     }
-    return SWG_OK;
+    return put_ends(path, header, json);
 }
 
 /* Labels give the classifier's size. */

@@ -175,6 +175,33 @@ static void put_id(const vocabulary *v, const char *gguf_name, int64_t id)
         swg_gguf_put_u32(v->values, key, (uint64_t)id);
 }
 
+/* The end of text, and the further tokens that end a text by config.json's list: engines have two
+ * more keys for such tokens, and the rest are for the way back. */
+static void put_end_ids(const vocabulary *v, int64_t eos)
+{
+    static const char *const more[] = {"eot", "eom"};
+    const swg_json *list = swg_json_get(v->config, "eos_token_id");
+    const size_t n_more = sizeof more / sizeof *more;
+    put_id(v, "eos", eos);
+    size_t n = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass && n <= n_more)
+            break;
+        if (pass)
+            swg_gguf_put_array(v->values, SWG_GGUF_ENDS_NOTE, SWG_GGUF_I32, n);
+        for (const swg_json *item = swg_json_first(list); item; item = swg_json_next(item)) {
+            int64_t id;
+            if (!swg_json_as_int(item, &id) || id < 0 || (uint64_t)id >= v->n || id == eos)
+                continue;
+            if (pass)
+                swg_gguf_append_number(&v->values->out, 4, (uint64_t)id);
+            else if (n < n_more)
+                put_id(v, more[n], id);
+            n += !pass;
+        }
+    }
+}
+
 static int64_t put_special(const vocabulary *v, const char *name, const char *gguf_name,
                            const char *spelling)
 {
@@ -211,7 +238,7 @@ static void put_ends(const vocabulary *v, const swg_json *post, bool adds_bos)
     bos = bos < 0 ? first : bos;
     eos = eos < 0 ? last : eos;
     put_id(v, "bos", bos);
-    put_id(v, "eos", eos);
+    put_end_ids(v, eos);
     put_special(v, "unk", "unknown", NULL);
     put_special(v, "pad", "padding", NULL);
     adds_bos = adds_bos || bos == first;
@@ -589,7 +616,7 @@ static void put_nothing(vocabulary *v)
 {
     swg_gguf_put_text(v->values, "tokenizer.ggml.model", "none", 4);
     put_special(v, "bos", "bos", NULL);
-    put_special(v, "eos", "eos", NULL);
+    put_end_ids(v, special_id(v, "eos", NULL));
 }
 
 swg_status swg_gguf_put_tokenizer(const swg_sink *sink, const swg_json *config, uint64_t vocab_size,

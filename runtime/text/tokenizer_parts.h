@@ -19,7 +19,7 @@
 #include "runtime/text/match/regex.h"
 #include "runtime/text/models/vocab.h"
 
-enum { SWG_TEXT_STEPS = 32, SWG_END_IDS = 8, SWG_SPECIAL_IDS = 16 };
+enum { SWG_TEXT_STEPS = 32, SWG_END_IDS = 64, SWG_SPECIAL_IDS = 16 };
 
 /* --- One call of encode ----------------------------------------------------------------------- */
 

@@ -165,6 +165,43 @@ START_TEST(tokenizer_goes_along)
 }
 END_TEST
 
+/* Every token of the list ends a text after the way through a GGUF too. */
+START_TEST(end_tokens_survive)
+{
+    static const char *const lists[] = {"[5,1]", "[5,1,2]", "[5,1,2,0,3]", "[5]", "[5,5]"};
+    static const size_t counts[] = {2, 3, 5, 0, 0}; /* 0 = a number */
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        char more[64];
+        tiny_llama t = shape(swg_scheme_plain(SWG_F32));
+        sample s;
+        snprintf(more, sizeof more, ",\"eos_token_id\":%s", lists[i]);
+        t.more = more;
+        tiny_llama_fill(&t, &s);
+        tiny_llama_add_tokenizer(&s);
+        const char *path = swg_test_path("ends.gguf");
+        ck_ok(sample_write(&s, path, NULL));
+        swg_source *source = NULL;
+        swg_json_doc *doc = NULL;
+        swg_tokenizer *tokenizer = NULL;
+        size_t length;
+        ck_ok(swg_source_open(path, NULL, &source));
+        const char *config = swg_source_config(source, &length);
+        ck_ok(swg_json_parse(config, length, "config.json", &doc));
+        const swg_json *ends = swg_json_get(swg_json_root(doc), "eos_token_id");
+        ck_assert_uint_eq(swg_json_count(ends), counts[i]);
+        ck_ok(swg_tokenizer_from_source(source, &tokenizer));
+        for (const char *at = lists[i]; *at; at++)
+            if (*at >= '0' && *at <= '9')
+                ck_assert_msg(swg_tokenizer_is_end(tokenizer, *at - '0'), "%s: %c", lists[i], *at);
+        swg_tokenizer_free(&tokenizer);
+        swg_json_free(&doc);
+        swg_source_close(&source);
+        ck_assert_int_eq(remove(path), 0);
+        sample_deinit(&s);
+    }
+}
+END_TEST
+
 static void expect_refusal(const char *what, const char *more, const char *file, swg_scheme scheme,
                            const char *tensor)
 {
@@ -339,6 +376,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, tokenizer_goes_along);
     tcase_add_test(cases, what_a_gguf_cannot_say_is_refused);
     tcase_add_test(cases, numbers_that_are_none_are_not_converted_unseen);
+    tcase_add_test(cases, end_tokens_survive);
     tcase_add_test(cases, scales_beyond_f16_are_refused);
     tcase_add_test(cases, frequency_factors_are_written_and_recognized);
     tcase_add_test(cases, failures_are_clean);
