@@ -58,7 +58,9 @@ const char *swg_source_path(const swg_source *source);   /* as given to open */
 /* Whether `path` is one of the files that the checkpoint is read from. */
 bool swg_source_reads(const swg_source *source, const char *path);
 
-/* Tensors, sorted by name bytes; the description lives as long as the source. */
+/* Tensors, sorted by name bytes; the description lives as long as the source. A wrapper's prefix
+ * that every name has ("_orig_mod." of torch.compile, "module." of data-parallel training) is left
+ * out. */
 size_t swg_source_n_tensors(const swg_source *source);
 const swg_tensor_desc *swg_source_tensor(const swg_source *source, size_t index);
 /* Index of the tensor with that name, or SIZE_MAX. O(log n). */

@@ -62,6 +62,24 @@ static swg_status choose_reader(const swg_probe *probe, const swg_reader **out)
                      known);
 }
 
+/* torch.compile and data-parallel training wrap a model, which puts a prefix before every name of
+ * its state; the model itself is what the names are about. */
+static void strip_wrappers(swg_source *source)
+{
+    static const char *const wrappers[] = {"_orig_mod.", "module."};
+    enum { N_WRAPPERS = sizeof wrappers / sizeof *wrappers };
+    for (size_t w = 0; source->n_tensors > 0 && w < N_WRAPPERS;) {
+        const size_t n = strlen(wrappers[w]);
+        bool wraps_all = true;
+        for (size_t i = 0; i < source->n_tensors && wraps_all; i++)
+            wraps_all = strncmp(source->tensors[i].desc.name, wrappers[w], n) == 0 &&
+                        source->tensors[i].desc.name[n];
+        for (size_t i = 0; wraps_all && i < source->n_tensors; i++)
+            source->tensors[i].desc.name += n;
+        w = wraps_all ? 0 : w + 1; /* wrappers may wrap each other */
+    }
+}
+
 /* Into the order of names. Of tied tensors the first by name becomes the one that is stored. */
 static swg_status reorder_tensors(swg_source *source, const size_t *order, size_t *place,
                                   size_t *first)
@@ -142,6 +160,7 @@ static swg_status open_probed(const swg_probe *probe, swg_map memory,
     SWG_GO(source->path ? SWG_OK : SWG_NO_MEMORY);
     SWG_GO(choose_reader(probe, &source->reader));
     SWG_GO(source->reader->open(source, probe));
+    strip_wrappers(source);
     SWG_GO(sort_tensors(source));
     if (!source->config)
         SWG_GO(swg_source_set_config(source, "{}", 2));

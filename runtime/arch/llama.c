@@ -152,12 +152,12 @@ static swg_status check_qwen(swg_hparams *h)
 
 /* --- Tensors ---------------------------------------------------------------------------------- */
 
-#define LAYER "model.layers.{L}."
+#define LAYER "{P}layers.{L}."
 
 /* The rows before the attention's output projection, and the rest: Qwen3 has more in between.
  */
 #define FAMILY_INPUTS(qkv_bias)                                                                    \
-    {SWG_ROW_TABLE(EMBEDDING, "model.embed_tokens.weight", VOCAB, D_MODEL, 0)},                    \
+    {SWG_ROW_TABLE(EMBEDDING, "{P}embed_tokens.weight", VOCAB, D_MODEL, 0)},                       \
         {SWG_ROW_VECTOR(ATTENTION_NORM, LAYER "input_layernorm.weight", D_MODEL, 0)},              \
         {SWG_ROW_LINEAR(QUERY, LAYER "self_attn.q_proj.weight", QUERY, D_MODEL, qkv_bias)},        \
         {SWG_ROW_LINEAR(KEY, LAYER "self_attn.k_proj.weight", KV, D_MODEL, qkv_bias)},             \
@@ -171,7 +171,7 @@ static swg_status check_qwen(swg_hparams *h)
         {SWG_ROW_LINEAR(FFN_GATE, LAYER "mlp.gate_proj.weight", D_FF, D_MODEL, mlp_bias)},         \
         {SWG_ROW_LINEAR(FFN_UP, LAYER "mlp.up_proj.weight", D_FF, D_MODEL, mlp_bias)},             \
         {SWG_ROW_LINEAR(FFN_DOWN, LAYER "mlp.down_proj.weight", D_MODEL, D_FF, mlp_bias)},         \
-        {SWG_ROW_VECTOR(OUTPUT_NORM, "model.norm.weight", D_MODEL, 0)},                            \
+        {SWG_ROW_VECTOR(OUTPUT_NORM, "{P}norm.weight", D_MODEL, 0)},                               \
     {                                                                                              \
         SWG_ROW_TABLE(HEAD, "lm_head.weight", VOCAB, D_MODEL, SWG_TENSOR_TIED)                     \
     }
@@ -252,7 +252,9 @@ static void end(swg_exec *e, const void *scratch, swg_value x, swg_value logits)
 
 /* --- The members of the family ---------------------------------------------------------------- */
 
-static const char *const ignored[] = {"model.layers.{L}.self_attn.rotary_emb.inv_freq", NULL};
+/* Saved with its head, or the base model alone. */
+static const char *const prefixes[] = {"model.", "", NULL};
+static const char *const ignored[] = {"{P}layers.{L}.self_attn.rotary_emb.inv_freq", NULL};
 
 #define MEMBER(type, check_)                                                                       \
     const swg_arch swg_arch_##type = {                                                             \
@@ -264,6 +266,7 @@ static const char *const ignored[] = {"model.layers.{L}.self_attn.rotary_emb.inv
         .n_tensors = sizeof type##_tensors / sizeof type##_tensors[0],                             \
         .ignored = ignored,                                                                        \
         .required = required,                                                                      \
+        .prefixes = prefixes,                                                                      \
         .check = check_,                                                                           \
         .n_values = SWG_VALUES_IN(values),                                                         \
         .shape = shape,                                                                            \

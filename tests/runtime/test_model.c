@@ -229,11 +229,48 @@ START_TEST(a_stored_head_counts_unless_it_is_a_copy)
 }
 END_TEST
 
+/* Names as the base model alone and as wrappers save them. */
+START_TEST(names_with_other_prefixes_are_known)
+{
+    static const struct {
+        const char *before;
+        size_t cut; /* bytes of "model." that are left out */
+    } cases[] = {{"", 0}, {"", 6}, {"_orig_mod.", 0}, {"module.", 0}, {"module._orig_mod.", 6}};
+    tiny_llama t = {.dim = 32,
+                    .hidden = 32,
+                    .vocab = 7,
+                    .heads = 2,
+                    .kv_heads = 1,
+                    .is_tied = true,
+                    .scheme = swg_scheme_plain(SWG_F32)};
+    const char *path = swg_test_path("prefix.swg");
+    const swg_sink_options options = {.size = sizeof options, .force = true};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sample s;
+        swg_model *model = NULL;
+        tiny_llama_fill(&t, &s);
+        for (size_t k = 0; k < s.n_tensors; k++) {
+            char name[64];
+            snprintf(name, sizeof name, "%s%s", cases[i].before, s.names[k] + cases[i].cut);
+            memcpy(s.names[k], name, sizeof name);
+        }
+        ck_ok(sample_write(&s, path, &options));
+        ck_ok(load(path, &model));
+        const swg_weight *embedding = swg_model_weight(model, SWG_ROLE_EMBEDDING, 0);
+        ck_assert_str_eq(embedding->tensor,
+                         cases[i].cut ? "embed_tokens.weight" : "model.embed_tokens.weight");
+        swg_model_free(&model);
+        sample_deinit(&s);
+    }
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("model");
     TCase *cases = tcase_create("load");
     tcase_add_test(cases, micro_model_loads);
+    tcase_add_test(cases, names_with_other_prefixes_are_known);
     tcase_add_test(cases, a_stored_head_counts_unless_it_is_a_copy);
     tcase_add_loop_test(cases, wrong_configurations_are_refused, 0, sizeof edits / sizeof edits[0]);
     tcase_add_test(cases, missing_and_unknown_tensors_are_refused);
