@@ -3,7 +3,7 @@
 
 #include "quantize/calibrated.h"
 #include "quantize/transfer.h"
-#include "runtime/arch/foreign_weights.h"
+#include "formats/huggingface/quantization_config.h"
 #include "runtime/base/mem.h"
 
 swg_quantize_options swg_quantize_options_default(void)
@@ -65,7 +65,7 @@ swg_status swg_quantize_source_uses(const swg_source *source, const swg_tensor_d
     const size_t n = swg_source_n_tensors(source);
     const char *config = swg_source_config(source, &length);
     swg_tensor_use *uses;
-    SWG_TRY(swg_refuse_foreign_weights(source));
+    SWG_TRY(swg_foreign_quantization_refuse(source));
     SWG_TRY(SWG_NEW(uses, n));
     const swg_status status = swg_tensor_uses(config, length, tensors, n, uses);
     if (status != SWG_OK)
