@@ -69,8 +69,7 @@ swg_status swg_quantize_output_descs(const swg_plan *plan, swg_tensor_desc **out
 
 /* Whether swg_quantize_checkpoint does everything that a plan asks for. SWG_UNSUPPORTED, naming the
  * tensor, for sparsity unless `may_prune`; SWG_USAGE for methods that need statistics of the
- * layers' inputs unless there are some, or a text to collect them
- * on. */
+ * layers' inputs unless there are some, or a text to collect them on. */
 swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated, bool may_prune);
 
 /* Write all tensors of the plan, made for this source's tensors, in the plan's order, to a sink
