@@ -3,7 +3,7 @@
 
 #include "quantize/calibrated.h"
 #include "quantize/transfer.h"
-#include "runtime/arch/foreign_weights.h"
+#include "formats/huggingface/quantization_config.h"
 #include "runtime/base/mem.h"
 
 swg_quantize_options swg_quantize_options_default(void)
@@ -11,14 +11,14 @@ swg_quantize_options swg_quantize_options_default(void)
     return (swg_quantize_options){.size = sizeof(swg_quantize_options)};
 }
 
-swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated)
+swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated, bool may_prune)
 {
     for (size_t i = 0; i < plan->n_entries; i++) {
         const swg_plan_entry *entry = &plan->entries[i];
-        if (!swg_sparsity_is_dense(entry->sparsity))
+        if (!swg_sparsity_is_dense(entry->sparsity) && !may_prune)
             return swg_error(SWG_UNSUPPORTED,
                              "tensor %s: the recipe asks for sparsity, and quantize stores dense "
-                             "matrices only",
+                             "matrices only; `swage prune` takes such recipes",
                              entry->desc.name);
         if (entry->is_quantized && swg_quant_method_needs_stats(entry->method) && !is_calibrated)
             return swg_error(SWG_USAGE,
@@ -35,7 +35,7 @@ swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
 {
     uint64_t done_bytes = 0;
     SWG_TRY(swg_options_check("swg_quantize_options", options->size, sizeof *options));
-    SWG_TRY(swg_quantize_check_plan(plan, options->calibration != NULL));
+    SWG_TRY(swg_quantize_check_plan(plan, options->calibration != NULL, options->pruner != NULL));
     if (options->calibration)
         return swg_quantize_calibrated(source, plan, options, sink, reports);
     for (size_t place = 0; place < plan->n_entries; place++) {
@@ -65,7 +65,7 @@ swg_status swg_quantize_source_uses(const swg_source *source, const swg_tensor_d
     const size_t n = swg_source_n_tensors(source);
     const char *config = swg_source_config(source, &length);
     swg_tensor_use *uses;
-    SWG_TRY(swg_refuse_foreign_weights(source));
+    SWG_TRY(swg_foreign_quantization_refuse(source));
     SWG_TRY(SWG_NEW(uses, n));
     const swg_status status = swg_tensor_uses(config, length, tensors, n, uses);
     if (status != SWG_OK)

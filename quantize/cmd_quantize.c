@@ -294,7 +294,7 @@ static swg_status prepare(job *j, const char *input)
     if (!j->uses)
         swg_cli_note(j->cli, "the architecture of %s is not known; tensors are classified by name",
                      input);
-    SWG_TRY(swg_quantize_check_plan(&j->plan, a->calibration != NULL));
+    SWG_TRY(swg_quantize_check_plan(&j->plan, a->calibration != NULL, false));
     SWG_TRY(read_calibration(j));
     if (a->calibration)
         SWG_TRY(swg_quantize_order_by_layers(j->uses, &j->plan));

@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "runtime/arch/foreign_weights.h"
+#include "formats/huggingface/quantization_config.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/numeric.h"
 #include "runtime/model_build.h"
@@ -212,7 +212,7 @@ swg_status swg_model_open(swg_source *source, const swg_model_options *options, 
     size_t length;
     const double start = swg_clock_s();
     const char *config = swg_source_config(source, &length);
-    SWG_GO(swg_refuse_foreign_weights(source));
+    SWG_GO(swg_foreign_quantization_refuse(source));
     status = swg_model_begin(config, length, options, &model);
     if (status != SWG_OK) {
         swg_error_context(status, "%s", swg_source_path(source));

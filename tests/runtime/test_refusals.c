@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "runtime/arch/foreign_weights.h"
+#include "formats/huggingface/quantization_config.h"
 #include "runtime/base/rng.h"
 #include "tests/formats/tiny_llama.h"
 #include "tests/runtime/reference.h"
@@ -190,7 +190,7 @@ START_TEST(foreign_codes_are_known_by_their_names)
         swg_source *source = NULL;
         ck_ok(swg_micro_model_write(path, NULL, NULL, names[i], 1));
         ck_ok(swg_source_open(path, NULL, &source));
-        ck_status_is(SWG_UNSUPPORTED, swg_refuse_foreign_weights(source));
+        ck_status_is(SWG_UNSUPPORTED, swg_foreign_quantization_refuse(source));
         ck_assert_ptr_nonnull(strstr(swg_error_message(), names[i]));
         swg_source_close(&source);
         ck_assert_int_eq(remove(path), 0);
