@@ -14,15 +14,6 @@ static swg_status normalized_part(swg_encoder *encoder, const char *text, size_t
                    : swg_encoder_emit(encoder, 0, text, length, is_first);
 }
 
-swg_status swg_normalize(const swg_normalize_step *step, swg_work *work, const char *text,
-                         size_t length, swg_strbuf *out)
-{
-    swg_work_prepare(work, out);
-    SWG_TRY(swg_work_spend(work, SWG_WORK_PER_PIECE + length));
-    SWG_TRY(step->run(step->data, work, text, length, out));
-    return swg_work_written(work, out);
-}
-
 static swg_status raw_part(swg_encoder *encoder, const char *text, size_t length, bool is_first,
                            int32_t id)
 {

@@ -83,8 +83,14 @@ typedef struct swg_normalize_step {
 } swg_normalize_step;
 
 /* Run one step on `text`, its work on the budget. `out` is emptied first. */
-swg_status swg_normalize(const swg_normalize_step *step, swg_work *work, const char *text,
-                         size_t length, swg_strbuf *out);
+static inline swg_status swg_normalize(const swg_normalize_step *step, swg_work *work,
+                                       const char *text, size_t length, swg_strbuf *out)
+{
+    swg_work_prepare(work, out);
+    SWG_TRY(swg_work_spend(work, SWG_WORK_PER_PIECE + length));
+    SWG_TRY(step->run(step->data, work, text, length, out));
+    return swg_work_written(work, out);
+}
 
 typedef struct swg_split_step {
     swg_split_run *run;
