@@ -35,13 +35,17 @@ swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
 {
     uint64_t done_bytes = 0;
     SWG_TRY(swg_options_check("swg_quantize_options", options->size, sizeof *options));
-    SWG_TRY(swg_quantize_check_plan(plan, options->calibration != NULL, options->pruner != NULL));
+    SWG_TRY(swg_quantize_check_plan(plan, options->calibration || options->statistics,
+                                    options->pruner != NULL));
     if (options->calibration)
         return swg_quantize_calibrated(source, plan, options, sink, reports);
     for (size_t place = 0; place < plan->n_entries; place++) {
         const size_t i = plan->order[place];
         SWG_TRY(swg_progress_step(options->progress, "quantizing", "B", done_bytes, plan->bytes));
-        SWG_TRY(swg_transfer_tensor(source, plan, place, options, NULL, NULL, sink, &reports[i]));
+        const swg_layer_stats *stats = NULL;
+        if (options->statistics && swg_plan_entry_changes(&plan->entries[i]))
+            SWG_TRY(swg_model_stats_get(options->statistics, plan->entries[i].desc.name, &stats));
+        SWG_TRY(swg_transfer_tensor(source, plan, place, options, stats, NULL, sink, &reports[i]));
         done_bytes += reports[i].stats.bytes;
     }
     return swg_progress_step(options->progress, "quantizing", "B", done_bytes, plan->bytes);

@@ -8,6 +8,7 @@
 #include "formats/formats.h"
 #include "quantize/plan.h"
 #include "quantize/quantize.h"
+#include "runtime/model_stats.h"
 
 /* The text that statistics of the weights' inputs are collected on: windows of equal length, each
  * read from an empty sequence. */
@@ -33,7 +34,11 @@ typedef struct swg_quantize_options {
     bool keep_nonfinite;          /* store NaN and infinities of tensors that are kept as they are;
                                      default false: SWG_CORRUPT. What is quantized may never have
                                      any. */
-    const swg_calibration_text *calibration; /* default NULL: no statistics */
+    swg_model_stats *statistics;  /* of the unchanged model, for every matrix with an input;
+                                     default NULL: none */
+    const swg_calibration_text *calibration; /* default NULL. Else statistics are collected on the
+                                                way instead, with the layers that are already
+                                                quantized (calibrated.h) */
     const swg_pruner *pruner;                /* default NULL: a plan with sparsity is refused */
 } swg_quantize_options;
 
@@ -64,7 +69,7 @@ swg_status swg_quantize_output_descs(const swg_plan *plan, swg_tensor_desc **out
 
 /* Whether swg_quantize_checkpoint does everything that a plan asks for. SWG_UNSUPPORTED, naming the
  * tensor, for sparsity unless `may_prune`; SWG_USAGE for methods that need statistics of the
- * layers' inputs unless there is a text to collect them on. */
+ * layers' inputs unless there are some, or a text to collect them on. */
 swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated, bool may_prune);
 
 /* Write all tensors of the plan, made for this source's tensors, in the plan's order, to a sink
