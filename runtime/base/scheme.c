@@ -58,12 +58,18 @@ swg_status swg_scheme_of_bits(unsigned bits, uint32_t group, bool asymmetric, sw
 bool swg_scheme_equal(swg_scheme a, swg_scheme b)
 {
     return a.format == b.format && a.bits == b.bits && a.asymmetric == b.asymmetric &&
-           a.dtype == b.dtype && a.scale_type == b.scale_type && a.group == b.group;
+           a.dtype == b.dtype && a.scale_type == b.scale_type && a.group == b.group &&
+           a.block == b.block;
+}
+
+bool swg_scheme_is_integer(swg_scheme scheme)
+{
+    return formats[scheme.format]->is_integer;
 }
 
 swg_scheme swg_scheme_expanded(swg_scheme scheme)
 {
-    if (swg_scheme_is_plain(scheme) || formats[scheme.format]->is_integer)
+    if (swg_scheme_is_plain(scheme) || swg_scheme_is_integer(scheme))
         return scheme;
     return swg_scheme_plain(swg_scheme_is_quantized(scheme) ? SWG_F32 : scheme.dtype);
 }

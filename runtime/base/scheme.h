@@ -3,7 +3,8 @@
  *
  *     "f32", "bf16", "i64"                        plain elements
  *     "int4-g64-sym-f16", "int8-row-asym-f32"     integer codes: bits, group, zero points, scales
- *     "sparse-f16"                                the elements other than 0, and where they are */
+ *     "sparse-f16"                                the elements other than 0, and where they are
+ *     "q4_k", "iq2_xs"                            blocks of a GGUF, as they are there */
 #ifndef SWG_RUNTIME_BASE_SCHEME_H
 #define SWG_RUNTIME_BASE_SCHEME_H
 
@@ -28,11 +29,19 @@ typedef struct swg_scheme {
     swg_dtype dtype;      /* of elements that are stored as they are */
     swg_dtype scale_type; /* of the scales: F16, BF16 or F32 */
     uint32_t group;       /* columns that share a scale; 0 = the whole row */
+    uint8_t block;        /* number of the block type (blocks.h); 0 = none */
 } swg_scheme;
 
 static inline swg_scheme swg_scheme_plain(swg_dtype dtype)
 {
     return (swg_scheme){.format = SWG_FORMAT_plain, .dtype = dtype};
+}
+
+/* Blocks of that type of ggml's (blocks.h), whose codes have that many bits. */
+static inline swg_scheme swg_scheme_blocks(unsigned block, unsigned bits)
+{
+    return (swg_scheme){
+        .format = SWG_FORMAT_blocks, .bits = (uint8_t)bits, .block = (uint8_t)block};
 }
 
 /* Initializer of a scheme of integer codes, for a constant width that has a format; the other
@@ -66,6 +75,9 @@ static inline bool swg_scheme_is_quantized(swg_scheme scheme)
 {
     return scheme.bits != 0;
 }
+
+/* Integer codes with scales, w = scale * (code - zero): the formats of integer codes. */
+bool swg_scheme_is_integer(swg_scheme scheme);
 
 /* The implied zero point of symmetric codes: 2^(bits-1). */
 static inline uint32_t swg_scheme_symmetric_zero(swg_scheme scheme)
