@@ -1,5 +1,5 @@
 /* GGUF's table of element types, and making blocks of the types with one scale for 32 elements
- * (runtime/base/blocks/blocks.c draws them). */
+ * (runtime/base/ggml/blocks.c draws them). */
 #include "formats/gguf/gguf_blocks.h"
 
 #include <math.h>
@@ -70,8 +70,8 @@ void swg_gguf_block_of(uint32_t id, uint16_t scale, uint16_t minimum, const int1
 
 const swg_gguf_type *swg_gguf_type_of_scheme(swg_scheme scheme)
 {
-    if (scheme.block)
-        return swg_gguf_type_find(scheme.block);
+    if (scheme.ggml)
+        return swg_gguf_type_find(scheme.ggml);
     if (!swg_scheme_is_integer(scheme) || scheme.group % BLOCK != 0)
         return NULL;
     const int codes = 1 << scheme.bits;
@@ -175,7 +175,7 @@ static const swg_gguf_type types[] = {
     {28, "F64", 1, 8, false, SWG_F64},
 #define SWG_BLOCK_TYPE(name, NAME, number, bits, elems, bytes, half, half2)                        \
     {number, #NAME, elems, bytes, true, SWG_F32},
-#include "runtime/base/blocks/blocks.def"
+#include "runtime/base/ggml/blocks.def"
 };
 enum { N_TYPES = sizeof types / sizeof types[0] };
 

@@ -1,4 +1,4 @@
-/* The element types of GGUF: plain ones and ggml's blocks (runtime/base/blocks), and how blocks of
+/* The element types of GGUF: plain ones and ggml's blocks (runtime/base/ggml), and how blocks of
  * the simple types are made: of floats, as ggml's reference quantizers do it, or of integers. */
 #ifndef SWG_FORMATS_GGUF_GGUF_BLOCKS_H
 #define SWG_FORMATS_GGUF_GGUF_BLOCKS_H
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/base/blocks/blocks.h"
+#include "runtime/base/ggml/blocks.h"
 #include "runtime/base/tensor.h"
 
 enum { SWG_GGUF_F32 = 0, SWG_GGUF_F16 = 1, SWG_GGUF_BF16 = 30 };

@@ -84,7 +84,7 @@ static swg_scheme presented_scheme(const gguf_state *state, const swg_gguf_tenso
     if (is_matrix && tensor->type->id == SWG_BLOCK_Q4_0)
         return (swg_scheme)SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = SWG_BLOCK_ELEMS);
     if (tensor->type->is_block)
-        return swg_scheme_blocks(tensor->type->id, swg_block_type_find(tensor->type->id)->bits);
+        return swg_scheme_ggml(tensor->type->id, swg_block_type_find(tensor->type->id)->bits);
     return swg_scheme_plain(tensor->type->dtype);
 }
 

@@ -173,8 +173,8 @@ static swg_status put_floats(swg_sink *sink, const swg_tensor_desc *desc, const 
 
 bool swg_gguf_row_is_as_is(const swg_tensor_desc *desc, const swg_gguf_type *type)
 {
-    if (desc->scheme.block)
-        return desc->scheme.block == type->id;
+    if (desc->scheme.ggml)
+        return desc->scheme.ggml == type->id;
     return swg_scheme_is_plain(desc->scheme) && !type->is_block &&
            type->dtype == desc->scheme.dtype;
 }
@@ -184,7 +184,7 @@ swg_status swg_gguf_put_row(swg_sink *sink, const swg_tensor_desc *desc, const s
                             uint64_t *n_rounded)
 {
     if (swg_gguf_row_is_as_is(desc, type)) {
-        const swg_plane_kind kind = desc->scheme.block ? SWG_PLANE_BLOCKS : SWG_PLANE_VALUES;
+        const swg_plane_kind kind = desc->scheme.ggml ? SWG_PLANE_GGML : SWG_PLANE_VALUES;
         const size_t bytes = (size_t)swg_tensor_cols(desc) / type->block_elems * type->block_bytes;
         memcpy(out, (const uint8_t *)planes[kind] + row * bytes, bytes);
         return SWG_OK;

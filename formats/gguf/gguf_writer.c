@@ -390,7 +390,7 @@ static swg_status write_rows(swg_sink *sink, size_t index,
         return SWG_OK;
     if (is_as_is)
         return swg_file_write_at(output->file, at,
-                                 planes[desc->scheme.block ? SWG_PLANE_BLOCKS : SWG_PLANE_VALUES],
+                                 planes[desc->scheme.ggml ? SWG_PLANE_GGML : SWG_PLANE_VALUES],
                                  (size_t)(rows * tensor->row_bytes));
     const uint64_t most = tensor->row_bytes < PIECE_BYTES ? PIECE_BYTES / tensor->row_bytes : 1;
     remaking r = {.sink = sink, .index = index, .planes = planes, .rows = rows, .at = at};

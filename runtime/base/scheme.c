@@ -59,7 +59,7 @@ bool swg_scheme_equal(swg_scheme a, swg_scheme b)
 {
     return a.format == b.format && a.bits == b.bits && a.asymmetric == b.asymmetric &&
            a.dtype == b.dtype && a.scale_type == b.scale_type && a.group == b.group &&
-           a.block == b.block;
+           a.block == b.block && a.ggml == b.ggml;
 }
 
 bool swg_scheme_is_integer(swg_scheme scheme)

@@ -4,6 +4,8 @@
  *     "f32", "bf16", "i64"                        plain elements
  *     "int4-g64-sym-f16", "int8-row-asym-f32"     integer codes: bits, group, zero points, scales
  *     "sparse-f16"                                the elements other than 0, and where they are
+ *     "sparse-int4-g64-sym-f16"                   the same of codes; "2of4-..." and "block16x1-..."
+ *                                                 where zeros follow a pattern
  *     "q4_k", "iq2_xs"                            blocks of a GGUF, as they are there */
 #ifndef SWG_RUNTIME_BASE_SCHEME_H
 #define SWG_RUNTIME_BASE_SCHEME_H
@@ -29,7 +31,8 @@ typedef struct swg_scheme {
     swg_dtype dtype;      /* of elements that are stored as they are */
     swg_dtype scale_type; /* of the scales: F16, BF16 or F32 */
     uint32_t group;       /* columns that share a scale; 0 = the whole row */
-    uint8_t block;        /* number of the block type (blocks.h); 0 = none */
+    uint8_t block;        /* rows that are stored or left out together; 0 = no blocks */
+    uint8_t ggml;         /* number of the type of ggml's blocks (ggml/blocks.h); 0 = none */
 } swg_scheme;
 
 static inline swg_scheme swg_scheme_plain(swg_dtype dtype)
@@ -37,11 +40,10 @@ static inline swg_scheme swg_scheme_plain(swg_dtype dtype)
     return (swg_scheme){.format = SWG_FORMAT_plain, .dtype = dtype};
 }
 
-/* Blocks of that type of ggml's (blocks.h), whose codes have that many bits. */
-static inline swg_scheme swg_scheme_blocks(unsigned block, unsigned bits)
+/* Blocks of that type of ggml's (ggml/blocks.h), whose codes have that many bits. */
+static inline swg_scheme swg_scheme_ggml(unsigned type, unsigned bits)
 {
-    return (swg_scheme){
-        .format = SWG_FORMAT_blocks, .bits = (uint8_t)bits, .block = (uint8_t)block};
+    return (swg_scheme){.format = SWG_FORMAT_ggml, .bits = (uint8_t)bits, .ggml = (uint8_t)type};
 }
 
 /* Initializer of a scheme of integer codes, for a constant width that has a format; the other

@@ -35,7 +35,7 @@ static void fill_blocks(sample *s, size_t at, const decode_vector *vector)
 {
     const uint64_t bytes = swg_tensor_bytes(&s->tensors[at]);
     for (uint64_t i = 0; i < bytes; i++)
-        s->planes[at][SWG_PLANE_BLOCKS][i] = vector->blocks[i % vector->bytes];
+        s->planes[at][SWG_PLANE_GGML][i] = vector->blocks[i % vector->bytes];
 }
 
 static void expect_values(const sample *s, size_t at, const char *path)
@@ -71,7 +71,7 @@ START_TEST(blocks_come_back_as_they_were)
     tiny_llama t;
     sample s;
     char scheme[SWG_SCHEME_NAME_BYTES];
-    const size_t at = make_sample(&t, &s, swg_scheme_blocks(type->id, type->bits));
+    const size_t at = make_sample(&t, &s, swg_scheme_ggml(type->id, type->bits));
     fill_blocks(&s, at, vector);
     const char *const paths[] = {swg_test_path("blocks.gguf"), swg_test_path("blocks.swg")};
     for (size_t p = 0; p < 2; p++) {
@@ -104,7 +104,7 @@ START_TEST(infinite_scales_are_refused)
         return;
     tiny_llama t;
     sample s;
-    const size_t at = make_sample(&t, &s, swg_scheme_blocks(type->id, type->bits));
+    const size_t at = make_sample(&t, &s, swg_scheme_ggml(type->id, type->bits));
     fill_blocks(&s, at, vector);
     const char *path = swg_test_path("infinite.gguf");
     write_anew(&s, path, NULL);
@@ -123,8 +123,8 @@ START_TEST(infinite_scales_are_refused)
     ck_assert_ptr_nonnull(strstr(swg_error_message(), name));
     ck_status_is(SWG_CORRUPT, swg_source_verify(source, NULL, NULL, NULL, NULL));
     swg_source_close(&source);
-    s.planes[at][SWG_PLANE_BLOCKS][type->halves[0]] = 0;
-    s.planes[at][SWG_PLANE_BLOCKS][type->halves[0] + 1] = 0xfc;
+    s.planes[at][SWG_PLANE_GGML][type->halves[0]] = 0;
+    s.planes[at][SWG_PLANE_GGML][type->halves[0] + 1] = 0xfc;
     ck_status_is(SWG_CORRUPT, sample_write(&s, swg_test_path("infinite.swg"), NULL));
     swg_free(bytes);
     sample_deinit(&s);
@@ -194,7 +194,7 @@ START_TEST(q4_1_is_made_on_request)
     swg_source *source = NULL;
     ck_ok(swg_source_open(path, NULL, &source));
     const size_t tensor = swg_source_find(source, name);
-    ck_assert_uint_eq(swg_source_tensor(source, tensor)->scheme.block, SWG_BLOCK_Q4_1);
+    ck_assert_uint_eq(swg_source_tensor(source, tensor)->scheme.ggml, SWG_BLOCK_Q4_1);
     float wanted[COLS], got[COLS];
     ck_ok(swg_tensor_rows_f32(&s.tensors[at], (const void *const *)s.planes[at], 3, 1, wanted));
     ck_ok(swg_source_read_f32(source, tensor, 3, 1, got));

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/base/blocks/blocks.h"
+#include "runtime/base/ggml/blocks.h"
 
 enum { BLOCK = SWG_BLOCK_ELEMS, HALF = BLOCK / 2, SCALE_BYTES = 2 };
 
@@ -76,7 +76,7 @@ void swg_block_q8_0_decode(const uint8_t *block, float *out)
 static const swg_block_type types[] = {
 #define SWG_BLOCK_TYPE(name, NAME, number, bits, elems, bytes, half, half2)                        \
     {number, #name, bits, elems, bytes, {half, half2}, swg_block_##name##_decode},
-#include "runtime/base/blocks/blocks.def"
+#include "runtime/base/ggml/blocks.def"
 };
 enum { N_TYPES = sizeof types / sizeof types[0] };
 

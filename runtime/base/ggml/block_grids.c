@@ -1,7 +1,7 @@
 /* The grids of ggml's IQ types, as it publishes them (ggml-common.h, MIT licence), with the values
  * of each point packed: a point is element 0 in the lowest bits, the index of its value in 2 bits
  * (-1, 0, 1 of IQ1; 8, 25, 43 of IQ2) or 3 bits (IQ3). */
-#include "runtime/base/blocks/blocks.h"
+#include "runtime/base/ggml/blocks.h"
 
 const uint16_t swg_block_iq1_grid[2048] = {
     0,     2,     5,     8,     10,    17,    21,    32,    34,    40,    42,    69,    81,

@@ -2,7 +2,7 @@
  * elements of a 1- or 2-bit type, 4 of a 3-bit one), signs are stored beside it. All have blocks of
  * 256; the bytes of each are drawn above its function. Where seven bits stand for eight signs, the
  * eighth makes their number even. */
-#include "runtime/base/blocks/blocks.h"
+#include "runtime/base/ggml/blocks.h"
 
 enum { SUPER = SWG_BLOCK_SUPER_ELEMS };
 

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "runtime/base/blocks/blocks.h"
+#include "runtime/base/ggml/blocks.h"
 
 enum { SUPER = SWG_BLOCK_SUPER_ELEMS };
 

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/base/blocks/blocks.h"
+#include "runtime/base/ggml/blocks.h"
 
 /* Five numbers 0 to 2 are a byte as a fraction of 256: multiplied by 3 the next is above the byte.
  */

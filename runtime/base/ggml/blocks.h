@@ -1,8 +1,8 @@
 /* The block types of ggml: numbers stored in blocks of equal size, each with scales of its own, row
  * after row. Their names are those of llama.cpp in lower case ("q4_k"); what a block means is what
  * the gguf Python package decodes it to, bit for bit in binary32. */
-#ifndef SWG_RUNTIME_BASE_BLOCKS_BLOCKS_H
-#define SWG_RUNTIME_BASE_BLOCKS_BLOCKS_H
+#ifndef SWG_RUNTIME_BASE_GGML_BLOCKS_H
+#define SWG_RUNTIME_BASE_GGML_BLOCKS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@ enum { SWG_BLOCK_ELEMS = 32, SWG_BLOCK_SUPER_ELEMS = 256, SWG_BLOCK_MAX_ELEMS = 
 enum {
 #define SWG_BLOCK_TYPE(name, NAME, number, bits, elems, bytes, half, half2)                        \
     SWG_BLOCK_##NAME = number,
-#include "runtime/base/blocks/blocks.def"
+#include "runtime/base/ggml/blocks.def"
 };
 
 typedef struct swg_block_type {
@@ -57,7 +57,7 @@ static inline float swg_block_half(const uint8_t *at)
 
 #define SWG_BLOCK_TYPE(name, NAME, number, bits, elems, bytes, half, half2)                        \
     void swg_block_##name##_decode(const uint8_t *block, float *out);
-#include "runtime/base/blocks/blocks.def"
+#include "runtime/base/ggml/blocks.def"
 
 /* The points of the types that look several elements up at once (block_grids.c), one u16 each,
  * element 0 in the lowest bits: 8 elements of 2 bits, or 4 of 3 bits for the IQ3 types. */
