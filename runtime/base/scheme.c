@@ -69,7 +69,10 @@ bool swg_scheme_is_integer(swg_scheme scheme)
 
 swg_scheme swg_scheme_expanded(swg_scheme scheme)
 {
-    if (swg_scheme_is_plain(scheme) || swg_scheme_is_integer(scheme))
+    const bool is_plain = swg_scheme_is_plain(scheme);
+    if (is_plain && scheme.dtype == SWG_F64) /* computed with in float32 */
+        return swg_scheme_plain(SWG_F32);
+    if (is_plain || swg_scheme_is_integer(scheme))
         return scheme;
     return swg_scheme_plain(swg_scheme_is_quantized(scheme) ? SWG_F32 : scheme.dtype);
 }
