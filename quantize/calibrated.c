@@ -14,7 +14,7 @@
  */
 static size_t turn_of(const swg_plan_entry *entry, const swg_tensor_use *use)
 {
-    if (!entry->is_quantized || use->kind != SWG_USE_WEIGHT)
+    if (!swg_plan_entry_changes(entry) || use->kind != SWG_USE_WEIGHT)
         return SIZE_MAX;
     return use->is_per_layer ? use->layer : SIZE_MAX - 1;
 }
@@ -105,7 +105,8 @@ static swg_status quantize_layer(run *r, size_t layer)
 {
     for (size_t place = 0; place < r->plan->n_entries; place++) {
         const swg_plan_entry *entry = &r->plan->entries[r->plan->order[place]];
-        const swg_weight *weight = entry->is_quantized ? weight_of(r, entry->desc.name) : NULL;
+        const swg_weight *weight =
+            swg_plan_entry_changes(entry) ? weight_of(r, entry->desc.name) : NULL;
         if (r->is_written[place] || !weight || !is_in_layer(r, weight, layer))
             continue;
         SWG_TRY(write_tensor(r, place, swg_calibration_stats(r->calibration, weight), r->model));

@@ -11,14 +11,14 @@ swg_quantize_options swg_quantize_options_default(void)
     return (swg_quantize_options){.size = sizeof(swg_quantize_options)};
 }
 
-swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated)
+swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated, bool may_prune)
 {
     for (size_t i = 0; i < plan->n_entries; i++) {
         const swg_plan_entry *entry = &plan->entries[i];
-        if (!swg_sparsity_is_dense(entry->sparsity))
+        if (!swg_sparsity_is_dense(entry->sparsity) && !may_prune)
             return swg_error(SWG_UNSUPPORTED,
                              "tensor %s: the recipe asks for sparsity, and quantize stores dense "
-                             "matrices only",
+                             "matrices only; `swage prune` takes such recipes",
                              entry->desc.name);
         if (entry->is_quantized && swg_quant_method_needs_stats(entry->method) && !is_calibrated)
             return swg_error(SWG_USAGE,
@@ -35,13 +35,17 @@ swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
 {
     uint64_t done_bytes = 0;
     SWG_TRY(swg_options_check("swg_quantize_options", options->size, sizeof *options));
-    SWG_TRY(swg_quantize_check_plan(plan, options->calibration != NULL));
+    SWG_TRY(swg_quantize_check_plan(plan, options->calibration || options->statistics,
+                                    options->pruner != NULL));
     if (options->calibration)
         return swg_quantize_calibrated(source, plan, options, sink, reports);
     for (size_t place = 0; place < plan->n_entries; place++) {
         const size_t i = plan->order[place];
         SWG_TRY(swg_progress_step(options->progress, "quantizing", "B", done_bytes, plan->bytes));
-        SWG_TRY(swg_transfer_tensor(source, plan, place, options, NULL, NULL, sink, &reports[i]));
+        const swg_layer_stats *stats = NULL;
+        if (options->statistics && swg_plan_entry_changes(&plan->entries[i]))
+            SWG_TRY(swg_model_stats_get(options->statistics, plan->entries[i].desc.name, &stats));
+        SWG_TRY(swg_transfer_tensor(source, plan, place, options, stats, NULL, sink, &reports[i]));
         done_bytes += reports[i].stats.bytes;
     }
     return swg_progress_step(options->progress, "quantizing", "B", done_bytes, plan->bytes);

@@ -8,6 +8,7 @@
 #include "formats/formats.h"
 #include "quantize/plan.h"
 #include "quantize/quantize.h"
+#include "runtime/model_stats.h"
 
 /* The text that statistics of the weights' inputs are collected on: windows of equal length, each
  * read from an empty sequence. */
@@ -16,6 +17,16 @@ typedef struct swg_calibration_text {
     size_t n_windows, window;
 } swg_calibration_text;
 
+/* What chooses the zeros of matrices that the plan makes sparse (prune/, which this folder does not
+ * know). */
+typedef struct swg_pruner {
+    /* Prune a matrix w [rows][cols] in place: is_zero [rows][cols] marks the weights that were
+     * removed, which are 0 now; others may have changed to make up for them. `job` has name, sizes,
+     * statistics and pool. */
+    swg_status (*prune)(const swg_plan_entry *entry, const swg_quantize_job *job, float *w,
+                        bool *is_zero);
+} swg_pruner;
+
 typedef struct swg_quantize_options {
     size_t size;                  /* of this struct */
     swg_pool *pool;               /* default NULL: the caller's thread alone */
@@ -23,7 +34,12 @@ typedef struct swg_quantize_options {
     bool keep_nonfinite;          /* store NaN and infinities of tensors that are kept as they are;
                                      default false: SWG_CORRUPT. What is quantized may never have
                                      any. */
-    const swg_calibration_text *calibration; /* default NULL: no statistics */
+    swg_model_stats *statistics;  /* of the unchanged model, for every matrix with an input;
+                                     default NULL: none */
+    const swg_calibration_text *calibration; /* default NULL. Else statistics are collected on the
+                                                way instead, with the layers that are already
+                                                quantized (calibrated.h) */
+    const swg_pruner *pruner;                /* default NULL: a plan with sparsity is refused */
 } swg_quantize_options;
 
 swg_quantize_options swg_quantize_options_default(void);
@@ -33,6 +49,7 @@ typedef struct swg_tensor_report {
     swg_quant_stats stats; /* elems and bytes always; errors of quantized tensors */
     uint64_t stored_bytes; /* in the output, after compression */
     uint64_t n_nonfinite;  /* NaN and infinities that were kept */
+    uint64_t n_pruned;     /* weights that the plan made zero */
     swg_quant_method method; /* that chose the codes of a quantized tensor */
 } swg_tensor_report;
 
@@ -51,9 +68,9 @@ swg_status swg_quantize_source_uses(const swg_source *source, const swg_tensor_d
 swg_status swg_quantize_output_descs(const swg_plan *plan, swg_tensor_desc **out);
 
 /* Whether swg_quantize_checkpoint does everything that a plan asks for. SWG_UNSUPPORTED, naming the
- * tensor, for sparsity; SWG_USAGE for methods that need statistics of the layers' inputs unless
- * there is a text to collect them on. */
-swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated);
+ * tensor, for sparsity unless `may_prune`; SWG_USAGE for methods that need statistics of the
+ * layers' inputs unless there are some, or a text to collect them on. */
+swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated, bool may_prune);
 
 /* Write all tensors of the plan, made for this source's tensors, in the plan's order, to a sink
  * opened with the plan's descriptions in that order. `reports` [n_entries], in the order of the

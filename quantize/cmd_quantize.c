@@ -11,15 +11,17 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/notice.h"
 #include "runtime/hparams.h"
 
 typedef struct arguments {
     const char *output, *recipe, *method, *format, *bits, *group_size, *embedding_bits,
         *embedding_group_size;
-    const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration;
+    const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration, *statistics,
+        *cache;
     swg_string_list keep, bits_for;
     int64_t level, calibration_tokens, calibration_window;
-    bool asymmetric, requantize, dry_run, force, calibration_documents;
+    bool asymmetric, requantize, dry_run, force, calibration_documents, no_cache;
 } arguments;
 
 /* "|rtn|...": the table's names as an option's choices. */
@@ -91,6 +93,14 @@ static const swg_option options[] = {
                    "tokens read together; 0 = 512, or the model's positions if those are fewer"),
     SWG_OPTION_FLAG(arguments, calibration_documents, 0, "calibration-documents",
                     "blank lines of that text separate documents that each begin with BOS"),
+    SWG_OPTION_CHOICE(arguments, statistics, 0, "statistics", "full|sequential", "full",
+                      "what that text is read by: the whole model as it is, once, for all recipes "
+                      "(default), or layer by layer, with the layers already quantized"),
+    SWG_OPTION_STRING(arguments, cache, 0, "cache", "DIR",
+                      "folder that keeps full statistics for the next recipe (default "
+                      "$XDG_CACHE_HOME/swage, or ~/.cache/swage)"),
+    SWG_OPTION_FLAG(arguments, no_cache, 0, "no-cache",
+                    "collect statistics anew, into a temporary file beside the output"),
     SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_or_keep_words + 1, NULL,
                       "bits of embeddings and output heads (default 8); 16 keeps them unchanged"),
     SWG_OPTION_CHOICE(arguments, embedding_group_size, 0, "embedding-group-size",
@@ -274,6 +284,7 @@ typedef struct job {
     swg_pool *pool;
     swg_sink_meta meta;
     swg_calibration_ids calibration; /* empty without --calibration */
+    swg_model_stats *statistics;     /* full ones of it, when opened */
     char *provenance;
 } job;
 
@@ -296,14 +307,27 @@ static swg_status read_calibration(job *j)
                                     &j->calibration);
 }
 
+static bool is_sequential(const arguments *a)
+{
+    return strcmp(a->statistics, "sequential") == 0;
+}
+
+static swg_status check_arguments(const arguments *a, const char *input)
+{
+    if (swg_path_is_same(input, a->output))
+        return swg_error(SWG_USAGE, "%s is both the input and the output", input);
+    if (a->cache && a->no_cache)
+        return swg_error(SWG_USAGE, "--cache and --no-cache exclude each other");
+    return SWG_OK;
+}
+
 static swg_status prepare(job *j, const char *input)
 {
     const arguments *a = j->a;
     swg_source_options source_options = swg_source_options_default();
     source_options.tokenizer = a->tokenizer;
     SWG_TRY(make_recipe(a, &j->recipe));
-    if (swg_path_is_same(input, a->output))
-        return swg_error(SWG_USAGE, "%s is both the input and the output", input);
+    SWG_TRY(check_arguments(a, input));
     SWG_TRY(swg_source_open(input, &source_options, &j->source));
     SWG_TRY(swg_quantize_source_descs(j->source, &j->inputs));
     SWG_TRY(swg_quantize_source_uses(j->source, j->inputs, &j->uses));
@@ -312,9 +336,9 @@ static swg_status prepare(job *j, const char *input)
     if (!j->uses)
         swg_cli_note(j->cli, "the architecture of %s is not known; tensors are classified by name",
                      input);
-    SWG_TRY(swg_quantize_check_plan(&j->plan, a->calibration != NULL));
+    SWG_TRY(swg_quantize_check_plan(&j->plan, a->calibration != NULL, false));
     SWG_TRY(read_calibration(j));
-    if (a->calibration)
+    if (a->calibration && is_sequential(a))
         SWG_TRY(swg_quantize_order_by_layers(j->uses, &j->plan));
     SWG_TRY(swg_quantize_output_descs(&j->plan, &j->outputs));
     SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));
@@ -332,6 +356,7 @@ static swg_status write_options(const job *j, swg_json_writer *json)
     swg_json_uint(json, "windows", j->calibration.text.n_windows);
     swg_json_uint(json, "window_tokens", j->calibration.text.window);
     swg_json_bool(json, "documents", j->a->calibration_documents);
+    swg_json_string(json, "statistics", j->a->statistics);
     swg_json_string(json, "linear_algebra", swg_linalg_name());
     swg_json_end_object(json);
     swg_json_end_object(json);
@@ -391,13 +416,76 @@ static void warn_of_nonfinite(const job *j, const swg_tensor_report *reports)
                         (unsigned long long)reports[i].n_nonfinite);
 }
 
+/* The folder of the cache: the user's, or the usual one if it can be used; *out NULL = none. */
+static swg_status choose_cache(const arguments *a, char **out)
+{
+    char *folder = NULL;
+    *out = NULL;
+    if (a->no_cache)
+        return SWG_OK;
+    if (a->cache) {
+        *out = swg_strdup(a->cache);
+        return *out ? SWG_OK : SWG_NO_MEMORY;
+    }
+    SWG_TRY(swg_model_stats_default_cache(&folder));
+    if (folder && swg_make_folders(folder) != SWG_OK) {
+        swg_notice("statistics are not kept: %s", swg_error_message());
+        SWG_FREE(folder);
+    }
+    *out = folder;
+    return SWG_OK;
+}
+
+static void tell_statistics(const job *j, double seconds)
+{
+    const char *path = swg_model_stats_path(j->statistics);
+    char bytes[32];
+    swg_format_bytes(swg_model_stats_file_bytes(j->statistics), bytes);
+    if (swg_model_stats_were_cached(j->statistics))
+        swg_cli_say(j->cli, "statistics taken from %s", path);
+    else if (path)
+        swg_cli_say(j->cli, "statistics collected in %.1f s and kept in %s (%s)", seconds, path,
+                    bytes);
+    else
+        swg_cli_say(j->cli, "statistics collected in %.1f s (%s, not kept)", seconds, bytes);
+}
+
+/* Full statistics of the calibration text, if that is what is asked for. */
+static swg_status open_statistics(job *j, swg_input_hashes *hashes)
+{
+    const double start = swg_clock_s();
+    swg_model_stats_options how = swg_model_stats_options_default();
+    char *cache = NULL, *scratch = NULL;
+    swg_status status = SWG_OK;
+    if (!j->a->calibration || is_sequential(j->a))
+        return SWG_OK;
+    SWG_GO(choose_cache(j->a, &cache));
+    scratch = swg_path_dirname(j->a->output);
+    SWG_GO(scratch ? SWG_OK : SWG_NO_MEMORY);
+    how.pool = j->pool;
+    how.progress = j->cli->progress;
+    how.ids = j->calibration.text.ids;
+    how.n_windows = j->calibration.text.n_windows;
+    how.window = j->calibration.text.window;
+    how.hashes = hashes;
+    how.cache = cache;
+    how.scratch = scratch;
+    SWG_GO(swg_model_stats_open(j->source, &how, &j->statistics));
+    tell_statistics(j, swg_clock_s() - start);
+done:
+    swg_free(cache);
+    swg_free(scratch);
+    return status;
+}
+
 static swg_status write_output(job *j, const swg_sink_options *sink_options)
 {
     swg_quantize_options how = swg_quantize_options_default();
     how.pool = j->pool;
     how.progress = j->cli->progress;
     how.keep_nonfinite = j->recipe->nonfinite != SWG_NONFINITE_ERROR;
-    how.calibration = j->a->calibration ? &j->calibration.text : NULL;
+    if (j->a->calibration && is_sequential(j->a))
+        how.calibration = &j->calibration.text;
     const double start = swg_clock_s();
     swg_quantize_result result = result_of(j);
     swg_tensor_report *reports = NULL;
@@ -405,9 +493,11 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     swg_sink *sink = NULL;
     swg_status status = SWG_OK;
     SWG_GO(SWG_NEW(reports, j->plan.n_entries));
+    SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
+    SWG_GO(open_statistics(j, hashes));
+    how.statistics = j->statistics;
     SWG_GO(
         swg_sink_open(j->a->output, sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
-    SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
     SWG_GO(swg_quantize_checkpoint(j->source, &j->plan, &how, sink, reports));
     SWG_GO(add_provenance(j, hashes));
     SWG_GO(swg_sink_set_provenance(sink, j->provenance));
@@ -437,6 +527,7 @@ static swg_status run(const swg_cli *cli, const void *values)
     sink_options.pool = j.pool;
     SWG_GO(a->dry_run ? dry_run(&j, &sink_options) : write_output(&j, &sink_options));
 done:
+    swg_model_stats_free(&j.statistics);
     swg_calibration_ids_deinit(&j.calibration);
     swg_sink_meta_deinit(&j.meta);
     swg_free(j.provenance);

@@ -7,10 +7,10 @@
 #include "runtime/base/mem.h"
 
 enum {
-    LEAST = -127,          /* numbers of a codebook */
-    N_NUMBERS = 255,       /* LEAST .. 127 */
-    ROUNDS = 3,            /* searches of the scales, each followed by a fit of the numbers */
-    BLOCK_ROWS = 16,       /* rows that are read together */
+    LEAST = -127,    /* numbers of a codebook */
+    N_NUMBERS = 255, /* LEAST .. 127 */
+    ROUNDS = 3,      /* searches of the scales, each followed by a fit of the numbers */
+    BLOCK_ROWS = 16, /* rows that are read together */
     SAMPLE_WEIGHTS = 1 << 18,
     MOST_BLOCKS = 256
 };
@@ -99,8 +99,8 @@ double swg_levels_best(const swg_level_moments *moments, bool needs_zero, int8_t
     choice c = {.best = {0}};
     sum_up(moments, &sums);
     for (int b = 0; b < N_NUMBERS; b++)
-        c.best[b] = needs_zero && LEAST + b > 0 ? INFINITY
-                                                : loss(&sums, 0, step_of(LEAST + b), LEAST + b);
+        c.best[b] =
+            needs_zero && LEAST + b > 0 ? INFINITY : loss(&sums, 0, step_of(LEAST + b), LEAST + b);
     for (size_t count = 1; count < SWG_LEVELS; count++)
         extend(&sums, needs_zero, count, &c);
     double least = INFINITY;
@@ -126,8 +126,8 @@ typedef struct sample {
     const float *importance;
     swg_levels levels; /* the present ones */
     size_t cols, group, n_groups, n_blocks;
-    uint64_t distance;        /* from the first row of a block to that of the next */
-    float *x;                 /* [n_blocks][BLOCK_ROWS][cols] */
+    uint64_t distance;          /* from the first row of a block to that of the next */
+    float *x;                   /* [n_blocks][BLOCK_ROWS][cols] */
     swg_level_moments *moments; /* [n_blocks] */
 } sample;
 
@@ -170,10 +170,9 @@ static swg_status fit_block(void *context, size_t block)
             const size_t begin = g * s->group, n = group_length(s, g);
             const swg_status status = fit_group(s, &space, x, begin, n, moments);
             if (status != SWG_OK)
-                return swg_error_context(status, "tensor %s, row %llu, columns %zu to %zu",
-                                         s->job->name,
-                                         (unsigned long long)(block * s->distance + r), begin,
-                                         begin + n - 1);
+                return swg_error_context(
+                    status, "tensor %s, row %llu, columns %zu to %zu", s->job->name,
+                    (unsigned long long)(block * s->distance + r), begin, begin + n - 1);
         }
     return SWG_OK;
 }

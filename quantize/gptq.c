@@ -20,7 +20,7 @@ typedef struct worker {
     swg_refiner refiner;
     float *x;                      /* [BLOCK_ROWS][k] as read */
     float *target;                 /* the same, with zeros where the mask says so */
-    bool *is_zero;                 /* [BLOCK_ROWS][k], or NULL without a mask */
+    bool *is_zero;                 /* [BLOCK_ROWS][k]: by the mask, or 0 already */
     uint8_t *codes, *plain_codes;  /* [BLOCK_ROWS][k] */
     swg_grid *grids, *plain_grids; /* [BLOCK_ROWS][n_groups] */
     swg_grid_space spaces[BLOCK_ROWS];
@@ -59,7 +59,7 @@ static swg_status round_rows(const gptq *m, worker *w, size_t n_rows)
     return SWG_OK;
 }
 
-/* Choose codes and grids of the rows in w->target. */
+/* Choose codes and grids of the rows in w->x: those that stay make up for what the mask removes. */
 static swg_status choose_codes(const gptq *m, worker *w, size_t n_rows, swg_quant_stats *stats)
 {
     const size_t k = m->so.k, n_groups = m->so.n_groups;
@@ -68,13 +68,13 @@ static swg_status choose_codes(const gptq *m, worker *w, size_t n_rows, swg_quan
     double errors[BLOCK_ROWS], plain_errors[BLOCK_ROWS];
     for (size_t r = 0; r < n_rows; r++)
         w->spaces[r] = swg_quantize_job_space(m->job);
-    SWG_TRY(swg_column_sweep_run(&w->sweep, &m->so, w->spaces, w->target, w->is_zero, n_rows,
-                                 w->codes, w->grids));
-    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &m->refine, w->target,
-                     w->is_zero, n_rows, w->codes, w->grids, errors, &refined);
+    SWG_TRY(swg_column_sweep_run(&w->sweep, &m->so, w->spaces, w->x, w->is_zero, n_rows, w->codes,
+                                 w->grids));
+    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &m->refine, w->x, w->is_zero,
+                     n_rows, w->codes, w->grids, errors, &refined);
     SWG_TRY(round_rows(m, w, n_rows));
-    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &measure, w->target,
-                     w->is_zero, n_rows, w->plain_codes, w->plain_grids, plain_errors, &plain);
+    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &measure, w->x, w->is_zero,
+                     n_rows, w->plain_codes, w->plain_grids, plain_errors, &plain);
     for (size_t r = 0; r < n_rows; r++) {
         stats->plain_output_noise += plain_errors[r];
         stats->output_noise += errors[r] <= plain_errors[r] ? errors[r] : plain_errors[r];
@@ -102,14 +102,6 @@ static void store_row(const gptq *m, const worker *w, size_t r, uint64_t row,
     swg_quant_planes_store_codes(&m->planes, row, codes);
 }
 
-/* Which weights of a row the job's mask requires to be zero. */
-static void expand_mask(const swg_quantize_job *job, uint64_t row, bool *is_zero)
-{
-    const uint64_t row_bytes = (job->cols + 7) / 8;
-    for (uint64_t c = 0; c < job->cols; c++)
-        is_zero[c] = !(job->mask[row * row_bytes + c / 8] >> c % 8 & 1);
-}
-
 static swg_status quantize_block(void *context, size_t index)
 {
     const gptq *m = context;
@@ -122,10 +114,11 @@ static swg_status quantize_block(void *context, size_t index)
         return swg_error(SWG_INTERRUPTED, "interrupted while quantizing tensor %s", job->name);
     SWG_TRY(job->read_rows(job->context, begin, n_rows, w->x));
     memcpy(w->target, w->x, n_rows * k * sizeof *w->x);
-    for (size_t r = 0; job->mask && r < n_rows; r++) {
-        expand_mask(job, begin + r, w->is_zero + r * k);
+    for (size_t r = 0; r < n_rows; r++)
         swg_quantize_job_mask_row(job, begin + r, w->target + r * k);
-    }
+    /* Zeros of a pruned checkpoint stay zeros. */
+    for (size_t i = 0; i < n_rows * k; i++)
+        w->is_zero[i] = w->target[i] == 0;
     const swg_status status = choose_codes(m, w, n_rows, &m->stats[index]);
     if (status != SWG_OK)
         return swg_error_context(status, "tensor %s, rows %llu to %llu", job->name,
@@ -145,8 +138,7 @@ static swg_status worker_init(worker *w, const gptq *m)
     SWG_TRY(swg_refiner_init(&w->refiner, k, BLOCK_ROWS));
     SWG_TRY(SWG_NEW_UNINIT(w->x, BLOCK_ROWS * k));
     SWG_TRY(SWG_NEW_UNINIT(w->target, BLOCK_ROWS * k));
-    if (m->job->mask)
-        SWG_TRY(SWG_NEW_UNINIT(w->is_zero, BLOCK_ROWS * k));
+    SWG_TRY(SWG_NEW_UNINIT(w->is_zero, BLOCK_ROWS * k));
     SWG_TRY(SWG_NEW_UNINIT(w->codes, BLOCK_ROWS * k));
     SWG_TRY(SWG_NEW_UNINIT(w->plain_codes, BLOCK_ROWS * k));
     SWG_TRY(SWG_NEW_UNINIT(w->grids, BLOCK_ROWS * n_groups));

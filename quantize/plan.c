@@ -123,8 +123,17 @@ static swg_status plan_tensor(const swg_tensor_desc *tensor, const swg_recipe *r
     const bool is_matrix = swg_plan_is_matrix(tensor);
     entry->desc = *tensor;
     entry->why = "";
-    if (is_matrix)
+    entry->dense = tensor->scheme;
+    if (is_matrix) {
         entry->sparsity = setting->sparsity;
+        if (!swg_sparsity_is_dense(entry->sparsity)) {
+            entry->dense = entry->desc.scheme = swg_scheme_expanded(tensor->scheme);
+            entry->desc.n_stored = 0;
+        }
+        entry->prune = setting->prune;
+        entry->prune_parameters = setting->prune_parameters;
+        entry->n_prune_parameters = setting->n_prune_parameters;
+    }
     if (swg_scheme_is_quantized(tensor->scheme) && !(is_kept && choice->is_named) &&
         !recipe->requantize)
         return refuse_requantizing(tensor);
@@ -142,6 +151,7 @@ static swg_status plan_tensor(const swg_tensor_desc *tensor, const swg_recipe *r
         return SWG_OK;
     }
     entry->desc = quantized;
+    entry->dense = quantized.scheme;
     entry->is_quantized = true;
     return take_method(setting, entry);
 }
@@ -248,6 +258,17 @@ done:
     swg_free(seen);
     swg_plan_deinit(&plan);
     return status;
+}
+
+swg_status swg_plan_store_as(swg_plan *plan, size_t entry, swg_scheme scheme, uint64_t n_stored)
+{
+    swg_tensor_desc *desc = &plan->entries[entry].desc, stored = *desc;
+    stored.scheme = scheme;
+    stored.n_stored = n_stored;
+    SWG_TRY(swg_tensor_desc_check(&stored));
+    plan->bytes += swg_tensor_bytes(&stored) - swg_tensor_bytes(desc);
+    *desc = stored;
+    return SWG_OK;
 }
 
 void swg_plan_deinit(swg_plan *plan)

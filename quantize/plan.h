@@ -38,10 +38,20 @@ typedef struct swg_plan_entry {
     swg_scale_search search;
     const swg_parameter *parameters; /* of the method; the recipe's */
     size_t n_parameters;
-    swg_sparsity sparsity; /* also of entries that are not quantized */
+    swg_sparsity sparsity; /* also of entries that are not quantized, with how zeros are chosen */
+    const char *prune;     /* NULL = the first method of prune_methods.def */
+    const swg_parameter *prune_parameters; /* the recipe's */
+    size_t n_prune_parameters;
+    swg_scheme dense;      /* what it is computed as: desc.scheme, unless that is a sparse format */
     size_t visit;          /* position in the order of use; SIZE_MAX = not known */
     const char *why;       /* a kept matrix: "router", "asked for", ...; "" otherwise */
 } swg_plan_entry;
+
+/* Whether the numbers of a tensor change. */
+static inline bool swg_plan_entry_changes(const swg_plan_entry *entry)
+{
+    return entry->is_quantized || !swg_sparsity_is_dense(entry->sparsity);
+}
 
 typedef struct swg_plan {
     swg_plan_entry *entries; /* in the order of the input */
@@ -62,5 +72,9 @@ typedef struct swg_plan {
 swg_status swg_plan_make(const swg_tensor_desc *tensors, size_t n, const swg_tensor_use *uses,
                          const swg_recipe *recipe, swg_plan *out);
 void swg_plan_deinit(swg_plan *plan); /* zero-initialised is accepted */
+
+/* Store a tensor in another format than the dense one that it is computed in: `scheme`, with
+ * n_stored elements of it (0 for formats that do not count). What swg_tensor_desc_check returns. */
+swg_status swg_plan_store_as(swg_plan *plan, size_t entry, swg_scheme scheme, uint64_t n_stored);
 
 #endif

@@ -55,23 +55,31 @@ static swg_status copy_word(swg_recipe *recipe, const char **word)
     return *word ? SWG_OK : SWG_NO_MEMORY;
 }
 
+static swg_status copy_parameters(swg_recipe *recipe, const swg_parameter **parameters, size_t n)
+{
+    swg_parameter *copies = swg_arena_calloc(&recipe->arena, n, sizeof *copies);
+    if (!copies)
+        return SWG_NO_MEMORY;
+    for (size_t i = 0; i < n; i++) {
+        copies[i] = (*parameters)[i];
+        SWG_TRY(copy_word(recipe, &copies[i].name));
+        if (copies[i].word)
+            SWG_TRY(copy_word(recipe, &copies[i].word));
+    }
+    *parameters = copies;
+    return SWG_OK;
+}
+
 static swg_status copy_setting(swg_recipe *recipe, swg_recipe_setting *setting)
 {
     if (setting->given & SWG_RECIPE_FORMAT)
         SWG_TRY(copy_word(recipe, &setting->format));
     if (setting->given & SWG_RECIPE_METHOD)
         SWG_TRY(copy_word(recipe, &setting->method));
-    swg_parameter *copies = swg_arena_calloc(&recipe->arena, setting->n_parameters, sizeof *copies);
-    if (!copies)
-        return SWG_NO_MEMORY;
-    for (size_t i = 0; i < setting->n_parameters; i++) {
-        copies[i] = setting->parameters[i];
-        SWG_TRY(copy_word(recipe, &copies[i].name));
-        if (copies[i].word)
-            SWG_TRY(copy_word(recipe, &copies[i].word));
-    }
-    setting->parameters = copies;
-    return SWG_OK;
+    if (setting->given & SWG_RECIPE_PRUNE && setting->prune)
+        SWG_TRY(copy_word(recipe, &setting->prune));
+    SWG_TRY(copy_parameters(recipe, &setting->prune_parameters, setting->n_prune_parameters));
+    return copy_parameters(recipe, &setting->parameters, setting->n_parameters);
 }
 
 swg_status swg_recipe_add_rule(swg_recipe *recipe, const swg_recipe_rule *rule)
@@ -245,6 +253,12 @@ static void override(swg_recipe_setting *setting, const swg_recipe_setting *by)
     if (by->given & SWG_RECIPE_PARAMETERS) {
         setting->parameters = by->parameters;
         setting->n_parameters = by->n_parameters;
+    }
+    if (by->given & SWG_RECIPE_PRUNE)
+        setting->prune = by->prune;
+    if (by->given & SWG_RECIPE_PRUNE_PARAMETERS) {
+        setting->prune_parameters = by->prune_parameters;
+        setting->n_prune_parameters = by->n_prune_parameters;
     }
 }
 

@@ -43,10 +43,12 @@ typedef enum swg_plan_class {
 const char *swg_plan_class_name(swg_plan_class kind); /* "linear", "embedding", ... */
 
 /* Zeros among the weights of a matrix: at least the fraction `ratio` of them, or, where m is not
- * 0, at most n nonzero in every m neighbours of a row. All fields 0 = dense. */
+ * 0, at most n nonzero in every m neighbours of a row. With `block`, zeros come in blocks of that
+ * many rows of one column. All fields 0 = dense. */
 typedef struct swg_sparsity {
-    double ratio; /* 0 to 1, 1 excluded */
-    uint8_t n, m; /* 1 <= n < m <= 64 */
+    double ratio;  /* 0 to 1, 1 excluded */
+    uint8_t n, m;  /* 1 <= n < m <= 64 */
+    uint8_t block; /* 2 to 64 rows; 0 = single weights, always so where m is not 0 */
 } swg_sparsity;
 
 static inline bool swg_sparsity_is_dense(swg_sparsity sparsity)
@@ -74,7 +76,9 @@ enum {
     SWG_RECIPE_SEARCH = 1 << 6,
     SWG_RECIPE_SPARSITY = 1 << 7,
     SWG_RECIPE_PARAMETERS = 1 << 8,
-    SWG_RECIPE_ALL = (1 << 9) - 1
+    SWG_RECIPE_PRUNE = 1 << 9,
+    SWG_RECIPE_PRUNE_PARAMETERS = 1 << 10,
+    SWG_RECIPE_ALL = (1 << 11) - 1
 };
 
 /* Values of swg_recipe_setting that mean: chosen by the number of bits. */
@@ -90,11 +94,14 @@ typedef struct swg_recipe_setting {
                            bits, 64 at fewer; of embeddings and heads 128 at 8 bits */
     bool zero_points;   /* asymmetric */
     swg_dtype scale_type; /* F16, BF16, F32, or SWG_SCALE_TYPE_AUTO: BF16 at 8 bits, F16 at fewer */
-    const char *method;   /* how codes (and zeros) are chosen */
+    const char *method;   /* how codes are chosen */
     swg_scale_search search; /* how scales are chosen */
     swg_sparsity sparsity;
     const swg_parameter *parameters; /* of the method; replaced as a whole */
     size_t n_parameters;
+    const char *prune; /* how zeros are chosen; NULL = the first method of prune_methods.def */
+    const swg_parameter *prune_parameters; /* of that method; replaced as a whole */
+    size_t n_prune_parameters;
 } swg_recipe_setting;
 
 /* --- Recipes ---------------------------------------------------------------------------------- */

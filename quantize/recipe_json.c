@@ -212,18 +212,39 @@ static bool parse_pattern(const char *text, swg_sparsity *out)
     return strcmp(again, text) == 0;
 }
 
+/* {"ratio": 0.5, "block": "16x1"} */
+static bool parse_blocks(const swg_json *value, swg_sparsity *out)
+{
+    const char *shape;
+    double ratio;
+    unsigned rows = 0;
+    char again[16];
+    const swg_json *ratio_item = swg_json_get(value, "ratio");
+    const swg_json *block_item = swg_json_get(value, "block");
+    if (swg_json_count(value) != 2 || !ratio_item || !block_item ||
+        !swg_json_as_double(ratio_item, &ratio) || !(ratio > 0 && ratio < 1) ||
+        !swg_json_as_string(block_item, &shape) || sscanf(shape, "%2ux1", &rows) != 1 || rows < 2 ||
+        rows > 64)
+        return false;
+    snprintf(again, sizeof again, "%ux1", rows);
+    *out = (swg_sparsity){.ratio = ratio, .block = (uint8_t)rows};
+    return strcmp(again, shape) == 0;
+}
+
 static swg_status read_sparsity(reader *r, const swg_json *value, swg_recipe_setting *out)
 {
     double ratio;
     const char *pattern;
     swg_sparsity sparsity = {0};
+    const bool is_object = swg_json_kind_of(value) == SWG_JSON_OBJECT;
     if (swg_json_as_double(value, &ratio) && ratio >= 0 && ratio < 1)
         sparsity.ratio = ratio;
-    else if (!swg_json_as_string(value, &pattern) || !parse_pattern(pattern, &sparsity))
+    else if (is_object ? !parse_blocks(value, &sparsity)
+                       : !swg_json_as_string(value, &pattern) || !parse_pattern(pattern, &sparsity))
         return refuse_value(
             r, "sparsity",
-            "a fraction of the weights from 0 to less than 1, or a pattern N:M such "
-            "as \"2:4\" with N < M <= 64");
+            "a fraction of the weights from 0 to less than 1, a pattern N:M such as \"2:4\" with "
+            "N < M <= 64, or {\"ratio\": R, \"block\": \"16x1\"} with 2 to 64 rows");
     out->sparsity = sparsity;
     return SWG_OK;
 }
@@ -231,17 +252,26 @@ static swg_status read_sparsity(reader *r, const swg_json *value, swg_recipe_set
 static void write_sparsity(const swg_recipe_setting *setting, swg_json_writer *json)
 {
     char pattern[16];
-    snprintf(pattern, sizeof pattern, "%u:%u", setting->sparsity.n, setting->sparsity.m);
-    if (setting->sparsity.m)
+    const swg_sparsity sparsity = setting->sparsity;
+    if (sparsity.m) {
+        snprintf(pattern, sizeof pattern, "%u:%u", sparsity.n, sparsity.m);
         swg_json_string(json, "sparsity", pattern);
-    else
-        swg_json_double(json, "sparsity", setting->sparsity.ratio);
+    } else if (sparsity.block) {
+        snprintf(pattern, sizeof pattern, "%ux1", sparsity.block);
+        swg_json_begin_object(json, "sparsity");
+        swg_json_double(json, "ratio", sparsity.ratio);
+        swg_json_string(json, "block", pattern);
+        swg_json_end_object(json);
+    } else {
+        swg_json_double(json, "sparsity", sparsity.ratio);
+    }
 }
 
-static swg_status read_parameters(reader *r, const swg_json *value, swg_recipe_setting *out)
+static swg_status read_parameter_list(reader *r, const swg_json *value, const char *key,
+                                      const swg_parameter **out, size_t *n_out)
 {
     if (swg_json_kind_of(value) != SWG_JSON_OBJECT)
-        return refuse_value(r, "parameters", "an object");
+        return refuse_value(r, key, "an object");
     swg_parameter *list = swg_arena_calloc(&r->recipe->arena, swg_json_count(value), sizeof *list);
     if (!list)
         return SWG_NO_MEMORY;
@@ -258,16 +288,17 @@ static swg_status read_parameters(reader *r, const swg_json *value, swg_recipe_s
         else if (!swg_json_as_double(item, &parameter->number))
             return refuse_value(r, parameter->name, "a number, a string, true or false");
     }
-    out->parameters = list;
-    out->n_parameters = n;
+    *out = list;
+    *n_out = n;
     return SWG_OK;
 }
 
-static void write_parameters(const swg_recipe_setting *setting, swg_json_writer *json)
+static void write_parameter_list(const swg_parameter *parameters, size_t n, const char *key,
+                                 swg_json_writer *json)
 {
-    swg_json_begin_object(json, "parameters");
-    for (size_t i = 0; i < setting->n_parameters; i++) {
-        const swg_parameter *parameter = &setting->parameters[i];
+    swg_json_begin_object(json, key);
+    for (size_t i = 0; i < n; i++) {
+        const swg_parameter *parameter = &parameters[i];
         const double number = parameter->number;
         if (parameter->word)
             swg_json_string(json, parameter->name, parameter->word);
@@ -277,6 +308,44 @@ static void write_parameters(const swg_recipe_setting *setting, swg_json_writer 
             swg_json_double(json, parameter->name, parameter->number);
     }
     swg_json_end_object(json);
+}
+
+static swg_status read_parameters(reader *r, const swg_json *value, swg_recipe_setting *out)
+{
+    return read_parameter_list(r, value, "parameters", &out->parameters, &out->n_parameters);
+}
+
+static void write_parameters(const swg_recipe_setting *setting, swg_json_writer *json)
+{
+    write_parameter_list(setting->parameters, setting->n_parameters, "parameters", json);
+}
+
+static swg_status read_prune(reader *r, const swg_json *value, swg_recipe_setting *out)
+{
+    const char *word;
+    if (!swg_json_as_string(value, &word) || !*word)
+        return refuse_value(r, "prune", "the name of a method");
+    return copy_string(r, word, &out->prune);
+}
+
+/* Dense recipes say nothing about pruning. */
+static void write_prune(const swg_recipe_setting *setting, swg_json_writer *json)
+{
+    if (setting->prune)
+        swg_json_string(json, "prune", setting->prune);
+}
+
+static swg_status read_prune_parameters(reader *r, const swg_json *value, swg_recipe_setting *out)
+{
+    return read_parameter_list(r, value, "prune_parameters", &out->prune_parameters,
+                               &out->n_prune_parameters);
+}
+
+static void write_prune_parameters(const swg_recipe_setting *setting, swg_json_writer *json)
+{
+    if (setting->n_prune_parameters)
+        write_parameter_list(setting->prune_parameters, setting->n_prune_parameters,
+                             "prune_parameters", json);
 }
 
 static const struct {
@@ -293,13 +362,15 @@ static const struct {
     {SWG_RECIPE_SEARCH, read_search, write_search},
     {SWG_RECIPE_SPARSITY, read_sparsity, write_sparsity},
     {SWG_RECIPE_PARAMETERS, read_parameters, write_parameters},
+    {SWG_RECIPE_PRUNE, read_prune, write_prune},
+    {SWG_RECIPE_PRUNE_PARAMETERS, read_prune_parameters, write_prune_parameters},
 };
 
 /* The keys of a rule: those of a setting, in the order of setting_keys, then the two that select.
  */
-static const char *const rule_words[] = {"format",     "bits",    "group",  "zero_points",
-                                         "scale_type", "method",  "search", "sparsity",
-                                         "parameters", "classes", "tensors"};
+static const char *const rule_words[] = {
+    "format",   "bits",       "group", "zero_points",      "scale_type", "method", "search",
+    "sparsity", "parameters", "prune", "prune_parameters", "classes",    "tensors"};
 enum {
     N_SETTING_KEYS = COUNT(setting_keys),
     CLASSES_KEY = N_SETTING_KEYS,

@@ -2,9 +2,18 @@
 #include "quantize/transfer.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
+#include "runtime/base/sparse_pack.h"
+
+/* The planes of one form of a tensor, in memory. */
+typedef struct form {
+    swg_plane layout[SWG_PLANE_KINDS];
+    size_t n;
+    void *planes[SWG_PLANE_KINDS]; /* by kind */
+} form;
 
 /* A tensor in transfer. */
 typedef struct transfer {
@@ -12,33 +21,91 @@ typedef struct transfer {
     size_t index; /* in the source and in the plan */
     const swg_plan_entry *entry;
     const swg_layer_stats *stats;
-    swg_plane layout[SWG_PLANE_KINDS];
-    size_t n_planes;
-    void *planes[SWG_PLANE_KINDS]; /* by kind */
+    swg_tensor_desc dense; /* entry->desc, in the scheme that it is computed as */
+    form stored, computed; /* as entry->desc says; as `dense` says, where that is not the same */
+    float *weights;        /* [rows][cols] of a pruned matrix */
+    bool *is_zero;         /* [rows][cols], removed */
+    uint8_t *mask;         /* the same as swg_quantize_job.mask */
 } transfer;
 
-static swg_status read_rows(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
+static const void *const *constant(void *const *planes)
+{
+    return (const void *const *)planes;
+}
+
+static swg_status read_source(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
 {
     const transfer *t = context;
     return swg_source_read_f32(t->source, t->index, row_begin, n_rows, out);
 }
 
-static swg_status transfer_init(transfer *t)
+static swg_status read_pruned(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
 {
-    t->n_planes = swg_tensor_planes(&t->entry->desc, t->layout);
-    for (size_t i = 0; i < t->n_planes; i++) {
+    const transfer *t = context;
+    const size_t cols = (size_t)swg_tensor_cols(&t->dense);
+    memcpy(out, t->weights + row_begin * cols, n_rows * cols * sizeof *out);
+    return SWG_OK;
+}
+
+static swg_status form_init(form *f, const swg_tensor_desc *desc)
+{
+    f->n = swg_tensor_planes(desc, f->layout);
+    for (size_t i = 0; i < f->n; i++) {
         uint8_t *plane;
-        SWG_TRY(SWG_NEW_UNINIT(plane, t->layout[i].bytes));
-        t->planes[t->layout[i].kind] = plane;
+        SWG_TRY(SWG_NEW_UNINIT(plane, f->layout[i].bytes));
+        f->planes[f->layout[i].kind] = plane;
     }
     return SWG_OK;
 }
 
+static void form_deinit(form *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        SWG_FREE(f->planes[f->layout[i].kind]);
+}
+
 static void transfer_deinit(transfer *t)
 {
-    for (size_t i = 0; i < t->n_planes; i++)
-        SWG_FREE(t->planes[t->layout[i].kind]);
+    form_deinit(&t->stored);
+    form_deinit(&t->computed);
+    swg_free(t->weights);
+    swg_free(t->is_zero);
+    swg_free(t->mask);
 }
+
+/* --- Pruning ---------------------------------------------------------------------------------- */
+
+/* The removed weights as a mask of bits, 1 = it stays. */
+static swg_status make_mask(transfer *t, size_t rows, size_t cols)
+{
+    const size_t row_bytes = (cols + 7) / 8;
+    SWG_TRY(SWG_NEW(t->mask, rows * row_bytes));
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++)
+            if (!t->is_zero[r * cols + c])
+                t->mask[r * row_bytes + c / 8] |= (uint8_t)(1u << c % 8);
+    return SWG_OK;
+}
+
+static swg_status prune(transfer *t, const swg_quantize_options *options, swg_tensor_report *report)
+{
+    const size_t rows = (size_t)swg_tensor_rows(&t->dense);
+    const size_t cols = (size_t)swg_tensor_cols(&t->dense);
+    const swg_quantize_job job = {.name = t->dense.name,
+                                  .rows = rows,
+                                  .cols = cols,
+                                  .stats = t->stats,
+                                  .pool = options->pool};
+    SWG_TRY(SWG_NEW_UNINIT(t->weights, rows * cols));
+    SWG_TRY(SWG_NEW(t->is_zero, rows * cols));
+    SWG_TRY(swg_source_read_f32(t->source, t->index, 0, rows, t->weights));
+    SWG_TRY(options->pruner->prune(t->entry, &job, t->weights, t->is_zero));
+    for (size_t i = 0; i < rows * cols; i++)
+        report->n_pruned += t->is_zero[i];
+    return make_mask(t, rows, cols);
+}
+
+/* --- Codes ------------------------------------------------------------------------------------ */
 
 /* The method that the plan asks for, or round to nearest where it needs statistics and the weights
  * have no input (a table whose rows are only looked up). */
@@ -48,14 +115,17 @@ static swg_quant_method method_of(const transfer *t)
                                                                        : t->entry->method;
 }
 
+/* A method that minimises the layer's output error starts from the weights as they were, so that
+ * what it does makes up for the zeros too; others round what pruning left. */
 static swg_status quantize(transfer *t, const swg_quantize_options *options,
-                           swg_tensor_report *report)
+                           void *const planes[SWG_PLANE_KINDS], swg_tensor_report *report)
 {
-    const swg_tensor_desc *desc = &t->entry->desc;
+    const swg_tensor_desc *desc = &t->dense;
     size_t n;
     const swg_plane_kind first = swg_source_planes(t->source, t->index, &n)->kind;
     report->method = method_of(t);
     const bool is_planned = report->method == t->entry->method;
+    const bool takes_pruned = t->weights && !swg_quant_method_needs_stats(report->method);
     const swg_quantize_job job = {
         .name = desc->name,
         .rows = swg_tensor_rows(desc),
@@ -66,19 +136,53 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options,
         .parameters = is_planned ? t->entry->parameters : NULL,
         .n_parameters = is_planned ? t->entry->n_parameters : 0,
         .stats = t->stats,
-        .read_rows = read_rows,
+        .mask = t->mask,
+        .read_rows = takes_pruned ? read_pruned : read_source,
         .context = t,
         .rows_per_read = swg_source_rows_per_read(t->source, t->index, first),
         .pool = options->pool,
     };
-    return swg_quantize_tensor(report->method, &job, t->planes, &report->stats);
+    return swg_quantize_tensor(report->method, &job, planes, &report->stats);
 }
+
+/* Pruned weights in their element type. */
+static void store_floats(const transfer *t, void *const planes[SWG_PLANE_KINDS])
+{
+    const size_t n = (size_t)swg_tensor_elems(&t->dense);
+    for (size_t i = 0; i < n; i++)
+        swg_float_store(t->dense.scheme.dtype, planes[SWG_PLANE_VALUES], i, t->weights[i]);
+}
+
+static swg_status compress(transfer *t, const swg_quantize_options *options, swg_model *model,
+                           swg_tensor_report *report)
+{
+    const bool is_packed = !swg_scheme_equal(t->dense.scheme, t->entry->desc.scheme);
+    form *dense = is_packed ? &t->computed : &t->stored;
+    if (is_packed)
+        SWG_TRY(form_init(&t->computed, &t->dense));
+    if (!swg_sparsity_is_dense(t->entry->sparsity))
+        SWG_TRY(prune(t, options, report));
+    if (t->entry->is_quantized)
+        SWG_TRY(quantize(t, options, dense->planes, report));
+    else
+        store_floats(t, dense->planes);
+    if (model)
+        SWG_TRY(swg_model_replace_tensor(model, &t->dense, constant(dense->planes)));
+    if (is_packed)
+        SWG_TRY(swg_sparse_pack(&t->entry->desc, t->dense.scheme, constant(dense->planes),
+                                t->is_zero, t->stored.planes));
+    report->stats.bytes = swg_tensor_bytes(&t->entry->desc);
+    return SWG_OK;
+}
+
+/* --- The tensor ------------------------------------------------------------------------------- */
 
 static swg_status copy(transfer *t)
 {
-    for (size_t i = 0; i < t->n_planes; i++)
-        SWG_TRY(swg_source_read(t->source, t->index, t->layout[i].kind, 0, t->layout[i].rows,
-                                t->planes[t->layout[i].kind]));
+    for (size_t i = 0; i < t->stored.n; i++)
+        SWG_TRY(swg_source_read(t->source, t->index, t->stored.layout[i].kind, 0,
+                                t->stored.layout[i].rows,
+                                t->stored.planes[t->stored.layout[i].kind]));
     return SWG_OK;
 }
 
@@ -87,12 +191,12 @@ static swg_status copy(transfer *t)
 static swg_status check_kept(const transfer *t, bool keep_nonfinite, uint64_t *n_nonfinite)
 {
     const swg_tensor_desc *desc = &t->entry->desc;
-    const swg_plane *values = swg_plane_find(t->layout, t->n_planes, SWG_PLANE_VALUES);
+    const swg_plane *values = swg_plane_find(t->stored.layout, t->stored.n, SWG_PLANE_VALUES);
     uint64_t first = 0;
     if (!values)
         return SWG_OK; /* codes; scales are checked where they are read */
     /* Sparse formats store fewer values than the tensor has elements. */
-    *n_nonfinite = swg_count_nonfinite(values->type, t->planes[SWG_PLANE_VALUES],
+    *n_nonfinite = swg_count_nonfinite(values->type, t->stored.planes[SWG_PLANE_VALUES],
                                        values->bytes * 8 / swg_dtype_bits(values->type), &first);
     if (*n_nonfinite == 0 || keep_nonfinite)
         return SWG_OK;
@@ -105,15 +209,15 @@ static swg_status check_kept(const transfer *t, bool keep_nonfinite, uint64_t *n
 static swg_status pass(transfer *t, const swg_quantize_options *options, swg_model *model,
                        swg_sink *sink, size_t place, swg_tensor_report *report)
 {
-    const swg_tensor_desc *desc = &t->entry->desc;
-    SWG_TRY(transfer_init(t));
-    SWG_TRY(t->entry->is_quantized ? quantize(t, options, report) : copy(t));
-    if (!t->entry->is_quantized)
+    SWG_TRY(form_init(&t->stored, &t->entry->desc));
+    if (swg_plan_entry_changes(t->entry)) {
+        SWG_TRY(compress(t, options, model, report));
+    } else {
+        SWG_TRY(copy(t));
         SWG_TRY(check_kept(t, options->keep_nonfinite, &report->n_nonfinite));
+    }
     swg_source_release(t->source, t->index);
-    if (model && t->entry->is_quantized)
-        SWG_TRY(swg_model_replace_tensor(model, desc, (const void *const *)t->planes));
-    SWG_TRY(swg_sink_write(sink, place, (const void *const *)t->planes));
+    SWG_TRY(swg_sink_write(sink, place, constant(t->stored.planes)));
     report->stored_bytes = swg_sink_stored_bytes(sink, place);
     return SWG_OK;
 }
@@ -124,9 +228,13 @@ swg_status swg_transfer_tensor(swg_source *source, const swg_plan *plan, size_t 
 {
     const size_t index = plan->order[place];
     transfer t = {.source = source, .index = index, .entry = &plan->entries[index], .stats = stats};
-    const swg_tensor_desc *desc = &t.entry->desc;
-    *report = (swg_tensor_report){
-        .stats = {.elems = swg_tensor_elems(desc), .bytes = swg_tensor_bytes(desc)}};
+    t.dense = t.entry->desc;
+    if (swg_plan_entry_changes(t.entry)) {
+        t.dense.scheme = t.entry->dense;
+        t.dense.n_stored = 0;
+    }
+    *report = (swg_tensor_report){.stats = {.elems = swg_tensor_elems(&t.entry->desc),
+                                            .bytes = swg_tensor_bytes(&t.entry->desc)}};
     const swg_status status = pass(&t, options, model, sink, place, report);
     transfer_deinit(&t);
     return status;

@@ -169,9 +169,16 @@ static swg_status parse_description(swg_source *source, swg_cursor *cursor,
     }
     if (cursor->is_short)
         return is_short(source, SWG_TAG_TENSORS);
-    const swg_plane *const values = swg_plane_find(stored, is_right ? count : 0, SWG_PLANE_VALUES);
-    if (values && swg_weight_format_of(tensor->desc.scheme)->is_counted) {
-        tensor->desc.n_stored = values->rows;
+    const swg_weight_format *const format = swg_weight_format_of(tensor->desc.scheme);
+    const swg_plane_kind elements =
+        swg_scheme_is_quantized(tensor->desc.scheme) ? SWG_PLANE_CODES : SWG_PLANE_VALUES;
+    const swg_plane *const plane = swg_plane_find(stored, is_right ? count : 0, elements);
+    if (plane && format->is_counted) {
+        if (!swg_u64_mul(plane->rows, format->stored_per_row(tensor->desc.scheme),
+                         &tensor->desc.n_stored))
+            return swg_error(SWG_CORRUPT, "%s: tensor %s stores %llu rows of %s", source->path,
+                             tensor->desc.name, (unsigned long long)plane->rows,
+                             swg_plane_name(elements));
         SWG_TRY(swg_source_set_planes(source, tensor));
     }
     for (size_t p = 0; p < count && is_right; p++) {

@@ -26,6 +26,8 @@ typedef struct swg_cpu_block {
     size_t begin;
 } swg_cpu_block;
 
+extern const swg_backend swg_backend_cpu;
+
 typedef struct swg_cpu {
     const swg_kernels *kernels;
     swg_arena arena;

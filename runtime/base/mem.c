@@ -74,6 +74,11 @@ void swg_mem_set_limit(uint64_t bytes)
     atomic_store(&limit, bytes);
 }
 
+uint64_t swg_mem_limit(void)
+{
+    return atomic_load(&limit);
+}
+
 uint64_t swg_mem_in_use(void)
 {
     return atomic_load(&in_use);

@@ -83,7 +83,8 @@ bool swg_scheme_has_codebook(swg_scheme scheme)
 bool swg_scheme_equal(swg_scheme a, swg_scheme b)
 {
     return a.format == b.format && a.bits == b.bits && a.asymmetric == b.asymmetric &&
-           a.dtype == b.dtype && a.scale_type == b.scale_type && a.group == b.group;
+           a.dtype == b.dtype && a.scale_type == b.scale_type && a.group == b.group &&
+           a.block == b.block;
 }
 
 swg_scheme swg_scheme_expanded(swg_scheme scheme)

@@ -4,7 +4,9 @@
  *     "f32", "bf16", "i64"                        plain elements
  *     "int4-g64-sym-f16", "int8-row-asym-f32"     integer codes: bits, group, zero points, scales
  *     "codebook4-g64-f16"                         codes that mean numbers of a codebook
- *     "sparse-f16"                                the elements other than 0, and where they are */
+ *     "sparse-f16"                                the elements other than 0, and where they are
+ *     "sparse-int4-g64-sym-f16"                   the same of codes; "2of4-..." and "block16x1-..."
+ *                                                 where zeros follow a pattern */
 #ifndef SWG_RUNTIME_BASE_SCHEME_H
 #define SWG_RUNTIME_BASE_SCHEME_H
 
@@ -29,6 +31,7 @@ typedef struct swg_scheme {
     swg_dtype dtype;      /* of elements that are stored as they are */
     swg_dtype scale_type; /* of the scales: F16, BF16 or F32 */
     uint32_t group;       /* columns that share a scale; 0 = the whole row */
+    uint8_t block;        /* rows that are stored or left out together; 0 = no blocks */
 } swg_scheme;
 
 static inline swg_scheme swg_scheme_plain(swg_dtype dtype)

@@ -31,8 +31,10 @@ typedef struct swg_weight_format {
      * matrix: w = scale * codebook[code], a group of columns sharing the scale. Likewise. */
     bool has_codebook;
     /* The rows of its planes depend on how many elements are stored (swg_tensor_desc.n_stored);
-     * files say them. */
+     * files say them. Of such formats: the elements in one row of their plane of values or codes.
+     */
     bool is_counted;
+    uint64_t (*stored_per_row)(swg_scheme scheme);
     swg_usual_parameters usual; /* of formats of codes */
 
     /* The scheme that a name means; false when it is not a name of this format's. `out` comes with
@@ -51,6 +53,9 @@ typedef struct swg_weight_format {
      * planes that contradict each other, SWG_NO_MEMORY, or the reader's status. */
     swg_status (*read_rows)(const swg_tensor_desc *desc, const swg_plane_reader *from,
                             uint64_t row_begin, uint64_t n_rows, float *out);
+
+    /* Formats that leave elements out; NULL for others. See sparse_pack.h. */
+    const struct swg_sparse_format *sparse;
 } swg_weight_format;
 
 #define SWG_WEIGHT_FORMAT(name) extern const swg_weight_format swg_weight_format_##name;

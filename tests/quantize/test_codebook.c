@@ -1,4 +1,5 @@
-/* Codebooks: the best sixteen numbers against other choices, the nearest number of a level table. */
+/* Codebooks: the best sixteen numbers against other choices, the nearest number of a level table.
+ */
 #include "tests/harness.h"
 
 #include <math.h>

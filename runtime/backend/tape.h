@@ -1,0 +1,44 @@
+/* Gradients of an architecture's forward pass, by reverse mode. The backend "tape" computes what
+ * the CPU backend computes and, between swg_tape_record and the next call, keeps every operation
+ * with the values that its derivative needs. Architectures need no code of their own for it.
+ *
+ *     swg_tape_record(exec);
+ *     SWG_TRY(swg_exec_layer(exec, layer, 0, 0, n, x, y));     // one part, at most one chunk
+ *     SWG_TRY(swg_tape_reverse(exec, dy, dx, &observer));      // dy = dL/dy, dx = dL/dx
+ *
+ * Parts are swg_exec_begin, _layer and _end: a whole text is differentiated layer by layer from the
+ * rows that entered each layer, so only one layer's operations are held at a time ("activation
+ * checkpointing"; Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost).
+ *
+ * Results do not depend on the number of threads. The model is one of swg_model_options.backend =
+ * "tape", the execution one with float activations: quantized weights count as the values that
+ * their codes mean. */
+#ifndef SWG_RUNTIME_BACKEND_TAPE_H
+#define SWG_RUNTIME_BACKEND_TAPE_H
+
+#include "runtime/exec.h"
+
+/* Receives the gradients that arrive at weights, on the calling thread, in reverse order of the
+ * operations. Arrays are valid during the call. A member that is NULL is not called. */
+typedef struct swg_gradient_observer {
+    void *context;
+    /* y = x W^T (+ bias): x [rows][k] and dy = dL/dy [rows][n], so that dL/dW = dy^T x. */
+    void (*product)(void *context, const swg_weight *weight, const float *x, const float *dy,
+                    size_t rows);
+    /* Row index[t] of the weight was row t of the result: dy [rows][k]. */
+    void (*look_up)(void *context, const swg_weight *weight, const size_t *index, const float *dy,
+                    size_t rows);
+} swg_gradient_observer;
+
+/* Forget what was recorded and record the next part. */
+void swg_tape_record(swg_exec *exec);
+
+/* From dy, the gradient of a loss by the recorded part's output [n][its columns], to dx, that by
+ * its input (NULL = not wanted; of swg_exec_begin, which has none, always NULL), and to the
+ * observer (may be NULL). May be called again. SWG_USAGE when the execution is not a tape's or no
+ * part was recorded; SWG_UNSUPPORTED when it used an operation without a derivative (recurrent
+ * layers) or consisted of several chunks or a continued text; SWG_NO_MEMORY. */
+swg_status swg_tape_reverse(swg_exec *exec, const float *dy, float *dx,
+                            const swg_gradient_observer *observer);
+
+#endif

@@ -1,0 +1,295 @@
+/* Derivatives of the operations that work row by row, and of products. Each takes the gradient of
+ * what its operation wrote, clears it - what the memory held before has a gradient of its own - and
+ * adds to the gradients of what it read. Sums are taken in double. */
+#include <math.h>
+#include <string.h>
+
+#include "kernels/linalg.h"
+#include "runtime/backend/tape_state.h"
+#include "runtime/rope.h"
+
+static size_t elems_of(swg_value value)
+{
+    return value.rows * value.columns;
+}
+
+/* --- Norms ------------------------------------------------------------------------------------ */
+
+typedef struct norm_job {
+    const swg_tape_entry *entry;
+    double eps;
+    float *dx, *dy;
+} norm_job;
+
+/* y = w x r,  r = 1 / sqrt(mean(x^2) + eps):  dx += r (w dy - x r^2 mean(w dy x)) */
+static void reverse_rmsnorm(const norm_job *job, size_t at)
+{
+    const size_t n = job->entry->weight->n;
+    const float *w = job->entry->weight->vector, *x = job->entry->saved + at;
+    float *dx = job->dx + at, *dy = job->dy + at;
+    double square = 0, dot = 0;
+    for (size_t i = 0; i < n; i++) {
+        square += (double)x[i] * (double)x[i];
+        dot += (double)w[i] * (double)dy[i] * (double)x[i];
+    }
+    const double r = 1 / sqrt(square / (double)n + job->eps);
+    for (size_t i = 0; i < n; i++) {
+        const double g = (double)w[i] * (double)dy[i];
+        dy[i] = 0;
+        dx[i] += (float)(r * (g - (double)x[i] * r * r * dot / (double)n));
+    }
+}
+
+/* y = w xhat + b,  xhat = (x - mean(x)) r:  dx += r (w dy - mean(w dy) - xhat mean(w dy xhat)) */
+static void reverse_layernorm(const norm_job *job, size_t at)
+{
+    const size_t n = job->entry->weight->n;
+    const float *w = job->entry->weight->vector, *x = job->entry->saved + at;
+    float *dx = job->dx + at, *dy = job->dy + at;
+    double mean = 0, square = 0, sum = 0, dot = 0;
+    for (size_t i = 0; i < n; i++)
+        mean += (double)x[i] / (double)n;
+    for (size_t i = 0; i < n; i++) {
+        const double centred = (double)x[i] - mean, g = (double)w[i] * (double)dy[i];
+        square += centred * centred;
+        sum += g;
+        dot += g * centred;
+    }
+    const double r = 1 / sqrt(square / (double)n + job->eps);
+    for (size_t i = 0; i < n; i++) {
+        const double g = (double)w[i] * (double)dy[i];
+        const double hat = ((double)x[i] - mean) * r;
+        dy[i] = 0;
+        dx[i] += (float)(r * (g - sum / (double)n - hat * r * dot / (double)n));
+    }
+}
+
+static void rmsnorm_rows(void *context, size_t begin, size_t end)
+{
+    const norm_job *job = context;
+    const size_t columns = job->entry->x.columns;
+    for (size_t at = begin * columns; at < end * columns; at += job->entry->weight->n)
+        reverse_rmsnorm(job, at);
+}
+
+static void layernorm_rows(void *context, size_t begin, size_t end)
+{
+    const norm_job *job = context;
+    const size_t columns = job->entry->x.columns;
+    for (size_t at = begin * columns; at < end * columns; at += job->entry->weight->n)
+        reverse_layernorm(job, at);
+}
+
+static swg_status reverse_norm(swg_tape *tape, const swg_tape_entry *entry, swg_tape_rows *rows)
+{
+    norm_job job = {.entry = entry,
+                    .eps = tape->inner.model->hparams.norm_eps,
+                    .dx = swg_tape_gradient_of(tape, entry->x),
+                    .dy = swg_tape_gradient_of(tape, entry->y)};
+    if (!job.dx || !job.dy)
+        return tape->status;
+    swg_tape_over_rows(tape, entry->x.rows, rows, &job);
+    return SWG_OK;
+}
+
+swg_status swg_tape_rmsnorm(swg_tape *tape, const swg_tape_entry *entry)
+{
+    return reverse_norm(tape, entry, rmsnorm_rows);
+}
+
+swg_status swg_tape_layernorm(swg_tape *tape, const swg_tape_entry *entry)
+{
+    return reverse_norm(tape, entry, layernorm_rows);
+}
+
+/* --- Look-ups and products -------------------------------------------------------------------- */
+
+swg_status swg_tape_embed(swg_tape *tape, const swg_tape_entry *entry)
+{
+    const swg_gradient_observer *observer = tape->observer;
+    const size_t rows = entry->x.rows;
+    float *dx = swg_tape_gradient_of(tape, entry->x);
+    size_t *index;
+    if (!dx)
+        return tape->status;
+    SWG_TRY(SWG_NEW_UNINIT(index, rows));
+    for (size_t t = 0; t < rows; t++)
+        index[t] = swg_tape_index(tape, entry->index, t);
+    if (observer->look_up)
+        observer->look_up(observer->context, entry->weight, index, dx, rows);
+    if (!entry->is_added)
+        memset(dx, 0, elems_of(entry->x) * sizeof *dx);
+    swg_free(index);
+    return SWG_OK;
+}
+
+/* Rows of W that are in memory as floats at a time, and the rows that one work item reads. */
+enum { WEIGHT_ROWS = 1024, READ_ROWS = SWG_TILE_ROWS };
+
+typedef struct product_job {
+    const swg_weight *weight;
+    size_t first, n; /* rows [first, first + n) of the weight */
+    float *tile;     /* [n][k] */
+    float *dx;       /* [rows][k] */
+    const float *dy; /* [rows][weight->n] */
+} product_job;
+
+static swg_status read_weight(void *context, size_t index)
+{
+    const product_job *job = context;
+    const size_t at = index * READ_ROWS, left = job->n - at, k = job->weight->k;
+    const size_t n = left < READ_ROWS ? left : READ_ROWS;
+    float *to = job->tile + at * k;
+    const float *rows = swg_cpu_rows_f32(job->weight, job->first + at, n, to);
+    if (rows != to)
+        memcpy(to, rows, n * k * sizeof *to);
+    return SWG_OK;
+}
+
+/* dx += dy W */
+static void product_rows(void *context, size_t begin, size_t end)
+{
+    const product_job *job = context;
+    const size_t n = job->weight->n, k = job->weight->k;
+    swg_linalg_get()->sgemm(false, false, end - begin, k, job->n, 1,
+                            job->dy + begin * n + job->first, n, job->tile, k, 1,
+                            job->dx + begin * k, k);
+}
+
+swg_status swg_tape_linear(swg_tape *tape, const swg_tape_entry *entry)
+{
+    const swg_weight *weight = entry->weight;
+    const swg_gradient_observer *observer = tape->observer;
+    const size_t most = weight->n < WEIGHT_ROWS ? weight->n : WEIGHT_ROWS;
+    float *dy = swg_tape_gradient_of(tape, entry->y);
+    product_job job = {.weight = weight, .dx = swg_tape_gradient_of(tape, entry->x), .dy = dy};
+    if (!job.dx || !dy)
+        return tape->status;
+    if (observer->product)
+        observer->product(observer->context, weight, entry->saved, dy, entry->x.rows);
+    SWG_TRY(SWG_NEW_UNINIT(job.tile, most * weight->k));
+    for (; job.first < weight->n; job.first += job.n) {
+        job.n = weight->n - job.first < most ? weight->n - job.first : most;
+        (void)swg_pool_for(tape->inner.pool, swg_ceil_div(job.n, READ_ROWS), read_weight, &job);
+        swg_tape_over_rows(tape, entry->x.rows, product_rows, &job);
+    }
+    swg_free(job.tile);
+    memset(dy, 0, elems_of(entry->y) * sizeof *dy);
+    return SWG_OK;
+}
+
+/* --- Rotation --------------------------------------------------------------------------------- */
+
+/* Rotate a pair of gradients back by its angle. */
+static void rotate_back(float *a, float *b, float cosine, float sine)
+{
+    const float first = *a;
+    *a = first * cosine + *b * sine;
+    *b = *b * cosine - first * sine;
+}
+
+swg_status swg_tape_rope(swg_tape *tape, const swg_tape_entry *entry)
+{
+    const swg_hparams *h = &tape->inner.model->hparams;
+    const swg_cpu *cpu = swg_cpu_of(&tape->inner);
+    const size_t half = (size_t)h->rope.dim / 2, head_dim = (size_t)h->head_dim;
+    const size_t table = swg_rope_table_of(h, entry->layer);
+    float *dx = swg_tape_gradient_of(tape, entry->x);
+    if (!dx)
+        return tape->status;
+    const size_t step = h->rope.interleaved ? 2 : 1, apart = h->rope.interleaved ? 1 : half;
+    for (size_t t = 0; t < entry->x.rows; t++) {
+        const size_t angles = (table * tape->inner.options.chunk + t) * half;
+        for (size_t at = t * entry->x.columns; at < (t + 1) * entry->x.columns; at += head_dim)
+            for (size_t i = 0; i < half; i++)
+                rotate_back(&dx[at + i * step], &dx[at + i * step + apart], cpu->cosine[angles + i],
+                            cpu->sine[angles + i]);
+    }
+    return SWG_OK;
+}
+
+/* --- Element by element ----------------------------------------------------------------------- */
+
+/* gate = SiLU(gate) * up */
+swg_status swg_tape_silu_mul(swg_tape *tape, const swg_tape_entry *entry)
+{
+    float *dgate = swg_tape_gradient_of(tape, entry->x),
+          *dup = swg_tape_gradient_of(tape, entry->y);
+    if (!dgate || !dup)
+        return tape->status;
+    const float *gate = entry->saved, *up = entry->saved_k;
+    for (size_t i = 0; i < elems_of(entry->x); i++) {
+        const float sigmoid = 1 / (1 + expf(-gate[i])), g = dgate[i];
+        dgate[i] = g * up[i] * sigmoid * (1 + gate[i] * (1 - sigmoid));
+        dup[i] += g * gate[i] * sigmoid;
+    }
+    return SWG_OK;
+}
+
+/* d/dx x Phi(x) = Phi(x) + x phi(x) */
+static double gelu_slope(double x)
+{
+    return 0.5 * erfc(-x * M_SQRT1_2) + x * exp(-x * x / 2) * M_SQRT1_2 * M_2_SQRTPI / 2;
+}
+
+/* d/dx x (1 + tanh(u)) / 2,  u = sqrt(2 / pi) (x + 0.044715 x^3) */
+static double gelu_tanh_slope(double x)
+{
+    const double root = M_SQRT1_2 * M_2_SQRTPI, cubic = 0.044715;
+    const double t = tanh(root * (x + cubic * x * x * x));
+    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * root * (1 + 3 * cubic * x * x);
+}
+
+static double tanh_slope(double x)
+{
+    return 1 - tanh(x) * tanh(x);
+}
+
+swg_status swg_tape_activate(swg_tape *tape, const swg_tape_entry *entry)
+{
+    static double (*const slopes[])(double) = {[SWG_ACTIVATION_GELU] = gelu_slope,
+                                               [SWG_ACTIVATION_GELU_TANH] = gelu_tanh_slope,
+                                               [SWG_ACTIVATION_TANH] = tanh_slope};
+    float *dx = swg_tape_gradient_of(tape, entry->x);
+    if (!dx)
+        return tape->status;
+    for (size_t i = 0; i < elems_of(entry->x); i++)
+        dx[i] *= (float)slopes[entry->activation]((double)entry->saved[i]);
+    return SWG_OK;
+}
+
+/* x *= y */
+swg_status swg_tape_mul(swg_tape *tape, const swg_tape_entry *entry)
+{
+    float *dx = swg_tape_gradient_of(tape, entry->x), *dy = swg_tape_gradient_of(tape, entry->y);
+    if (!dx || !dy)
+        return tape->status;
+    for (size_t i = 0; i < elems_of(entry->x); i++) {
+        const float g = dx[i];
+        dx[i] = g * entry->saved_k[i];
+        dy[i] += g * entry->saved[i];
+    }
+    return SWG_OK;
+}
+
+swg_status swg_tape_scale(swg_tape *tape, const swg_tape_entry *entry)
+{
+    float *dx = swg_tape_gradient_of(tape, entry->x);
+    if (!dx)
+        return tape->status;
+    for (size_t i = 0; i < elems_of(entry->x); i++)
+        dx[i] *= entry->factor;
+    return SWG_OK;
+}
+
+/* x += y */
+swg_status swg_tape_add(swg_tape *tape, const swg_tape_entry *entry)
+{
+    const float *dx = swg_tape_gradient_of(tape, entry->x);
+    float *dy = swg_tape_gradient_of(tape, entry->y);
+    if (!dx || !dy)
+        return tape->status;
+    for (size_t i = 0; i < elems_of(entry->x); i++)
+        dy[i] += dx[i];
+    return SWG_OK;
+}
