@@ -32,7 +32,7 @@ MAGIC = b"\x89SWG\r\n\x1a\n"
 OWN_BYTES = 0xFFFFFFFF
 MAX_FRAME, MAX_RATIO, MAX_DIRECTORY = 1 << 24, 1024, 1 << 28
 DESCRIBED_PLANES = 1  # required feature: the planes of tensors are described
-KINDS = ("values", "codes", "scales", "zeros", "mask", "index", "positions", "codebook")
+KINDS = ("values", "codes", "scales", "zeros", "mask", "index", "positions", "blocks", "codebook")
 
 # Element types: NumPy's type of the stored bytes, bits.
 TYPES = {"f32": ("<f4", 32), "f16": ("<f2", 16), "bf16": ("<u2", 16), "f64": ("<f8", 64),
