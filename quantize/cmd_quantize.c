@@ -14,6 +14,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/notice.h"
 #include "runtime/hparams.h"
+#include "runtime/verdict.h"
 
 typedef struct arguments {
     const char *output, *recipe, *method, *bits, *group_size, *embedding_bits,
@@ -22,7 +23,7 @@ typedef struct arguments {
         *cache;
     swg_string_list keep, bits_for;
     int64_t level, calibration_tokens, calibration_window;
-    bool asymmetric, requantize, dry_run, force, calibration_documents, no_cache;
+    bool asymmetric, requantize, allow_unrunnable, dry_run, force, calibration_documents, no_cache;
 } arguments;
 
 /* "|rtn|...": the table's names as an option's choices. */
@@ -101,6 +102,8 @@ static const swg_option options[] = {
         "Keys are those of a recipe's rules, such as group, zero_points, scale_type, method"),
     SWG_OPTION_FLAG(arguments, requantize, 0, "requantize",
                     "re-quantize tensors that are already quantized (adds a second loss)"),
+    SWG_OPTION_FLAG(arguments, allow_unrunnable, 0, "allow-unrunnable",
+                    "quantize a model that swage cannot run, and so cannot measure"),
     SWG_OPTION_CHOICE(arguments, nonfinite, 0, "nonfinite", "error|warn|keep", NULL,
                       "what to do about NaN and infinities in tensors that are kept unchanged: "
                       "fail (default), keep them with a warning, or keep them"),
@@ -315,6 +318,7 @@ static swg_status prepare(job *j, const char *input)
     SWG_TRY(make_recipe(a, &j->recipe));
     SWG_TRY(check_arguments(a, input));
     SWG_TRY(swg_source_open(input, &source_options, &j->source));
+    SWG_TRY(swg_verdict_admit(j->source, a->allow_unrunnable));
     SWG_TRY(swg_quantize_source_descs(j->source, &j->inputs));
     SWG_TRY(swg_quantize_source_uses(j->source, j->inputs, &j->uses));
     SWG_TRY(
@@ -597,6 +601,8 @@ const swg_command swg_command_quantize = {
         "least squared error. The table shows for each tensor the relative error "
         "|W' - W| / |W|, the signal-to-noise ratio, the bits per weight including the "
         "scales, and bytes before and after zstd.\n\n"
+        "A model that swage cannot run (`swage inspect` says why) is refused before any work, "
+        "unless --allow-unrunnable says that another program will run the result.\n\n"
         "A weight that is NaN or infinite cannot be quantized. In tensors that are kept it is an "
         "error too, unless --nonfinite allows it.\n\n"
         "All of this is a recipe, which the output carries in its history and `swage inspect` "

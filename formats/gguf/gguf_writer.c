@@ -70,9 +70,10 @@ static swg_status choose_type(const swg_sink *sink, const swg_tensor_desc *desc,
     }
     if (!swg_dtype_is_float(desc->scheme.dtype))
         return swg_error(SWG_UNSUPPORTED,
-                         "%s: tensor %s holds %s; only floats are written to a "
-                         "GGUF",
-                         sink->path, desc->name, swg_dtype_name(desc->scheme.dtype));
+                         "%s: tensor %s holds %s; only F32, F16 and BF16 are written to a GGUF%s",
+                         sink->path, desc->name, swg_dtype_name(desc->scheme.dtype),
+                         desc->scheme.dtype == SWG_F64 ? "; --dequantize f32 makes them of it"
+                                                       : "");
     *out = type_of_dtype(desc->scheme.dtype);
     if ((row->flags & SWG_GGUF_F32_ONLY) || desc->rank < 2) {
         *out = swg_gguf_type_find(SWG_GGUF_F32);
@@ -604,4 +605,5 @@ const swg_writer swg_writer_gguf = {
     .finish = finish,
     .close = close_output,
     .plan = plan,
+    .translates_config = true,
 };

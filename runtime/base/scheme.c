@@ -64,7 +64,10 @@ bool swg_scheme_equal(swg_scheme a, swg_scheme b)
 
 swg_scheme swg_scheme_expanded(swg_scheme scheme)
 {
-    if (swg_scheme_is_plain(scheme) || formats[scheme.format]->is_integer)
+    const bool is_plain = swg_scheme_is_plain(scheme);
+    if (is_plain && scheme.dtype == SWG_F64) /* computed with in float32 */
+        return swg_scheme_plain(SWG_F32);
+    if (is_plain || formats[scheme.format]->is_integer)
         return scheme;
     return swg_scheme_plain(swg_scheme_is_quantized(scheme) ? SWG_F32 : scheme.dtype);
 }

@@ -55,8 +55,9 @@ bool swg_bits_are_known(unsigned bits);
 
 bool swg_scheme_equal(swg_scheme a, swg_scheme b);
 
-/* The scheme in which the values are computed with: integer codes and plain elements as they are;
- * the values of other formats are expanded to plain elements of their type, or F32. */
+/* The scheme in which the values are computed with: integer codes and plain elements as they are,
+ * but F64 as F32; the values of other formats are expanded to plain elements of their type, or F32.
+ */
 swg_scheme swg_scheme_expanded(swg_scheme scheme);
 
 /* One plane of elements of `dtype`, nothing else. */

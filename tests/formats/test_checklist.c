@@ -554,7 +554,7 @@ static const row tokenizer_rows[] = {
     {"L11", SWG_CORRUPT, "bad JSON", SWAP("]}}", "],}}")},
     {"L12", SWG_UNSUPPORTED, "not a regular file", .run = use_pipe},
     {"L15", SWG_CORRUPT, "bad JSON", CUT(1)},
-    {"L16", SWG_LIMIT, "pattern",
+    {"L16", SWG_LIMIT, "more work",
      SWAP("{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}",
           "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?:a|aa)+$\"},"
           "\"behavior\":\"Isolated\"}")},
