@@ -114,17 +114,37 @@ static swg_status quantize_layer(run *r, size_t layer)
     return SWG_OK;
 }
 
+/* Whether the journal has all matrices of the layer that are still to be written. */
+static bool is_finished(const run *r, size_t layer)
+{
+    for (size_t place = 0; place < r->plan->n_entries; place++) {
+        const swg_plan_entry *entry = &r->plan->entries[r->plan->order[place]];
+        const swg_weight *weight =
+            swg_plan_entry_changes(entry) ? weight_of(r, entry->desc.name) : NULL;
+        if (!r->is_written[place] && weight && is_in_layer(r, weight, layer) &&
+            !swg_transfer_is_finished(entry, r->options->journal))
+            return false;
+    }
+    return true;
+}
+
+/* Statistics of the layer's inputs, if a matrix is still to be quantized by them. */
+static swg_status observe(run *r, size_t layer)
+{
+    return is_finished(r, layer) ? SWG_OK : swg_calibration_observe(r->calibration, layer);
+}
+
 static swg_status walk_layers(run *r)
 {
     const size_t n_layers = (size_t)r->model->hparams.n_layers;
     for (size_t layer = 0; layer < n_layers; layer++) {
         SWG_TRY(swg_model_load_layer(r->model, layer));
-        SWG_TRY(swg_calibration_observe(r->calibration, layer));
+        SWG_TRY(observe(r, layer));
         SWG_TRY(quantize_layer(r, layer));
         SWG_TRY(swg_calibration_advance(r->calibration, layer));
         swg_model_release_layer(r->model, layer);
     }
-    SWG_TRY(swg_calibration_observe(r->calibration, n_layers));
+    SWG_TRY(observe(r, n_layers));
     return quantize_layer(r, n_layers);
 }
 
