@@ -68,6 +68,12 @@ typedef struct run {
     uint64_t done_bytes;
 } run;
 
+/* Statistics of the weight's input; NULL when there are none (any more, or beside the original). */
+static const swg_layer_stats *stats_of(const run *r, const swg_weight *weight)
+{
+    return r->calibration ? swg_calibration_stats(r->calibration, weight) : NULL;
+}
+
 /* A weight that comes from the tensor: the first with statistics, else any. NULL when the tensor is
  * not a weight (a bias, a norm, a buffer). */
 static const swg_weight *weight_of(const run *r, const char *tensor)
@@ -78,7 +84,7 @@ static const swg_weight *weight_of(const run *r, const char *tensor)
         if (weight->n == 0 || !weight->tensor || strcmp(weight->tensor, tensor) != 0)
             continue;
         found = weight;
-        if (swg_calibration_stats(r->calibration, weight))
+        if (stats_of(r, weight))
             break;
     }
     return found;
@@ -111,11 +117,30 @@ static swg_status quantize_layer(run *r, size_t layer)
             swg_plan_entry_changes(entry) ? weight_of(r, entry->desc.name) : NULL;
         if (r->is_written[place] || !weight || !is_in_layer(r, weight, layer))
             continue;
-        const swg_transfer_means means = {.stats = swg_calibration_stats(r->calibration, weight),
-                                          .model = r->model};
+        const swg_transfer_means means = {.stats = stats_of(r, weight), .model = r->model};
         SWG_TRY(write_tensor(r, place, means));
     }
     return SWG_OK;
+}
+
+/* Whether the journal has all matrices of the layer that are still to be written. */
+static bool is_finished(const run *r, size_t layer)
+{
+    for (size_t place = 0; place < r->plan->n_entries; place++) {
+        const swg_plan_entry *entry = &r->plan->entries[r->plan->order[place]];
+        const swg_weight *weight =
+            swg_plan_entry_changes(entry) ? weight_of(r, entry->desc.name) : NULL;
+        if (!r->is_written[place] && weight && is_in_layer(r, weight, layer) &&
+            !swg_transfer_is_finished(entry, r->options->journal))
+            return false;
+    }
+    return true;
+}
+
+/* Statistics of the layer's inputs, if a matrix is still to be quantized by them. */
+static swg_status observe(run *r, size_t layer)
+{
+    return is_finished(r, layer) ? SWG_OK : swg_calibration_observe(r->calibration, layer);
 }
 
 static swg_status walk_layers(run *r)
@@ -123,12 +148,12 @@ static swg_status walk_layers(run *r)
     const size_t n_layers = (size_t)r->model->hparams.n_layers;
     for (size_t layer = 0; layer < n_layers; layer++) {
         SWG_TRY(swg_model_load_layer(r->model, layer));
-        SWG_TRY(swg_calibration_observe(r->calibration, layer));
+        SWG_TRY(observe(r, layer));
         SWG_TRY(quantize_layer(r, layer));
         SWG_TRY(swg_calibration_advance(r->calibration, layer));
         swg_model_release_layer(r->model, layer);
     }
-    SWG_TRY(swg_calibration_observe(r->calibration, n_layers));
+    SWG_TRY(observe(r, n_layers));
     return quantize_layer(r, n_layers);
 }
 
@@ -168,6 +193,8 @@ static swg_status quantize_input(run *r, const swg_paired_input *in)
 static swg_status quantize_inputs(run *r, size_t layer)
 {
     const swg_paired_input *in;
+    if (is_finished(r, layer))
+        return quantize_layer(r, layer); /* takes them from the journal */
     for (size_t i = 0;; i++) {
         SWG_TRY(swg_paired_calibration_observe(r->pair, layer, i, &in));
         if (!in)

@@ -6,6 +6,7 @@
 
 #include "quantize/checkpoint.h"
 #include "quantize/shifted_target.h"
+#include "runtime/base/strbuf.h"
 #include "runtime/layer_stats.h"
 #include "runtime/model.h"
 
@@ -21,5 +22,12 @@ typedef struct swg_transfer_means {
 swg_status swg_transfer_tensor(swg_source *source, const swg_plan *plan, size_t place,
                                const swg_quantize_options *options, swg_transfer_means means,
                                swg_sink *sink, swg_tensor_report *report);
+
+/* Everything in an entry that the codes of its matrix depend on, as text: what the journal finds
+ * finished matrices by. */
+swg_status swg_transfer_setting(const swg_plan_entry *entry, swg_strbuf *out);
+
+/* Whether the journal (NULL = none) has the matrix of that entry. */
+bool swg_transfer_is_finished(const swg_plan_entry *entry, swg_journal *journal);
 
 #endif
