@@ -8,6 +8,7 @@
 #include "quantize/calibrated.h"
 #include "quantize/calibration_text.h"
 #include "quantize/cmd_quantize_report.h"
+#include "quantize/journal.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
@@ -16,7 +17,7 @@
 #include "runtime/verdict.h"
 
 typedef struct arguments {
-    const char *output, *recipe, *method, *bits, *group_size, *embedding_bits,
+    const char *output, *recipe, *method, *format, *bits, *group_size, *embedding_bits,
         *embedding_group_size;
     const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration, *statistics,
         *cache;
@@ -35,6 +36,20 @@ static const char method_help[] = "how codes are chosen (default rtn)"
 #define SWG_QUANT_METHOD(name, needs, parameters, meaning) "; " #name " = " meaning
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
+    ;
+
+/* Likewise of what codes are. */
+static const char format_words[] = "int"
+#define SWG_CODEBOOK(name, meaning, ...) "|" #name
+#include "quantize/codebooks.def"
+#undef SWG_CODEBOOK
+    ;
+static const char format_help[] =
+    "what the codes of linear weights are: int = integers (default); at 4 bits also numbers of a "
+    "codebook"
+#define SWG_CODEBOOK(name, meaning, ...) "; " #name " = " meaning
+#include "quantize/codebooks.def"
+#undef SWG_CODEBOOK
     ;
 
 /* "|4|8...": the widths that there are formats of. */
@@ -59,6 +74,7 @@ static const swg_option options[] = {
         arguments, recipe, 'r', "recipe", "FILE",
         "JSON that says what is done to each tensor (docs/recipes.md); only --keep and "
         "--bits-for can add to it"),
+    SWG_OPTION_CHOICE(arguments, format, 0, "format", format_words, NULL, format_help),
     SWG_OPTION_CHOICE(arguments, bits, 0, "bits", bit_words + 1, NULL,
                       "bits per linear weight (default 4)"),
     SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "auto|32|64|128|256|row", NULL,
@@ -79,9 +95,11 @@ static const swg_option options[] = {
                    "tokens read together; 0 = 512, or the model's positions if those are fewer"),
     SWG_OPTION_FLAG(arguments, calibration_documents, 0, "calibration-documents",
                     "blank lines of that text separate documents that each begin with BOS"),
-    SWG_OPTION_CHOICE(arguments, statistics, 0, "statistics", "full|sequential", "full",
+    SWG_OPTION_CHOICE(arguments, statistics, 0, "statistics", "full|sequential|paired", "full",
                       "what that text is read by: the whole model as it is, once, for all recipes "
-                      "(default), or layer by layer, with the layers already quantized"),
+                      "(default); layer by layer, with the layers already quantized; or that and "
+                      "the model as it is side by side, so that each weight makes up for the "
+                      "errors before it (slowest, closest)"),
     SWG_OPTION_STRING(arguments, cache, 0, "cache", "DIR",
                       "folder that keeps full statistics for the next recipe (default "
                       "$XDG_CACHE_HOME/swage, or ~/.cache/swage)"),
@@ -139,6 +157,8 @@ static swg_status recipe_from_options(const arguments *a, swg_recipe **out)
         preset.embedding_bits = (unsigned)strtoul(a->embedding_bits, NULL, 10);
     if (a->method)
         preset.method = a->method;
+    if (a->format)
+        preset.format = a->format;
     preset.group = group_of(a->group_size);
     preset.embedding_group = group_of(a->embedding_group_size);
     preset.scale_type = scale_type_of(a->scale_type);
@@ -162,7 +182,8 @@ static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
     const struct {
         const char *name;
         bool is_given;
-    } others[] = {{"bits", a->bits},
+    } others[] = {{"format", a->format},
+                  {"bits", a->bits},
                   {"group-size", a->group_size},
                   {"asymmetric", a->asymmetric},
                   {"scale-type", a->scale_type},
@@ -270,6 +291,7 @@ typedef struct job {
     swg_sink_meta meta;
     swg_calibration_ids calibration; /* empty without --calibration */
     swg_model_stats *statistics;     /* full ones of it, when opened */
+    swg_journal *journal;            /* of a calibrated run */
     char *provenance;
 } job;
 
@@ -292,15 +314,18 @@ static swg_status read_calibration(job *j)
                                     &j->calibration);
 }
 
+/* Whether statistics are collected while layers are quantized. */
 static bool is_sequential(const arguments *a)
 {
-    return strcmp(a->statistics, "sequential") == 0;
+    return strcmp(a->statistics, "full") != 0;
 }
 
 static swg_status check_arguments(const arguments *a, const char *input)
 {
     if (swg_path_is_same(input, a->output))
         return swg_error(SWG_USAGE, "%s is both the input and the output", input);
+    if (!a->force && !a->dry_run && swg_path_exists(a->output))
+        return swg_error(SWG_USAGE, "output %s exists; use --force to replace it", a->output);
     if (a->cache && a->no_cache)
         return swg_error(SWG_USAGE, "--cache and --no-cache exclude each other");
     return SWG_OK;
@@ -332,11 +357,11 @@ static swg_status prepare(job *j, const char *input)
 }
 
 /* What the history records of the calibration text: everything that the result depends on. */
-static swg_status write_options(const job *j, swg_json_writer *json)
+static void write_options(const job *j, swg_json_writer *json, const char *key)
 {
     if (!j->a->calibration)
-        return SWG_OK;
-    swg_json_begin_object(json, NULL);
+        return;
+    swg_json_begin_object(json, key);
     swg_json_begin_object(json, "calibration");
     swg_json_string(json, "text_sha256", j->calibration.sha256);
     swg_json_uint(json, "windows", j->calibration.text.n_windows);
@@ -346,7 +371,6 @@ static swg_status write_options(const job *j, swg_json_writer *json)
     swg_json_string(json, "linear_algebra", swg_linalg_name());
     swg_json_end_object(json);
     swg_json_end_object(json);
-    return swg_strbuf_status(&json->out);
 }
 
 /* The history with this step's entry. Without hashes: for a dry run. */
@@ -356,7 +380,8 @@ static swg_status add_provenance(job *j, swg_input_hashes *hashes)
     swg_json_writer recipe = {.compact = true}, options_json = {.compact = true};
     swg_recipe_write(j->recipe, &recipe, NULL);
     SWG_GO(swg_strbuf_status(&recipe.out));
-    SWG_GO(write_options(j, &options_json));
+    write_options(j, &options_json, NULL);
+    SWG_GO(swg_strbuf_status(&options_json.out));
     const swg_step step = {.command = "quantize",
                            .options = options_json.out.length ? options_json.out.text : NULL,
                            .recipe = swg_strbuf_text(&recipe.out)};
@@ -464,6 +489,45 @@ done:
     return status;
 }
 
+/* Open the journal beside the output. Its key is all that matrices depend on besides their own
+ * settings: this program, the inputs, the text, the arithmetic, and, where later layers see what
+ * earlier ones became, the whole recipe. */
+static swg_status open_journal(job *j, swg_input_hashes *hashes)
+{
+    swg_json_writer key = {.compact = true};
+    swg_strbuf path = {0};
+    swg_map program = {0};
+    char hash[SWG_HASH128_TEXT] = "";
+    swg_status status = SWG_OK;
+    if (!j->a->calibration)
+        return SWG_OK;
+    if (swg_map_open("/proc/self/exe", &program) == SWG_OK)
+        swg_hash128_text(program.data, program.size, hash);
+    swg_json_begin_object(&key, NULL);
+    swg_json_string(&key, "program", hash);
+    SWG_GO(swg_input_hashes_write(hashes, &key));
+    write_options(j, &key, "options");
+    swg_json_uint(&key, "tokens_hash",
+                  swg_hash64(j->calibration.text.ids, j->calibration.text.n_windows *
+                                                          j->calibration.text.window *
+                                                          sizeof *j->calibration.text.ids));
+    if (is_sequential(j->a))
+        swg_recipe_write(j->recipe, &key, "recipe");
+    swg_json_end_object(&key);
+    swg_strbuf_printf(&path, "%s.swage-resume", j->a->output);
+    SWG_GO(swg_strbuf_status(&key.out));
+    SWG_GO(swg_strbuf_status(&path));
+    SWG_GO(swg_journal_open(path.text, key.out.text, &j->journal));
+    if (swg_journal_n_found(j->journal))
+        swg_cli_say(j->cli, "%zu matrices are taken from %s, which an interrupted run left",
+                    swg_journal_n_found(j->journal), path.text);
+done:
+    swg_map_close(&program);
+    swg_strbuf_deinit(&path);
+    swg_json_deinit(&key);
+    return status;
+}
+
 static swg_status write_output(job *j, const swg_sink_options *sink_options)
 {
     swg_quantize_options how = swg_quantize_options_default();
@@ -472,6 +536,7 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     how.keep_nonfinite = j->recipe->nonfinite != SWG_NONFINITE_ERROR;
     if (j->a->calibration && is_sequential(j->a))
         how.calibration = &j->calibration.text;
+    how.is_paired = strcmp(j->a->statistics, "paired") == 0;
     const double start = swg_clock_s();
     swg_quantize_result result = result_of(j);
     swg_tensor_report *reports = NULL;
@@ -481,13 +546,16 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     SWG_GO(SWG_NEW(reports, j->plan.n_entries));
     SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
     SWG_GO(open_statistics(j, hashes));
+    SWG_GO(open_journal(j, hashes));
     how.statistics = j->statistics;
+    how.journal = j->journal;
     SWG_GO(
         swg_sink_open(j->a->output, sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
     SWG_GO(swg_quantize_checkpoint(j->source, &j->plan, &how, sink, reports));
     SWG_GO(add_provenance(j, hashes));
     SWG_GO(swg_sink_set_provenance(sink, j->provenance));
     SWG_GO(swg_sink_finish(&sink, &result.file_bytes));
+    swg_journal_finish(&j->journal);
     warn_of_nonfinite(j, reports);
     result.is_exact = true;
     result.reports = reports;
@@ -513,6 +581,12 @@ static swg_status run(const swg_cli *cli, const void *values)
     sink_options.pool = j.pool;
     SWG_GO(a->dry_run ? dry_run(&j, &sink_options) : write_output(&j, &sink_options));
 done:
+    if (j.journal && swg_journal_n_records(j.journal))
+        swg_cli_say(cli,
+                    "%zu matrices are kept in %s.swage-resume: the same command goes on from "
+                    "there",
+                    swg_journal_n_records(j.journal), a->output);
+    swg_journal_close(&j.journal);
     swg_model_stats_free(&j.statistics);
     swg_calibration_ids_deinit(&j.calibration);
     swg_sink_meta_deinit(&j.meta);

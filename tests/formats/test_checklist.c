@@ -211,7 +211,7 @@ static void make_gguf_with_nan(swg_strbuf *out)
                &(swg_sink_options){.size = sizeof(swg_sink_options), .element_type = "q8_0"}, out);
     ck_ok(swg_gguf_parse("sound.gguf", (const uint8_t *)out->text, out->length, &arena, &header));
     size_t i = 0;
-    while (header.tensors[i].type->id != SWG_GGUF_Q8_0)
+    while (header.tensors[i].type->id != SWG_BLOCK_Q8_0)
         i++;
     swg_put_le((uint8_t *)out->text + header.tensors[i].offset, 2, 0x7e00);
     swg_arena_deinit(&arena);
