@@ -56,7 +56,9 @@ swg_status swg_quantize_order_by_layers(const swg_tensor_use *uses, swg_plan *pl
 typedef struct run {
     swg_source *source;
     const swg_plan *plan;
-    const swg_quantize_options *options;
+    swg_quantize_options how; /* the caller's options, and what is measured here */
+    const swg_quantize_options *options; /* &how */
+    swg_sensitivity *sensitivity;
     swg_sink *sink;
     swg_tensor_report *reports;
     swg_model *model;
@@ -128,9 +130,35 @@ static swg_status walk_layers(run *r)
     return quantize_layer(r, n_layers);
 }
 
+/* The most windows of the calibration text that sensitivity is measured on: a mean over thousands
+ * of tokens, at about three times the cost of reading them. */
+enum { SENSITIVITY_WINDOWS = 16 };
+
+/* Measure the sensitivity of predictions if a method needs it and the caller has not. */
+static swg_status measure_sensitivity(run *r)
+{
+    const swg_calibration_text *text = r->how.calibration;
+    swg_sensitivity_options options = swg_sensitivity_options_default();
+    bool is_needed = false;
+    for (size_t i = 0; i < r->plan->n_entries; i++)
+        is_needed |= r->plan->entries[i].is_quantized &&
+                     swg_quant_method_needs_sensitivity(r->plan->entries[i].method);
+    if (!is_needed || r->how.sensitivity)
+        return SWG_OK;
+    options.pool = r->how.pool;
+    options.progress = r->how.progress;
+    SWG_TRY(swg_sensitivity_measure(
+        r->source, text->ids,
+        text->n_windows < SENSITIVITY_WINDOWS ? text->n_windows : SENSITIVITY_WINDOWS, text->window,
+        &options, &r->sensitivity));
+    r->how.sensitivity = r->sensitivity;
+    return SWG_OK;
+}
+
 static swg_status begin(run *r)
 {
-    const swg_calibration_text *text = r->options->calibration;
+    const swg_calibration_text *text = r->how.calibration;
+    SWG_TRY(measure_sensitivity(r));
     swg_model_options model_options = swg_model_options_default();
     model_options.pool = r->options->pool;
     SWG_TRY(swg_model_open(r->source, &model_options, &r->model));
@@ -147,7 +175,8 @@ swg_status swg_quantize_calibrated(swg_source *source, const swg_plan *plan,
                                    swg_tensor_report *reports)
 {
     swg_status status = SWG_OK;
-    run r = {.source = source, .plan = plan, .options = options, .sink = sink, .reports = reports};
+    run r = {.source = source, .plan = plan, .how = *options, .sink = sink, .reports = reports};
+    r.options = &r.how;
     SWG_GO(begin(&r));
     SWG_GO(walk_layers(&r));
     for (size_t place = 0; place < plan->n_entries;
@@ -157,6 +186,7 @@ swg_status swg_quantize_calibrated(swg_source *source, const swg_plan *plan,
     status = swg_progress_step(options->progress, "quantizing", "B", r.done_bytes, plan->bytes);
 done:
     swg_calibration_free(&r.calibration);
+    swg_sensitivity_free(&r.sensitivity);
     swg_model_free(&r.model);
     swg_free(r.is_written);
     return status;

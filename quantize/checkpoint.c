@@ -20,7 +20,9 @@ swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated, boo
                              "tensor %s: the recipe asks for sparsity, and quantize stores dense "
                              "matrices only; `swage prune` takes such recipes",
                              entry->desc.name);
-        if (entry->is_quantized && swg_quant_method_needs_stats(entry->method) && !is_calibrated)
+        if (entry->is_quantized && !is_calibrated &&
+            (swg_quant_method_needs_stats(entry->method) ||
+             swg_quant_method_needs_sensitivity(entry->method)))
             return swg_error(SWG_USAGE,
                              "tensor %s: method %s chooses codes by what the weights are "
                              "multiplied with: it needs a text, --calibration FILE",

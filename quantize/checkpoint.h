@@ -34,6 +34,7 @@ typedef struct swg_quantize_options {
                                      default false: SWG_CORRUPT. What is quantized may never have
                                      any. */
     const swg_calibration_text *calibration; /* default NULL: no statistics */
+    const swg_sensitivity *sensitivity;      /* default NULL: not measured */
     const swg_pruner *pruner;                /* default NULL: a plan with sparsity is refused */
 } swg_quantize_options;
 
