@@ -56,9 +56,7 @@ swg_status swg_quantize_order_by_layers(const swg_tensor_use *uses, swg_plan *pl
 typedef struct run {
     swg_source *source;
     const swg_plan *plan;
-    swg_quantize_options how; /* the caller's options, and what is measured here */
-    const swg_quantize_options *options; /* &how */
-    swg_sensitivity *sensitivity;
+    const swg_quantize_options *options;
     swg_sink *sink;
     swg_tensor_report *reports;
     swg_model *model;
@@ -116,49 +114,43 @@ static swg_status quantize_layer(run *r, size_t layer)
     return SWG_OK;
 }
 
+/* Whether the journal has all matrices of the layer that are still to be written. */
+static bool is_finished(const run *r, size_t layer)
+{
+    for (size_t place = 0; place < r->plan->n_entries; place++) {
+        const swg_plan_entry *entry = &r->plan->entries[r->plan->order[place]];
+        const swg_weight *weight =
+            swg_plan_entry_changes(entry) ? weight_of(r, entry->desc.name) : NULL;
+        if (!r->is_written[place] && weight && is_in_layer(r, weight, layer) &&
+            !swg_transfer_is_finished(entry, r->options->journal))
+            return false;
+    }
+    return true;
+}
+
+/* Statistics of the layer's inputs, if a matrix is still to be quantized by them. */
+static swg_status observe(run *r, size_t layer)
+{
+    return is_finished(r, layer) ? SWG_OK : swg_calibration_observe(r->calibration, layer);
+}
+
 static swg_status walk_layers(run *r)
 {
     const size_t n_layers = (size_t)r->model->hparams.n_layers;
     for (size_t layer = 0; layer < n_layers; layer++) {
         SWG_TRY(swg_model_load_layer(r->model, layer));
-        SWG_TRY(swg_calibration_observe(r->calibration, layer));
+        SWG_TRY(observe(r, layer));
         SWG_TRY(quantize_layer(r, layer));
         SWG_TRY(swg_calibration_advance(r->calibration, layer));
         swg_model_release_layer(r->model, layer);
     }
-    SWG_TRY(swg_calibration_observe(r->calibration, n_layers));
+    SWG_TRY(observe(r, n_layers));
     return quantize_layer(r, n_layers);
-}
-
-/* The most windows of the calibration text that sensitivity is measured on: a mean over thousands
- * of tokens, at about three times the cost of reading them. */
-enum { SENSITIVITY_WINDOWS = 16 };
-
-/* Measure the sensitivity of predictions if a method needs it and the caller has not. */
-static swg_status measure_sensitivity(run *r)
-{
-    const swg_calibration_text *text = r->how.calibration;
-    swg_sensitivity_options options = swg_sensitivity_options_default();
-    bool is_needed = false;
-    for (size_t i = 0; i < r->plan->n_entries; i++)
-        is_needed |= r->plan->entries[i].is_quantized &&
-                     swg_quant_method_needs_sensitivity(r->plan->entries[i].method);
-    if (!is_needed || r->how.sensitivity)
-        return SWG_OK;
-    options.pool = r->how.pool;
-    options.progress = r->how.progress;
-    SWG_TRY(swg_sensitivity_measure(
-        r->source, text->ids,
-        text->n_windows < SENSITIVITY_WINDOWS ? text->n_windows : SENSITIVITY_WINDOWS, text->window,
-        &options, &r->sensitivity));
-    r->how.sensitivity = r->sensitivity;
-    return SWG_OK;
 }
 
 static swg_status begin(run *r)
 {
-    const swg_calibration_text *text = r->how.calibration;
-    SWG_TRY(measure_sensitivity(r));
+    const swg_calibration_text *text = r->options->calibration;
     swg_model_options model_options = swg_model_options_default();
     model_options.pool = r->options->pool;
     SWG_TRY(swg_model_open(r->source, &model_options, &r->model));
@@ -175,8 +167,7 @@ swg_status swg_quantize_calibrated(swg_source *source, const swg_plan *plan,
                                    swg_tensor_report *reports)
 {
     swg_status status = SWG_OK;
-    run r = {.source = source, .plan = plan, .how = *options, .sink = sink, .reports = reports};
-    r.options = &r.how;
+    run r = {.source = source, .plan = plan, .options = options, .sink = sink, .reports = reports};
     SWG_GO(begin(&r));
     SWG_GO(walk_layers(&r));
     for (size_t place = 0; place < plan->n_entries;
@@ -186,7 +177,6 @@ swg_status swg_quantize_calibrated(swg_source *source, const swg_plan *plan,
     status = swg_progress_step(options->progress, "quantizing", "B", r.done_bytes, plan->bytes);
 done:
     swg_calibration_free(&r.calibration);
-    swg_sensitivity_free(&r.sensitivity);
     swg_model_free(&r.model);
     swg_free(r.is_written);
     return status;

@@ -18,9 +18,8 @@ swg_status swg_column_sweep_init(swg_column_sweep *out, const swg_second_order *
     const size_t whole =
         so->group < BLOCK_COLUMNS ? BLOCK_COLUMNS / so->group * so->group : so->group;
     const size_t block = grids_are_given ? BLOCK_COLUMNS : whole;
-    swg_column_sweep sweep = {.max_rows = max_rows,
-                              .block = block < k ? block : k,
-                              .grids_are_given = grids_are_given};
+    swg_column_sweep sweep = {
+        .max_rows = max_rows, .block = block < k ? block : k, .grids_are_given = grids_are_given};
     SWG_GO(SWG_NEW(sweep.w, max_rows * k));
     SWG_GO(SWG_NEW(sweep.errors, max_rows * sweep.block));
     SWG_GO(SWG_NEW(sweep.group_w, so->group));

@@ -63,11 +63,13 @@ static swg_status limit_steps(const swg_quantize_job *job, float *steps)
         SWG_GO(job->read_rows(job->context, row, n, x));
         for (uint64_t r = 0; r < n; r++) {
             float largest = 0;
-            for (size_t c = 0; c < k; c++)
-                largest = fabsf(x[r * k + c]) > largest ? fabsf(x[r * k + c]) : largest;
-            if (!isfinite(largest) || largest > SWG_GRID_MAX_WEIGHT)
-                SWG_GO(swg_error(SWG_CORRUPT, "tensor %s, row %llu: a weight is not finite",
-                                 job->name, (unsigned long long)(row + r)));
+            for (size_t c = 0; c < k; c++) {
+                const float size = fabsf(x[r * k + c]);
+                if (!(size <= SWG_GRID_MAX_WEIGHT))
+                    SWG_GO(swg_error(SWG_CORRUPT, "tensor %s, row %llu, column %zu: %g", job->name,
+                                     (unsigned long long)(row + r), c, (double)x[r * k + c]));
+                largest = size > largest ? size : largest;
+            }
             const float least = largest / most;
             float *step = &steps[row + r];
             *step = *step > least ? *step : least;

@@ -1,17 +1,17 @@
 /* Entropy-constrained quantization: uniform steps, sized so that every weight costs the same
  * expected divergence, whose codes the container's entropy coder stores in as many bits as they
  * need. At the rates of interest, a uniform quantizer followed by an entropy coder is within a
- * quarter of a bit of the rate-distortion bound (Gish and Pierce 1968, doi 10.1109/TIT.1968.1054193)
- * while codes of fixed width are further from it; and spending bits where predictions are sensitive
- * is reverse water-filling. */
+ * quarter of a bit of the rate-distortion bound (Gish and Pierce 1968,
+ * doi 10.1109/TIT.1968.1054193) while codes of fixed width are further from it; and spending bits
+ * where predictions are sensitive is reverse water-filling. */
 #ifndef SWG_QUANTIZE_ENTROPY_H
 #define SWG_QUANTIZE_ENTROPY_H
 
 #include "runtime/base/status.h"
 #include "runtime/sensitivity.h"
 
-/* The expected divergence per weight where the recipe does not say: about 4.4 bits a weight on small
- * language models. */
+/* The expected divergence per weight where the recipe does not say: about 4.4 bits a weight on
+ * small language models. */
 #define SWG_ENTROPY_LOSS 1.7e-10
 
 /* The step of every row at which an element's rounding error is expected to cost `loss` nats per

@@ -57,8 +57,7 @@ swg_grid swg_gptq_step_grid(swg_scheme scheme, float step)
 static void take_steps(const gptq *m, worker *w, uint64_t row, size_t n_rows)
 {
     for (size_t r = 0; r < n_rows; r++)
-        w->grids[r] = w->plain_grids[r] =
-            swg_gptq_step_grid(m->job->scheme, m->steps[row + r]);
+        w->grids[r] = w->plain_grids[r] = swg_gptq_step_grid(m->job->scheme, m->steps[row + r]);
 }
 
 /* Round to nearest, on grids that weight columns by their importance unless they are given. */
@@ -87,8 +86,8 @@ static swg_status choose_codes(const gptq *m, worker *w, size_t n_rows, swg_quan
     double errors[BLOCK_ROWS], plain_errors[BLOCK_ROWS];
     SWG_TRY(swg_column_sweep_run(&w->sweep, &m->so, m->job->scheme, m->job->search, w->x,
                                  w->is_zero, n_rows, w->codes, w->grids));
-    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &m->options->refine, w->x, w->is_zero,
-                     n_rows, w->codes, w->grids, errors, &refined);
+    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &m->options->refine, w->x,
+                     w->is_zero, n_rows, w->codes, w->grids, errors, &refined);
     SWG_TRY(round_rows(m, w, n_rows));
     swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &measure, w->x, w->is_zero,
                      n_rows, w->plain_codes, w->plain_grids, plain_errors, &plain);

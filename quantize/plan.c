@@ -32,7 +32,7 @@ static const struct {
 bool swg_plan_is_matrix(const swg_tensor_desc *tensor)
 {
     return tensor->rank == 2 && swg_tensor_elems(tensor) > 0 &&
-           (swg_scheme_is_quantized(tensor->scheme) || swg_dtype_is_float(tensor->scheme.dtype));
+           (swg_scheme_is_quantized(tensor->scheme) || swg_dtype_is_number(tensor->scheme.dtype));
 }
 
 static swg_plan_class class_by_name(const swg_tensor_desc *tensor)

@@ -21,7 +21,8 @@
 #include "runtime/base/status.h"
 #include "runtime/base/tensor.h"
 
-/* Whether a tensor can be quantized at all: a matrix of F32, F16 or BF16, or already of codes. */
+/* Whether a tensor can be quantized at all: a matrix of F32, F16, BF16 or F64, or already of codes.
+ */
 bool swg_plan_is_matrix(const swg_tensor_desc *tensor);
 
 /* Class of a tensor: as its architecture's rows say, or, where `use` is NULL or the architecture

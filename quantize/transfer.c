@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "quantize/journal.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 #include "runtime/base/sparse_pack.h"
@@ -135,8 +136,8 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options,
         .parameters = is_planned ? t->entry->parameters : NULL,
         .n_parameters = is_planned ? t->entry->n_parameters : 0,
         .stats = t->stats,
-        .sensitivity = options->sensitivity ? swg_sensitivity_find(options->sensitivity, desc->name)
-                                            : NULL,
+        .sensitivity =
+            options->sensitivity ? swg_sensitivity_find(options->sensitivity, desc->name) : NULL,
         .mask = t->mask,
         .read_rows = takes_pruned ? read_pruned : read_source,
         .context = t,
@@ -144,6 +145,31 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options,
         .pool = options->pool,
     };
     return swg_quantize_tensor(report->method, &job, planes, &report->stats);
+}
+
+/* The same, unless the journal has it. */
+static swg_status quantize_once(transfer *t, const swg_quantize_options *options,
+                                void *const planes[SWG_PLANE_KINDS], swg_tensor_report *report)
+{
+    swg_journal *journal = swg_sparsity_is_dense(t->entry->sparsity) ? options->journal : NULL;
+    swg_plane layout[SWG_PLANE_KINDS];
+    const size_t n = swg_tensor_planes(&t->dense, layout);
+    swg_tensor_report finished;
+    swg_strbuf setting = {0};
+    swg_status status = SWG_OK;
+    if (!journal)
+        return quantize(t, options, planes, report);
+    SWG_GO(swg_transfer_setting(t->entry, &setting));
+    if (swg_journal_take(journal, t->dense.name, setting.text, layout, n, planes, &finished)) {
+        report->method = finished.method;
+        report->stats = finished.stats;
+        goto done;
+    }
+    SWG_GO(quantize(t, options, planes, report));
+    SWG_GO(swg_journal_add(journal, t->dense.name, setting.text, layout, n, planes, report));
+done:
+    swg_strbuf_deinit(&setting);
+    return status;
 }
 
 /* Pruned weights in their element type. */
@@ -164,7 +190,7 @@ static swg_status compress(transfer *t, const swg_quantize_options *options, swg
     if (!swg_sparsity_is_dense(t->entry->sparsity))
         SWG_TRY(prune(t, options, report));
     if (t->entry->is_quantized)
-        SWG_TRY(quantize(t, options, dense->planes, report));
+        SWG_TRY(quantize_once(t, options, dense->planes, report));
     else
         store_floats(t, dense->planes);
     if (model)
@@ -221,6 +247,31 @@ static swg_status pass(transfer *t, const swg_quantize_options *options, swg_mod
     SWG_TRY(swg_sink_write(sink, place, constant(t->stored.planes)));
     report->stored_bytes = swg_sink_stored_bytes(sink, place);
     return SWG_OK;
+}
+
+swg_status swg_transfer_setting(const swg_plan_entry *entry, swg_strbuf *out)
+{
+    char scheme[SWG_SCHEME_NAME_BYTES];
+    swg_strbuf_printf(out, "%s %s search %d", swg_scheme_name(entry->dense, scheme),
+                      swg_quant_method_name(entry->method), (int)entry->search);
+    for (size_t i = 0; i < entry->n_parameters; i++) {
+        const swg_parameter *p = &entry->parameters[i];
+        if (p->word)
+            swg_strbuf_printf(out, " %s \"%s\"", p->name, p->word);
+        else
+            swg_strbuf_printf(out, " %s %.17g", p->name, p->number);
+    }
+    return swg_strbuf_status(out);
+}
+
+bool swg_transfer_is_finished(const swg_plan_entry *entry, swg_journal *journal)
+{
+    swg_strbuf setting = {0};
+    const bool is_finished = journal && swg_sparsity_is_dense(entry->sparsity) &&
+                             swg_transfer_setting(entry, &setting) == SWG_OK &&
+                             swg_journal_has(journal, entry->desc.name, setting.text);
+    swg_strbuf_deinit(&setting);
+    return is_finished;
 }
 
 swg_status swg_transfer_tensor(swg_source *source, const swg_plan *plan, size_t place,

@@ -5,6 +5,7 @@
 #define SWG_QUANTIZE_TRANSFER_H
 
 #include "quantize/checkpoint.h"
+#include "runtime/base/strbuf.h"
 #include "runtime/layer_stats.h"
 #include "runtime/model.h"
 
@@ -14,5 +15,12 @@
 swg_status swg_transfer_tensor(swg_source *source, const swg_plan *plan, size_t place,
                                const swg_quantize_options *options, const swg_layer_stats *stats,
                                swg_model *model, swg_sink *sink, swg_tensor_report *report);
+
+/* Everything in an entry that the codes of its matrix depend on, as text: what the journal finds
+ * finished matrices by. */
+swg_status swg_transfer_setting(const swg_plan_entry *entry, swg_strbuf *out);
+
+/* Whether the journal (NULL = none) has the matrix of that entry. */
+bool swg_transfer_is_finished(const swg_plan_entry *entry, swg_journal *journal);
 
 #endif

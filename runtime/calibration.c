@@ -40,7 +40,8 @@ struct swg_calibration {
     size_t next_layer; /* the layer whose input these rows are */
     input inputs[MAX_INPUTS];
     size_t n_inputs;
-    bool is_observing;
+    bool *is_known; /* [n_weights]: the weight's input has been observed in this layer */
+    bool may_leave_rest, has_rest, is_observing;
     swg_status status; /* the observer's, which cannot return one */
 };
 
@@ -69,6 +70,17 @@ static input *find_input(swg_calibration *c, const swg_weight *weight)
             if (c->inputs[i].weights[w] == weight)
                 return &c->inputs[i];
     return NULL;
+}
+
+/* Whether the limit of memory has room for the statistics of one more input. */
+static bool has_room(const swg_calibration *c, size_t k)
+{
+    static const uint64_t reserve = (uint64_t)4 << 20; /* for what else the observation allocates */
+    const uint64_t limit = swg_mem_limit();
+    const uint64_t bytes = (uint64_t)k * k * sizeof(float) + reserve;
+    if (!c->may_leave_rest || limit == 0 || c->n_inputs == 0)
+        return true;
+    return swg_mem_in_use() <= limit && bytes <= limit - swg_mem_in_use();
 }
 
 static swg_status new_input(swg_calibration *c, const swg_weight *const *weights, size_t count,
@@ -136,6 +148,12 @@ static swg_status add_rows(swg_calibration *c, const swg_weight *const *weights,
                            const float *x, size_t rows, size_t columns, size_t stride)
 {
     input *in = find_input(c, weights[0]);
+    if (!in && c->is_known[weights[0] - c->model->weights])
+        return SWG_OK;
+    if (!in && !has_room(c, columns)) {
+        c->has_rest = true;
+        return SWG_OK;
+    }
     if (!in)
         SWG_TRY(new_input(c, weights, count, columns, &in));
     addition a = {.in = in, .x = x, .rows = rows, .stride = stride};
@@ -209,16 +227,48 @@ static swg_status run_layer(swg_calibration *c, size_t layer, bool moves, const 
     return SWG_OK;
 }
 
-swg_status swg_calibration_observe(swg_calibration *c, size_t layer)
+/* Collect the statistics of inputs that are not known yet. */
+static swg_status observe(swg_calibration *c, size_t layer, bool moves)
 {
     forget_inputs(c);
+    c->has_rest = false;
     c->is_observing = true;
-    const swg_status status = run_layer(c, layer, false, "collecting statistics");
+    const swg_status status = run_layer(c, layer, moves, "collecting statistics");
     c->is_observing = false;
     SWG_TRY(status);
-    for (size_t i = 0; i < c->n_inputs; i++)
+    for (size_t i = 0; i < c->n_inputs; i++) {
         SWG_TRY(finish_input(&c->inputs[i]));
+        for (size_t w = 0; w < c->inputs[i].n_weights; w++)
+            c->is_known[c->inputs[i].weights[w] - c->model->weights] = true;
+    }
     return SWG_OK;
+}
+
+static swg_status observe_anew(swg_calibration *c, size_t layer, bool moves, bool may_leave_rest)
+{
+    memset(c->is_known, 0, c->model->n_weights * sizeof *c->is_known);
+    c->may_leave_rest = may_leave_rest;
+    return observe(c, layer, moves);
+}
+
+swg_status swg_calibration_observe(swg_calibration *c, size_t layer)
+{
+    return observe_anew(c, layer, false, c->options.may_leave_rest);
+}
+
+swg_status swg_calibration_pass(swg_calibration *c, size_t layer)
+{
+    return observe_anew(c, layer, true, false);
+}
+
+bool swg_calibration_has_rest(const swg_calibration *c)
+{
+    return c->has_rest;
+}
+
+swg_status swg_calibration_observe_rest(swg_calibration *c, size_t layer)
+{
+    return observe(c, layer, false);
 }
 
 swg_status swg_calibration_advance(swg_calibration *c, size_t layer)
@@ -233,6 +283,16 @@ const swg_layer_stats *swg_calibration_stats(const swg_calibration *c, const swg
             if (c->inputs[i].weights[w] == weight)
                 return &c->inputs[i].stats;
     return NULL;
+}
+
+const swg_layer_stats *swg_calibration_input(const swg_calibration *c, size_t index,
+                                             const swg_weight *const **weights, size_t *n_weights)
+{
+    if (index >= c->n_inputs)
+        return NULL;
+    *weights = c->inputs[index].weights;
+    *n_weights = c->inputs[index].n_weights;
+    return &c->inputs[index].stats;
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
@@ -272,6 +332,7 @@ static swg_status begin(swg_calibration *c, const int32_t *ids)
     options.observer = &c->observer;
     SWG_TRY(swg_exec_new(c->model, c->options.pool, &options, &c->exec));
     const size_t width = widest(c->exec, (size_t)h->n_layers);
+    SWG_TRY(SWG_NEW(c->is_known, c->model->n_weights));
     SWG_TRY(SWG_NEW_UNINIT(c->ids, n_tokens));
     memcpy(c->ids, ids, n_tokens * sizeof *ids);
     SWG_TRY(SWG_NEW_UNINIT(c->rows, n_tokens * width));
@@ -313,6 +374,7 @@ void swg_calibration_free(swg_calibration **calibration)
     swg_free(c->output);
     swg_free(c->rows);
     swg_free(c->ids);
+    swg_free(c->is_known);
     swg_free(c);
     *calibration = NULL;
 }

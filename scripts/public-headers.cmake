@@ -29,6 +29,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/exec.h
     runtime/hparams.h
     runtime/model.h
+    runtime/model_stats.h
     runtime/roles.def
     runtime/roles.h
     runtime/session.h

@@ -59,12 +59,20 @@ bool swg_scheme_equal(swg_scheme a, swg_scheme b)
 {
     return a.format == b.format && a.bits == b.bits && a.asymmetric == b.asymmetric &&
            a.dtype == b.dtype && a.scale_type == b.scale_type && a.group == b.group &&
-           a.block == b.block;
+           a.block == b.block && a.ggml == b.ggml;
+}
+
+bool swg_scheme_is_integer(swg_scheme scheme)
+{
+    return formats[scheme.format]->is_integer;
 }
 
 swg_scheme swg_scheme_expanded(swg_scheme scheme)
 {
-    if (swg_scheme_is_plain(scheme) || formats[scheme.format]->is_integer)
+    const bool is_plain = swg_scheme_is_plain(scheme);
+    if (is_plain && scheme.dtype == SWG_F64) /* computed with in float32 */
+        return swg_scheme_plain(SWG_F32);
+    if (is_plain || swg_scheme_is_integer(scheme))
         return scheme;
     return swg_scheme_plain(swg_scheme_is_quantized(scheme) ? SWG_F32 : scheme.dtype);
 }

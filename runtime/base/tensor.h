@@ -49,6 +49,7 @@ typedef struct swg_plane {
                                         whole bytes counts as one row */
     uint32_t elem_bytes;             /* width of one number, for byte-splitting; 1 = bytes */
     uint32_t symbol_bits;            /* of packed codes their width, else 8 */
+    uint32_t ggml;                   /* of ggml's blocks the number of their type, else 0 */
 } swg_plane;
 
 const char *swg_plane_name(swg_plane_kind kind); /* "values", "codes", "scales", "zeros", ... */
