@@ -17,7 +17,7 @@
 #include "runtime/verdict.h"
 
 typedef struct arguments {
-    const char *output, *recipe, *method, *bits, *group_size, *embedding_bits,
+    const char *output, *recipe, *method, *format, *bits, *group_size, *embedding_bits,
         *embedding_group_size;
     const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration, *statistics,
         *cache;
@@ -36,6 +36,20 @@ static const char method_help[] = "how codes are chosen (default rtn)"
 #define SWG_QUANT_METHOD(name, needs, parameters, meaning) "; " #name " = " meaning
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
+    ;
+
+/* Likewise of what codes are. */
+static const char format_words[] = "int"
+#define SWG_CODEBOOK(name, meaning, ...) "|" #name
+#include "quantize/codebooks.def"
+#undef SWG_CODEBOOK
+    ;
+static const char format_help[] =
+    "what the codes of linear weights are: int = integers (default); at 4 bits also numbers of a "
+    "codebook"
+#define SWG_CODEBOOK(name, meaning, ...) "; " #name " = " meaning
+#include "quantize/codebooks.def"
+#undef SWG_CODEBOOK
     ;
 
 /* "|4|8...": the widths that there are formats of. */
@@ -60,6 +74,7 @@ static const swg_option options[] = {
         arguments, recipe, 'r', "recipe", "FILE",
         "JSON that says what is done to each tensor (docs/recipes.md); only --keep and "
         "--bits-for can add to it"),
+    SWG_OPTION_CHOICE(arguments, format, 0, "format", format_words, NULL, format_help),
     SWG_OPTION_CHOICE(arguments, bits, 0, "bits", bit_words + 1, NULL,
                       "bits per linear weight (default 4)"),
     SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "auto|32|64|128|256|row", NULL,
@@ -140,6 +155,8 @@ static swg_status recipe_from_options(const arguments *a, swg_recipe **out)
         preset.embedding_bits = (unsigned)strtoul(a->embedding_bits, NULL, 10);
     if (a->method)
         preset.method = a->method;
+    if (a->format)
+        preset.format = a->format;
     preset.group = group_of(a->group_size);
     preset.embedding_group = group_of(a->embedding_group_size);
     preset.scale_type = scale_type_of(a->scale_type);
@@ -163,7 +180,8 @@ static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
     const struct {
         const char *name;
         bool is_given;
-    } others[] = {{"bits", a->bits},
+    } others[] = {{"format", a->format},
+                  {"bits", a->bits},
                   {"group-size", a->group_size},
                   {"asymmetric", a->asymmetric},
                   {"scale-type", a->scale_type},

@@ -43,9 +43,11 @@ static swg_status check(const swg_quantize_job *job)
     if (s->rows != job->rows)
         return swg_error(SWG_FAILED, "tensor %s: %llu rows, and the sensitivity of %llu", job->name,
                          (unsigned long long)job->rows, (unsigned long long)s->rows);
-    if (job->scheme.asymmetric || (job->scheme.group && job->scheme.group < job->cols))
+    if (swg_quantize_job_space(job).levels || job->scheme.asymmetric ||
+        (job->scheme.group && job->scheme.group < job->cols))
         return swg_error(SWG_USAGE,
-                         "tensor %s: method entropy has one step per row and no zero points",
+                         "tensor %s: method entropy has integer codes, one step per row and no "
+                         "zero points",
                          job->name);
     return SWG_OK;
 }

@@ -24,6 +24,7 @@ typedef struct worker {
     bool *is_zero;                 /* [BLOCK_ROWS][k]: by the mask, or 0 already */
     uint8_t *codes, *plain_codes;  /* [BLOCK_ROWS][k] */
     swg_grid *grids, *plain_grids; /* [BLOCK_ROWS][n_groups] */
+    swg_grid_space spaces[BLOCK_ROWS];
 } worker;
 
 typedef struct gptq {
@@ -70,8 +71,7 @@ static swg_status round_rows(const gptq *m, worker *w, size_t n_rows)
             const float *x = w->target + r * k + begin;
             swg_grid *grid = &w->plain_grids[r * m->so.n_groups + g];
             if (!m->steps)
-                SWG_TRY(swg_grid_search(m->job->scheme, m->job->search, x, m->importance + begin, n,
-                                        grid));
+                SWG_TRY(swg_grid_search(&w->spaces[r], x, m->importance + begin, n, grid));
             swg_grid_encode(*grid, x, n, w->plain_codes + r * k + begin);
         }
     return SWG_OK;
@@ -84,8 +84,10 @@ static swg_status choose_codes(const gptq *m, worker *w, size_t n_rows, swg_quan
     const swg_refine_options measure = {.max_sweeps = 0};
     swg_refine_stats refined = {0}, plain = {0};
     double errors[BLOCK_ROWS], plain_errors[BLOCK_ROWS];
-    SWG_TRY(swg_column_sweep_run(&w->sweep, &m->so, m->job->scheme, m->job->search, w->x,
-                                 w->is_zero, n_rows, w->codes, w->grids));
+    for (size_t r = 0; r < n_rows; r++)
+        w->spaces[r] = swg_quantize_job_space(m->job);
+    SWG_TRY(swg_column_sweep_run(&w->sweep, &m->so, w->spaces, w->x, w->is_zero, n_rows, w->codes,
+                                 w->grids));
     swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &m->options->refine, w->x,
                      w->is_zero, n_rows, w->codes, w->grids, errors, &refined);
     SWG_TRY(round_rows(m, w, n_rows));

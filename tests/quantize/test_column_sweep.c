@@ -151,8 +151,10 @@ static swept *sweep_layer(layer *l, unsigned bits, bool asymmetric, size_t group
                              .scale_type = SWG_F16};
     ck_ok(swg_second_order_init(&s->so, "w", l->hessian, l->k, group, SWG_DAMPING_DEFAULT));
     ck_ok(swg_column_sweep_init(&sweep, &s->so, false, MAX_ROWS));
-    ck_ok(swg_column_sweep_run(&sweep, &s->so, s->scheme, SWG_SEARCH_MSE, l->w, NULL, l->n,
-                               s->codes, s->grids));
+    swg_grid_space spaces[MAX_ROWS];
+    for (size_t r = 0; r < l->n; r++)
+        spaces[r] = (swg_grid_space){.scheme = s->scheme};
+    ck_ok(swg_column_sweep_run(&sweep, &s->so, spaces, l->w, NULL, l->n, s->codes, s->grids));
     swg_column_sweep_deinit(&sweep);
     return s;
 }
