@@ -95,9 +95,11 @@ static const swg_option options[] = {
                    "tokens read together; 0 = 512, or the model's positions if those are fewer"),
     SWG_OPTION_FLAG(arguments, calibration_documents, 0, "calibration-documents",
                     "blank lines of that text separate documents that each begin with BOS"),
-    SWG_OPTION_CHOICE(arguments, statistics, 0, "statistics", "full|sequential", "full",
+    SWG_OPTION_CHOICE(arguments, statistics, 0, "statistics", "full|sequential|paired", "full",
                       "what that text is read by: the whole model as it is, once, for all recipes "
-                      "(default), or layer by layer, with the layers already quantized"),
+                      "(default); layer by layer, with the layers already quantized; or that and "
+                      "the model as it is side by side, so that each weight makes up for the "
+                      "errors before it (slowest, closest)"),
     SWG_OPTION_STRING(arguments, cache, 0, "cache", "DIR",
                       "folder that keeps full statistics for the next recipe (default "
                       "$XDG_CACHE_HOME/swage, or ~/.cache/swage)"),
@@ -312,9 +314,10 @@ static swg_status read_calibration(job *j)
                                     &j->calibration);
 }
 
+/* Whether statistics are collected while layers are quantized. */
 static bool is_sequential(const arguments *a)
 {
-    return strcmp(a->statistics, "sequential") == 0;
+    return strcmp(a->statistics, "full") != 0;
 }
 
 static swg_status check_arguments(const arguments *a, const char *input)
@@ -533,6 +536,7 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     how.keep_nonfinite = j->recipe->nonfinite != SWG_NONFINITE_ERROR;
     if (j->a->calibration && is_sequential(j->a))
         how.calibration = &j->calibration.text;
+    how.is_paired = strcmp(j->a->statistics, "paired") == 0;
     const double start = swg_clock_s();
     swg_quantize_result result = result_of(j);
     swg_tensor_report *reports = NULL;
