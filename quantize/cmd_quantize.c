@@ -541,13 +541,18 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     swg_quantize_result result = result_of(j);
     swg_tensor_report *reports = NULL;
     swg_input_hashes *hashes = NULL;
+    swg_sensitivity *sensitivity = NULL;
     swg_sink *sink = NULL;
     swg_status status = SWG_OK;
     SWG_GO(SWG_NEW(reports, j->plan.n_entries));
     SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
     SWG_GO(open_statistics(j, hashes));
     SWG_GO(open_journal(j, hashes));
+    if (j->a->calibration)
+        SWG_GO(swg_quantize_measure_sensitivity(j->source, &j->plan, &j->calibration.text, j->pool,
+                                                j->cli->progress, &sensitivity));
     how.statistics = j->statistics;
+    how.sensitivity = sensitivity;
     how.journal = j->journal;
     SWG_GO(
         swg_sink_open(j->a->output, sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
@@ -564,6 +569,7 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     SWG_GO(print(j, &result));
 done:
     swg_sink_abort(&sink);
+    swg_sensitivity_free(&sensitivity);
     swg_input_hashes_free(&hashes);
     swg_free(reports);
     return status;
