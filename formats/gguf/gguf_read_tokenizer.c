@@ -88,7 +88,8 @@ static void put_added(builder *b)
     swg_json_end_array(b->json);
 }
 
-/* The same for tokenizer_config.json. What starts a word is marked in a vocabulary of word pieces. */
+/* The same for tokenizer_config.json. What starts a word is marked in a vocabulary of word pieces.
+ */
 static void put_added_decoder(builder *b)
 {
     swg_json_begin_object(b->json, "added_tokens_decoder");
@@ -98,8 +99,8 @@ static void put_added_decoder(builder *b)
         swg_gguf_text text = b->vocab.tokens[id];
         if (!is_added(b, id, &is_special))
             continue;
-        if (text.length > WORD_START_BYTES && memcmp(text.text, word_start, WORD_START_BYTES) == 0 &&
-            b->cls >= 0)
+        if (text.length > WORD_START_BYTES &&
+            memcmp(text.text, word_start, WORD_START_BYTES) == 0 && b->cls >= 0)
             text = (swg_gguf_text){text.text + WORD_START_BYTES, text.length - WORD_START_BYTES};
         snprintf(key, sizeof key, "%zu", id);
         swg_json_begin_object(b->json, key);

@@ -89,14 +89,25 @@ static swg_status read_piece(swg_gguf_words *v, const field *message, int64_t id
     return SWG_OK;
 }
 
-/* TrainerSpec: 3 kind of model, 1 (unigram) unless it says 2 (byte pairs). */
-static swg_status check_trainer(const swg_gguf_words *v, const field *message)
+/* What TrainerSpec says: 3 the kind of model, 40 to 42 ids of special tokens. */
+typedef struct trainer {
+    uint64_t kind, unk, bos, eos;
+} trainer;
+
+static swg_status read_trainer(const swg_gguf_words *v, const field *message, trainer *out)
 {
     enum { BYTE_PAIRS = 2 };
     swg_cursor cursor = inside(message);
-    uint64_t kind = 1;
-    for (field f; next_field(&cursor, &f);)
-        kind = f.number == 3 ? f.value : kind;
+    for (field f; next_field(&cursor, &f);) {
+        uint64_t *const to = f.number == 3    ? &out->kind
+                             : f.number == 40 ? &out->unk
+                             : f.number == 41 ? &out->bos
+                             : f.number == 42 ? &out->eos
+                                              : NULL;
+        if (to)
+            *to = f.value;
+    }
+    const uint64_t kind = out->kind;
     if (kind == BYTE_PAIRS)
         return SWG_OK;
     return swg_error(SWG_UNSUPPORTED,
@@ -128,6 +139,7 @@ swg_status swg_gguf_put_spm(swg_gguf_words *v, const swg_file_view *file)
     swg_cursor cursor = {.at = (const uint8_t *)file->data, .left = file->length};
     int64_t id = 0;
     bool prepends = true;
+    trainer t = {.kind = 1, .unk = 0, .bos = 1, .eos = 2}; /* the defaults; 1 is unigram */
     field f;
     while (next_field(&cursor, &f)) {
         if (f.number <= NORMALIZER && !f.bytes)
@@ -135,12 +147,15 @@ swg_status swg_gguf_put_spm(swg_gguf_words *v, const swg_file_view *file)
         if (f.number == PIECE)
             SWG_TRY(read_piece(v, &f, id++));
         else if (f.number == TRAINER)
-            SWG_TRY(check_trainer(v, &f));
+            SWG_TRY(read_trainer(v, &f, &t));
         else if (f.number == NORMALIZER)
             SWG_TRY(read_normalizer(v, &f, &prepends));
     }
     if (cursor.is_short || id == 0)
         return is_damaged(v);
+    v->unk = t.unk < (uint64_t)id ? v->tokens[t.unk] : NULL;
+    v->bos = t.bos < (uint64_t)id ? v->tokens[t.bos] : NULL; /* -1: none */
+    v->eos = t.eos < (uint64_t)id ? v->tokens[t.eos] : NULL;
     SWG_TRY(swg_gguf_words_side_tokens(v));
     SWG_TRY(swg_gguf_words_fill(v));
     swg_gguf_words_put(v, "llama", "default", true);

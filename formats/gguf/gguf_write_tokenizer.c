@@ -238,10 +238,10 @@ static swg_status read_llama2c(swg_gguf_words *v, const swg_file_view *file)
         if (failed)
             return SWG_NO_MEMORY;
         SWG_TRY(swg_gguf_words_set(v, (int64_t)id, copy,
-                          id == 0                    ? SWG_TOKEN_UNKNOWN
-                          : id < N_SPECIAL           ? SWG_TOKEN_CONTROL
-                          : id < N_SPECIAL + N_BYTES ? SWG_TOKEN_BYTE
-                                                     : SWG_TOKEN_NORMAL));
+                                   id == 0                    ? SWG_TOKEN_UNKNOWN
+                                   : id < N_SPECIAL           ? SWG_TOKEN_CONTROL
+                                   : id < N_SPECIAL + N_BYTES ? SWG_TOKEN_BYTE
+                                                              : SWG_TOKEN_NORMAL));
     }
     return cursor.left == 0 ? SWG_OK
                             : swg_error(SWG_CORRUPT, "%s: tokenizer.bin has more than %zu tokens",
@@ -282,7 +282,8 @@ static swg_status respell_pieces(swg_gguf_words *v)
 }
 
 /* Engines put the token that they call bos in front, whatever its name, and a separator behind. */
-static void put_wordpiece_ends(const swg_gguf_words *v, const swg_json *post, int64_t cls, int64_t sep)
+static void put_wordpiece_ends(const swg_gguf_words *v, const swg_json *post, int64_t cls,
+                               int64_t sep)
 {
     const char *type = "";
     swg_json_as_string(swg_json_get(post, "type"), &type);
@@ -306,7 +307,8 @@ static void put_wordpiece_normalizer(const swg_gguf_words *v, const swg_json *no
         swg_gguf_put_bool(v->values, "tokenizer.ggml.normalizer.strip_accents", strip);
 }
 
-/* The pieces are read; `post` and `normalizer` are those of a tokenizer.json, NULL for the usual. */
+/* The pieces are read; `post` and `normalizer` are those of a tokenizer.json, NULL for the usual.
+ */
 static swg_status put_pieces(swg_gguf_words *v, const swg_json *post, const swg_json *normalizer)
 {
     static const char *const special[][3] = {{"unk", "unknown", "[UNK]"},

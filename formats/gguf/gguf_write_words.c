@@ -41,9 +41,9 @@ swg_status swg_gguf_words_read(swg_gguf_words *v, const swg_json *vocab, int64_t
         swg_json_as_int(item, &id);
         const bool is_byte = strlen(text) == 6 && sscanf(text, "<0x%2X%c", &byte, &rest) == 2;
         SWG_TRY(swg_gguf_words_set(v, id, text,
-                          id == unk ? SWG_TOKEN_UNKNOWN
-                          : is_byte ? SWG_TOKEN_BYTE
-                                    : SWG_TOKEN_NORMAL));
+                                   id == unk ? SWG_TOKEN_UNKNOWN
+                                   : is_byte ? SWG_TOKEN_BYTE
+                                             : SWG_TOKEN_NORMAL));
     }
     return SWG_OK;
 }
@@ -61,9 +61,9 @@ swg_status swg_gguf_words_added(swg_gguf_words *v, const swg_json *root, int64_t
                              v->sink->path);
         swg_json_as_bool(swg_json_get(item, "special"), &is_special);
         SWG_TRY(swg_gguf_words_set(v, id, text,
-                          id == unk    ? SWG_TOKEN_UNKNOWN
-                          : is_special ? SWG_TOKEN_CONTROL
-                                       : SWG_TOKEN_USER_DEFINED));
+                                   id == unk    ? SWG_TOKEN_UNKNOWN
+                                   : is_special ? SWG_TOKEN_CONTROL
+                                                : SWG_TOKEN_USER_DEFINED));
     }
     return SWG_OK;
 }
@@ -203,7 +203,7 @@ void swg_gguf_words_put_end_ids(const swg_gguf_words *v, int64_t eos)
 }
 
 int64_t swg_gguf_words_put_special(const swg_gguf_words *v, const char *name, const char *gguf_name,
-                           const char *spelling)
+                                   const char *spelling)
 {
     const int64_t id = swg_gguf_words_special(v, name, spelling);
     swg_gguf_words_put_id(v, gguf_name, id);
@@ -233,13 +233,15 @@ int64_t swg_gguf_words_template(const swg_gguf_words *v, const swg_json *post, b
 
 void swg_gguf_words_put_ends(const swg_gguf_words *v, const swg_json *post, bool adds_bos)
 {
-    const int64_t first = swg_gguf_words_template(v, post, false), last = swg_gguf_words_template(v, post, true);
-    int64_t bos = swg_gguf_words_special(v, "bos", NULL), eos = swg_gguf_words_special(v, "eos", NULL);
+    const int64_t first = swg_gguf_words_template(v, post, false),
+                  last = swg_gguf_words_template(v, post, true);
+    int64_t bos = swg_gguf_words_special(v, "bos", v->bos),
+            eos = swg_gguf_words_special(v, "eos", v->eos);
     bos = bos < 0 ? first : bos;
     eos = eos < 0 ? last : eos;
     swg_gguf_words_put_id(v, "bos", bos);
     swg_gguf_words_put_end_ids(v, eos);
-    swg_gguf_words_put_special(v, "unk", "unknown", NULL);
+    swg_gguf_words_put_special(v, "unk", "unknown", v->unk);
     swg_gguf_words_put_special(v, "pad", "padding", NULL);
     adds_bos = adds_bos || bos == first;
     bool adds_eos = eos == last;
@@ -250,4 +252,3 @@ void swg_gguf_words_put_ends(const swg_gguf_words *v, const swg_json *post, bool
     swg_gguf_put_bool(v->values, "tokenizer.ggml.add_bos_token", bos >= 0 && adds_bos);
     swg_gguf_put_bool(v->values, "tokenizer.ggml.add_eos_token", eos >= 0 && adds_eos);
 }
-

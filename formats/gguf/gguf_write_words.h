@@ -15,6 +15,8 @@ typedef struct swg_gguf_words {
     size_t n;
     const swg_json *settings; /* tokenizer_config.json; may be NULL */
     const swg_json *added;    /* added_tokens.json; may be NULL */
+    /* What the vocabulary itself calls these, for where no settings do; may be NULL. */
+    const char *bos, *eos, *unk;
     const swg_json *config;
     swg_gguf_values *values;
 } swg_gguf_words;
