@@ -17,7 +17,7 @@
 #include "runtime/verdict.h"
 
 typedef struct arguments {
-    const char *output, *recipe, *method, *bits, *group_size, *embedding_bits,
+    const char *output, *recipe, *method, *format, *bits, *group_size, *embedding_bits,
         *embedding_group_size;
     const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration, *statistics,
         *cache;
@@ -36,6 +36,20 @@ static const char method_help[] = "how codes are chosen (default rtn)"
 #define SWG_QUANT_METHOD(name, needs, parameters, meaning) "; " #name " = " meaning
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
+    ;
+
+/* Likewise of what codes are. */
+static const char format_words[] = "int"
+#define SWG_CODEBOOK(name, meaning, ...) "|" #name
+#include "quantize/codebooks.def"
+#undef SWG_CODEBOOK
+    ;
+static const char format_help[] =
+    "what the codes of linear weights are: int = integers (default); at 4 bits also numbers of a "
+    "codebook"
+#define SWG_CODEBOOK(name, meaning, ...) "; " #name " = " meaning
+#include "quantize/codebooks.def"
+#undef SWG_CODEBOOK
     ;
 
 /* "|4|8...": the widths that there are formats of. */
@@ -60,6 +74,7 @@ static const swg_option options[] = {
         arguments, recipe, 'r', "recipe", "FILE",
         "JSON that says what is done to each tensor (docs/recipes.md); only --keep and "
         "--bits-for can add to it"),
+    SWG_OPTION_CHOICE(arguments, format, 0, "format", format_words, NULL, format_help),
     SWG_OPTION_CHOICE(arguments, bits, 0, "bits", bit_words + 1, NULL,
                       "bits per linear weight (default 4)"),
     SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "auto|32|64|128|256|row", NULL,
@@ -80,9 +95,11 @@ static const swg_option options[] = {
                    "tokens read together; 0 = 512, or the model's positions if those are fewer"),
     SWG_OPTION_FLAG(arguments, calibration_documents, 0, "calibration-documents",
                     "blank lines of that text separate documents that each begin with BOS"),
-    SWG_OPTION_CHOICE(arguments, statistics, 0, "statistics", "full|sequential", "full",
+    SWG_OPTION_CHOICE(arguments, statistics, 0, "statistics", "full|sequential|paired", "full",
                       "what that text is read by: the whole model as it is, once, for all recipes "
-                      "(default), or layer by layer, with the layers already quantized"),
+                      "(default); layer by layer, with the layers already quantized; or that and "
+                      "the model as it is side by side, so that each weight makes up for the "
+                      "errors before it (slowest, closest)"),
     SWG_OPTION_STRING(arguments, cache, 0, "cache", "DIR",
                       "folder that keeps full statistics for the next recipe (default "
                       "$XDG_CACHE_HOME/swage, or ~/.cache/swage)"),
@@ -140,6 +157,8 @@ static swg_status recipe_from_options(const arguments *a, swg_recipe **out)
         preset.embedding_bits = (unsigned)strtoul(a->embedding_bits, NULL, 10);
     if (a->method)
         preset.method = a->method;
+    if (a->format)
+        preset.format = a->format;
     preset.group = group_of(a->group_size);
     preset.embedding_group = group_of(a->embedding_group_size);
     preset.scale_type = scale_type_of(a->scale_type);
@@ -163,7 +182,8 @@ static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
     const struct {
         const char *name;
         bool is_given;
-    } others[] = {{"bits", a->bits},
+    } others[] = {{"format", a->format},
+                  {"bits", a->bits},
                   {"group-size", a->group_size},
                   {"asymmetric", a->asymmetric},
                   {"scale-type", a->scale_type},
@@ -294,9 +314,10 @@ static swg_status read_calibration(job *j)
                                     &j->calibration);
 }
 
+/* Whether statistics are collected while layers are quantized. */
 static bool is_sequential(const arguments *a)
 {
-    return strcmp(a->statistics, "sequential") == 0;
+    return strcmp(a->statistics, "full") != 0;
 }
 
 static swg_status check_arguments(const arguments *a, const char *input)
@@ -515,17 +536,23 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     how.keep_nonfinite = j->recipe->nonfinite != SWG_NONFINITE_ERROR;
     if (j->a->calibration && is_sequential(j->a))
         how.calibration = &j->calibration.text;
+    how.is_paired = strcmp(j->a->statistics, "paired") == 0;
     const double start = swg_clock_s();
     swg_quantize_result result = result_of(j);
     swg_tensor_report *reports = NULL;
     swg_input_hashes *hashes = NULL;
+    swg_sensitivity *sensitivity = NULL;
     swg_sink *sink = NULL;
     swg_status status = SWG_OK;
     SWG_GO(SWG_NEW(reports, j->plan.n_entries));
     SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
     SWG_GO(open_statistics(j, hashes));
     SWG_GO(open_journal(j, hashes));
+    if (j->a->calibration)
+        SWG_GO(swg_quantize_measure_sensitivity(j->source, &j->plan, &j->calibration.text, j->pool,
+                                                j->cli->progress, &sensitivity));
     how.statistics = j->statistics;
+    how.sensitivity = sensitivity;
     how.journal = j->journal;
     SWG_GO(
         swg_sink_open(j->a->output, sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
@@ -542,6 +569,7 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     SWG_GO(print(j, &result));
 done:
     swg_sink_abort(&sink);
+    swg_sensitivity_free(&sensitivity);
     swg_input_hashes_free(&hashes);
     swg_free(reports);
     return status;

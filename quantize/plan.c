@@ -109,6 +109,7 @@ static swg_status take_method(const swg_recipe_setting *setting, swg_plan_entry 
     SWG_TRY(swg_quant_method_find(setting->method, &entry->method));
     SWG_TRY(swg_quant_method_check(entry->method, setting->parameters, setting->n_parameters));
     entry->search = setting->search;
+    swg_recipe_codebook(setting->format, &entry->codebook);
     entry->parameters = setting->parameters;
     entry->n_parameters = setting->n_parameters;
     return SWG_OK;

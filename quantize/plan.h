@@ -35,6 +35,7 @@ typedef struct swg_plan_entry {
     swg_plan_class kind;
     bool is_quantized;       /* codes are chosen anew; false = the numbers stay as they are */
     swg_quant_method method; /* of quantized entries, with the rest of their settings */
+    const int8_t *codebook;  /* fixed numbers of a scheme with a codebook; NULL = fitted */
     swg_scale_search search;
     const swg_parameter *parameters; /* of the method; the recipe's */
     size_t n_parameters;

@@ -3,6 +3,7 @@
  *
  *     "f32", "bf16", "i64"                        plain elements
  *     "int4-g64-sym-f16", "int8-row-asym-f32"     integer codes: bits, group, zero points, scales
+ *     "codebook4-g64-f16"                         codes that mean numbers of a codebook
  *     "sparse-f16"                                the elements other than 0, and where they are
  *     "sparse-int4-g64-sym-f16"                   the same of codes; "2of4-..." and "block16x1-..."
  *                                                 where zeros follow a pattern
@@ -55,6 +56,10 @@ static inline swg_scheme swg_scheme_ggml(unsigned type, unsigned bits)
 swg_status swg_scheme_of_bits(unsigned bits, uint32_t group, bool asymmetric, swg_dtype scale_type,
                               swg_scheme *out);
 
+/* The same of codes that mean numbers of a codebook; such schemes have no zero points. */
+swg_status swg_scheme_of_codebook(unsigned bits, uint32_t group, swg_dtype scale_type,
+                                  swg_scheme *out);
+
 /* Columns in the shortest quantization group. */
 enum { SWG_MIN_GROUP = 32 };
 
@@ -63,7 +68,10 @@ bool swg_bits_are_known(unsigned bits);
 
 bool swg_scheme_equal(swg_scheme a, swg_scheme b);
 
-/* The scheme in which the values are computed with: integer codes and plain elements as they are,
+/* Whether codes mean numbers of a codebook rather than integers. */
+bool swg_scheme_has_codebook(swg_scheme scheme);
+
+/* The scheme in which the values are computed with: codes and plain elements as they are,
  * but F64 as F32; the values of other formats are expanded to plain elements of their type, or F32.
  */
 swg_scheme swg_scheme_expanded(swg_scheme scheme);
