@@ -39,10 +39,9 @@ static swg_status add_up(const swg_plan *plan, const char *name, double *total)
                              entry->desc.name, sparsity.n, sparsity.m, name);
         first = first ? first : entry;
         if (sparsity.ratio != first->sparsity.ratio || sparsity.block != first->sparsity.block)
-            return swg_error(SWG_USAGE,
-                             "--allocate %s spreads one ratio; tensors %s and %s have %g and %g",
-                             name, first->desc.name, entry->desc.name, first->sparsity.ratio,
-                             sparsity.ratio);
+            return swg_error(
+                SWG_USAGE, "--allocate %s spreads one ratio; tensors %s and %s have %g and %g",
+                name, first->desc.name, entry->desc.name, first->sparsity.ratio, sparsity.ratio);
         *total += sparsity.ratio * (double)swg_tensor_elems(&entry->desc);
     }
     return SWG_OK;
@@ -52,11 +51,11 @@ static swg_status add_rules(const swg_plan *plan, const double *ratios, swg_reci
 {
     for (size_t i = 0; i < plan->n_entries; i++) {
         const swg_plan_entry *entry = &plan->entries[i];
-        swg_recipe_rule rule = {.tensors = &entry->desc.name,
-                                .n_tensors = 1,
-                                .setting = {.given = SWG_RECIPE_SPARSITY,
-                                            .sparsity = entry->sparsity},
-                                .origin = "--allocate"};
+        swg_recipe_rule rule = {
+            .tensors = &entry->desc.name,
+            .n_tensors = 1,
+            .setting = {.given = SWG_RECIPE_SPARSITY, .sparsity = entry->sparsity},
+            .origin = "--allocate"};
         if (swg_sparsity_is_dense(entry->sparsity))
             continue;
         rule.setting.sparsity.ratio = ratios[i];

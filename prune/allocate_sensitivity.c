@@ -1,6 +1,6 @@
-/* Measured sensitivity: for each matrix the relative error of its output, tr(D H D^T) / tr(W H W^T),
- * with Wanda's zeros at several ratios; then weights are taken step by step where the error grows
- * least per weight, until the total is reached. */
+/* Measured sensitivity: for each matrix the relative error of its output, tr(D H D^T) / tr(W H
+ * W^T), with Wanda's zeros at several ratios; then weights are taken step by step where the error
+ * grows least per weight, until the total is reached. */
 #include <math.h>
 #include <string.h>
 
@@ -70,8 +70,7 @@ static swg_status measure(sensitivity *s, const swg_prune_job *job, const float 
         const double ratio = fmin((double)point / POINTS, SWG_ALLOCATION_MOST);
         const swg_sparsity sparsity = {.ratio = ratio, .block = job->sparsity.block};
         memset(is_zero, 0, n * sizeof *is_zero);
-        SWG_TRY(
-            swg_mask_choose(sparsity, SWG_PRUNE_BY_ROW, scores, job->rows, job->cols, is_zero));
+        SWG_TRY(swg_mask_choose(sparsity, SWG_PRUNE_BY_ROW, scores, job->rows, job->cols, is_zero));
         for (size_t i = 0; i < n; i++)
             d[i] = is_zero[i] ? w[i] : 0;
         SWG_TRY(error_of(s->job, job->stats, d, job->rows, &out->error[point]));

@@ -31,7 +31,7 @@ static const char method_words[] = ""
 #include "prune/prune_methods.def"
 #undef SWG_PRUNE_METHOD
     ;
-static const char method_help[] = "how zeros are chosen (default: magnitude, or sparsegpt with "
+static const char method_help[] = "how zeros are chosen (default: magnitude, or gradual with "
                                   "--calibration)"
 #define SWG_PRUNE_METHOD(name, needs, scope, rest, parameters, meaning) "; " #name " = " meaning
 #include "prune/prune_methods.def"
@@ -76,8 +76,8 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, allocate, 0, "allocate", allocation_words + 1, NULL,
                       allocation_help),
     SWG_OPTION_LIST(arguments, parameters, 0, "parameter", "KEY=NUMBER",
-                    "parameter of the method: damping, block (columns), refine (steps) of "
-                    "sparsegpt"),
+                    "parameter of the method: damping, steps (of refitting), block (columns) of "
+                    "sparsegpt, rounds of gradual"),
     SWG_OPTION_STRING(arguments, calibration, 'c', "calibration", "FILE",
                       "text to run the model on, collecting statistics of its weights' inputs: "
                       "required by methods other than magnitude"),
@@ -93,8 +93,9 @@ static const swg_option options[] = {
                       "with --bits: weights of a row that share a scale"),
     SWG_OPTION_FLAG(arguments, asymmetric, 0, "asymmetric",
                     "with --bits: store a zero point for every group"),
-    SWG_OPTION_CHOICE(arguments, quant_method, 0, "quant-method", quant_method_words + 1, NULL,
-                      "with --bits: how codes are chosen (default rtn, or gptq with --calibration)"),
+    SWG_OPTION_CHOICE(
+        arguments, quant_method, 0, "quant-method", quant_method_words + 1, NULL,
+        "with --bits: how codes are chosen (default rtn, or gptq with --calibration)"),
     SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_words + 1, NULL,
                       "with --bits: also quantize embeddings and output heads"),
     SWG_OPTION_STRING(arguments, recipe, 'r', "recipe", "FILE",
@@ -163,9 +164,10 @@ static swg_status add_pruning(const arguments *a, swg_recipe *recipe)
     swg_recipe_rule rule = {
         .classes = 1u << SWG_PLAN_CLASS_LINEAR,
         .origin = "the options",
-        .setting = {.given =
-                        SWG_RECIPE_SPARSITY | SWG_RECIPE_PRUNE | SWG_RECIPE_PRUNE_PARAMETERS,
-                    .prune = a->method ? a->method : a->calibration ? "sparsegpt" : "magnitude"}};
+        .setting = {.given = SWG_RECIPE_SPARSITY | SWG_RECIPE_PRUNE | SWG_RECIPE_PRUNE_PARAMETERS,
+                    .prune = a->method        ? a->method
+                             : a->calibration ? "gradual"
+                                              : "magnitude"}};
     swg_parameter *parameters =
         swg_arena_calloc(&recipe->arena, a->parameters.count, sizeof *parameters);
     if (!parameters)
@@ -447,7 +449,7 @@ const swg_command swg_command_prune = {
     .summary = "make weights zero, in any pattern, and store what is left",
     .description =
         "Makes exactly the given share of every linear weight matrix zero: floor(count * R) "
-        "weights of each row (wanda) or of the whole matrix (magnitude, sparsegpt), N of M "
+        "weights of each row (wanda, gradual) or of the whole matrix (the others), N of M "
         "neighbours, or blocks. Weights that are zero already are removed first, and stay zero.\n\n"
         "With --calibration the model runs on a text, layer by layer, each layer after those "
         "before it were pruned. With --bits what is left is quantized too, in the same pass: "

@@ -84,12 +84,11 @@ static swg_status print_table(const swg_prune_result *r)
                       "bits", "bytes", r->reports ? "        stored" : "");
     for (size_t i = 0; i < r->plan->n_entries; i++)
         table_row(&out, r, r->plan->order[i], width);
-    swg_strbuf_printf(&out,
-                      "\n%zu of %zu tensors pruned: %" PRIu64 " of %" PRIu64
-                      " weights are zero (%.4f)\n",
-                      sum.n_matrices, r->plan->n_entries, sum.zeros, sum.elems,
-                      share(sum.zeros, sum.elems));
-    swg_strbuf_printf(&out, "pruned matrices: %.3f bits per weight", 8 * share(sum.raw_bytes, sum.elems));
+    swg_strbuf_printf(
+        &out, "\n%zu of %zu tensors pruned: %" PRIu64 " of %" PRIu64 " weights are zero (%.4f)\n",
+        sum.n_matrices, r->plan->n_entries, sum.zeros, sum.elems, share(sum.zeros, sum.elems));
+    swg_strbuf_printf(&out, "pruned matrices: %.3f bits per weight",
+                      8 * share(sum.raw_bytes, sum.elems));
     if (r->reports)
         swg_strbuf_printf(&out, ", %.3f in the file", 8 * share(sum.stored_bytes, sum.elems));
     swg_strbuf_printf(&out, "\nfile: %s%" PRIu64 " bytes (%s)\n", r->is_exact ? "" : "at most ",
@@ -144,7 +143,7 @@ static swg_status print_json(const swg_cli *cli, const swg_prune_result *r)
     swg_json_end_array(&json);
     swg_json_uint(&json, "tensors_pruned", sum.n_matrices);
     swg_json_uint(&json, "pruned_weights", sum.elems);
-    swg_json_uint(&json, "zeros", sum.zeros);
+    swg_json_uint(&json, "pruned_zeros", sum.zeros);
     swg_json_uint(&json, "pruned_raw_bytes", sum.raw_bytes);
     if (r->reports)
         swg_json_uint(&json, "pruned_stored_bytes", sum.stored_bytes);

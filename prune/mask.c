@@ -58,8 +58,7 @@ static void mark_neighbours(const float *scores, swg_sparsity sparsity, bool *is
     for (unsigned i = 0; i < (unsigned)(sparsity.m - sparsity.n); i++) {
         unsigned lowest = sparsity.m;
         for (unsigned c = 0; c < sparsity.m; c++)
-            if (!is_zero[c] &&
-                (lowest == sparsity.m || key_of(scores[c]) < key_of(scores[lowest])))
+            if (!is_zero[c] && (lowest == sparsity.m || key_of(scores[c]) < key_of(scores[lowest])))
                 lowest = c;
         is_zero[lowest] = true;
     }

@@ -67,9 +67,8 @@ swg_status swg_sparsity_check(swg_sparsity sparsity, const char *name, uint64_t 
                          "tensor %s: a sparsity of %g is not a fraction from 0 to less than 1",
                          name, sparsity.ratio);
     if (sparsity.m && (sparsity.n == 0 || sparsity.n >= sparsity.m))
-        return swg_error(SWG_USAGE,
-                         "tensor %s: pattern %u:%u keeps none or all of %u weights", name,
-                         sparsity.n, sparsity.m, sparsity.m);
+        return swg_error(SWG_USAGE, "tensor %s: pattern %u:%u keeps none or all of %u weights",
+                         name, sparsity.n, sparsity.m, sparsity.m);
     if (sparsity.m && cols % sparsity.m != 0)
         return swg_error(SWG_USAGE,
                          "tensor %s: pattern %u:%u does not divide its rows of %llu columns", name,
@@ -148,8 +147,7 @@ swg_status swg_prune_check_plan(const swg_plan *plan, bool is_calibrated)
         if (swg_sparsity_is_dense(entry->sparsity))
             continue;
         SWG_TRY(swg_prune_method_find(entry->prune, &method));
-        SWG_TRY(
-            swg_prune_method_check(method, entry->prune_parameters, entry->n_prune_parameters));
+        SWG_TRY(swg_prune_method_check(method, entry->prune_parameters, entry->n_prune_parameters));
         SWG_TRY(swg_sparsity_check(entry->sparsity, entry->desc.name, entry->desc.shape[0],
                                    entry->desc.shape[1]));
         if (methods[method].needs_stats && !is_calibrated)

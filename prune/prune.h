@@ -82,7 +82,8 @@ extern const swg_pruner swg_pruner_by_table;
  * `is_calibrated`. SWG_USAGE, naming the tensor. */
 swg_status swg_prune_check_plan(const swg_plan *plan, bool is_calibrated);
 
-/* Store each pruned matrix in the format that takes the fewest bytes, which may be the dense one. */
+/* Store each pruned matrix in the format that takes the fewest bytes, which may be the dense one.
+ */
 swg_status swg_prune_choose_storage(swg_plan *plan);
 
 /* --- For the authors of methods --------------------------------------------------------------- */
@@ -90,7 +91,7 @@ swg_status swg_prune_choose_storage(swg_plan *plan);
 /* A method: as swg_prune_tensor, of a checked job. */
 typedef swg_status swg_prune_function(const swg_prune_job *job, float *w, bool *is_zero);
 
-#define SWG_PRUNE_METHOD(name, needs, scope, rest, parameters, meaning)                                  \
+#define SWG_PRUNE_METHOD(name, needs, scope, rest, parameters, meaning)                            \
     swg_prune_function swg_prune__##name;
 #include "prune/prune_methods.def"
 #undef SWG_PRUNE_METHOD

@@ -4,36 +4,34 @@
  * w^2 / U[i][i]^2, among all rows of the block (N:M: among M neighbours of a row).
  *
  * The sweep fixes a weight without knowing what is removed after it, so the weights that stay are
- * refined afterwards: least squares on the layer's output error for the zeros chosen, row by row,
- * with conjugate gradients. Error and gradient are one matrix product for a whole block of rows.
+ * refitted afterwards (refit.h).
  *
  * Blocks of rows have a fixed size, so results do not depend on the number of threads. */
-#include <math.h>
 #include <string.h>
 
 #include "kernels/linalg.h"
 #include "prune/mask.h"
+#include "prune/refit.h"
 #include "quantize/method_words.h"
 #include "quantize/second_order.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/progress.h"
 
-enum { ROWS = 64, DEFAULT_BLOCK = 128, DEFAULT_REFINE = 24 };
+enum { ROWS = 64, DEFAULT_BLOCK = 128, DEFAULT_STEPS = 24 };
 
 typedef struct sparsegpt {
     const swg_prune_job *job;
     swg_second_order so;
-    size_t n, k, block; /* rows; columns; columns per block */
-    float *w;           /* [n][k] in processing order */
-    bool *is_zero;      /* [n][k] in processing order: removed, or 0 from the beginning */
-    bool *is_removed;   /* [n][k] in processing order */
-    float *errors;      /* [n][block] of the block's columns */
-    float *scores;      /* [n][block] */
-    bool *marks;        /* [n][block] */
-    size_t begin, end;  /* the block */
+    swg_refit refit;
+    size_t n, k, block;  /* rows; columns; columns per block */
+    float *w;            /* [n][k] in processing order */
+    bool *is_zero;       /* [n][k] in processing order: removed, or 0 from the beginning */
+    bool *is_removed;    /* [n][k] in processing order */
+    float *errors;       /* [n][block] of the block's columns */
+    float *scores;       /* [n][block] */
+    bool *marks;         /* [n][block] */
+    size_t begin, end;   /* the block */
     float *target, *out; /* [n][k], matrix order */
-    float damping;       /* added to the Hessian's diagonal */
-    unsigned refine;
 } sparsegpt;
 
 static size_t rows_at(const sparsegpt *s, size_t index)
@@ -51,8 +49,7 @@ static void score(const sparsegpt *s, size_t begin, size_t end)
     for (size_t r = 0; r < s->n; r++)
         for (size_t i = begin; i < end; i++) {
             const float w = s->w[r * s->k + i], e = w / s->so.factor[i * s->k + i];
-            s->scores[r * width + i - begin] =
-                s->is_zero[r * s->k + i] ? SWG_SCORE_ZERO : e * e;
+            s->scores[r * width + i - begin] = s->is_zero[r * s->k + i] ? SWG_SCORE_ZERO : e * e;
         }
 }
 
@@ -166,97 +163,6 @@ static swg_status sweep(sparsegpt *s)
     return SWG_OK;
 }
 
-/* --- Refinement ------------------------------------------------------------------------------- */
-
-/* Conjugate gradients of up to ROWS rows: minimise d (H + damping) d^T over the free weights of
- * each, d = w - target. Arrays are [ROWS][k]; the preconditioner is H's diagonal. */
-typedef struct gradients {
-    float *d, *residual, *direction, *product;
-    double rho[ROWS];
-} gradients;
-
-/* product = rows (H + damping), only for free weights. */
-static void multiply(const sparsegpt *s, const float *rows, size_t n, const bool *is_zero,
-                     float *product)
-{
-    const size_t k = s->k;
-    swg_sgemm_nt(n, k, k, rows, k, s->so.hessian, k, product, k); /* H is symmetric */
-    for (size_t i = 0; i < n * k; i++)
-        product[i] = is_zero && is_zero[i] ? 0 : product[i] + s->damping * rows[i];
-}
-
-static double weighted_dot(const sparsegpt *s, const float *residual)
-{
-    double sum = 0;
-    for (size_t c = 0; c < s->k; c++) {
-        const float diagonal = s->so.hessian[c * s->k + c] + s->damping;
-        sum += diagonal > 0 ? (double)residual[c] * (double)residual[c] / (double)diagonal : 0;
-    }
-    return sum;
-}
-
-/* direction = residual / diagonal + beta * direction */
-static void turn(const sparsegpt *s, const float *residual, float beta, float *direction)
-{
-    for (size_t c = 0; c < s->k; c++) {
-        const float diagonal = s->so.hessian[c * s->k + c] + s->damping;
-        direction[c] = (diagonal > 0 ? residual[c] / diagonal : 0) + beta * direction[c];
-    }
-}
-
-static void step_row(const sparsegpt *s, gradients *g, size_t r)
-{
-    const size_t k = s->k;
-    float *direction = g->direction + r * k, *residual = g->residual + r * k;
-    const float *product = g->product + r * k;
-    double curvature = 0;
-    for (size_t c = 0; c < k; c++)
-        curvature += (double)direction[c] * (double)product[c];
-    const float alpha = curvature > 0 ? (float)(g->rho[r] / curvature) : 0;
-    for (size_t c = 0; c < k; c++) {
-        g->d[r * k + c] += alpha * direction[c];
-        residual[c] -= alpha * product[c];
-    }
-    const double rho = weighted_dot(s, residual);
-    turn(s, residual, g->rho[r] > 0 ? (float)(rho / g->rho[r]) : 0, direction);
-    g->rho[r] = rho;
-}
-
-static swg_status refine_rows(void *context, size_t index)
-{
-    const sparsegpt *s = context;
-    const size_t k = s->k, n = rows_at(s, index), at = index * ROWS * k;
-    const bool *is_zero = s->is_zero + at; /* in matrix order by now */
-    swg_status status = SWG_OK;
-    gradients g = {0};
-    SWG_GO(SWG_NEW_UNINIT(g.d, n * k));
-    SWG_GO(SWG_NEW_UNINIT(g.residual, n * k));
-    SWG_GO(SWG_NEW(g.direction, n * k));
-    SWG_GO(SWG_NEW_UNINIT(g.product, n * k));
-    for (size_t i = 0; i < n * k; i++)
-        g.d[i] = s->out[at + i] - s->target[at + i];
-    multiply(s, g.d, n, is_zero, g.residual);
-    for (size_t i = 0; i < n * k; i++)
-        g.residual[i] = -g.residual[i];
-    for (size_t r = 0; r < n; r++) {
-        g.rho[r] = weighted_dot(s, g.residual + r * k);
-        turn(s, g.residual + r * k, 0, g.direction + r * k);
-    }
-    for (unsigned step = 0; step < s->refine; step++) {
-        multiply(s, g.direction, n, is_zero, g.product);
-        for (size_t r = 0; r < n; r++)
-            step_row(s, &g, r);
-    }
-    for (size_t i = 0; i < n * k; i++)
-        s->out[at + i] = is_zero[i] ? 0 : s->target[at + i] + g.d[i];
-done:
-    swg_free(g.d);
-    swg_free(g.residual);
-    swg_free(g.direction);
-    swg_free(g.product);
-    return status;
-}
-
 /* --- The matrix ------------------------------------------------------------------------------- */
 
 /* Columns into processing order, and back. */
@@ -287,14 +193,6 @@ static swg_status restore_order(sparsegpt *s, bool *is_removed)
     return SWG_OK;
 }
 
-static double mean_diagonal(const swg_second_order *so)
-{
-    double sum = 0;
-    for (size_t i = 0; i < so->k; i++)
-        sum += (double)so->hessian[i * so->k + i];
-    return sum / (double)so->k;
-}
-
 static swg_status begin(sparsegpt *s)
 {
     const swg_prune_job *job = s->job;
@@ -302,20 +200,18 @@ static swg_status begin(sparsegpt *s)
     const double damping =
         swg_method_number(job->parameters, job->n_parameters, "damping", SWG_DAMPING_DEFAULT);
     const size_t step = sparsity.m ? sparsity.m : 1;
-    const size_t block = (size_t)swg_method_number(job->parameters, job->n_parameters, "block",
-                                                   DEFAULT_BLOCK);
+    const size_t block =
+        (size_t)swg_method_number(job->parameters, job->n_parameters, "block", DEFAULT_BLOCK);
     if (!job->stats->hessian)
         return swg_error(SWG_FAILED,
                          "tensor %s: method sparsegpt needs the second moments of the layer's "
                          "inputs",
                          job->name);
-    s->refine = (unsigned)swg_method_number(job->parameters, job->n_parameters, "refine",
-                                            DEFAULT_REFINE);
     s->block = swg_round_up(block, step);
     s->block = s->block < s->k ? s->block : s->k;
     /* Neighbours stay neighbours in the order of columns. */
     SWG_TRY(swg_second_order_init(&s->so, job->name, job->stats->hessian, s->k, step, damping));
-    s->damping = (float)(s->so.damping * mean_diagonal(&s->so));
+    SWG_TRY(swg_refit_init(&s->refit, job->stats->hessian, s->k, s->so.damping));
     SWG_TRY(SWG_NEW_UNINIT(s->w, s->n * s->k));
     SWG_TRY(SWG_NEW_UNINIT(s->target, s->n * s->k));
     SWG_TRY(SWG_NEW(s->is_zero, s->n * s->k));
@@ -327,6 +223,8 @@ static swg_status begin(sparsegpt *s)
 
 swg_status swg_prune__sparsegpt(const swg_prune_job *job, float *w, bool *is_zero)
 {
+    const unsigned steps =
+        (unsigned)swg_method_number(job->parameters, job->n_parameters, "steps", DEFAULT_STEPS);
     swg_status status = SWG_OK;
     sparsegpt s = {.job = job, .n = job->rows, .k = job->cols, .out = w};
     SWG_GO(begin(&s));
@@ -334,8 +232,9 @@ swg_status swg_prune__sparsegpt(const swg_prune_job *job, float *w, bool *is_zer
     take_order(&s);
     SWG_GO(sweep(&s));
     SWG_GO(restore_order(&s, is_zero));
-    SWG_GO(swg_pool_for(job->pool, swg_ceil_div(s.n, ROWS), refine_rows, &s));
+    SWG_GO(swg_refit_run(&s.refit, s.target, s.is_zero, s.n, steps, job->pool, w));
 done:
+    swg_refit_deinit(&s.refit);
     swg_free(s.w);
     swg_free(s.target);
     swg_free(s.is_zero);

@@ -159,15 +159,17 @@ swg_status swg_quantize__gptq(const swg_quantize_job *job, void *const planes[SW
     const size_t n_blocks = (size_t)((job->rows - 1) / BLOCK_ROWS + 1);
     gptq m = {.job = job,
               .planes = swg_quant_planes_view(job, planes),
-              .refine = {.max_sweeps = (unsigned)swg_method_number(job->parameters, job->n_parameters, "sweeps", DEFAULT_SWEEPS),
+              .refine = {.max_sweeps = (unsigned)swg_method_number(
+                             job->parameters, job->n_parameters, "sweeps", DEFAULT_SWEEPS),
                          .tolerance = 1e-4}};
     if (!job->stats->hessian)
         return swg_error(SWG_FAILED,
                          "tensor %s: method gptq needs the second moments of the "
                          "layer's inputs",
                          job->name);
-    SWG_GO(swg_second_order_init(&m.so, job->name, job->stats->hessian, (size_t)job->cols,
-                                 m.planes.group, swg_method_number(job->parameters, job->n_parameters, "damping", SWG_DAMPING_DEFAULT)));
+    SWG_GO(swg_second_order_init(
+        &m.so, job->name, job->stats->hessian, (size_t)job->cols, m.planes.group,
+        swg_method_number(job->parameters, job->n_parameters, "damping", SWG_DAMPING_DEFAULT)));
     SWG_GO(SWG_NEW(m.importance, m.so.k));
     if (!swg_layer_stats_importance(job->stats, m.importance))
         SWG_GO(swg_error(SWG_FAILED, "tensor %s: the importance of columns is missing", job->name));

@@ -128,7 +128,7 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options,
     const swg_plane_kind first = swg_source_planes(t->source, t->index, &n)->kind;
     report->method = method_of(t);
     const bool is_planned = report->method == t->entry->method;
-    const bool takes_pruned = 
+    const bool takes_pruned =
         t->weights && (t->is_refit || !swg_quant_method_needs_stats(report->method));
     const swg_quantize_job job = {
         .name = desc->name,
