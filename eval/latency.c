@@ -7,6 +7,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/rng.h"
+#include "runtime/session.h"
 
 static int compare_doubles(const void *a, const void *b)
 {
@@ -120,6 +121,7 @@ swg_status swg_latency_measure(swg_exec *exec, const swg_model *model,
         SWG_GO(measure_prefill(&r, &made));
     if (options->generate > 0)
         SWG_GO(measure_decode(&r, &made));
+    SWG_GO(swg_check_logits(r.logits, 1, (size_t)h->n_outputs)); /* nonsense has no speed */
     *out = made;
     made = (swg_latency){0};
 done:

@@ -27,7 +27,8 @@ typedef struct swg_latency {
 } swg_latency;
 
 /* `exec` must hold max(prompt, depth + generate) positions; it is reset. SWG_UNSUPPORTED for
- * decoding with an encoder. Free with swg_latency_deinit. */
+ * decoding with an encoder, SWG_FAILED when the logits are not finite. Free with
+ * swg_latency_deinit. */
 swg_status swg_latency_measure(swg_exec *exec, const swg_model *model,
                                const swg_latency_options *options, const swg_progress *progress,
                                swg_latency *out);

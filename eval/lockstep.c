@@ -31,8 +31,8 @@ static swg_status summarise(const float *logits, size_t n, const char *whose, su
     *out = (summary){.top = top, .log_sum = log(sum) + (double)logits[top]};
     if (!isfinite(out->log_sum))
         return swg_error(SWG_FAILED,
-                         "the %s's logits are not finite; its weights are damaged or "
-                         "too coarse",
+                         "the %s's logits are not finite: its weights are damaged or too coarse; "
+                         "`swage verify` names tensors that hold NaN or infinity",
                          whose);
     return SWG_OK;
 }

@@ -15,8 +15,9 @@ swg_status swg_nll(const float *logits, size_t n, size_t target, double *out)
         sum += exp((double)logits[i] - (double)largest);
     const double nll = log(sum) + (double)largest - (double)logits[target];
     if (!isfinite(nll))
-        return swg_error(SWG_FAILED, "the model's logits are not finite; its weights are damaged "
-                                     "or too coarse");
+        return swg_error(SWG_FAILED, "the model's logits are not finite: its weights are damaged "
+                                     "or too coarse; `swage verify` names tensors that hold NaN "
+                                     "or infinity");
     *out = nll;
     return SWG_OK;
 }

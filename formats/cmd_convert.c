@@ -8,6 +8,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 #include "runtime/cli/cli.h"
+#include "runtime/verdict.h"
 
 typedef struct arguments {
     const char *output, *dequantize, *tokenizer, *element_type, *format, *max_shard_bytes;
@@ -30,7 +31,7 @@ static const swg_option options[] = {
      .offset = offsetof(arguments, output),
      .is_required = true},
     SWG_OPTION_CHOICE(arguments, dequantize, 0, "dequantize", "f32|f16|bf16", NULL,
-                      "write quantized tensors as floats of this type"),
+                      "write quantized tensors, and those of float64, as floats of this type"),
     SWG_OPTION_CHOICE(arguments, element_type, 0, "element-type", "f32|f16|bf16|q8_0|q4_0|q4_1",
                       NULL, "write matrices of floats to a .gguf as this type, or widen to a .bin"),
     SWG_OPTION_CHOICE(arguments, format, 0, "format", format_words + 1, NULL,
@@ -78,8 +79,9 @@ static swg_status plan_outputs(job *j)
         j->outputs[i] = *swg_source_tensor(j->source, i);
         const char *word = j->a->dequantize;
         swg_dtype type; /* the option's choices are words of types */
-        if (word && !swg_scheme_is_plain(j->outputs[i].scheme) &&
-            swg_dtype_parse_word(word, strlen(word), &type)) {
+        const swg_scheme scheme = j->outputs[i].scheme;
+        const bool is_float = swg_scheme_is_plain(scheme) && scheme.dtype != SWG_F64;
+        if (word && !is_float && swg_dtype_parse_word(word, strlen(word), &type)) {
             j->outputs[i].n_stored = 0;
             j->outputs[i].scheme = swg_scheme_plain(type);
         }
@@ -357,6 +359,20 @@ static swg_status check_output(const swg_source *source, const char *input, cons
     return is_input ? swg_error(SWG_USAGE, "%s would replace a file of the input", output) : SWG_OK;
 }
 
+/* A model that swage cannot run may be converted, which is said; but a configuration that
+ * contradicts itself or the tensors is not passed on in another program's terms. */
+static swg_status check_model(const job *j)
+{
+    swg_verdict verdict;
+    SWG_TRY(swg_verdict_make(j->source, &verdict));
+    const swg_finding *obstacle = swg_verdict_obstacle(&verdict);
+    if (obstacle && obstacle->status == SWG_CORRUPT &&
+        swg_sink_translates_config(j->a->output, j->a->format))
+        return swg_error(SWG_CORRUPT, "%s", obstacle->sentence);
+    swg_verdict_notify(&verdict);
+    return SWG_OK;
+}
+
 /* A single .safetensors has no place for the rest of a checkpoint. */
 static void say_what_is_dropped(const job *j)
 {
@@ -385,6 +401,7 @@ static swg_status run(const swg_cli *cli, const void *values)
     source_options.tokenizer = a->tokenizer;
     SWG_GO(swg_source_open(input, &source_options, &j.source));
     SWG_GO(check_output(j.source, input, a));
+    SWG_GO(check_model(&j));
     SWG_GO(plan_outputs(&j));
     SWG_GO(swg_pool_new(cli->n_threads, &j.pool));
     SWG_GO(swg_sink_meta_from_source(j.source, &j.meta));

@@ -9,6 +9,7 @@
 #include "kernels/linalg.h"
 #include "runtime/base/utf8.h"
 #include "runtime/cli/cli.h"
+#include "runtime/verdict.h"
 
 typedef struct arguments {
     const char *tensors;
@@ -226,12 +227,28 @@ done:
     return status;
 }
 
-static swg_status print_text(const swg_cli *cli, const arguments *a, const swg_source *source)
+/* Whether swage can run it, and what else the checks found. */
+static void put_verdict(const swg_cli *cli, const swg_verdict *verdict, swg_strbuf *out)
+{
+    const char *const plain = swg_cli_style(cli, SWG_STYLE_NONE);
+    if (verdict->runs)
+        swg_strbuf_printf(out, "runs here: %syes%s, as %s\n", swg_cli_style(cli, SWG_STYLE_GOOD),
+                          plain, verdict->architecture);
+    else
+        swg_strbuf_printf(out, "runs here: %sno%s\n", swg_cli_style(cli, SWG_STYLE_BAD), plain);
+    for (size_t i = 0; i < verdict->n_findings; i++)
+        swg_strbuf_printf(out, "  %s: %s\n", verdict->findings[i].subject,
+                          verdict->findings[i].sentence);
+}
+
+static swg_status print_text(const swg_cli *cli, const arguments *a, const swg_source *source,
+                             const swg_verdict *verdict)
 {
     swg_strbuf out = {0};
     const totals sum = add_up(source);
     char raw[32], stored[32];
     swg_strbuf_printf(&out, "%s: %s\n", swg_source_path(source), swg_source_format(source));
+    put_verdict(cli, verdict, &out);
     swg_status status = put_config(source, &out);
     swg_strbuf_printf(&out, "%zu tensors, %llu parameters, %s", swg_source_n_tensors(source),
                       (unsigned long long)sum.parameters, swg_format_bytes(sum.bytes, raw));
@@ -274,7 +291,29 @@ static void json_tensor(swg_json_writer *json, const swg_source *source, size_t 
     swg_json_end_object(json);
 }
 
-static swg_status print_json(const swg_cli *cli, const arguments *a, const swg_source *source)
+static void json_verdict(const swg_verdict *verdict, swg_json_writer *json)
+{
+    swg_json_begin_object(json, "verdict");
+    swg_json_bool(json, "runs", verdict->runs);
+    if (verdict->architecture)
+        swg_json_string(json, "architecture", verdict->architecture);
+    else
+        swg_json_null(json, "architecture");
+    swg_json_begin_array(json, "findings");
+    for (size_t i = 0; i < verdict->n_findings; i++) {
+        const swg_finding *finding = &verdict->findings[i];
+        swg_json_begin_object(json, NULL);
+        swg_json_string(json, "subject", finding->subject);
+        swg_json_bool(json, "prevents_running", finding->status != SWG_OK);
+        swg_json_string(json, "sentence", finding->sentence);
+        swg_json_end_object(json);
+    }
+    swg_json_end_array(json);
+    swg_json_end_object(json);
+}
+
+static swg_status print_json(const swg_cli *cli, const arguments *a, const swg_source *source,
+                             const swg_verdict *verdict)
 {
     swg_json_writer json = {0};
     const totals sum = add_up(source);
@@ -286,6 +325,7 @@ static swg_status print_json(const swg_cli *cli, const arguments *a, const swg_s
         swg_json_uint(&json, "file_bytes", (uint64_t)info.st_size);
     else
         swg_json_null(&json, "file_bytes");
+    json_verdict(verdict, &json);
     swg_json_uint(&json, "tensor_count", swg_source_n_tensors(source));
     swg_json_uint(&json, "parameters", sum.parameters);
     swg_json_uint(&json, "raw_bytes", sum.bytes);
@@ -387,11 +427,16 @@ static swg_status run(const swg_cli *cli, const void *values)
         return swg_error(SWG_USAGE, "inspect needs a MODEL (or --kernels)");
     swg_source *source = NULL;
     SWG_TRY(swg_source_open(cli->positionals[0], NULL, &source));
-    swg_status status = check_pattern(a, source);
-    if (status == SWG_OK)
-        status = a->recipe   ? print_recipe(source)
-                 : cli->json ? print_json(cli, a, source)
-                             : print_text(cli, a, source);
+    swg_verdict verdict;
+    swg_status status = SWG_OK;
+    SWG_GO(check_pattern(a, source));
+    if (a->recipe) {
+        SWG_GO(print_recipe(source));
+        goto done;
+    }
+    SWG_GO(swg_verdict_make(source, &verdict));
+    SWG_GO(cli->json ? print_json(cli, a, source, &verdict) : print_text(cli, a, source, &verdict));
+done:
     swg_source_close(&source);
     return status;
 }
@@ -412,8 +457,10 @@ const swg_command swg_command_inspect = {
         "recipe "
         "of the last compression, and the table "
         "of tensors: shape, scheme (element type, or bits, group and scale type of quantized "
-        "tensors), bytes as numbers and bytes as stored. Reads the header only, whatever the "
-        "size of the model.\n\n"
+        "tensors), bytes as numbers and bytes as stored. Reads no weights, whatever the size of "
+        "the model.\n\n"
+        "`runs here` says whether swage can run the model, and if not, why: quantize refuses such "
+        "a model. Numbers are not read; `swage verify` looks for damage and NaN.\n\n"
         "A PATTERN with * and ? matches whole tensor names; without them it names one or more "
         "dot-separated parts of a name.",
     .options = options,

@@ -62,6 +62,7 @@ bool swg_source_reads(const swg_source *source, const char *path);
  * that every name has ("_orig_mod." of torch.compile, "module." of data-parallel training) is left
  * out. */
 size_t swg_source_n_tensors(const swg_source *source);
+const char *swg_source_removed_prefix(const swg_source *source); /* that prefix; "" = none */
 const swg_tensor_desc *swg_source_tensor(const swg_source *source, size_t index);
 /* Index of the tensor with that name, or SIZE_MAX. O(log n). */
 size_t swg_source_find(const swg_source *source, const char *name);
@@ -89,7 +90,7 @@ const void *swg_source_view(const swg_source *source, size_t tensor, swg_plane_k
 uint64_t swg_source_rows_per_read(swg_source *source, size_t tensor, swg_plane_kind kind);
 
 /* Rows of a tensor as the floats that they mean, [n_rows][cols], whatever its format.
- * SWG_UNSUPPORTED for plain tensors of types other than F32, F16 and BF16. Safe from several
+ * SWG_UNSUPPORTED for plain tensors of types other than F32, F16, BF16 and F64. Safe from several
  * threads. */
 swg_status swg_source_read_f32(swg_source *source, size_t tensor, uint64_t row_begin,
                                uint64_t n_rows, float *out);
@@ -145,6 +146,18 @@ typedef void swg_damage_callback(void *context, const char *what, const char *se
 swg_status swg_source_verify(swg_source *source, swg_pool *pool, const swg_progress *progress,
                              swg_damage_callback *damaged, void *context);
 
+/* Find the tensors that hold numbers that are not finite; calls `found` for each with how many and
+ * the first's row and column (in the matrix of all its rows). Damage stops it: verify first.
+ * *n_tensors (may be NULL) receives how many there are. Statuses of swg_source_read. */
+typedef struct swg_nonfinite {
+    const char *name;
+    uint64_t count, row, column;
+} swg_nonfinite;
+typedef void swg_nonfinite_callback(void *context, const swg_nonfinite *found);
+swg_status swg_source_find_nonfinite(swg_source *source, swg_pool *pool,
+                                     const swg_progress *progress, swg_nonfinite_callback *found,
+                                     void *context, size_t *n_tensors);
+
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 typedef struct swg_sink swg_sink;
@@ -194,6 +207,10 @@ swg_sink_options swg_sink_options_default(void);
 /* Whether what would be written under that path (in that format, unless NULL) keeps
  * swg_sink_meta.provenance. */
 bool swg_sink_keeps_provenance(const char *path, const char *format);
+
+/* Whether it gets the configuration in the format's own terms, so that one that contradicts itself
+ * must not be written. */
+bool swg_sink_translates_config(const char *path, const char *format);
 
 /* Start an output holding exactly these tensors (sorted by name or not; schemes as they will be
  * stored). Refuses what the format cannot represent, before anything is written: SWG_UNSUPPORTED

@@ -166,6 +166,13 @@ static void write_inputs(const swg_input_hashes *hashes, swg_json_writer *json)
     swg_json_end_object(json);
 }
 
+swg_status swg_input_hashes_write(swg_input_hashes *hashes, swg_json_writer *json)
+{
+    SWG_TRY(wait_for(hashes));
+    write_inputs(hashes, json);
+    return SWG_OK;
+}
+
 swg_status swg_provenance_add(swg_source *source, const swg_step *step, swg_input_hashes *hashes,
                               char **out)
 {

@@ -31,6 +31,10 @@ typedef struct swg_input_hashes swg_input_hashes;
  * hashes, and be done with opening. SWG_NO_MEMORY. */
 swg_status swg_input_hashes_start(swg_source *source, size_t n_threads, swg_input_hashes **out);
 
+/* Wait for the hashes and write them as a member "input" of the open object: the format, and name,
+ * bytes and hash of every file. Fails as swg_provenance_add. */
+swg_status swg_input_hashes_write(swg_input_hashes *hashes, swg_json_writer *json);
+
 /* Stop, wait and free; NULL inside is accepted. */
 void swg_input_hashes_free(swg_input_hashes **hashes);
 

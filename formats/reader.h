@@ -71,6 +71,7 @@ struct swg_source {
     uint32_t optional_features;
     const char *config, *provenance;
     size_t config_length;
+    const char *removed_prefix; /* of all names: a wrapper's */
     pthread_mutex_t mutex; /* guards loading of files, and what a reader says */
     void *state;           /* the reader's own */
 };

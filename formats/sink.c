@@ -230,6 +230,12 @@ bool swg_sink_keeps_provenance(const char *path, const char *format)
     return choose_writer(path, format, &row) == SWG_OK && writers[row].writer->keeps_provenance;
 }
 
+bool swg_sink_translates_config(const char *path, const char *format)
+{
+    size_t row;
+    return choose_writer(path, format, &row) == SWG_OK && writers[row].writer->translates_config;
+}
+
 /* --- The calls -------------------------------------------------------------------------------- */
 
 swg_status swg_sink_open(const char *path, const swg_sink_options *options,

@@ -64,10 +64,11 @@ static swg_status choose_reader(const swg_probe *probe, const swg_reader **out)
 
 /* torch.compile and data-parallel training wrap a model, which puts a prefix before every name of
  * its state; the model itself is what the names are about. */
-static void strip_wrappers(swg_source *source)
+static swg_status strip_wrappers(swg_source *source)
 {
     static const char *const wrappers[] = {"_orig_mod.", "module."};
     enum { N_WRAPPERS = sizeof wrappers / sizeof *wrappers };
+    const char *const whole = source->n_tensors ? source->tensors[0].desc.name : "";
     for (size_t w = 0; source->n_tensors > 0 && w < N_WRAPPERS;) {
         const size_t n = strlen(wrappers[w]);
         bool wraps_all = true;
@@ -78,6 +79,9 @@ static void strip_wrappers(swg_source *source)
             source->tensors[i].desc.name += n;
         w = wraps_all ? 0 : w + 1; /* wrappers may wrap each other */
     }
+    const size_t n_removed = source->n_tensors ? (size_t)(source->tensors[0].desc.name - whole) : 0;
+    source->removed_prefix = swg_arena_strndup(&source->arena, whole, n_removed);
+    return source->removed_prefix ? SWG_OK : SWG_NO_MEMORY;
 }
 
 /* Into the order of names. Of tied tensors the first by name becomes the one that is stored. */
@@ -160,7 +164,7 @@ static swg_status open_probed(const swg_probe *probe, swg_map memory,
     SWG_GO(source->path ? SWG_OK : SWG_NO_MEMORY);
     SWG_GO(choose_reader(probe, &source->reader));
     SWG_GO(source->reader->open(source, probe));
-    strip_wrappers(source);
+    SWG_GO(strip_wrappers(source));
     SWG_GO(sort_tensors(source));
     if (!source->config)
         SWG_GO(swg_source_set_config(source, "{}", 2));

@@ -183,6 +183,11 @@ size_t swg_source_n_tensors(const swg_source *source)
     return source->n_tensors;
 }
 
+const char *swg_source_removed_prefix(const swg_source *source)
+{
+    return source->removed_prefix;
+}
+
 const swg_tensor_desc *swg_source_tensor(const swg_source *source, size_t index)
 {
     return &source->tensors[index].desc;

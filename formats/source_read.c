@@ -5,6 +5,7 @@
 
 #include "formats/huggingface/conv1d.h"
 #include "formats/reader.h"
+#include "runtime/base/ggml/blocks.h"
 #include "runtime/base/numeric.h"
 #include "runtime/base/weight_format.h"
 
@@ -60,6 +61,12 @@ void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *pl
 
 bool swg_plane_is_valid(const swg_plane *plane, const void *numbers, size_t count, size_t *bad)
 {
+    const swg_block_type *const type = swg_block_type_find(plane->ggml);
+    if (type) {
+        const bool is_valid = swg_blocks_are_finite(type, numbers, count / type->bytes, bad);
+        *bad = is_valid ? *bad : *bad * type->bytes;
+        return is_valid;
+    }
     for (size_t i = 0; swg_plane_must_be_finite(plane->kind) && i < count; i++)
         if (!isfinite(swg_float_load(plane->type, numbers, i))) {
             *bad = i;

@@ -50,7 +50,8 @@ struct swg_writer {
     swg_status (*plan)(swg_sink *sink, uint64_t *bytes, bool *is_exact);
     bool writes_folders;   /* also when no format was named and the path has no known ending */
     bool can_shard;        /* takes max_shard_bytes */
-    bool keeps_provenance; /* the history of meta is written */
+    bool translates_config; /* writes keys of its own, which other programs trust */
+    bool keeps_provenance;  /* the history of meta is written */
 };
 
 #define SWG_WRITER(name, word, endings, meaning) extern const swg_writer swg_writer_##name;

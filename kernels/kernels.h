@@ -39,9 +39,13 @@
  * rows of the last panel beyond n have zero codes and zero scales. */
 enum { SWG_PANEL_ROWS = 16, SWG_COLUMN_STEP = 8 };
 
-/* How panels hold codes is a layout (layouts.def), which schemes of several widths share. */
+/* How panels hold codes is a layout (layouts.def), which schemes of several widths share. c4 is w4
+ * with codes that mean numbers of a codebook: they are looked up in swg_packed.codebook before they
+ * are multiplied, and there each number n is the unsigned byte n + SWG_CODEBOOK_ZERO. */
+enum { SWG_CODEBOOK_CODES = 16, SWG_CODEBOOK_ZERO = 128 };
+
 typedef enum swg_layout {
-#define SWG_LAYOUT(name, bits, longest_group) SWG_LAYOUT_##name,
+#define SWG_LAYOUT(name, bits, number_bits, longest_group) SWG_LAYOUT_##name,
 #include "kernels/layouts.def"
 #undef SWG_LAYOUT
     SWG_LAYOUT_COUNT
@@ -59,7 +63,8 @@ typedef struct swg_packed {
     swg_scheme scheme;   /* one that has a layout */
     swg_layout layout;
     unsigned panel_bits;    /* of a code in the panel: the scheme's bits or more */
-    int32_t symmetric_zero; /* the zero point of schemes that store none */
+    int32_t symmetric_zero; /* the zero point of schemes that store none, in the units of what is
+                               multiplied */
     size_t code_row_bytes;  /* of a canonical row of codes */
     size_t n, k;         /* rows (outputs), columns (inputs) */
     size_t k_padded;     /* k rounded up to SWG_COLUMN_STEP */
@@ -69,6 +74,7 @@ typedef struct swg_packed {
     size_t scale_bytes;  /* of one scale: 2 or 4 */
     size_t scales_offset, zeros_offset; /* within a panel */
     size_t panel_bytes;                 /* distance between panels, a multiple of 64 */
+    uint8_t codebook[SWG_CODEBOOK_CODES]; /* c4: by code; zero until the owner sets it */
 } swg_packed;
 
 /* Fill all fields but `panels` for an n x k matrix; n, k >= 1, sizes already checked
@@ -86,9 +92,10 @@ size_t swg_packed_bytes(const swg_packed *w);
  *   y[t][r] = fold over g in order:  acc = fma(w_scale[r][g], float(dot - zero[r][g] * sum[t][g])
  *                                              * x_scale[t][g], acc),       acc = 0 at the start
  *
- * with dot the int32 sum of weight code * activation code over the group. dot and zero * sum must
- * fit 32 bits: a group has at most swg_layout_longest_group columns. Only whole-row groups can be
- * longer; the backend refuses them when a checkpoint is loaded. */
+ * with dot the int32 sum of weight code * activation code over the group (c4: of the number that
+ * the weight code means). dot and zero * sum must fit 32 bits: a group has at most
+ * swg_layout_longest_group columns. Only whole-row groups can be longer; the backend refuses them
+ * when a checkpoint is loaded. */
 #define SWG_ACT_MIN 0x1p-100f
 
 typedef struct swg_act {
@@ -139,7 +146,7 @@ typedef struct swg_attention {
  *     is a multiple of 16, and n_rows too unless it ends at n.
  *     Different row ranges may be packed by different threads.
  * dequantize    rows [row_begin, row_begin + n_rows), any, to float [n_rows][k]:
- *     (float)(code - zero) * scale.
+ *     (float)(code - zero) * scale, with the code looked up first in c4.
  * quantize_act  one token: x [k] -> codes [k rounded up to 8], scales, sums [n_groups].
  * matmul_<layout>  y[t * y_stride + r] for all t < x->m and the rows r < n of the panels
  *     [panel_begin, panel_end).

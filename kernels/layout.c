@@ -6,20 +6,22 @@
 #include "runtime/base/weight_format.h"
 
 static const struct {
-    unsigned bits;
+    unsigned bits, number_bits;
     size_t longest_group;
 } layouts[SWG_LAYOUT_COUNT] = {
-#define SWG_LAYOUT(name, bits, longest_group) {bits, longest_group},
+#define SWG_LAYOUT(name, bits, number_bits, longest_group) {bits, number_bits, longest_group},
 #include "kernels/layouts.def"
 #undef SWG_LAYOUT
 };
 
 swg_layout swg_layout_of(swg_scheme scheme)
 {
-    if (!swg_weight_format_of(scheme)->is_integer)
+    const bool is_looked_up = swg_scheme_has_codebook(scheme);
+    if (!is_looked_up && !swg_weight_format_of(scheme)->is_integer)
         return SWG_LAYOUT_COUNT;
     for (int i = 0; i < SWG_LAYOUT_COUNT; i++)
-        if (scheme.bits <= layouts[i].bits)
+        if (scheme.bits <= layouts[i].bits &&
+            is_looked_up == (layouts[i].number_bits > layouts[i].bits))
             return (swg_layout)i;
     return SWG_LAYOUT_COUNT;
 }
@@ -32,7 +34,7 @@ size_t swg_layout_longest_group(swg_layout layout)
 swg_matmul *swg_kernels_matmul(const swg_kernels *kernels, swg_layout layout)
 {
     switch (layout) {
-#define SWG_LAYOUT(name, bits, longest_group)                                                      \
+#define SWG_LAYOUT(name, bits, number_bits, longest_group)                                         \
     case SWG_LAYOUT_##name:                                                                        \
         return kernels->matmul_##name;
 #include "kernels/layouts.def"
@@ -47,7 +49,9 @@ swg_packed swg_packed_layout(swg_scheme scheme, size_t n, size_t k)
 {
     swg_packed w = {.scheme = scheme, .layout = swg_layout_of(scheme), .n = n, .k = k};
     w.panel_bits = layouts[w.layout].bits;
-    w.symmetric_zero = (int32_t)swg_scheme_symmetric_zero(scheme);
+    w.symmetric_zero = w.panel_bits < layouts[w.layout].number_bits
+                           ? SWG_CODEBOOK_ZERO
+                           : (int32_t)swg_scheme_symmetric_zero(scheme);
     w.code_row_bytes = swg_codes_bytes(scheme.bits, k);
     w.k_padded = swg_round_up(k, SWG_COLUMN_STEP);
     w.group = swg_scheme_group_length(scheme, k);

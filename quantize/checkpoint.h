@@ -8,6 +8,7 @@
 #include "formats/formats.h"
 #include "quantize/plan.h"
 #include "quantize/quantize.h"
+#include "runtime/model_stats.h"
 
 /* The text that statistics of the weights' inputs are collected on: windows of equal length, each
  * read from an empty sequence. */
@@ -26,6 +27,9 @@ typedef struct swg_pruner {
                         bool *is_zero, bool *is_refit);
 } swg_pruner;
 
+/* Matrices that are finished already: journal.h. */
+typedef struct swg_journal swg_journal;
+
 typedef struct swg_quantize_options {
     size_t size;                  /* of this struct */
     swg_pool *pool;               /* default NULL: the caller's thread alone */
@@ -33,8 +37,17 @@ typedef struct swg_quantize_options {
     bool keep_nonfinite;          /* store NaN and infinities of tensors that are kept as they are;
                                      default false: SWG_CORRUPT. What is quantized may never have
                                      any. */
-    const swg_calibration_text *calibration; /* default NULL: no statistics */
+    swg_model_stats *statistics;  /* of the unchanged model, for every matrix with an input;
+                                     default NULL: none */
+    const swg_calibration_text *calibration; /* default NULL. Else statistics are collected on the
+                                                way instead, with the layers that are already
+                                                quantized (calibrated.h) */
+    const swg_sensitivity *sensitivity;      /* of the source's predictions; default NULL */
+    bool is_paired; /* with `calibration`: the original model reads it beside, and weights are
+                       fitted to give what it gives (calibrated.h); default false */
     const swg_pruner *pruner;                /* default NULL: a plan with sparsity is refused */
+    swg_journal *journal; /* default NULL. Else dense matrices that it has are taken from there, and
+                             others are added */
 } swg_quantize_options;
 
 swg_quantize_options swg_quantize_options_default(void);
@@ -64,8 +77,14 @@ swg_status swg_quantize_output_descs(const swg_plan *plan, swg_tensor_desc **out
 
 /* Whether swg_quantize_checkpoint does everything that a plan asks for. SWG_UNSUPPORTED, naming the
  * tensor, for sparsity unless `may_prune`; SWG_USAGE for methods that need statistics of the
- * layers' inputs unless there is a text to collect them on. */
+ * layers' inputs unless there are some, or a text to collect them on. */
 swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated, bool may_prune);
+
+/* Measure the sensitivity that methods of the plan need, on the first windows of the text: *out is
+ * NULL when none does. Free with swg_sensitivity_free. */
+swg_status swg_quantize_measure_sensitivity(swg_source *source, const swg_plan *plan,
+                                            const swg_calibration_text *text, swg_pool *pool,
+                                            const swg_progress *progress, swg_sensitivity **out);
 
 /* Write all tensors of the plan, made for this source's tensors, in the plan's order, to a sink
  * opened with the plan's descriptions in that order. `reports` [n_entries], in the order of the

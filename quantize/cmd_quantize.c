@@ -8,18 +8,22 @@
 #include "quantize/calibrated.h"
 #include "quantize/calibration_text.h"
 #include "quantize/cmd_quantize_report.h"
+#include "quantize/journal.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/notice.h"
 #include "runtime/hparams.h"
+#include "runtime/verdict.h"
 
 typedef struct arguments {
-    const char *output, *recipe, *method, *bits, *group_size, *embedding_bits,
+    const char *output, *recipe, *method, *format, *bits, *group_size, *embedding_bits,
         *embedding_group_size;
-    const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration;
+    const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration, *statistics,
+        *cache;
     swg_string_list keep, bits_for;
     int64_t level, calibration_tokens, calibration_window;
-    bool asymmetric, requantize, dry_run, force, calibration_documents;
+    bool asymmetric, requantize, allow_unrunnable, dry_run, force, calibration_documents, no_cache;
 } arguments;
 
 /* "|rtn|...": the table's names as an option's choices. */
@@ -32,6 +36,20 @@ static const char method_help[] = "how codes are chosen (default rtn)"
 #define SWG_QUANT_METHOD(name, needs, parameters, meaning) "; " #name " = " meaning
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
+    ;
+
+/* Likewise of what codes are. */
+static const char format_words[] = "int"
+#define SWG_CODEBOOK(name, meaning, ...) "|" #name
+#include "quantize/codebooks.def"
+#undef SWG_CODEBOOK
+    ;
+static const char format_help[] =
+    "what the codes of linear weights are: int = integers (default); at 4 bits also numbers of a "
+    "codebook"
+#define SWG_CODEBOOK(name, meaning, ...) "; " #name " = " meaning
+#include "quantize/codebooks.def"
+#undef SWG_CODEBOOK
     ;
 
 /* "|4|8...": the widths that there are formats of. */
@@ -56,6 +74,7 @@ static const swg_option options[] = {
         arguments, recipe, 'r', "recipe", "FILE",
         "JSON that says what is done to each tensor (docs/recipes.md); only --keep and "
         "--bits-for can add to it"),
+    SWG_OPTION_CHOICE(arguments, format, 0, "format", format_words, NULL, format_help),
     SWG_OPTION_CHOICE(arguments, bits, 0, "bits", bit_words + 1, NULL,
                       "bits per linear weight (default 4)"),
     SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "auto|32|64|128|256|row", NULL,
@@ -76,6 +95,16 @@ static const swg_option options[] = {
                    "tokens read together; 0 = 512, or the model's positions if those are fewer"),
     SWG_OPTION_FLAG(arguments, calibration_documents, 0, "calibration-documents",
                     "blank lines of that text separate documents that each begin with BOS"),
+    SWG_OPTION_CHOICE(arguments, statistics, 0, "statistics", "full|sequential|paired", "full",
+                      "what that text is read by: the whole model as it is, once, for all recipes "
+                      "(default); layer by layer, with the layers already quantized; or that and "
+                      "the model as it is side by side, so that each weight makes up for the "
+                      "errors before it (slowest, closest)"),
+    SWG_OPTION_STRING(arguments, cache, 0, "cache", "DIR",
+                      "folder that keeps full statistics for the next recipe (default "
+                      "$XDG_CACHE_HOME/swage, or ~/.cache/swage)"),
+    SWG_OPTION_FLAG(arguments, no_cache, 0, "no-cache",
+                    "collect statistics anew, into a temporary file beside the output"),
     SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_or_keep_words + 1, NULL,
                       "bits of embeddings and output heads (default 8); 16 keeps them unchanged"),
     SWG_OPTION_CHOICE(arguments, embedding_group_size, 0, "embedding-group-size",
@@ -90,6 +119,8 @@ static const swg_option options[] = {
         "Keys are those of a recipe's rules, such as group, zero_points, scale_type, method"),
     SWG_OPTION_FLAG(arguments, requantize, 0, "requantize",
                     "re-quantize tensors that are already quantized (adds a second loss)"),
+    SWG_OPTION_FLAG(arguments, allow_unrunnable, 0, "allow-unrunnable",
+                    "quantize a model that swage cannot run, and so cannot measure"),
     SWG_OPTION_CHOICE(arguments, nonfinite, 0, "nonfinite", "error|warn|keep", NULL,
                       "what to do about NaN and infinities in tensors that are kept unchanged: "
                       "fail (default), keep them with a warning, or keep them"),
@@ -126,6 +157,8 @@ static swg_status recipe_from_options(const arguments *a, swg_recipe **out)
         preset.embedding_bits = (unsigned)strtoul(a->embedding_bits, NULL, 10);
     if (a->method)
         preset.method = a->method;
+    if (a->format)
+        preset.format = a->format;
     preset.group = group_of(a->group_size);
     preset.embedding_group = group_of(a->embedding_group_size);
     preset.scale_type = scale_type_of(a->scale_type);
@@ -149,7 +182,8 @@ static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
     const struct {
         const char *name;
         bool is_given;
-    } others[] = {{"bits", a->bits},
+    } others[] = {{"format", a->format},
+                  {"bits", a->bits},
                   {"group-size", a->group_size},
                   {"asymmetric", a->asymmetric},
                   {"scale-type", a->scale_type},
@@ -256,6 +290,8 @@ typedef struct job {
     swg_pool *pool;
     swg_sink_meta meta;
     swg_calibration_ids calibration; /* empty without --calibration */
+    swg_model_stats *statistics;     /* full ones of it, when opened */
+    swg_journal *journal;            /* of a calibrated run */
     char *provenance;
 } job;
 
@@ -278,15 +314,32 @@ static swg_status read_calibration(job *j)
                                     &j->calibration);
 }
 
+/* Whether statistics are collected while layers are quantized. */
+static bool is_sequential(const arguments *a)
+{
+    return strcmp(a->statistics, "full") != 0;
+}
+
+static swg_status check_arguments(const arguments *a, const char *input)
+{
+    if (swg_path_is_same(input, a->output))
+        return swg_error(SWG_USAGE, "%s is both the input and the output", input);
+    if (!a->force && !a->dry_run && swg_path_exists(a->output))
+        return swg_error(SWG_USAGE, "output %s exists; use --force to replace it", a->output);
+    if (a->cache && a->no_cache)
+        return swg_error(SWG_USAGE, "--cache and --no-cache exclude each other");
+    return SWG_OK;
+}
+
 static swg_status prepare(job *j, const char *input)
 {
     const arguments *a = j->a;
     swg_source_options source_options = swg_source_options_default();
     source_options.tokenizer = a->tokenizer;
     SWG_TRY(make_recipe(a, &j->recipe));
-    if (swg_path_is_same(input, a->output))
-        return swg_error(SWG_USAGE, "%s is both the input and the output", input);
+    SWG_TRY(check_arguments(a, input));
     SWG_TRY(swg_source_open(input, &source_options, &j->source));
+    SWG_TRY(swg_verdict_admit(j->source, a->allow_unrunnable));
     SWG_TRY(swg_quantize_source_descs(j->source, &j->inputs));
     SWG_TRY(swg_quantize_source_uses(j->source, j->inputs, &j->uses));
     SWG_TRY(
@@ -296,7 +349,7 @@ static swg_status prepare(job *j, const char *input)
                      input);
     SWG_TRY(swg_quantize_check_plan(&j->plan, a->calibration != NULL, false));
     SWG_TRY(read_calibration(j));
-    if (a->calibration)
+    if (a->calibration && is_sequential(a))
         SWG_TRY(swg_quantize_order_by_layers(j->uses, &j->plan));
     SWG_TRY(swg_quantize_output_descs(&j->plan, &j->outputs));
     SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));
@@ -304,20 +357,20 @@ static swg_status prepare(job *j, const char *input)
 }
 
 /* What the history records of the calibration text: everything that the result depends on. */
-static swg_status write_options(const job *j, swg_json_writer *json)
+static void write_options(const job *j, swg_json_writer *json, const char *key)
 {
     if (!j->a->calibration)
-        return SWG_OK;
-    swg_json_begin_object(json, NULL);
+        return;
+    swg_json_begin_object(json, key);
     swg_json_begin_object(json, "calibration");
     swg_json_string(json, "text_sha256", j->calibration.sha256);
     swg_json_uint(json, "windows", j->calibration.text.n_windows);
     swg_json_uint(json, "window_tokens", j->calibration.text.window);
     swg_json_bool(json, "documents", j->a->calibration_documents);
+    swg_json_string(json, "statistics", j->a->statistics);
     swg_json_string(json, "linear_algebra", swg_linalg_name());
     swg_json_end_object(json);
     swg_json_end_object(json);
-    return swg_strbuf_status(&json->out);
 }
 
 /* The history with this step's entry. Without hashes: for a dry run. */
@@ -327,7 +380,8 @@ static swg_status add_provenance(job *j, swg_input_hashes *hashes)
     swg_json_writer recipe = {.compact = true}, options_json = {.compact = true};
     swg_recipe_write(j->recipe, &recipe, NULL);
     SWG_GO(swg_strbuf_status(&recipe.out));
-    SWG_GO(write_options(j, &options_json));
+    write_options(j, &options_json, NULL);
+    SWG_GO(swg_strbuf_status(&options_json.out));
     const swg_step step = {.command = "quantize",
                            .options = options_json.out.length ? options_json.out.text : NULL,
                            .recipe = swg_strbuf_text(&recipe.out)};
@@ -373,27 +427,140 @@ static void warn_of_nonfinite(const job *j, const swg_tensor_report *reports)
                         (unsigned long long)reports[i].n_nonfinite);
 }
 
+/* The folder of the cache: the user's, or the usual one if it can be used; *out NULL = none. */
+static swg_status choose_cache(const arguments *a, char **out)
+{
+    char *folder = NULL;
+    *out = NULL;
+    if (a->no_cache)
+        return SWG_OK;
+    if (a->cache) {
+        *out = swg_strdup(a->cache);
+        return *out ? SWG_OK : SWG_NO_MEMORY;
+    }
+    SWG_TRY(swg_model_stats_default_cache(&folder));
+    if (folder && swg_make_folders(folder) != SWG_OK) {
+        swg_notice("statistics are not kept: %s", swg_error_message());
+        SWG_FREE(folder);
+    }
+    *out = folder;
+    return SWG_OK;
+}
+
+static void tell_statistics(const job *j, double seconds)
+{
+    const char *path = swg_model_stats_path(j->statistics);
+    char bytes[32];
+    swg_format_bytes(swg_model_stats_file_bytes(j->statistics), bytes);
+    if (swg_model_stats_were_cached(j->statistics))
+        swg_cli_say(j->cli, "statistics taken from %s", path);
+    else if (path)
+        swg_cli_say(j->cli, "statistics collected in %.1f s and kept in %s (%s)", seconds, path,
+                    bytes);
+    else
+        swg_cli_say(j->cli, "statistics collected in %.1f s (%s, not kept)", seconds, bytes);
+}
+
+/* Full statistics of the calibration text, if that is what is asked for. */
+static swg_status open_statistics(job *j, swg_input_hashes *hashes)
+{
+    const double start = swg_clock_s();
+    swg_model_stats_options how = swg_model_stats_options_default();
+    char *cache = NULL, *scratch = NULL;
+    swg_status status = SWG_OK;
+    if (!j->a->calibration || is_sequential(j->a))
+        return SWG_OK;
+    SWG_GO(choose_cache(j->a, &cache));
+    scratch = swg_path_dirname(j->a->output);
+    SWG_GO(scratch ? SWG_OK : SWG_NO_MEMORY);
+    how.pool = j->pool;
+    how.progress = j->cli->progress;
+    how.ids = j->calibration.text.ids;
+    how.n_windows = j->calibration.text.n_windows;
+    how.window = j->calibration.text.window;
+    how.hashes = hashes;
+    how.cache = cache;
+    how.scratch = scratch;
+    SWG_GO(swg_model_stats_open(j->source, &how, &j->statistics));
+    tell_statistics(j, swg_clock_s() - start);
+done:
+    swg_free(cache);
+    swg_free(scratch);
+    return status;
+}
+
+/* Open the journal beside the output. Its key is all that matrices depend on besides their own
+ * settings: this program, the inputs, the text, the arithmetic, and, where later layers see what
+ * earlier ones became, the whole recipe. */
+static swg_status open_journal(job *j, swg_input_hashes *hashes)
+{
+    swg_json_writer key = {.compact = true};
+    swg_strbuf path = {0};
+    swg_map program = {0};
+    char hash[SWG_HASH128_TEXT] = "";
+    swg_status status = SWG_OK;
+    if (!j->a->calibration)
+        return SWG_OK;
+    if (swg_map_open("/proc/self/exe", &program) == SWG_OK)
+        swg_hash128_text(program.data, program.size, hash);
+    swg_json_begin_object(&key, NULL);
+    swg_json_string(&key, "program", hash);
+    SWG_GO(swg_input_hashes_write(hashes, &key));
+    write_options(j, &key, "options");
+    swg_json_uint(&key, "tokens_hash",
+                  swg_hash64(j->calibration.text.ids, j->calibration.text.n_windows *
+                                                          j->calibration.text.window *
+                                                          sizeof *j->calibration.text.ids));
+    if (is_sequential(j->a))
+        swg_recipe_write(j->recipe, &key, "recipe");
+    swg_json_end_object(&key);
+    swg_strbuf_printf(&path, "%s.swage-resume", j->a->output);
+    SWG_GO(swg_strbuf_status(&key.out));
+    SWG_GO(swg_strbuf_status(&path));
+    SWG_GO(swg_journal_open(path.text, key.out.text, &j->journal));
+    if (swg_journal_n_found(j->journal))
+        swg_cli_say(j->cli, "%zu matrices are taken from %s, which an interrupted run left",
+                    swg_journal_n_found(j->journal), path.text);
+done:
+    swg_map_close(&program);
+    swg_strbuf_deinit(&path);
+    swg_json_deinit(&key);
+    return status;
+}
+
 static swg_status write_output(job *j, const swg_sink_options *sink_options)
 {
     swg_quantize_options how = swg_quantize_options_default();
     how.pool = j->pool;
     how.progress = j->cli->progress;
     how.keep_nonfinite = j->recipe->nonfinite != SWG_NONFINITE_ERROR;
-    how.calibration = j->a->calibration ? &j->calibration.text : NULL;
+    if (j->a->calibration && is_sequential(j->a))
+        how.calibration = &j->calibration.text;
+    how.is_paired = strcmp(j->a->statistics, "paired") == 0;
     const double start = swg_clock_s();
     swg_quantize_result result = result_of(j);
     swg_tensor_report *reports = NULL;
     swg_input_hashes *hashes = NULL;
+    swg_sensitivity *sensitivity = NULL;
     swg_sink *sink = NULL;
     swg_status status = SWG_OK;
     SWG_GO(SWG_NEW(reports, j->plan.n_entries));
+    SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
+    SWG_GO(open_statistics(j, hashes));
+    SWG_GO(open_journal(j, hashes));
+    if (j->a->calibration)
+        SWG_GO(swg_quantize_measure_sensitivity(j->source, &j->plan, &j->calibration.text, j->pool,
+                                                j->cli->progress, &sensitivity));
+    how.statistics = j->statistics;
+    how.sensitivity = sensitivity;
+    how.journal = j->journal;
     SWG_GO(
         swg_sink_open(j->a->output, sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
-    SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
     SWG_GO(swg_quantize_checkpoint(j->source, &j->plan, &how, sink, reports));
     SWG_GO(add_provenance(j, hashes));
     SWG_GO(swg_sink_set_provenance(sink, j->provenance));
     SWG_GO(swg_sink_finish(&sink, &result.file_bytes));
+    swg_journal_finish(&j->journal);
     warn_of_nonfinite(j, reports);
     result.is_exact = true;
     result.reports = reports;
@@ -402,6 +569,7 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     SWG_GO(print(j, &result));
 done:
     swg_sink_abort(&sink);
+    swg_sensitivity_free(&sensitivity);
     swg_input_hashes_free(&hashes);
     swg_free(reports);
     return status;
@@ -419,6 +587,13 @@ static swg_status run(const swg_cli *cli, const void *values)
     sink_options.pool = j.pool;
     SWG_GO(a->dry_run ? dry_run(&j, &sink_options) : write_output(&j, &sink_options));
 done:
+    if (j.journal && swg_journal_n_records(j.journal))
+        swg_cli_say(cli,
+                    "%zu matrices are kept in %s.swage-resume: the same command goes on from "
+                    "there",
+                    swg_journal_n_records(j.journal), a->output);
+    swg_journal_close(&j.journal);
+    swg_model_stats_free(&j.statistics);
     swg_calibration_ids_deinit(&j.calibration);
     swg_sink_meta_deinit(&j.meta);
     swg_free(j.provenance);
@@ -454,6 +629,8 @@ const swg_command swg_command_quantize = {
         "least squared error. The table shows for each tensor the relative error "
         "|W' - W| / |W|, the signal-to-noise ratio, the bits per weight including the "
         "scales, and bytes before and after zstd.\n\n"
+        "A model that swage cannot run (`swage inspect` says why) is refused before any work, "
+        "unless --allow-unrunnable says that another program will run the result.\n\n"
         "A weight that is NaN or infinite cannot be quantized. In tensors that are kept it is an "
         "error too, unless --nonfinite allows it.\n\n"
         "All of this is a recipe, which the output carries in its history and `swage inspect` "

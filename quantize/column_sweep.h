@@ -21,21 +21,23 @@ typedef struct swg_column_sweep {
     float *errors;  /* [max_rows][block] */
     float *weights; /* [k]: 1 / U[i][i]^2, what an error in a column costs once the rest compensates
                        for it: the importance that grids are searched with */
-    size_t block;   /* columns between two corrections of all that follow; whole groups */
+    size_t block;   /* columns between two corrections of all that follow; whole groups unless
+                       grids are given */
+    bool grids_are_given;
 } swg_column_sweep;
 
+/* `grids_are_given`: the sweep takes the grids that it is called with instead of finding them. */
 swg_status swg_column_sweep_init(swg_column_sweep *out, const swg_second_order *so,
-                                 size_t max_rows);
+                                 bool grids_are_given, size_t max_rows);
 void swg_column_sweep_deinit(swg_column_sweep *sweep); /* zero-initialised is accepted */
 
 /* Quantize w [n_rows][k] (column order of the matrix): codes [n_rows][k], one per byte, and grids
  * [n_rows][n_groups]. `is_zero` [n_rows][k] marks weights that become exactly zero, whose loss the
  * others compensate like any other error (Frantar and Alistarh 2023, "SparseGPT", arXiv
- * 2301.00774); NULL = none. n_rows <= max_rows; the scheme's group is so->group. Fails as
- * swg_grid_search does. */
+ * 2301.00774); NULL = none. n_rows <= max_rows; spaces [n_rows] are the rows' grid spaces, of one
+ * scheme with the group so->group. Fails as swg_grid_search does. */
 swg_status swg_column_sweep_run(swg_column_sweep *sweep, const swg_second_order *so,
-                                swg_scheme scheme, swg_scale_search search, const float *w,
-                                const bool *is_zero, size_t n_rows, uint8_t *codes,
-                                swg_grid *grids);
+                                const swg_grid_space *spaces, const float *w, const bool *is_zero,
+                                size_t n_rows, uint8_t *codes, swg_grid *grids);
 
 #endif

@@ -7,7 +7,8 @@
  * point represents the local minimum near it. The best few are refined with the scale rounded to
  * its stored type before codes are chosen.
  * A symmetric scheme has two windows: [-2^(b-1), 2^(b-1) - 1], and its mirror image, stored as a
- * negative scale. An asymmetric one has a window for every zero point. */
+ * negative scale. An asymmetric one has a window for every zero point. Levels of a codebook are
+ * used as they are or mirrored, with c the nearest level. */
 #include "quantize/group_grid.h"
 
 #include <stdbool.h>
@@ -80,20 +81,44 @@ static inline __attribute__((always_inline)) sums pass(const float *restrict x,
     return out;
 }
 
+/* The same with c the nearest level of a codebook. */
+static sums pass_levels(const float *restrict x, const float *restrict w, size_t n, float scale,
+                        const swg_levels *levels)
+{
+    float rr[LANES] = {0}, rc[LANES] = {0}, cc[LANES] = {0};
+    for (size_t i = 0; i < n; i++) {
+        const float t = x[i] / scale, c = levels->value[swg_level_of(levels, t)], r = t - c;
+        const float weight = w ? w[i] : 1;
+        rr[i % LANES] += weight * r * r;
+        rc[i % LANES] += weight * r * c;
+        cc[i % LANES] += weight * c * c;
+    }
+    sums out = {0};
+    for (size_t l = 0; l < LANES; l++) {
+        out.rr += (double)rr[l];
+        out.rc += (double)rc[l];
+        out.cc += (double)cc[l];
+    }
+    return out;
+}
+
 /* --- The group ------------------------------------------------------------------------------ */
 
 typedef struct group {
     const float *x, *importance; /* importance NULL = all 1 */
     size_t n;
     swg_scheme scheme;
+    const swg_levels *levels; /* NULL = integers */
     float max_code;         /* 2^bits - 1 */
     float low, high;        /* least and largest weight, widened to contain 0 */
     size_t low_at, high_at; /* where they are */
     float extent;           /* symmetric: absmax; asymmetric: high - low */
-    float steps;            /* codes that span the extent without clipping */
+    float steps;            /* units of the scale that span the extent without clipping */
+    float reach;            /* no window reaches further from 0 (asymmetric: is wider) */
 } group;
 
-/* A scale with the low end of its window, and what they lose. */
+/* A scale with the low end of its window (of levels: 1, or -1 where they are mirrored), and what
+ * they lose. */
 typedef struct candidate {
     double error;
     float scale, low;
@@ -104,8 +129,11 @@ static candidate measure(const group *g, float scale, float low)
 {
     const float high = low + g->max_code;
     candidate c = {.scale = scale, .low = low};
-    c.s = g->importance ? pass(g->x, g->importance, true, g->n, scale, low, high)
-                        : pass(g->x, NULL, false, g->n, scale, low, high);
+    if (g->levels)
+        c.s = pass_levels(g->x, g->importance, g->n, scale * low, g->levels);
+    else
+        c.s = g->importance ? pass(g->x, g->importance, true, g->n, scale, low, high)
+                            : pass(g->x, NULL, false, g->n, scale, low, high);
     c.error = c.s.rr * (double)scale * (double)scale;
     return c;
 }
@@ -150,12 +178,24 @@ static swg_status look(group *g)
     const float half = (g->max_code + 1) / 2;
     g->extent = g->scheme.asymmetric ? g->high - g->low : fmaxf(-g->low, g->high);
     g->steps = g->scheme.asymmetric ? g->max_code : half - 1;
+    g->reach = g->scheme.asymmetric ? g->max_code : half;
+    if (g->levels) {
+        const float below = -(float)g->levels->value[0];
+        const float above = (float)g->levels->value[SWG_LEVELS - 1];
+        g->steps = fmaxf(fminf(below, above), 1);
+        g->reach = fmaxf(below, above);
+    }
     return SWG_OK;
 }
 
 /* Windows worth trying at a scale: their low ends. Returns how many. */
 static size_t windows(const group *g, float scale, float out[MAX_WINDOWS])
 {
+    if (g->levels) {
+        out[0] = 1;
+        out[1] = -1;
+        return 2;
+    }
     if (!g->scheme.asymmetric) {
         const float half = (g->max_code + 1) / 2;
         out[0] = -half;
@@ -176,6 +216,8 @@ static size_t windows(const group *g, float scale, float out[MAX_WINDOWS])
 /* The window of the unsearched grid. */
 static float plain_low(const group *g, float scale)
 {
+    if (g->levels)
+        return 1;
     if (!g->scheme.asymmetric)
         return -(g->max_code + 1) / 2;
     return -fminf(rintf(-g->low / scale), g->max_code);
@@ -186,7 +228,6 @@ static float plain_low(const group *g, float scale)
  * d^2 / (1/w_low + 1/w_high) where the loss can be shared between both ends. */
 static double least_scale(const group *g, double error)
 {
-    const double reach = g->scheme.asymmetric ? g->max_code : (g->max_code + 1) / 2;
     const double w_low = g->importance ? (double)g->importance[g->low_at] : 1;
     const double w_high = g->importance ? (double)g->importance[g->high_at] : 1;
     double resistance; /* 1 / w */
@@ -196,7 +237,7 @@ static double least_scale(const group *g, double error)
         resistance = 1 / (-g->low > g->high ? w_low : w_high);
     const double clipped = sqrt(error * resistance); /* infinite when w is 0 */
     const double floor = (double)g->extent * narrowest / (double)g->steps;
-    return fmax(((double)g->extent - clipped) / reach, floor);
+    return fmax(((double)g->extent - clipped) / (double)g->reach, floor);
 }
 
 /* Keep the BEST candidates by the error after refitting, best first. */
@@ -272,35 +313,60 @@ static bool has_weight(const float *importance, size_t n)
     return false;
 }
 
-swg_status swg_grid_search(swg_scheme scheme, swg_scale_search search, const float *x,
-                           const float *importance, size_t n, swg_grid *out)
+/* The grid of a candidate. */
+static swg_grid grid_of(const group *g, candidate c)
+{
+    const uint8_t middle = (uint8_t)swg_scheme_symmetric_zero(g->scheme);
+    if (g->levels)
+        return (swg_grid){.levels = g->levels,
+                          .scale = c.scale * c.low,
+                          .zero = g->levels->zero,
+                          .max_code = SWG_LEVELS - 1};
+    const bool is_mirrored = !g->scheme.asymmetric && c.low > -(float)middle;
+    return (swg_grid){.scale = is_mirrored ? -c.scale : c.scale,
+                      .zero = g->scheme.asymmetric ? (uint8_t)-c.low : middle,
+                      .max_code = (uint8_t)g->max_code};
+}
+
+swg_status swg_grid_search(const swg_grid_space *space, const float *x, const float *importance,
+                           size_t n, swg_grid *out)
 {
     group g = {.x = x,
                .n = n,
                .importance = importance && has_weight(importance, n) ? importance : NULL,
-               .scheme = scheme,
-               .max_code = (float)((1u << scheme.bits) - 1)};
+               .scheme = space->scheme,
+               .levels = space->levels,
+               .max_code = (float)((1u << space->scheme.bits) - 1)};
     SWG_TRY(look(&g));
-    swg_grid grid = {.zero = (uint8_t)swg_scheme_symmetric_zero(scheme),
-                     .max_code = (uint8_t)g.max_code};
+    /* All zero: the codes that mean 0, whatever the scale. */
+    candidate c = {.low = g.levels ? 1 : -(float)swg_scheme_symmetric_zero(g.scheme)};
     if (g.extent > 0) {
-        const float scale = swg_grid_stored_scale(scheme.scale_type, g.extent / g.steps);
+        const float scale = swg_grid_stored_scale(g.scheme.scale_type, g.extent / g.steps);
         if (scale == 0)
             return swg_error(
                 SWG_UNSUPPORTED,
                 "the group's weights reach %g, which needs a scale beyond F16's 65504; "
                 "use scales of type bf16 or f32",
                 (double)fmaxf(-g.low, g.high));
-        candidate c = measure(&g, scale, plain_low(&g, scale));
-        if (search == SWG_SEARCH_MSE)
+        c = measure(&g, scale, plain_low(&g, scale));
+        if (space->search == SWG_SEARCH_MSE)
             c = search_grid(&g, c);
-        const bool is_mirrored = !scheme.asymmetric && c.low > -(float)grid.zero;
-        grid.scale = is_mirrored ? -c.scale : c.scale;
-        if (scheme.asymmetric)
-            grid.zero = (uint8_t)-c.low;
     }
-    *out = grid;
+    *out = grid_of(&g, c);
     return SWG_OK;
+}
+
+void swg_levels_init(swg_levels *out, const int8_t values[SWG_LEVELS])
+{
+    memcpy(out->value, values, sizeof out->value);
+    uint8_t code = 0;
+    for (int step = 0; step < SWG_LEVEL_STEPS; step++) {
+        /* Twice the middle between two levels is their sum. */
+        while (code + 1 < SWG_LEVELS && step - 256 >= values[code] + values[code + 1])
+            code++;
+        out->nearest[step] = code;
+    }
+    out->zero = swg_level_of(out, 0);
 }
 
 void swg_grid_encode(swg_grid grid, const float *x, size_t n, uint8_t *codes)

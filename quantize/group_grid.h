@@ -1,7 +1,8 @@
 /* The grid of one group: the scale and zero point with the least loss, and their codes.
  *
+ *     const swg_grid_space space = {.scheme = scheme, .search = SWG_SEARCH_MSE};
  *     swg_grid grid;
- *     SWG_TRY(swg_grid_search(scheme, SWG_SEARCH_MSE, weights, NULL, n, &grid));
+ *     SWG_TRY(swg_grid_search(&space, weights, NULL, n, &grid));
  *     swg_grid_encode(grid, weights, n, codes);                 // one unsigned code per byte
  *     value = swg_grid_value(grid, codes[i]);                   // what the runtime will compute
  *
@@ -28,11 +29,38 @@
  *           million weights per second. */
 typedef enum swg_scale_search { SWG_SEARCH_MSE, SWG_SEARCH_ABSMAX } swg_scale_search;
 
-/* w = scale * (code - zero), code in [0, max_code]. The scale is a number of the scheme's scale
- * type, so storing it loses nothing. It may be negative (symmetric schemes: the code range reaches
- * one step further on one side, and the sign says which). A group of zeros has scale 0 and the
- * codes `zero`. */
+/* The numbers that codes mean where they are not integers: a codebook, in ascending order, with the
+ * code of the number nearest to any t at nearest[floor(2 t) + 256]: the middle between two integers
+ * is a multiple of a half, and belongs to the upper one. */
+enum { SWG_LEVELS = 16, SWG_LEVEL_STEPS = 512 };
+typedef struct swg_levels {
+    int8_t value[SWG_LEVELS];
+    uint8_t nearest[SWG_LEVEL_STEPS];
+    uint8_t zero; /* the code of the number nearest to 0 */
+} swg_levels;
+
+/* `values` ascend strictly. */
+void swg_levels_init(swg_levels *out, const int8_t values[SWG_LEVELS]);
+
+static inline uint8_t swg_level_of(const swg_levels *levels, float t)
+{
+    const float inside = t < -128 ? -128 : t > 127.5f ? 127.5f : t;
+    return levels->nearest[(int)(2 * inside + 256)];
+}
+
+/* Which grids the groups of a row can have. */
+typedef struct swg_grid_space {
+    swg_scheme scheme;
+    swg_scale_search search;
+    const swg_levels *levels; /* of schemes with a codebook */
+} swg_grid_space;
+
+/* w = scale * (code - zero), code in [0, max_code], or scale * levels->value[code]. The scale is a
+ * number of the scheme's scale type, so storing it loses nothing. It may be negative (schemes
+ * without zero points: the codes reach further on one side, and the sign says which). A group of
+ * zeros has scale 0 and the codes `zero`. */
 typedef struct swg_grid {
+    const swg_levels *levels; /* NULL = integers */
     float scale;
     uint8_t zero, max_code;
 } swg_grid;
@@ -43,25 +71,33 @@ typedef struct swg_grid {
 /* Find the grid of `x` [n]. `importance` [n] weighs each squared error (finite, >= 0; NULL = all
  * 1; all 0 counts as all 1). SWG_CORRUPT when a weight is NaN or infinite, naming its position in
  * the group; SWG_UNSUPPORTED when it is too large for the scale type, naming the remedy. */
-swg_status swg_grid_search(swg_scheme scheme, swg_scale_search search, const float *x,
-                           const float *importance, size_t n, swg_grid *out);
+swg_status swg_grid_search(const swg_grid_space *space, const float *x, const float *importance,
+                           size_t n, swg_grid *out);
 
 /* The nearest positive number of a scale type; 0 when `scale` is too large for it. */
 float swg_grid_stored_scale(swg_dtype type, float scale);
 
-/* The nearest code, ties to the even multiple of the scale; out-of-range values take the end. NaN
- * is outside the contract. */
+/* The number that a code means, in units of the scale. */
+static inline int swg_grid_number(swg_grid grid, uint8_t code)
+{
+    return grid.levels ? grid.levels->value[code] : (int)code - (int)grid.zero;
+}
+
+/* The nearest code, ties to the even multiple of the scale (of levels: upwards in units of the
+ * scale); out-of-range values take the end. NaN is outside the contract. */
 static inline uint8_t swg_grid_code(swg_grid grid, float x)
 {
     if (grid.scale == 0)
         return grid.zero;
+    if (grid.levels)
+        return swg_level_of(grid.levels, x / grid.scale);
     const float code = rintf(x / grid.scale) + (float)grid.zero;
     return (uint8_t)(code < 0 ? 0 : code > (float)grid.max_code ? (float)grid.max_code : code);
 }
 
 static inline float swg_grid_value(swg_grid grid, uint8_t code)
 {
-    return (float)((int)code - (int)grid.zero) * grid.scale;
+    return (float)swg_grid_number(grid, code) * grid.scale;
 }
 
 void swg_grid_encode(swg_grid grid, const float *x, size_t n, uint8_t *codes);

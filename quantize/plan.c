@@ -32,7 +32,7 @@ static const struct {
 bool swg_plan_is_matrix(const swg_tensor_desc *tensor)
 {
     return tensor->rank == 2 && swg_tensor_elems(tensor) > 0 &&
-           (swg_scheme_is_quantized(tensor->scheme) || swg_dtype_is_float(tensor->scheme.dtype));
+           (swg_scheme_is_quantized(tensor->scheme) || swg_dtype_is_number(tensor->scheme.dtype));
 }
 
 static swg_plan_class class_by_name(const swg_tensor_desc *tensor)
@@ -109,6 +109,7 @@ static swg_status take_method(const swg_recipe_setting *setting, swg_plan_entry 
     SWG_TRY(swg_quant_method_find(setting->method, &entry->method));
     SWG_TRY(swg_quant_method_check(entry->method, setting->parameters, setting->n_parameters));
     entry->search = setting->search;
+    swg_recipe_codebook(setting->format, &entry->codebook);
     entry->parameters = setting->parameters;
     entry->n_parameters = setting->n_parameters;
     return SWG_OK;

@@ -21,7 +21,8 @@
 #include "runtime/base/status.h"
 #include "runtime/base/tensor.h"
 
-/* Whether a tensor can be quantized at all: a matrix of F32, F16 or BF16, or already of codes. */
+/* Whether a tensor can be quantized at all: a matrix of F32, F16, BF16 or F64, or already of codes.
+ */
 bool swg_plan_is_matrix(const swg_tensor_desc *tensor);
 
 /* Class of a tensor: as its architecture's rows say, or, where `use` is NULL or the architecture
@@ -34,6 +35,7 @@ typedef struct swg_plan_entry {
     swg_plan_class kind;
     bool is_quantized;       /* codes are chosen anew; false = the numbers stay as they are */
     swg_quant_method method; /* of quantized entries, with the rest of their settings */
+    const int8_t *codebook;  /* fixed numbers of a scheme with a codebook; NULL = fitted */
     swg_scale_search search;
     const swg_parameter *parameters; /* of the method; the recipe's */
     size_t n_parameters;

@@ -2,18 +2,21 @@
 #include "quantize/quantize.h"
 
 #include <math.h>
+#include <string.h>
 
+#include "quantize/codebook.h"
 #include "quantize/method_words.h"
 #include "quantize/methods.h"
 #include "runtime/base/codes.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 #include "runtime/base/weight_format.h"
 
-enum { NO_STATS = false, STATS = true };
+typedef enum method_needs { NOTHING, STATS, SENSITIVITY } method_needs;
 
 static const struct {
     const char *name, *parameters;
-    bool needs_stats;
+    method_needs needs;
     swg_quantize_function *quantize;
 } methods[] = {
 #define SWG_QUANT_METHOD(name, needs, parameters, meaning)                                         \
@@ -29,7 +32,12 @@ const char *swg_quant_method_name(swg_quant_method method)
 
 bool swg_quant_method_needs_stats(swg_quant_method method)
 {
-    return methods[method].needs_stats;
+    return methods[method].needs == STATS;
+}
+
+bool swg_quant_method_needs_sensitivity(swg_quant_method method)
+{
+    return methods[method].needs == SENSITIVITY;
 }
 
 swg_status swg_quant_method_find(const char *name, swg_quant_method *out)
@@ -55,8 +63,39 @@ swg_status swg_quant_method_check(swg_quant_method method, const swg_parameter *
 static bool is_known_scheme(swg_scheme scheme)
 {
     const swg_weight_format *format = swg_weight_format_of(scheme);
-    return format->is_integer && format->code_bits == scheme.bits &&
+    return (format->is_integer || format->has_codebook) && format->code_bits == scheme.bits &&
            swg_dtype_is_float(scheme.scale_type);
+}
+
+swg_status swg_quantize_job_importance(const swg_quantize_job *job, float **out)
+{
+    *out = NULL;
+    if (!job->stats)
+        return SWG_OK;
+    SWG_TRY(SWG_NEW_UNINIT(*out, job->stats->k));
+    if (!swg_layer_stats_importance(job->stats, *out))
+        SWG_FREE(*out);
+    return SWG_OK;
+}
+
+/* Choose and store the codebook of a scheme that has one. */
+static swg_status make_codebook(const swg_quantize_job *job, int8_t *stored, swg_levels *out)
+{
+    if (job->codebook) {
+        memcpy(stored, job->codebook, SWG_LEVELS);
+    } else {
+        float *importance;
+        SWG_TRY(swg_quantize_job_importance(job, &importance));
+        const swg_status status = swg_codebook_fit(job, importance, stored);
+        swg_free(importance);
+        SWG_TRY(status);
+    }
+    swg_levels_init(out, stored);
+    if (job->mask && out->value[out->zero] != 0)
+        return swg_error(SWG_UNSUPPORTED,
+                         "tensor %s: a codebook without the number 0 cannot keep a mask's zeros",
+                         job->name);
+    return SWG_OK;
 }
 
 swg_status swg_quantize_tensor(swg_quant_method method, const swg_quantize_job *job,
@@ -69,14 +108,20 @@ swg_status swg_quantize_tensor(swg_quant_method method, const swg_quantize_job *
     const swg_tensor_desc desc = {
         .name = job->name, .scheme = job->scheme, .rank = 2, .shape = {job->rows, job->cols}};
     SWG_TRY(swg_tensor_desc_check(&desc));
-    if (methods[method].needs_stats && !job->stats)
+    if (methods[method].needs == STATS && !job->stats)
         return swg_error(SWG_FAILED, "tensor %s: method %s needs statistics of the layer's inputs",
                          job->name, methods[method].name);
     if (job->stats && job->stats->k != job->cols)
         return swg_error(SWG_FAILED, "tensor %s has %llu columns; the statistics are of %zu",
                          job->name, (unsigned long long)job->cols, job->stats->k);
     swg_quant_stats result = {.elems = swg_tensor_elems(&desc), .bytes = swg_tensor_bytes(&desc)};
-    SWG_TRY(methods[method].quantize(job, planes, &result));
+    swg_quantize_job with_levels = *job;
+    swg_levels levels;
+    if (swg_scheme_has_codebook(job->scheme)) {
+        SWG_TRY(make_codebook(job, planes[SWG_PLANE_CODEBOOK], &levels));
+        with_levels.levels = &levels;
+    }
+    SWG_TRY(methods[method].quantize(&with_levels, planes, &result));
     *stats = result;
     return SWG_OK;
 }
@@ -143,6 +188,11 @@ swg_quant_planes swg_quant_planes_view(const swg_quantize_job *job,
         .scales = planes[SWG_PLANE_SCALES],
         .zeros = planes[SWG_PLANE_ZEROS],
     };
+}
+
+swg_grid_space swg_quantize_job_space(const swg_quantize_job *job)
+{
+    return (swg_grid_space){.scheme = job->scheme, .search = job->search, .levels = job->levels};
 }
 
 void swg_quant_planes_store_grid(const swg_quant_planes *planes, uint64_t row, size_t g,

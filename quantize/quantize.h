@@ -24,6 +24,7 @@
 #include "runtime/base/status.h"
 #include "runtime/base/tensor.h"
 #include "runtime/base/thread.h"
+#include "runtime/sensitivity.h"
 
 /* --- Methods ---------------------------------------------------------------------------------- */
 
@@ -39,6 +40,9 @@ const char *swg_quant_method_name(swg_quant_method method);
 /* Whether the method cannot work without statistics of the layer's inputs. */
 bool swg_quant_method_needs_stats(swg_quant_method method);
 
+/* Whether it cannot work without the sensitivity of predictions to the matrix's rows. */
+bool swg_quant_method_needs_sensitivity(swg_quant_method method);
+
 /* Method of that name; SWG_USAGE, naming the nearest or else all, when there is none. */
 swg_status swg_quant_method_find(const char *name, swg_quant_method *out);
 
@@ -50,19 +54,23 @@ swg_status swg_quant_method_check(swg_quant_method method, const swg_parameter *
 /* --- One matrix ------------------------------------------------------------------------------- */
 
 /* Rows [row_begin, row_begin + n_rows) of the matrix as float [n_rows][cols]. Called from several
- * threads at once, each row once. */
+ * threads at once, each row once by the method. */
 typedef swg_status swg_read_rows(void *context, uint64_t row_begin, uint64_t n_rows, float *out);
 
 /* What to quantize. All pointers are views and stay the caller's. */
 typedef struct swg_quantize_job {
     const char *name;        /* for messages */
     uint64_t rows, cols;     /* n outputs, k inputs; >= 1 */
-    swg_scheme scheme;       /* of integer codes, group 0 (row) or >= 1 */
+    swg_scheme scheme;       /* of codes, group 0 (row) or >= 1 */
+    const int8_t *codebook;  /* [SWG_LEVELS] ascending numbers of a scheme with a codebook; NULL =
+                                fitted to the matrix, some rows of which are then read twice */
     swg_scale_search search; /* 0 = least squared error */
     const swg_parameter *parameters; /* [n_parameters] of the method */
     size_t n_parameters;
     const swg_layer_stats *stats; /* of the layer's inputs, k = cols: columns count by their
                                      importance; NULL = none, all columns count the same */
+    const swg_row_sensitivity *sensitivity; /* of the model's predictions to errors in the rows;
+                                               NULL = not measured */
     const uint8_t *mask; /* rows of ceil(cols / 8) bytes: bit c % 8 of byte c / 8 is 0 where a
                             weight must become zero; NULL = no mask */
     float *updated; /* [rows][cols]: receives the weights as the method leaves them, for codes the
@@ -71,6 +79,7 @@ typedef struct swg_quantize_job {
     void *context;          /* of read_rows */
     uint64_t rows_per_read; /* read_rows is cheapest in multiples of this; 0 = any */
     swg_pool *pool;         /* NULL = the caller's thread alone */
+    const swg_levels *levels; /* set by swg_quantize_tensor for methods */
 } swg_quantize_job;
 
 /* The error of quantizing one matrix (or several, added up). */
@@ -118,6 +127,13 @@ typedef struct swg_quant_planes {
 /* View of a job's planes. */
 swg_quant_planes swg_quant_planes_view(const swg_quantize_job *job,
                                        void *const planes[SWG_PLANE_KINDS]);
+
+/* The columns' importance from the job's statistics, [cols], which the caller frees with swg_free;
+ * NULL when there are none. SWG_NO_MEMORY. */
+swg_status swg_quantize_job_importance(const swg_quantize_job *job, float **out);
+
+/* Which grids the groups of a row can have. */
+swg_grid_space swg_quantize_job_space(const swg_quantize_job *job);
 
 /* Store the grid of group `g` of a row, and the codes (one per byte, [cols]) of a whole row.
  * Different rows may be stored from different threads. */

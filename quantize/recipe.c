@@ -153,9 +153,10 @@ static swg_status add_preset_rules(const swg_recipe_preset *preset, swg_recipe *
     all->method = preset->method;
     all->search = preset->search;
     SWG_TRY(copy_setting(recipe, all));
-    const swg_recipe_rule linear = {.classes = 1u << SWG_PLAN_CLASS_LINEAR,
-                                    .setting = {.given = SWG_RECIPE_FORMAT, .format = "int"},
-                                    .origin = "the preset"};
+    const swg_recipe_rule linear = {
+        .classes = 1u << SWG_PLAN_CLASS_LINEAR,
+        .setting = {.given = SWG_RECIPE_FORMAT, .format = preset->format ? preset->format : "int"},
+        .origin = "the preset"};
     swg_recipe_rule embedding = {.classes =
                                      1u << SWG_PLAN_CLASS_EMBEDDING | 1u << SWG_PLAN_CLASS_HEAD,
                                  .setting = {.given = SWG_RECIPE_FORMAT | SWG_RECIPE_GROUP,
@@ -186,12 +187,46 @@ swg_status swg_recipe_from_preset(const swg_recipe_preset *preset, swg_recipe **
 
 /* --- Application ------------------------------------------------------------------------------ */
 
+#define SWG_CODEBOOK(name, meaning, ...)                                                           \
+    static const int8_t values_##name[SWG_LEVELS] = {__VA_ARGS__};
+#include "quantize/codebooks.def"
+#undef SWG_CODEBOOK
+
+static const struct {
+    const char *name;
+    const int8_t *values;
+} codebooks[] = {
+#define SWG_CODEBOOK(name, meaning, ...) {#name, values_##name},
+#include "quantize/codebooks.def"
+#undef SWG_CODEBOOK
+};
+
+bool swg_recipe_codebook(const char *format, const int8_t **values)
+{
+    *values = NULL;
+    for (size_t i = 0; i < sizeof codebooks / sizeof *codebooks; i++)
+        if (strcmp(codebooks[i].name, format) == 0) {
+            *values = codebooks[i].values[0] ? codebooks[i].values : NULL;
+            return true;
+        }
+    return false;
+}
+
 swg_status swg_recipe_scheme(const swg_recipe_setting *setting, swg_scheme *out)
 {
     char name[SWG_SCHEME_NAME_BYTES];
+    const int8_t *values;
     swg_scheme scheme;
-    SWG_TRY(swg_scheme_of_bits(setting->bits, setting->group, setting->zero_points,
-                               setting->scale_type, &scheme));
+    if (setting->format && swg_recipe_codebook(setting->format, &values)) {
+        if (setting->zero_points)
+            return swg_error(SWG_USAGE,
+                             "the format %s has no zero points; they belong to the format int",
+                             setting->format);
+        SWG_TRY(
+            swg_scheme_of_codebook(setting->bits, setting->group, setting->scale_type, &scheme));
+    } else
+        SWG_TRY(swg_scheme_of_bits(setting->bits, setting->group, setting->zero_points,
+                                   setting->scale_type, &scheme));
     swg_scheme_name(scheme, name);
     return swg_scheme_parse(name, strlen(name), out); /* refuses unknown groups */
 }

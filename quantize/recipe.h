@@ -88,7 +88,7 @@ enum {
 /* How tensors are to be stored. Strings live as long as the recipe. */
 typedef struct swg_recipe_setting {
     unsigned given;     /* SWG_RECIPE_*: the fields that are given; the others are ignored */
-    const char *format; /* "keep" (unchanged) or "int" */
+    const char *format; /* "keep" (unchanged), "int", or a codebook (codebooks.def) */
     unsigned bits;      /* of a code */
     uint32_t group;     /* columns that share a scale; 0 = the whole row; or SWG_GROUP_AUTO: 32 at 8
                            bits, 64 at fewer; of embeddings and heads 128 at 8 bits */
@@ -145,6 +145,7 @@ swg_status swg_recipe_add_rule(swg_recipe *recipe, const swg_recipe_rule *rule);
  * everything else unchanged. */
 typedef struct swg_recipe_preset {
     size_t size;             /* of this struct */
+    const char *format;      /* of linear weights; NULL = "int", the default */
     unsigned bits;           /* of linear weights; default 4 */
     unsigned embedding_bits; /* of embeddings and heads; SWG_PRESET_KEEP = as they are; default 8 */
     uint32_t group;          /* of linear weights; default SWG_GROUP_AUTO */
@@ -202,6 +203,10 @@ typedef struct swg_recipe_choice {
  */
 swg_status swg_recipe_apply(const swg_recipe *recipe, const swg_recipe_tensor *tensors, size_t n,
                             swg_recipe_choice **out);
+
+/* Whether a format is a codebook, and if so its numbers [SWG_LEVELS], NULL when they are fitted to
+ * each matrix. */
+bool swg_recipe_codebook(const char *format, const int8_t **values);
 
 /* The scheme that a complete setting asks for. SWG_UNSUPPORTED when that scheme does not exist. */
 swg_status swg_recipe_scheme(const swg_recipe_setting *setting, swg_scheme *out);

@@ -60,7 +60,13 @@ static swg_status copy_string(reader *r, const char *text, const char **out)
 
 /* --- The keys of a setting -------------------------------------------------------------------- */
 
-static const char *const format_words[] = {"keep", "int"};
+static const char *const format_words[] = {
+    "keep",
+    "int",
+#define SWG_CODEBOOK(name, meaning, ...) #name,
+#include "quantize/codebooks.def"
+#undef SWG_CODEBOOK
+};
 static const char *const search_words[] = {
     [SWG_SEARCH_MSE] = "mse", [SWG_SEARCH_ABSMAX] = "absmax"};
 static const char *const scale_words[] = {"auto", "f16", "bf16", "f32"};

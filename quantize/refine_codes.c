@@ -77,14 +77,14 @@ static bool improve_scale(const row_state *s, size_t g, swg_dtype scale_type)
     memset(s->step, 0, k * sizeof *s->step);
     double slope = 0, curvature = 0;
     for (size_t c = begin; c < end; c++) {
-        const float v = (float)((int)s->codes[c] - (int)grid.zero);
+        const float v = (float)swg_grid_number(grid, s->codes[c]);
         const float *h = s->so->hessian + c * k;
         slope += (double)v * (double)s->gradient[c];
         for (size_t j = 0; v != 0 && j < k; j++)
             s->step[j] += v * h[j];
     }
     for (size_t c = begin; c < end; c++)
-        curvature += (double)((int)s->codes[c] - (int)grid.zero) * (double)s->step[c];
+        curvature += (double)swg_grid_number(grid, s->codes[c]) * (double)s->step[c];
     if (!(curvature > 0))
         return false;
     const float wanted = (float)((double)grid.scale - slope / curvature);

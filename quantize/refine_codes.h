@@ -3,9 +3,9 @@
  *
  * With g = d H the gradient of a row (halved), moving one weight by t changes the error by
  * 2 t g[j] + t^2 H[j][j]: the best value is q[j] - g[j] / H[j][j], or the grid's nearest to it.
- * Likewise a group's scale s, with v = code - zero: ds = -(v g) / (v H v). Every step that is taken
- * lowers the error, so the result is never worse than the codes it starts from, whichever method
- * chose them. (Coordinate descent for quantization: Behdin et al. 2023, "QuantEase", arXiv
+ * Likewise a group's scale s, with v the number of a code: ds = -(v g) / (v H v). Every step that
+ * is taken lowers the error, so the result is never worse than the codes it starts from, whichever
+ * method chose them. (Coordinate descent for quantization: Behdin et al. 2023, "QuantEase", arXiv
  * 2309.01885.) */
 #ifndef SWG_QUANTIZE_REFINE_CODES_H
 #define SWG_QUANTIZE_REFINE_CODES_H

@@ -30,14 +30,14 @@ static swg_status quantize_row(const rtn *r, uint64_t row, const float *x, const
     const swg_quantize_job *job = r->job;
     memcpy(b->target, x, r->planes.cols * sizeof *x);
     swg_quantize_job_mask_row(job, row, b->target);
+    const swg_grid_space space = swg_quantize_job_space(job);
     for (size_t g = 0; g < r->planes.n_groups; g++) {
         const size_t begin = g * r->planes.group;
         const size_t left = r->planes.cols - begin;
         const size_t n = left < r->planes.group ? left : r->planes.group;
         swg_grid grid;
-        const swg_status status =
-            swg_grid_search(job->scheme, job->search, b->target + begin,
-                            r->importance ? r->importance + begin : NULL, n, &grid);
+        const swg_status status = swg_grid_search(
+            &space, b->target + begin, r->importance ? r->importance + begin : NULL, n, &grid);
         if (status != SWG_OK)
             return swg_error_context(status, "tensor %s, row %llu, columns %zu to %zu", job->name,
                                      (unsigned long long)row, begin, begin + n - 1);
@@ -83,17 +83,6 @@ static uint64_t rows_per_block(const swg_quantize_job *job)
     return block_elems / job->cols + 1;
 }
 
-/* The columns' importance from the job's statistics. */
-static swg_status find_importance(const swg_layer_stats *stats, float **out)
-{
-    if (!stats)
-        return SWG_OK;
-    SWG_TRY(SWG_NEW_UNINIT(*out, stats->k));
-    if (!swg_layer_stats_importance(stats, *out))
-        SWG_FREE(*out);
-    return SWG_OK;
-}
-
 swg_status swg_quantize__rtn(const swg_quantize_job *job, void *const planes[SWG_PLANE_KINDS],
                              swg_quant_stats *stats)
 {
@@ -102,7 +91,7 @@ swg_status swg_quantize__rtn(const swg_quantize_job *job, void *const planes[SWG
              .planes = swg_quant_planes_view(job, planes),
              .rows_per_block = rows_per_block(job)};
     const size_t n_blocks = (size_t)((job->rows - 1) / r.rows_per_block + 1);
-    SWG_GO(find_importance(job->stats, &r.importance));
+    SWG_GO(swg_quantize_job_importance(job, &r.importance));
     SWG_GO(SWG_NEW(r.stats, n_blocks));
     SWG_GO(swg_pool_for(job->pool, n_blocks, quantize_block, &r));
     for (size_t i = 0; i < n_blocks; i++)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "quantize/journal.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 #include "runtime/base/sparse_pack.h"
@@ -21,6 +22,7 @@ typedef struct transfer {
     size_t index; /* in the source and in the plan */
     const swg_plan_entry *entry;
     const swg_layer_stats *stats;
+    const swg_shifted_target *target;
     swg_tensor_desc dense; /* entry->desc, in the scheme that it is computed as */
     form stored, computed; /* as entry->desc says; as `dense` says, where that is not the same */
     float *weights;        /* [rows][cols] of a pruned matrix */
@@ -34,10 +36,14 @@ static const void *const *constant(void *const *planes)
     return (const void *const *)planes;
 }
 
-static swg_status read_source(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
+/* The source's weights, or what they are to become in place of them. */
+static swg_status read_wanted(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
 {
     const transfer *t = context;
-    return swg_source_read_f32(t->source, t->index, row_begin, n_rows, out);
+    SWG_TRY(swg_source_read_f32(t->source, t->index, row_begin, n_rows, out));
+    if (!t->target)
+        return SWG_OK;
+    return swg_shifted_target_apply(t->target, swg_tensor_rows(&t->dense), row_begin, n_rows, out);
 }
 
 static swg_status read_pruned(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
@@ -99,7 +105,7 @@ static swg_status prune(transfer *t, const swg_quantize_options *options, swg_te
                                   .pool = options->pool};
     SWG_TRY(SWG_NEW_UNINIT(t->weights, rows * cols));
     SWG_TRY(SWG_NEW(t->is_zero, rows * cols));
-    SWG_TRY(swg_source_read_f32(t->source, t->index, 0, rows, t->weights));
+    SWG_TRY(read_wanted(t, 0, rows, t->weights));
     SWG_TRY(options->pruner->prune(t->entry, &job, t->weights, t->is_zero, &t->is_refit));
     for (size_t i = 0; i < rows * cols; i++)
         report->n_pruned += t->is_zero[i];
@@ -135,17 +141,45 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options,
         .rows = swg_tensor_rows(desc),
         .cols = swg_tensor_cols(desc),
         .scheme = desc->scheme,
+        .codebook = t->entry->codebook,
         .search = t->entry->search,
         .parameters = is_planned ? t->entry->parameters : NULL,
         .n_parameters = is_planned ? t->entry->n_parameters : 0,
         .stats = t->stats,
+        .sensitivity =
+            options->sensitivity ? swg_sensitivity_find(options->sensitivity, desc->name) : NULL,
         .mask = t->mask,
-        .read_rows = takes_pruned ? read_pruned : read_source,
+        .read_rows = takes_pruned ? read_pruned : read_wanted,
         .context = t,
         .rows_per_read = swg_source_rows_per_read(t->source, t->index, first),
         .pool = options->pool,
     };
     return swg_quantize_tensor(report->method, &job, planes, &report->stats);
+}
+
+/* The same, unless the journal has it. */
+static swg_status quantize_once(transfer *t, const swg_quantize_options *options,
+                                void *const planes[SWG_PLANE_KINDS], swg_tensor_report *report)
+{
+    swg_journal *journal = swg_sparsity_is_dense(t->entry->sparsity) ? options->journal : NULL;
+    swg_plane layout[SWG_PLANE_KINDS];
+    const size_t n = swg_tensor_planes(&t->dense, layout);
+    swg_tensor_report finished;
+    swg_strbuf setting = {0};
+    swg_status status = SWG_OK;
+    if (!journal)
+        return quantize(t, options, planes, report);
+    SWG_GO(swg_transfer_setting(t->entry, &setting));
+    if (swg_journal_take(journal, t->dense.name, setting.text, layout, n, planes, &finished)) {
+        report->method = finished.method;
+        report->stats = finished.stats;
+        goto done;
+    }
+    SWG_GO(quantize(t, options, planes, report));
+    SWG_GO(swg_journal_add(journal, t->dense.name, setting.text, layout, n, planes, report));
+done:
+    swg_strbuf_deinit(&setting);
+    return status;
 }
 
 /* Pruned weights in their element type. */
@@ -166,7 +200,7 @@ static swg_status compress(transfer *t, const swg_quantize_options *options, swg
     if (!swg_sparsity_is_dense(t->entry->sparsity))
         SWG_TRY(prune(t, options, report));
     if (t->entry->is_quantized)
-        SWG_TRY(quantize(t, options, dense->planes, report));
+        SWG_TRY(quantize_once(t, options, dense->planes, report));
     else
         store_floats(t, dense->planes);
     if (model)
@@ -225,12 +259,41 @@ static swg_status pass(transfer *t, const swg_quantize_options *options, swg_mod
     return SWG_OK;
 }
 
+swg_status swg_transfer_setting(const swg_plan_entry *entry, swg_strbuf *out)
+{
+    char scheme[SWG_SCHEME_NAME_BYTES];
+    swg_strbuf_printf(out, "%s %s search %d", swg_scheme_name(entry->dense, scheme),
+                      swg_quant_method_name(entry->method), (int)entry->search);
+    for (size_t i = 0; i < entry->n_parameters; i++) {
+        const swg_parameter *p = &entry->parameters[i];
+        if (p->word)
+            swg_strbuf_printf(out, " %s \"%s\"", p->name, p->word);
+        else
+            swg_strbuf_printf(out, " %s %.17g", p->name, p->number);
+    }
+    return swg_strbuf_status(out);
+}
+
+bool swg_transfer_is_finished(const swg_plan_entry *entry, swg_journal *journal)
+{
+    swg_strbuf setting = {0};
+    const bool is_finished = journal && swg_sparsity_is_dense(entry->sparsity) &&
+                             swg_transfer_setting(entry, &setting) == SWG_OK &&
+                             swg_journal_has(journal, entry->desc.name, setting.text);
+    swg_strbuf_deinit(&setting);
+    return is_finished;
+}
+
 swg_status swg_transfer_tensor(swg_source *source, const swg_plan *plan, size_t place,
-                               const swg_quantize_options *options, const swg_layer_stats *stats,
-                               swg_model *model, swg_sink *sink, swg_tensor_report *report)
+                               const swg_quantize_options *options, swg_transfer_means means,
+                               swg_sink *sink, swg_tensor_report *report)
 {
     const size_t index = plan->order[place];
-    transfer t = {.source = source, .index = index, .entry = &plan->entries[index], .stats = stats};
+    transfer t = {.source = source,
+                  .index = index,
+                  .entry = &plan->entries[index],
+                  .stats = means.stats,
+                  .target = means.target};
     t.dense = t.entry->desc;
     if (swg_plan_entry_changes(t.entry)) {
         t.dense.scheme = t.entry->dense;
@@ -238,7 +301,7 @@ swg_status swg_transfer_tensor(swg_source *source, const swg_plan *plan, size_t 
     }
     *report = (swg_tensor_report){.stats = {.elems = swg_tensor_elems(&t.entry->desc),
                                             .bytes = swg_tensor_bytes(&t.entry->desc)}};
-    const swg_status status = pass(&t, options, model, sink, place, report);
+    const swg_status status = pass(&t, options, means.model, sink, place, report);
     transfer_deinit(&t);
     return status;
 }

@@ -5,12 +5,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/linalg.h"
 #include "runtime/base/mem.h"
 #include "runtime/exec.h"
+#include "runtime/moments.h"
 
-/* Hessians are accumulated in square tiles, one tile per thread at a time, however many threads
- * there are. */
+/* Columns whose moments one thread adds up at a time, and the most weights that share an input. */
 enum { TILE = 256, MAX_WEIGHTS = 8 };
 
 /* Rows of the output head computed together. */
@@ -40,7 +39,8 @@ struct swg_calibration {
     size_t next_layer; /* the layer whose input these rows are */
     input inputs[MAX_INPUTS];
     size_t n_inputs;
-    bool is_observing;
+    bool *is_known; /* [n_weights]: the weight's input has been observed in this layer */
+    bool may_leave_rest, has_rest, is_observing;
     swg_status status; /* the observer's, which cannot return one */
 };
 
@@ -71,6 +71,17 @@ static input *find_input(swg_calibration *c, const swg_weight *weight)
     return NULL;
 }
 
+/* Whether the limit of memory has room for the statistics of one more input. */
+static bool has_room(const swg_calibration *c, size_t k)
+{
+    static const uint64_t reserve = (uint64_t)4 << 20; /* for what else the observation allocates */
+    const uint64_t limit = swg_mem_limit();
+    const uint64_t bytes = (uint64_t)k * k * sizeof(float) + reserve;
+    if (!c->may_leave_rest || limit == 0 || c->n_inputs == 0)
+        return true;
+    return swg_mem_in_use() <= limit && bytes <= limit - swg_mem_in_use();
+}
+
 static swg_status new_input(swg_calibration *c, const swg_weight *const *weights, size_t count,
                             size_t k, input **out)
 {
@@ -99,24 +110,8 @@ static swg_status new_input(swg_calibration *c, const swg_weight *const *weights
 typedef struct addition {
     input *in;
     const float *x;
-    size_t rows, stride, n_tiles;
+    size_t rows, stride;
 } addition;
-
-/* H += X^T X of one tile on or below the diagonal; `index` counts them row by row. */
-static swg_status add_tile(void *context, size_t index)
-{
-    const addition *a = context;
-    const size_t k = a->in->stats.k;
-    size_t row = 0;
-    while ((row + 1) * (row + 2) / 2 <= index)
-        row++;
-    const size_t column = index - row * (row + 1) / 2;
-    const size_t r = row * TILE, c = column * TILE;
-    const size_t n_rows = k - r < TILE ? k - r : TILE, n_columns = k - c < TILE ? k - c : TILE;
-    swg_linalg_get()->sgemm(true, false, n_rows, n_columns, a->rows, 1, a->x + r, a->stride,
-                            a->x + c, a->stride, 1, a->in->hessian + r * k + c, k);
-    return SWG_OK;
-}
 
 static swg_status add_moments(void *context, size_t index)
 {
@@ -136,15 +131,20 @@ static swg_status add_rows(swg_calibration *c, const swg_weight *const *weights,
                            const float *x, size_t rows, size_t columns, size_t stride)
 {
     input *in = find_input(c, weights[0]);
+    if (!in && c->is_known[weights[0] - c->model->weights])
+        return SWG_OK;
+    if (!in && !has_room(c, columns)) {
+        c->has_rest = true;
+        return SWG_OK;
+    }
     if (!in)
         SWG_TRY(new_input(c, weights, count, columns, &in));
     addition a = {.in = in, .x = x, .rows = rows, .stride = stride};
-    a.n_tiles = swg_ceil_div(columns, TILE);
     in->stats.n_tokens += rows;
-    SWG_TRY(swg_pool_for(c->options.pool, a.n_tiles, add_moments, &a));
+    SWG_TRY(swg_pool_for(c->options.pool, swg_ceil_div(columns, TILE), add_moments, &a));
     if (!in->hessian)
         return SWG_OK;
-    return swg_pool_for(c->options.pool, a.n_tiles * (a.n_tiles + 1) / 2, add_tile, &a);
+    return swg_moments_add_square(c->options.pool, x, rows, columns, stride, in->hessian);
 }
 
 static void see_inputs(void *context, const swg_weight *const *weights, size_t count,
@@ -167,9 +167,8 @@ static swg_status finish_input(input *in)
                              "column %zu of the input of %s is not finite on the calibration text",
                              i, in->stats.name);
     }
-    for (size_t i = 0; in->hessian && i < k; i++)
-        for (size_t j = 0; j < i; j++)
-            in->hessian[j * k + i] = in->hessian[i * k + j];
+    if (in->hessian)
+        swg_moments_mirror(in->hessian, k);
     return SWG_OK;
 }
 
@@ -209,16 +208,48 @@ static swg_status run_layer(swg_calibration *c, size_t layer, bool moves, const 
     return SWG_OK;
 }
 
-swg_status swg_calibration_observe(swg_calibration *c, size_t layer)
+/* Collect the statistics of inputs that are not known yet. */
+static swg_status observe(swg_calibration *c, size_t layer, bool moves)
 {
     forget_inputs(c);
+    c->has_rest = false;
     c->is_observing = true;
-    const swg_status status = run_layer(c, layer, false, "collecting statistics");
+    const swg_status status = run_layer(c, layer, moves, "collecting statistics");
     c->is_observing = false;
     SWG_TRY(status);
-    for (size_t i = 0; i < c->n_inputs; i++)
+    for (size_t i = 0; i < c->n_inputs; i++) {
         SWG_TRY(finish_input(&c->inputs[i]));
+        for (size_t w = 0; w < c->inputs[i].n_weights; w++)
+            c->is_known[c->inputs[i].weights[w] - c->model->weights] = true;
+    }
     return SWG_OK;
+}
+
+static swg_status observe_anew(swg_calibration *c, size_t layer, bool moves, bool may_leave_rest)
+{
+    memset(c->is_known, 0, c->model->n_weights * sizeof *c->is_known);
+    c->may_leave_rest = may_leave_rest;
+    return observe(c, layer, moves);
+}
+
+swg_status swg_calibration_observe(swg_calibration *c, size_t layer)
+{
+    return observe_anew(c, layer, false, c->options.may_leave_rest);
+}
+
+swg_status swg_calibration_pass(swg_calibration *c, size_t layer)
+{
+    return observe_anew(c, layer, true, false);
+}
+
+bool swg_calibration_has_rest(const swg_calibration *c)
+{
+    return c->has_rest;
+}
+
+swg_status swg_calibration_observe_rest(swg_calibration *c, size_t layer)
+{
+    return observe(c, layer, false);
 }
 
 swg_status swg_calibration_advance(swg_calibration *c, size_t layer)
@@ -233,6 +264,16 @@ const swg_layer_stats *swg_calibration_stats(const swg_calibration *c, const swg
             if (c->inputs[i].weights[w] == weight)
                 return &c->inputs[i].stats;
     return NULL;
+}
+
+const swg_layer_stats *swg_calibration_input(const swg_calibration *c, size_t index,
+                                             const swg_weight *const **weights, size_t *n_weights)
+{
+    if (index >= c->n_inputs)
+        return NULL;
+    *weights = c->inputs[index].weights;
+    *n_weights = c->inputs[index].n_weights;
+    return &c->inputs[index].stats;
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
@@ -272,6 +313,7 @@ static swg_status begin(swg_calibration *c, const int32_t *ids)
     options.observer = &c->observer;
     SWG_TRY(swg_exec_new(c->model, c->options.pool, &options, &c->exec));
     const size_t width = widest(c->exec, (size_t)h->n_layers);
+    SWG_TRY(SWG_NEW(c->is_known, c->model->n_weights));
     SWG_TRY(SWG_NEW_UNINIT(c->ids, n_tokens));
     memcpy(c->ids, ids, n_tokens * sizeof *ids);
     SWG_TRY(SWG_NEW_UNINIT(c->rows, n_tokens * width));
@@ -313,6 +355,7 @@ void swg_calibration_free(swg_calibration **calibration)
     swg_free(c->output);
     swg_free(c->rows);
     swg_free(c->ids);
+    swg_free(c->is_known);
     swg_free(c);
     *calibration = NULL;
 }

@@ -36,6 +36,9 @@ typedef struct swg_calibration_options {
     swg_pool *pool;               /* default NULL: the caller's thread alone */
     const swg_progress *progress; /* default NULL */
     bool no_hessians;             /* default false; true: only mean |x| and mean x^2 */
+    bool may_leave_rest;          /* default false; true: inputs whose second moments do not fit
+                                     the limit of memory (swg_mem_set_limit) are left for
+                                     swg_calibration_observe_rest; at least one is observed */
 } swg_calibration_options;
 swg_calibration_options swg_calibration_options_default(void);
 
@@ -53,6 +56,16 @@ void swg_calibration_free(swg_calibration **calibration); /* NULL inside is acce
  * after the layers: the output head. SWG_FAILED, naming the tensor, when an input is not finite. */
 swg_status swg_calibration_observe(swg_calibration *calibration, size_t layer);
 
+/* The same and swg_calibration_advance in one run, for weights that stay as they are; leaves no
+ * inputs out. */
+swg_status swg_calibration_pass(swg_calibration *calibration, size_t layer);
+
+/* Whether the last observation left out inputs for want of memory (may_leave_rest). If so,
+ * observe_rest runs the layer again for those that were in no observation of it yet; the statistics
+ * held are discarded. */
+bool swg_calibration_has_rest(const swg_calibration *calibration);
+swg_status swg_calibration_observe_rest(swg_calibration *calibration, size_t layer);
+
 /* Run the layer again, with its weights as they are now: its output becomes the rows of the
  * next. */
 swg_status swg_calibration_advance(swg_calibration *calibration, size_t layer);
@@ -61,5 +74,10 @@ swg_status swg_calibration_advance(swg_calibration *calibration, size_t layer);
  * none. Valid until the next observation. */
 const swg_layer_stats *swg_calibration_stats(const swg_calibration *calibration,
                                              const swg_weight *weight);
+
+/* The same by number, in the order in which the layer used them, with the weights [*n_weights] that
+ * share the input; NULL from the number of inputs on. */
+const swg_layer_stats *swg_calibration_input(const swg_calibration *calibration, size_t index,
+                                             const swg_weight *const **weights, size_t *n_weights);
 
 #endif

@@ -107,6 +107,8 @@ static swg_status write_encoded(job *j)
     SWG_TRY(SWG_NEW_UNINIT(logits, j->rows * j->columns));
     swg_status status = swg_exec_encode(j->exec, j->ids.data, j->types.data, j->ids.count, logits);
     if (status == SWG_OK)
+        status = swg_check_logits(logits, j->rows, j->columns);
+    if (status == SWG_OK)
         status = swg_file_append(j->writer, logits, j->rows * j->columns * sizeof *logits);
     swg_free(logits);
     return status;
@@ -123,6 +125,7 @@ static swg_status write_pieces(job *j)
         const size_t n = count - at < PIECE ? count - at : PIECE;
         SWG_GO(swg_progress_step(j->cli->progress, "computing", "tokens", at, count));
         SWG_GO(swg_exec_run(j->exec, j->ids.data + at, n, 0, logits));
+        SWG_GO(swg_check_logits(logits, n, j->columns));
         SWG_GO(swg_file_append(j->writer, logits, n * j->columns * sizeof *logits));
     }
 done:

@@ -49,6 +49,10 @@ static swg_status fill_plane(const swg_weight *w, const swg_plane *plane, size_t
     case SWG_PLANE_ZEROS:
         memset(out, (int)swg_scheme_symmetric_zero(w->scheme), bytes);
         return SWG_OK;
+    case SWG_PLANE_CODEBOOK:
+        for (size_t i = 0; i < bytes; i++)
+            out[i] = (uint8_t)(i - bytes / 2); /* uniform codes, as of integers */
+        return SWG_OK;
     default:
         return swg_error(SWG_UNSUPPORTED, "planes of %s cannot be generated",
                          swg_plane_name(plane->kind));
@@ -69,9 +73,13 @@ static swg_status fill_rows(void *context, size_t index)
     uint8_t *rows = NULL;
     const size_t n_planes = swg_tensor_planes(&desc, planes);
     for (size_t p = 0; p < n_planes; p++) {
-        SWG_GO(SWG_NEW_UNINIT(rows, n_rows * (size_t)planes[p].row_bytes));
-        SWG_GO(fill_plane(w, &planes[p], n_rows, rows, &rng));
-        SWG_GO(job->storage->store(w, planes[p].kind, row, n_rows, rows));
+        const bool is_shared = swg_plane_is_shared(planes[p].kind);
+        const size_t n = is_shared ? 1 : n_rows;
+        if (is_shared && index > 0)
+            continue;
+        SWG_GO(SWG_NEW_UNINIT(rows, n * (size_t)planes[p].row_bytes));
+        SWG_GO(fill_plane(w, &planes[p], n, rows, &rng));
+        SWG_GO(job->storage->store(w, planes[p].kind, row, n, rows));
         SWG_FREE(rows);
     }
 done:

@@ -93,6 +93,11 @@ swg_status swg_model_plane_rows(const swg_weight *weight, const swg_tensor_desc 
                                 uint64_t *n)
 {
     const uint64_t rows = swg_tensor_rows(desc);
+    if (swg_plane_is_shared(plane->kind)) {
+        *first = 0;
+        *n = plane->rows;
+        return SWG_OK;
+    }
     if (plane->rows != rows && weight->n != rows)
         return swg_error(
             SWG_UNSUPPORTED, "a tensor whose %s have %llu rows for %llu cannot be split by rows",

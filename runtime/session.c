@@ -1,6 +1,8 @@
 /* Opening, loading and tokenizer in one step: see session.h. */
 #include "runtime/session.h"
 
+#include "runtime/base/numeric.h"
+
 static swg_status make_tokenizer(swg_source *source, const swg_model *model, swg_tokenizer **out)
 {
     SWG_TRY(swg_tokenizer_from_source(source, out));
@@ -42,4 +44,16 @@ void swg_session_close(swg_session *loaded)
     swg_tokenizer_free(&loaded->tokenizer);
     swg_model_free(&loaded->model);
     swg_pool_free(&loaded->pool);
+}
+
+swg_status swg_check_logits(const float *logits, size_t rows, size_t columns)
+{
+    uint64_t first = 0;
+    if (swg_count_nonfinite(SWG_F32, logits, (uint64_t)rows * columns, &first) == 0)
+        return SWG_OK;
+    return swg_error(SWG_FAILED,
+                     "the model's logits are not finite (logit %zu of row %zu is %g): its weights "
+                     "are damaged or too coarse; `swage verify` names tensors that hold NaN or "
+                     "infinity",
+                     (size_t)(first % columns), (size_t)(first / columns), (double)logits[first]);
 }

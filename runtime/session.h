@@ -23,4 +23,8 @@ swg_status swg_session_open(const char *path, const char *tokenizer_path, bool w
                             size_t n_threads, const swg_progress *progress, swg_session *out);
 void swg_session_close(swg_session *loaded);
 
+/* SWG_FAILED when one of the logits [rows][columns] is NaN or infinite: the sentence names the
+ * first and says how the damaged tensor is found. */
+swg_status swg_check_logits(const float *logits, size_t rows, size_t columns);
+
 #endif

@@ -29,6 +29,8 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/exec.h
     runtime/hparams.h
     runtime/model.h
+    runtime/model_stats.h
+    runtime/sensitivity.h
     runtime/roles.def
     runtime/roles.h
     runtime/session.h

@@ -32,7 +32,7 @@ MAGIC = b"\x89SWG\r\n\x1a\n"
 OWN_BYTES = 0xFFFFFFFF
 MAX_FRAME, MAX_RATIO, MAX_DIRECTORY = 1 << 24, 1024, 1 << 28
 DESCRIBED_PLANES = 1  # required feature: the planes of tensors are described
-KINDS = ("values", "codes", "scales", "zeros", "mask", "index", "positions")
+KINDS = ("values", "codes", "scales", "zeros", "mask", "index", "positions", "blocks", "codebook")
 
 # Element types: NumPy's type of the stored bytes, bits.
 TYPES = {"f32": ("<f4", 32), "f16": ("<f2", 16), "bf16": ("<u2", 16), "f64": ("<f8", 64),
@@ -178,13 +178,14 @@ class Tensor:
             if columns * bits % 8:
                 rows, columns = 1, rows * columns
             return [("values", rows, columns * bits // 8, max(bits // 8, 1), 8)]
-        bits, group, asymmetric, scale = self.quantized
+        bits, group, zero, scale = self.quantized
         n, k = self.shape
         groups = -(-k // group) if group else 1
         width = TYPES[scale][1] // 8
         planes = [("codes", n, -(-k * bits // 8), 1, bits),
                   ("scales", n, groups * width, width, 8)]
-        return planes + [("zeros", n, groups, 1, 8)] * asymmetric
+        return (planes + [("zeros", n, groups, 1, 8)] * (zero == "asym")
+                + [("codebook", 1, 1 << bits, 1, 8)] * (zero == "codebook"))
 
 
     def per_row(self):
@@ -210,7 +211,8 @@ class Tensor:
 def _parse_sparse(text):
     """(kind, rows of a block or 0, scheme of the elements) of a sparse scheme."""
     head, _, payload = text.partition("-")
-    if payload not in ("f32", "f16", "bf16") and not _parse_scheme(payload):
+    if payload not in ("f32", "f16", "bf16") and not (payload.startswith("int")
+                                                      and _parse_scheme(payload)):
         return None
     if head in ("sparse", "2of4"):
         return head, 0, payload
@@ -220,15 +222,19 @@ def _parse_sparse(text):
 
 
 def _parse_scheme(text):
-    """(bits, group, asymmetric, scale type) of integer codes; None for other schemes."""
+    """(bits, group, "sym", "asym" or "codebook", scale type) of codes; None for other schemes."""
     parts = text.split("-")
+    if len(parts) == 3 and parts[0] == "codebook4":
+        parts = ["int4", parts[1], "codebook", parts[2]]
+    elif len(parts) == 4 and parts[2] == "codebook":
+        return None
     known = (len(parts) == 4 and parts[0] in ("int2", "int3", "int4", "int5", "int6", "int8")
-             and parts[1] in ("g32", "g64", "g128", "g256", "row") and parts[2] in ("sym", "asym")
+             and parts[1] in ("g32", "g64", "g128", "g256", "row") and parts[2] in ("sym", "asym", "codebook")
              and parts[3] in ("f16", "bf16", "f32"))
     if not known:
         return None
     group = 0 if parts[1] == "row" else int(parts[1][1:])
-    return int(parts[0][3:]), group, parts[2] == "asym", parts[3]
+    return int(parts[0][3:]), group, parts[2], parts[3]
 
 
 def unpack_codes(rows, bits):
@@ -494,12 +500,14 @@ class Model:
 
 
 def _dequantize(scheme, codes, planes):
-    """Codes [n, k], one per byte, and planes of scales and perhaps zeros, as float32."""
-    bits, group, asymmetric, scale = scheme
+    """Codes [n, k], one per byte, and planes of scales and of zeros or a codebook, as float32."""
+    bits, group, zero, scale = scheme
     n, k = codes.shape
     column_group = np.arange(k) // (group or k)
     scales = to_float32(np.frombuffer(planes[0], TYPES[scale][0]), scale).reshape(n, -1)
-    if asymmetric:
+    if zero == "codebook":
+        return np.frombuffer(planes[1], "i1").astype("<f4")[codes] * scales[:, column_group]
+    if zero == "asym":
         zeros = np.frombuffer(planes[1], "u1").reshape(n, -1).astype("<i2")[:, column_group]
     else:
         zeros = np.int16(1 << (bits - 1))

@@ -229,6 +229,12 @@ static swg_status take_tensor(parser *p, swg_gguf_tensor *tensor)
     if (p->cursor.is_short)
         return is_short(p, "a tensor's description");
     tensor->type = swg_gguf_type_find(type);
+    const char *removed = swg_gguf_type_removed(type);
+    if (!tensor->type && removed)
+        return swg_error(SWG_UNSUPPORTED,
+                         "%s: tensor %.*s is of type %s, which ggml no longer has; make the file "
+                         "anew with another type",
+                         p->path, (int)tensor->name.length, tensor->name.text, removed);
     if (!tensor->type)
         return swg_error(SWG_UNSUPPORTED,
                          "%s: tensor %.*s is of element type %u, which is not "

@@ -1,8 +1,7 @@
-/* Reading GGUF: tensors under their Hugging Face names, rotary rows in halves, Q8_0 and Q4_0 as the
- * schemes of ours that mean the same numbers, other block types decoded to F32 row by row.
- * Tensors and architectures that no table knows keep the names they have. */
+/* Reading GGUF: tensors under their Hugging Face names, rotary rows in halves, matrices of Q8_0 and
+ * Q4_0 as the schemes of ours that mean the same numbers, other blocks as they are (schemes of
+ * their own, "q4_k"). Tensors and architectures that no table knows keep the names they have. */
 #include <stdio.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,10 +78,13 @@ static swg_scheme presented_scheme(const gguf_state *state, const swg_gguf_tenso
         if (state->widened[k].n && bsearch(&tensor->name, state->widened[k].names,
                                            state->widened[k].n, sizeof tensor->name, compare_texts))
             return swg_scheme_plain(widened_types[k]);
-    if (tensor->rank == 2 && tensor->shape[1] > 0 && tensor->type->id == SWG_GGUF_Q8_0)
-        return (swg_scheme)SWG_SCHEME_INT(8, .scale_type = SWG_F16, .group = SWG_GGUF_BLOCK);
-    if (tensor->rank == 2 && tensor->shape[1] > 0 && tensor->type->id == SWG_GGUF_Q4_0)
-        return (swg_scheme)SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = SWG_GGUF_BLOCK);
+    const bool is_matrix = tensor->rank == 2 && tensor->shape[0] > 0 && tensor->shape[1] > 0;
+    if (is_matrix && tensor->type->id == SWG_BLOCK_Q8_0)
+        return (swg_scheme)SWG_SCHEME_INT(8, .scale_type = SWG_F16, .group = SWG_BLOCK_ELEMS);
+    if (is_matrix && tensor->type->id == SWG_BLOCK_Q4_0)
+        return (swg_scheme)SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = SWG_BLOCK_ELEMS);
+    if (tensor->type->is_block)
+        return swg_scheme_ggml(tensor->type->id, swg_block_type_find(tensor->type->id)->bits);
     return swg_scheme_plain(tensor->type->dtype);
 }
 
@@ -98,7 +100,7 @@ static swg_status find_head_dim(const swg_source *source, const swg_gguf_tensor 
         (uint64_t)(flags & SWG_GGUF_QUERY_ROWS ? state->n_heads : state->n_kv_heads);
     const uint64_t rows = tensor->rank ? tensor->shape[0] : 0;
     if (heads == 0 || rows == 0 || tensor->rank > 2 || rows % (2 * heads) != 0 ||
-        (tensor->rank == 1 && tensor->type->decode))
+        (tensor->rank == 1 && tensor->type->is_block))
         return swg_error(SWG_CORRUPT,
                          "%s: tensor %.*s has %llu rows of rank %u, which are not %llu heads of "
                          "an even size",
@@ -303,33 +305,17 @@ static void close_source(swg_source *source)
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-/* Block `b` of a row of floats. False when a scale in it is not finite: then none of its numbers
- * is. */
-static bool decode_block(const swg_gguf_type *type, const uint8_t *from, uint8_t *row, size_t b)
+/* A stored row of Q8_0 or Q4_0 as a row of codes or scales. */
+static void split_row(const gguf_rows *rows, swg_plane_kind kind, const uint8_t *from, uint8_t *out)
 {
-    float *numbers = (float *)(void *)row + b * type->block_elems;
-    type->decode(from, numbers);
-    return isfinite(numbers[0]);
-}
-
-/* A stored row as a row of one plane. False when a block has a scale that is not finite; scales
- * that are a plane are checked with it. */
-static bool present_row(const gguf_rows *rows, swg_plane_kind kind, const uint8_t *from,
-                        uint8_t *out)
-{
-    bool is_finite = true;
-    const swg_gguf_type *type = rows->type;
-    for (size_t b = 0; b < rows->n_blocks; b++, from += type->block_bytes) {
+    const swg_gguf_type *const type = rows->type;
+    for (size_t b = 0; b < rows->n_blocks; b++, from += type->block_bytes)
         if (kind == SWG_PLANE_SCALES)
             memcpy(out + 2 * b, from, 2);
-        else if (kind == SWG_PLANE_CODES && type->id == SWG_GGUF_Q8_0)
-            swg_gguf_q8_0_codes(from, out + SWG_GGUF_BLOCK * b);
-        else if (kind == SWG_PLANE_CODES)
-            swg_gguf_q4_codes(from + 2, out + SWG_GGUF_BLOCK / 2 * b);
+        else if (type->id == SWG_BLOCK_Q8_0)
+            swg_gguf_q8_0_codes(from, out + SWG_BLOCK_ELEMS * b);
         else
-            is_finite = decode_block(type, from, out, b) && is_finite;
-    }
-    return is_finite;
+            swg_gguf_q4_0_codes(from, out + SWG_BLOCK_ELEMS / 2 * b);
 }
 
 /* A row of widened numbers as what it was. */
@@ -372,8 +358,9 @@ static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor,
                             uint64_t row_begin, uint64_t n_rows, void *out)
 {
     const gguf_rows *rows = tensor->detail;
-    const bool is_widened = !rows->type->decode && rows->type->dtype != tensor->desc.scheme.dtype;
-    if (!rows->type->decode && !rows->head_dim && !is_widened) {
+    const bool is_split = p->kind == SWG_PLANE_CODES || p->kind == SWG_PLANE_SCALES;
+    const bool is_widened = !rows->type->is_block && rows->type->dtype != tensor->desc.scheme.dtype;
+    if (!is_split && !rows->head_dim && !is_widened) {
         swg_source_read_mapped(tensor, p, row_begin, n_rows, out);
         return SWG_OK;
     }
@@ -386,11 +373,10 @@ static swg_status read_rows(swg_source *source, const swg_stored_tensor *tensor,
         uint8_t *to = (uint8_t *)out + i * p->row_bytes;
         if (is_widened)
             SWG_TRY(narrow_row(source, tensor, from, rows->n_blocks, to));
-        else if (!rows->type->decode && p->row_bytes)
+        else if (is_split)
+            split_row(rows, p->kind, from, to);
+        else if (p->row_bytes)
             memcpy(to, from, p->row_bytes);
-        else if (rows->type->decode && !present_row(rows, p->kind, from, to))
-            return swg_error(SWG_CORRUPT, "%s: a scale in row %llu of tensor %s is not finite",
-                             source->path, (unsigned long long)row, tensor->desc.name);
     }
     return SWG_OK;
 }

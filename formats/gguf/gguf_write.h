@@ -26,6 +26,16 @@ void swg_gguf_put_array(swg_gguf_values *values, const char *key, swg_gguf_kind 
 void swg_gguf_append_number(swg_strbuf *out, unsigned bytes, uint64_t number);
 void swg_gguf_append_text(swg_strbuf *out, const char *text, size_t length);
 
+/* One row of a tensor as blocks or numbers of that type (gguf_write_rows.c); counts minima of Q4_1
+ * that were rounded, from several threads. SWG_UNSUPPORTED or SWG_CORRUPT, naming the element, for
+ * numbers that the type cannot hold. */
+swg_status swg_gguf_put_row(swg_sink *sink, const swg_tensor_desc *desc, const swg_gguf_type *type,
+                            const void *const planes[SWG_PLANE_KINDS], uint64_t row, uint8_t *out,
+                            uint64_t *n_rounded);
+
+/* Whether the rows of a tensor have the bytes of that type already. */
+bool swg_gguf_row_is_as_is(const swg_tensor_desc *desc, const swg_gguf_type *type);
+
 /* The architecture's keys out of config.json (gguf_write_config.c). `vocab_size` is that of the
  * embedding. SWG_UNSUPPORTED, naming the key, for what GGUF cannot say. */
 swg_status swg_gguf_put_config(const swg_sink *sink, const swg_gguf_arch *arch,

@@ -1,9 +1,8 @@
-/* Writing GGUF version 3. Plain tensors keep their type, int8-g32-sym-f16 and int4-g32-sym-f16
- * become Q8_0 and Q4_0, int4-g32-asym-f16 becomes Q4_1 where its minima are half-precision numbers:
- * all without changing a number. Vectors of half precision are widened to F32, because engines
- * compute with nothing else; keys of our own remember which, for the way back. So are the few
- * matrices that engines add to activations. Floats become blocks only when the caller names a
- * type. */
+/* Writing GGUF version 3. Plain tensors and blocks keep their type, integer codes become the
+ * smallest of Q4_0, Q5_0 and Q8_0 that holds them: all without changing a number
+ * (gguf_write_rows.c). Vectors of half precision are widened to F32, because engines compute with
+ * nothing else; keys of our own remember which, for the way back. So are the few matrices that
+ * engines add to activations. Floats become blocks only when the caller names a type. */
 #include <math.h>
 #include <string.h>
 
@@ -11,8 +10,8 @@
 #include "formats/gguf/gguf.h"
 #include "formats/gguf/gguf_write.h"
 #include "formats/bytes/rotary.h"
+#include "runtime/base/notice.h"
 #include "runtime/base/numeric.h"
-#include "runtime/base/weight_format.h"
 
 typedef struct gguf_tensor {
     const swg_gguf_tensor_row *row; /* NULL = the frequency factors */
@@ -32,15 +31,23 @@ typedef struct gguf_output {
     swg_gguf_values values;
     swg_strbuf header;
     uint64_t bytes;
+    uint64_t n_rounded; /* minima of Q4_1 that are not exact */
     swg_file_writer *file;
 } gguf_output;
 
 /* --- Types ------------------------------------------------------------------------------------ */
 
-/* The type that means the same numbers as one of our schemes; NULL when there is none. */
-static const swg_gguf_type *type_of_scheme(const swg_tensor_desc *desc)
+/* The type that means the same numbers as one of our schemes; NULL when there is none. Asked for
+ * Q4_1, 4-bit codes with zero points become that, which rounds their minima. */
+static const swg_gguf_type *type_of_scheme(const swg_sink *sink, const swg_tensor_desc *desc)
 {
-    return desc->shape[1] % SWG_GGUF_BLOCK == 0 ? swg_gguf_type_of_scheme(desc->scheme) : NULL;
+    const swg_gguf_type *wanted =
+        sink->element_type ? swg_gguf_type_named(sink->element_type) : NULL;
+    const swg_gguf_type *type = swg_gguf_type_of_scheme(desc->scheme);
+    if (type && type->id == SWG_BLOCK_Q5_0 && wanted && wanted->id == SWG_BLOCK_Q4_1 &&
+        desc->scheme.bits == 4 && desc->scheme.asymmetric)
+        type = wanted;
+    return type && swg_tensor_cols(desc) % type->block_elems == 0 ? type : NULL;
 }
 
 static const swg_gguf_type *type_of_dtype(swg_dtype dtype)
@@ -60,7 +67,7 @@ static swg_status choose_type(const swg_sink *sink, const swg_tensor_desc *desc,
         return SWG_OK;
     }
     if (!is_plain) {
-        *out = type_of_scheme(desc);
+        *out = type_of_scheme(sink, desc);
         return *out ? SWG_OK
                     : swg_error(SWG_UNSUPPORTED,
                                 "%s: no block type of GGUF holds tensor %s, which is %s with rows "
@@ -70,9 +77,10 @@ static swg_status choose_type(const swg_sink *sink, const swg_tensor_desc *desc,
     }
     if (!swg_dtype_is_float(desc->scheme.dtype))
         return swg_error(SWG_UNSUPPORTED,
-                         "%s: tensor %s holds %s; only floats are written to a "
-                         "GGUF",
-                         sink->path, desc->name, swg_dtype_name(desc->scheme.dtype));
+                         "%s: tensor %s holds %s; only F32, F16 and BF16 are written to a GGUF%s",
+                         sink->path, desc->name, swg_dtype_name(desc->scheme.dtype),
+                         desc->scheme.dtype == SWG_F64 ? "; --dequantize f32 makes them of it"
+                                                       : "");
     *out = type_of_dtype(desc->scheme.dtype);
     if ((row->flags & SWG_GGUF_F32_ONLY) || desc->rank < 2) {
         *out = swg_gguf_type_find(SWG_GGUF_F32);
@@ -88,8 +96,8 @@ static swg_status choose_type(const swg_sink *sink, const swg_tensor_desc *desc,
 static swg_status check_element_type(const swg_sink *sink)
 {
     const swg_gguf_type *type = sink->element_type ? swg_gguf_type_named(sink->element_type) : NULL;
-    if (!sink->element_type || (type && (type->encode || swg_dtype_is_float(type->dtype)) &&
-                                (type->encode || !type->decode)))
+    if (!sink->element_type || (type && (type->is_block ? swg_gguf_encode_of(type) != NULL
+                                                        : swg_dtype_is_float(type->dtype))))
         return SWG_OK;
     return swg_error(SWG_USAGE,
                      "%s: \"%.40s\" is not an element type that is written to a GGUF "
@@ -174,9 +182,16 @@ static swg_status place_tensors(swg_sink *sink, const swg_json *config, uint64_t
 /* What llama.cpp calls the file as a whole: by the type that most numbers of matrices have. */
 static uint32_t file_type(const swg_sink *sink)
 {
-    static const uint32_t types[][2] = {{SWG_GGUF_F32, 0},  {SWG_GGUF_F16, 1},
-                                        {SWG_GGUF_Q4_0, 2}, {SWG_GGUF_Q4_1, 3},
-                                        {SWG_GGUF_Q8_0, 7}, {SWG_GGUF_BF16, 32}};
+    static const uint32_t types[][2] = {
+        {SWG_GGUF_F32, 0},       {SWG_GGUF_F16, 1},       {SWG_GGUF_BF16, 32},
+        {SWG_BLOCK_Q4_0, 2},     {SWG_BLOCK_Q4_1, 3},     {SWG_BLOCK_Q8_0, 7},
+        {SWG_BLOCK_Q5_0, 8},     {SWG_BLOCK_Q5_1, 9},     {SWG_BLOCK_Q2_K, 10},
+        {SWG_BLOCK_Q3_K, 12},    {SWG_BLOCK_Q4_K, 15},    {SWG_BLOCK_Q5_K, 17},
+        {SWG_BLOCK_Q6_K, 18},    {SWG_BLOCK_IQ2_XXS, 19}, {SWG_BLOCK_IQ2_XS, 20},
+        {SWG_BLOCK_IQ3_XXS, 23}, {SWG_BLOCK_IQ1_S, 24},   {SWG_BLOCK_IQ4_NL, 25},
+        {SWG_BLOCK_IQ3_S, 26},   {SWG_BLOCK_IQ2_S, 28},   {SWG_BLOCK_IQ4_XS, 30},
+        {SWG_BLOCK_IQ1_M, 31},   {SWG_BLOCK_TQ1_0, 36},   {SWG_BLOCK_TQ2_0, 37},
+        {SWG_BLOCK_MXFP4, 38},   {SWG_BLOCK_NVFP4, 39}};
     const gguf_output *output = sink->state;
     uint64_t most = 0;
     uint32_t result = 0;
@@ -202,7 +217,7 @@ static void put_general(swg_sink *sink)
     swg_gguf_values *values = &output->values;
     bool has_blocks = false;
     for (size_t i = 0; i < sink->n_tensors; i++)
-        has_blocks = has_blocks || (output->tensors[i].type && output->tensors[i].type->decode);
+        has_blocks = has_blocks || (output->tensors[i].type && output->tensors[i].type->is_block);
     swg_gguf_put_text(values, "general.architecture", output->arch->name,
                       strlen(output->arch->name));
     for (size_t i = 0; i < sink->meta.n_metadata; i++) {
@@ -319,156 +334,6 @@ done:
 
 /* --- Tensors ---------------------------------------------------------------------------------- */
 
-/* One row in `cols` columns of one of our quantized schemes, as blocks. */
-static swg_status put_blocks(const swg_sink *sink, const swg_tensor_desc *desc,
-                             const gguf_tensor *tensor, const void *const planes[SWG_PLANE_KINDS],
-                             uint64_t row, uint8_t *out)
-{
-    const size_t n_blocks = (size_t)desc->shape[1] / SWG_GGUF_BLOCK;
-    const size_t code_bytes = SWG_GGUF_BLOCK * desc->scheme.bits / 8;
-    const uint8_t *codes = (const uint8_t *)planes[SWG_PLANE_CODES] + row * n_blocks * code_bytes;
-    const uint16_t *scales = (const uint16_t *)planes[SWG_PLANE_SCALES] + row * n_blocks;
-    const uint8_t *zeros = planes[SWG_PLANE_ZEROS];
-    zeros = zeros ? zeros + row * n_blocks : NULL;
-    for (size_t b = 0; b < n_blocks; b++, codes += code_bytes, out += tensor->type->block_bytes) {
-        if (tensor->type->id == SWG_GGUF_Q8_0) {
-            swg_gguf_q8_0_block(scales[b], codes, out);
-            continue;
-        }
-        swg_put_le(out, 2, scales[b]);
-        if (zeros) {
-            const float least = -(swg_f16_to_f32(scales[b]) * (float)zeros[b]);
-            const uint16_t half = swg_f32_to_f16(least);
-            if (swg_f16_to_f32(half) != least)
-                return swg_error(SWG_UNSUPPORTED,
-                                 "%s: the zero point of group %zu in row %llu of tensor %s is no "
-                                 "half-precision minimum, which Q4_1 needs; --dequantize writes "
-                                 "floats",
-                                 sink->path, b, (unsigned long long)row, desc->name);
-            swg_put_le(out + 2, 2, half);
-        }
-        swg_gguf_q4_quants(codes, out + (zeros ? 4 : 2));
-    }
-    return SWG_OK;
-}
-
-/* One row of a quantized scheme as F32: for tables of positions and token types, which engines add
- * to the activations. llama.cpp cannot add blocks; it ends the process. */
-static swg_status put_dequantized(swg_sink *sink, const swg_tensor_desc *desc,
-                                  const void *const planes[SWG_PLANE_KINDS], uint64_t row,
-                                  uint8_t *out)
-{
-    const size_t cols = (size_t)desc->shape[1];
-    SWG_TRY(swg_tensor_rows_f32(desc, planes, row, 1, (float *)(void *)out));
-    uint64_t at = 0;
-    const uint64_t n = swg_count_nonfinite(SWG_F32, out, cols, &at);
-    __atomic_fetch_add(&sink->n_nonfinite, n, __ATOMIC_RELAXED);
-    if (n == 0 || sink->keep_nonfinite)
-        return SWG_OK;
-    return swg_error(
-        SWG_UNSUPPORTED,
-        "%s: element [%llu, %llu] of tensor %s is beyond the range of F32; --nonfinite "
-        "keep makes it infinite",
-        sink->path, (unsigned long long)row, (unsigned long long)at, desc->name);
-}
-
-/* Numbers of another type than before, from element `first` of the tensor on. */
-static swg_status check_finite(swg_sink *sink, const swg_tensor_desc *desc,
-                               const gguf_tensor *tensor, const void *plane, uint64_t first,
-                               const uint8_t *out, size_t count)
-{
-    uint64_t at = 0;
-    const uint64_t n = swg_count_nonfinite(tensor->type->dtype, out, count, &at);
-    __atomic_fetch_add(&sink->n_nonfinite, n, __ATOMIC_RELAXED);
-    if (n == 0 || sink->keep_nonfinite)
-        return SWG_OK;
-    const float value = swg_float_load(desc->scheme.dtype, plane, (size_t)(first + at));
-    if (isfinite(value))
-        return swg_error(SWG_UNSUPPORTED,
-                         "%s: element %llu of tensor %s is %g, beyond the range of %s; "
-                         "--nonfinite keep makes it infinite",
-                         sink->path, (unsigned long long)(first + at), desc->name, (double)value,
-                         tensor->type->name);
-    return swg_error(
-        SWG_CORRUPT,
-        "%s: element %llu of tensor %s is not finite; --nonfinite keep converts it all "
-        "the same",
-        sink->path, (unsigned long long)(first + at), desc->name);
-}
-
-/* A block whose scale its 16 bits cannot hold would be read back as NaN. `column`: the block's
- * first element. */
-static swg_status check_block(swg_sink *sink, const swg_tensor_desc *desc,
-                              const gguf_tensor *tensor, const float values[SWG_GGUF_BLOCK],
-                              const uint8_t *block, uint64_t row, size_t column)
-{
-    float decoded[SWG_GGUF_BLOCK];
-    uint64_t at = 0;
-    tensor->type->decode(block, decoded);
-    const uint64_t n = swg_count_nonfinite(SWG_F32, decoded, SWG_GGUF_BLOCK, &at);
-    __atomic_fetch_add(&sink->n_nonfinite, n, __ATOMIC_RELAXED);
-    if (n == 0 || sink->keep_nonfinite)
-        return SWG_OK;
-    size_t most = 0;
-    for (size_t i = 1; i < SWG_GGUF_BLOCK; i++)
-        if (fabsf(values[i]) > fabsf(values[most]))
-            most = i;
-    return swg_error(SWG_UNSUPPORTED,
-                     "%s: element [%llu, %zu] of tensor %s is %g, too large for the scale of a "
-                     "block of %s; --nonfinite keep writes the block all the same",
-                     sink->path, (unsigned long long)row, column + most, desc->name,
-                     (double)values[most], tensor->type->name);
-}
-
-/* One row of floats, from `first` of the plane on. */
-static swg_status put_floats(swg_sink *sink, const swg_tensor_desc *desc, const gguf_tensor *tensor,
-                             const void *plane, uint64_t row, uint8_t *out)
-{
-    const size_t cols = (size_t)swg_tensor_cols(desc);
-    const size_t first = (size_t)row * cols;
-    if (!tensor->type->encode) {
-        for (size_t c = 0; c < cols; c++)
-            swg_float_store(tensor->type->dtype, out, c,
-                            swg_float_load(desc->scheme.dtype, plane, first + c));
-        return check_finite(sink, desc, tensor, plane, first, out, cols);
-    }
-    for (size_t c = 0; c < cols; c += SWG_GGUF_BLOCK, out += tensor->type->block_bytes) {
-        float values[SWG_GGUF_BLOCK];
-        for (size_t i = 0; i < SWG_GGUF_BLOCK; i++) {
-            values[i] = swg_float_load(desc->scheme.dtype, plane, first + c + i);
-            if (!isfinite(values[i]))
-                return swg_error(SWG_UNSUPPORTED,
-                                 "%s: element [%llu, %zu] of tensor %s is not finite; blocks of %s "
-                                 "cannot hold it",
-                                 sink->path, (unsigned long long)row, c + i, desc->name,
-                                 tensor->type->name);
-        }
-        tensor->type->encode(values, out);
-        SWG_TRY(check_block(sink, desc, tensor, values, out, row, c));
-    }
-    return SWG_OK;
-}
-
-static swg_status put_row(swg_sink *sink, size_t index, const void *const planes[SWG_PLANE_KINDS],
-                          uint64_t row, uint8_t *out)
-{
-    const gguf_output *output = sink->state;
-    const gguf_tensor *tensor = &output->tensors[index];
-    const swg_tensor_desc *desc = &sink->tensors[index];
-    const uint64_t from = tensor->head_dim ? swg_half_row(row, tensor->head_dim) : row;
-    if (!swg_scheme_is_plain(desc->scheme)) {
-        if (tensor->type->decode)
-            return put_blocks(sink, desc, tensor, planes, from, out);
-        return put_dequantized(sink, desc, planes, from, out);
-    }
-    if (!tensor->type->encode && tensor->type->dtype == desc->scheme.dtype) {
-        memcpy(out, (const uint8_t *)planes[SWG_PLANE_VALUES] + from * tensor->row_bytes,
-               tensor->row_bytes);
-        return SWG_OK;
-    }
-    return put_floats(sink, desc, tensor, planes[SWG_PLANE_VALUES], from, out);
-}
-
 /* A vector of a matrix's rows: its elements move as those rows do. */
 static swg_status put_permuted_vector(swg_sink *sink, const swg_tensor_desc *desc,
                                       const gguf_tensor *tensor, const void *plane, uint8_t *out)
@@ -494,7 +359,7 @@ typedef struct remaking {
 static swg_status write_piece(void *context, size_t number)
 {
     const remaking *const r = context;
-    const gguf_output *const output = r->sink->state;
+    gguf_output *const output = r->sink->state;
     const gguf_tensor *const tensor = &output->tensors[r->index];
     const swg_tensor_desc *const desc = &r->sink->tensors[r->index];
     const uint64_t begin = number * r->rows_per_piece, left = r->rows - begin;
@@ -505,8 +370,10 @@ static swg_status write_piece(void *context, size_t number)
         if (tensor->head_dim && desc->rank == 1)
             SWG_TRY(put_permuted_vector(r->sink, desc, tensor, r->planes[SWG_PLANE_VALUES], piece));
         else
-            SWG_TRY(
-                put_row(r->sink, r->index, r->planes, begin + i, piece + i * tensor->row_bytes));
+            SWG_TRY(swg_gguf_put_row(r->sink, desc, tensor->type, r->planes,
+                                     tensor->head_dim ? swg_half_row(begin + i, tensor->head_dim)
+                                                      : begin + i,
+                                     piece + i * tensor->row_bytes, &output->n_rounded));
     return swg_file_write_at(output->file, r->at + begin * tensor->row_bytes, piece,
                              (size_t)(n * tensor->row_bytes));
 }
@@ -519,12 +386,12 @@ static swg_status write_rows(swg_sink *sink, size_t index,
     const gguf_tensor *tensor = &output->tensors[index];
     const swg_tensor_desc *desc = &sink->tensors[index];
     const uint64_t rows = swg_tensor_rows(desc), at = output->header.length + tensor->offset;
-    const bool is_as_is = !tensor->head_dim && swg_scheme_is_plain(desc->scheme) &&
-                          !tensor->type->encode && tensor->type->dtype == desc->scheme.dtype;
+    const bool is_as_is = !tensor->head_dim && swg_gguf_row_is_as_is(desc, tensor->type);
     if (rows * tensor->row_bytes == 0)
         return SWG_OK;
     if (is_as_is)
-        return swg_file_write_at(output->file, at, planes[SWG_PLANE_VALUES],
+        return swg_file_write_at(output->file, at,
+                                 planes[desc->scheme.ggml ? SWG_PLANE_GGML : SWG_PLANE_VALUES],
                                  (size_t)(rows * tensor->row_bytes));
     const uint64_t most = tensor->row_bytes < PIECE_BYTES ? PIECE_BYTES / tensor->row_bytes : 1;
     remaking r = {.sink = sink, .index = index, .planes = planes, .rows = rows, .at = at};
@@ -578,6 +445,9 @@ static swg_status finish(swg_sink *sink, uint64_t *bytes)
     swg_file_extend(output->file, output->bytes);
     SWG_TRY(swg_file_commit(&output->file));
     *bytes = output->bytes;
+    if (output->n_rounded)
+        swg_notice("%s: %llu minima of blocks of Q4_1 were rounded to half precision", sink->path,
+                   (unsigned long long)output->n_rounded);
     return SWG_OK;
 }
 
@@ -604,4 +474,5 @@ const swg_writer swg_writer_gguf = {
     .finish = finish,
     .close = close_output,
     .plan = plan,
+    .translates_config = true,
 };

@@ -441,7 +441,8 @@ static swg_status plan_version(swg_sink *sink, unsigned version, uint64_t *bytes
                                             .write = write_tensor,                                 \
                                             .finish = finish,                                      \
                                             .close = close_output,                                 \
-                                            .plan = plan_##symbol}
+                                            .plan = plan_##symbol,                                 \
+                                            .translates_config = true}
 
 WRITER(llama2c, 0);
 WRITER(llama2c_v1, 1);

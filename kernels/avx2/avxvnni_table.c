@@ -16,6 +16,7 @@ const swg_isa_table swg_table__avxvnni = {
         {
             .matmul_w4 = SWG_VARIANT(matmul_w4),
             .matmul_w8 = SWG_VARIANT(matmul_w8),
+            .matmul_c4 = SWG_VARIANT(matmul_c4),
         },
     .peaks[SWG_PEAK_INT8] = {int8_peak, SWG_PEAK_SUMS * 64},
     .blas_core = swg_x86_blas_core,

@@ -204,6 +204,17 @@ V16_INLINE v16i v16i_repeat4(const void *p)
     memcpy(&bytes, p, sizeof bytes);
     return v16i_set1(bytes);
 }
+/* Sixteen bytes of memory, in every 128-bit lane; and the bytes of such a table at the indices (0
+ * to 15) in the bytes of `at`. */
+V16_INLINE v16i v16i_repeat16(const void *p)
+{
+    const __m256i x = _mm256_broadcastsi128_si256(_mm_loadu_si128(p));
+    return (v16i){x, x};
+}
+V16_INLINE v16i v16i_look_up(v16i table, v16i at)
+{
+    return (v16i){_mm256_shuffle_epi8(table.lo, at.lo), _mm256_shuffle_epi8(table.hi, at.hi)};
+}
 V16_INLINE v16i v16i_load(const void *p)
 {
     const __m256i *at = p;

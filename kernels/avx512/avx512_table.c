@@ -24,6 +24,7 @@ const swg_isa_table swg_table__avx512 = {
             .quantize_act = SWG_VARIANT(quantize_act),
             .matmul_w4 = SWG_VARIANT(matmul_w4),
             .matmul_w8 = SWG_VARIANT(matmul_w8),
+            .matmul_c4 = SWG_VARIANT(matmul_c4),
             .f16_to_f32 = SWG_VARIANT(f16_to_f32),
             .bf16_to_f32 = SWG_VARIANT(bf16_to_f32),
             .add = SWG_VARIANT(add),

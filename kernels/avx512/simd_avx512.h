@@ -200,6 +200,16 @@ V16_INLINE v16i v16i_repeat4(const void *p)
     memcpy(&bytes, p, sizeof bytes);
     return _mm512_set1_epi32(bytes);
 }
+/* Sixteen bytes of memory, in every 128-bit lane; and the bytes of such a table at the indices (0
+ * to 15) in the bytes of `at`. */
+V16_INLINE v16i v16i_repeat16(const void *p)
+{
+    return _mm512_broadcast_i32x4(_mm_loadu_si128(p));
+}
+V16_INLINE v16i v16i_look_up(v16i table, v16i at)
+{
+    return _mm512_shuffle_epi8(table, at);
+}
 V16_INLINE v16i v16i_load(const void *p)
 {
     return _mm512_loadu_si512(p);

@@ -12,7 +12,7 @@ enum { USUAL_BITS = 4, USUAL_GROUP = 64 }; /* what is timed */
 static swg_layout layout_of_op(swg_op_id op)
 {
     switch (op) {
-#define SWG_LAYOUT(name, bits, longest_group)                                                      \
+#define SWG_LAYOUT(name, bits, number_bits, longest_group)                                         \
     case SWG_OP_matmul_##name:                                                                     \
         return SWG_LAYOUT_##name;
 #include "kernels/layouts.def"
@@ -22,26 +22,42 @@ static swg_layout layout_of_op(swg_op_id op)
     }
 }
 
-/* A code width that has a format and that the operation takes; for timing, the usual one, or else
- * the widest.
- */
-static unsigned any_bits(swg_check_case *c, bool for_timing)
+/* A scheme without its group and scale type, of each kind of codes. */
+typedef struct code_kind {
+    bool has_codebook;
+    unsigned bits;
+} code_kind;
+
+static swg_scheme scheme_of(code_kind kind, uint32_t group, bool asymmetric, swg_dtype type)
 {
-    static const unsigned known[] = {
-#define SWG_INTEGER_FORMAT(name, bits) bits,
+    swg_scheme scheme = {0}; /* the kinds are known: neither call fails */
+    if (kind.has_codebook)
+        swg_scheme_of_codebook(kind.bits, group, type, &scheme);
+    else
+        swg_scheme_of_bits(kind.bits, group, asymmetric, type, &scheme);
+    return scheme;
+}
+
+/* Codes that have a format and that the operation takes; for timing, the usual ones, or else the
+ * widest. */
+static code_kind any_kind(swg_check_case *c, bool for_timing)
+{
+    static const code_kind known[] = {
+#define SWG_INTEGER_FORMAT(name, bits)  {false, bits},
+#define SWG_CODEBOOK_FORMAT(name, bits) {true, bits},
 #include "runtime/base/weight_formats.def"
     };
     const swg_layout wanted = layout_of_op(c->op);
-    unsigned fitting[sizeof known / sizeof *known];
+    code_kind fitting[sizeof known / sizeof *known];
     size_t n = 0;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        swg_scheme scheme;
-        if (swg_scheme_of_bits(known[i], 32, false, SWG_F16, &scheme) == SWG_OK &&
-            (wanted == SWG_LAYOUT_COUNT || swg_layout_of(scheme) == wanted))
+        const swg_scheme scheme = scheme_of(known[i], 32, false, SWG_F16);
+        const bool has_zeros = c->op != SWG_OP_pack_zeros || !known[i].has_codebook;
+        if (has_zeros && (wanted == SWG_LAYOUT_COUNT || swg_layout_of(scheme) == wanted))
             fitting[n++] = known[i];
     }
     if (for_timing)
-        return wanted == SWG_LAYOUT_COUNT ? USUAL_BITS : fitting[n - 1];
+        return wanted == SWG_LAYOUT_COUNT ? (code_kind){.bits = USUAL_BITS} : fitting[n - 1];
     return fitting[swg_check_below(c->rng, n)];
 }
 
@@ -53,9 +69,7 @@ swg_scheme swg_check_any_scheme(swg_check_case *c, size_t index, bool for_timing
         c->op == SWG_OP_pack_zeros || (!for_timing && swg_check_below(c->rng, 2));
     const uint32_t group = for_timing ? USUAL_GROUP : groups[index % 5];
     const swg_dtype type = for_timing ? SWG_F16 : types[swg_check_below(c->rng, 3)];
-    swg_scheme scheme = {0};
-    swg_scheme_of_bits(any_bits(c, for_timing), group, asymmetric, type, &scheme); /* known bits */
-    return scheme;
+    return scheme_of(any_kind(c, for_timing), group, asymmetric, type);
 }
 
 void swg_check_describe_weights(swg_check_case *c, const char *more)
@@ -75,6 +89,8 @@ swg_status swg_check_make_planes(swg_check_case *c, bool full, uint8_t **codes, 
     *zeros = swg_arena_calloc(&c->arena, n_scales, 1);
     if (!*codes || !*scales || !*zeros)
         return SWG_NO_MEMORY;
+    for (size_t i = 0; i < SWG_CODEBOOK_CODES; i++)
+        c->w.codebook[i] = full ? 255 : (uint8_t)swg_rng_next(c->rng);
     for (size_t i = 0; i < w->n * row_bytes; i++)
         (*codes)[i] = full ? 0xff : (uint8_t)swg_rng_next(c->rng);
     for (size_t i = 0; i < n_scales; i++) {
@@ -100,6 +116,12 @@ swg_status swg_check_add_weights(swg_check_case *c, bool full)
     return SWG_OK;
 }
 
+int swg_check_panel_number(const swg_packed *w, const uint8_t *panels, size_t row, size_t column)
+{
+    const int code = swg_check_panel_code(w, panels, row, column);
+    return swg_scheme_has_codebook(w->scheme) ? w->codebook[code] : code;
+}
+
 int swg_check_panel_code(const swg_packed *w, const uint8_t *panels, size_t row, size_t column)
 {
     const uint8_t *panel = panels + row / 16 * w->panel_bytes;
@@ -118,6 +140,6 @@ double swg_check_panel_scale(const swg_packed *w, const uint8_t *panels, size_t 
 int swg_check_panel_zero(const swg_packed *w, const uint8_t *panels, size_t row, size_t group)
 {
     if (!w->scheme.asymmetric)
-        return 1 << (w->scheme.bits - 1);
+        return swg_scheme_has_codebook(w->scheme) ? 128 : 1 << (w->scheme.bits - 1);
     return panels[row / 16 * w->panel_bytes + w->zeros_offset + group * 16 + row % 16];
 }

@@ -101,8 +101,8 @@ static bool check_matmul(const swg_check_case *c, void *const at[], char *failur
                 const int zero = swg_check_panel_zero(w, panels, row, g);
                 double dot = 0;
                 for (size_t j = g * w->group; j < (g + 1) * w->group && j < w->k; j++)
-                    dot +=
-                        (swg_check_panel_code(w, panels, row, j) - zero) * codes[t * c->stride + j];
+                    dot += (swg_check_panel_number(w, panels, row, j) - zero) *
+                           codes[t * c->stride + j];
                 const double term =
                     dot * x_scales[t * w->n_groups + g] * swg_check_panel_scale(w, panels, row, g);
                 wanted += term;
@@ -118,3 +118,4 @@ static bool check_matmul(const swg_check_case *c, void *const at[], char *failur
 
 const swg_op_check swg_check__matmul_w4 = {generate_matmul, invoke, check_matmul};
 const swg_op_check swg_check__matmul_w8 = {generate_matmul, invoke, check_matmul};
+const swg_op_check swg_check__matmul_c4 = {generate_matmul, invoke, check_matmul};

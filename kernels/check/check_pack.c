@@ -125,7 +125,7 @@ static bool check_dequantize(const swg_check_case *c, void *const at[], char *fa
     for (size_t i = 0; i < c->n_rows; i++)
         for (size_t j = 0; j < w->k; j++) {
             const size_t row = c->row_begin + i, g = j / w->group;
-            const double wanted = (swg_check_panel_code(w, panels, row, j) -
+            const double wanted = (swg_check_panel_number(w, panels, row, j) -
                                    swg_check_panel_zero(w, panels, row, g)) *
                                   swg_check_panel_scale(w, panels, row, g);
             if (!swg_check_near(out[i * w->k + j], wanted, CHECK_EPS * fabs(wanted), "out",

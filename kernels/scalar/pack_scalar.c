@@ -75,7 +75,9 @@ void swg_dequantize__scalar(const swg_packed *w, size_t row_begin, size_t n_rows
                 swg_float_load(w->scheme.scale_type, panel + w->scales_offset, at_group);
             unsigned shift;
             const size_t at = code_offset(w, r, c, &shift);
-            out[i * w->k + c] = (float)((int)(panel[at] >> shift & mask) - zero) * scale;
+            const unsigned code = panel[at] >> shift & mask;
+            const int number = w->layout == SWG_LAYOUT_c4 ? w->codebook[code] : (int)code;
+            out[i * w->k + c] = (float)(number - zero) * scale;
         }
     }
 }

@@ -34,8 +34,10 @@ void swg_quantize_act__scalar(const float *x, size_t k, size_t group, int8_t *co
 }
 
 /* sum_c code[r][c] a[c] over the columns [begin, end), multiples of 8: walks the lanes of row r. */
-static int32_t dot_w4(const uint8_t *panel, size_t r, const int8_t *a, size_t begin, size_t end)
+static int32_t dot_w4(const swg_packed *w, const uint8_t *panel, size_t r, const int8_t *a,
+                      size_t begin, size_t end)
 {
+    (void)w;
     int32_t dot = 0;
     for (size_t c = begin; c < end; c += 8)
         for (size_t i = 0; i < 4; i++) {
@@ -45,8 +47,10 @@ static int32_t dot_w4(const uint8_t *panel, size_t r, const int8_t *a, size_t be
     return dot;
 }
 
-static int32_t dot_w8(const uint8_t *panel, size_t r, const int8_t *a, size_t begin, size_t end)
+static int32_t dot_w8(const swg_packed *w, const uint8_t *panel, size_t r, const int8_t *a,
+                      size_t begin, size_t end)
 {
+    (void)w;
     int32_t dot = 0;
     for (size_t c = begin; c < end; c += 4)
         for (size_t i = 0; i < 4; i++)
@@ -54,8 +58,21 @@ static int32_t dot_w8(const uint8_t *panel, size_t r, const int8_t *a, size_t be
     return dot;
 }
 
-typedef int32_t dot_function(const uint8_t *panel, size_t r, const int8_t *a, size_t begin,
-                             size_t end);
+/* The same of the numbers that the codes mean. */
+static int32_t dot_c4(const swg_packed *w, const uint8_t *panel, size_t r, const int8_t *a,
+                      size_t begin, size_t end)
+{
+    int32_t dot = 0;
+    for (size_t c = begin; c < end; c += 8)
+        for (size_t i = 0; i < 4; i++) {
+            const uint8_t byte = panel[c * 8 + r * 4 + i];
+            dot += w->codebook[byte & 15] * a[c + i] + w->codebook[byte >> 4] * a[c + 4 + i];
+        }
+    return dot;
+}
+
+typedef int32_t dot_function(const swg_packed *w, const uint8_t *panel, size_t r, const int8_t *a,
+                             size_t begin, size_t end);
 
 /* One output: row r of a panel times token t. */
 static float panel_row_dot(const swg_packed *w, dot_function *dot, const uint8_t *panel, size_t r,
@@ -67,7 +84,7 @@ static float panel_row_dot(const swg_packed *w, dot_function *dot, const uint8_t
         const size_t end = begin + w->group < w->k_padded ? begin + w->group : w->k_padded;
         const size_t padded_end = swg_round_up(end, SWG_COLUMN_STEP);
         const int8_t *a = x->codes + t * x->stride;
-        const int32_t sum = dot(panel, r, a, begin, padded_end);
+        const int32_t sum = dot(w, panel, r, a, begin, padded_end);
         const int32_t zero = w->scheme.asymmetric ? panel[w->zeros_offset + at] : w->symmetric_zero;
         const float scale = swg_float_load(w->scheme.scale_type, panel + w->scales_offset, at);
         const size_t tg = t * w->n_groups + g;
@@ -96,4 +113,10 @@ void swg_matmul_w8__scalar(const swg_packed *w, size_t panel_begin, size_t panel
                            const swg_act *x, float *y, size_t y_stride)
 {
     matmul(w, dot_w8, panel_begin, panel_end, x, y, y_stride);
+}
+
+void swg_matmul_c4__scalar(const swg_packed *w, size_t panel_begin, size_t panel_end,
+                           const swg_act *x, float *y, size_t y_stride)
+{
+    matmul(w, dot_c4, panel_begin, panel_end, x, y, y_stride);
 }

@@ -32,6 +32,17 @@ typedef struct product {
     size_t y_stride;
 } product;
 
+/* Bits of a code in the panel, and of the number that is multiplied. */
+V16_INLINE unsigned code_bits(const swg_layout layout)
+{
+    return layout == SWG_LAYOUT_w8 ? 8 : 4;
+}
+
+V16_INLINE unsigned number_bits(const swg_layout layout)
+{
+    return layout == SWG_LAYOUT_w4 ? 4 : 8;
+}
+
 /* Scales of group g of a panel as floats. */
 V16_INLINE v16 group_scales(const swg_packed *w, const uint8_t *panel, size_t g)
 {
@@ -45,68 +56,71 @@ V16_INLINE v16 group_scales(const swg_packed *w, const uint8_t *panel, size_t g)
 
 /* (bias - zero) of group g, the factor of the sum of the activations. */
 V16_INLINE v16i group_correction(const swg_packed *w, const uint8_t *panel, size_t g,
-                                 const unsigned bits)
+                                 const swg_layout layout)
 {
     const v16i zeros = w->scheme.asymmetric
                            ? v16i_from_u8(panel + w->zeros_offset + g * SWG_PANEL_ROWS)
                            : v16i_set1(w->symmetric_zero);
-    return v16i_sub(v16i_set1(v16i_code_bias(bits)), zeros);
+    return v16i_sub(v16i_set1(v16i_code_bias(number_bits(layout))), zeros);
 }
 
-/* The codes of columns c + 4 * half + (0 .. 3). */
-V16_INLINE v16i half_codes(const uint8_t *panel, size_t c, int half, const unsigned bits)
+/* The numbers of columns c + 4 * half + (0 .. 3): the codes, or what they mean. */
+V16_INLINE v16i half_numbers(const uint8_t *panel, size_t c, int half, v16i codebook,
+                             const swg_layout layout)
 {
-    if (bits == 8)
+    if (layout == SWG_LAYOUT_w8)
         return v16i_load(panel + (c + 4 * (size_t)half) * SWG_PANEL_ROWS);
     const v16i both = v16i_load(panel + c * SWG_PANEL_ROWS / 2);
-    return v16i_and(half ? v16i_shift_right(both, 4) : both, v16i_set1(0x0f0f0f0f));
+    const v16i codes = v16i_and(half ? v16i_shift_right(both, 4) : both, v16i_set1(0x0f0f0f0f));
+    return layout == SWG_LAYOUT_c4 ? v16i_look_up(codebook, codes) : codes;
 }
 
 /* Prefetch the codes STREAM_AHEAD after those of columns c to c + 7: with one token every code is
  * used once, and the hardware prefetcher does not run far enough ahead to hide memory latency.
  * Beyond the last panel the hint does nothing. */
-V16_INLINE void prefetch_codes(const uint8_t *panel, size_t c, const unsigned bits)
+V16_INLINE void prefetch_codes(const uint8_t *panel, size_t c, const swg_layout layout)
 {
-    const char *at = (const char *)panel + c * SWG_PANEL_ROWS * bits / 8 + STREAM_AHEAD;
+    const char *at =
+        (const char *)panel + c * SWG_PANEL_ROWS * code_bits(layout) / 8 + STREAM_AHEAD;
     __builtin_prefetch(at);
-    if (bits == 8)
+    if (code_bits(layout) == 8)
         __builtin_prefetch(at + 64);
 }
 
 /* Add the products of columns [begin, end), multiples of 8, to acc. */
 V16_INLINE void tile_columns(const uint8_t *const panel[TILE_MAX_PANELS],
                              const int8_t *const a[TILE_MAX_TOKENS], size_t begin, size_t end,
-                             const unsigned bits, const int n_panels, const int n_tokens,
-                             v16i acc[TILE_MAX_PANELS][TILE_MAX_TOKENS])
+                             v16i codebook, const swg_layout layout, const int n_panels,
+                             const int n_tokens, v16i acc[TILE_MAX_PANELS][TILE_MAX_TOKENS])
 {
     v16i part[TILE_MAX_PANELS][TILE_MAX_TOKENS];
     UNROLL for (int p = 0; p < n_panels; p++) UNROLL for (int t = 0; t < n_tokens; t++) part[p][t] =
-        v16i_dot_begin(acc[p][t], bits);
+        v16i_dot_begin(acc[p][t], number_bits(layout));
     for (size_t c = begin; c < end; c += SWG_COLUMN_STEP) {
         if (n_tokens == 1)
-            UNROLL for (int p = 0; p < n_panels; p++) prefetch_codes(panel[p], c, bits);
+            UNROLL for (int p = 0; p < n_panels; p++) prefetch_codes(panel[p], c, layout);
         UNROLL for (int half = 0; half < 2; half++)
         {
-            v16i codes[TILE_MAX_PANELS];
-            UNROLL for (int p = 0; p < n_panels; p++) codes[p] =
-                half_codes(panel[p], c, half, bits);
+            v16i numbers[TILE_MAX_PANELS];
+            UNROLL for (int p = 0; p < n_panels; p++) numbers[p] =
+                half_numbers(panel[p], c, half, codebook, layout);
             UNROLL for (int t = 0; t < n_tokens; t++)
             {
                 const v16i act = v16i_repeat4(a[t] + c + 4 * half);
                 UNROLL for (int p = 0; p < n_panels; p++) part[p][t] =
-                    v16i_dot_step(part[p][t], codes[p], act, bits);
+                    v16i_dot_step(part[p][t], numbers[p], act, number_bits(layout));
             }
         }
     }
     UNROLL for (int p = 0; p < n_panels; p++) UNROLL for (int t = 0; t < n_tokens; t++) acc[p][t] =
-        v16i_dot_end(acc[p][t], part[p][t], bits);
+        v16i_dot_end(acc[p][t], part[p][t], number_bits(layout));
 }
 
 /* One tile: panels first_panel + (0 .. n_panels), tokens first_token + (0 .. n_tokens). The last
  * four arguments are compile-time constants in every caller, so that everything is unrolled into
  * registers. */
 V16_INLINE void tile(const product *job, size_t first_panel, size_t first_token,
-                     const unsigned bits, const int n_panels, const int n_tokens)
+                     const swg_layout layout, const int n_panels, const int n_tokens)
 {
     const swg_packed *w = job->w;
     const swg_act *x = job->x;
@@ -120,6 +134,7 @@ V16_INLINE void tile(const product *job, size_t first_panel, size_t first_token,
         panel[p] = w->panels + (first_panel + (size_t)p) * w->panel_bytes;
         UNROLL for (int t = 0; t < n_tokens; t++) total[p][t] = v16_set1(0);
     }
+    const v16i codebook = v16i_repeat16(w->codebook); /* unused but in c4 */
     const float *x_scales = x->scales + first_token * w->n_groups;
     const int32_t *x_sums = x->sums + first_token * w->n_groups;
     for (size_t g = 0; g < w->n_groups; g++) {
@@ -128,14 +143,15 @@ V16_INLINE void tile(const product *job, size_t first_panel, size_t first_token,
         v16i acc[TILE_MAX_PANELS][TILE_MAX_TOKENS];
         UNROLL for (int p = 0; p < n_panels; p++)
         {
-            const v16i correction = group_correction(w, panel[p], g, bits);
+            const v16i correction = group_correction(w, panel[p], g, layout);
             UNROLL for (int t = 0; t < n_tokens; t++) acc[p][t] =
                 v16i_mul(correction, v16i_set1(x_sums[(size_t)t * w->n_groups + g]));
         }
         size_t c = begin;
         for (; end - c > V16_CHUNK_COLUMNS; c += V16_CHUNK_COLUMNS)
-            tile_columns(panel, a, c, c + V16_CHUNK_COLUMNS, bits, n_panels, n_tokens, acc);
-        tile_columns(panel, a, c, end, bits, n_panels, n_tokens, acc);
+            tile_columns(panel, a, c, c + V16_CHUNK_COLUMNS, codebook, layout, n_panels, n_tokens,
+                         acc);
+        tile_columns(panel, a, c, end, codebook, layout, n_panels, n_tokens, acc);
         UNROLL for (int p = 0; p < n_panels; p++)
         {
             const v16 scales = group_scales(w, panel[p], g);
@@ -158,38 +174,38 @@ V16_INLINE void tile(const product *job, size_t first_panel, size_t first_token,
 
 /* tile() with a constant number of tokens; n_tokens <= max_tokens, which is a constant too. */
 V16_INLINE void tile_of(const product *job, size_t panel, size_t token, size_t n_tokens,
-                        const unsigned bits, const int n_panels, const int max_tokens)
+                        const swg_layout layout, const int n_panels, const int max_tokens)
 {
     if (n_tokens == 1)
-        tile(job, panel, token, bits, n_panels, 1);
+        tile(job, panel, token, layout, n_panels, 1);
     else if (n_tokens == 2 && max_tokens >= 2)
-        tile(job, panel, token, bits, n_panels, 2);
+        tile(job, panel, token, layout, n_panels, 2);
     else if (n_tokens == 3 && max_tokens >= 3)
-        tile(job, panel, token, bits, n_panels, 3);
+        tile(job, panel, token, layout, n_panels, 3);
     else if (n_tokens == 4 && max_tokens >= 4)
-        tile(job, panel, token, bits, n_panels, 4);
+        tile(job, panel, token, layout, n_panels, 4);
     else if (n_tokens == 5 && max_tokens >= 5)
-        tile(job, panel, token, bits, n_panels, 5);
+        tile(job, panel, token, layout, n_panels, 5);
     else if (n_tokens == 6 && max_tokens >= 6)
-        tile(job, panel, token, bits, n_panels, 6);
+        tile(job, panel, token, layout, n_panels, 6);
 }
 
 /* All tokens [begin, end) of a group of panels, in tiles of nearly equal size: 7 tokens are 4 + 3,
  * not 6 + 1. */
 V16_INLINE void panel_tokens(const product *job, size_t panel, size_t begin, size_t end,
-                             const unsigned bits, const int n_panels, const int max_tokens)
+                             const swg_layout layout, const int n_panels, const int max_tokens)
 {
     for (size_t token = begin; token < end;) {
         const size_t left = end - token, step = (size_t)max_tokens;
         const size_t n_tiles = (left + step - 1) / step;
         const size_t n_tokens = (left + n_tiles - 1) / n_tiles;
-        tile_of(job, panel, token, n_tokens, bits, n_panels, max_tokens);
+        tile_of(job, panel, token, n_tokens, layout, n_panels, max_tokens);
         token += n_tokens;
     }
 }
 
 V16_INLINE void matmul(const product *job, size_t panel_begin, size_t panel_end,
-                       const unsigned bits)
+                       const swg_layout layout)
 {
     const size_t m = job->x->m, stride = job->x->stride;
     const size_t fit = BLOCK_BYTES / stride / V16_TALL_TOKENS * V16_TALL_TOKENS;
@@ -199,12 +215,12 @@ V16_INLINE void matmul(const product *job, size_t panel_begin, size_t panel_end,
         size_t p = panel_begin;
         if (m > 1 && m <= V16_WIDE_TOKENS)
             for (; panel_end - p >= V16_WIDE_PANELS; p += V16_WIDE_PANELS)
-                panel_tokens(job, p, token, end, bits, V16_WIDE_PANELS, V16_WIDE_TOKENS);
+                panel_tokens(job, p, token, end, layout, V16_WIDE_PANELS, V16_WIDE_TOKENS);
         if (m > 1 && V16_TALL_PANELS > 1)
             for (; panel_end - p >= V16_TALL_PANELS; p += V16_TALL_PANELS)
-                panel_tokens(job, p, token, end, bits, V16_TALL_PANELS, V16_TALL_TOKENS);
+                panel_tokens(job, p, token, end, layout, V16_TALL_PANELS, V16_TALL_TOKENS);
         for (; p < panel_end; p++)
-            panel_tokens(job, p, token, end, bits, 1, V16_TALL_TOKENS);
+            panel_tokens(job, p, token, end, layout, 1, V16_TALL_TOKENS);
     }
 }
 
@@ -212,12 +228,19 @@ V16_TARGET void SWG_VARIANT(matmul_w4)(const swg_packed *w, size_t panel_begin, 
                                        const swg_act *x, float *y, size_t y_stride)
 {
     const product job = {w, x, y, y_stride};
-    matmul(&job, panel_begin, panel_end, 4);
+    matmul(&job, panel_begin, panel_end, SWG_LAYOUT_w4);
 }
 
 V16_TARGET void SWG_VARIANT(matmul_w8)(const swg_packed *w, size_t panel_begin, size_t panel_end,
                                        const swg_act *x, float *y, size_t y_stride)
 {
     const product job = {w, x, y, y_stride};
-    matmul(&job, panel_begin, panel_end, 8);
+    matmul(&job, panel_begin, panel_end, SWG_LAYOUT_w8);
+}
+
+V16_TARGET void SWG_VARIANT(matmul_c4)(const swg_packed *w, size_t panel_begin, size_t panel_end,
+                                       const swg_act *x, float *y, size_t y_stride)
+{
+    const product job = {w, x, y, y_stride};
+    matmul(&job, panel_begin, panel_end, SWG_LAYOUT_c4);
 }

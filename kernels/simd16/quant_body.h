@@ -62,7 +62,7 @@ V16_INLINE v16i interleave_nibbles(v16i x)
 V16_INLINE void pack_lanes(const swg_packed *w, const uint8_t *rows, size_t stride, size_t n_lanes,
                            uint8_t *to)
 {
-    if (w->layout == SWG_LAYOUT_w4)
+    if (w->panel_bits == 4)
         for (size_t i = 0; i < n_lanes; i++)
             v16i_store(to + i * 64, interleave_nibbles(v16i_gather(rows + i * 4, stride)));
     else
@@ -125,6 +125,17 @@ V16_INLINE v16i row_codes_w8(const uint8_t *row, size_t c, size_t k_padded)
     return v16i_from_u8(bytes);
 }
 
+/* The same of any layout, looked up where codes mean numbers. */
+V16_INLINE v16i row_numbers(const swg_packed *w, const uint8_t *row, size_t c)
+{
+    if (w->layout == SWG_LAYOUT_w8)
+        return row_codes_w8(row, c, w->k_padded);
+    const v16i codes = row_codes_w4(row, c, w->k_padded);
+    if (w->layout != SWG_LAYOUT_c4)
+        return codes;
+    return v16i_and(v16i_look_up(v16i_repeat16(w->codebook), codes), v16i_set1(0xff));
+}
+
 V16_TARGET void SWG_VARIANT(dequantize)(const swg_packed *w, size_t row_begin, size_t n_rows,
                                         float *out)
 {
@@ -139,10 +150,8 @@ V16_TARGET void SWG_VARIANT(dequantize)(const swg_packed *w, size_t row_begin, s
             const v16i zero =
                 v16i_set1(w->scheme.asymmetric ? panel[w->zeros_offset + at] : w->symmetric_zero);
             for (size_t c = begin; c < end; c += 16) {
-                const v16i code = w->layout == SWG_LAYOUT_w4
-                                      ? row_codes_w4(panel + r * 4, c, w->k_padded)
-                                      : row_codes_w8(panel + r * 4, c, w->k_padded);
-                const v16 value = v16_mul(v16_from_i32(v16i_sub(code, zero)), scale);
+                const v16i number = row_numbers(w, panel + r * 4, c);
+                const v16 value = v16_mul(v16_from_i32(v16i_sub(number, zero)), scale);
                 v16_store_n(out + i * w->k + c, value, end - c < 16 ? end - c : 16);
             }
         }

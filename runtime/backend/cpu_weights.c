@@ -17,7 +17,7 @@ static size_t header_bytes(void)
     return swg_round_up(sizeof(cpu_matrix), SWG_ALIGNMENT);
 }
 
-static const cpu_matrix *matrix_of(const swg_weight *weight)
+static cpu_matrix *matrix_of(const swg_weight *weight)
 {
     return weight->memory;
 }
@@ -87,7 +87,7 @@ static void *direct(const swg_weight *weight, swg_plane_kind kind, uint64_t row)
 static swg_status store(const swg_weight *weight, swg_plane_kind kind, uint64_t row,
                         uint64_t n_rows, const void *rows)
 {
-    const cpu_matrix *matrix = matrix_of(weight);
+    cpu_matrix *matrix = matrix_of(weight);
     const size_t begin = (size_t)row, count = (size_t)n_rows;
     switch (kind) {
     case SWG_PLANE_VALUES:
@@ -102,6 +102,12 @@ static swg_status store(const swg_weight *weight, swg_plane_kind kind, uint64_t 
     case SWG_PLANE_ZEROS:
         matrix->kernels->pack_zeros(&matrix->packed, begin, count, rows);
         return SWG_OK;
+    case SWG_PLANE_CODEBOOK: {
+        const int8_t *numbers = rows;
+        for (size_t i = 0; i < SWG_CODEBOOK_CODES; i++)
+            matrix->packed.codebook[i] = (uint8_t)(numbers[i] + SWG_CODEBOOK_ZERO);
+        return SWG_OK;
+    }
     default:
         return swg_error(SWG_UNSUPPORTED, "a plane of %s cannot be computed with",
                          swg_plane_name(kind));

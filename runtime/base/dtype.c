@@ -58,3 +58,8 @@ bool swg_dtype_is_float(swg_dtype dtype)
 {
     return dtype == SWG_F32 || dtype == SWG_F16 || dtype == SWG_BF16;
 }
+
+bool swg_dtype_is_number(swg_dtype dtype)
+{
+    return swg_dtype_is_float(dtype) || dtype == SWG_F64;
+}

@@ -27,4 +27,7 @@ bool swg_dtype_parse_word(const char *text, size_t length, swg_dtype *out);
 /* Whether weights and scales of this type are computed with: F32, F16 and BF16. */
 bool swg_dtype_is_float(swg_dtype dtype);
 
+/* Whether numbers of this type can be read as float32, rounded to nearest: those and F64. */
+bool swg_dtype_is_number(swg_dtype dtype);
+
 #endif

@@ -117,6 +117,30 @@ swg_status swg_file_read(const char *path, size_t max_bytes, char **out, size_t 
     return status;
 }
 
+swg_status swg_make_folders(const char *path)
+{
+    swg_status status = SWG_OK;
+    char *const copy = swg_strdup(path);
+    if (!copy)
+        return SWG_NO_MEMORY;
+    for (char *at = copy + (*copy == '/'); status == SWG_OK; at++) {
+        const char c = *at;
+        if (c != '/' && c != '\0')
+            continue;
+        *at = '\0';
+        const int failure = mkdir(copy, 0777) == 0 ? 0 : errno;
+        if (failure && !swg_path_is_directory(copy)) {
+            errno = failure;
+            status = io_error("make the folder", copy);
+        }
+        *at = c;
+        if (c == '\0')
+            break;
+    }
+    swg_free(copy);
+    return status;
+}
+
 bool swg_path_exists(const char *path)
 {
     struct stat info;

@@ -29,6 +29,9 @@ void swg_map_release(const swg_map *map, size_t offset, size_t bytes);
  * SWG_LIMIT. The caller frees *out. */
 swg_status swg_file_read(const char *path, size_t max_bytes, char **out, size_t *length);
 
+/* Make a folder, and those that it is in, unless they exist. SWG_IO, SWG_NO_MEMORY. */
+swg_status swg_make_folders(const char *path);
+
 bool swg_path_exists(const char *path);
 bool swg_path_is_directory(const char *path);
 /* Whether the path ends with that ending of `length` bytes and is longer than it. */

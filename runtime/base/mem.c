@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum { ARENA_CHUNK_BYTES = 1 << 16 };
@@ -72,6 +71,11 @@ static swg_status refused(uint64_t bytes)
 void swg_mem_set_limit(uint64_t bytes)
 {
     atomic_store(&limit, bytes);
+}
+
+uint64_t swg_mem_limit(void)
+{
+    return atomic_load(&limit);
 }
 
 uint64_t swg_mem_in_use(void)
@@ -301,10 +305,20 @@ void swg_pages_deinit(swg_pages *pages)
     *pages = (swg_pages){0};
 }
 
+/* getrusage's ru_maxrss survives exec: a program that a large one starts would report that one's.
+ */
 uint64_t swg_peak_rss_bytes(void)
 {
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+    unsigned long long kib = 0;
+    char line[128];
+    FILE *file = fopen("/proc/self/status", "re");
+    if (!file)
+        return 0;
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "VmHWM: %llu kB", &kib) == 1)
+            break;
+    fclose(file);
+    return kib * UINT64_C(1024);
 }
 
 uint64_t swg_rss_bytes(void)

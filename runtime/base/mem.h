@@ -97,6 +97,7 @@ uint64_t swg_machine_memory_bytes(void);
  * 0 = no limit (the initial value). Mapped files, stacks and what libraries allocate for themselves
  * do not count. */
 void swg_mem_set_limit(uint64_t bytes);
+uint64_t swg_mem_limit(void); /* 0 = none */
 
 /* Bytes in use now, as the limit counts them. */
 uint64_t swg_mem_in_use(void);

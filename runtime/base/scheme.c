@@ -17,6 +17,11 @@ static const char known_bits[] = ""
 #include "runtime/base/weight_formats.def"
     ;
 
+static const char known_codebook_bits[] = ""
+#define SWG_CODEBOOK_FORMAT(name, bits) ", " #bits
+#include "runtime/base/weight_formats.def"
+    ;
+
 const swg_weight_format *swg_weight_format_of(swg_scheme scheme)
 {
     return formats[scheme.format];
@@ -55,16 +60,44 @@ swg_status swg_scheme_of_bits(unsigned bits, uint32_t group, bool asymmetric, sw
     return SWG_OK;
 }
 
+swg_status swg_scheme_of_codebook(unsigned bits, uint32_t group, swg_dtype scale_type,
+                                  swg_scheme *out)
+{
+    for (int i = 0; i < SWG_FORMAT_COUNT; i++)
+        if (formats[i]->has_codebook && formats[i]->code_bits == bits) {
+            *out = (swg_scheme){.format = (uint8_t)i,
+                                .bits = (uint8_t)bits,
+                                .group = group,
+                                .scale_type = scale_type};
+            return SWG_OK;
+        }
+    return swg_error(SWG_UNSUPPORTED, "no weight format has a codebook of %u-bit codes (known: %s)",
+                     bits, known_codebook_bits + 2);
+}
+
+bool swg_scheme_has_codebook(swg_scheme scheme)
+{
+    return formats[scheme.format]->has_codebook;
+}
+
 bool swg_scheme_equal(swg_scheme a, swg_scheme b)
 {
     return a.format == b.format && a.bits == b.bits && a.asymmetric == b.asymmetric &&
            a.dtype == b.dtype && a.scale_type == b.scale_type && a.group == b.group &&
-           a.block == b.block;
+           a.block == b.block && a.ggml == b.ggml;
+}
+
+bool swg_scheme_is_integer(swg_scheme scheme)
+{
+    return formats[scheme.format]->is_integer;
 }
 
 swg_scheme swg_scheme_expanded(swg_scheme scheme)
 {
-    if (swg_scheme_is_plain(scheme) || formats[scheme.format]->is_integer)
+    const bool is_plain = swg_scheme_is_plain(scheme);
+    if (is_plain && scheme.dtype == SWG_F64) /* computed with in float32 */
+        return swg_scheme_plain(SWG_F32);
+    if (is_plain || swg_scheme_is_integer(scheme) || swg_scheme_has_codebook(scheme))
         return scheme;
     return swg_scheme_plain(swg_scheme_is_quantized(scheme) ? SWG_F32 : scheme.dtype);
 }

@@ -3,9 +3,11 @@
  *
  *     "f32", "bf16", "i64"                        plain elements
  *     "int4-g64-sym-f16", "int8-row-asym-f32"     integer codes: bits, group, zero points, scales
+ *     "codebook4-g64-f16"                         codes that mean numbers of a codebook
  *     "sparse-f16"                                the elements other than 0, and where they are
  *     "sparse-int4-g64-sym-f16"                   the same of codes; "2of4-..." and "block16x1-..."
- *                                                 where zeros follow a pattern */
+ *                                                 where zeros follow a pattern
+ *     "q4_k", "iq2_xs"                            blocks of a GGUF, as they are there */
 #ifndef SWG_RUNTIME_BASE_SCHEME_H
 #define SWG_RUNTIME_BASE_SCHEME_H
 
@@ -31,11 +33,18 @@ typedef struct swg_scheme {
     swg_dtype scale_type; /* of the scales: F16, BF16 or F32 */
     uint32_t group;       /* columns that share a scale; 0 = the whole row */
     uint8_t block;        /* rows that are stored or left out together; 0 = no blocks */
+    uint8_t ggml;         /* number of the type of ggml's blocks (ggml/blocks.h); 0 = none */
 } swg_scheme;
 
 static inline swg_scheme swg_scheme_plain(swg_dtype dtype)
 {
     return (swg_scheme){.format = SWG_FORMAT_plain, .dtype = dtype};
+}
+
+/* Blocks of that type of ggml's (ggml/blocks.h), whose codes have that many bits. */
+static inline swg_scheme swg_scheme_ggml(unsigned type, unsigned bits)
+{
+    return (swg_scheme){.format = SWG_FORMAT_ggml, .bits = (uint8_t)bits, .ggml = (uint8_t)type};
 }
 
 /* Initializer of a scheme of integer codes, for a constant width that has a format; the other
@@ -47,6 +56,10 @@ static inline swg_scheme swg_scheme_plain(swg_dtype dtype)
 swg_status swg_scheme_of_bits(unsigned bits, uint32_t group, bool asymmetric, swg_dtype scale_type,
                               swg_scheme *out);
 
+/* The same of codes that mean numbers of a codebook; such schemes have no zero points. */
+swg_status swg_scheme_of_codebook(unsigned bits, uint32_t group, swg_dtype scale_type,
+                                  swg_scheme *out);
+
 /* Columns in the shortest quantization group. */
 enum { SWG_MIN_GROUP = 32 };
 
@@ -55,8 +68,12 @@ bool swg_bits_are_known(unsigned bits);
 
 bool swg_scheme_equal(swg_scheme a, swg_scheme b);
 
-/* The scheme in which the values are computed with: integer codes and plain elements as they are;
- * the values of other formats are expanded to plain elements of their type, or F32. */
+/* Whether codes mean numbers of a codebook rather than integers. */
+bool swg_scheme_has_codebook(swg_scheme scheme);
+
+/* The scheme in which the values are computed with: codes and plain elements as they are,
+ * but F64 as F32; the values of other formats are expanded to plain elements of their type, or F32.
+ */
 swg_scheme swg_scheme_expanded(swg_scheme scheme);
 
 /* One plane of elements of `dtype`, nothing else. */
@@ -69,6 +86,9 @@ static inline bool swg_scheme_is_quantized(swg_scheme scheme)
 {
     return scheme.bits != 0;
 }
+
+/* Integer codes with scales, w = scale * (code - zero): the formats of integer codes. */
+bool swg_scheme_is_integer(swg_scheme scheme);
 
 /* The implied zero point of symmetric codes: 2^(bits-1). */
 static inline uint32_t swg_scheme_symmetric_zero(swg_scheme scheme)

@@ -13,6 +13,10 @@ static bool reserve(swg_strbuf *buffer, size_t length)
     size_t needed;
     if (buffer->failed)
         return false;
+    if (buffer->limit && length > buffer->limit - buffer->length) {
+        buffer->failed = buffer->is_too_long = true;
+        return false;
+    }
     if (length < buffer->capacity - buffer->length)
         return true;
     buffer->failed = !swg_size_add(buffer->length, length, &needed) ||
@@ -58,6 +62,8 @@ void swg_strbuf_printf(swg_strbuf *buffer, const char *format, ...)
 
 swg_status swg_strbuf_status(const swg_strbuf *buffer)
 {
+    if (buffer->is_too_long)
+        return swg_error(SWG_LIMIT, "a text has more than %zu bytes", buffer->limit);
     return buffer->failed ? swg_error(SWG_NO_MEMORY, "out of memory while building text") : SWG_OK;
 }
 

@@ -7,8 +7,11 @@
  *   scales  n rows of n_groups elements of the scale type
  *   zeros   n rows of n_groups bytes, asymmetric schemes only
  * and means  w[r][c] = scale[r][g] * (code[r][c] - zero[r][g]),  g = c / group,
- * with zero = 2^(bits-1) for symmetric schemes. The last group of a row may be short. The other
- * formats are described in their files (weight_formats.def). */
+ * with zero = 2^(bits-1) for symmetric schemes. The last group of a row may be short. A matrix of
+ * codes that mean numbers of a codebook has instead of zeros
+ *   codebook  one row of 2^bits int8 numbers, for the whole matrix
+ * and means  w[r][c] = scale[r][g] * codebook[code[r][c]].
+ * The other formats are described in their files (weight_formats.def). */
 #ifndef SWG_RUNTIME_BASE_TENSOR_H
 #define SWG_RUNTIME_BASE_TENSOR_H
 
@@ -49,12 +52,19 @@ typedef struct swg_plane {
                                         whole bytes counts as one row */
     uint32_t elem_bytes;             /* width of one number, for byte-splitting; 1 = bytes */
     uint32_t symbol_bits;            /* of packed codes their width, else 8 */
+    uint32_t ggml;                   /* of ggml's blocks the number of their type, else 0 */
 } swg_plane;
 
 const char *swg_plane_name(swg_plane_kind kind); /* "values", "codes", "scales", "zeros", ... */
 
 /* Whether the numbers of such planes must be finite. */
 bool swg_plane_must_be_finite(swg_plane_kind kind);
+
+/* Whether such a plane has a single row, which belongs to all rows of the matrix. */
+static inline bool swg_plane_is_shared(swg_plane_kind kind)
+{
+    return kind == SWG_PLANE_CODEBOOK;
+}
 
 /* A plane of `rows` rows of `row_elems` numbers each; for the authors of formats. */
 swg_plane swg_plane_of(swg_plane_kind kind, swg_dtype type, uint64_t rows, uint64_t row_elems);

@@ -27,12 +27,15 @@ typedef struct swg_weight_format {
     /* The codes are integers, w = scale * (code - zero), a group of columns sharing scale and zero:
      * what quantization methods produce and the kernels' panels hold. */
     bool is_integer;
+    /* The codes are places in a codebook of int8 numbers, one plane of a single row for the whole
+     * matrix: w = scale * codebook[code], a group of columns sharing the scale. Likewise. */
+    bool has_codebook;
     /* The rows of its planes depend on how many elements are stored (swg_tensor_desc.n_stored);
      * files say them. Of such formats: the elements in one row of their plane of values or codes.
      */
     bool is_counted;
     uint64_t (*stored_per_row)(swg_scheme scheme);
-    swg_usual_parameters usual; /* of integer formats */
+    swg_usual_parameters usual; /* of formats of codes */
 
     /* The scheme that a name means; false when it is not a name of this format's. `out` comes with
      * format and bits filled in. print and parse are inverses. */

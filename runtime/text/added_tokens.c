@@ -30,9 +30,7 @@ swg_status swg_added_normalize(swg_tokenizer *tokenizer, swg_added_token *token)
     for (size_t i = 0; i < tokenizer->n_normalizers; i++) {
         const swg_normalize_step *step = &tokenizer->normalizers[i];
         swg_strbuf *out = &buffers[i % 2];
-        out->length = 0;
-        SWG_GO(step->run(step->data, token->text, token->length, out));
-        SWG_GO(swg_strbuf_status(out));
+        SWG_GO(swg_normalize(step, &tokenizer->work, token->text, token->length, out));
         token->text = swg_strbuf_text(out);
         token->length = out->length;
     }
@@ -42,6 +40,20 @@ done:
     swg_strbuf_deinit(&buffers[0]);
     swg_strbuf_deinit(&buffers[1]);
     return status;
+}
+
+swg_status swg_added_index(swg_tokenizer *tokenizer)
+{
+    const swg_added_set *set = &tokenizer->normalized_tokens;
+    if (set->count == 0)
+        return SWG_OK;
+    tokenizer->normalized_form = swg_arena_calloc(&tokenizer->arena, tokenizer->vocab.n_ids,
+                                                  sizeof(const swg_added_token *));
+    if (!tokenizer->normalized_form)
+        return SWG_NO_MEMORY;
+    for (size_t i = 0; i < set->count; i++)
+        tokenizer->normalized_form[set->tokens[i].id] = &set->tokens[i];
+    return SWG_OK;
 }
 
 /* First token in [low, high), all of which share their first `depth` bytes, whose byte `depth` is
@@ -61,11 +73,13 @@ static size_t lower_bound(const swg_added_set *set, size_t low, size_t high, siz
 }
 
 /* The longest token that `text` starts with, or NULL. */
-static const swg_added_token *longest_at(const swg_added_set *set, const char *text, size_t length)
+static swg_status longest_at(const swg_added_set *set, swg_work *work, const char *text,
+                             size_t length, const swg_added_token **out)
 {
     const swg_added_token *best = NULL;
     size_t low = 0, high = set->count;
     for (size_t depth = 0; low < high; depth++) {
+        SWG_TRY(swg_work_spend(work, SWG_WORK_PER_LOOKUP));
         if (set->tokens[low].length == depth)
             best = &set->tokens[low];
         if (depth == length)
@@ -74,7 +88,8 @@ static const swg_added_token *longest_at(const swg_added_set *set, const char *t
         low = lower_bound(set, low, high, depth, byte);
         high = lower_bound(set, low, high, depth, byte + 1);
     }
-    return best;
+    *out = best;
+    return SWG_OK;
 }
 
 /* Bytes of the white space that `text` starts with (ends with). */
@@ -122,8 +137,9 @@ swg_status swg_added_split(const swg_added_set *set, swg_encoder *encoder, const
 {
     size_t done = 0; /* everything before was handed on */
     for (size_t at = 0; set->count > 0 && at < length;) {
-        const swg_added_token *token =
-            set->starts[(unsigned char)text[at]] ? longest_at(set, text + at, length - at) : NULL;
+        const swg_added_token *token = NULL;
+        if (set->starts[(unsigned char)text[at]])
+            SWG_TRY(longest_at(set, &encoder->work, text + at, length - at, &token));
         if (!token) {
             at++;
             continue;
@@ -133,12 +149,13 @@ swg_status swg_added_split(const swg_added_set *set, swg_encoder *encoder, const
         if ((token->is_special && !encoder->parse_special) ||
             (token->single_word && !stands_alone(text, length, begin, end)))
             continue;
-        if (token->lstrip)
-            begin -= space_at_end(text, begin);
+        if (token->lstrip && begin > done)
+            begin -= space_at_end(text + done, begin - done);
         if (begin < done)
             begin = done;
         if (token->rstrip)
             end += space_at_start(text + end, length - end);
+        SWG_TRY(swg_work_spend(&encoder->work, (end - at) * SWG_WORK_PER_LOOKUP));
         if (begin > done)
             SWG_TRY(part(encoder, text + done, begin - done, is_first && done == 0, -1));
         SWG_TRY(part(encoder, text + begin, end - begin, is_first && begin == 0, token->id));

@@ -9,10 +9,14 @@ struct swg_decoder {
     const swg_tokenizer *tokenizer;
     swg_decode_options options;
     swg_decode_place place;
+    swg_work work;
     uint32_t states[SWG_TEXT_STEPS];
     swg_strbuf steps[2]; /* steps write them in turn */
     swg_strbuf held;     /* the start of a character */
 };
+
+/* Longer tokens are possible, but a list of them does not earn its length in budget. */
+enum { LONG_TOKEN = 1024 };
 
 swg_decode_options swg_decode_options_default(void)
 {
@@ -22,6 +26,7 @@ swg_decode_options swg_decode_options_default(void)
 static void start_over(swg_decoder *decoder)
 {
     decoder->place = (swg_decode_place){.id = -1, .previous = -1};
+    swg_work_begin(&decoder->work, decoder->tokenizer->file, 0);
     memset(decoder->states, 0, sizeof decoder->states);
     decoder->held.length = 0;
 }
@@ -56,16 +61,23 @@ swg_status swg_decoder_feed(swg_decoder *decoder, int32_t id, swg_strbuf *out)
     if (!text)
         return swg_error(SWG_CORRUPT, "token id %d is not in the vocabulary of %zu ids", (int)id,
                          tokenizer->vocab.n_ids);
+    if (tokenizer->normalized_form && tokenizer->normalized_form[id]) {
+        text = tokenizer->normalized_form[id]->text;
+        length = tokenizer->normalized_form[id]->length;
+    }
     decoder->place.previous = decoder->place.id;
     decoder->place.id = id;
     if (decoder->options.skip_special && tokenizer->is_special[id])
         return SWG_OK;
+    swg_work_add(&decoder->work, length < LONG_TOKEN ? length + 1 : LONG_TOKEN);
+    SWG_TRY(swg_work_spend(&decoder->work, SWG_WORK_PER_PIECE + length * SWG_WORK_PER_WRITTEN));
     for (size_t i = 0; i < tokenizer->n_decoders; i++) {
         const swg_decode_step *step = &tokenizer->decoders[i];
         swg_strbuf *changed = &decoder->steps[i % 2];
-        changed->length = 0;
+        swg_work_prepare(&decoder->work, changed);
+        SWG_TRY(swg_work_spend(&decoder->work, SWG_WORK_PER_PIECE + length));
         step->run(step->data, &decoder->states[i], &decoder->place, text, length, changed);
-        SWG_TRY(swg_strbuf_status(changed));
+        SWG_TRY(swg_work_written(&decoder->work, changed));
         text = swg_strbuf_text(changed);
         length = changed->length;
     }

@@ -25,9 +25,7 @@ static swg_status raw_part(swg_encoder *encoder, const char *text, size_t length
         if (step->place == (is_first ? SWG_TEXT_INSIDE : SWG_TEXT_AT_START))
             continue;
         swg_strbuf *out = &encoder->normalized[n_run++ % 2];
-        out->length = 0;
-        SWG_TRY(step->run(step->data, text, length, out));
-        SWG_TRY(swg_strbuf_status(out));
+        SWG_TRY(swg_normalize(step, &encoder->work, text, length, out));
         text = swg_strbuf_text(out);
         length = out->length;
     }
@@ -111,6 +109,8 @@ swg_status swg_tokenizer_encode(const swg_tokenizer *tokenizer, const char *text
     swg_status status;
     if (length > INT32_MAX)
         return swg_error(SWG_LIMIT, "a text of %zu bytes is too long to encode at once", length);
+    swg_work_begin(&encoder.work, tokenizer->file, length);
+    encoder.regex.work = encoder.merger.work = &encoder.work;
     if (how.add_special)
         SWG_GO(push_all(out, tokenizer->before, tokenizer->n_before));
     SWG_GO(encode_text(&encoder, text, length));

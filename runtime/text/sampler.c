@@ -205,8 +205,11 @@ static swg_status gather(swg_sampler *sampler, const float *logits, size_t *n, c
     for (size_t id = 0; id < sampler->n_vocab; id++) {
         const float logit = penalized(sampler, logits, id);
         if (!(logit < INFINITY))
-            return swg_error(SWG_FAILED, "logit %zu of %zu is %g: the model computed nonsense", id,
-                             sampler->n_vocab, (double)logit);
+            return swg_error(
+                SWG_FAILED,
+                "logit %zu of %zu is %g: the model's weights are damaged or too coarse; "
+                "`swage verify` names tensors that hold NaN or infinity",
+                id, sampler->n_vocab, (double)logit);
         if (logit == -INFINITY)
             continue;
         candidate *c = &sampler->candidates[count++];

@@ -78,6 +78,7 @@ swg_status swg_tokenizer_apply_settings(swg_tokenizer *tokenizer, const swg_text
 {
     bool add_bos, add_eos;
     SWG_TRY(swg_tokenizer_add_side_tokens(tokenizer, files));
+    SWG_TRY(swg_added_index(tokenizer));
     SWG_TRY(set_named(tokenizer, files, "bos_token", &tokenizer->bos));
     SWG_TRY(set_named(tokenizer, files, "eos_token", &tokenizer->eos));
     add_end(tokenizer, tokenizer->eos);

@@ -104,16 +104,18 @@ static swg_status build_tokenizer(const swg_text_files *files, swg_tokenizer **o
 {
     swg_status status = SWG_FAILED;
     swg_tokenizer *tokenizer = NULL;
-    swg_tokenizer_reader *read = NULL;
-    for (size_t i = 0; i < N_TEXT_SOURCES && !read; i++)
+    const struct text_source *source = NULL;
+    for (size_t i = 0; i < N_TEXT_SOURCES && !source; i++)
         if (swg_text_file(files, text_sources[i].first) &&
             (!text_sources[i].second || swg_text_file(files, text_sources[i].second)))
-            read = text_sources[i].read;
-    if (!read)
+            source = &text_sources[i];
+    if (!source)
         return swg_error(SWG_FAILED, "there is no tokenizer: none of its usual files was found");
     SWG_GO(SWG_NEW(tokenizer, 1));
     tokenizer->bos = tokenizer->eos = -1;
-    SWG_GO(read(tokenizer, files));
+    tokenizer->file = source->first;
+    swg_work_begin(&tokenizer->work, source->first, swg_text_file(files, source->first)->length);
+    SWG_GO(source->read(tokenizer, files));
     SWG_GO(swg_tokenizer_apply_settings(tokenizer, files));
     *out = tokenizer;
     tokenizer = NULL;

@@ -103,8 +103,9 @@ swg_encode_options swg_encode_options_default(void);
 /* Append the ids of `length` bytes of text to `out`. `options` may be NULL (defaults). The text
  * should be UTF-8; bytes that are not take no part in splitting and reach the model as they are
  * (byte-level vocabularies keep them, others give their unknown token). On failure `out` holds what
- * it held before. SWG_NO_MEMORY, or SWG_LIMIT when a pattern of the file explodes on this text or
- * the text is longer than 2^31 - 1 bytes. */
+ * it held before. SWG_NO_MEMORY; SWG_LIMIT when the file asks for much more work than the text's
+ * length justifies (runtime/text/work.h) or the text is longer than 2^31 - 1 bytes;
+ * SWG_INTERRUPTED. */
 swg_status swg_tokenizer_encode(const swg_tokenizer *tokenizer, const char *text, size_t length,
                                 const swg_encode_options *options, swg_ids *out);
 
@@ -115,8 +116,10 @@ typedef struct swg_decode_options {
 } swg_decode_options;
 swg_decode_options swg_decode_options_default(void);
 
-/* Append the text of a whole sequence. Bytes come out raw: what was no UTF-8 going in is none
- * coming out. SWG_CORRUPT for an id outside the vocabulary. */
+/* Append the text of a whole sequence. Bytes come out raw: what was not UTF-8 going in is not UTF-8
+ * coming out. An added token that is looked for in normalized text comes out in its normalized
+ * form. SWG_CORRUPT for an id outside the vocabulary; SWG_LIMIT when the decoder of the file makes
+ * far more text of the tokens than they have; SWG_INTERRUPTED. */
 swg_status swg_tokenizer_decode(const swg_tokenizer *tokenizer, const int32_t *ids, size_t n_ids,
                                 const swg_decode_options *options, swg_strbuf *out);
 

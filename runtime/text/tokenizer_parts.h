@@ -18,6 +18,7 @@
 #include "runtime/text/models/merge.h"
 #include "runtime/text/match/regex.h"
 #include "runtime/text/models/vocab.h"
+#include "runtime/text/work.h"
 
 enum { SWG_TEXT_STEPS = 32, SWG_END_IDS = 64, SWG_SPECIAL_IDS = 16 };
 
@@ -28,6 +29,7 @@ typedef struct swg_encoder {
     const swg_tokenizer *tokenizer;
     swg_ids *out;
     bool parse_special;
+    swg_work work;
     swg_merger merger;
     swg_regex_scratch regex;
     swg_strbuf normalized[2];           /* normalizers write them in turn */
@@ -39,16 +41,19 @@ swg_status swg_ids_push(swg_ids *ids, int32_t id);
 
 /* --- Steps ------------------------------------------------------------------------------------ */
 
-/* Write the changed form of `text` to `out` (empty on entry). */
-typedef swg_status swg_normalize_run(const void *data, const char *text, size_t length,
-                                     swg_strbuf *out);
+/* Write the changed form of `text` to `out` (empty on entry, limited to what the text may become).
+ * The caller spends what reading the text once and writing cost; a step spends what it does
+ * beyond. */
+typedef swg_status swg_normalize_run(const void *data, swg_work *work, const char *text,
+                                     size_t length, swg_strbuf *out);
 
 /* Cut `text` into pieces and hand each to swg_encoder_emit for step `at + 1`. `is_first`: the piece
  * starts where the whole text starts. */
 typedef swg_status swg_split_run(const void *data, swg_encoder *encoder, size_t at,
                                  const char *text, size_t length, bool is_first);
 
-/* Append the ids of one piece to encoder->out. */
+/* Append the ids of one piece to encoder->out. The caller spends what reading the piece once costs,
+ * the model what it does beyond. */
 typedef swg_status swg_model_run(const void *data, swg_encoder *encoder, const char *text,
                                  size_t length);
 
@@ -58,8 +63,8 @@ typedef struct swg_decode_place {
     size_t index;         /* tokens printed before */
 } swg_decode_place;
 
-/* Append to `out` what `text` - the token, or what the step before made of it - becomes. `state` is
- * this step's own, zero at the start of a sequence. */
+/* Append to `out` what `text` - the token, or what the step before made of it - becomes, in time
+ * proportional to both. `state` is this step's own, zero at the start of a sequence. */
 typedef void swg_decode_run(const void *data, uint32_t *state, const swg_decode_place *place,
                             const char *text, size_t length, swg_strbuf *out);
 
@@ -76,6 +81,16 @@ typedef struct swg_normalize_step {
     const void *data;
     swg_text_place place;
 } swg_normalize_step;
+
+/* Run one step on `text`, its work on the budget. `out` is emptied first. */
+static inline swg_status swg_normalize(const swg_normalize_step *step, swg_work *work,
+                                       const char *text, size_t length, swg_strbuf *out)
+{
+    swg_work_prepare(work, out);
+    SWG_TRY(swg_work_spend(work, SWG_WORK_PER_PIECE + length));
+    SWG_TRY(step->run(step->data, work, text, length, out));
+    return swg_work_written(work, out);
+}
 
 typedef struct swg_split_step {
     swg_split_run *run;
@@ -109,6 +124,9 @@ swg_status swg_added_normalize(swg_tokenizer *tokenizer, swg_added_token *token)
 /* Sort a set that has got all its tokens (none of them empty). */
 void swg_added_finish(swg_added_set *set);
 
+/* Once both sets are complete: let decoding see the normalized form of tokens that have one. */
+swg_status swg_added_index(swg_tokenizer *tokenizer);
+
 /* Called for each part of a text in order: a token (id >= 0) or text between tokens (id -1). */
 typedef swg_status swg_added_part(swg_encoder *encoder, const char *text, size_t length,
                                   bool is_first, int32_t id);
@@ -120,12 +138,16 @@ swg_status swg_added_split(const swg_added_set *set, swg_encoder *encoder, const
 
 struct swg_tokenizer {
     swg_arena arena;
+    const char *file;    /* that the vocabulary is from, for messages: "tokenizer.json" */
+    swg_work work;       /* of reading */
     swg_regex *patterns; /* linked list */
     swg_vocab vocab;     /* every id, as the files spell it */
     bool *is_special;    /* [vocab.n_ids] */
     size_t id_limit;     /* the model's ids; 0 = not said */
 
     swg_added_set raw_tokens, normalized_tokens;
+    const swg_added_token **normalized_form; /* [vocab.n_ids], NULL where the vocabulary's text is
+                                                decoded; NULL = everywhere */
     swg_normalize_step normalizers[SWG_TEXT_STEPS];
     size_t n_normalizers;
     swg_split_step splits[SWG_TEXT_STEPS];
@@ -192,6 +214,7 @@ static inline swg_status swg_encoder_emit(swg_encoder *encoder, size_t at, const
     const swg_tokenizer *tokenizer = encoder->tokenizer;
     if (length == 0)
         return SWG_OK;
+    SWG_TRY(swg_work_spend(&encoder->work, SWG_WORK_PER_PIECE + length));
     if (at == tokenizer->n_splits)
         return tokenizer->model(tokenizer->model_data, encoder, text, length);
     const swg_split_step *step = &tokenizer->splits[at];

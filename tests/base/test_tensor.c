@@ -48,6 +48,13 @@ static void round_trips(swg_scheme scheme)
     }
 }
 
+static swg_scheme codebook_scheme(uint32_t group, swg_dtype scale_type)
+{
+    swg_scheme scheme;
+    ck_ok(swg_scheme_of_codebook(4, group, scale_type, &scheme));
+    return scheme;
+}
+
 START_TEST(scheme_names_round_trip)
 {
     static const uint32_t groups[] = {0, 32, 64, 128, 256};
@@ -60,10 +67,14 @@ START_TEST(scheme_names_round_trip)
                 for (unsigned bits = 1; bits <= SWG_CODE_MAX_BITS; bits++)
                     if (swg_bits_are_known(bits))
                         round_trips(scheme_of(bits, groups[g], asymmetric, scales[s]));
+    for (size_t g = 0; g < 5; g++)
+        for (size_t s = 0; s < 3; s++)
+            round_trips(codebook_scheme(groups[g], scales[s]));
     char name[SWG_SCHEME_NAME_BYTES];
     ck_assert_str_eq(swg_scheme_name(scheme_of(4, 64, false, SWG_F16), name), "int4-g64-sym-f16");
     ck_assert_str_eq(swg_scheme_name(scheme_of(8, 0, true, SWG_F32), name), "int8-row-asym-f32");
     ck_assert_str_eq(swg_scheme_name(swg_scheme_plain(SWG_BF16), name), "bf16");
+    ck_assert_str_eq(swg_scheme_name(codebook_scheme(128, SWG_F16), name), "codebook4-g128-f16");
 }
 END_TEST
 
@@ -84,6 +95,9 @@ START_TEST(other_scheme_names_are_refused)
         "int4-g0-sym-f16",
         "int04-g64-sym-f16",
         "int4--sym-f16",
+        "codebook3-g64-f16",
+        "codebook4-g64-sym-f16",
+        "codebook4-f16",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         swg_scheme scheme = {.bits = 77};
@@ -130,6 +144,12 @@ START_TEST(planes_of_quantized_matrices)
     plane_is(&planes[1], SWG_PLANE_SCALES, 3, 4, 2);
     plane_is(&planes[2], SWG_PLANE_ZEROS, 3, 2, 1);
     ck_assert_uint_eq(swg_tensor_bytes(&desc), 3 * (33 + 4 + 2));
+    desc.scheme = codebook_scheme(64, SWG_F16);
+    ck_ok(swg_tensor_desc_check(&desc));
+    ck_assert_uint_eq(swg_tensor_planes(&desc, planes), 3);
+    plane_is(&planes[0], SWG_PLANE_CODES, 3, 33, 1);
+    plane_is(&planes[1], SWG_PLANE_SCALES, 3, 4, 2);
+    plane_is(&planes[2], SWG_PLANE_CODEBOOK, 1, 16, 1);
     desc = (swg_tensor_desc){"w", scheme_of(8, 0, false, SWG_F32), 2, {5, 7}, 0};
     ck_assert_uint_eq(swg_tensor_planes(&desc, planes), 2);
     plane_is(&planes[0], SWG_PLANE_CODES, 5, 7, 1);

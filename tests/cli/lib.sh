@@ -15,6 +15,7 @@ set -u
 : "${CHECKPOINT_TOOL:=$(dirname "$SWAGE")/tests/checkpoint_tool}"
 passed=0 failed=0 skipped=0 stdout='' stderr=''
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/swage-test-XXXXXX")
+export XDG_CACHE_HOME=$scratch/cache # where quantize keeps statistics
 trap 'rm -rf "$scratch"' EXIT
 
 pass() { passed=$((passed + 1)); }

@@ -43,6 +43,33 @@ expect_exit 0 "again by recipe" "$SWAGE" quantize "$model" -o "$scratch/again.sw
   --recipe "$scratch/recipe.json" "${calibration[@]}"
 check "the recipe gives the same file" cmp -s "$scratch/gptq.swg" "$scratch/again.swg"
 
+# One pass over the text serves all recipes; without the cache, and in little memory, it is the same.
+expect_exit 0 "another recipe" "$SWAGE" quantize "$model" -o "$scratch/b3.swg" --bits 3 \
+  --method gptq "${calibration[@]}"
+expect_match "the statistics are taken from the cache" "$stderr" 'statistics taken from .*/cache/swage/'
+for how in --no-cache --max-memory=40M "--cache=$scratch/other/folder"; do
+  expect_exit 0 "gptq with $how" "$SWAGE" quantize "$model" -o "$scratch/same.swg" -f "$how" --bits 4 \
+    --method gptq "${calibration[@]}"
+  check "the same file with $how" cmp -s "$scratch/gptq.swg" "$scratch/same.swg"
+done
+expect_match "the folder is made and named" "$stderr" 'collected in .* kept in .*/other/folder/'
+for file in "$scratch"/other/folder/*; do printf '\x55' | dd of="$file" bs=1 seek=300 conv=notrunc status=none; done
+expect_exit 0 "gptq with a damaged cache" "$SWAGE" quantize "$model" -o "$scratch/same.swg" -f \
+  --cache "$scratch/other/folder" --bits 4 --method gptq "${calibration[@]}"
+expect_match "damage is told" "$stderr" 'do not match their hash; the statistics were collected anew'
+check "the same file after damage" cmp -s "$scratch/gptq.swg" "$scratch/same.swg"
+quantized sequential --bits 4 --method gptq --statistics sequential "${calibration[@]}"
+sequential=$(diverges sequential)
+check "sequential statistics beat rounding too: $sequential, $rtn" less "$sequential" "$rtn"
+quantized paired --bits 4 --method gptq --statistics paired "${calibration[@]}"
+paired=$(diverges paired)
+check "paired statistics beat full ones: $paired, $gptq" less "$paired" "$gptq"
+expect_exit 0 "paired on 1 thread" "$SWAGE" quantize "$model" -o "$scratch/p1.swg" -q -t 1 --bits 4 \
+  --method gptq --statistics paired "${calibration[@]}"
+check "the same file on 1 thread" cmp -s "$scratch/paired.swg" "$scratch/p1.swg"
+expect_exit 2 "two answers about the cache" "$SWAGE" quantize "$model" -o "$scratch/none.swg" \
+  --cache "$scratch" --no-cache
+
 expect_exit 0 "dry run" "$SWAGE" quantize "$model" -o "$scratch/dry.swg" -n --method gptq \
   "${calibration[@]}"
 expect_match "a dry run does not make up what calibration needs" "$stdout" 'memory: not estimated'

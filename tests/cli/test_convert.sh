@@ -56,7 +56,9 @@ expect_exit 0 "--max-shard-bytes in MiB" "$SWAGE" convert "$scratch/a.swg" -o "$
 check "one shard is a plain file" cmp -s "$scratch/s/model.safetensors" "$scratch/one.safetensors"
 expect_exit 4 "an extension without a writer" "$SWAGE" convert "$scratch/a.swg" -o "$scratch/x.onnx"
 
-expect_exit 0 "quantize for the next steps" "$SWAGE" quantize "$scratch/model.bin" -o "$scratch/q.swg"
+expect_exit 3 "a tokenizer that is damaged" "$SWAGE" quantize "$scratch/model.bin" -o "$scratch/q.swg"
+expect_match "a tokenizer that is damaged" "$stderr" 'cannot run this model.*tokenizer\.bin.*--allow-unrunnable'
+expect_exit 0 "quantize for the next steps" "$SWAGE" quantize "$scratch/model.bin" -o "$scratch/q.swg" --allow-unrunnable
 expect_exit 4 "dequantizing is never silent" "$SWAGE" convert "$scratch/q.swg" -o "$scratch/q"
 expect_match "how to allow it" "$stderr" '\-\-dequantize'
 check "a refused folder is not made" [ ! -e "$scratch/q" ]

@@ -99,6 +99,13 @@ for bits in $(sed -nE 's/^SWG_INTEGER_FORMAT\(int([0-9]+), .*/\1/p' runtime/base
   done
 done
 
+for options in "--format codebook" "--format nf4 --group-size row --scale-type f32" \
+  "--format iq4_nl --group-size 32 --scale-type bf16"; do
+  # shellcheck disable=SC2086
+  expect_exit 0 "quantize $options" "$SWAGE" quantize "$scratch/model" -o "$scratch/q.swg" --force $options
+  compare "$options" "$scratch/q.swg"
+done
+
 # Planes of other row counts than the tensor's: elements that are stored, and a mask of them.
 sparse=tests/formats/fixtures/sparse.swg
 expect_exit 0 "sparse: convert" "$SWAGE" convert "$sparse" -o "$scratch/dense" --dequantize f32

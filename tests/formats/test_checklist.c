@@ -211,7 +211,7 @@ static void make_gguf_with_nan(swg_strbuf *out)
                &(swg_sink_options){.size = sizeof(swg_sink_options), .element_type = "q8_0"}, out);
     ck_ok(swg_gguf_parse("sound.gguf", (const uint8_t *)out->text, out->length, &arena, &header));
     size_t i = 0;
-    while (header.tensors[i].type->id != SWG_GGUF_Q8_0)
+    while (header.tensors[i].type->id != SWG_BLOCK_Q8_0)
         i++;
     swg_put_le((uint8_t *)out->text + header.tensors[i].offset, 2, 0x7e00);
     swg_arena_deinit(&arena);
@@ -554,7 +554,7 @@ static const row tokenizer_rows[] = {
     {"L11", SWG_CORRUPT, "bad JSON", SWAP("]}}", "],}}")},
     {"L12", SWG_UNSUPPORTED, "not a regular file", .run = use_pipe},
     {"L15", SWG_CORRUPT, "bad JSON", CUT(1)},
-    {"L16", SWG_LIMIT, "pattern",
+    {"L16", SWG_LIMIT, "more work",
      SWAP("{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}",
           "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?:a|aa)+$\"},"
           "\"behavior\":\"Isolated\"}")},

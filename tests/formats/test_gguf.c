@@ -15,18 +15,18 @@ START_TEST(blocks_decode_as_the_package_does)
 {
     for (size_t v = 0; v < sizeof decode_vectors / sizeof *decode_vectors; v++) {
         const decode_vector *vector = &decode_vectors[v];
-        const swg_gguf_type *type = swg_gguf_type_find(vector->type);
+        const swg_block_type *type = swg_block_type_find(vector->type);
         ck_assert_ptr_nonnull(type);
-        ck_assert_uint_eq(vector->bytes % type->block_bytes, 0);
+        ck_assert_uint_eq(vector->bytes, 2 * (size_t)type->bytes);
         uint64_t hash = UINT64_C(0xcbf29ce484222325);
-        for (size_t at = 0; at < vector->bytes; at += type->block_bytes) {
-            float values[SWG_GGUF_SUPER_BLOCK];
-            uint32_t bits[SWG_GGUF_SUPER_BLOCK];
+        for (size_t at = 0; at < vector->bytes; at += type->bytes) {
+            float values[SWG_BLOCK_MAX_ELEMS];
+            uint32_t bits[SWG_BLOCK_MAX_ELEMS];
             type->decode(vector->blocks + at, values);
             memcpy(bits, values, sizeof bits);
             if (at == 0)
                 ck_assert_mem_eq(bits, vector->first, 4 * sizeof *bits);
-            for (uint32_t i = 0; i < type->block_elems; i++)
+            for (uint32_t i = 0; i < type->elems; i++)
                 hash = (hash ^ bits[i]) * UINT64_C(0x100000001b3);
         }
         ck_assert_msg(hash == vector->hash, "%s decodes to other numbers", type->name);
@@ -45,33 +45,109 @@ START_TEST(blocks_encode_as_the_reference_does)
                   {"q4_1", encoded_q4_1, sizeof encoded_q4_1}};
     for (size_t w = 0; w < sizeof wanted / sizeof *wanted; w++) {
         const swg_gguf_type *type = swg_gguf_type_named(wanted[w].name);
-        const size_t n_blocks = sizeof encode_values / sizeof(float) / SWG_GGUF_BLOCK;
+        const size_t n_blocks = sizeof encode_values / sizeof(float) / SWG_BLOCK_ELEMS;
         ck_assert_uint_eq(wanted[w].bytes, n_blocks * type->block_bytes);
         for (size_t b = 0; b < n_blocks; b++) {
-            float values[SWG_GGUF_BLOCK];
+            float values[SWG_BLOCK_ELEMS];
             uint8_t block[64];
-            memcpy(values, encode_values + SWG_GGUF_BLOCK * b, sizeof values);
-            type->encode(values, block);
+            memcpy(values, encode_values + SWG_BLOCK_ELEMS * b, sizeof values);
+            swg_gguf_encode_of(type)(values, block);
             ck_assert_mem_eq(block, wanted[w].blocks + b * type->block_bytes, type->block_bytes);
         }
     }
 }
 END_TEST
 
-/* Our codes and back give the same block. */
+/* Q8_K is not in the package: d times 256 signed bytes, whatever the sums after them are. */
+START_TEST(q8_k_is_a_scale_and_bytes)
+{
+    uint8_t block[292] = {0, 0, 0, 0x3f}; /* 0.5f */
+    float values[256];
+    for (int i = 0; i < 256; i++)
+        block[4 + i] = (uint8_t)i;
+    swg_block_type_find(SWG_BLOCK_Q8_K)->decode(block, values);
+    for (int i = 0; i < 256; i++)
+        ck_assert_float_eq(values[i], 0.5f * (float)(i < 128 ? i : i - 256));
+}
+END_TEST
+
+/* Every type refuses the scales that make its numbers infinite or NaN, wherever they are. */
+START_TEST(blocks_of_infinite_scales_are_found)
+{
+    for (size_t v = 0; v < sizeof decode_vectors / sizeof *decode_vectors; v++) {
+        const swg_block_type *type = swg_block_type_find(decode_vectors[v].type);
+        uint8_t blocks[2 * 292];
+        size_t bad = 7;
+        memcpy(blocks, decode_vectors[v].blocks, decode_vectors[v].bytes);
+        ck_assert(swg_blocks_are_finite(type, blocks, 2, &bad));
+        for (int h = 0; h < 2 && type->halves[h] >= 0; h++) {
+            uint8_t *const half = blocks + type->bytes + type->halves[h];
+            const uint8_t was = half[1];
+            half[1] |= 0x7c;
+            ck_assert_msg(!swg_blocks_are_finite(type, blocks, 2, &bad) && bad == 1, "%s",
+                          type->name);
+            half[1] = was;
+        }
+    }
+    /* The scale of IQ1_M is spread over four words; exponents of MXFP4 are whole bytes. */
+    uint8_t spread[56], exponent[17] = {255, 0x77};
+    size_t bad;
+    memset(spread, 0xff, sizeof spread);
+    ck_assert(!swg_blocks_are_finite(swg_block_type_find(SWG_BLOCK_IQ1_M), spread, 1, &bad));
+    ck_assert(!swg_blocks_are_finite(swg_block_type_find(SWG_BLOCK_MXFP4), exponent, 1, &bad));
+}
+END_TEST
+
+/* Codes of a block, and the block of them again. */
 START_TEST(codes_and_blocks_are_the_same)
 {
     for (size_t at = 0; at < sizeof q8_0_blocks; at += 34) {
         uint8_t codes[32], block[34];
+        int16_t integers[32];
         swg_gguf_q8_0_codes(q8_0_blocks + at, codes);
-        swg_gguf_q8_0_block((uint16_t)(q8_0_blocks[at] | q8_0_blocks[at + 1] << 8), codes, block);
+        for (int i = 0; i < 32; i++)
+            integers[i] = (int16_t)(codes[i] - 128);
+        swg_gguf_block_of(SWG_BLOCK_Q8_0, (uint16_t)(q8_0_blocks[at] | q8_0_blocks[at + 1] << 8), 0,
+                          integers, block);
         ck_assert_mem_eq(block, q8_0_blocks + at, sizeof block);
     }
     for (size_t at = 0; at < sizeof q4_0_blocks; at += 18) {
-        uint8_t codes[16], quants[16];
-        swg_gguf_q4_codes(q4_0_blocks + at + 2, codes);
-        swg_gguf_q4_quants(codes, quants);
-        ck_assert_mem_eq(quants, q4_0_blocks + at + 2, sizeof quants);
+        uint8_t codes[16], block[18];
+        int16_t integers[32];
+        swg_gguf_q4_0_codes(q4_0_blocks + at, codes);
+        for (int i = 0; i < 32; i++)
+            integers[i] = (int16_t)((codes[i / 2] >> (i % 2 * 4) & 15) - 8);
+        swg_gguf_block_of(SWG_BLOCK_Q4_0, (uint16_t)(q4_0_blocks[at] | q4_0_blocks[at + 1] << 8), 0,
+                          integers, block);
+        ck_assert_mem_eq(block, q4_0_blocks + at, sizeof block);
+    }
+}
+END_TEST
+
+/* Blocks made of integers mean scale * integer, over the whole range of their type. */
+START_TEST(blocks_of_integers_mean_them)
+{
+    static const struct {
+        uint32_t id;
+        int least, most;
+    } cases[] = {{SWG_BLOCK_Q4_0, -8, 7},
+                 {SWG_BLOCK_Q5_0, -16, 15},
+                 {SWG_BLOCK_Q8_0, -128, 127},
+                 {SWG_BLOCK_Q4_1, 0, 15}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const float minimum = cases[i].id == SWG_BLOCK_Q4_1 ? -0.75f : 0.0f;
+        for (int first = cases[i].least; first <= cases[i].most; first++) {
+            int16_t integers[32];
+            float values[32];
+            uint8_t block[34];
+            for (int j = 0; j < 32; j++)
+                integers[j] = (int16_t)(cases[i].least + (first - cases[i].least + 5 * j) %
+                                                             (cases[i].most - cases[i].least + 1));
+            swg_gguf_block_of(cases[i].id, 0x3400 /* 0.25 */, 0xba00 /* -0.75 */, integers, block);
+            swg_block_type_find(cases[i].id)->decode(block, values);
+            for (int j = 0; j < 32; j++)
+                ck_assert_float_eq(values[j], 0.25f * (float)integers[j] + minimum);
+        }
     }
 }
 END_TEST
@@ -243,7 +319,10 @@ Suite *swg_test_suite(void)
     TCase *cases = tcase_create("gguf");
     tcase_add_test(cases, blocks_decode_as_the_package_does);
     tcase_add_test(cases, blocks_encode_as_the_reference_does);
+    tcase_add_test(cases, q8_k_is_a_scale_and_bytes);
+    tcase_add_test(cases, blocks_of_infinite_scales_are_found);
     tcase_add_test(cases, codes_and_blocks_are_the_same);
+    tcase_add_test(cases, blocks_of_integers_mean_them);
     tcase_add_test(cases, f32_is_the_safetensors_checkpoint);
     tcase_add_test(cases, quantized_weights_are_the_packages);
     tcase_add_test(cases, tokenizers_give_llama_cpps_ids);

@@ -92,7 +92,7 @@ START_TEST(tables_that_are_added_are_f32)
         }
     }
     ck_assert_uint_eq(swg_gguf_find_tensor(&o.header, "token_embd.weight")->type->id,
-                      SWG_GGUF_Q8_0);
+                      SWG_BLOCK_Q8_0);
     close_written(&o);
     sample_deinit(&s);
 }

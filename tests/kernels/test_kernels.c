@@ -115,6 +115,23 @@ static void last_group_missing(const swg_packed *w, size_t panel_begin, size_t p
     sound()->matmul_w8(&shorter, panel_begin, panel_end, x, y, y_stride);
 }
 
+static void codes_not_looked_up(const swg_packed *w, size_t panel_begin, size_t panel_end,
+                                const swg_act *x, float *y, size_t y_stride)
+{
+    swg_packed identity = *w;
+    for (size_t i = 0; i < SWG_CODEBOOK_CODES; i++)
+        identity.codebook[i] = (uint8_t)i;
+    sound()->matmul_c4(&identity, panel_begin, panel_end, x, y, y_stride);
+}
+
+static void last_number_wrong(const swg_packed *w, size_t panel_begin, size_t panel_end,
+                              const swg_act *x, float *y, size_t y_stride)
+{
+    swg_packed wrong = *w;
+    wrong.codebook[SWG_CODEBOOK_CODES - 1] ^= 1;
+    sound()->matmul_c4(&wrong, panel_begin, panel_end, x, y, y_stride);
+}
+
 static void rows_beyond_n(const swg_packed *w, size_t panel_begin, size_t panel_end,
                           const swg_act *x, float *y, size_t y_stride)
 {
@@ -184,6 +201,8 @@ static const struct {
     {"writes before y", {.silu_mul = writes_before_y}},
     {"wrong zero point", {.matmul_w4 = wrong_zero_point}},
     {"last group missing", {.matmul_w8 = last_group_missing}},
+    {"codes not looked up", {.matmul_c4 = codes_not_looked_up}},
+    {"last number wrong", {.matmul_c4 = last_number_wrong}},
     {"rows beyond n", {.matmul_w4 = rows_beyond_n}},
     {"another order of sums", {.rmsnorm = another_order_of_sums}},
     {"changes its input", {.dequantize = changes_its_input}},

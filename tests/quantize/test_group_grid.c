@@ -22,6 +22,13 @@ static swg_scheme scheme_of(unsigned bits, bool asymmetric, swg_dtype type)
     return scheme;
 }
 
+static swg_status search_plain(swg_scheme scheme, swg_scale_search search, const float *x,
+                               const float *importance, size_t n, swg_grid *out)
+{
+    const swg_grid_space space = {.scheme = scheme, .search = search};
+    return swg_grid_search(&space, x, importance, n, out);
+}
+
 /* Normal weights; one in `outlier_every` (0 = none) eight times as large. */
 static void fill(swg_rng *rng, float *x, size_t n, float sigma, unsigned outlier_every)
 {
@@ -76,8 +83,8 @@ static double searched(swg_scheme scheme, const float *x, const float *w, size_t
     static uint8_t codes[MAX_N];
     memcpy(before, x, n * sizeof *x);
     swg_grid plain, grid;
-    ck_ok(swg_grid_search(scheme, SWG_SEARCH_ABSMAX, x, w, n, &plain));
-    ck_ok(swg_grid_search(scheme, SWG_SEARCH_MSE, x, w, n, &grid));
+    ck_ok(search_plain(scheme, SWG_SEARCH_ABSMAX, x, w, n, &plain));
+    ck_ok(search_plain(scheme, SWG_SEARCH_MSE, x, w, n, &grid));
     ck_assert_mem_eq(before, x, n * sizeof *x);
     ck_assert_uint_eq(grid.max_code, (1u << scheme.bits) - 1);
     ck_assert_uint_le(grid.zero, grid.max_code);
@@ -146,7 +153,7 @@ START_TEST(search_gains_on_absmax)
     for (int round = 0; round < 200; round++) {
         fill(&rng, x, 64, 0.05f, 0);
         swg_grid plain;
-        ck_ok(swg_grid_search(scheme, SWG_SEARCH_ABSMAX, x, NULL, 64, &plain));
+        ck_ok(search_plain(scheme, SWG_SEARCH_ABSMAX, x, NULL, 64, &plain));
         plain_error += swg_grid_error(plain, x, NULL, 64);
         error += searched(scheme, x, NULL, 64);
     }
@@ -175,8 +182,8 @@ START_TEST(zeros_stay_zero)
     for (int asymmetric = 0; asymmetric < 2; asymmetric++)
         for (int search = 0; search < 2; search++) {
             swg_grid grid;
-            ck_ok(swg_grid_search(scheme_of(4, asymmetric, SWG_F16), (swg_scale_search)search, x,
-                                  NULL, 5, &grid));
+            ck_ok(search_plain(scheme_of(4, asymmetric, SWG_F16), (swg_scale_search)search, x, NULL,
+                               5, &grid));
             ck_assert_float_eq(grid.scale, 0);
             ck_assert_uint_eq(swg_grid_code(grid, 0), grid.zero);
             ck_assert_float_eq(swg_grid_value(grid, grid.zero), 0);
@@ -192,7 +199,7 @@ START_TEST(both_symmetric_forms_are_found)
         for (int i = 0; i < 16; i++)
             x[i] = (float)(sign * (i - 8)) * 0.25f;
         swg_grid grid;
-        ck_ok(swg_grid_search(scheme_of(4, false, SWG_F16), SWG_SEARCH_MSE, x, NULL, 16, &grid));
+        ck_ok(search_plain(scheme_of(4, false, SWG_F16), SWG_SEARCH_MSE, x, NULL, 16, &grid));
         ck_assert_float_eq(grid.scale, (float)sign * 0.25f);
         ck_assert_double_eq(swg_grid_error(grid, x, NULL, 16), 0);
     }
@@ -200,7 +207,7 @@ START_TEST(both_symmetric_forms_are_found)
     for (int i = 0; i < 15; i++)
         x[i] = (float)(i - 7) * 0.5f;
     swg_grid grid;
-    ck_ok(swg_grid_search(scheme_of(4, false, SWG_F16), SWG_SEARCH_MSE, x, NULL, 15, &grid));
+    ck_ok(search_plain(scheme_of(4, false, SWG_F16), SWG_SEARCH_MSE, x, NULL, 15, &grid));
     ck_assert_double_eq(swg_grid_error(grid, x, NULL, 15), 0);
 }
 END_TEST
@@ -224,7 +231,7 @@ START_TEST(values_on_a_grid_are_exact)
     for (int i = 0; i < 16; i++)
         x[i] = (float)(i + 5) * 0.125f; /* all positive: the range is widened to contain 0 */
     swg_grid grid;
-    ck_ok(swg_grid_search(scheme_of(4, true, SWG_F16), SWG_SEARCH_MSE, x, NULL, 16, &grid));
+    ck_ok(search_plain(scheme_of(4, true, SWG_F16), SWG_SEARCH_MSE, x, NULL, 16, &grid));
     ck_assert_uint_eq(grid.zero, 0);
 }
 END_TEST
@@ -293,8 +300,8 @@ START_TEST(huge_weights_work_or_are_refused)
         searched(scheme_of(4, asymmetric, SWG_F32), x, NULL, 40);
         searched(scheme_of(8, asymmetric, SWG_BF16), x, NULL, 40);
         swg_grid grid;
-        ck_status_is(SWG_UNSUPPORTED, swg_grid_search(scheme_of(8, asymmetric, SWG_F16),
-                                                      SWG_SEARCH_MSE, x, NULL, 40, &grid));
+        ck_status_is(SWG_UNSUPPORTED, search_plain(scheme_of(8, asymmetric, SWG_F16),
+                                                   SWG_SEARCH_MSE, x, NULL, 40, &grid));
         ck_assert_ptr_nonnull(strstr(swg_error_message(), "bf16 or f32"));
     }
     /* Just inside what F16 scales can reach. */
@@ -303,7 +310,7 @@ START_TEST(huge_weights_work_or_are_refused)
     x[3] = 0x1.8p126f;
     swg_grid grid;
     ck_status_is(SWG_UNSUPPORTED,
-                 swg_grid_search(scheme_of(8, false, SWG_F32), SWG_SEARCH_MSE, x, NULL, 40, &grid));
+                 search_plain(scheme_of(8, false, SWG_F32), SWG_SEARCH_MSE, x, NULL, 40, &grid));
 }
 END_TEST
 
@@ -317,8 +324,8 @@ START_TEST(values_that_are_no_numbers_are_refused)
                 x[i] = (float)i;
             x[at] = bad[b];
             swg_grid grid = {.scale = 7};
-            ck_status_is(SWG_CORRUPT, swg_grid_search(scheme_of(4, b % 2, SWG_F16), SWG_SEARCH_MSE,
-                                                      x, NULL, 35, &grid));
+            ck_status_is(SWG_CORRUPT, search_plain(scheme_of(4, b % 2, SWG_F16), SWG_SEARCH_MSE, x,
+                                                   NULL, 35, &grid));
             char where[32];
             snprintf(where, sizeof where, "weight %zu ", at);
             ck_assert_ptr_nonnull(strstr(swg_error_message(), where));
@@ -339,10 +346,10 @@ START_TEST(importance_moves_the_grid)
     }
     const swg_scheme scheme = scheme_of(4, false, SWG_F32);
     swg_grid none, one, zero, heavy;
-    ck_ok(swg_grid_search(scheme, SWG_SEARCH_MSE, x, NULL, 64, &none));
-    ck_ok(swg_grid_search(scheme, SWG_SEARCH_MSE, x, ones, 64, &one));
-    ck_ok(swg_grid_search(scheme, SWG_SEARCH_MSE, x, zeros, 64, &zero));
-    ck_ok(swg_grid_search(scheme, SWG_SEARCH_MSE, x, w, 64, &heavy));
+    ck_ok(search_plain(scheme, SWG_SEARCH_MSE, x, NULL, 64, &none));
+    ck_ok(search_plain(scheme, SWG_SEARCH_MSE, x, ones, 64, &one));
+    ck_ok(search_plain(scheme, SWG_SEARCH_MSE, x, zeros, 64, &zero));
+    ck_ok(search_plain(scheme, SWG_SEARCH_MSE, x, w, 64, &heavy));
     ck_assert_mem_eq(&none.scale, &one.scale, sizeof none.scale);
     ck_assert_mem_eq(&none.scale, &zero.scale, sizeof none.scale);
     ck_assert_double_lt(swg_grid_error(heavy, x, NULL, 4), swg_grid_error(none, x, NULL, 4));

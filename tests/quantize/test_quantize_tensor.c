@@ -101,6 +101,10 @@ static double value_at(const result *r, swg_scheme scheme, uint64_t cols, uint64
     }
     const size_t n_groups = scheme.group ? (cols + scheme.group - 1) / scheme.group : 1;
     const size_t at = row * n_groups + (scheme.group ? col / scheme.group : 0);
+    const int8_t *book = r->planes[SWG_PLANE_CODEBOOK];
+    if (book)
+        return (double)(swg_float_load(scheme.scale_type, r->planes[SWG_PLANE_SCALES], at) *
+                        (float)book[code]);
     const int zero = scheme.asymmetric ? ((const uint8_t *)r->planes[SWG_PLANE_ZEROS])[at]
                                        : 1 << (scheme.bits - 1);
     return (double)(swg_float_load(scheme.scale_type, r->planes[SWG_PLANE_SCALES], at) *
@@ -159,28 +163,63 @@ START_TEST(planes_hold_what_the_statistics_say)
 }
 END_TEST
 
+static swg_scheme codebook_scheme(uint32_t group, swg_dtype scale_type)
+{
+    swg_scheme scheme;
+    ck_ok(swg_scheme_of_codebook(4, group, scale_type, &scheme));
+    return scheme;
+}
+
+START_TEST(codebook_planes_hold_what_the_statistics_say)
+{
+    static const uint64_t shapes[][2] = {{1, 1}, {3, 33}, {17, 64}, {9, 1001}, {100, 4}};
+    static const uint32_t groups[] = {0, 32, 256};
+    for (size_t s = 0; s < 5; s++)
+        for (size_t g = 0; g < 3; g++)
+            check_matrix(shapes[s][0], shapes[s][1],
+                         codebook_scheme(groups[g], g ? SWG_F16 : SWG_BF16));
+}
+END_TEST
+
+/* Normal weights are nearer to fitted numbers than to integers of as many bits. */
+START_TEST(codebooks_lose_less_than_integers)
+{
+    matrix m = matrix_of(64, 512);
+    result codebook, integers;
+    ck_ok(quantize(&m, codebook_scheme(64, SWG_F16), 0, 0, &codebook));
+    ck_ok(quantize(&m, scheme_of(4, 64, false, SWG_F16), 0, 0, &integers));
+    ck_assert_double_lt(codebook.stats.noise, 0.85 * integers.stats.noise);
+    ck_assert_uint_eq(codebook.stats.bytes, integers.stats.bytes + 16);
+    result_deinit(&codebook);
+    result_deinit(&integers);
+    swg_free(m.x);
+}
+END_TEST
+
 START_TEST(bytes_do_not_depend_on_threads)
 {
     static const size_t threads[] = {1, 2, 5};
     matrix m = matrix_of(700, 520); /* several blocks */
-    for (int asymmetric = 0; asymmetric < 2; asymmetric++) {
-        const swg_scheme scheme = scheme_of(4, 64, asymmetric, SWG_F16);
+    const swg_scheme schemes[] = {scheme_of(4, 64, false, SWG_F16), scheme_of(4, 64, true, SWG_F16),
+                                  codebook_scheme(64, SWG_F16)};
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        const swg_scheme scheme = schemes[i];
         result alone;
         ck_ok(quantize(&m, scheme, 0, 0, &alone));
         for (size_t t = 0; t < 3; t++) {
             result r;
             ck_ok(quantize(&m, scheme, 0, threads[t], &r));
-            for (size_t i = 0; i < r.n_planes; i++)
-                ck_assert_mem_eq(r.planes[r.layout[i].kind], alone.planes[r.layout[i].kind],
-                                 r.layout[i].bytes);
+            for (size_t p = 0; p < r.n_planes; p++)
+                ck_assert_mem_eq(r.planes[r.layout[p].kind], alone.planes[r.layout[p].kind],
+                                 r.layout[p].bytes);
             ck_assert_mem_eq(&r.stats, &alone.stats, sizeof r.stats);
             result_deinit(&r);
         }
         result r; /* the size of reads changes the order of statistics, never the planes */
         ck_ok(quantize(&m, scheme, 48, 2, &r));
-        for (size_t i = 0; i < r.n_planes; i++)
-            ck_assert_mem_eq(r.planes[r.layout[i].kind], alone.planes[r.layout[i].kind],
-                             r.layout[i].bytes);
+        for (size_t p = 0; p < r.n_planes; p++)
+            ck_assert_mem_eq(r.planes[r.layout[p].kind], alone.planes[r.layout[p].kind],
+                             r.layout[p].bytes);
         result_deinit(&r);
         result_deinit(&alone);
     }
@@ -206,7 +245,7 @@ START_TEST(statistics_give_columns_their_importance)
         hessian[c * K + c] = importance[c] * 10;
     }
     swg_grid grid;
-    ck_ok(swg_grid_search(scheme, SWG_SEARCH_MSE, x, importance, K, &grid));
+    ck_ok(swg_grid_search(&(swg_grid_space){.scheme = scheme}, x, importance, K, &grid));
     swg_grid_encode(grid, x, K, codes);
     const swg_layer_stats stats[] = {
         {.name = "w", .k = K, .n_tokens = 10, .mean_square = mean_square, .mean_abs = mean_abs},
@@ -373,6 +412,8 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("quantize_tensor");
     TCase *c = tcase_create("matrices");
     tcase_add_loop_test(c, planes_hold_what_the_statistics_say, 1, 9);
+    tcase_add_test(c, codebook_planes_hold_what_the_statistics_say);
+    tcase_add_test(c, codebooks_lose_less_than_integers);
     tcase_add_test(c, bytes_do_not_depend_on_threads);
     tcase_add_test(c, statistics_give_columns_their_importance);
     tcase_add_test(c, masks_make_zeros_and_changes_are_given_back);

@@ -1,4 +1,6 @@
 /* plain: the elements as they are, row after row, of any element type. */
+#include <string.h>
+
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 #include "runtime/base/weight_format.h"
@@ -32,23 +34,34 @@ static size_t planes(const swg_tensor_desc *desc, swg_plane out[SWG_PLANE_KINDS]
     return 1;
 }
 
+/* An element of any type that swg_dtype_is_number accepts; what is beyond float32 is infinite. */
+static float element(swg_dtype dtype, const void *array, size_t index)
+{
+    double number;
+    if (dtype != SWG_F64)
+        return swg_float_load(dtype, array, index);
+    memcpy(&number, (const unsigned char *)array + index * sizeof number, sizeof number);
+    return (float)number;
+}
+
 static swg_status read_rows(const swg_tensor_desc *desc, const swg_plane_reader *from,
                             uint64_t row_begin, uint64_t n_rows, float *out)
 {
     const swg_dtype dtype = desc->scheme.dtype;
     const size_t count = (size_t)(n_rows * swg_tensor_cols(desc));
-    if (!swg_dtype_is_float(dtype))
+    if (!swg_dtype_is_number(dtype))
         return swg_error(SWG_UNSUPPORTED, "tensor %s has elements of type %s, which are not floats",
                          desc->name, swg_dtype_name(dtype));
     if (dtype == SWG_F32)
         return from->read(from->context, SWG_PLANE_VALUES, row_begin, n_rows, out);
-    uint16_t *halves;
-    SWG_TRY(SWG_NEW_UNINIT(halves, count));
+    void *const stored = swg_malloc(count, swg_dtype_bits(dtype) / 8);
+    if (!stored)
+        return SWG_NO_MEMORY;
     const swg_status status =
-        from->read(from->context, SWG_PLANE_VALUES, row_begin, n_rows, halves);
+        from->read(from->context, SWG_PLANE_VALUES, row_begin, n_rows, stored);
     for (size_t i = 0; status == SWG_OK && i < count; i++)
-        out[i] = swg_float_load(dtype, halves, i);
-    swg_free(halves);
+        out[i] = element(dtype, stored, i);
+    swg_free(stored);
     return status;
 }
 

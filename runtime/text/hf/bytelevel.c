@@ -60,9 +60,9 @@ static swg_status map_bytes(const void *data, swg_encoder *encoder, size_t at, c
 {
     (void)data;
     swg_strbuf *out = &encoder->scratch[at];
-    out->length = 0;
+    swg_work_prepare(&encoder->work, out);
     append_mapped(text, length, out);
-    SWG_TRY(swg_strbuf_status(out));
+    SWG_TRY(swg_work_written(&encoder->work, out));
     return swg_encoder_emit(encoder, at + 1, out->text, out->length, is_first);
 }
 
@@ -73,10 +73,10 @@ static swg_status prefix_space(const void *data, swg_encoder *encoder, size_t at
     if (text[0] == ' ')
         return swg_encoder_emit(encoder, at + 1, text, length, is_first);
     swg_strbuf *out = &encoder->scratch[at];
-    out->length = 0;
+    swg_work_prepare(&encoder->work, out);
     swg_strbuf_append(out, " ", 1);
     swg_strbuf_append(out, text, length);
-    SWG_TRY(swg_strbuf_status(out));
+    SWG_TRY(swg_work_written(&encoder->work, out));
     return swg_encoder_emit(encoder, at + 1, out->text, out->length, is_first);
 }
 
@@ -107,9 +107,11 @@ bool swg_bytelevel_take_last_split(swg_tokenizer *tokenizer)
     return true;
 }
 
-static swg_status normalize(const void *data, const char *text, size_t length, swg_strbuf *out)
+static swg_status normalize(const void *data, swg_work *work, const char *text, size_t length,
+                            swg_strbuf *out)
 {
     (void)data;
+    (void)work;
     append_mapped(text, length, out);
     return SWG_OK;
 }

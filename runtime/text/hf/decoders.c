@@ -204,6 +204,7 @@ static swg_status read_metaspace(swg_tokenizer *tokenizer, const swg_json *json)
 
 typedef struct wordpiece_data {
     const char *prefix;
+    size_t n_prefix;
     bool cleanup;
 } wordpiece_data;
 
@@ -218,15 +219,21 @@ static void clean_up(swg_strbuf *text)
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         const size_t n_from = strlen(table[i][0]), n_to = strlen(table[i][1]);
-        size_t at = 0;
-        char *found;
-        while ((found = memmem(text->text + at, text->length - at, table[i][0], n_from)) != NULL) {
-            const size_t place = (size_t)(found - text->text);
-            memcpy(found, table[i][1], n_to);
-            memmove(found + n_to, found + n_from, text->length - place - n_from);
-            text->length -= n_from - n_to;
-            at = place + n_to;
+        size_t kept = 0; /* bytes at the start that are done */
+        for (size_t at = 0; at < text->length;) {
+            const char *from = text->text + at;
+            const char *found = memmem(from, text->length - at, table[i][0], n_from);
+            const size_t before = found ? (size_t)(found - from) : text->length - at;
+            memmove(text->text + kept, from, before);
+            kept += before;
+            at += before;
+            if (!found)
+                break;
+            memcpy(text->text + kept, table[i][1], n_to);
+            kept += n_to;
+            at += n_from;
         }
+        text->length = kept;
     }
 }
 
@@ -234,7 +241,7 @@ static void wordpiece(const void *step_data, uint32_t *state, const swg_decode_p
                       const char *text, size_t length, swg_strbuf *out)
 {
     const wordpiece_data *data = step_data;
-    const size_t n = strlen(data->prefix);
+    const size_t n = data->n_prefix;
     (void)state;
     if (place->index > 0 && starts_with(text, length, data->prefix, n)) {
         text += n;
@@ -255,19 +262,25 @@ static swg_status read_wordpiece(swg_tokenizer *tokenizer, const swg_json *json)
         return SWG_NO_MEMORY;
     SWG_TRY(swg_component_string(json, "prefix", "##", &prefix));
     SWG_TRY(swg_component_bool(json, "cleanup", true, &data->cleanup));
-    data->prefix = swg_arena_strndup(&tokenizer->arena, prefix, strlen(prefix));
+    data->n_prefix = strlen(prefix);
+    data->prefix = swg_arena_strndup(&tokenizer->arena, prefix, data->n_prefix);
     return data->prefix ? swg_tokenizer_add_decoder(tokenizer, wordpiece, data) : SWG_NO_MEMORY;
 }
 
 /* --- BPEDecoder ------------------------------------------------------------------------------- */
+
+typedef struct bpe_data {
+    const char *suffix;
+    size_t n_suffix;
+} bpe_data;
 
 /* The end-of-word suffix is a space, except on the last token: so it is one (state 1 each) that
  * waits for the next token. */
 static void bpe(const void *data, uint32_t *state, const swg_decode_place *place, const char *text,
                 size_t length, swg_strbuf *out)
 {
-    const char *suffix = data;
-    const size_t n = strlen(suffix);
+    const char *suffix = ((const bpe_data *)data)->suffix;
+    const size_t n = ((const bpe_data *)data)->n_suffix;
     (void)place;
     for (; *state > 0; --*state)
         swg_strbuf_append(out, " ", 1);
@@ -286,9 +299,12 @@ static void bpe(const void *data, uint32_t *state, const swg_decode_place *place
 
 static swg_status read_bpe(swg_tokenizer *tokenizer, const swg_json *json)
 {
-    const char *suffix = NULL;
-    SWG_TRY(swg_component_text(tokenizer, json, "suffix", &suffix));
-    return swg_tokenizer_add_decoder(tokenizer, bpe, suffix);
+    bpe_data *data = swg_arena_calloc(&tokenizer->arena, 1, sizeof *data);
+    if (!data)
+        return SWG_NO_MEMORY;
+    SWG_TRY(swg_component_text(tokenizer, json, "suffix", &data->suffix));
+    data->n_suffix = strlen(data->suffix);
+    return swg_tokenizer_add_decoder(tokenizer, bpe, data);
 }
 
 /* --- The family ------------------------------------------------------------------------------- */

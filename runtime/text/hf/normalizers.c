@@ -18,8 +18,10 @@ static size_t ascii_run(const char *text, size_t length, bool ascii)
 
 /* ASCII has no other form and nothing in it joins what precedes it, so only the rest is looked
  * at, together with the one character that it may join. */
-static swg_status to_normal_form(const void *data, const char *text, size_t length, swg_strbuf *out)
+static swg_status to_normal_form(const void *data, swg_work *work, const char *text, size_t length,
+                                 swg_strbuf *out)
 {
+    (void)work;
     for (size_t at = 0; at < length;) {
         const size_t plain = ascii_run(text + at, length - at, true);
         const size_t other = ascii_run(text + at + plain, length - at - plain, false);
@@ -65,7 +67,7 @@ static swg_status read_nfkd(swg_tokenizer *tokenizer, const swg_json *json)
 typedef void char_change(swg_strbuf *out, uint32_t code);
 
 /* Printable ASCII is copied as it is, except capitals where `changes_capitals`. */
-static swg_status each_char(const char *text, size_t length, char_change *change,
+static swg_status each_char(swg_work *work, const char *text, size_t length, char_change *change,
                             bool changes_capitals, swg_strbuf *out)
 {
     for (size_t at = 0; at < length;) {
@@ -82,14 +84,16 @@ static swg_status each_char(const char *text, size_t length, char_change *change
         if (step > 0)
             change(out, code);
         at += step ? step : 1;
+        SWG_TRY(swg_work_spend(work, SWG_WORK_PER_LOOKUP));
     }
     return SWG_OK;
 }
 
-static swg_status lowercase(const void *data, const char *text, size_t length, swg_strbuf *out)
+static swg_status lowercase(const void *data, swg_work *work, const char *text, size_t length,
+                            swg_strbuf *out)
 {
     (void)data;
-    return each_char(text, length, swg_char_append_lower, true, out);
+    return each_char(work, text, length, swg_char_append_lower, true, out);
 }
 
 /* StripAccents takes all marks away, BertNormalizer only those without width. */
@@ -105,17 +109,18 @@ static void append_unless_nonspacing(swg_strbuf *out, uint32_t code)
         swg_char_append(out, code);
 }
 
-static swg_status strip_accents(const void *data, const char *text, size_t length, swg_strbuf *out)
+static swg_status strip_accents(const void *data, swg_work *work, const char *text, size_t length,
+                                swg_strbuf *out)
 {
     (void)data;
-    return each_char(text, length, append_unless_mark, false, out);
+    return each_char(work, text, length, append_unless_mark, false, out);
 }
 
-static swg_status strip_bert_accents(const void *data, const char *text, size_t length,
-                                     swg_strbuf *out)
+static swg_status strip_bert_accents(const void *data, swg_work *work, const char *text,
+                                     size_t length, swg_strbuf *out)
 {
     (void)data;
-    return each_char(text, length, append_unless_nonspacing, false, out);
+    return each_char(work, text, length, append_unless_nonspacing, false, out);
 }
 
 /* BERT: control characters vanish (U+0085 too, though it is white space), white space becomes a
@@ -132,10 +137,11 @@ static void append_clean(swg_strbuf *out, uint32_t code)
         swg_char_append(out, code);
 }
 
-static swg_status clean_text(const void *data, const char *text, size_t length, swg_strbuf *out)
+static swg_status clean_text(const void *data, swg_work *work, const char *text, size_t length,
+                             swg_strbuf *out)
 {
     (void)data;
-    return each_char(text, length, append_clean, false, out);
+    return each_char(work, text, length, append_clean, false, out);
 }
 
 /* The ranges that BERT calls Chinese; 2B920 is what its implementations have. */
@@ -160,10 +166,11 @@ static void append_spaced(swg_strbuf *out, uint32_t code)
         swg_strbuf_append(out, " ", 1);
 }
 
-static swg_status space_chinese(const void *data, const char *text, size_t length, swg_strbuf *out)
+static swg_status space_chinese(const void *data, swg_work *work, const char *text, size_t length,
+                                swg_strbuf *out)
 {
     (void)data;
-    return each_char(text, length, append_spaced, false, out);
+    return each_char(work, text, length, append_spaced, false, out);
 }
 
 static swg_status read_lowercase(swg_tokenizer *tokenizer, const swg_json *json)
@@ -202,8 +209,10 @@ typedef struct strip_data {
     bool left, right;
 } strip_data;
 
-static swg_status strip(const void *step_data, const char *text, size_t length, swg_strbuf *out)
+static swg_status strip(const void *step_data, swg_work *work, const char *text, size_t length,
+                        swg_strbuf *out)
 {
+    (void)work;
     const strip_data *data = step_data;
     size_t begin = 0, end = length;
     uint32_t code;
@@ -232,8 +241,10 @@ static swg_status read_strip(swg_tokenizer *tokenizer, const swg_json *json)
     return swg_tokenizer_add_normalizer(tokenizer, strip, data);
 }
 
-static swg_status prepend(const void *data, const char *text, size_t length, swg_strbuf *out)
+static swg_status prepend(const void *data, swg_work *work, const char *text, size_t length,
+                          swg_strbuf *out)
 {
+    (void)work;
     if (length > 0)
         swg_strbuf_puts(out, data);
     swg_strbuf_append(out, text, length);
@@ -252,13 +263,14 @@ typedef struct replace_data {
     const char *content;
 } replace_data;
 
-static swg_status replace(const void *step_data, const char *text, size_t length, swg_strbuf *out)
+static swg_status replace(const void *step_data, swg_work *work, const char *text, size_t length,
+                          swg_strbuf *out)
 {
     const replace_data *data = step_data;
-    swg_regex_scratch scratch = {0};
+    swg_regex_scratch scratch = {.work = work};
     swg_status status = SWG_OK;
     size_t done = 0;
-    for (size_t from = 0; from <= length;) {
+    for (size_t from = 0; from <= length && !out->failed;) {
         size_t begin = SIZE_MAX, end = SIZE_MAX;
         SWG_GO(swg_regex_next(data->regex, &scratch, text, length, from, &begin, &end));
         if (begin == SIZE_MAX)

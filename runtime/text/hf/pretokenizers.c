@@ -116,7 +116,7 @@ static swg_status replace_spaces(const void *step_data, swg_encoder *encoder, si
 {
     const metaspace_data *data = step_data;
     swg_strbuf *out = &encoder->scratch[at];
-    out->length = 0;
+    swg_work_prepare(&encoder->work, out);
     const bool starts_with_it =
         text[0] == ' ' ||
         (length >= data->length && memcmp(text, data->replacement, data->length) == 0);
@@ -130,7 +130,7 @@ static swg_status replace_spaces(const void *step_data, swg_encoder *encoder, si
             swg_strbuf_append(out, data->replacement, data->length);
         begin = end + (space != NULL);
     }
-    SWG_TRY(swg_strbuf_status(out));
+    SWG_TRY(swg_work_written(&encoder->work, out));
     return swg_encoder_emit(encoder, at + 1, out->text, out->length, is_first);
 }
 

@@ -84,6 +84,7 @@ static swg_status take_characters(split_run *run, size_t length)
     for (size_t at = 0; at < length;) {
         uint32_t code = 0;
         const size_t step = swg_utf8_decode(run->text + at, length - at, &code);
+        SWG_TRY(swg_work_spend(&run->encoder->work, 1));
         const bool is_match = data->test ? data->test(code) : code == data->delimiter;
         if (is_match && done < at)
             SWG_TRY(take(run, done, at, false));

@@ -218,7 +218,8 @@ swg_status swg_regex_compile(const char *pattern, bool is_literal, swg_regex **l
     } else {
         SWG_GO(translate(&t));
         SWG_GO(compile(pattern, swg_strbuf_text(&t.out),
-                       PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
+                       PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C |
+                           PCRE2_AUTO_CALLOUT,
                        &regex->code));
     }
     regex->next = *list;
@@ -247,7 +248,19 @@ void swg_regex_scratch_deinit(swg_regex_scratch *scratch)
     pcre2_match_data_free(scratch->match);
     pcre2_match_context_free(scratch->context);
     pcre2_jit_stack_free(scratch->stack);
-    *scratch = (swg_regex_scratch){0};
+    *scratch = (swg_regex_scratch){.work = scratch->work};
+}
+
+/* Called before each item of a pattern is tried (PCRE2_AUTO_CALLOUT): between two calls matching
+ * passes over the text once at most, in one direction, so the places of both say what it did. */
+static int spend_step(pcre2_callout_block *block, void *context)
+{
+    swg_regex_scratch *scratch = context;
+    const size_t at = block->current_position;
+    const size_t passed = at > scratch->at ? at - scratch->at : scratch->at - at;
+    scratch->at = at;
+    scratch->status = swg_work_spend(scratch->work, 4 + passed);
+    return scratch->status == SWG_OK ? 0 : PCRE2_ERROR_CALLOUT;
 }
 
 static swg_status scratch_init(swg_regex_scratch *scratch)
@@ -266,6 +279,7 @@ static swg_status scratch_init(swg_regex_scratch *scratch)
     pcre2_set_match_limit(scratch->context, MATCH_LIMIT);
     pcre2_set_depth_limit(scratch->context, DEPTH_LIMIT);
     pcre2_set_heap_limit(scratch->context, HEAP_LIMIT_KIB);
+    pcre2_set_callout(scratch->context, spend_step, scratch);
     pcre2_jit_stack_assign(scratch->context, NULL, scratch->stack);
     return SWG_OK;
 }
@@ -275,18 +289,22 @@ swg_status swg_regex_next(const swg_regex *regex, swg_regex_scratch *scratch, co
 {
     if (!scratch->match)
         SWG_TRY(scratch_init(scratch));
+    SWG_TRY(swg_work_spend(scratch->work, SWG_WORK_PER_MATCH));
+    scratch->at = from;
     const int result = pcre2_match(regex->code, (PCRE2_SPTR)text, length, from, PCRE2_NO_UTF_CHECK,
                                    scratch->match, scratch->context);
     if (result == PCRE2_ERROR_NOMATCH) {
         *begin = *end = SIZE_MAX;
         return SWG_OK;
     }
+    if (result == PCRE2_ERROR_CALLOUT)
+        return scratch->status;
     if (result == PCRE2_ERROR_NOMEMORY)
         return swg_error(SWG_NO_MEMORY, "out of memory while matching a pattern");
     if (result < 0) {
         PCRE2_UCHAR reason[128] = {0};
         pcre2_get_error_message(result, reason, sizeof reason);
-        return swg_error(SWG_LIMIT, "a pattern of the tokenizer explodes on this text: %s",
+        return swg_error(SWG_LIMIT, "%s: a pattern explodes on this text: %s", scratch->work->file,
                          (const char *)reason);
     }
     const PCRE2_SIZE *offsets = pcre2_get_ovector_pointer(scratch->match);

@@ -1,5 +1,6 @@
 /* Patterns of tokenizer.json, matched as Oniguruma (the engine behind Hugging Face's tokenizers)
- * does. A pattern comes from a file and may be made to explode: matching stops at fixed limits.
+ * does. A pattern comes from a file and may be made to explode: every step of a match spends from
+ * the text's budget, and one attempt stops at fixed limits.
  * Private to runtime/text. */
 #ifndef SWG_RUNTIME_TEXT_MATCH_REGEX_H
 #define SWG_RUNTIME_TEXT_MATCH_REGEX_H
@@ -7,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "runtime/base/status.h"
+#include "runtime/text/work.h"
 
 typedef struct swg_regex swg_regex;
 
@@ -19,8 +20,11 @@ swg_status swg_regex_compile(const char *pattern, bool is_literal, swg_regex **l
 /* Free a whole list and clear *list. */
 void swg_regex_free_list(swg_regex **list);
 
-/* Working memory of one thread. Zero-initialise to start. */
+/* Working memory of one thread. Zero-initialise but for `work`, the budget that matching spends. */
 typedef struct swg_regex_scratch {
+    swg_work *work;
+    size_t at;         /* in the text: where the last step was */
+    swg_status status; /* of spending */
     struct pcre2_real_match_data_8 *match;
     struct pcre2_real_match_context_8 *context;
     struct pcre2_real_jit_stack_8 *stack;
@@ -29,8 +33,8 @@ typedef struct swg_regex_scratch {
 void swg_regex_scratch_deinit(swg_regex_scratch *scratch);
 
 /* First match at or after `from` in `text`, which is valid UTF-8 as a whole; *begin == *end for an
- * empty match, *begin == SIZE_MAX for none. SWG_LIMIT when the limits are reached. The pattern may
- * be used by several threads, each with its own scratch. */
+ * empty match, *begin == SIZE_MAX for none. SWG_LIMIT when the budget or a limit is reached. The
+ * pattern may be used by several threads, each with its own scratch, which stays where it is. */
 swg_status swg_regex_next(const swg_regex *regex, swg_regex_scratch *scratch, const char *text,
                           size_t length, size_t from, size_t *begin, size_t *end);
 

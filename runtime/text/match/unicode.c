@@ -2,12 +2,16 @@
  * Debian 12) decides about young characters. */
 #include "runtime/text/match/unicode.h"
 
+#include <string.h>
 #include <utf8proc.h>
 
 #include "runtime/base/mem.h"
 #include "runtime/base/utf8.h"
 
-enum { SHORT_TEXT = 128 }; /* characters that are normalized without an allocation */
+enum {
+    SHORT_TEXT = 128, /* characters that are normalized without an allocation */
+    FEW_MARKS = 16    /* marks in a row that real text has */
+};
 
 static bool category_between(uint32_t code, utf8proc_category_t first, utf8proc_category_t last)
 {
@@ -100,6 +104,75 @@ void swg_char_append_lower(swg_strbuf *out, uint32_t code)
         swg_char_append(out, (uint32_t)utf8proc_tolower((utf8proc_int32_t)code));
 }
 
+static unsigned combining_class(utf8proc_int32_t code)
+{
+    return (unsigned)utf8proc_get_property(code)->combining_class;
+}
+
+/* Sort a run of marks by class, equal classes in their order. */
+static void sort_few_marks(utf8proc_int32_t *marks, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        const utf8proc_int32_t mark = marks[i];
+        size_t at = i;
+        for (; at > 0 && combining_class(marks[at - 1]) > combining_class(mark); at--)
+            marks[at] = marks[at - 1];
+        marks[at] = mark;
+    }
+}
+
+static swg_status sort_many_marks(utf8proc_int32_t *marks, size_t n)
+{
+    size_t next[256] = {0}; /* place of the next mark of a class */
+    utf8proc_int32_t *sorted = swg_malloc(n, sizeof *sorted);
+    if (!sorted)
+        return SWG_NO_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        next[combining_class(marks[i])]++;
+    for (size_t class = 0, place = 0; class < 256; class ++) {
+        const size_t count = next[class];
+        next[class] = place;
+        place += count;
+    }
+    for (size_t i = 0; i < n; i++)
+        sorted[next[combining_class(marks[i])]++] = marks[i];
+    memcpy(marks, sorted, n * sizeof *marks);
+    swg_free(sorted);
+    return SWG_OK;
+}
+
+/* Put every run of marks in canonical order. */
+static swg_status sort_marks(utf8proc_int32_t *codes, size_t n_codes)
+{
+    for (size_t at = 0, n; at < n_codes; at += n + 1) {
+        n = 0;
+        while (at + n < n_codes && combining_class(codes[at + n]) > 0)
+            n++;
+        if (n > FEW_MARKS)
+            SWG_TRY(sort_many_marks(codes + at, n));
+        else
+            sort_few_marks(codes + at, n);
+    }
+    return SWG_OK;
+}
+
+/* Decompose valid UTF-8 to `codes`, which has room for exactly what it becomes. This is
+ * utf8proc_decompose but for the time that a long run of marks takes, which there is quadratic. */
+static swg_status decompose(const char *text, size_t length, utf8proc_option_t options,
+                            utf8proc_int32_t *codes, size_t n_codes)
+{
+    size_t n = 0;
+    int bound_class = 0;
+    for (size_t at = 0; at < length;) {
+        uint32_t code = 0;
+        at += swg_utf8_decode(text + at, length - at, &code);
+        n +=
+            (size_t)utf8proc_decompose_char((utf8proc_int32_t)code, codes + n,
+                                            (utf8proc_ssize_t)(n_codes - n), options, &bound_class);
+    }
+    return sort_marks(codes, n_codes);
+}
+
 swg_status swg_unicode_normalize(swg_normal_form form, const char *text, size_t length,
                                  swg_strbuf *out)
 {
@@ -118,13 +191,14 @@ swg_status swg_unicode_normalize(swg_normal_form form, const char *text, size_t 
     utf8proc_int32_t few[SHORT_TEXT], *codes = few;
     if (needed >= SHORT_TEXT && !(codes = swg_malloc((size_t)needed + 1, sizeof *codes)))
         return SWG_NO_MEMORY;
-    utf8proc_decompose(bytes, (utf8proc_ssize_t)length, codes, needed, options[form]);
-    const utf8proc_ssize_t written = utf8proc_reencode(codes, needed, options[form]);
-    if (written >= 0)
+    swg_status status = decompose(text, length, options[form], codes, (size_t)needed);
+    const utf8proc_ssize_t written =
+        status == SWG_OK ? utf8proc_reencode(codes, needed, options[form]) : 0;
+    if (written < 0)
+        status = swg_error(SWG_FAILED, "text cannot be normalized: %s", utf8proc_errmsg(written));
+    else
         swg_strbuf_append(out, codes, (size_t)written);
     if (codes != few)
         swg_free(codes);
-    return written < 0
-               ? swg_error(SWG_FAILED, "text cannot be normalized: %s", utf8proc_errmsg(written))
-               : swg_strbuf_status(out);
+    return status == SWG_OK ? swg_strbuf_status(out) : status;
 }

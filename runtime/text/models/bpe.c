@@ -44,11 +44,11 @@ static swg_status unit_id(const bpe_model *model, swg_encoder *encoder, const ch
         return SWG_OK;
     }
     swg_strbuf *word = &encoder->word;
-    word->length = 0;
+    swg_work_prepare(&encoder->work, word);
     swg_strbuf_puts(word, prefix);
     swg_strbuf_append(word, text, length);
     swg_strbuf_puts(word, suffix);
-    SWG_TRY(swg_strbuf_status(word));
+    SWG_TRY(swg_work_written(&encoder->work, word));
     *id = swg_vocab_find(&model->words, word->text, word->length);
     return SWG_OK;
 }
@@ -176,8 +176,11 @@ static swg_status add_merges(swg_tokenizer *tokenizer, bpe_model *model, const m
     SWG_TRY(swg_pairs_init(&model->pairs, &tokenizer->arena, n));
     swg_strbuf joined = {0};
     swg_status status = SWG_OK;
-    for (size_t i = 0; i < n && status == SWG_OK; i++)
-        status = add_merge(tokenizer, model, &lines[i], i, &joined);
+    for (size_t i = 0; i < n && status == SWG_OK; i++) {
+        status = swg_work_spend(&tokenizer->work, SWG_WORK_PER_LOOKUP);
+        if (status == SWG_OK)
+            status = add_merge(tokenizer, model, &lines[i], i, &joined);
+    }
     swg_strbuf_deinit(&joined);
     return status;
 }

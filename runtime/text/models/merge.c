@@ -176,8 +176,9 @@ static swg_merge_candidate heap_pop(swg_merger *merger)
     return top;
 }
 
-/* Remember that the symbol at `left` and its right neighbour merge, if they do. Every symbol gives
- * one candidate at the start and every merge at most two more, so 3n places are enough. */
+/* Remember that the symbol at `left` and its right neighbour merge, if they do. Every symbol but
+ * the last gives one candidate at the start; each of at most n - 1 merges takes one away and gives
+ * two at most: 2n places are enough. */
 static void consider(swg_merger *merger, swg_merge_lookup *lookup, const void *context,
                      int32_t left)
 {
@@ -195,10 +196,11 @@ static void consider(swg_merger *merger, swg_merge_lookup *lookup, const void *c
     heap_sift_up(merger->heap, merger->heap_count - 1);
 }
 
-/* Merge one run of at least two ids; returns how many are left. */
-static size_t merge_run(swg_merger *merger, swg_merge_lookup *lookup, const void *context,
-                        int32_t *ids, size_t n)
+/* Merge one run of at least two ids; *count becomes how many are left. */
+static swg_status merge_run(swg_merger *merger, swg_merge_lookup *lookup, const void *context,
+                            int32_t *ids, size_t *count)
 {
+    const size_t n = *count;
     swg_merge_symbol *symbols = merger->symbols;
     merger->heap_count = 0;
     for (size_t i = 0; i < n; i++)
@@ -209,6 +211,7 @@ static size_t merge_run(swg_merger *merger, swg_merge_lookup *lookup, const void
     for (size_t i = 0; i + 1 < n; i++)
         consider(merger, lookup, context, (int32_t)i);
     while (merger->heap_count > 0) {
+        SWG_TRY(swg_work_spend(merger->work, SWG_WORK_PER_LOOKUP));
         const swg_merge_candidate best = heap_pop(merger);
         const int32_t at = (int32_t)(best.key & UINT32_MAX);
         swg_merge_symbol *left = &symbols[at];
@@ -227,7 +230,8 @@ static size_t merge_run(swg_merger *merger, swg_merge_lookup *lookup, const void
     size_t kept = 0;
     for (int32_t at = 0; at >= 0; at = symbols[at].next)
         ids[kept++] = symbols[at].id;
-    return kept;
+    *count = kept;
+    return SWG_OK;
 }
 
 swg_status swg_merger_run(swg_merger *merger, swg_merge_lookup *lookup, const void *context,
@@ -245,9 +249,9 @@ swg_status swg_merger_run(swg_merger *merger, swg_merge_lookup *lookup, const vo
         if (length > 1) {
             SWG_TRY(swg_reserve((void **)&merger->symbols, &merger->symbol_capacity, length,
                                 sizeof *merger->symbols));
-            SWG_TRY(swg_reserve((void **)&merger->heap, &merger->heap_capacity, 3 * length,
+            SWG_TRY(swg_reserve((void **)&merger->heap, &merger->heap_capacity, 2 * length,
                                 sizeof *merger->heap));
-            length = merge_run(merger, lookup, context, ids + begin, length);
+            SWG_TRY(merge_run(merger, lookup, context, ids + begin, &length));
         }
         memmove(ids + kept, ids + begin, length * sizeof *ids);
         kept += length;
@@ -260,5 +264,5 @@ void swg_merger_deinit(swg_merger *merger)
 {
     swg_free(merger->symbols);
     swg_free(merger->heap);
-    *merger = (swg_merger){0};
+    *merger = (swg_merger){.work = merger->work};
 }

@@ -9,6 +9,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/status.h"
 #include "runtime/text/models/vocab.h"
+#include "runtime/text/work.h"
 
 /* What a pair of neighbours becomes. */
 typedef struct swg_merge {
@@ -54,8 +55,10 @@ swg_merge swg_pairs_find(const swg_pairs *pairs, int32_t left, int32_t right);
 /* A rank for a (finite) score: higher scores merge first. */
 uint32_t swg_merge_rank(float score);
 
-/* Working memory, reused from word to word. Zero-initialise to start. */
+/* Working memory, reused from word to word. Zero-initialise but for `work`, the budget of the text.
+ */
 typedef struct swg_merger {
+    swg_work *work;
     struct swg_merge_symbol *symbols;
     size_t symbol_capacity;
     struct swg_merge_candidate *heap;
@@ -65,7 +68,7 @@ typedef struct swg_merger {
 /* Merge ids[0 .. count) in place until no pair merges; *count becomes what is left. O(n log n).
  * `joins` must hold every pair of characters at which two ids that merge meet.
  * A merge must make a token that no other pair at the same place could make (true where a token is
- * the joined text of its pair). SWG_LIMIT at 2^31 ids or more. */
+ * the joined text of its pair). SWG_LIMIT at 2^31 ids or more, or when the budget is spent. */
 swg_status swg_merger_run(swg_merger *merger, swg_merge_lookup *lookup, const void *context,
                           const swg_joins *joins, int32_t *ids, size_t *count);
 

@@ -45,7 +45,8 @@ static double unknown_sum(const swg_unigram_spec *spec, double score)
     return spec->sums_are_floats ? (float)(score + spec->unk_score) : score + spec->unk_score;
 }
 
-static void find_cuts(const unigram_model *model, const char *text, size_t length, cut *cuts)
+static swg_status find_cuts(const unigram_model *model, swg_work *work, const char *text,
+                            size_t length, cut *cuts)
 {
     const swg_unigram_spec *spec = &model->spec;
     for (size_t i = 1; i <= length; i++)
@@ -60,6 +61,7 @@ static void find_cuts(const unigram_model *model, const char *text, size_t lengt
         for (size_t end = at;
              end < length && swg_trie_step(&model->trie, &node, (unsigned char)text[end], &id);) {
             end++;
+            SWG_TRY(swg_work_spend(work, SWG_WORK_PER_LOOKUP));
             if (id < 0)
                 continue;
             offer(model, &cuts[end], score + spec->scores[id], id, at);
@@ -69,6 +71,7 @@ static void find_cuts(const unigram_model *model, const char *text, size_t lengt
             offer(model, &cuts[at + step], unknown_sum(spec, score), spec->unk, at);
         at += step;
     }
+    return SWG_OK;
 }
 
 /* The id of a piece as it was cut, or its bytes, or the unknown token. */
@@ -100,7 +103,7 @@ static swg_status encode(const void *data, swg_encoder *encoder, const char *tex
     const size_t needed = (length + 1) * sizeof(cut);
     SWG_TRY(swg_reserve((void **)&memory->text, &memory->capacity, needed, 1));
     cut *cuts = (cut *)(void *)memory->text;
-    find_cuts(model, text, length, cuts);
+    SWG_TRY(find_cuts(model, &encoder->work, text, length, cuts));
     /* Walk back, turning each start into a link to the end of its token, unknown neighbours joined.
      */
     int64_t end = (int64_t)length, next = -1;
@@ -141,7 +144,7 @@ swg_status swg_unigram_set(swg_tokenizer *tokenizer, const swg_unigram_spec *spe
     if (!model)
         return SWG_NO_MEMORY;
     model->spec = *spec;
-    SWG_TRY(swg_trie_init(&model->trie, &tokenizer->arena, spec->words));
+    SWG_TRY(swg_trie_init(&model->trie, &tokenizer->arena, &tokenizer->work, spec->words));
     tokenizer->model = encode;
     tokenizer->model_data = model;
     return SWG_OK;

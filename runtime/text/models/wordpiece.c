@@ -22,19 +22,21 @@ static size_t count_chars(const char *text, size_t length)
 }
 
 /* The longest token that text[at ..] starts with: its id (-1 = none) and its end. */
-static swg_status longest_piece(const words_model *model, swg_strbuf *piece, const char *text,
+static swg_status longest_piece(const words_model *model, swg_encoder *encoder, const char *text,
                                 size_t length, size_t at, int32_t *id, size_t *end)
 {
     const size_t n_prefix = at > 0 ? strlen(model->prefix) : 0;
-    piece->length = 0;
+    swg_strbuf *piece = &encoder->word;
+    swg_work_prepare(&encoder->work, piece);
     swg_strbuf_append(piece, model->prefix, n_prefix);
     swg_strbuf_append(piece, text + at, length - at);
-    SWG_TRY(swg_strbuf_status(piece));
+    SWG_TRY(swg_work_written(&encoder->work, piece));
     *id = -1;
     for (*end = length; *end > at; (*end)--) {
         const bool is_boundary = *end == length || ((unsigned char)text[*end] & 0xc0) != 0x80;
         if (!is_boundary)
             continue;
+        SWG_TRY(swg_work_spend(&encoder->work, SWG_WORK_PER_LOOKUP + (*end - at) / 8));
         *id = swg_vocab_find(&model->words, piece->text, n_prefix + *end - at);
         if (*id >= 0)
             break;
@@ -52,7 +54,7 @@ static swg_status encode_wordpiece(const void *data, swg_encoder *encoder, const
     for (size_t at = 0; is_known && at < length;) {
         int32_t id = -1;
         size_t end = length;
-        SWG_TRY(longest_piece(model, &encoder->word, text, length, at, &id, &end));
+        SWG_TRY(longest_piece(model, encoder, text, length, at, &id, &end));
         is_known = id >= 0;
         if (is_known)
             SWG_TRY(swg_ids_push(out, id));

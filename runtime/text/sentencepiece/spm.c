@@ -127,9 +127,10 @@ static swg_status check_types(const swg_spm_file *file, int32_t *unk)
 
 /* Pieces that stand for themselves wherever the text has them: matched before all else, never
  * normalized or merged. *out becomes NULL when there are none. */
-static swg_status find_user_defined(swg_arena *arena, const swg_spm_file *file,
+static swg_status find_user_defined(swg_tokenizer *tokenizer, const swg_spm_file *file,
                                     const swg_trie **out)
 {
+    swg_arena *arena = &tokenizer->arena;
     bool has_any = false;
     for (size_t id = 0; id < file->n_pieces && !has_any; id++)
         has_any = file->pieces[id].type == SWG_SPM_USER_DEFINED;
@@ -142,7 +143,7 @@ static swg_status find_user_defined(swg_arena *arena, const swg_spm_file *file,
         return SWG_NO_MEMORY;
     SWG_TRY(swg_spm_vocab(arena, file, 1 << SWG_SPM_USER_DEFINED, 0, 0, &vocab));
     *out = trie;
-    return swg_trie_init(trie, arena, &vocab);
+    return swg_trie_init(trie, arena, &tokenizer->work, &vocab);
 }
 
 /* --- Unigram ---------------------------------------------------------------------------------- */
@@ -246,7 +247,7 @@ static swg_status build(swg_tokenizer *tokenizer, const swg_spm_file *file, bool
     SWG_TRY(check_types(file, &unk));
     SWG_TRY(read_vocab(tokenizer, file));
     const swg_trie *user_defined;
-    SWG_TRY(find_user_defined(&tokenizer->arena, file, &user_defined));
+    SWG_TRY(find_user_defined(tokenizer, file, &user_defined));
     SWG_TRY(swg_spm_add_normalizer(tokenizer, file, user_defined, legacy));
     SWG_TRY(file->kind == SWG_SPM_BPE ? swg_spm_set_bpe(tokenizer, file, user_defined, unk)
                                       : set_unigram(tokenizer, file, unk));

@@ -12,7 +12,7 @@
 #include "runtime/text/sentencepiece/spm.h"
 
 /* Longer pieces are refused: what a cut costs grows with its length. */
-enum { MAX_PIECE_BYTES = 1024, CODE_POINTS = 0x110000 };
+enum { MAX_PIECE_BYTES = SWG_TRIE_TOKEN_BYTES, CODE_POINTS = 0x110000 };
 
 typedef struct bpe_model {
     const swg_trie *user_defined; /* NULL = none */
@@ -30,6 +30,7 @@ typedef struct bpe_model {
 /* One call of encode. */
 typedef struct work {
     const bpe_model *model;
+    swg_work *budget;
     swg_ids *out;
     size_t start;    /* of this call's ids in out */
     swg_ids symbols; /* units */
@@ -77,7 +78,8 @@ static swg_status push_symbols(work *w, const char *text, size_t length)
     for (size_t at = 0, step; at < length; at += step) {
         int32_t unit = -1;
         if (model->user_defined)
-            unit = swg_trie_longest(model->user_defined, text + at, length - at, &step);
+            SWG_TRY(swg_trie_longest(model->user_defined, w->budget, text + at, length - at, &unit,
+                                     &step));
         if (unit < 0) {
             step = swg_utf8_decode(text + at, length - at, NULL);
             step += step == 0;
@@ -111,6 +113,8 @@ static swg_status push_symbol(work *w, int32_t unit)
 static swg_status run_model(work *w, swg_merger *merger, const char *text, size_t length)
 {
     const bpe_model *model = w->model;
+    if (model->has_unused)
+        SWG_TRY(swg_work_spend(w->budget, 2 * model->n_pieces));
     for (size_t i = 0; model->has_unused && i < 2 * model->n_pieces; i++)
         SWG_TRY(swg_ids_push(&w->halves, -1));
     SWG_TRY(push_symbols(w, text, length));
@@ -126,7 +130,8 @@ static swg_status run_model(work *w, swg_merger *merger, const char *text, size_
 
 static swg_status encode(const void *data, swg_encoder *encoder, const char *text, size_t length)
 {
-    work w = {.model = data, .out = encoder->out, .start = encoder->out->count};
+    work w = {
+        .model = data, .budget = &encoder->work, .out = encoder->out, .start = encoder->out->count};
     const swg_status status = run_model(&w, &encoder->merger, text, length);
     swg_ids_deinit(&w.symbols);
     swg_ids_deinit(&w.halves);
@@ -160,8 +165,9 @@ static bool pair_of_cut(const bpe_model *model, const swg_spm_piece *piece, size
     return true;
 }
 
-/* Count the pairs of all cuts, or (with `add`) enter them. */
-static size_t visit_pairs(bpe_model *model, const swg_spm_file *file, bool add)
+/* Count the pairs of all cuts, and (with `add`) enter them. */
+static swg_status visit_pairs(bpe_model *model, swg_work *budget, const swg_spm_file *file,
+                              bool add, size_t *n_pairs)
 {
     size_t n = 0;
     for (size_t id = 0; id < file->n_pieces; id++) {
@@ -171,6 +177,7 @@ static size_t visit_pairs(bpe_model *model, const swg_spm_file *file, bool add)
         for (size_t at = char_bytes(piece, 0); at < piece->text.length;
              at += char_bytes(piece, at)) {
             int32_t left, right;
+            SWG_TRY(swg_work_spend(budget, SWG_WORK_PER_LOOKUP + piece->text.length / 8));
             if (!pair_of_cut(model, piece, at, &left, &right))
                 continue;
             n++;
@@ -181,7 +188,8 @@ static size_t visit_pairs(bpe_model *model, const swg_spm_file *file, bool add)
             swg_joins_add(&model->joins, model->joins.last[left], model->joins.first[right]);
         }
     }
-    return n;
+    *n_pairs = n;
+    return SWG_OK;
 }
 
 /* Characters inside pieces that are not pieces themselves, as a set of code points; returns how
@@ -269,8 +277,10 @@ swg_status swg_spm_set_bpe(swg_tokenizer *tokenizer, const swg_spm_file *file,
     SWG_TRY(check_pieces(file, &model->has_unused));
     SWG_TRY(make_units(arena, file, model));
     SWG_TRY(swg_joins_init(&model->joins, arena, &model->units));
-    SWG_TRY(swg_pairs_init(&model->pairs, arena, visit_pairs(model, file, false)));
-    visit_pairs(model, file, true);
+    size_t n_pairs;
+    SWG_TRY(visit_pairs(model, &tokenizer->work, file, false, &n_pairs));
+    SWG_TRY(swg_pairs_init(&model->pairs, arena, n_pairs));
+    SWG_TRY(visit_pairs(model, &tokenizer->work, file, true, &n_pairs));
     if (model->has_unused)
         swg_joins_add_all(&model->joins); /* "last put together" is about the whole text */
     for (unsigned byte = 0; byte < 256; byte++)

@@ -44,12 +44,14 @@ typedef struct step {
 
 /* The longest sequence at the start of `text` that the table replaces; nothing taken when there is
  * none. */
-static swg_status find_rule(const normalizer *n, const char *text, size_t length, step *out)
+static swg_status find_rule(const normalizer *n, swg_work *work, const char *text, size_t length,
+                            step *out)
 {
     *out = (step){0};
     size_t at = n->n_units ? children_of(n->units[0]) : 0, n_found = 0;
     for (size_t i = 0; i < length && n_found < MAX_PREFIXES; i++) {
         const unsigned char byte = (unsigned char)text[i];
+        SWG_TRY(swg_work_spend(work, 1));
         at ^= byte;
         if (at >= n->n_units || (n->units[at] & (UINT32_C(1) << 31 | 0xff)) != byte)
             break;
@@ -68,16 +70,18 @@ static swg_status find_rule(const normalizer *n, const char *text, size_t length
     }
     if (out->taken)
         out->length = strlen(out->text);
-    return SWG_OK;
+    return swg_work_spend(work, out->length);
 }
 
-static swg_status next_step(const normalizer *n, const char *text, size_t length, step *out)
+static swg_status next_step(const normalizer *n, swg_work *work, const char *text, size_t length,
+                            step *out)
 {
     size_t n_bytes = 0;
+    int32_t id;
     if (n->user_defined)
-        swg_trie_longest(n->user_defined, text, length, &n_bytes);
+        SWG_TRY(swg_trie_longest(n->user_defined, work, text, length, &id, &n_bytes));
     if (n_bytes == 0) {
-        SWG_TRY(find_rule(n, text, length, out));
+        SWG_TRY(find_rule(n, work, text, length, out));
         if (out->taken)
             return SWG_OK;
         n_bytes = swg_utf8_decode(text, length, NULL);
@@ -109,7 +113,8 @@ static void strip_end(const normalizer *n, swg_strbuf *out)
         out->length -= n_space;
 }
 
-static swg_status normalize(const void *data, const char *text, size_t length, swg_strbuf *out)
+static swg_status normalize(const void *data, swg_work *work, const char *text, size_t length,
+                            swg_strbuf *out)
 {
     const normalizer *n = data;
     const bool removes = n->removes_extra_whitespace;
@@ -117,7 +122,7 @@ static swg_status normalize(const void *data, const char *text, size_t length, s
     step next = {0};
     const bool strips_start = removes && !n->keeps_start;
     for (; strips_start && at < length; at += next.taken) {
-        SWG_TRY(next_step(n, text + at, length - at, &next));
+        SWG_TRY(next_step(n, work, text + at, length - at, &next));
         if (next.length != 1 || next.text[0] != ' ')
             break;
     }
@@ -125,8 +130,8 @@ static swg_status normalize(const void *data, const char *text, size_t length, s
         return SWG_OK;
     if (n->adds_dummy_prefix && !n->whitespace_is_suffix)
         swg_strbuf_puts(out, n->space);
-    for (bool after_space = strips_start; at < length; at += next.taken) {
-        SWG_TRY(next_step(n, text + at, length - at, &next));
+    for (bool after_space = strips_start; at < length && !out->failed; at += next.taken) {
+        SWG_TRY(next_step(n, work, text + at, length - at, &next));
         while (after_space && next.length > 0 && next.text[0] == ' ') {
             next.text++;
             next.length--;

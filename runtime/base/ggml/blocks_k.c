@@ -1,25 +1,18 @@
-/* Decoding GGUF's types with scales of scales, blocks of 256 elements in sub-blocks of 16 or 32,
+/* Decoding ggml's types with scales of scales, blocks of 256 elements in sub-blocks of 16 or 32,
  * and the two that look codes up in a table. The bytes of each block are drawn above its function.
  * Every product is rounded once, in the order of the reference: w = (d * scale) * q - (dmin * min).
  */
 #include <string.h>
 
-#include "formats/bytes/bytes.h"
-#include "formats/gguf/gguf_blocks.h"
-#include "runtime/base/numeric.h"
+#include "runtime/base/ggml/blocks.h"
 
-enum { SUPER = SWG_GGUF_SUPER_BLOCK };
-
-static float half_at(const uint8_t *at)
-{
-    return swg_f16_to_f32((uint16_t)swg_get_le(at, 2));
-}
+enum { SUPER = SWG_BLOCK_SUPER_ELEMS };
 
 /* u8 scales[16] (low nibble scale, high nibble min) | u8 q[64] | f16 d | f16 dmin.
  * q: two halves of 32 bytes; bits 2s, 2s+1 of byte b of half h are element 128h + 32s + b. */
-void swg_gguf_q2_k_decode(const uint8_t *block, float *out)
+void swg_block_q2_k_decode(const uint8_t *block, float *out)
 {
-    const float d = half_at(block + 80), dmin = half_at(block + 82);
+    const float d = swg_block_half(block + 80), dmin = swg_block_half(block + 82);
     for (int e = 0; e < SUPER; e++) {
         const int half = e / 128, shift = e % 128 / 32 * 2;
         const uint8_t scale = block[e / 16];
@@ -32,10 +25,10 @@ void swg_gguf_q2_k_decode(const uint8_t *block, float *out)
 /* u8 high[32] | u8 q[64] | u8 scales[12] | f16 d. q as in Q2_K; bit e / 32 of high[e % 32] adds 4
  * when it is set, and the code is 4 less throughout. Scale i, 6 bits less 32: low nibbles in bytes
  * 0-7 (i < 8 low, else high), upper two bits in byte 8 + i % 4 at bit i / 4 * 2. */
-void swg_gguf_q3_k_decode(const uint8_t *block, float *out)
+void swg_block_q3_k_decode(const uint8_t *block, float *out)
 {
     const uint8_t *high = block, *quants = block + 32, *packed = block + 96;
-    const float d = half_at(block + 108);
+    const float d = swg_block_half(block + 108);
     float scales[16];
     for (int i = 0; i < 16; i++) {
         const int low = packed[i % 8] >> (i / 8 * 4) & 15;
@@ -68,9 +61,9 @@ static void k4_scale(const uint8_t packed[12], int i, float *scale, float *min)
 
 /* f16 d | f16 dmin | u8 scales[12] | u8 q[128]. Four quarters of 32 bytes: low nibbles are the
  * first 32 elements of 64, high nibbles the next. */
-void swg_gguf_q4_k_decode(const uint8_t *block, float *out)
+void swg_block_q4_k_decode(const uint8_t *block, float *out)
 {
-    const float d = half_at(block), dmin = half_at(block + 2);
+    const float d = swg_block_half(block), dmin = swg_block_half(block + 2);
     for (int i = 0; i < 8; i++) {
         float scale, min;
         k4_scale(block + 4, i, &scale, &min);
@@ -83,9 +76,9 @@ void swg_gguf_q4_k_decode(const uint8_t *block, float *out)
 
 /* f16 d | f16 dmin | u8 scales[12] | u8 high[32] | u8 q[128]: Q4_K with a fifth bit, bit i of
  * high[j] for element j of sub-block i. */
-void swg_gguf_q5_k_decode(const uint8_t *block, float *out)
+void swg_block_q5_k_decode(const uint8_t *block, float *out)
 {
-    const float d = half_at(block), dmin = half_at(block + 2);
+    const float d = swg_block_half(block), dmin = swg_block_half(block + 2);
     const uint8_t *high = block + 16;
     for (int i = 0; i < 8; i++) {
         float scale, min;
@@ -101,10 +94,10 @@ void swg_gguf_q5_k_decode(const uint8_t *block, float *out)
 
 /* u8 q[128] | u8 high[64] | int8 scales[16] | f16 d. Element 128h + 32s + b, code less 32: low
  * nibble (s < 2) or high nibble of q[64h + 32(s % 2) + b], bits 2s, 2s+1 of high[32h + b]. */
-void swg_gguf_q6_k_decode(const uint8_t *block, float *out)
+void swg_block_q6_k_decode(const uint8_t *block, float *out)
 {
     const uint8_t *quants = block, *high = block + 128, *scales = block + 192;
-    const float d = half_at(block + 208);
+    const float d = swg_block_half(block + 208);
     for (int i = 0; i < 16; i++) {
         const float dl = d * (float)(int8_t)scales[i];
         for (int e = i * 16; e < (i + 1) * 16; e++) {
@@ -114,6 +107,16 @@ void swg_gguf_q6_k_decode(const uint8_t *block, float *out)
             out[e] = dl * (float)((low | upper << 4) - 32);
         }
     }
+}
+
+/* f32 d | int8 q[256] | sums that products need, not used here. */
+void swg_block_q8_k_decode(const uint8_t *block, float *out)
+{
+    const uint32_t bits = swg_block_u32(block);
+    float d;
+    memcpy(&d, &bits, sizeof d);
+    for (int e = 0; e < SUPER; e++)
+        out[e] = d * (float)(int8_t)block[4 + e];
 }
 
 static const int8_t nonlinear[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
@@ -129,16 +132,16 @@ static void decode_nonlinear(float scale, const uint8_t *q, float *out)
 }
 
 /* f16 d | 16 bytes. */
-void swg_gguf_iq4_nl_decode(const uint8_t *block, float *out)
+void swg_block_iq4_nl_decode(const uint8_t *block, float *out)
 {
-    decode_nonlinear(half_at(block), block + 2, out);
+    decode_nonlinear(swg_block_half(block), block + 2, out);
 }
 
 /* f16 d | u16 upper two bits of 8 scales | 4 bytes with their low nibbles | 8 * 16 bytes. */
-void swg_gguf_iq4_xs_decode(const uint8_t *block, float *out)
+void swg_block_iq4_xs_decode(const uint8_t *block, float *out)
 {
-    const float d = half_at(block);
-    const unsigned upper = (unsigned)swg_get_le(block + 2, 2);
+    const float d = swg_block_half(block);
+    const unsigned upper = swg_block_u16(block + 2);
     for (int i = 0; i < 8; i++) {
         const int low = block[4 + i / 2] >> (i % 2 * 4) & 15;
         const int scale = (low | (int)(upper >> (2 * i) & 3) << 4) - 32;
