@@ -43,8 +43,7 @@ swg_status swg_candidate_weights(const swg_layer_stats *stats, float *out)
 {
     swg_second_order so;
     const size_t k = stats->k, group = k < 64 ? k : 64;
-    SWG_TRY(swg_second_order_init(&so, stats->name, stats->hessian, k, group,
-                                  SWG_DAMPING_DEFAULT));
+    SWG_TRY(swg_second_order_init(&so, stats->name, stats->hessian, k, group, SWG_DAMPING_DEFAULT));
     for (size_t i = 0; i < k; i++) {
         const double u = (double)so.factor[i * k + i];
         out[so.order[i]] = (float)(1 / (u * u * (double)stats->n_tokens));
@@ -102,9 +101,9 @@ static double plane_bytes(const histogram *h, double bits, uint64_t n)
 typedef struct sample {
     const swg_candidate_matrix *matrix;
     size_t n, cols;
-    float *x;                          /* [n][cols] */
-    double *product, *look_up;         /* [n] sensitivity of the rows; 0 where there is none */
-    double product_norm, look_up_norm; /* sum of sensitivity times weighted square of the row */
+    float *x;                            /* [n][cols] */
+    double *product, *look_up;           /* [n] sensitivity of the rows; 0 where there is none */
+    double product_norm, look_up_norm;   /* sum of sensitivity times weighted square of the row */
     double product_total, look_up_total; /* the same over all rows of the matrix */
     swg_candidate_cost *out;
 } sample;
@@ -176,9 +175,8 @@ static swg_status take_rows(sample *s)
 {
     const swg_candidate_matrix *m = s->matrix;
     const swg_quantize_job *job = m->job;
-    const uint64_t wanted = job->rows / SAMPLED_FRACTION > LEAST_SAMPLE
-                                ? job->rows / SAMPLED_FRACTION
-                                : LEAST_SAMPLE;
+    const uint64_t wanted =
+        job->rows / SAMPLED_FRACTION > LEAST_SAMPLE ? job->rows / SAMPLED_FRACTION : LEAST_SAMPLE;
     s->n = (size_t)(wanted < job->rows ? wanted : job->rows);
     s->cols = (size_t)job->cols;
     SWG_TRY(SWG_NEW_UNINIT(s->x, s->n * s->cols));
@@ -276,13 +274,12 @@ static swg_status try_candidate(void *context, size_t index)
         s->product_norm > 0 ? o->product / s->product_norm * s->product_total : 0;
     const double look_up =
         s->look_up_norm > 0 ? o->look_up / s->look_up_norm * s->look_up_total : 0;
-    s->out[index] = (swg_candidate_cost){
-        .loss = (product + look_up) / 2, .bytes = compressed_bytes(s->matrix->job, scheme, o)};
+    s->out[index] = (swg_candidate_cost){.loss = (product + look_up) / 2,
+                                         .bytes = compressed_bytes(s->matrix->job, scheme, o)};
 done:
     swg_free(codes);
     swg_free(o);
-    return status == SWG_OK ? SWG_OK
-                            : swg_error_context(status, "tensor %s", s->matrix->job->name);
+    return status == SWG_OK ? SWG_OK : swg_error_context(status, "tensor %s", s->matrix->job->name);
 }
 
 swg_status swg_candidates_cost(const swg_candidate_matrix *m, swg_candidate_cost *out)

@@ -41,8 +41,8 @@ typedef struct swg_candidate_cost {
 typedef struct swg_candidate_matrix {
     const swg_quantize_job *job;
     const swg_row_sensitivity *sensitivity; /* of its rows */
-    const float *weights; /* [cols] what a squared error in a column costs, by
-                             swg_candidate_weights; NULL = without statistics: 1 */
+    const float *weights;                   /* [cols] what a squared error in a column costs, by
+                                               swg_candidate_weights; NULL = without statistics: 1 */
 } swg_candidate_matrix;
 
 /* Cost of every candidate, out [n of swg_candidates]. SWG_CORRUPT and SWG_UNSUPPORTED for weights

@@ -42,11 +42,12 @@ swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
     for (size_t place = 0; place < plan->n_entries; place++) {
         const size_t i = plan->order[place];
         SWG_TRY(swg_progress_step(options->progress, "quantizing", "B", done_bytes, plan->bytes));
-        const swg_layer_stats *stats = NULL;
+        swg_transfer_means means = {0};
         if (options->statistics && swg_plan_entry_changes(&plan->entries[i]) &&
             !swg_transfer_is_finished(&plan->entries[i], options->journal))
-            SWG_TRY(swg_model_stats_get(options->statistics, plan->entries[i].desc.name, &stats));
-        SWG_TRY(swg_transfer_tensor(source, plan, place, options, stats, NULL, sink, &reports[i]));
+            SWG_TRY(
+                swg_model_stats_get(options->statistics, plan->entries[i].desc.name, &means.stats));
+        SWG_TRY(swg_transfer_tensor(source, plan, place, options, means, sink, &reports[i]));
         done_bytes += reports[i].stats.bytes;
     }
     return swg_progress_step(options->progress, "quantizing", "B", done_bytes, plan->bytes);

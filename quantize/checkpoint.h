@@ -42,6 +42,8 @@ typedef struct swg_quantize_options {
     const swg_calibration_text *calibration; /* default NULL. Else statistics are collected on the
                                                 way instead, with the layers that are already
                                                 quantized (calibrated.h) */
+    bool is_paired; /* with `calibration`: the original model reads it beside, and weights are
+                       fitted to give what it gives (calibrated.h); default false */
     const swg_pruner *pruner;                /* default NULL: a plan with sparsity is refused */
     swg_journal *journal; /* default NULL. Else dense matrices that it has are taken from there, and
                              others are added */

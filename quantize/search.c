@@ -46,8 +46,8 @@ typedef struct estimator {
     const swg_sensitivity *sensitivity;
     swg_pool *pool;
     size_t tensor;
-    const char *input;  /* whose weights these are; NULL = none */
-    float *weights;     /* [k] */
+    const char *input;         /* whose weights these are; NULL = none */
+    float *weights;            /* [k] */
     swg_candidate_cost *costs; /* [n_candidates] */
 } estimator;
 
@@ -94,7 +94,8 @@ static swg_status estimate(estimator *e, const swg_plan_entry *entry, size_t ind
     return SWG_OK;
 }
 
-/* Estimates of all tensors in the plan's order, so that the statistics of an input are read once. */
+/* Estimates of all tensors in the plan's order, so that the statistics of an input are read once.
+ */
 static swg_status estimate_all(swg_search *s, const swg_plan *plan, estimator *e,
                                const swg_progress *progress)
 {

@@ -21,18 +21,18 @@
 /* A matrix to choose for. Tensors that are stored once (tied) are one item. */
 typedef struct swg_search_item {
     const char *name;
-    size_t entry;     /* in the plan; of the first tensor */
+    size_t entry;      /* in the plan; of the first tensor */
     double correction; /* measured bytes over estimated ones; 1 before anything was measured */
 } swg_search_item;
 
 typedef struct swg_search {
     swg_search_item *items;
     size_t n_items, n_candidates;
-    size_t *item_of;       /* [n_entries] of the plan; SIZE_MAX = none */
+    size_t *item_of; /* [n_entries] of the plan; SIZE_MAX = none */
     size_t n_entries;
-    const char **names;    /* [n_entries] */
-    double *loss, *bytes;  /* [n_items][n_candidates] */
-    size_t *choice;        /* [n_items] */
+    const char **names;   /* [n_entries] */
+    double *loss, *bytes; /* [n_items][n_candidates] */
+    size_t *choice;       /* [n_items] */
 } swg_search;
 
 /* Estimate all candidates of the matrices that the plan quantizes. Names are the source's. Fails as

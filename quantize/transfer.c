@@ -22,6 +22,7 @@ typedef struct transfer {
     size_t index; /* in the source and in the plan */
     const swg_plan_entry *entry;
     const swg_layer_stats *stats;
+    const swg_shifted_target *target;
     swg_tensor_desc dense; /* entry->desc, in the scheme that it is computed as */
     form stored, computed; /* as entry->desc says; as `dense` says, where that is not the same */
     float *weights;        /* [rows][cols] of a pruned matrix */
@@ -34,10 +35,14 @@ static const void *const *constant(void *const *planes)
     return (const void *const *)planes;
 }
 
-static swg_status read_source(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
+/* The source's weights, or what they are to become in place of them. */
+static swg_status read_wanted(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
 {
     const transfer *t = context;
-    return swg_source_read_f32(t->source, t->index, row_begin, n_rows, out);
+    SWG_TRY(swg_source_read_f32(t->source, t->index, row_begin, n_rows, out));
+    if (!t->target)
+        return SWG_OK;
+    return swg_shifted_target_apply(t->target, swg_tensor_rows(&t->dense), row_begin, n_rows, out);
 }
 
 static swg_status read_pruned(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
@@ -99,7 +104,7 @@ static swg_status prune(transfer *t, const swg_quantize_options *options, swg_te
                                   .pool = options->pool};
     SWG_TRY(SWG_NEW_UNINIT(t->weights, rows * cols));
     SWG_TRY(SWG_NEW(t->is_zero, rows * cols));
-    SWG_TRY(swg_source_read_f32(t->source, t->index, 0, rows, t->weights));
+    SWG_TRY(read_wanted(t, 0, rows, t->weights));
     SWG_TRY(options->pruner->prune(t->entry, &job, t->weights, t->is_zero));
     for (size_t i = 0; i < rows * cols; i++)
         report->n_pruned += t->is_zero[i];
@@ -138,7 +143,7 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options,
         .n_parameters = is_planned ? t->entry->n_parameters : 0,
         .stats = t->stats,
         .mask = t->mask,
-        .read_rows = takes_pruned ? read_pruned : read_source,
+        .read_rows = takes_pruned ? read_pruned : read_wanted,
         .context = t,
         .rows_per_read = swg_source_rows_per_read(t->source, t->index, first),
         .pool = options->pool,
@@ -276,11 +281,15 @@ bool swg_transfer_is_finished(const swg_plan_entry *entry, swg_journal *journal)
 }
 
 swg_status swg_transfer_tensor(swg_source *source, const swg_plan *plan, size_t place,
-                               const swg_quantize_options *options, const swg_layer_stats *stats,
-                               swg_model *model, swg_sink *sink, swg_tensor_report *report)
+                               const swg_quantize_options *options, swg_transfer_means means,
+                               swg_sink *sink, swg_tensor_report *report)
 {
     const size_t index = plan->order[place];
-    transfer t = {.source = source, .index = index, .entry = &plan->entries[index], .stats = stats};
+    transfer t = {.source = source,
+                  .index = index,
+                  .entry = &plan->entries[index],
+                  .stats = means.stats,
+                  .target = means.target};
     t.dense = t.entry->desc;
     if (swg_plan_entry_changes(t.entry)) {
         t.dense.scheme = t.entry->dense;
@@ -288,7 +297,7 @@ swg_status swg_transfer_tensor(swg_source *source, const swg_plan *plan, size_t 
     }
     *report = (swg_tensor_report){.stats = {.elems = swg_tensor_elems(&t.entry->desc),
                                             .bytes = swg_tensor_bytes(&t.entry->desc)}};
-    const swg_status status = pass(&t, options, model, sink, place, report);
+    const swg_status status = pass(&t, options, means.model, sink, place, report);
     transfer_deinit(&t);
     return status;
 }

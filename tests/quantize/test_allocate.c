@@ -64,7 +64,8 @@ END_TEST
 
 START_TEST(huffman_codes_are_counted)
 {
-    const uint64_t even[] = {5, 5, 5, 5}, steep[] = {8, 4, 2, 1, 1}, one[] = {0, 9, 0}, none[] = {0};
+    const uint64_t even[] = {5, 5, 5, 5}, steep[] = {8, 4, 2, 1, 1}, one[] = {0, 9, 0},
+                   none[] = {0};
     ck_assert_double_eq(swg_huffman_bits(even, 4), 40);
     ck_assert_double_eq(swg_huffman_bits(steep, 5), 8 + 2 * 4 + 3 * 2 + 4 + 4);
     ck_assert_double_eq(swg_huffman_bits(one, 3), 0);
