@@ -249,7 +249,11 @@ done:
 swg_status swg_quantize_open_statistics(swg_quantize_state *j)
 {
     SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
-    return open_statistics(j);
+    SWG_TRY(open_statistics(j));
+    return j->a->calibration
+               ? swg_quantize_measure_sensitivity(j->source, &j->plan, &j->calibration.text, j->pool,
+                                                  j->cli->progress, &j->sensitivity)
+               : SWG_OK;
 }
 
 static swg_quantize_options options_of(const swg_quantize_state *j)
@@ -262,6 +266,7 @@ static swg_quantize_options options_of(const swg_quantize_state *j)
         how.calibration = &j->calibration.text;
     how.is_paired = strcmp(j->a->statistics, "paired") == 0;
     how.statistics = j->statistics;
+    how.sensitivity = j->sensitivity;
     how.journal = j->journal;
     return how;
 }
@@ -298,6 +303,7 @@ void swg_quantize_state_deinit(swg_quantize_state *j)
                     "there",
                     swg_journal_n_records(j->journal), j->a->output);
     swg_journal_close(&j->journal);
+    swg_sensitivity_free(&j->sensitivity);
     swg_model_stats_free(&j->statistics);
     swg_input_hashes_free(&j->hashes);
     swg_calibration_ids_deinit(&j->calibration);

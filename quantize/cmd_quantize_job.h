@@ -41,6 +41,7 @@ typedef struct swg_quantize_state {
     swg_calibration_ids calibration; /* empty without --calibration */
     swg_input_hashes *hashes;
     swg_model_stats *statistics; /* full ones of the calibration text, when opened */
+    swg_sensitivity *sensitivity; /* where a method needs it */
     swg_journal *journal;        /* of a calibrated run */
     swg_tensor_report *reports;  /* [plan.n_entries] of the last run */
     char *provenance;

@@ -14,11 +14,11 @@
 #include "runtime/base/weight_format.h"
 #include "runtime/base/words.h"
 
-enum { NO_STATS = false, STATS = true };
+typedef enum method_needs { NOTHING, STATS, SENSITIVITY } method_needs;
 
 static const struct {
     const char *name, *parameters;
-    bool needs_stats;
+    method_needs needs;
     swg_quantize_function *quantize;
 } methods[] = {
 #define SWG_QUANT_METHOD(name, needs, parameters, meaning)                                         \
@@ -34,7 +34,12 @@ const char *swg_quant_method_name(swg_quant_method method)
 
 bool swg_quant_method_needs_stats(swg_quant_method method)
 {
-    return methods[method].needs_stats;
+    return methods[method].needs == STATS;
+}
+
+bool swg_quant_method_needs_sensitivity(swg_quant_method method)
+{
+    return methods[method].needs == SENSITIVITY;
 }
 
 swg_status swg_quant_method_find(const char *name, swg_quant_method *out)
@@ -140,7 +145,7 @@ swg_status swg_quantize_tensor(swg_quant_method method, const swg_quantize_job *
     const swg_tensor_desc desc = {
         .name = job->name, .scheme = job->scheme, .rank = 2, .shape = {job->rows, job->cols}};
     SWG_TRY(swg_tensor_desc_check(&desc));
-    if (methods[method].needs_stats && !job->stats)
+    if (methods[method].needs == STATS && !job->stats)
         return swg_error(SWG_FAILED, "tensor %s: method %s needs statistics of the layer's inputs",
                          job->name, methods[method].name);
     if (job->stats && job->stats->k != job->cols)

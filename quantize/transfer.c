@@ -142,6 +142,8 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options,
         .parameters = is_planned ? t->entry->parameters : NULL,
         .n_parameters = is_planned ? t->entry->n_parameters : 0,
         .stats = t->stats,
+        .sensitivity =
+            options->sensitivity ? swg_sensitivity_find(options->sensitivity, desc->name) : NULL,
         .mask = t->mask,
         .read_rows = takes_pruned ? read_pruned : read_wanted,
         .context = t,

@@ -30,6 +30,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/hparams.h
     runtime/model.h
     runtime/model_stats.h
+    runtime/sensitivity.h
     runtime/roles.def
     runtime/roles.h
     runtime/session.h
