@@ -113,6 +113,9 @@ typedef struct swg_file_view {
 size_t swg_source_n_files(const swg_source *source);
 const char *swg_source_file_name(const swg_source *source, size_t index); /* loads nothing */
 swg_status swg_source_file(swg_source *source, size_t index, swg_file_view *out);
+/* What else lies in a checkpoint's folder and is neither read nor carried, for a sentence: "a, b
+ * and 3 more"; "" when there is nothing. Names that start with a dot do not count. */
+const char *swg_source_left_out(const swg_source *source);
 /* By name; SWG_FAILED with a sentence when there is none. */
 swg_status swg_source_find_file(swg_source *source, const char *name, swg_file_view *out);
 

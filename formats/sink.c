@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/huggingface/carried_names.h"
 #include "formats/json/json.h"
 #include "formats/reader.h"
 #include "formats/writer.h"
@@ -167,6 +168,11 @@ static swg_status check_extras(const swg_sink *sink)
             return swg_error(SWG_FAILED,
                              "%s: a carried file's name is not the plain name of a file",
                              sink->path);
+        if (!swg_folder_file_is_known(name))
+            return swg_error(SWG_FAILED,
+                             "%s: no file called %s is carried: only those of tokenizers and their "
+                             "settings are",
+                             sink->path, name);
         if (sink->meta.files[i].length > SWG_MAX_CARRIED_BYTES)
             return swg_error(SWG_LIMIT, "%s: carried file %s has %zu bytes; at most %d are carried",
                              sink->path, name, sink->meta.files[i].length, SWG_MAX_CARRIED_BYTES);

@@ -41,8 +41,10 @@ static const swg_hparam_row hparam_rows[] = {
 
 static const swg_tensor_row tensor_rows[] = {
     {SWG_ROW_TABLE(EMBEDDING, EMBEDDINGS "word_embeddings.weight", VOCAB, D_MODEL, 0)},
-    {SWG_ROW(POSITION_EMBEDDING, EMBEDDINGS "position_embeddings.weight", POSITIONS, D_MODEL, 0)},
-    {SWG_ROW(TYPE_EMBEDDING, EMBEDDINGS "token_type_embeddings.weight", TOKEN_TYPES, D_MODEL, 0)},
+    {SWG_ROW_TABLE(POSITION_EMBEDDING, EMBEDDINGS "position_embeddings.weight", POSITIONS, D_MODEL,
+                   0)},
+    {SWG_ROW_TABLE(TYPE_EMBEDDING, EMBEDDINGS "token_type_embeddings.weight", TOKEN_TYPES, D_MODEL,
+                   0)},
     {SWG_ROW_VECTOR(EMBEDDING_NORM, NORM_OF(EMBEDDINGS), D_MODEL, SWG_BIAS_MUST)},
     {SWG_ROW_LINEAR(QUERY, LAYER "attention.self.query.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST)},
     {SWG_ROW_LINEAR(KEY, LAYER "attention.self.key.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST)},
