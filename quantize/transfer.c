@@ -264,6 +264,8 @@ swg_status swg_transfer_setting(const swg_plan_entry *entry, swg_strbuf *out)
     char scheme[SWG_SCHEME_NAME_BYTES];
     swg_strbuf_printf(out, "%s %s search %d", swg_scheme_name(entry->dense, scheme),
                       swg_quant_method_name(entry->method), (int)entry->search);
+    for (size_t i = 0; entry->codebook && i < SWG_LEVELS; i++)
+        swg_strbuf_printf(out, " %d", entry->codebook[i]);
     for (size_t i = 0; i < entry->n_parameters; i++) {
         const swg_parameter *p = &entry->parameters[i];
         if (p->word)
