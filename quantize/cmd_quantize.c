@@ -9,6 +9,7 @@
 #include "quantize/calibration_text.h"
 #include "quantize/cmd_quantize_report.h"
 #include "quantize/journal.h"
+#include "quantize/transforms.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
@@ -21,7 +22,7 @@ typedef struct arguments {
         *embedding_group_size;
     const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration, *statistics,
         *cache;
-    swg_string_list keep, bits_for;
+    swg_string_list keep, bits_for, transform;
     int64_t level, calibration_tokens, calibration_window;
     bool asymmetric, requantize, allow_unrunnable, dry_run, force, calibration_documents, no_cache;
 } arguments;
@@ -61,6 +62,14 @@ static const char bit_or_keep_words[] = ""
 #define SWG_INTEGER_FORMAT(name, bits) "|" #bits
 #include "runtime/base/weight_formats.def"
                                         "|16";
+
+/* ": NAME = meaning; ..." for the help. */
+static const char transform_help[] =
+    "change the checkpoint before, in a way that only rounding notices"
+#define SWG_TRANSFORM(name, word, needs, meaning) ". " word ": " meaning
+#include "quantize/transforms.def"
+#undef SWG_TRANSFORM
+    ;
 
 static const swg_option options[] = {
     {.kind = SWG_OPTION_IS_STRING,
@@ -113,6 +122,7 @@ static const swg_option options[] = {
                       "bits)"),
     SWG_OPTION_LIST(arguments, keep, 0, "keep", "PATTERN",
                     "store the tensors with matching names unchanged"),
+    SWG_OPTION_LIST(arguments, transform, 0, "transform", "NAME", transform_help),
     SWG_OPTION_LIST(
         arguments, bits_for, 0, "bits-for", "PATTERN=N[,KEY:VALUE]",
         "N bits, as for --bits, or 16 (keep) for the tensors with matching names; later ones win. "
@@ -168,6 +178,8 @@ static swg_status recipe_from_options(const arguments *a, swg_recipe **out)
     SWG_TRY(swg_recipe_from_preset(&preset, out));
     (*out)->level = (int)a->level;
     (*out)->requantize = a->requantize;
+    (*out)->transforms = a->transform.items;
+    (*out)->n_transforms = a->transform.count;
     if (a->nonfinite)
         (*out)->nonfinite = strcmp(a->nonfinite, "warn") == 0   ? SWG_NONFINITE_WARN
                             : strcmp(a->nonfinite, "keep") == 0 ? SWG_NONFINITE_KEEP
@@ -191,6 +203,7 @@ static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
                   {"method", a->method},
                   {"embedding-bits", a->embedding_bits},
                   {"embedding-group-size", a->embedding_group_size},
+                  {"transform", a->transform.count},
                   {"requantize", a->requantize},
                   {"nonfinite", a->nonfinite},
                   {"level", a->level}};
@@ -284,13 +297,17 @@ typedef struct job {
     const arguments *a;
     swg_recipe *recipe;
     swg_source *source;
-    swg_tensor_desc *inputs, *outputs; /* [plan.n_entries]; outputs in the plan's order */
+    swg_transforms *transforms;        /* NULL = none */
+    swg_source *transformed;           /* `source` itself without transforms; else theirs */
+    swg_tensor_desc *inputs, *changed; /* [plan.n_entries] of `source`, of `transformed` */
+    swg_tensor_desc *outputs;          /* [plan.n_entries], in the plan's order */
     swg_tensor_use *uses;              /* [plan.n_entries]; NULL = the architecture is not known */
     swg_plan plan;
     swg_pool *pool;
     swg_sink_meta meta;
     swg_calibration_ids calibration; /* empty without --calibration */
     swg_model_stats *statistics;     /* full ones of it, when opened */
+    bool needs_stats;                /* so do transforms, however codes are chosen */
     swg_journal *journal;            /* of a calibrated run */
     char *provenance;
 } job;
@@ -331,6 +348,23 @@ static swg_status check_arguments(const arguments *a, const char *input)
     return SWG_OK;
 }
 
+static swg_status open_transforms(job *j)
+{
+    const swg_recipe *recipe = j->recipe;
+    j->transformed = j->source;
+    if (recipe->n_transforms == 0)
+        return SWG_OK;
+    SWG_TRY(swg_transforms_check(recipe->transforms, recipe->n_transforms, &j->needs_stats));
+    if (j->needs_stats && !j->a->calibration)
+        return swg_error(SWG_USAGE,
+                         "the recipe's transforms need statistics of the layers' inputs; "
+                         "--calibration FILE gives a text to collect them on");
+    SWG_TRY(swg_transforms_open(j->source, j->uses, recipe->transforms, recipe->n_transforms,
+                                recipe->seed, &j->transforms));
+    j->transformed = swg_transforms_source(j->transforms);
+    return SWG_OK;
+}
+
 static swg_status prepare(job *j, const char *input)
 {
     const arguments *a = j->a;
@@ -342,8 +376,10 @@ static swg_status prepare(job *j, const char *input)
     SWG_TRY(swg_verdict_admit(j->source, a->allow_unrunnable));
     SWG_TRY(swg_quantize_source_descs(j->source, &j->inputs));
     SWG_TRY(swg_quantize_source_uses(j->source, j->inputs, &j->uses));
+    SWG_TRY(open_transforms(j));
+    SWG_TRY(swg_quantize_source_descs(j->transformed, &j->changed));
     SWG_TRY(
-        swg_plan_make(j->inputs, swg_source_n_tensors(j->source), j->uses, j->recipe, &j->plan));
+        swg_plan_make(j->changed, swg_source_n_tensors(j->source), j->uses, j->recipe, &j->plan));
     if (!j->uses)
         swg_cli_note(j->cli, "the architecture of %s is not known; tensors are classified by name",
                      input);
@@ -468,7 +504,7 @@ static swg_status open_statistics(job *j, swg_input_hashes *hashes)
     swg_model_stats_options how = swg_model_stats_options_default();
     char *cache = NULL, *scratch = NULL;
     swg_status status = SWG_OK;
-    if (!j->a->calibration || is_sequential(j->a))
+    if (!j->a->calibration || (is_sequential(j->a) && !j->needs_stats))
         return SWG_OK;
     SWG_GO(choose_cache(j->a, &cache));
     scratch = swg_path_dirname(j->a->output);
@@ -491,7 +527,7 @@ done:
 
 /* Open the journal beside the output. Its key is all that matrices depend on besides their own
  * settings: this program, the inputs, the text, the arithmetic, and, where later layers see what
- * earlier ones became, the whole recipe. */
+ * earlier ones became or transforms depend on schemes, the whole recipe. */
 static swg_status open_journal(job *j, swg_input_hashes *hashes)
 {
     swg_json_writer key = {.compact = true};
@@ -511,7 +547,7 @@ static swg_status open_journal(job *j, swg_input_hashes *hashes)
                   swg_hash64(j->calibration.text.ids, j->calibration.text.n_windows *
                                                           j->calibration.text.window *
                                                           sizeof *j->calibration.text.ids));
-    if (is_sequential(j->a))
+    if (is_sequential(j->a) || j->transforms)
         swg_recipe_write(j->recipe, &key, "recipe");
     swg_json_end_object(&key);
     swg_strbuf_printf(&path, "%s.swage-resume", j->a->output);
@@ -547,11 +583,14 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
     SWG_GO(open_statistics(j, hashes));
     SWG_GO(open_journal(j, hashes));
-    how.statistics = j->statistics;
+    how.statistics = is_sequential(j->a) ? NULL : j->statistics;
+    how.transforms = j->transforms;
+    if (j->transforms)
+        SWG_GO(swg_transforms_fit(j->transforms, &j->plan, j->statistics, j->pool));
     how.journal = j->journal;
     SWG_GO(
         swg_sink_open(j->a->output, sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
-    SWG_GO(swg_quantize_checkpoint(j->source, &j->plan, &how, sink, reports));
+    SWG_GO(swg_quantize_checkpoint(j->transformed, &j->plan, &how, sink, reports));
     SWG_GO(add_provenance(j, hashes));
     SWG_GO(swg_sink_set_provenance(sink, j->provenance));
     SWG_GO(swg_sink_finish(&sink, &result.file_bytes));
@@ -593,7 +632,9 @@ done:
     swg_free(j.provenance);
     swg_pool_free(&j.pool);
     swg_plan_deinit(&j.plan);
+    swg_transforms_free(&j.transforms);
     swg_free(j.outputs);
+    swg_free(j.changed);
     swg_free(j.uses);
     swg_free(j.inputs);
     swg_source_close(&j.source);
