@@ -7,6 +7,7 @@
 #include "quantize/transfer.h"
 #include "runtime/base/mem.h"
 #include "runtime/calibration.h"
+#include "runtime/paired_calibration.h"
 
 /* --- Order ------------------------------------------------------------------------------------ */
 
@@ -60,10 +61,18 @@ typedef struct run {
     swg_sink *sink;
     swg_tensor_report *reports;
     swg_model *model;
-    swg_calibration *calibration;
+    swg_calibration *calibration; /* or, with the original beside: */
+    swg_model *original;
+    swg_paired_calibration *pair;
     bool *is_written; /* [n_entries], by place */
     uint64_t done_bytes;
 } run;
+
+/* Statistics of the weight's input; NULL when there are none (any more, or beside the original). */
+static const swg_layer_stats *stats_of(const run *r, const swg_weight *weight)
+{
+    return r->calibration ? swg_calibration_stats(r->calibration, weight) : NULL;
+}
 
 /* A weight that comes from the tensor: the first with statistics, else any. NULL when the tensor is
  * not a weight (a bias, a norm, a buffer). */
@@ -75,7 +84,7 @@ static const swg_weight *weight_of(const run *r, const char *tensor)
         if (weight->n == 0 || !weight->tensor || strcmp(weight->tensor, tensor) != 0)
             continue;
         found = weight;
-        if (swg_calibration_stats(r->calibration, weight))
+        if (stats_of(r, weight))
             break;
     }
     return found;
@@ -88,13 +97,12 @@ static bool is_in_layer(const run *r, const swg_weight *weight, size_t layer)
     return is_outside ? layer == (size_t)r->model->hparams.n_layers : weight->layer == layer;
 }
 
-static swg_status write_tensor(run *r, size_t place, const swg_layer_stats *stats, swg_model *model)
+static swg_status write_tensor(run *r, size_t place, swg_transfer_means means)
 {
     swg_tensor_report *report = &r->reports[r->plan->order[place]];
     SWG_TRY(
         swg_progress_step(r->options->progress, "quantizing", "B", r->done_bytes, r->plan->bytes));
-    SWG_TRY(
-        swg_transfer_tensor(r->source, r->plan, place, r->options, stats, model, r->sink, report));
+    SWG_TRY(swg_transfer_tensor(r->source, r->plan, place, r->options, means, r->sink, report));
     r->is_written[place] = true;
     r->done_bytes += report->stats.bytes;
     return SWG_OK;
@@ -109,7 +117,8 @@ static swg_status quantize_layer(run *r, size_t layer)
             swg_plan_entry_changes(entry) ? weight_of(r, entry->desc.name) : NULL;
         if (r->is_written[place] || !weight || !is_in_layer(r, weight, layer))
             continue;
-        SWG_TRY(write_tensor(r, place, swg_calibration_stats(r->calibration, weight), r->model));
+        const swg_transfer_means means = {.stats = stats_of(r, weight), .model = r->model};
+        SWG_TRY(write_tensor(r, place, means));
     }
     return SWG_OK;
 }
@@ -148,6 +157,68 @@ static swg_status walk_layers(run *r)
     return quantize_layer(r, n_layers);
 }
 
+/* --- Beside the original ---------------------------------------------------------------------- */
+
+/* Quantize the matrices that share an input. */
+static swg_status quantize_sharers(run *r, const swg_paired_input *in,
+                                   const swg_shifted_target *target)
+{
+    for (size_t place = 0; place < r->plan->n_entries; place++) {
+        const swg_plan_entry *entry = &r->plan->entries[r->plan->order[place]];
+        bool shares = false;
+        for (size_t i = 0; i < in->n_weights; i++)
+            shares |= strcmp(in->weights[i]->tensor, entry->desc.name) == 0;
+        if (r->is_written[place] || !shares || !swg_plan_entry_changes(entry))
+            continue;
+        const swg_transfer_means means = {.stats = &in->stats, .target = target, .model = r->model};
+        SWG_TRY(write_tensor(r, place, means));
+    }
+    return SWG_OK;
+}
+
+/* Matrices outside layers keep their target: a tied one is looked up, too, and rows that are looked
+ * up have no input that could have changed. */
+static swg_status quantize_input(run *r, const swg_paired_input *in)
+{
+    swg_shifted_target target = {0};
+    const bool is_outside = swg_role_scope_of(in->weights[0]->role) == SWG_PER_MODEL;
+    if (is_outside || !in->stats.input_shift)
+        return quantize_sharers(r, in, NULL);
+    SWG_TRY(swg_shifted_target_init(&target, &in->stats));
+    const swg_status status = quantize_sharers(r, in, &target);
+    swg_shifted_target_deinit(&target);
+    return status;
+}
+
+static swg_status quantize_inputs(run *r, size_t layer)
+{
+    const swg_paired_input *in;
+    if (is_finished(r, layer))
+        return quantize_layer(r, layer); /* takes them from the journal */
+    for (size_t i = 0;; i++) {
+        SWG_TRY(swg_paired_calibration_observe(r->pair, layer, i, &in));
+        if (!in)
+            return SWG_OK;
+        SWG_TRY(quantize_input(r, in));
+    }
+}
+
+static swg_status walk_pair(run *r)
+{
+    const size_t n_layers = (size_t)r->model->hparams.n_layers;
+    for (size_t layer = 0; layer < n_layers; layer++) {
+        SWG_TRY(swg_model_load_layer(r->model, layer));
+        SWG_TRY(swg_model_load_layer(r->original, layer));
+        SWG_TRY(quantize_inputs(r, layer));
+        SWG_TRY(swg_paired_calibration_advance(r->pair, layer));
+        swg_model_release_layer(r->original, layer);
+        swg_model_release_layer(r->model, layer);
+    }
+    return quantize_inputs(r, n_layers);
+}
+
+/* --- The whole -------------------------------------------------------------------------------- */
+
 static swg_status begin(run *r)
 {
     const swg_calibration_text *text = r->options->calibration;
@@ -158,6 +229,11 @@ static swg_status begin(run *r)
     swg_calibration_options options = swg_calibration_options_default();
     options.pool = r->options->pool;
     SWG_TRY(SWG_NEW(r->is_written, r->plan->n_entries));
+    if (r->options->is_paired) {
+        SWG_TRY(swg_model_open(r->source, &model_options, &r->original));
+        return swg_paired_calibration_new(r->original, r->model, text->ids, text->n_windows,
+                                          text->window, &options, &r->pair);
+    }
     return swg_calibration_new(r->model, text->ids, text->n_windows, text->window, &options,
                                &r->calibration);
 }
@@ -169,14 +245,16 @@ swg_status swg_quantize_calibrated(swg_source *source, const swg_plan *plan,
     swg_status status = SWG_OK;
     run r = {.source = source, .plan = plan, .options = options, .sink = sink, .reports = reports};
     SWG_GO(begin(&r));
-    SWG_GO(walk_layers(&r));
+    SWG_GO(r.pair ? walk_pair(&r) : walk_layers(&r));
     for (size_t place = 0; place < plan->n_entries;
          place++) /* vectors, and tensors that no weight uses */
         if (!r.is_written[place])
-            SWG_GO(write_tensor(&r, place, NULL, NULL));
+            SWG_GO(write_tensor(&r, place, (swg_transfer_means){0}));
     status = swg_progress_step(options->progress, "quantizing", "B", r.done_bytes, plan->bytes);
 done:
+    swg_paired_calibration_free(&r.pair);
     swg_calibration_free(&r.calibration);
+    swg_model_free(&r.original);
     swg_model_free(&r.model);
     swg_free(r.is_written);
     return status;

@@ -20,13 +20,38 @@ swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated, boo
                              "tensor %s: the recipe asks for sparsity, and quantize stores dense "
                              "matrices only; `swage prune` takes such recipes",
                              entry->desc.name);
-        if (entry->is_quantized && swg_quant_method_needs_stats(entry->method) && !is_calibrated)
+        if (entry->is_quantized && !is_calibrated &&
+            (swg_quant_method_needs_stats(entry->method) ||
+             swg_quant_method_needs_sensitivity(entry->method)))
             return swg_error(SWG_USAGE,
                              "tensor %s: method %s chooses codes by what the weights are "
                              "multiplied with: it needs a text, --calibration FILE",
                              entry->desc.name, swg_quant_method_name(entry->method));
     }
     return SWG_OK;
+}
+
+/* The most windows of the calibration text that sensitivity is measured on: a mean over thousands
+ * of tokens, at about three times the cost of reading them. */
+enum { SENSITIVITY_WINDOWS = 16 };
+
+swg_status swg_quantize_measure_sensitivity(swg_source *source, const swg_plan *plan,
+                                            const swg_calibration_text *text, swg_pool *pool,
+                                            const swg_progress *progress, swg_sensitivity **out)
+{
+    const size_t windows =
+        text->n_windows < SENSITIVITY_WINDOWS ? text->n_windows : SENSITIVITY_WINDOWS;
+    swg_sensitivity_options options = swg_sensitivity_options_default();
+    bool is_needed = false;
+    for (size_t i = 0; i < plan->n_entries; i++)
+        is_needed |= plan->entries[i].is_quantized &&
+                     swg_quant_method_needs_sensitivity(plan->entries[i].method);
+    options.pool = pool;
+    options.progress = progress;
+    *out = NULL;
+    return is_needed
+               ? swg_sensitivity_measure(source, text->ids, windows, text->window, &options, out)
+               : SWG_OK;
 }
 
 swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
@@ -42,11 +67,12 @@ swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
     for (size_t place = 0; place < plan->n_entries; place++) {
         const size_t i = plan->order[place];
         SWG_TRY(swg_progress_step(options->progress, "quantizing", "B", done_bytes, plan->bytes));
-        const swg_layer_stats *stats = NULL;
+        swg_transfer_means means = {0};
         if (options->statistics && swg_plan_entry_changes(&plan->entries[i]) &&
             !swg_transfer_is_finished(&plan->entries[i], options->journal))
-            SWG_TRY(swg_model_stats_get(options->statistics, plan->entries[i].desc.name, &stats));
-        SWG_TRY(swg_transfer_tensor(source, plan, place, options, stats, NULL, sink, &reports[i]));
+            SWG_TRY(
+                swg_model_stats_get(options->statistics, plan->entries[i].desc.name, &means.stats));
+        SWG_TRY(swg_transfer_tensor(source, plan, place, options, means, sink, &reports[i]));
         done_bytes += reports[i].stats.bytes;
     }
     return swg_progress_step(options->progress, "quantizing", "B", done_bytes, plan->bytes);

@@ -22,11 +22,13 @@ typedef struct transfer {
     size_t index; /* in the source and in the plan */
     const swg_plan_entry *entry;
     const swg_layer_stats *stats;
+    const swg_shifted_target *target;
     swg_tensor_desc dense; /* entry->desc, in the scheme that it is computed as */
     form stored, computed; /* as entry->desc says; as `dense` says, where that is not the same */
     float *weights;        /* [rows][cols] of a pruned matrix */
     bool *is_zero;         /* [rows][cols], removed */
     uint8_t *mask;         /* the same as swg_quantize_job.mask */
+    bool is_refit;         /* the other weights make up for those removed */
 } transfer;
 
 static const void *const *constant(void *const *planes)
@@ -34,10 +36,14 @@ static const void *const *constant(void *const *planes)
     return (const void *const *)planes;
 }
 
-static swg_status read_source(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
+/* The source's weights, or what they are to become in place of them. */
+static swg_status read_wanted(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
 {
     const transfer *t = context;
-    return swg_source_read_f32(t->source, t->index, row_begin, n_rows, out);
+    SWG_TRY(swg_source_read_f32(t->source, t->index, row_begin, n_rows, out));
+    if (!t->target)
+        return SWG_OK;
+    return swg_shifted_target_apply(t->target, swg_tensor_rows(&t->dense), row_begin, n_rows, out);
 }
 
 static swg_status read_pruned(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
@@ -99,8 +105,8 @@ static swg_status prune(transfer *t, const swg_quantize_options *options, swg_te
                                   .pool = options->pool};
     SWG_TRY(SWG_NEW_UNINIT(t->weights, rows * cols));
     SWG_TRY(SWG_NEW(t->is_zero, rows * cols));
-    SWG_TRY(swg_source_read_f32(t->source, t->index, 0, rows, t->weights));
-    SWG_TRY(options->pruner->prune(t->entry, &job, t->weights, t->is_zero));
+    SWG_TRY(read_wanted(t, 0, rows, t->weights));
+    SWG_TRY(options->pruner->prune(t->entry, &job, t->weights, t->is_zero, &t->is_refit));
     for (size_t i = 0; i < rows * cols; i++)
         report->n_pruned += t->is_zero[i];
     return make_mask(t, rows, cols);
@@ -116,8 +122,10 @@ static swg_quant_method method_of(const transfer *t)
                                                                        : t->entry->method;
 }
 
-/* A method that minimises the layer's output error starts from the weights as they were, so that
- * what it does makes up for the zeros too; others round what pruning left. */
+/* A method that minimises the layer's output error starts from the weights as they were before
+ * pruning, so that what it does makes up for the zeros too. Where pruning has done that, the
+ * weights that it left are the best start: from the least squares solution for those zeros, the
+ * output error differs from that of the original weights by a constant. */
 static swg_status quantize(transfer *t, const swg_quantize_options *options,
                            void *const planes[SWG_PLANE_KINDS], swg_tensor_report *report)
 {
@@ -126,7 +134,8 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options,
     const swg_plane_kind first = swg_source_planes(t->source, t->index, &n)->kind;
     report->method = method_of(t);
     const bool is_planned = report->method == t->entry->method;
-    const bool takes_pruned = t->weights && !swg_quant_method_needs_stats(report->method);
+    const bool takes_pruned =
+        t->weights && (t->is_refit || !swg_quant_method_needs_stats(report->method));
     const swg_quantize_job job = {
         .name = desc->name,
         .rows = swg_tensor_rows(desc),
@@ -137,8 +146,10 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options,
         .parameters = is_planned ? t->entry->parameters : NULL,
         .n_parameters = is_planned ? t->entry->n_parameters : 0,
         .stats = t->stats,
+        .sensitivity =
+            options->sensitivity ? swg_sensitivity_find(options->sensitivity, desc->name) : NULL,
         .mask = t->mask,
-        .read_rows = takes_pruned ? read_pruned : read_source,
+        .read_rows = takes_pruned ? read_pruned : read_wanted,
         .context = t,
         .rows_per_read = swg_source_rows_per_read(t->source, t->index, first),
         .pool = options->pool,
@@ -253,6 +264,8 @@ swg_status swg_transfer_setting(const swg_plan_entry *entry, swg_strbuf *out)
     char scheme[SWG_SCHEME_NAME_BYTES];
     swg_strbuf_printf(out, "%s %s search %d", swg_scheme_name(entry->dense, scheme),
                       swg_quant_method_name(entry->method), (int)entry->search);
+    for (size_t i = 0; entry->codebook && i < SWG_LEVELS; i++)
+        swg_strbuf_printf(out, " %d", entry->codebook[i]);
     for (size_t i = 0; i < entry->n_parameters; i++) {
         const swg_parameter *p = &entry->parameters[i];
         if (p->word)
@@ -274,11 +287,15 @@ bool swg_transfer_is_finished(const swg_plan_entry *entry, swg_journal *journal)
 }
 
 swg_status swg_transfer_tensor(swg_source *source, const swg_plan *plan, size_t place,
-                               const swg_quantize_options *options, const swg_layer_stats *stats,
-                               swg_model *model, swg_sink *sink, swg_tensor_report *report)
+                               const swg_quantize_options *options, swg_transfer_means means,
+                               swg_sink *sink, swg_tensor_report *report)
 {
     const size_t index = plan->order[place];
-    transfer t = {.source = source, .index = index, .entry = &plan->entries[index], .stats = stats};
+    transfer t = {.source = source,
+                  .index = index,
+                  .entry = &plan->entries[index],
+                  .stats = means.stats,
+                  .target = means.target};
     t.dense = t.entry->desc;
     if (swg_plan_entry_changes(t.entry)) {
         t.dense.scheme = t.entry->dense;
@@ -286,7 +303,7 @@ swg_status swg_transfer_tensor(swg_source *source, const swg_plan *plan, size_t 
     }
     *report = (swg_tensor_report){.stats = {.elems = swg_tensor_elems(&t.entry->desc),
                                             .bytes = swg_tensor_bytes(&t.entry->desc)}};
-    const swg_status status = pass(&t, options, model, sink, place, report);
+    const swg_status status = pass(&t, options, means.model, sink, place, report);
     transfer_deinit(&t);
     return status;
 }

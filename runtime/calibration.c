@@ -5,12 +5,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/linalg.h"
 #include "runtime/base/mem.h"
 #include "runtime/exec.h"
+#include "runtime/moments.h"
 
-/* Hessians are accumulated in square tiles, one tile per thread at a time, however many threads
- * there are. */
+/* Columns whose moments one thread adds up at a time, and the most weights that share an input. */
 enum { TILE = 256, MAX_WEIGHTS = 8 };
 
 /* Rows of the output head computed together. */
@@ -111,24 +110,8 @@ static swg_status new_input(swg_calibration *c, const swg_weight *const *weights
 typedef struct addition {
     input *in;
     const float *x;
-    size_t rows, stride, n_tiles;
+    size_t rows, stride;
 } addition;
-
-/* H += X^T X of one tile on or below the diagonal; `index` counts them row by row. */
-static swg_status add_tile(void *context, size_t index)
-{
-    const addition *a = context;
-    const size_t k = a->in->stats.k;
-    size_t row = 0;
-    while ((row + 1) * (row + 2) / 2 <= index)
-        row++;
-    const size_t column = index - row * (row + 1) / 2;
-    const size_t r = row * TILE, c = column * TILE;
-    const size_t n_rows = k - r < TILE ? k - r : TILE, n_columns = k - c < TILE ? k - c : TILE;
-    swg_linalg_get()->sgemm(true, false, n_rows, n_columns, a->rows, 1, a->x + r, a->stride,
-                            a->x + c, a->stride, 1, a->in->hessian + r * k + c, k);
-    return SWG_OK;
-}
 
 static swg_status add_moments(void *context, size_t index)
 {
@@ -157,12 +140,11 @@ static swg_status add_rows(swg_calibration *c, const swg_weight *const *weights,
     if (!in)
         SWG_TRY(new_input(c, weights, count, columns, &in));
     addition a = {.in = in, .x = x, .rows = rows, .stride = stride};
-    a.n_tiles = swg_ceil_div(columns, TILE);
     in->stats.n_tokens += rows;
-    SWG_TRY(swg_pool_for(c->options.pool, a.n_tiles, add_moments, &a));
+    SWG_TRY(swg_pool_for(c->options.pool, swg_ceil_div(columns, TILE), add_moments, &a));
     if (!in->hessian)
         return SWG_OK;
-    return swg_pool_for(c->options.pool, a.n_tiles * (a.n_tiles + 1) / 2, add_tile, &a);
+    return swg_moments_add_square(c->options.pool, x, rows, columns, stride, in->hessian);
 }
 
 static void see_inputs(void *context, const swg_weight *const *weights, size_t count,
@@ -185,9 +167,8 @@ static swg_status finish_input(input *in)
                              "column %zu of the input of %s is not finite on the calibration text",
                              i, in->stats.name);
     }
-    for (size_t i = 0; in->hessian && i < k; i++)
-        for (size_t j = 0; j < i; j++)
-            in->hessian[j * k + i] = in->hessian[i * k + j];
+    if (in->hessian)
+        swg_moments_mirror(in->hessian, k);
     return SWG_OK;
 }
 

@@ -18,6 +18,7 @@
 #ifndef SWG_RUNTIME_EXEC_H
 #define SWG_RUNTIME_EXEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,12 @@ typedef struct swg_observer {
     void *context;
     void (*inputs)(void *context, const swg_weight *const *weights, size_t count, const float *x,
                    size_t rows, size_t columns, size_t stride);
+    /* NULL, or called before the output of a single product is added to x: the rows of x [rows]
+     * [columns] before the sum. */
+    void (*added_to)(void *context, const float *x, size_t rows, size_t columns);
+    /* NULL, or where the callbacks tell that they have seen enough: as long as it is true, nothing
+     * more is computed, and the rows that the run returns are undefined. */
+    const bool *has_enough;
 } swg_observer;
 
 /* Filled by swg_exec_options_default, or {.size = sizeof options, .context = 512}: zero is the

@@ -43,6 +43,8 @@ struct swg_exec {
     swg_batch batch;
     swg_value x;       /* [chunk][widest row between layers] */
     swg_value *values; /* the architecture's scratch values */
+    const void *product; /* the value whose contents are the output of a single product, as it was
+                            computed; for the observer */
 };
 
 #endif

@@ -3,6 +3,13 @@
 
 #include "runtime/exec_state.h"
 
+/* Whether the observer has seen enough, so that nothing more needs to be computed. */
+static bool is_over(const swg_exec *exec)
+{
+    const swg_observer *observer = exec->options.observer;
+    return observer && observer->has_enough && *observer->has_enough;
+}
+
 const swg_hparams *swg_exec_hparams(const swg_exec *exec)
 {
     return &exec->model->hparams;
@@ -15,21 +22,31 @@ bool swg_has(const swg_exec *exec, swg_role role)
 
 void swg_embed(swg_exec *exec, swg_role role, swg_index index, swg_value x)
 {
+    if (is_over(exec))
+        return;
     exec->backend->embed(exec, swg_model_weight(exec->model, role, 0), index, false, x);
 }
 
 void swg_embed_add(swg_exec *exec, swg_role role, swg_index index, swg_value x)
 {
+    if (is_over(exec))
+        return;
     exec->backend->embed(exec, swg_model_weight(exec->model, role, 0), index, true, x);
 }
 
 void swg_rmsnorm(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_value y)
 {
+    if (is_over(exec))
+        return;
+    exec->product = NULL;
     exec->backend->rmsnorm(exec, swg_model_weight(exec->model, role, layer), x, y);
 }
 
 void swg_layernorm(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_value y)
 {
+    if (is_over(exec))
+        return;
+    exec->product = NULL;
     exec->backend->layernorm(exec, swg_model_weight(exec->model, role, layer), x, y);
 }
 
@@ -44,14 +61,30 @@ static void observe(swg_exec *exec, const swg_weight *const *weights, size_t cou
         observer->inputs(observer->context, weights, count, rows, x.rows, x.columns, x.columns);
 }
 
+/* The same for what a product is about to be added to. */
+static void observe_sum(swg_exec *exec, swg_value x, swg_value y)
+{
+    const swg_observer *observer = exec->options.observer;
+    if (!observer || !observer->added_to || exec->product != y.data)
+        return;
+    const float *rows = exec->backend->host_rows(exec, x);
+    if (rows)
+        observer->added_to(observer->context, rows, x.rows, x.columns);
+}
+
 void swg_linears(swg_exec *exec, size_t layer, swg_value x, size_t count, const swg_role *roles,
                  const swg_value *y)
 {
-    const swg_weight *weights[SWG_MAX_JOINT_LINEARS];
+    const swg_weight *weights[SWG_MAX_JOINT_LINEARS] = {0};
+    if (is_over(exec))
+        return;
     for (size_t i = 0; i < count; i++)
         weights[i] = swg_model_weight(exec->model, roles[i], layer);
     observe(exec, weights, count, x);
+    if (is_over(exec))
+        return;
     exec->backend->linears(exec, x, count, weights, y);
+    exec->product = count == 1 ? y->data : NULL;
 }
 
 void swg_linear(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_value y)
@@ -61,18 +94,26 @@ void swg_linear(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_va
 
 void swg_rope(swg_exec *exec, size_t layer, swg_value x)
 {
+    if (is_over(exec))
+        return;
+    exec->product = NULL;
     exec->backend->rope(exec, layer, x);
 }
 
 void swg_attend(swg_exec *exec, size_t layer, swg_attend_options options, swg_value q, swg_value k,
                 swg_value v, swg_value y)
 {
+    if (is_over(exec))
+        return;
+    exec->product = NULL;
     exec->backend->attend(exec, layer, options, q, k, v, y);
 }
 
 void swg_recur(swg_exec *exec, swg_cell cell, swg_role role, size_t layer, swg_value gates,
                swg_value states, swg_value y)
 {
+    if (is_over(exec))
+        return;
     const swg_weight *weight = swg_model_weight(exec->model, role, layer);
     exec->backend->recur(exec, cell, weight, layer, gates, states, y);
     observe(exec, &weight, 1,
@@ -81,30 +122,50 @@ void swg_recur(swg_exec *exec, swg_cell cell, swg_role role, size_t layer, swg_v
 
 void swg_silu_mul(swg_exec *exec, swg_value gate, swg_value up)
 {
+    if (is_over(exec))
+        return;
+    exec->product = NULL;
     exec->backend->silu_mul(exec, gate, up);
 }
 
 void swg_activate(swg_exec *exec, swg_activation activation, swg_value x)
 {
+    if (is_over(exec))
+        return;
+    exec->product = NULL;
     exec->backend->activate(exec, activation, x);
 }
 
 void swg_mul(swg_exec *exec, swg_value x, swg_value y)
 {
+    if (is_over(exec))
+        return;
+    exec->product = NULL;
     exec->backend->mul(exec, x, y);
 }
 
 void swg_scale(swg_exec *exec, float factor, swg_value x)
 {
+    if (is_over(exec))
+        return;
+    exec->product = NULL;
     exec->backend->scale(exec, factor, x);
 }
 
 void swg_add(swg_exec *exec, swg_value x, swg_value y)
 {
+    if (is_over(exec))
+        return;
+    observe_sum(exec, x, y);
+    if (is_over(exec))
+        return;
+    exec->product = NULL;
     exec->backend->add(exec, x, y);
 }
 
 void swg_add_vector(swg_exec *exec, swg_role role, size_t layer, swg_value x)
 {
+    if (is_over(exec))
+        return;
     exec->backend->add_vector(exec, swg_model_weight(exec->model, role, layer), x);
 }

@@ -59,10 +59,10 @@ enum {
     }
 #define SWG_BERT_ROWS                                                                              \
     {SWG_ROW_TABLE(EMBEDDING, SWG_BERT_EMBEDDINGS "word_embeddings.weight", VOCAB, D_MODEL, 0)},   \
-        {SWG_ROW(POSITION_EMBEDDING, SWG_BERT_EMBEDDINGS "position_embeddings.weight", POSITIONS,  \
-                 D_MODEL, 0)},                                                                     \
-        {SWG_ROW(TYPE_EMBEDDING, SWG_BERT_EMBEDDINGS "token_type_embeddings.weight", TOKEN_TYPES,  \
-                 D_MODEL, 0)},                                                                     \
+        {SWG_ROW_TABLE(POSITION_EMBEDDING, SWG_BERT_EMBEDDINGS "position_embeddings.weight",       \
+                       POSITIONS, D_MODEL, 0)},                                                    \
+        {SWG_ROW_TABLE(TYPE_EMBEDDING, SWG_BERT_EMBEDDINGS "token_type_embeddings.weight",         \
+                       TOKEN_TYPES, D_MODEL, 0)},                                                  \
         SWG_BERT_NORM_ROW(EMBEDDING_NORM, SWG_BERT_EMBEDDINGS "LayerNorm"),                        \
         SWG_BERT_SQUARE(QUERY, SWG_BERT_LAYER "attention.self.query"),                             \
         SWG_BERT_SQUARE(KEY, SWG_BERT_LAYER "attention.self.key"),                                 \

@@ -21,7 +21,8 @@ static const swg_hparam_row hparam_rows[] = {
 
 static const swg_tensor_row tensor_rows[] = {
     {SWG_ROW_TABLE(EMBEDDING, EMBEDDINGS "word_embeddings.weight", VOCAB, D_MODEL, 0)},
-    {SWG_ROW(POSITION_EMBEDDING, EMBEDDINGS "position_embeddings.weight", POSITIONS, D_MODEL, 0)},
+    {SWG_ROW_TABLE(POSITION_EMBEDDING, EMBEDDINGS "position_embeddings.weight", POSITIONS, D_MODEL,
+                   0)},
     SWG_BERT_NORM_ROW(EMBEDDING_NORM, EMBEDDINGS "LayerNorm"),
     SWG_BERT_SQUARE(QUERY, LAYER "attention.q_lin"),
     SWG_BERT_SQUARE(KEY, LAYER "attention.k_lin"),

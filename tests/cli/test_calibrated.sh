@@ -61,6 +61,12 @@ check "the same file after damage" cmp -s "$scratch/gptq.swg" "$scratch/same.swg
 quantized sequential --bits 4 --method gptq --statistics sequential "${calibration[@]}"
 sequential=$(diverges sequential)
 check "sequential statistics beat rounding too: $sequential, $rtn" less "$sequential" "$rtn"
+quantized paired --bits 4 --method gptq --statistics paired "${calibration[@]}"
+paired=$(diverges paired)
+check "paired statistics beat full ones: $paired, $gptq" less "$paired" "$gptq"
+expect_exit 0 "paired on 1 thread" "$SWAGE" quantize "$model" -o "$scratch/p1.swg" -q -t 1 --bits 4 \
+  --method gptq --statistics paired "${calibration[@]}"
+check "the same file on 1 thread" cmp -s "$scratch/paired.swg" "$scratch/p1.swg"
 expect_exit 2 "two answers about the cache" "$SWAGE" quantize "$model" -o "$scratch/none.swg" \
   --cache "$scratch" --no-cache
 

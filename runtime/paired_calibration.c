@@ -1,0 +1,339 @@
+/* Two executions side by side, window by window: see paired_calibration.h. An observer copies the
+ * rows of the input that is asked for, and what the output of its product is added to, and then
+ * stops the layer. */
+#include "runtime/paired_calibration.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/exec.h"
+#include "runtime/moments.h"
+
+/* Rows of the output head computed together. */
+enum { END_ROWS = 64 };
+
+/* One of the two models, and what its observer has seen of the current window. */
+typedef struct reader {
+    swg_exec *exec;
+    swg_observer observer;
+    float *rows;           /* [n_windows * window][width]: the input of the next layer */
+    size_t wanted, n_seen; /* inputs: the one to copy, and how many came so far */
+    bool has_input, has_enough;
+    const swg_weight *weights[SWG_PAIRED_MAX_WEIGHTS];
+    size_t n_weights, k, n_stream; /* n_stream 0: the output was not added to anything */
+    size_t n_rows;                 /* of x that were copied: the head's come in pieces */
+    float *x, *stream;             /* [window][k], [window][n_stream] */
+    swg_status status;             /* the observer's, which cannot return one */
+} reader;
+
+struct swg_paired_calibration {
+    const swg_model *model;
+    swg_calibration_options options;
+    reader original, changed;
+    size_t n_windows, window, width;
+    float *output, *logits; /* [window][width], [END_ROWS][n_outputs] */
+    swg_paired_input input;
+    float *hessian, *input_shift, *stream_shift;
+    double *mean_abs, *mean_square;
+};
+
+/* --- What is seen of a window ----------------------------------------------------------------- */
+
+static swg_status copy_rows(float **to, const float *x, size_t rows, size_t columns, size_t stride)
+{
+    if (!*to)
+        SWG_TRY(SWG_NEW_UNINIT(*to, rows * columns));
+    for (size_t t = 0; t < rows; t++)
+        memcpy(*to + t * columns, x + t * stride, columns * sizeof *x);
+    return SWG_OK;
+}
+
+static swg_status take_input(reader *r, const swg_weight *const *weights, size_t count,
+                             const float *x, size_t rows, size_t columns, size_t stride)
+{
+    if (count > SWG_PAIRED_MAX_WEIGHTS)
+        return swg_error(SWG_LIMIT, "%zu weights share the input of %s; at most %d are supported",
+                         count, weights[0]->tensor, SWG_PAIRED_MAX_WEIGHTS);
+    SWG_TRY(copy_rows(&r->x, x, rows, columns, stride));
+    memcpy(r->weights, weights, count * sizeof *weights);
+    r->n_weights = count;
+    r->k = columns;
+    r->n_rows = rows;
+    r->has_input = true;
+    r->has_enough = count > 1; /* a joint product's outputs are not added to anything */
+    return SWG_OK;
+}
+
+static void see_inputs(void *context, const swg_weight *const *weights, size_t count,
+                       const float *x, size_t rows, size_t columns, size_t stride)
+{
+    reader *r = context;
+    if (r->wanted == SIZE_MAX || r->has_enough)
+        return;
+    if (r->n_seen++ == r->wanted)
+        r->status = take_input(r, weights, count, x, rows, columns, stride);
+    else
+        r->has_enough = r->has_input;
+    r->has_enough |= r->status != SWG_OK;
+}
+
+static void see_sum(void *context, const float *x, size_t rows, size_t columns)
+{
+    reader *r = context;
+    if (!r->has_input || r->has_enough)
+        return;
+    r->status = copy_rows(&r->stream, x, rows, columns, columns);
+    r->n_stream = columns;
+    r->has_enough = true;
+}
+
+static void forget_window(reader *r)
+{
+    r->n_seen = r->n_weights = r->n_stream = 0;
+    r->has_input = r->has_enough = false;
+}
+
+/* Run the layer on one window's rows as far as the input `wanted` (SIZE_MAX: all of it). */
+static swg_status run_window(const swg_paired_calibration *c, reader *r, size_t layer, size_t w,
+                             size_t wanted, float *out)
+{
+    forget_window(r);
+    r->wanted = wanted;
+    SWG_TRY(
+        swg_exec_layer(r->exec, layer, 0, 0, c->window, r->rows + w * c->window * c->width, out));
+    return r->status;
+}
+
+/* --- Statistics of one input ------------------------------------------------------------------ */
+
+static void forget_input(swg_paired_calibration *c)
+{
+    SWG_FREE(c->hessian);
+    SWG_FREE(c->input_shift);
+    SWG_FREE(c->stream_shift);
+    SWG_FREE(c->mean_abs);
+    SWG_FREE(c->mean_square);
+    for (reader *r = &c->original; r; r = r == &c->original ? &c->changed : NULL) {
+        SWG_FREE(r->x);
+        SWG_FREE(r->stream);
+        forget_window(r);
+    }
+    c->input = (swg_paired_input){0};
+}
+
+/* Sums of zero for the input that the readers have just met; shifts unless it is the head's. */
+static swg_status begin_input(swg_paired_calibration *c, bool has_shifts)
+{
+    const reader *r = &c->changed;
+    const size_t k = r->k;
+    SWG_TRY(SWG_NEW(c->hessian, k * k));
+    SWG_TRY(SWG_NEW(c->mean_abs, k));
+    SWG_TRY(SWG_NEW(c->mean_square, k));
+    if (has_shifts)
+        SWG_TRY(SWG_NEW(c->input_shift, k * k));
+    if (has_shifts && r->n_stream)
+        SWG_TRY(SWG_NEW(c->stream_shift, r->n_stream * k));
+    memcpy(c->input.weights, r->weights, r->n_weights * sizeof *r->weights);
+    c->input.n_weights = r->n_weights;
+    c->input.stats = (swg_layer_stats){.name = r->weights[0]->tensor,
+                                       .k = k,
+                                       .hessian = c->hessian,
+                                       .mean_abs = c->mean_abs,
+                                       .mean_square = c->mean_square,
+                                       .input_shift = c->input_shift,
+                                       .stream_shift = c->stream_shift,
+                                       .n_stream = c->stream_shift ? r->n_stream : 0};
+    return SWG_OK;
+}
+
+/* a -= b, element by element. */
+static void subtract(float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        a[i] -= b[i];
+}
+
+/* Add the rows of the changed model, and of the original unless it did not run. */
+static swg_status add_window(swg_paired_calibration *c)
+{
+    reader *o = &c->original, *r = &c->changed;
+    const size_t k = r->k;
+    swg_pool *pool = c->options.pool;
+    for (size_t t = 0; t < r->n_rows; t++)
+        for (size_t i = 0; i < k; i++) {
+            const double x = (double)r->x[t * k + i];
+            c->mean_abs[i] += fabs(x);
+            c->mean_square[i] += x * x;
+        }
+    c->input.stats.n_tokens += r->n_rows;
+    SWG_TRY(swg_moments_add_square(pool, r->x, r->n_rows, k, k, c->hessian));
+    if (c->input_shift) {
+        subtract(o->x, r->x, r->n_rows * k);
+        SWG_TRY(swg_moments_add_product(pool, o->x, k, r->x, k, r->n_rows, c->input_shift));
+    }
+    if (c->stream_shift) {
+        subtract(o->stream, r->stream, r->n_rows * r->n_stream);
+        SWG_TRY(swg_moments_add_product(pool, o->stream, r->n_stream, r->x, k, r->n_rows,
+                                        c->stream_shift));
+    }
+    return SWG_OK;
+}
+
+static swg_status finish_input(swg_paired_calibration *c)
+{
+    const size_t k = c->input.stats.k;
+    for (size_t i = 0; i < k; i++) {
+        c->mean_abs[i] /= (double)c->input.stats.n_tokens;
+        c->mean_square[i] /= (double)c->input.stats.n_tokens;
+        if (!isfinite(c->mean_square[i]))
+            return swg_error(SWG_FAILED,
+                             "column %zu of the input of %s is not finite on the calibration text",
+                             i, c->input.stats.name);
+    }
+    swg_moments_mirror(c->hessian, k);
+    return SWG_OK;
+}
+
+static swg_status observe_layer(swg_paired_calibration *c, size_t layer, size_t index)
+{
+    for (size_t w = 0; w < c->n_windows; w++) {
+        SWG_TRY(run_window(c, &c->changed, layer, w, index, c->output));
+        if (!c->changed.has_input)
+            return SWG_OK; /* the layer has fewer inputs */
+        SWG_TRY(run_window(c, &c->original, layer, w, index, c->output));
+        if (w == 0)
+            SWG_TRY(begin_input(c, true));
+        SWG_TRY(add_window(c));
+        SWG_TRY(swg_progress_step(c->options.progress, "collecting statistics", "windows", w + 1,
+                                  c->n_windows));
+    }
+    return finish_input(c);
+}
+
+/* The output head's input, a few rows at a time: rows of logits are long and not needed. */
+static swg_status observe_end(swg_paired_calibration *c)
+{
+    reader *r = &c->changed;
+    for (size_t w = 0; w < c->n_windows; w++)
+        for (size_t at = 0; at < c->window; at += END_ROWS) {
+            const size_t left = c->window - at;
+            forget_window(r);
+            r->wanted = 0;
+            SWG_TRY(swg_exec_end(r->exec, left < END_ROWS ? left : END_ROWS,
+                                 r->rows + (w * c->window + at) * c->width, c->logits));
+            SWG_TRY(r->status);
+            if (!r->has_input)
+                return SWG_OK;
+            if (w == 0 && at == 0)
+                SWG_TRY(begin_input(c, false));
+            SWG_TRY(add_window(c));
+        }
+    return finish_input(c);
+}
+
+swg_status swg_paired_calibration_observe(swg_paired_calibration *c, size_t layer, size_t index,
+                                          const swg_paired_input **out)
+{
+    const bool is_end = layer == (size_t)c->model->hparams.n_layers;
+    forget_input(c);
+    *out = NULL;
+    if (is_end && index > 0)
+        return SWG_OK;
+    SWG_TRY(is_end ? observe_end(c) : observe_layer(c, layer, index));
+    if (c->input.n_weights)
+        *out = &c->input;
+    return SWG_OK;
+}
+
+swg_status swg_paired_calibration_advance(swg_paired_calibration *c, size_t layer)
+{
+    forget_input(c);
+    for (size_t w = 0; w < c->n_windows; w++) {
+        const size_t at = w * c->window * c->width;
+        SWG_TRY(run_window(c, &c->original, layer, w, SIZE_MAX, c->original.rows + at));
+        SWG_TRY(run_window(c, &c->changed, layer, w, SIZE_MAX, c->changed.rows + at));
+        SWG_TRY(swg_progress_step(c->options.progress, "running the layer", "windows", w + 1,
+                                  c->n_windows));
+    }
+    return SWG_OK;
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+static swg_status reader_init(reader *r, const swg_model *model, const swg_paired_calibration *c)
+{
+    swg_exec_options options = swg_exec_options_default();
+    r->observer = (swg_observer){
+        .context = r, .inputs = see_inputs, .added_to = see_sum, .has_enough = &r->has_enough};
+    options.context = options.chunk = c->window;
+    options.activations = SWG_ACT_F32;
+    options.observer = &r->observer;
+    r->wanted = SIZE_MAX;
+    return swg_exec_new(model, c->options.pool, &options, &r->exec);
+}
+
+static void reader_deinit(reader *r)
+{
+    swg_exec_free(&r->exec);
+    swg_free(r->rows);
+}
+
+static swg_status begin(swg_paired_calibration *c, const swg_model *original, const int32_t *ids)
+{
+    const swg_hparams *h = &c->model->hparams;
+    const size_t n_tokens = c->n_windows * c->window; /* the ids are in memory, so no overflow */
+    SWG_TRY(swg_model_must_continue(c->model, "calibration"));
+    if (h->n_heads == 0)
+        return swg_error(SWG_UNSUPPORTED, "calibration of recurrent models is not supported");
+    if (n_tokens == 0)
+        return swg_error(SWG_USAGE, "there are no windows of text to calibrate on");
+    SWG_TRY(reader_init(&c->changed, c->model, c));
+    SWG_TRY(reader_init(&c->original, original, c));
+    c->width = swg_exec_width(c->changed.exec, 0);
+    SWG_TRY(SWG_NEW_UNINIT(c->changed.rows, n_tokens * c->width));
+    SWG_TRY(SWG_NEW_UNINIT(c->original.rows, n_tokens * c->width));
+    SWG_TRY(SWG_NEW_UNINIT(c->output, c->window * c->width));
+    SWG_TRY(SWG_NEW_UNINIT(c->logits, END_ROWS * (size_t)h->n_outputs));
+    for (size_t w = 0; w < c->n_windows; w++)
+        SWG_TRY(swg_exec_begin(c->changed.exec, 0, 0, ids + w * c->window, NULL, c->window,
+                               c->changed.rows + w * c->window * c->width));
+    memcpy(c->original.rows, c->changed.rows, n_tokens * c->width * sizeof *c->changed.rows);
+    return SWG_OK;
+}
+
+swg_status swg_paired_calibration_new(const swg_model *original, const swg_model *changed,
+                                      const int32_t *ids, size_t n_windows, size_t window,
+                                      const swg_calibration_options *options,
+                                      swg_paired_calibration **out)
+{
+    swg_paired_calibration *c = NULL;
+    if (options)
+        SWG_TRY(swg_options_check("swg_calibration_options", options->size, sizeof *options));
+    SWG_TRY(SWG_NEW(c, 1));
+    c->model = changed;
+    c->options = options ? *options : swg_calibration_options_default();
+    c->n_windows = n_windows;
+    c->window = window;
+    const swg_status status = begin(c, original, ids);
+    if (status == SWG_OK) {
+        *out = c;
+        c = NULL;
+    }
+    swg_paired_calibration_free(&c);
+    return status;
+}
+
+void swg_paired_calibration_free(swg_paired_calibration **calibration)
+{
+    swg_paired_calibration *c = *calibration;
+    if (!c)
+        return;
+    forget_input(c);
+    reader_deinit(&c->original);
+    reader_deinit(&c->changed);
+    swg_free(c->logits);
+    swg_free(c->output);
+    swg_free(c);
+    *calibration = NULL;
+}
