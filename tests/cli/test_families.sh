@@ -16,8 +16,8 @@ evaluate() { "$SWAGE" eval "$1" --tokenizer "$tokenizer" "${@:2}"; }
 
 figure() { # MODEL: the figure of its kind on the small text, or nothing if it has no task
   case $1 in
-    *bert-sequence*) evaluate "$1" --data "$scratch/items.jsonl" --json ;;
-    *bert-masked*) evaluate "$1" --text "$scratch/text.txt" --json ;;
+    *bert*-sequence*) evaluate "$1" --data "$scratch/items.jsonl" --json ;;
+    *bert*-masked*) evaluate "$1" --text "$scratch/text.txt" --json ;;
     *) evaluate "$1" --text "$scratch/text.txt" --context 8 --json ;;
   esac
 }
