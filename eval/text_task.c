@@ -57,18 +57,23 @@ void swg_eval_report_windows(const swg_eval_input *in, const swg_windows *window
     swg_json_uint(json, "windows", windows->n_windows);
     swg_json_string(json, "protocol", swg_protocol_name(in->protocol));
     swg_json_uint(json, "context", window_length(in));
+    swg_json_uint(json, "model_positions", (uint64_t)in->loaded->model->hparams.max_positions);
     if (windows->stride)
         swg_json_uint(json, "stride", windows->stride);
     swg_json_string(json, "bos_rule", swg_protocol_bos_rule(in->protocol));
     char stride[48] = "";
+    const size_t most = (size_t)in->loaded->model->hparams.max_positions;
+    char beyond[64] = "";
+    if (window_length(in) > most)
+        snprintf(beyond, sizeof beyond, " (the model was made for %zu)", most);
     if (windows->stride)
         snprintf(stride, sizeof stride, ", stride %zu", windows->stride);
     swg_strbuf_printf(&out->text,
                       "tokens        %llu scored of %zu, in %zu windows\n"
-                      "protocol      %s, context %zu%s: %s\n"
+                      "protocol      %s, context %zu%s%s: %s\n"
                       "BOS           %s\n",
                       (unsigned long long)tokens_scored, windows->tokens_total, windows->n_windows,
-                      swg_protocol_name(in->protocol), window_length(in), stride,
+                      swg_protocol_name(in->protocol), window_length(in), beyond, stride,
                       swg_protocol_text(in->protocol), swg_protocol_bos_rule(in->protocol));
 }
 

@@ -29,7 +29,8 @@ enum { SWG_MAX_CARRIED_BYTES = 256 << 20 };
 
 /* A tensor of a source. Bytes of mapped formats are at map->data + offset, in canonical layout;
  * other readers keep what they need in `detail` (of the source's arena). */
-typedef struct swg_stored_tensor {
+typedef struct swg_stored_tensor swg_stored_tensor;
+struct swg_stored_tensor {
     swg_tensor_desc desc;
     const swg_plane *planes; /* of the source's arena */
     size_t n_planes;
@@ -37,8 +38,12 @@ typedef struct swg_stored_tensor {
     const swg_map *map;
     size_t offset;
     bool is_transposed; /* the map holds the plain matrix column by column (conv1d.h) */
+    /* Rows of a plane of a tensor that the file holds in another layout (packed_codes.h); NULL: as
+     * the reader reads all of them. */
+    swg_status (*read)(swg_source *source, const swg_stored_tensor *tensor, const swg_plane *plane,
+                       uint64_t row_begin, uint64_t n_rows, void *out);
     void *detail;
-} swg_stored_tensor;
+};
 
 /* A file carried verbatim: loaded when first asked for, from `path` or by reader->load_file. */
 typedef struct swg_source_file_entry {
@@ -72,6 +77,7 @@ struct swg_source {
     const char *config, *provenance;
     size_t config_length;
     const char *removed_prefix; /* of all names: a wrapper's */
+    const char *left_out;       /* of a folder: names, for a sentence */
     pthread_mutex_t mutex; /* guards loading of files, and what a reader says */
     void *state;           /* the reader's own */
 };
@@ -108,7 +114,8 @@ swg_status swg_source_add_tensor(swg_source *source, const char *name, size_t na
 /* Check a tensor's description and derive its planes: again where a reader has
  * changed the description. */
 swg_status swg_source_set_planes(swg_source *source, swg_stored_tensor *tensor);
-/* `path` or `detail` says where the bytes are. A second file of one name replaces the first. */
+/* `path` or `detail` says where the bytes are. SWG_CORRUPT for names that are not those of
+ * swg_folder_files (huggingface/carried_names.h). A second file of one name replaces the first. */
 swg_status swg_source_add_file(swg_source *source, const char *name, const char *path,
                                void *detail);
 /* The same with the file's bytes, which are copied. */
@@ -128,6 +135,9 @@ void swg_source_read_mapped(const swg_stored_tensor *tensor, const swg_plane *pl
 /* config.json and the tokenizer files of a folder that are there (hf_folder.c); none for a source
  * in memory. */
 swg_status swg_source_add_folder(swg_source *source, const char *folder);
+
+/* Set left_out of a source whose path is a folder, when it has its inputs and files. */
+swg_status swg_source_list_left_out(swg_source *source);
 
 /* Rows per frame or read: about 512 KiB, a multiple of 16 where 16 rows fit into 1 MiB, at least
  * one row, at most what there is (but 1 for an empty plane). */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/huggingface/carried_names.h"
 #include "formats/json/json.h"
 #include "formats/reader.h"
 #include "formats/writer.h"
@@ -167,6 +168,11 @@ static swg_status check_extras(const swg_sink *sink)
             return swg_error(SWG_FAILED,
                              "%s: a carried file's name is not the plain name of a file",
                              sink->path);
+        if (!swg_folder_file_is_known(name))
+            return swg_error(SWG_FAILED,
+                             "%s: no file called %s is carried: only those of tokenizers and their "
+                             "settings are",
+                             sink->path, name);
         if (sink->meta.files[i].length > SWG_MAX_CARRIED_BYTES)
             return swg_error(SWG_LIMIT, "%s: carried file %s has %zu bytes; at most %d are carried",
                              sink->path, name, sink->meta.files[i].length, SWG_MAX_CARRIED_BYTES);
@@ -211,6 +217,10 @@ static swg_status prepare(const char *path, const swg_sink_options *options,
     if (o->max_shard_bytes && !sink->writer->can_shard)
         SWG_GO(swg_error(SWG_USAGE, "%s: %s is always one file; name a folder for shards", path,
                          sink->format));
+    if (o->element_type &&
+        !(sink->writer->takes_element_type && sink->writer->takes_element_type(o->element_type)))
+        SWG_GO(swg_error(SWG_USAGE, "%s: nothing of element type %.40s is written as %s", path,
+                         o->element_type, sink->format));
     SWG_GO(copy_tensors(sink, tensors, n_tensors));
     SWG_GO(sort_names(sink));
     SWG_GO(copy_meta(sink, meta));
@@ -234,6 +244,24 @@ bool swg_sink_translates_config(const char *path, const char *format)
 {
     size_t row;
     return choose_writer(path, format, &row) == SWG_OK && writers[row].writer->translates_config;
+}
+
+bool swg_sink_holds(const char *path, const char *format, const swg_tensor_desc *desc)
+{
+    size_t row;
+    if (choose_writer(path, format, &row) != SWG_OK)
+        return false;
+    const swg_writer *const writer = writers[row].writer;
+    return writer->holds ? writer->holds(desc) : swg_scheme_is_plain(desc->scheme);
+}
+
+bool swg_sink_takes_element_type(const char *path, const char *format, const char *word)
+{
+    size_t row;
+    if (choose_writer(path, format, &row) != SWG_OK)
+        return false;
+    const swg_writer *const writer = writers[row].writer;
+    return writer->takes_element_type && writer->takes_element_type(word);
 }
 
 /* --- The calls -------------------------------------------------------------------------------- */

@@ -166,6 +166,9 @@ static swg_status open_probed(const swg_probe *probe, swg_map memory,
     SWG_GO(source->reader->open(source, probe));
     SWG_GO(strip_wrappers(source));
     SWG_GO(sort_tensors(source));
+    source->left_out = "";
+    if (probe->is_directory)
+        SWG_GO(swg_source_list_left_out(source));
     if (!source->config)
         SWG_GO(swg_source_set_config(source, "{}", 2));
     if (!source->provenance)

@@ -1,6 +1,7 @@
 /* The parts of an open checkpoint: what its reader fills in, and look-up of tensors, files and texts. */
 #include <string.h>
 
+#include "formats/huggingface/carried_names.h"
 #include "formats/json/json.h"
 #include "formats/reader.h"
 
@@ -69,6 +70,11 @@ swg_status swg_source_add_tensor(swg_source *source, const char *name, size_t na
 static swg_status file_entry(swg_source *source, const char *name, swg_source_file_entry **out)
 {
     size_t at = 0;
+    if (!swg_folder_file_is_known(name))
+        return swg_error(SWG_CORRUPT,
+                         "%s carries a file called %s; only files of tokenizers and their settings "
+                         "are carried",
+                         source->path, name);
     while (at < source->n_files && strcmp(source->files[at].name, name) != 0)
         at++;
     if (at == SWG_MAX_FILES)
@@ -219,6 +225,11 @@ const char *swg_source_config(const swg_source *source, size_t *length)
     if (length)
         *length = source->config_length;
     return source->config;
+}
+
+const char *swg_source_left_out(const swg_source *source)
+{
+    return source->left_out;
 }
 
 size_t swg_source_n_metadata(const swg_source *source)

@@ -21,13 +21,38 @@ swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated, boo
                              "tensor %s: the recipe asks for sparsity, and quantize stores dense "
                              "matrices only; `swage prune` takes such recipes",
                              entry->desc.name);
-        if (entry->is_quantized && swg_quant_method_needs_stats(entry->method) && !is_calibrated)
+        if (entry->is_quantized && !is_calibrated &&
+            (swg_quant_method_needs_stats(entry->method) ||
+             swg_quant_method_needs_sensitivity(entry->method)))
             return swg_error(SWG_USAGE,
                              "tensor %s: method %s chooses codes by what the weights are "
                              "multiplied with: it needs a text, --calibration FILE",
                              entry->desc.name, swg_quant_method_name(entry->method));
     }
     return SWG_OK;
+}
+
+/* The most windows of the calibration text that sensitivity is measured on: a mean over thousands
+ * of tokens, at about three times the cost of reading them. */
+enum { SENSITIVITY_WINDOWS = 16 };
+
+swg_status swg_quantize_measure_sensitivity(swg_source *source, const swg_plan *plan,
+                                            const swg_calibration_text *text, swg_pool *pool,
+                                            const swg_progress *progress, swg_sensitivity **out)
+{
+    const size_t windows =
+        text->n_windows < SENSITIVITY_WINDOWS ? text->n_windows : SENSITIVITY_WINDOWS;
+    swg_sensitivity_options options = swg_sensitivity_options_default();
+    bool is_needed = false;
+    for (size_t i = 0; i < plan->n_entries; i++)
+        is_needed |= plan->entries[i].is_quantized &&
+                     swg_quant_method_needs_sensitivity(plan->entries[i].method);
+    options.pool = pool;
+    options.progress = progress;
+    *out = NULL;
+    return is_needed
+               ? swg_sensitivity_measure(source, text->ids, windows, text->window, &options, out)
+               : SWG_OK;
 }
 
 swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,

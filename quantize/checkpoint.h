@@ -21,10 +21,10 @@ typedef struct swg_calibration_text {
  * know). */
 typedef struct swg_pruner {
     /* Prune a matrix w [rows][cols] in place: is_zero [rows][cols] marks the weights that were
-     * removed, which are 0 now; others may have changed to make up for them. `job` has name, sizes,
-     * statistics and pool. */
+     * removed, which are 0 now; *is_refit: the others have changed to make up for them. `job` has
+     * name, sizes, statistics and pool. */
     swg_status (*prune)(const swg_plan_entry *entry, const swg_quantize_job *job, float *w,
-                        bool *is_zero);
+                        bool *is_zero, bool *is_refit);
 } swg_pruner;
 
 /* Maps folded into the source's tensors: transforms.h. */
@@ -47,6 +47,7 @@ typedef struct swg_quantize_options {
     const swg_calibration_text *calibration; /* default NULL. Else statistics are collected on the
                                                 way instead, with the layers that are already
                                                 quantized (calibrated.h) */
+    const swg_sensitivity *sensitivity;      /* of the source's predictions; default NULL */
     bool is_paired; /* with `calibration`: the original model reads it beside, and weights are
                        fitted to give what it gives (calibrated.h); default false */
     const swg_pruner *pruner;                /* default NULL: a plan with sparsity is refused */
@@ -83,6 +84,12 @@ swg_status swg_quantize_output_descs(const swg_plan *plan, swg_tensor_desc **out
  * tensor, for sparsity unless `may_prune`; SWG_USAGE for methods that need statistics of the
  * layers' inputs unless there are some, or a text to collect them on. */
 swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated, bool may_prune);
+
+/* Measure the sensitivity that methods of the plan need, on the first windows of the text: *out is
+ * NULL when none does. Free with swg_sensitivity_free. */
+swg_status swg_quantize_measure_sensitivity(swg_source *source, const swg_plan *plan,
+                                            const swg_calibration_text *text, swg_pool *pool,
+                                            const swg_progress *progress, swg_sensitivity **out);
 
 /* Write all tensors of the plan, made for this source's tensors, in the plan's order, to a sink
  * opened with the plan's descriptions in that order. `reports` [n_entries], in the order of the

@@ -9,14 +9,17 @@
 
 enum { BLOCK_COLUMNS = 128 };
 
-swg_status swg_column_sweep_init(swg_column_sweep *out, const swg_second_order *so, size_t max_rows)
+swg_status swg_column_sweep_init(swg_column_sweep *out, const swg_second_order *so,
+                                 bool grids_are_given, size_t max_rows)
 {
     swg_status status = SWG_OK;
     const size_t k = so->k;
-    /* A grid is found from corrected weights, so a block never ends inside a group. */
+    /* A grid is found from corrected weights, so a block does not end inside a group then. */
     const size_t whole =
         so->group < BLOCK_COLUMNS ? BLOCK_COLUMNS / so->group * so->group : so->group;
-    swg_column_sweep sweep = {.max_rows = max_rows, .block = whole < k ? whole : k};
+    const size_t block = grids_are_given ? BLOCK_COLUMNS : whole;
+    swg_column_sweep sweep = {
+        .max_rows = max_rows, .block = block < k ? block : k, .grids_are_given = grids_are_given};
     SWG_GO(SWG_NEW(sweep.w, max_rows * k));
     SWG_GO(SWG_NEW(sweep.errors, max_rows * sweep.block));
     SWG_GO(SWG_NEW(sweep.group_w, so->group));
@@ -79,7 +82,7 @@ static swg_status sweep_block(const swg_column_sweep *sweep, const swg_second_or
     size_t group_end = begin;
     for (size_t i = begin; i < end; i++) {
         const size_t column = so->order[i], g = column / so->group;
-        if (i == group_end) {
+        if (i == group_end && !sweep->grids_are_given) {
             SWG_TRY(find_grid(sweep, so, i, row));
             group_end = i + group_length(so, g);
         }
@@ -98,6 +101,8 @@ static swg_status sweep_block(const swg_column_sweep *sweep, const swg_second_or
 /* End of the block that begins at `begin`: whole groups, though the short one may be anywhere. */
 static size_t block_end(const swg_column_sweep *sweep, const swg_second_order *so, size_t begin)
 {
+    if (sweep->grids_are_given)
+        return so->k - begin < sweep->block ? so->k : begin + sweep->block;
     size_t end = begin;
     while (end < so->k) {
         const size_t length = group_length(so, so->order[end] / so->group);

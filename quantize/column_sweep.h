@@ -21,11 +21,14 @@ typedef struct swg_column_sweep {
     float *errors;  /* [max_rows][block] */
     float *weights; /* [k]: 1 / U[i][i]^2, what an error in a column costs once the rest compensates
                        for it: the importance that grids are searched with */
-    size_t block;   /* columns between two corrections of all that follow; whole groups */
+    size_t block;   /* columns between two corrections of all that follow; whole groups unless
+                       grids are given */
+    bool grids_are_given;
 } swg_column_sweep;
 
+/* `grids_are_given`: the sweep takes the grids that it is called with instead of finding them. */
 swg_status swg_column_sweep_init(swg_column_sweep *out, const swg_second_order *so,
-                                 size_t max_rows);
+                                 bool grids_are_given, size_t max_rows);
 void swg_column_sweep_deinit(swg_column_sweep *sweep); /* zero-initialised is accepted */
 
 /* Quantize w [n_rows][k] (column order of the matrix): codes [n_rows][k], one per byte, and grids

@@ -5,11 +5,12 @@
  *
  * Blocks have a fixed number of rows, and the sums over blocks a fixed order, so results do not
  * depend on the number of threads. They do depend on the BLAS: provenance names it. */
+#include "quantize/gptq.h"
+
 #include <string.h>
 
 #include "quantize/column_sweep.h"
 #include "quantize/methods.h"
-#include "quantize/refine_codes.h"
 #include "runtime/base/mem.h"
 
 enum { BLOCK_ROWS = 32, DEFAULT_SWEEPS = 8 };
@@ -28,23 +29,39 @@ typedef struct worker {
 
 typedef struct gptq {
     const swg_quantize_job *job;
+    const swg_gptq_options *options;
     swg_quant_planes planes;
     swg_second_order so;
-    swg_refine_options refine;
+    float *steps;           /* [rows], or NULL: grids are searched */
     float *importance;      /* [k] mean x^2 */
     worker *workers;        /* [threads] */
     swg_quant_stats *stats; /* one per block */
 } gptq;
 
-static double parameter(const swg_quantize_job *job, const char *name, double fallback)
+double swg_quantize_job_number(const swg_quantize_job *job, const char *name, double fallback)
 {
     const swg_parameter *p = swg_parameter_find(job->parameters, job->n_parameters, name);
     return p ? p->number : fallback;
 }
 
+swg_grid swg_gptq_step_grid(swg_scheme scheme, float step)
+{
+    const float stored = swg_grid_stored_scale(scheme.scale_type, step);
+    return (swg_grid){.scale = stored > 0 ? stored : step,
+                      .zero = (uint8_t)swg_scheme_symmetric_zero(scheme),
+                      .max_code = (uint8_t)((1u << scheme.bits) - 1)};
+}
+
 /* --- One block of rows ------------------------------------------------------------------------ */
 
-/* Round to nearest, on grids that weight columns by their importance. */
+/* The given grids of rows [row, row + n_rows). */
+static void take_steps(const gptq *m, worker *w, uint64_t row, size_t n_rows)
+{
+    for (size_t r = 0; r < n_rows; r++)
+        w->grids[r] = w->plain_grids[r] = swg_gptq_step_grid(m->job->scheme, m->steps[row + r]);
+}
+
+/* Round to nearest, on grids that weight columns by their importance unless they are given. */
 static swg_status round_rows(const gptq *m, worker *w, size_t n_rows)
 {
     const size_t k = m->so.k, group = m->so.group;
@@ -53,7 +70,8 @@ static swg_status round_rows(const gptq *m, worker *w, size_t n_rows)
             const size_t begin = g * group, left = k - begin, n = left < group ? left : group;
             const float *x = w->target + r * k + begin;
             swg_grid *grid = &w->plain_grids[r * m->so.n_groups + g];
-            SWG_TRY(swg_grid_search(&w->spaces[r], x, m->importance + begin, n, grid));
+            if (!m->steps)
+                SWG_TRY(swg_grid_search(&w->spaces[r], x, m->importance + begin, n, grid));
             swg_grid_encode(*grid, x, n, w->plain_codes + r * k + begin);
         }
     return SWG_OK;
@@ -70,8 +88,8 @@ static swg_status choose_codes(const gptq *m, worker *w, size_t n_rows, swg_quan
         w->spaces[r] = swg_quantize_job_space(m->job);
     SWG_TRY(swg_column_sweep_run(&w->sweep, &m->so, w->spaces, w->x, w->is_zero, n_rows, w->codes,
                                  w->grids));
-    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &m->refine, w->x, w->is_zero,
-                     n_rows, w->codes, w->grids, errors, &refined);
+    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &m->options->refine, w->x,
+                     w->is_zero, n_rows, w->codes, w->grids, errors, &refined);
     SWG_TRY(round_rows(m, w, n_rows));
     swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &measure, w->x, w->is_zero,
                      n_rows, w->plain_codes, w->plain_grids, plain_errors, &plain);
@@ -119,6 +137,8 @@ static swg_status quantize_block(void *context, size_t index)
     /* Zeros of a pruned checkpoint stay zeros. */
     for (size_t i = 0; i < n_rows * k; i++)
         w->is_zero[i] = w->target[i] == 0;
+    if (m->steps)
+        take_steps(m, w, begin, n_rows);
     const swg_status status = choose_codes(m, w, n_rows, &m->stats[index]);
     if (status != SWG_OK)
         return swg_error_context(status, "tensor %s, rows %llu to %llu", job->name,
@@ -134,7 +154,7 @@ static swg_status quantize_block(void *context, size_t index)
 static swg_status worker_init(worker *w, const gptq *m)
 {
     const size_t k = m->so.k, n_groups = m->so.n_groups;
-    SWG_TRY(swg_column_sweep_init(&w->sweep, &m->so, BLOCK_ROWS));
+    SWG_TRY(swg_column_sweep_init(&w->sweep, &m->so, m->steps != NULL, BLOCK_ROWS));
     SWG_TRY(swg_refiner_init(&w->refiner, k, BLOCK_ROWS));
     SWG_TRY(SWG_NEW_UNINIT(w->x, BLOCK_ROWS * k));
     SWG_TRY(SWG_NEW_UNINIT(w->target, BLOCK_ROWS * k));
@@ -158,23 +178,23 @@ static void worker_deinit(worker *w)
     swg_free(w->plain_grids);
 }
 
-swg_status swg_quantize__gptq(const swg_quantize_job *job, void *const planes[SWG_PLANE_KINDS],
-                              swg_quant_stats *stats)
+swg_status swg_gptq_run(const swg_quantize_job *job, const swg_gptq_options *options,
+                        void *const planes[SWG_PLANE_KINDS], swg_quant_stats *stats)
 {
     swg_status status = SWG_OK;
     const size_t n_threads = swg_pool_threads(job->pool);
     const size_t n_blocks = (size_t)((job->rows - 1) / BLOCK_ROWS + 1);
-    gptq m = {.job = job,
-              .planes = swg_quant_planes_view(job, planes),
-              .refine = {.max_sweeps = (unsigned)parameter(job, "sweeps", DEFAULT_SWEEPS),
-                         .tolerance = 1e-4}};
-    if (!job->stats->hessian)
+    gptq m = {.job = job, .options = options, .planes = swg_quant_planes_view(job, planes)};
+    if (!job->stats || !job->stats->hessian)
         return swg_error(SWG_FAILED,
-                         "tensor %s: method gptq needs the second moments of the "
-                         "layer's inputs",
+                         "tensor %s: its method needs the second moments of the layer's inputs",
                          job->name);
     SWG_GO(swg_second_order_init(&m.so, job->name, job->stats->hessian, (size_t)job->cols,
-                                 m.planes.group, parameter(job, "damping", SWG_DAMPING_DEFAULT)));
+                                 m.planes.group, options->damping));
+    if (options->row_steps) {
+        SWG_GO(SWG_NEW(m.steps, job->rows));
+        SWG_GO(options->row_steps(job, &m.so, m.steps));
+    }
     SWG_GO(SWG_NEW(m.importance, m.so.k));
     if (!swg_layer_stats_importance(job->stats, m.importance))
         SWG_GO(swg_error(SWG_FAILED, "tensor %s: the importance of columns is missing", job->name));
@@ -192,6 +212,17 @@ done:
     swg_free(m.workers);
     swg_free(m.stats);
     swg_free(m.importance);
+    swg_free(m.steps);
     swg_second_order_deinit(&m.so);
     return status;
+}
+
+swg_status swg_quantize__gptq(const swg_quantize_job *job, void *const planes[SWG_PLANE_KINDS],
+                              swg_quant_stats *stats)
+{
+    const unsigned sweeps = (unsigned)swg_quantize_job_number(job, "sweeps", DEFAULT_SWEEPS);
+    const swg_gptq_options options = {
+        .damping = swg_quantize_job_number(job, "damping", SWG_DAMPING_DEFAULT),
+        .refine = {.max_sweeps = sweeps, .tolerance = 1e-4}};
+    return swg_gptq_run(job, &options, planes, stats);
 }

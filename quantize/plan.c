@@ -54,7 +54,7 @@ static swg_plan_class class_by_name(const swg_tensor_desc *tensor)
 
 static swg_plan_class class_by_use(const swg_tensor_use *use)
 {
-    if (use->kind != SWG_USE_WEIGHT)
+    if (use->kind != SWG_USE_WEIGHT || !use->is_quantizable)
         return SWG_PLAN_CLASS_OTHER;
     switch (use->role) {
     case SWG_ROLE_EMBEDDING:
@@ -64,7 +64,7 @@ static swg_plan_class class_by_use(const swg_tensor_use *use)
     case SWG_ROLE_HEAD:
         return SWG_PLAN_CLASS_HEAD;
     default:
-        return use->is_quantizable ? SWG_PLAN_CLASS_LINEAR : SWG_PLAN_CLASS_OTHER;
+        return SWG_PLAN_CLASS_LINEAR;
     }
 }
 

@@ -24,6 +24,7 @@
 #include "runtime/base/status.h"
 #include "runtime/base/tensor.h"
 #include "runtime/base/thread.h"
+#include "runtime/sensitivity.h"
 
 /* --- Methods ---------------------------------------------------------------------------------- */
 
@@ -38,6 +39,9 @@ const char *swg_quant_method_name(swg_quant_method method);
 
 /* Whether the method cannot work without statistics of the layer's inputs. */
 bool swg_quant_method_needs_stats(swg_quant_method method);
+
+/* Whether it cannot work without the sensitivity of predictions to the matrix's rows. */
+bool swg_quant_method_needs_sensitivity(swg_quant_method method);
 
 /* Method of that name; SWG_USAGE, naming the nearest or else all, when there is none. */
 swg_status swg_quant_method_find(const char *name, swg_quant_method *out);
@@ -65,6 +69,8 @@ typedef struct swg_quantize_job {
     size_t n_parameters;
     const swg_layer_stats *stats; /* of the layer's inputs, k = cols: columns count by their
                                      importance; NULL = none, all columns count the same */
+    const swg_row_sensitivity *sensitivity; /* of the model's predictions to errors in the rows;
+                                               NULL = not measured */
     const uint8_t *mask; /* rows of ceil(cols / 8) bytes: bit c % 8 of byte c / 8 is 0 where a
                             weight must become zero; NULL = no mask */
     float *updated; /* [rows][cols]: receives the weights as the method leaves them, for codes the

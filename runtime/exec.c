@@ -3,6 +3,7 @@
 #include "runtime/exec.h"
 
 #include "runtime/arch/arch.h"
+#include "runtime/base/notice.h"
 #include "runtime/exec_state.h"
 
 enum { DEFAULT_CHUNK = 256, MAX_SEQUENCES = 1 << 16 };
@@ -85,6 +86,17 @@ static swg_status make_values(swg_exec *exec)
     return SWG_OK;
 }
 
+/* A model computes something beyond the positions that it was made for, but nothing sensible.
+ * Dynamic scaling and recurrent layers have no such limit. */
+static void notice_long_context(const swg_hparams *h, size_t context)
+{
+    const bool has_limit = h->n_heads > 0 && h->rope.scaling != SWG_ROPE_DYNAMIC;
+    if (has_limit && context > (size_t)h->max_positions)
+        swg_notice("the context of %zu tokens is longer than the %lld positions that the model was "
+                   "made for: beyond them its predictions mean little",
+                   context, (long long)h->max_positions);
+}
+
 swg_status swg_exec_new(const swg_model *model, swg_pool *pool, const swg_exec_options *options,
                         swg_exec **out)
 {
@@ -99,6 +111,7 @@ swg_status swg_exec_new(const swg_model *model, swg_pool *pool, const swg_exec_o
     SWG_GO(make_batch(&exec->batch, &exec->options));
     SWG_GO(exec->backend->init(exec));
     SWG_GO(make_values(exec));
+    notice_long_context(&model->hparams, exec->options.context);
     *out = exec;
     exec = NULL;
 done:

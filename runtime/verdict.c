@@ -68,6 +68,17 @@ static swg_status check_names(examination *x)
     return SWG_OK;
 }
 
+static swg_status check_files(examination *x)
+{
+    const char *left_out = swg_source_left_out(x->source);
+    if (*left_out) {
+        snprintf(x->text, sizeof x->text, "not carried along, since swage does not read it: %s",
+                 left_out);
+        x->remark = x->text;
+    }
+    return SWG_OK;
+}
+
 /* The configuration against the tensors: names and shapes both ways, and types. */
 static swg_status check_tensors(examination *x)
 {
@@ -103,6 +114,7 @@ static const struct {
     bool is_change;      /* remarks are about what reading has changed */
     bool is_final;       /* compression cannot work on what fails here at all */
 } checks[] = {
+    {"files", check_files, false, true, false},
     {"names", check_names, false, true, false},
     {"configuration", check_configuration, true, false, false},
     {"quantization", check_quantization, true, false, true},

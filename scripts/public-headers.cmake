@@ -30,6 +30,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/hparams.h
     runtime/model.h
     runtime/model_stats.h
+    runtime/sensitivity.h
     runtime/roles.def
     runtime/roles.h
     runtime/session.h
@@ -42,6 +43,8 @@ set(SWAGE_PUBLIC_HEADERS
     quantize/quant_methods.def
     quantize/quantize.h
     quantize/recipe.h
+    prune/prune.h
+    prune/prune_methods.def
     eval/classify.h
     eval/latency.h
     eval/nll.h

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "formats/json/json.h"
+#include "runtime/base/folder.h"
 #include "runtime/base/header_limit.h"
 #include "runtime/base/utf8.h"
 
@@ -18,7 +19,7 @@ bool swg_folder_has(const char *folder, const char *name)
     /* A longer path cannot be opened. No allocation: asking whose a file is cannot fail. */
     char path[PATH_MAX];
     const int length = snprintf(path, sizeof path, "%s/%s", folder, name);
-    return length > 0 && length < PATH_MAX && swg_path_exists(path);
+    return length > 0 && length < PATH_MAX && swg_path_is_listed(path);
 }
 
 static int compare_placements(const void *a, const void *b)

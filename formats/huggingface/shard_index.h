@@ -12,7 +12,7 @@ typedef struct swg_placement {
 /* Reads one shard: adds its tensors to the source. `path` lives during the call only. */
 typedef swg_status swg_shard_reader(swg_source *source, const char *path);
 
-/* Whether a folder holds a file of that name. */
+/* Whether a folder has an entry of that name: a link to nothing fails when it is opened. */
 bool swg_folder_has(const char *folder, const char *name);
 
 /* Read the index `path` and every shard of it. `prepare` is told the number of shards before the

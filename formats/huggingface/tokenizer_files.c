@@ -4,22 +4,8 @@
 
 #include <string.h>
 
+#include "formats/huggingface/carried_names.h"
 #include "formats/reader.h"
-
-const swg_folder_file swg_folder_files[] = {
-    {"tokenizer.json", SWG_FILE_VOCABULARY},
-    {"tokenizer_config.json", SWG_FILE_SETTINGS},
-    {"special_tokens_map.json", SWG_FILE_SETTINGS},
-    {"added_tokens.json", SWG_FILE_SETTINGS},
-    {"tokenizer.model", SWG_FILE_VOCABULARY},
-    {"tokenizer.bin", SWG_FILE_VOCABULARY},
-    {"vocab.json", SWG_FILE_VOCABULARY},
-    {"vocab.txt", SWG_FILE_VOCABULARY},
-    {"merges.txt", SWG_FILE_VOCABULARY},
-    {"chat_template.jinja", SWG_FILE_OTHER},
-    {"generation_config.json", SWG_FILE_OTHER},
-    {NULL, SWG_FILE_OTHER},
-};
 
 const char *swg_tokenizer_file_name(const void *data, size_t length)
 {
@@ -34,19 +20,11 @@ const char *swg_tokenizer_file_name(const void *data, size_t length)
                                                                 : "tokenizer.bin";
 }
 
-static swg_folder_file_kind kind_of(const char *name)
-{
-    const swg_folder_file *file = swg_folder_files;
-    while (file->name && strcmp(file->name, name) != 0)
-        file++;
-    return file->kind;
-}
-
 static void drop_vocabulary(swg_source *source)
 {
     size_t kept = 0;
     for (size_t i = 0; i < source->n_files; i++)
-        if (kind_of(source->files[i].name) == SWG_FILE_VOCABULARY)
+        if (swg_folder_file_kind_of(source->files[i].name) == SWG_FILE_VOCABULARY)
             swg_free(source->files[i].data);
         else
             source->files[kept++] = source->files[i];
@@ -59,7 +37,7 @@ swg_status swg_source_take_tokenizer(swg_source *source, swg_source *from)
     drop_vocabulary(source);
     for (size_t i = 0; i < from->n_files; i++) {
         swg_file_view view;
-        const swg_folder_file_kind kind = kind_of(from->files[i].name);
+        const swg_folder_file_kind kind = swg_folder_file_kind_of(from->files[i].name);
         if (kind == SWG_FILE_OTHER)
             continue;
         SWG_TRY(swg_source_file(from, i, &view));

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "formats/keras/keras_model.h"
+#include "runtime/base/folder.h"
 #include "runtime/base/json_writer.h"
 
 static const char layers_group[] = "layers/";
@@ -220,11 +221,13 @@ static swg_status list_variables(const reading *r, swg_keras_model *model)
 static swg_status read_beside(const reading *r, const char **text, size_t *length)
 {
     swg_status status = SWG_OK;
+    bool is_there = false;
     char *path = NULL, *content = NULL, *folder = swg_path_dirname(r->source->path);
     SWG_GO(folder ? SWG_OK : SWG_NO_MEMORY);
     path = swg_path_join(folder, "config.json");
     SWG_GO(path ? SWG_OK : SWG_NO_MEMORY);
-    if (!swg_path_exists(path))
+    SWG_GO(swg_path_find(path, &is_there));
+    if (!is_there)
         goto done;
     SWG_GO(swg_file_read(path, max_config_bytes, &content, length));
     if (!strstr(content, "\"class_name\""))

@@ -8,6 +8,7 @@
 #include "formats/llama2c/llama2c_layout.h"
 #include "formats/reader.h"
 #include "formats/bytes/rotary.h"
+#include "runtime/base/folder.h"
 #include "runtime/base/json_writer.h"
 
 typedef struct llama2c_state {
@@ -126,12 +127,14 @@ static swg_status add_tokenizer(swg_source *source)
     if (source->memory.data)
         return SWG_OK;
     swg_status status = SWG_OK;
+    bool is_there = false;
     char *path = NULL;
     char *folder = swg_path_dirname(source->path);
     SWG_GO(folder ? SWG_OK : SWG_NO_MEMORY);
     path = swg_path_join(folder, "tokenizer.bin");
     SWG_GO(path ? SWG_OK : SWG_NO_MEMORY);
-    if (swg_path_exists(path)) {
+    SWG_GO(swg_path_find(path, &is_there));
+    if (is_there) {
         SWG_GO(swg_source_add_file(source, "tokenizer.bin", path, NULL));
         SWG_GO(swg_source_add_input(source, path));
     }

@@ -7,6 +7,7 @@
  * All files of a folder are made durable before the first gets its name; model.safetensors or the
  * index gets its name last, so a folder with one of them is complete. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,9 @@
 
 #include "formats/bytes/bytes.h"
 #include "formats/huggingface/conv1d.h"
+#include "formats/huggingface/carried_names.h"
 #include "formats/writer.h"
+#include "runtime/base/folder.h"
 #include "runtime/base/json_writer.h"
 
 enum {
@@ -314,26 +317,25 @@ static swg_status seal_shard(const shard *s)
     return swg_file_seal(s->file);
 }
 
-/* Without --force nothing of a checkpoint may be there: neither a shard's name, found hours later,
- * nor the other kind of weights, which would be read in place of the new ones. */
-static swg_status check_folder(const swg_sink *sink)
+/* The first entry by name, so that the message does not depend on the file system. */
+static swg_status note_first(void *context, const char *name, bool is_folder)
 {
-    const st_output *output = sink->state;
-    for (size_t i = 0; i < output->n_shards + 2 && !sink->force; i++) {
-        char name[SHARD_NAME_BYTES];
-        char *path = swg_path_join(sink->path, i < output->n_shards    ? shard_name(output, i, name)
-                                               : i == output->n_shards ? single_name
-                                                                       : index_name);
-        if (!path)
-            return SWG_NO_MEMORY;
-        const swg_status status =
-            swg_path_exists(path)
-                ? swg_error(SWG_USAGE, "output %s exists; use --force to replace it", path)
-                : SWG_OK;
-        swg_free(path);
-        SWG_TRY(status);
-    }
+    char *first = context;
+    (void)is_folder;
+    if (!*first || strcmp(name, first) < 0)
+        snprintf(first, NAME_MAX + 1, "%s", name);
     return SWG_OK;
+}
+
+static swg_status check_empty(const swg_sink *sink)
+{
+    char first[NAME_MAX + 1] = "";
+    SWG_TRY(swg_folder_visit(sink->path, note_first, first));
+    return *first ? swg_error(SWG_USAGE,
+                              "output folder %s is not empty (it holds %s); --force writes into it "
+                              "and removes the checkpoint that is there",
+                              sink->path, first)
+                  : SWG_OK;
 }
 
 static swg_status open_folder(swg_sink *sink)
@@ -344,7 +346,8 @@ static swg_status open_folder(swg_sink *sink)
     else if (errno != EEXIST || !swg_path_is_directory(sink->path))
         return swg_error(errno == EEXIST ? SWG_USAGE : SWG_IO, "cannot make the folder %s: %s",
                          sink->path, strerror(errno));
-    SWG_TRY(check_folder(sink));
+    if (!sink->force)
+        SWG_TRY(check_empty(sink));
     SWG_TRY(open_shard(sink, 0));
     const swg_sink_meta *meta = &sink->meta;
     SWG_TRY(write_carried(sink, "config.json", meta->config, meta->config_length));
@@ -417,7 +420,9 @@ static swg_status write_tensor(swg_sink *sink, size_t tensor,
                : place(sink, tensor, planes[SWG_PLANE_VALUES]);
 }
 
-/* Remove weights of the other kind that --force replaces. */
+/* --- What --force replaces -------------------------------------------------------------------- */
+
+/* Remove a file of the old checkpoint. */
 static swg_status remove_stale(const swg_sink *sink, const char *name)
 {
     char *path = swg_path_join(sink->path, name);
@@ -430,15 +435,56 @@ static swg_status remove_stale(const swg_sink *sink, const char *name)
     return status;
 }
 
+/* Whether the name is that of a shard: model-00001-of-00002.safetensors. */
+static bool is_shard_name(const char *name)
+{
+    unsigned number, count;
+    int used = 0;
+    return sscanf(name, "model-%5u-of-%5u.safetensors%n", &number, &count, &used) == 2 &&
+           used > 0 && name[used] == '\0';
+}
+
+static bool is_written(const swg_sink *sink, const char *name)
+{
+    const st_output *output = sink->state;
+    char other[SHARD_NAME_BYTES];
+    bool found = false;
+    for (size_t i = 0; i < output->n_carried && !found; i++)
+        found = strcmp(swg_path_basename(output->carried[i].path), name) == 0;
+    for (size_t i = 0; i < output->n_shards && !found; i++)
+        found = strcmp(shard_name(output, i, other), name) == 0;
+    return found;
+}
+
+/* Carried files of the old checkpoint, which the new one would adopt as its own. */
+static swg_status remove_carried(void *context, const char *name, bool is_folder)
+{
+    const swg_sink *sink = context;
+    const bool is_old = !is_folder && swg_folder_file_is_known(name) && !is_written(sink, name);
+    return is_old ? remove_stale(sink, name) : SWG_OK;
+}
+
+/* Shards of the old checkpoint: dead weight. */
+static swg_status remove_old_shard(void *context, const char *name, bool is_folder)
+{
+    const swg_sink *sink = context;
+    const bool is_old = !is_folder && is_shard_name(name) && !is_written(sink, name);
+    return is_old ? remove_stale(sink, name) : SWG_OK;
+}
+
 /* Names, in an order that never shows a reader old and new weights as one checkpoint: an old index
  * goes before the first shard comes, since shards may have the names that it lists; an old
- * model.safetensors, which readers prefer to an index, goes when the new index is there. */
+ * model.safetensors, which readers prefer to an index, goes when the new index is there. Carried
+ * files that the new checkpoint does not have go before its weights get their name. */
 static swg_status commit_all(swg_sink *sink)
 {
     st_output *output = sink->state;
     const size_t n_plain = output->n_carried - (output->n_shards > 1);
+    const bool replaces = sink->force && !is_single_file(sink);
     for (size_t i = 0; i < n_plain; i++)
         SWG_TRY(swg_file_commit(&output->carried[i].file));
+    if (replaces)
+        SWG_TRY(swg_folder_visit(sink->path, remove_carried, sink));
     if (output->n_shards > 1 && sink->force)
         SWG_TRY(remove_stale(sink, index_name));
     for (size_t i = 0; i < output->n_shards; i++) {
@@ -448,9 +494,10 @@ static swg_status commit_all(swg_sink *sink)
     if (output->n_shards > 1)
         SWG_TRY(swg_file_commit(&output->carried[n_plain].file));
     output->is_finished = true;
-    if (is_single_file(sink) || !sink->force)
+    if (!replaces)
         return SWG_OK;
-    return remove_stale(sink, output->n_shards > 1 ? single_name : index_name);
+    SWG_TRY(remove_stale(sink, output->n_shards > 1 ? single_name : index_name));
+    return swg_folder_visit(sink->path, remove_old_shard, sink);
 }
 
 static swg_status finish(swg_sink *sink, uint64_t *bytes)

@@ -131,8 +131,8 @@ typedef struct swg_tensor_row {
 } swg_tensor_row;
 
 /* The general row, and the usual ones: a linear weight, which may be quantized and pruned; a table
- * over the vocabulary (an embedding or an output head), which may be quantized; a vector (a norm or
- * a bias), which stays as it is. */
+ * (embeddings of tokens, positions and types, an output head), which may be quantized; a vector (a
+ * norm or a bias), which stays as it is. */
 #define SWG_ROW(role_, pattern_, n_, k_, flags_)                                                   \
     .role = SWG_ROLE_##role_, .pattern = pattern_, .n = SWG_DIM_##n_, .k = SWG_DIM_##k_,           \
     .flags = (flags_)

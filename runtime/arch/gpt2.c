@@ -20,7 +20,7 @@ static const swg_hparam_row hparam_rows[] = {
 
 static const swg_tensor_row tensor_rows[] = {
     {SWG_ROW_TABLE(EMBEDDING, "{P}wte.weight", VOCAB, D_MODEL, 0)},
-    {SWG_ROW(POSITION_EMBEDDING, "{P}wpe.weight", POSITIONS, D_MODEL, 0)},
+    {SWG_ROW_TABLE(POSITION_EMBEDDING, "{P}wpe.weight", POSITIONS, D_MODEL, 0)},
     {SWG_ROW_VECTOR(ATTENTION_NORM, "{P}h.{L}.ln_1.weight", D_MODEL, SWG_BIAS_MUST)},
     {SWG_ROW_LINEAR(QUERY, "{P}h.{L}.attn.c_attn.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST)},
     {SWG_ROW_LINEAR(KEY, "{P}h.{L}.attn.c_attn.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST)},

@@ -28,7 +28,7 @@ typedef struct swg_tensor_use {
     size_t expert;       /* of one expert's tensor; 0 for others and for stacked tensors */
     size_t order; /* position in the order in which a token's forward pass uses the weights; smaller
                      is earlier. Unknown and ignored tensors: SIZE_MAX */
-    bool is_quantizable; /* linear weights, embeddings of tokens, output heads */
+    bool is_quantizable; /* linear weights, embeddings, output heads */
     bool is_prunable;    /* linear weights */
 } swg_tensor_use;
 

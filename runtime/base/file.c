@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/base/folder.h"
 #include "runtime/base/mem.h"
 
 /* Enough for a folder of shards and carried files; sealed writers hold no descriptor. */
@@ -60,8 +62,13 @@ swg_status swg_map_open(const char *path, swg_map *out)
     swg_status status = SWG_OK;
     /* O_NONBLOCK: opening a FIFO must not block until there is a writer. */
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
+    if (fd < 0) {
+        const int failure = errno;
+        bool is_there;
+        SWG_TRY(swg_path_find(path, &is_there)); /* says more of links */
+        errno = failure;
         return io_error("open", path);
+    }
     struct stat info;
     if (fstat(fd, &info) != 0) {
         status = io_error("examine", path);
@@ -71,7 +78,10 @@ swg_status swg_map_open(const char *path, swg_map *out)
         *out = (swg_map){0};
     } else {
         void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (data == MAP_FAILED)
+        if (data == MAP_FAILED && errno == ENOMEM)
+            status = swg_error(SWG_NO_MEMORY, "%s: no address space for its %lld bytes", path,
+                               (long long)info.st_size);
+        else if (data == MAP_FAILED)
             status = io_error("map", path);
         else
             *out = (swg_map){.data = data, .size = (size_t)info.st_size};
@@ -219,12 +229,13 @@ static swg_status resolve_target(const char *path, bool force, char **out)
 
 static swg_status open_temporary(swg_file_writer *writer)
 {
-    const size_t bytes = strlen(writer->path) + 48;
+    const size_t bytes = swg_temporary_path_bytes(writer->path);
+    swg_remove_leftovers(writer->path);
     writer->temporary = swg_malloc(bytes, 1);
     if (!writer->temporary)
         return SWG_NO_MEMORY;
     for (unsigned i = 0; i < NAME_ATTEMPTS; i++) {
-        snprintf(writer->temporary, bytes, "%s.swage-tmp.%ld.%u", writer->path, (long)getpid(), i);
+        swg_temporary_path(writer->path, i, writer->temporary, bytes);
         writer->fd = open(writer->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (writer->fd >= 0)
             break;
@@ -234,6 +245,7 @@ static swg_status open_temporary(swg_file_writer *writer)
     if (writer->fd < 0)
         return io_error("create", writer->path);
     writer->has_temporary = true;
+    (void)flock(writer->fd, LOCK_EX | LOCK_NB); /* for swg_remove_leftovers of others */
     for (int slot = 0; slot < MAX_OPEN_WRITERS; slot++) {
         const char *empty = NULL;
         if (atomic_compare_exchange_strong(&open_writers[slot], &empty, writer->temporary)) {

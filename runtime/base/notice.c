@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_NOTICES = 4 };
+enum { MAX_NOTICES = 8 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static char notices[MAX_NOTICES][SWG_NOTICE_BYTES];
@@ -17,8 +17,13 @@ void swg_notice(const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     pthread_mutex_lock(&mutex);
-    if (n_notices < MAX_NOTICES)
-        vsnprintf(notices[n_notices++], SWG_NOTICE_BYTES, format, arguments);
+    if (n_notices < MAX_NOTICES) {
+        vsnprintf(notices[n_notices], SWG_NOTICE_BYTES, format, arguments);
+        size_t same = 0;
+        while (strcmp(notices[same], notices[n_notices]) != 0)
+            same++;
+        n_notices += same == n_notices;
+    }
     pthread_mutex_unlock(&mutex);
     va_end(arguments);
 }

@@ -10,8 +10,8 @@
 
 enum { SWG_NOTICE_BYTES = 512 };
 
-/* Record a sentence (printf style; no trailing newline or full stop). Longer ones are cut; when a
- * few are waiting to be taken, further ones are dropped. */
+/* Record a sentence (printf style; no trailing newline or full stop). Longer ones are cut; one
+ * that is waiting already is dropped, and so are all while a few are waiting. */
 __attribute__((format(printf, 1, 2))) void swg_notice(const char *format, ...);
 
 /* Take the oldest waiting sentence; false when there is none. */

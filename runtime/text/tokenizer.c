@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/base/file.h"
+#include "runtime/base/folder.h"
 #include "runtime/text/tokenizer_parts.h"
 
 static const struct text_source {
@@ -177,9 +178,10 @@ static swg_status load_file(const char *folder, const char *name, swg_file_view 
         if (strcmp(views[i].name, name) == 0)
             return SWG_OK;
     char *path = swg_path_join(folder, name), *data = NULL;
-    swg_status status = path ? SWG_OK : SWG_NO_MEMORY;
+    bool is_there = false;
+    swg_status status = path ? swg_path_find(path, &is_there) : SWG_NO_MEMORY;
     size_t length;
-    if (path && swg_path_exists(path)) {
+    if (status == SWG_OK && is_there) {
         status = swg_file_read(path, MAX_TOKENIZER_BYTES, &data, &length);
         if (status == SWG_OK)
             views[(*n)++] = (swg_file_view){name, data, length};

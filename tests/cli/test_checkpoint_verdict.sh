@@ -31,11 +31,12 @@ expect_allowed() {
   expect_match "convert $1 says it" "$stderr" "note: swage cannot run this model: .*$4"
 }
 
-expect_exit 0 "a model that runs" "$SWAGE" inspect examples/tiny-tales
+fresh whole
+expect_exit 0 "a model that runs" "$SWAGE" inspect "$scratch/whole"
 expect_match "a model that runs" "$stdout" 'runs here: yes, as llama'
-expect_exit 0 "a model that runs, as JSON" "$SWAGE" inspect examples/tiny-tales --json
+expect_exit 0 "a model that runs, as JSON" "$SWAGE" inspect "$scratch/whole" --json
 expect_match "a model that runs, as JSON" "$stdout" '"verdict": \{.*"runs": true,.*"architecture": "llama",.*"findings": \[\]'
-expect_exit 0 "quantize says nothing" "$SWAGE" quantize examples/tiny-tales -o "$scratch/q.swg"
+expect_exit 0 "quantize says nothing" "$SWAGE" quantize "$scratch/whole" -o "$scratch/q.swg"
 check "quantize says nothing" [ -z "$stderr" ]
 
 fresh mixtral && edit mixtral 's/"llama"/"mixtral"/'

@@ -18,7 +18,7 @@ void sample_init(sample *s)
     *s = (sample){.rng = swg_rng_seeded(swg_test_seed()), .spread = 0.02f};
     static const char config[] = "{\"model_type\":\"sample\",\"vocab_size\":5}";
     s->files[0] = (swg_file_view){"tokenizer.json", "{\"version\":\"1.0\"}", 17};
-    s->files[1] = (swg_file_view){"empty.txt", "", 0};
+    s->files[1] = (swg_file_view){"vocab.txt", "", 0};
     s->files[2] = (swg_file_view){"merges.txt", "a b\nc d\na b\nc d\na b\nc d\na b\nc d\n", 32};
     s->metadata[0] = "format";
     s->metadata[1] = "pt";

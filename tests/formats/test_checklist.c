@@ -455,7 +455,7 @@ static const row swg_rows[] = {
     {"L6", SWG_CORRUPT, "UTF-8", SWAP("note", "no\xff!")},
     {"L7", SWG_CORRUPT, "META of the directory ends early", BEHIND("META", 16, "\xff\xff\xff\x7f")},
     {"L3", SWG_LIMIT, "carried file 2 has", BEHIND("merges.txt", 0, "\0\0\0\x20")},
-    {"L3", SWG_CORRUPT, "0 bytes in 0 frames of 1", BEHIND("empty.txt", 8, "\1")},
+    {"L3", SWG_CORRUPT, "0 bytes in 0 frames of 1", BEHIND("vocab.txt", 8, "\1")},
     {"L10", SWG_CORRUPT, "is not finite", .run = read_as_made, .make = make_swg_with_nan},
     {"L11", SWG_CORRUPT, "duplicate", SWAP("vocab_size", "model_type")},
     {"L12", SWG_CORRUPT, "not the plain name of a file", SWAP("merges.txt", "../ges.txt")},

@@ -202,18 +202,19 @@ START_TEST(old_weights_do_not_stay_beside_new_ones)
     ck_ok(sample_write(&other, folder, NULL));
     remove(in("both", "config.json"));
     ck_status_is(SWG_USAGE, sample_write(&s, folder, &sharded));
-    ck_assert_ptr_nonnull(strstr(swg_error_message(), "model.safetensors exists"));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "is not empty (it holds merges.txt)"));
     ck_ok(sample_write(&s, folder,
                        &(swg_sink_options){.size = sizeof(swg_sink_options),
                                            .max_shard_bytes = 800,
                                            .force = true}));
     expect_equal(&s, folder);
     ck_status_is(SWG_USAGE, sample_write(&other, folder, NULL));
-    ck_assert_ptr_nonnull(strstr(swg_error_message(), "index.json exists"));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "is not empty"));
     ck_ok(sample_write(&other, folder,
                        &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
     expect_equal(&other, folder);
     ck_assert(!swg_path_exists(in("both", index_name)));
+    ck_assert(!swg_path_exists(in("both", "model-00001-of-00003.safetensors")));
     sample_deinit(&other);
     sample_deinit(&s);
 }

@@ -150,7 +150,7 @@ static swept *sweep_layer(layer *l, unsigned bits, bool asymmetric, size_t group
                              .group = group == l->k ? 0 : (uint32_t)group,
                              .scale_type = SWG_F16};
     ck_ok(swg_second_order_init(&s->so, "w", l->hessian, l->k, group, SWG_DAMPING_DEFAULT));
-    ck_ok(swg_column_sweep_init(&sweep, &s->so, MAX_ROWS));
+    ck_ok(swg_column_sweep_init(&sweep, &s->so, false, MAX_ROWS));
     swg_grid_space spaces[MAX_ROWS];
     for (size_t r = 0; r < l->n; r++)
         spaces[r] = (swg_grid_space){.scheme = s->scheme};
@@ -338,7 +338,7 @@ static swg_status factorize_and_sweep(void *context)
     swg_column_sweep sweep = {0};
     swg_refiner refiner = {0};
     SWG_GO(swg_second_order_init(&so, "w", l->hessian, l->k, 32, 0.01));
-    SWG_GO(swg_column_sweep_init(&sweep, &so, 4));
+    SWG_GO(swg_column_sweep_init(&sweep, &so, false, 4));
     SWG_GO(swg_refiner_init(&refiner, l->k, 4));
 done:
     swg_refiner_deinit(&refiner);

@@ -247,9 +247,14 @@ START_TEST(classes_come_from_the_architecture)
          {.kind = SWG_USE_WEIGHT, .role = SWG_ROLE_FFN_GATE, .is_quantizable = true},
          SWG_PLAN_CLASS_LINEAR},
         {"x.table",
-         {.kind = SWG_USE_WEIGHT, .role = SWG_ROLE_POSITION_EMBEDDING},
+         {.kind = SWG_USE_WEIGHT, .role = SWG_ROLE_POSITION_EMBEDDING, .is_quantizable = true},
          SWG_PLAN_CLASS_EMBEDDING},
-        {"x", {.kind = SWG_USE_WEIGHT, .role = SWG_ROLE_HEAD}, SWG_PLAN_CLASS_HEAD},
+        {"x",
+         {.kind = SWG_USE_WEIGHT, .role = SWG_ROLE_HEAD, .is_quantizable = true},
+         SWG_PLAN_CLASS_HEAD},
+        {"x.table",
+         {.kind = SWG_USE_WEIGHT, .role = SWG_ROLE_POSITION_EMBEDDING},
+         SWG_PLAN_CLASS_OTHER},
         {"q.weight", {.kind = SWG_USE_BIAS, .role = SWG_ROLE_QUERY}, SWG_PLAN_CLASS_OTHER},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

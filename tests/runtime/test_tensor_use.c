@@ -115,7 +115,7 @@ static const struct {
     {"llama-biases", "model.layers.0.input_layernorm.weight", SWG_USE_WEIGHT,
      SWG_ROLE_ATTENTION_NORM, 0, false, false},
     {"gpt2-untied", "lm_head.weight", SWG_USE_WEIGHT, SWG_ROLE_HEAD, 0, true, false},
-    {"gpt2-untied", "transformer.wpe.weight", SWG_USE_WEIGHT, SWG_ROLE_POSITION_EMBEDDING, 0, false,
+    {"gpt2-untied", "transformer.wpe.weight", SWG_USE_WEIGHT, SWG_ROLE_POSITION_EMBEDDING, 0, true,
      false},
     {"gpt2-bare", "h.1.attn.c_attn.weight", SWG_USE_WEIGHT, SWG_ROLE_QUERY, 1, true, true},
     {"gpt2-bare", "h.1.attn.c_attn.bias", SWG_USE_BIAS, SWG_ROLE_QUERY, 1, false, false},

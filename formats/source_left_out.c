@@ -1,0 +1,74 @@
+/* What a checkpoint's folder holds besides the checkpoint, so that nothing is dropped silently. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "formats/reader.h"
+#include "runtime/base/folder.h"
+#include "runtime/base/strbuf.h"
+#include "runtime/base/utf8.h"
+
+enum { MOST_NAMED = 10, MOST_BYTES = 48 /* of a name */ };
+
+typedef struct listing {
+    swg_source *source;
+    char **names;
+    size_t count, capacity;
+} listing;
+
+static bool is_used(const swg_source *source, const char *name)
+{
+    bool found = false;
+    for (size_t i = 0; i < source->n_inputs && !found; i++)
+        found = strcmp(swg_path_basename(source->inputs[i]), name) == 0;
+    return found;
+}
+
+static swg_status list_name(void *context, const char *name, bool is_folder)
+{
+    listing *l = context;
+    if (name[0] == '.' || is_used(l->source, name))
+        return SWG_OK;
+    const size_t length = strlen(name);
+    SWG_TRY(swg_reserve((void **)&l->names, &l->capacity, l->count + 1, sizeof *l->names));
+    char *copy = swg_name_is_printable(name, length) ? swg_malloc(length + 2, 1)
+                                                     : swg_strdup("(not printable)");
+    if (!copy)
+        return SWG_NO_MEMORY;
+    if (swg_name_is_printable(name, length)) {
+        memcpy(copy, name, length + 1);
+        if (is_folder)
+            memcpy(copy + length, "/", 2);
+    }
+    l->names[l->count++] = copy;
+    return SWG_OK;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+swg_status swg_source_list_left_out(swg_source *source)
+{
+    swg_status status = SWG_OK;
+    listing l = {.source = source};
+    swg_strbuf text = {0};
+    SWG_GO(swg_folder_visit(source->path, list_name, &l));
+    if (l.count)
+        qsort(l.names, l.count, sizeof *l.names, compare_names);
+    const size_t n = l.count > MOST_NAMED ? (size_t)MOST_NAMED : l.count;
+    for (size_t i = 0; i < n; i++)
+        swg_strbuf_printf(&text, "%s%.*s", i == 0 ? "" : i + 1 < l.count ? ", " : " and ",
+                          MOST_BYTES, l.names[i]);
+    if (l.count > n)
+        swg_strbuf_printf(&text, " and %zu more", l.count - n);
+    SWG_GO(swg_strbuf_status(&text));
+    source->left_out = swg_arena_strndup(&source->arena, swg_strbuf_text(&text), text.length);
+    SWG_GO(source->left_out ? SWG_OK : SWG_NO_MEMORY);
+done:
+    for (size_t i = 0; i < l.count; i++)
+        swg_free(l.names[i]);
+    swg_free(l.names);
+    swg_strbuf_deinit(&text);
+    return status;
+}

@@ -1,0 +1,280 @@
+/* See search.h. */
+#include "quantize/search.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "quantize/allocate.h"
+#include "runtime/base/mem.h"
+
+/* --- Items ------------------------------------------------------------------------------------ */
+
+static swg_status make_items(swg_search *s, const swg_source *source, const swg_plan *plan)
+{
+    const size_t n = plan->n_entries;
+    s->n_entries = n;
+    SWG_TRY(SWG_NEW(s->item_of, n));
+    SWG_TRY(SWG_NEW(s->names, n));
+    SWG_TRY(SWG_NEW(s->items, n));
+    for (size_t i = 0; i < n; i++)
+        s->item_of[i] = SIZE_MAX;
+    for (size_t place = 0; place < n; place++) {
+        const size_t i = plan->order[place], first = swg_source_same_as(source, i);
+        s->names[i] = plan->entries[i].desc.name;
+        if (!plan->entries[i].is_quantized || s->item_of[i] != SIZE_MAX)
+            continue;
+        if (plan->entries[first].is_quantized && s->item_of[first] != SIZE_MAX) {
+            s->item_of[i] = s->item_of[first];
+            continue;
+        }
+        s->item_of[i] = s->item_of[first] = s->n_items;
+        s->items[s->n_items++] =
+            (swg_search_item){.name = plan->entries[i].desc.name, .entry = i, .correction = 1};
+    }
+    SWG_TRY(SWG_NEW(s->loss, s->n_items * s->n_candidates));
+    SWG_TRY(SWG_NEW(s->bytes, s->n_items * s->n_candidates));
+    return SWG_NEW(s->choice, s->n_items);
+}
+
+/* --- Estimates -------------------------------------------------------------------------------- */
+
+/* What the estimates of one tensor after the other need. */
+typedef struct estimator {
+    swg_source *source;
+    swg_model_stats *statistics;
+    const swg_sensitivity *sensitivity;
+    swg_pool *pool;
+    size_t tensor;
+    const char *input;         /* whose weights these are; NULL = none */
+    float *weights;            /* [k] */
+    swg_candidate_cost *costs; /* [n_candidates] */
+} estimator;
+
+static swg_status read_rows(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
+{
+    const estimator *e = context;
+    return swg_source_read_f32(e->source, e->tensor, row_begin, n_rows, out);
+}
+
+/* Weights of the columns of a tensor's input, kept for the tensors that share it. */
+static swg_status find_weights(estimator *e, const swg_layer_stats *stats)
+{
+    if (e->input && strcmp(e->input, stats->name) == 0)
+        return SWG_OK;
+    SWG_FREE(e->weights);
+    e->input = NULL;
+    SWG_TRY(SWG_NEW_UNINIT(e->weights, stats->k));
+    SWG_TRY(swg_candidate_weights(stats, e->weights));
+    e->input = stats->name;
+    return SWG_OK;
+}
+
+static swg_status estimate(estimator *e, const swg_plan_entry *entry, size_t index)
+{
+    const swg_layer_stats *stats;
+    const swg_row_sensitivity *of_rows = swg_sensitivity_find(e->sensitivity, entry->desc.name);
+    const swg_row_sensitivity none = {.tensor = entry->desc.name};
+    e->tensor = index;
+    SWG_TRY(swg_model_stats_get(e->statistics, entry->desc.name, &stats));
+    if (stats)
+        SWG_TRY(find_weights(e, stats));
+    const swg_quantize_job job = {.name = entry->desc.name,
+                                  .rows = swg_tensor_rows(&entry->desc),
+                                  .cols = swg_tensor_cols(&entry->desc),
+                                  .stats = stats,
+                                  .read_rows = read_rows,
+                                  .context = e,
+                                  .pool = e->pool};
+    const swg_candidate_matrix matrix = {.job = &job,
+                                         .sensitivity = of_rows ? of_rows : &none,
+                                         .weights = stats ? e->weights : NULL};
+    SWG_TRY(swg_candidates_cost(&matrix, e->costs));
+    swg_source_release(e->source, index);
+    return SWG_OK;
+}
+
+/* Estimates of all tensors in the plan's order, so that the statistics of an input are read once.
+ */
+static swg_status estimate_all(swg_search *s, const swg_plan *plan, estimator *e,
+                               const swg_progress *progress)
+{
+    for (size_t place = 0; place < plan->n_entries; place++) {
+        const size_t i = plan->order[place], item = s->item_of[i];
+        SWG_TRY(swg_progress_step(progress, "estimating candidates", "tensors", place,
+                                  plan->n_entries));
+        if (item == SIZE_MAX)
+            continue;
+        SWG_TRY(estimate(e, &plan->entries[i], i));
+        for (size_t c = 0; c < s->n_candidates; c++) {
+            s->loss[item * s->n_candidates + c] += e->costs[c].loss;
+            s->bytes[item * s->n_candidates + c] = e->costs[c].bytes;
+        }
+    }
+    return swg_progress_step(progress, "estimating candidates", "tensors", plan->n_entries,
+                             plan->n_entries);
+}
+
+swg_status swg_search_init(swg_search *out, swg_source *source, const swg_plan *plan,
+                           swg_model_stats *statistics, const swg_sensitivity *sensitivity,
+                           swg_pool *pool, const swg_progress *progress)
+{
+    swg_status status = SWG_OK;
+    swg_search s = {0};
+    estimator e = {
+        .source = source, .statistics = statistics, .sensitivity = sensitivity, .pool = pool};
+    swg_candidates(&s.n_candidates);
+    SWG_GO(make_items(&s, source, plan));
+    SWG_GO(SWG_NEW(e.costs, s.n_candidates));
+    SWG_GO(estimate_all(&s, plan, &e, progress));
+    *out = s;
+    s = (swg_search){0};
+done:
+    swg_free(e.costs);
+    swg_free(e.weights);
+    swg_search_deinit(&s);
+    return status;
+}
+
+void swg_search_deinit(swg_search *s)
+{
+    swg_free(s->items);
+    swg_free(s->item_of);
+    swg_free(s->names);
+    swg_free(s->loss);
+    swg_free(s->bytes);
+    swg_free(s->choice);
+    *s = (swg_search){0};
+}
+
+/* --- Choice ----------------------------------------------------------------------------------- */
+
+bool swg_search_fit_bytes(swg_search *s, double bytes)
+{
+    const swg_allocation a = {.n_items = s->n_items,
+                              .n_candidates = s->n_candidates,
+                              .costs = s->loss,
+                              .sizes = s->bytes};
+    return swg_allocate(&a, bytes, s->choice);
+}
+
+bool swg_search_fit_loss(swg_search *s, double loss)
+{
+    const swg_allocation a = {.n_items = s->n_items,
+                              .n_candidates = s->n_candidates,
+                              .costs = s->bytes,
+                              .sizes = s->loss};
+    return swg_allocate(&a, loss, s->choice);
+}
+
+static double sum(const swg_search *s, const double *of)
+{
+    double total = 0;
+    for (size_t i = 0; i < s->n_items; i++)
+        total += of[i * s->n_candidates + s->choice[i]];
+    return total;
+}
+
+double swg_search_bytes(const swg_search *s)
+{
+    return sum(s, s->bytes);
+}
+
+double swg_search_loss(const swg_search *s)
+{
+    return sum(s, s->loss);
+}
+
+void swg_search_correct(swg_search *s, const swg_tensor_report *reports)
+{
+    for (size_t i = 0; i < s->n_items; i++) {
+        double *bytes = s->bytes + i * s->n_candidates;
+        const double factor = (double)reports[s->items[i].entry].stored_bytes / bytes[s->choice[i]];
+        if (!(factor > 0)) /* stored once with an equal tensor */
+            continue;
+        for (size_t c = 0; c < s->n_candidates; c++)
+            bytes[c] *= factor;
+        s->items[i].correction *= factor;
+    }
+}
+
+/* --- Rules and table -------------------------------------------------------------------------- */
+
+static swg_status add_rule(const swg_search *s, size_t candidate, const char *method,
+                           const char **names, swg_recipe *recipe)
+{
+    size_t n;
+    const swg_candidate *c = &swg_candidates(&n)[candidate];
+    swg_recipe_rule rule = {.tensors = names, .origin = "the search"};
+    for (size_t i = 0; i < s->n_entries; i++)
+        if (s->item_of[i] != SIZE_MAX && s->choice[s->item_of[i]] == candidate)
+            names[rule.n_tensors++] = s->names[i];
+    if (rule.n_tensors == 0)
+        return SWG_OK;
+    rule.setting = (swg_recipe_setting){.given = SWG_RECIPE_FORMAT | SWG_RECIPE_BITS |
+                                                 SWG_RECIPE_GROUP | SWG_RECIPE_ZERO_POINTS |
+                                                 SWG_RECIPE_SCALE_TYPE | SWG_RECIPE_METHOD,
+                                        .format = "int",
+                                        .bits = c->bits,
+                                        .group = c->group,
+                                        .zero_points = c->zero_points,
+                                        .scale_type = c->scale_type,
+                                        .method = method};
+    return swg_recipe_add_rule(recipe, &rule);
+}
+
+swg_status swg_search_add_rules(const swg_search *s, const char *method, swg_recipe *recipe)
+{
+    const char **names;
+    swg_status status = SWG_OK;
+    SWG_TRY(SWG_NEW(names, s->n_entries));
+    for (size_t c = 0; c < s->n_candidates && status == SWG_OK; c++)
+        status = add_rule(s, c, method, names, recipe);
+    swg_free(names);
+    return status;
+}
+
+/* Whether no candidate of the item has both fewer bytes and less loss. */
+static bool is_unbeaten(const double *loss, const double *bytes, size_t n, size_t c)
+{
+    for (size_t other = 0; other < n; other++)
+        if (other != c && loss[other] <= loss[c] && bytes[other] <= bytes[c])
+            return false;
+    return true;
+}
+
+static void write_candidate(const swg_search *s, size_t item, size_t c, swg_json_writer *json,
+                            const char *key)
+{
+    size_t n;
+    const swg_candidate *candidate = &swg_candidates(&n)[c];
+    char name[SWG_SCHEME_NAME_BYTES] = "", loss[32];
+    swg_scheme scheme;
+    if (swg_candidate_scheme(candidate, &scheme) == SWG_OK)
+        swg_scheme_name(scheme, name);
+    const int length = snprintf(loss, sizeof loss, "%.4g", s->loss[item * s->n_candidates + c]);
+    swg_json_begin_array(json, key);
+    swg_json_string(json, NULL, name);
+    swg_json_raw(json, NULL, loss, (size_t)length);
+    swg_json_uint(json, NULL, (uint64_t)(s->bytes[item * s->n_candidates + c] + 0.5));
+    swg_json_end_array(json);
+}
+
+void swg_search_write(const swg_search *s, swg_json_writer *json, const char *key)
+{
+    swg_json_begin_array(json, key);
+    for (size_t i = 0; i < s->n_items; i++) {
+        const double *loss = s->loss + i * s->n_candidates;
+        const double *bytes = s->bytes + i * s->n_candidates;
+        swg_json_begin_object(json, NULL);
+        swg_json_string(json, "tensor", s->items[i].name);
+        write_candidate(s, i, s->choice[i], json, "chosen");
+        swg_json_begin_array(json, "alternatives");
+        for (size_t c = 0; c < s->n_candidates; c++)
+            if (c != s->choice[i] && is_unbeaten(loss, bytes, s->n_candidates, c))
+                write_candidate(s, i, c, json, NULL);
+        swg_json_end_array(json);
+        swg_json_end_object(json);
+    }
+    swg_json_end_array(json);
+}
