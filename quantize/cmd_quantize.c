@@ -18,6 +18,13 @@ static const char method_help[] = "how codes are chosen (default rtn)"
 #undef SWG_QUANT_METHOD
     ;
 
+static const char transform_help[] =
+    "change the checkpoint before, in a way that only rounding notices"
+#define SWG_TRANSFORM(name, word, needs, meaning) ". " word ": " meaning
+#include "quantize/transforms.def"
+#undef SWG_TRANSFORM
+    ;
+
 /* Likewise of what codes are. */
 static const char format_words[] = "int"
 #define SWG_CODEBOOK(name, meaning, ...) "|" #name
@@ -95,6 +102,7 @@ static const swg_option options[] = {
                       "bits)"),
     SWG_OPTION_LIST(arguments, keep, 0, "keep", "PATTERN",
                     "store the tensors with matching names unchanged"),
+    SWG_OPTION_LIST(arguments, transform, 0, "transform", "NAME", transform_help),
     SWG_OPTION_LIST(
         arguments, bits_for, 0, "bits-for", "PATTERN=N[,KEY:VALUE]",
         "N bits, as for --bits, or 16 (keep) for the tensors with matching names; later ones win. "

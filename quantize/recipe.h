@@ -128,6 +128,9 @@ typedef struct swg_recipe {
     swg_nonfinite_policy nonfinite; /* default ERROR */
     bool requantize;                /* accept already quantized tensors; default false */
     int level;                      /* of the container's compression; 0 = its default */
+    const char *const *transforms;  /* [n_transforms] of the checkpoint before all else, in this
+                                       order  (transforms.h); default none */
+    size_t n_transforms;
     swg_recipe_setting defaults;    /* every field given; default: "keep", 4 bits, automatic group
                                        and scale type, symmetric, "rtn", MSE, dense */
     swg_recipe_rule *rules;
