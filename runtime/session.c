@@ -30,6 +30,7 @@ swg_status swg_session_open(const char *path, const char *tokenizer_path, bool w
         if (status != SWG_OK && tokenizer_path)
             swg_error_context(status, "--tokenizer %s", tokenizer_path);
         SWG_GO(status);
+        SWG_GO(swg_chat_from_source(source, &loaded.chat));
     }
     *out = loaded;
     loaded = (swg_session){0};
@@ -41,6 +42,7 @@ done:
 
 void swg_session_close(swg_session *loaded)
 {
+    swg_chat_free(&loaded->chat);
     swg_tokenizer_free(&loaded->tokenizer);
     swg_model_free(&loaded->model);
     swg_pool_free(&loaded->pool);

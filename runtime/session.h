@@ -7,6 +7,7 @@
 #include "runtime/base/progress.h"
 #include "runtime/base/thread.h"
 #include "runtime/model.h"
+#include "runtime/text/chat.h"
 #include "runtime/text/tokenizer.h"
 
 /* Zero-initialise to start. */
@@ -14,6 +15,7 @@ typedef struct swg_session {
     swg_pool *pool;
     swg_model *model;
     swg_tokenizer *tokenizer; /* NULL when not asked for */
+    swg_chat *chat;           /* NULL when not asked for, or the checkpoint has no chat template */
 } swg_session;
 
 /* `tokenizer_path` may be NULL: the checkpoint's own. A tokenizer with more ids than the model's

@@ -34,6 +34,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/roles.def
     runtime/roles.h
     runtime/session.h
+    runtime/text/chat.h
     runtime/text/sampler.h
     runtime/text/tokenizer.h
     quantize/checkpoint.h
