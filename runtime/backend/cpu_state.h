@@ -35,6 +35,8 @@ typedef struct swg_cpu {
     swg_kvcache cache;       /* of all sequences; empty without attention */
     float *state;            /* [sequences][n_layers][2][most_units]: h and c of recurrent layers */
     float *state_gates;      /* [4 * most_units]: the state's share of one step's gates */
+    float *reset_gates;      /* [3 * most_units], [most_units]: of GRUs that reset the state */
+    float *reset_state;      /* before its product */
     size_t most_units;       /* of a recurrent layer; 0 = there is none */
 
     /* The current batch. */
