@@ -34,14 +34,18 @@ static bool carries(const swg_source *source, const char *name)
     return false;
 }
 
-bool swg_sentence_is_declared(const swg_source *source)
+swg_status swg_sentence_is_declared(const swg_source *source, bool *out)
 {
     size_t length;
     swg_hparams hparams;
     const swg_arch *arch;
     const char *config = swg_source_config(source, &length);
-    return carries(source, "modules.json") &&
-           swg_hparams_read(config, length, &arch, &hparams) == SWG_OK && hparams.is_encoder;
+    *out = false;
+    if (!carries(source, "modules.json"))
+        return SWG_OK;
+    const swg_status status = swg_hparams_read(config, length, &arch, &hparams);
+    *out = status == SWG_OK && hparams.is_encoder;
+    return status == SWG_NO_MEMORY ? status : SWG_OK;
 }
 
 /* Read a carried file, if it is there, into the config. */

@@ -41,8 +41,8 @@ typedef struct swg_sentence {
 } swg_sentence;
 
 /* Whether the checkpoint is an encoder that carries modules.json: then it gives vectors, whatever
- * head its configuration names. */
-bool swg_sentence_is_declared(const swg_source *source);
+ * head its configuration names. SWG_NO_MEMORY. */
+swg_status swg_sentence_is_declared(const swg_source *source, bool *out);
 
 /* Read modules.json, 1_Pooling/config.json, sentence_bert_config.json and
  * config_sentence_transformers.json. Without modules.json: mean pooling, not normalized, which is

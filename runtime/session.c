@@ -22,11 +22,12 @@ typedef struct opening {
 
 static swg_status load(const opening *o, swg_source *source, swg_session *out)
 {
+    bool is_declared;
+    SWG_TRY(swg_sentence_is_declared(source, &is_declared));
     const swg_model_options how = {.size = sizeof how,
                                    .pool = out->pool,
                                    .progress = o->progress,
-                                   .without_head =
-                                       o->without_head || swg_sentence_is_declared(source)};
+                                   .without_head = o->without_head || is_declared};
     SWG_TRY(swg_model_load(source, &how, &out->model));
     if (out->model->hparams.task == SWG_OUTPUT_HIDDEN_STATE)
         SWG_TRY(swg_sentence_read(source, &out->sentence));

@@ -84,8 +84,9 @@ static swg_status check_files(examination *x)
 static swg_status check_tensors(examination *x)
 {
     swg_model *model = NULL;
-    const swg_model_options options = {.size = sizeof options,
-                                       .without_head = swg_sentence_is_declared(x->source)};
+    bool is_declared;
+    SWG_TRY(swg_sentence_is_declared(x->source, &is_declared));
+    const swg_model_options options = {.size = sizeof options, .without_head = is_declared};
     const swg_status status = swg_model_open(x->source, &options, &model);
     swg_model_free(&model);
     return status;
@@ -95,7 +96,9 @@ static swg_status check_tensors(examination *x)
 static swg_status check_sentence(examination *x)
 {
     swg_sentence sentence = {0};
-    if (!swg_sentence_is_declared(x->source))
+    bool is_declared;
+    SWG_TRY(swg_sentence_is_declared(x->source, &is_declared));
+    if (!is_declared)
         return SWG_OK;
     const swg_status status = swg_sentence_read(x->source, &sentence);
     swg_sentence_deinit(&sentence);
