@@ -20,6 +20,10 @@ typedef struct swg_allocation {
  * exceed the limit: choice then holds those. Ties go to the lower index. */
 bool swg_allocate(const swg_allocation *a, double limit, size_t *choice);
 
+/* The same with few changes to a choice that is there, after sizes have changed a little: step by
+ * step down where a byte costs least, then up as above. */
+bool swg_allocation_repair(const swg_allocation *a, double limit, size_t *choice);
+
 double swg_allocation_sum(const swg_allocation *a, const double *of, const size_t *choice);
 
 #endif

@@ -15,6 +15,8 @@ typedef struct swg_quantize_arguments {
         *embedding_group_size;
     const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration, *statistics,
         *cache;
+    const char *target_bytes;
+    double target_bits, max_kld; /* 0 = none */
     swg_string_list keep, bits_for;
     int64_t level, calibration_tokens, calibration_window;
     bool asymmetric, requantize, allow_unrunnable, dry_run, force, calibration_documents, no_cache;
@@ -46,6 +48,9 @@ typedef struct swg_quantize_state {
     swg_tensor_report *reports;  /* [plan.n_entries] of the last run */
     char *provenance;
 } swg_quantize_state;
+
+/* Whether a target is given, for which a recipe is searched (cmd_quantize_search.h). */
+bool swg_quantize_has_target(const swg_quantize_arguments *arguments);
 
 /* Whether statistics are collected while layers are quantized. */
 bool swg_quantize_is_sequential(const swg_quantize_arguments *arguments);
