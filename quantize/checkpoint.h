@@ -21,10 +21,10 @@ typedef struct swg_calibration_text {
  * know). */
 typedef struct swg_pruner {
     /* Prune a matrix w [rows][cols] in place: is_zero [rows][cols] marks the weights that were
-     * removed, which are 0 now; others may have changed to make up for them. `job` has name, sizes,
-     * statistics and pool. */
+     * removed, which are 0 now; *is_refit: the others have changed to make up for them. `job` has
+     * name, sizes, statistics and pool. */
     swg_status (*prune)(const swg_plan_entry *entry, const swg_quantize_job *job, float *w,
-                        bool *is_zero);
+                        bool *is_zero, bool *is_refit);
 } swg_pruner;
 
 /* Matrices that are finished already: journal.h. */

@@ -2,17 +2,15 @@
 #include "quantize/quantize.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "quantize/codebook.h"
+#include "quantize/method_words.h"
 #include "quantize/methods.h"
 #include "runtime/base/codes.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
-#include "runtime/base/strbuf.h"
 #include "runtime/base/weight_format.h"
-#include "runtime/base/words.h"
 
 typedef enum method_needs { NOTHING, STATS, SENSITIVITY } method_needs;
 
@@ -45,54 +43,19 @@ bool swg_quant_method_needs_sensitivity(swg_quant_method method)
 swg_status swg_quant_method_find(const char *name, swg_quant_method *out)
 {
     const char *names[SWG_QUANT_METHOD_COUNT];
-    for (int i = 0; i < SWG_QUANT_METHOD_COUNT; i++) {
-        names[i] = methods[i].name;
-        if (strcmp(names[i], name) == 0) {
-            *out = (swg_quant_method)i;
-            return SWG_OK;
-        }
-    }
-    const char *near = swg_nearest_word(name, names, SWG_QUANT_METHOD_COUNT);
-    if (near)
-        return swg_error(SWG_USAGE, "unknown quantization method \"%.60s\"; the nearest is %s",
-                         name, near);
-    swg_strbuf known = {0};
+    size_t found = 0;
     for (int i = 0; i < SWG_QUANT_METHOD_COUNT; i++)
-        swg_strbuf_printf(&known, "%s%s", i ? ", " : "", names[i]);
-    const swg_status status =
-        swg_error(SWG_USAGE, "unknown quantization method \"%.60s\"; known: %s", name,
-                  swg_strbuf_text(&known));
-    swg_strbuf_deinit(&known);
-    return status;
-}
-
-/* The range of a parameter in "a LEAST to MOST|b ..."; false when it is not there. */
-static bool find_range(const char *known, const char *name, double *least, double *most)
-{
-    const size_t length = strlen(name);
-    for (const char *at = known; *at; at += *at == '|') {
-        if (strncmp(at, name, length) == 0 && at[length] == ' ')
-            return sscanf(at + length, "%lf to %lf", least, most) == 2;
-        at += strcspn(at, "|");
-    }
-    return false;
+        names[i] = methods[i].name;
+    SWG_TRY(swg_method_find("quantization method", name, names, SWG_QUANT_METHOD_COUNT, &found));
+    *out = (swg_quant_method)found;
+    return SWG_OK;
 }
 
 swg_status swg_quant_method_check(swg_quant_method method, const swg_parameter *parameters,
                                   size_t n)
 {
-    const char *known = methods[method].parameters;
-    for (size_t i = 0; i < n; i++) {
-        const swg_parameter *p = &parameters[i];
-        double least, most;
-        if (!find_range(known, p->name, &least, &most))
-            return swg_error(SWG_USAGE, "method %s has no parameter \"%.60s\"; it has %s",
-                             methods[method].name, p->name, *known ? known : "none");
-        if (p->word || !(p->number >= least && p->number <= most))
-            return swg_error(SWG_USAGE, "parameter %s of method %s is a number from %g to %g",
-                             p->name, methods[method].name, least, most);
-    }
-    return SWG_OK;
+    return swg_method_check_parameters(methods[method].name, methods[method].parameters, parameters,
+                                       n);
 }
 
 /* --- One matrix ------------------------------------------------------------------------------- */

@@ -165,17 +165,27 @@ static swg_status run_blocks(loader *l)
     return swg_pool_for(pool, l->n_blocks, load_block_of, l);
 }
 
+/* The i-th layer of [begin, end) to load. The last comes first: of a whole model those are the
+ * weights outside layers, whose large blocks would otherwise leave threads idle at the end, and
+ * which files have first. */
+static size_t nth_layer(size_t begin, size_t end, size_t i)
+{
+    return i == 0 ? end - 1 : begin + i - 1;
+}
+
 /* Layers that are loaded already stay as they are. */
 swg_status swg_model_load_layers(swg_model *model, size_t begin, size_t end)
 {
     swg_status status = SWG_OK;
     const double start = swg_clock_s();
     loader l = {.model = model};
-    for (size_t layer = begin; layer < end; layer++)
+    for (size_t i = 0; i < end - begin; i++) {
+        const size_t layer = nth_layer(begin, end, i);
         if (!model->layers[layer].is_loaded) {
             SWG_GO(swg_model_reserve(model, layer));
             SWG_GO(swg_model_visit(model, layer, add_weight, &l));
         }
+    }
     SWG_GO(run_blocks(&l));
     for (size_t layer = begin; layer < end; layer++)
         model->layers[layer].is_loaded = true;

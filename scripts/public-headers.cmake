@@ -43,6 +43,8 @@ set(SWAGE_PUBLIC_HEADERS
     quantize/quant_methods.def
     quantize/quantize.h
     quantize/recipe.h
+    prune/prune.h
+    prune/prune_methods.def
     eval/classify.h
     eval/latency.h
     eval/nll.h
