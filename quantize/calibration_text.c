@@ -56,8 +56,7 @@ static swg_status cut(const swg_calibration_source *from, const swg_tokenizer *t
                          least == 1 ? "one window" : "two windows", window);
     const size_t held = n_held_out(n, most < n ? most : n, from->held_out);
     const size_t used = n - held < most ? n - held : most;
-    out->text =
-        (swg_calibration_text){.ids = out->ids.data, .n_windows = used, .window = window};
+    out->text = (swg_calibration_text){.ids = out->ids.data, .n_windows = used, .window = window};
     out->held_out = (swg_calibration_text){
         .ids = out->ids.data + (n - held) * window, .n_windows = held, .window = window};
     for (size_t w = 0; swg_tokenizer_adds_bos(tokenizer) && w < n; w++)

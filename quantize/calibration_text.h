@@ -28,9 +28,9 @@ typedef struct swg_calibration_ids {
  * tokenizer begins texts with BOS, so does every window (its first token is replaced). `max_window`
  * is the most positions that the model has. Windows to hold out are taken from the end of the text
  * (of documents: of what follows those that are used); a text that has not enough of them gives
- * a quarter of its windows, at least one. SWG_FAILED when the text is shorter than one window (two, with any to hold out),
- * naming both lengths; SWG_USAGE for a window beyond max_window; or what opening, reading
- * and tokenizing return. Free with swg_calibration_ids_deinit. */
+ * a quarter of its windows, at least one. SWG_FAILED when the text is shorter than one window (two,
+ * with any to hold out), naming both lengths; SWG_USAGE for a window beyond max_window; or what
+ * opening, reading and tokenizing return. Free with swg_calibration_ids_deinit. */
 swg_status swg_calibration_ids_read(swg_source *source, const swg_calibration_source *from,
                                     size_t max_window, swg_calibration_ids *out);
 void swg_calibration_ids_deinit(swg_calibration_ids *ids);

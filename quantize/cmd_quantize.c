@@ -91,9 +91,10 @@ static const swg_option options[] = {
                       "bytes (K, M, G = powers of 1024)"),
     SWG_OPTION_DOUBLE(arguments, target_bits, 0, "target-bits", "B", 0, 64, NULL,
                       "the same for a file of B bits per parameter"),
-    SWG_OPTION_DOUBLE(arguments, max_kld, 0, "max-kld", "X", 0, 100, NULL,
-                      "search for the smallest file whose predictions diverge by at most X nats per "
-                      "token on text held out of the calibration"),
+    SWG_OPTION_DOUBLE(
+        arguments, max_kld, 0, "max-kld", "X", 0, 100, NULL,
+        "search for the smallest file whose predictions diverge by at most X nats per "
+        "token on text held out of the calibration"),
     SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_or_keep_words + 1, NULL,
                       "bits of embeddings and output heads (default 8); 16 keeps them unchanged"),
     SWG_OPTION_CHOICE(arguments, embedding_group_size, 0, "embedding-group-size",
@@ -147,7 +148,7 @@ static swg_status dry_search(swg_quantize_state *j)
     result.search = &search;
     result.file_bytes = bytes;
     const swg_status status = print(j, &result);
-    swg_free(search.json);
+    swg_free(search.decisions);
     return status;
 }
 
@@ -177,7 +178,7 @@ static swg_status write_output(swg_quantize_state *j)
         SWG_TRY(swg_quantize_search(j, &search, &bytes));
     } else {
         SWG_TRY(swg_quantize_open_statistics(j));
-        SWG_TRY(swg_quantize_write(j, NULL, j->a->force, &bytes));
+        SWG_TRY(swg_quantize_write(j, j->a->output, NULL, j->a->force, &bytes));
     }
     swg_journal_finish(&j->journal);
     swg_quantize_result result = result_of(j);
@@ -188,7 +189,7 @@ static swg_status write_output(swg_quantize_state *j)
     result.peak_memory_bytes = swg_peak_rss_bytes();
     result.elapsed_s = swg_clock_s() - start;
     const swg_status status = print(j, &result);
-    swg_free(search.json);
+    swg_free(search.decisions);
     return status;
 }
 

@@ -195,8 +195,7 @@ static swg_status open_statistics(swg_quantize_state *j)
     swg_model_stats_options how = swg_model_stats_options_default();
     char *cache = NULL, *scratch = NULL;
     swg_status status = SWG_OK;
-    if (!j->a->calibration ||
-        (swg_quantize_is_sequential(j->a) && !swg_quantize_has_target(j->a)))
+    if (!j->a->calibration || (swg_quantize_is_sequential(j->a) && !swg_quantize_has_target(j->a)))
         return SWG_OK;
     SWG_GO(choose_cache(j->a, &cache));
     scratch = swg_path_dirname(j->a->output);
@@ -261,8 +260,8 @@ swg_status swg_quantize_open_statistics(swg_quantize_state *j)
     SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
     SWG_TRY(open_statistics(j));
     return j->a->calibration && !swg_quantize_has_target(j->a)
-               ? swg_quantize_measure_sensitivity(j->source, &j->plan, &j->calibration.text, j->pool,
-                                                  j->cli->progress, &j->sensitivity)
+               ? swg_quantize_measure_sensitivity(j->source, &j->plan, &j->calibration.text,
+                                                  j->pool, j->cli->progress, &j->sensitivity)
                : SWG_OK;
 }
 
@@ -281,7 +280,8 @@ static swg_quantize_options options_of(const swg_quantize_state *j)
     return how;
 }
 
-swg_status swg_quantize_write(swg_quantize_state *j, const char *extra, bool force, uint64_t *bytes)
+swg_status swg_quantize_write(swg_quantize_state *j, const char *path, const char *extra,
+                              bool force, uint64_t *bytes)
 {
     swg_sink_options sink_options = swg_sink_options_default();
     swg_sink *sink = NULL;
@@ -293,8 +293,7 @@ swg_status swg_quantize_write(swg_quantize_state *j, const char *extra, bool for
     SWG_GO(SWG_NEW(j->reports, j->plan.n_entries));
     SWG_GO(open_journal(j));
     const swg_quantize_options how = options_of(j);
-    SWG_GO(
-        swg_sink_open(j->a->output, &sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
+    SWG_GO(swg_sink_open(path, &sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
     SWG_GO(swg_quantize_checkpoint(j->source, &j->plan, &how, sink, j->reports));
     SWG_GO(swg_quantize_add_provenance(j, extra, true));
     SWG_GO(swg_sink_set_provenance(sink, j->provenance));

@@ -66,11 +66,11 @@ swg_status swg_quantize_plan_again(swg_quantize_state *state);
 /* Start to hash the inputs, and open full statistics if those are asked for. */
 swg_status swg_quantize_open_statistics(swg_quantize_state *state);
 
-/* Write what the plan says to the output: reports are filled, *bytes is the file's size. The
+/* Write what the plan says to `path`: reports are filled, *bytes is the file's size. The
  * journal is opened if it is not, and stays. `extra` (may be NULL) is the text of a JSON object
  * that the history keeps as options.search. */
-swg_status swg_quantize_write(swg_quantize_state *state, const char *extra, bool force,
-                              uint64_t *bytes);
+swg_status swg_quantize_write(swg_quantize_state *state, const char *path, const char *extra,
+                              bool force, uint64_t *bytes);
 
 /* The history for a dry run, in state->provenance. */
 swg_status swg_quantize_add_provenance(swg_quantize_state *state, const char *extra,

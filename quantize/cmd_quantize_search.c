@@ -5,11 +5,13 @@
 #include "quantize/cmd_quantize_search.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "eval/lockstep.h"
 #include "formats/swg/frame.h"
 #include "quantize/search.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/strbuf.h"
 #include "runtime/base/words.h"
@@ -33,14 +35,13 @@ typedef struct hunt {
     swg_quantize_state *j;
     swg_search search;
     swg_quantize_search_report *report;
-    double budget;    /* bytes of the file; 0 = none */
-    double max_kld;   /* 0 = none */
-    double overhead;  /* bytes of the file beside the matrices */
-    uint64_t bytes;   /* of the last file */
-    size_t n_tries;
+    double overhead; /* bytes of the file beside the matrices */
+    uint64_t bytes;  /* of the last file */
+    char *try_path;  /* of the file of a try, beside the output */
 } hunt;
 
-/* --- What the file takes beside the matrices ---------------------------------------------------- */
+/* --- What the file takes beside the matrices ----------------------------------------------------
+ */
 
 static swg_status add_file(swg_frame_encoder *encoder, const swg_file_view *file, uint8_t *out,
                            double *bytes)
@@ -91,7 +92,8 @@ static void correct_overhead(hunt *h)
         h->overhead -= (double)h->j->reports[h->search.items[i].entry].stored_bytes;
 }
 
-/* --- Trying a choice ---------------------------------------------------------------------------- */
+/* --- Trying a choice ----------------------------------------------------------------------------
+ */
 
 /* The recipe of the choice, and its plan. */
 static swg_status take_recipe(hunt *h)
@@ -111,32 +113,50 @@ done:
     return status;
 }
 
-/* Figures of the result, as members of the open object. */
-static void write_figures(const hunt *h, bool all, swg_json_writer *json)
+void swg_quantize_search_write(const swg_quantize_search_report *r, const char *decisions,
+                               swg_json_writer *json)
 {
-    if (h->budget > 0)
-        swg_json_uint(json, "target_bytes", (uint64_t)h->budget);
-    if (h->max_kld > 0)
-        swg_json_double(json, "max_kld", h->max_kld);
-    swg_json_double(json, "predicted_kld", h->report->loss);
-    if (h->report->tokens_scored) {
-        swg_json_double(json, "held_out_kld", h->report->kld);
-        swg_json_double(json, "held_out_kld_standard_error", h->report->kld_standard_error);
-        swg_json_uint(json, "held_out_tokens_scored", h->report->tokens_scored);
+    if (r->target_bytes > 0)
+        swg_json_uint(json, "target_bytes", (uint64_t)r->target_bytes);
+    if (r->max_kld > 0)
+        swg_json_double(json, "max_kld", r->max_kld);
+    swg_json_double(json, "predicted_kld", r->loss);
+    if (r->tokens_scored) {
+        swg_json_double(json, "held_out_kld", r->kld);
+        swg_json_double(json, "held_out_kld_standard_error", r->kld_standard_error);
+        swg_json_uint(json, "held_out_tokens_scored", r->tokens_scored);
     }
-    swg_search_write(&h->search, all, json, "decisions");
+    swg_json_raw(json, "decisions", decisions, strlen(decisions));
 }
 
-static swg_status write_file(hunt *h)
+/* The table of decisions as text, which the caller frees. */
+static swg_status write_decisions(const hunt *h, bool all, char **out)
 {
     swg_json_writer json = {.compact = true};
+    swg_search_write(&h->search, all, &json, NULL);
+    swg_status status = swg_strbuf_status(&json.out);
+    if (status == SWG_OK) {
+        *out = swg_strdup(json.out.text);
+        status = *out ? SWG_OK : SWG_NO_MEMORY;
+    }
+    swg_json_deinit(&json);
+    return status;
+}
+
+/* Write a file by the choice, with the figures so far in its history. */
+static swg_status write_file(hunt *h, const char *path, bool force)
+{
+    swg_json_writer json = {.compact = true};
+    char *decisions = NULL;
     swg_status status = SWG_OK;
+    SWG_GO(write_decisions(h, false, &decisions));
     swg_json_begin_object(&json, NULL);
-    write_figures(h, false, &json);
+    swg_quantize_search_write(h->report, decisions, &json);
     swg_json_end_object(&json);
     SWG_GO(swg_strbuf_status(&json.out));
-    SWG_GO(swg_quantize_write(h->j, json.out.text, h->j->a->force || h->n_tries > 0, &h->bytes));
+    SWG_GO(swg_quantize_write(h->j, path, json.out.text, force, &h->bytes));
 done:
+    swg_free(decisions);
     swg_json_deinit(&json);
     return status;
 }
@@ -149,9 +169,9 @@ static swg_status try_choice(hunt *h)
     h->report->tokens_scored = 0;
     if (swg_quantize_is_sequential(h->j->a))
         swg_journal_finish(&h->j->journal); /* its matrices are those of another recipe */
-    SWG_TRY(write_file(h));
-    h->n_tries++;
-    swg_cli_say(h->j->cli, "try %zu: %llu bytes, %.4f nats per token expected", h->n_tries,
+    SWG_TRY(write_file(h, h->try_path, true));
+    h->report->n_tries++;
+    swg_cli_say(h->j->cli, "try %zu: %llu bytes, %.4f nats per token expected", h->report->n_tries,
                 (unsigned long long)h->bytes, h->report->loss);
     swg_search_correct(&h->search, h->j->reports);
     correct_overhead(h);
@@ -200,7 +220,7 @@ static swg_status verify(hunt *h)
     swg_status status = SWG_OK;
     const double start = swg_clock_s();
     SWG_GO(make_windows(&h->j->calibration.held_out, &windows));
-    SWG_GO(swg_source_open(h->j->a->output, NULL, &source));
+    SWG_GO(swg_source_open(h->try_path, NULL, &source));
     SWG_GO(load(h, source, &model, &exec));
     SWG_GO(load(h, h->j->source, &original, &exec_original));
     SWG_GO(swg_divergence_measure(exec, exec_original, (size_t)model->hparams.vocab, h->j->pool,
@@ -209,8 +229,8 @@ static swg_status verify(hunt *h)
     h->report->kld_standard_error = divergence.kld_standard_error;
     h->report->tokens_scored = divergence.tokens_scored;
     h->report->search_s += swg_clock_s() - start;
-    swg_cli_say(h->j->cli, "try %zu: %.4f +- %.4f nats per token on the text held out", h->n_tries,
-                divergence.kld_mean, divergence.kld_standard_error);
+    swg_cli_say(h->j->cli, "try %zu: %.4f +- %.4f nats per token on the text held out",
+                h->report->n_tries, divergence.kld_mean, divergence.kld_standard_error);
 done:
     swg_exec_free(&exec_original);
     swg_exec_free(&exec);
@@ -226,7 +246,7 @@ done:
 /* Bytes that matrices may take. */
 static double room(const hunt *h, double part)
 {
-    return part * (h->budget - RESERVE) - h->overhead;
+    return part * (h->report->target_bytes - RESERVE) - h->overhead;
 }
 
 static swg_status refuse_budget(const hunt *h)
@@ -234,7 +254,8 @@ static swg_status refuse_budget(const hunt *h)
     return swg_error(SWG_FAILED,
                      "%s: at most %.0f bytes are asked for, and the smallest file that the "
                      "candidates give takes about %.0f",
-                     h->j->a->output, h->budget, swg_search_bytes(&h->search) + h->overhead);
+                     h->j->a->output, h->report->target_bytes,
+                     swg_search_bytes(&h->search) + h->overhead);
 }
 
 /* Try until the file is within the budget and uses it, or nothing is left to improve. */
@@ -246,10 +267,11 @@ static swg_status fit_budget(hunt *h)
     for (;;) {
         SWG_TRY(try_choice(h));
         const double before = swg_search_bytes(&h->search);
-        const bool is_within = (double)h->bytes <= h->budget - RESERVE;
-        if (is_within && ((double)h->bytes >= least_part * h->budget || h->n_tries == MAX_TRIES))
+        const bool is_within = (double)h->bytes <= h->report->target_bytes - RESERVE;
+        if (is_within && ((double)h->bytes >= least_part * h->report->target_bytes ||
+                          h->report->n_tries == MAX_TRIES))
             return SWG_OK;
-        if (h->n_tries == MAX_TRIES || !swg_search_repair_bytes(&h->search, room(h, 0.999)))
+        if (h->report->n_tries == MAX_TRIES || !swg_search_repair_bytes(&h->search, room(h, 0.999)))
             return refuse_budget(h);
         if (is_within && swg_search_bytes(&h->search) == before)
             return SWG_OK; /* the best candidates leave some of it over */
@@ -259,29 +281,29 @@ static swg_status fit_budget(hunt *h)
 /* The smallest file whose divergence on the text held out is within the limit. */
 static swg_status fit_divergence(hunt *h)
 {
-    double aim = kld_aim * h->max_kld;
+    double aim = kld_aim * h->report->max_kld;
     size_t *best = NULL;
     const size_t n = h->search.n_items;
     uint64_t best_bytes = UINT64_MAX;
     swg_status status = SWG_OK;
     SWG_GO(SWG_NEW(best, n));
-    while (h->n_tries < MAX_TRIES) {
+    while (h->report->n_tries < MAX_TRIES) {
         const bool is_reached = swg_search_fit_loss(&h->search, aim);
         SWG_GO(try_choice(h));
         SWG_GO(verify(h));
-        const bool is_good = h->report->kld <= h->max_kld;
+        const bool is_good = h->report->kld <= h->report->max_kld;
         if (is_good && h->bytes < best_bytes) {
             best_bytes = h->bytes;
             memcpy(best, h->search.choice, n * sizeof *best);
         }
-        if ((is_good && h->report->kld >= least_kld_part * h->max_kld) || !is_reached)
+        if ((is_good && h->report->kld >= least_kld_part * h->report->max_kld) || !is_reached)
             break;
-        aim *= kld_aim * h->max_kld / h->report->kld;
+        aim *= kld_aim * h->report->max_kld / h->report->kld;
     }
     if (best_bytes == UINT64_MAX)
         SWG_GO(swg_error(SWG_FAILED,
                          "%s: a divergence of at most %g is asked for; the closest try has %g",
-                         h->j->a->output, h->max_kld, h->report->kld));
+                         h->j->a->output, h->report->max_kld, h->report->kld));
     if (memcmp(best, h->search.choice, n * sizeof *best) != 0) {
         memcpy(h->search.choice, best, n * sizeof *best);
         SWG_GO(try_choice(h));
@@ -322,8 +344,9 @@ static swg_status read_target(hunt *h)
                                     "--calibration FILE");
     if (a->target_bytes)
         SWG_TRY(swg_parse_bytes("target-bytes", a->target_bytes, &bytes));
-    h->budget = a->target_bits > 0 ? a->target_bits / 8 * n_parameters(h->j) : (double)bytes;
-    h->max_kld = a->max_kld;
+    h->report->target_bytes =
+        a->target_bits > 0 ? a->target_bits / 8 * n_parameters(h->j) : (double)bytes;
+    h->report->max_kld = a->max_kld;
     return SWG_OK;
 }
 
@@ -348,30 +371,39 @@ static swg_status estimate(hunt *h)
 /* The choice without quantizing by it. */
 static swg_status plan_only(hunt *h)
 {
-    const bool is_reached = h->budget > 0 ? swg_search_fit_bytes(&h->search, room(h, first_aim))
-                                          : swg_search_fit_loss(&h->search, h->max_kld);
-    if (!is_reached && h->budget > 0)
+    const bool is_reached = h->report->target_bytes > 0
+                                ? swg_search_fit_bytes(&h->search, room(h, first_aim))
+                                : swg_search_fit_loss(&h->search, h->report->max_kld);
+    if (!is_reached && h->report->target_bytes > 0)
         return refuse_budget(h);
     h->report->loss = swg_search_loss(&h->search);
     h->bytes = (uint64_t)(swg_search_bytes(&h->search) + h->overhead);
     return take_recipe(h);
 }
 
-static swg_status finish_report(hunt *h)
+/* Tries go to a file of their own, so that the output appears when the target is met. */
+static swg_status name_tries(hunt *h)
 {
-    swg_json_writer json = {.compact = true};
-    swg_json_begin_object(&json, NULL);
-    write_figures(h, true, &json);
-    swg_json_uint(&json, "tries", h->n_tries);
-    swg_json_double(&json, "search_s", h->report->search_s);
-    swg_json_end_object(&json);
-    swg_status status = swg_strbuf_status(&json.out);
-    if (status == SWG_OK) {
-        h->report->json = swg_strdup(json.out.text);
-        status = h->report->json ? SWG_OK : SWG_NO_MEMORY;
+    static const char ending[] = ".swg";
+    const char *output = h->j->a->output;
+    swg_strbuf path = {0};
+    if (!swg_path_ends_with(output, ending, sizeof ending - 1))
+        return swg_error(SWG_USAGE, "%s: a target is of the bytes of a .swg", output);
+    swg_strbuf_printf(&path, "%s.try.swg", output);
+    SWG_TRY(swg_strbuf_status(&path));
+    h->try_path = path.text; /* freed as any block */
+    return SWG_OK;
+}
+
+static swg_status meet_target(hunt *h)
+{
+    if (h->report->max_kld > 0) {
+        SWG_TRY(fit_divergence(h));
+    } else {
+        SWG_TRY(fit_budget(h));
+        SWG_TRY(verify(h));
     }
-    swg_json_deinit(&json);
-    return status;
+    return write_file(h, h->j->a->output, h->j->a->force);
 }
 
 swg_status swg_quantize_search(swg_quantize_state *j, swg_quantize_search_report *report,
@@ -379,22 +411,20 @@ swg_status swg_quantize_search(swg_quantize_state *j, swg_quantize_search_report
 {
     hunt h = {.j = j, .report = report};
     swg_status status = SWG_OK;
+    *report = (swg_quantize_search_report){0};
     SWG_GO(read_target(&h));
+    SWG_GO(name_tries(&h));
     SWG_GO(swg_quantize_open_statistics(j));
     SWG_GO(estimate(&h));
-    if (j->a->dry_run) {
-        SWG_GO(plan_only(&h));
-    } else if (h.budget > 0) {
-        SWG_GO(fit_budget(&h));
-        SWG_GO(verify(&h));
-    } else {
-        SWG_GO(fit_divergence(&h));
-    }
-    if (!j->a->dry_run)
-        SWG_GO(write_file(&h)); /* again, with the figures in its history */
-    SWG_GO(finish_report(&h));
+    SWG_GO(j->a->dry_run ? plan_only(&h) : meet_target(&h));
+    SWG_GO(write_decisions(&h, true, &report->decisions));
     *bytes = h.bytes;
 done:
+    if (status == SWG_FAILED)
+        swg_journal_finish(&j->journal); /* going on would not help */
+    if (h.try_path)
+        (void)unlink(h.try_path);
+    swg_free(h.try_path);
     swg_search_deinit(&h.search);
     return status;
 }

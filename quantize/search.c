@@ -72,7 +72,8 @@ static swg_status find_weights(estimator *e, const swg_layer_stats *stats)
 static swg_status estimate(estimator *e, const swg_plan_entry *entry, size_t index)
 {
     const swg_layer_stats *stats;
-    const swg_row_sensitivity *of_rows = swg_sensitivity_find(e->subject->sensitivity, entry->desc.name);
+    const swg_row_sensitivity *of_rows =
+        swg_sensitivity_find(e->subject->sensitivity, entry->desc.name);
     const swg_row_sensitivity none = {.tensor = entry->desc.name};
     e->tensor = index;
     SWG_TRY(swg_model_stats_get(e->subject->statistics, entry->desc.name, &stats));
