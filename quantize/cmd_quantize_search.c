@@ -167,7 +167,7 @@ static swg_status try_choice(hunt *h)
     SWG_TRY(take_recipe(h));
     h->report->loss = swg_search_loss(&h->search);
     h->report->tokens_scored = 0;
-    if (swg_quantize_is_sequential(h->j->a))
+    if (swg_quantize_is_sequential(h->j->a) || h->j->transforms)
         swg_journal_finish(&h->j->journal); /* its matrices are those of another recipe */
     SWG_TRY(write_file(h, h->try_path, true));
     h->report->n_tries++;
@@ -354,9 +354,10 @@ static swg_status estimate(hunt *h)
 {
     swg_quantize_state *j = h->j;
     const double start = swg_clock_s();
-    SWG_TRY(swg_quantize_measure_sensitivity(j->source, NULL, &j->calibration.text, j->pool,
+    SWG_TRY(swg_quantize_measure_sensitivity(j->transformed, NULL, &j->calibration.text, j->pool,
                                              j->cli->progress, &j->sensitivity));
-    const swg_search_subject subject = {.source = j->source,
+    const swg_search_subject subject = {.source = j->transformed,
+                                        .transforms = j->transforms,
                                         .plan = &j->plan,
                                         .statistics = j->statistics,
                                         .sensitivity = j->sensitivity,

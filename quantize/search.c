@@ -77,6 +77,8 @@ static swg_status estimate(estimator *e, const swg_plan_entry *entry, size_t ind
     const swg_row_sensitivity none = {.tensor = entry->desc.name};
     e->tensor = index;
     SWG_TRY(swg_model_stats_get(e->subject->statistics, entry->desc.name, &stats));
+    if (stats && e->subject->transforms)
+        SWG_TRY(swg_transforms_adapt(e->subject->transforms, entry->desc.name, &stats));
     if (stats)
         SWG_TRY(find_weights(e, stats));
     const swg_quantize_job job = {.name = entry->desc.name,

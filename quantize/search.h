@@ -16,6 +16,7 @@
 #include "quantize/candidate.h"
 #include "quantize/checkpoint.h"
 #include "quantize/plan.h"
+#include "quantize/transforms.h"
 #include "runtime/model_stats.h"
 
 /* A matrix to choose for. Tensors that are stored once (tied) are one item. */
@@ -38,9 +39,10 @@ typedef struct swg_search {
 
 /* What to search for: all views. */
 typedef struct swg_search_subject {
-    swg_source *source;
-    const swg_plan *plan; /* of the source; names are the source's */
-    swg_model_stats *statistics;
+    swg_source *source;         /* with its transforms */
+    swg_transforms *transforms; /* fitted; NULL = none */
+    const swg_plan *plan;       /* of the source; names are the source's */
+    swg_model_stats *statistics; /* of the source beneath the transforms */
     const swg_sensitivity *sensitivity;
     swg_pool *pool;
     const swg_progress *progress;
