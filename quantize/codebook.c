@@ -162,8 +162,7 @@ static swg_status fit_block(void *context, size_t block)
 {
     const sample *s = context;
     swg_level_moments *moments = &s->moments[block];
-    swg_grid_space space = {.scheme = s->job->scheme, .levels = &s->levels};
-    space.scheme.scale_type = SWG_F32; /* what rounding a scale costs does not matter here */
+    const swg_grid_space space = {.scheme = s->job->scheme, .levels = &s->levels};
     memset(moments, 0, sizeof *moments);
     for (size_t r = 0; r < block_rows(s, block); r++)
         for (size_t g = 0; g < s->n_groups; g++) {

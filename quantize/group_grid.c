@@ -143,6 +143,8 @@ float swg_grid_stored_scale(swg_dtype type, float row_scale, float scale)
 {
     switch (type) {
     case SWG_I8:
+        if (row_scale == 0)
+            return scale > 0 ? scale : 0x1p-149f;
         return fminf(fmaxf(rintf(scale / row_scale), 1), 127) * row_scale;
     case SWG_F16: {
         const float rounded = swg_f16_to_f32(swg_f32_to_f16(scale));

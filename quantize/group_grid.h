@@ -53,7 +53,8 @@ typedef struct swg_grid_space {
     swg_scheme scheme;
     swg_scale_search search;
     const swg_levels *levels; /* of schemes with a codebook */
-    float row_scale;          /* of schemes with 8-bit scales: what these are multiplied by */
+    float row_scale;          /* of schemes with 8-bit scales: what these are multiplied by; 0 = not
+                                 known yet, any scale will do */
 } swg_grid_space;
 
 /* w = scale * (code - zero), code in [0, max_code], or scale * levels->value[code]. The scale is a
@@ -76,7 +77,8 @@ typedef struct swg_grid {
 swg_status swg_grid_search(const swg_grid_space *space, const float *x, const float *importance,
                            size_t n, swg_grid *out);
 
-/* The nearest positive number of a scale type (I8: row_scale times an integer up to 127); 0 when
+/* The nearest positive number of a scale type (I8: row_scale times an integer up to 127, or any
+ * float while row_scale is 0); 0 when
  * `scale` is too large for a float type. */
 float swg_grid_stored_scale(swg_dtype type, float row_scale, float scale);
 

@@ -200,7 +200,6 @@ swg_status swg_quantize_job_space(const swg_quantize_job *job, const float *x,
         return SWG_OK;
     const size_t cols = (size_t)job->cols, group = swg_scheme_group_length(job->scheme, cols);
     float largest = 0;
-    space.scheme.scale_type = SWG_F32;
     for (size_t begin = 0; begin < cols; begin += group) {
         const size_t n = cols - begin < group ? cols - begin : group;
         swg_grid grid;
