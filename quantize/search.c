@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "quantize/allocate.h"
+#include "quantize/budget.h"
 #include "runtime/base/mem.h"
 
 /* --- Items ------------------------------------------------------------------------------------ */

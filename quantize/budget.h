@@ -5,8 +5,8 @@
  * Lagrange's multiplier gives the optimum among choices on the lower convex hulls of the items,
  * which misses the optimum by less than one item's step; what the limit leaves over is then spent
  * step by step where it saves most. */
-#ifndef SWG_QUANTIZE_ALLOCATE_H
-#define SWG_QUANTIZE_ALLOCATE_H
+#ifndef SWG_QUANTIZE_BUDGET_H
+#define SWG_QUANTIZE_BUDGET_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* See allocate.h. */
-#include "quantize/allocate.h"
+/* See budget.h. */
+#include "quantize/budget.h"
 
 #include <math.h>
 #include <stdint.h>
