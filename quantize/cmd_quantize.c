@@ -67,8 +67,10 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "auto|32|64|128|256|row", NULL,
                       "weights of a row that share a scale (default auto: 64, or 32 at 8 bits)"),
     SWG_OPTION_FLAG(arguments, asymmetric, 0, "asymmetric", "store a zero point for every group"),
-    SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "auto|f16|bf16|f32", NULL,
-                      "number format of the scales (default auto: f16, or bf16 at 8 bits)"),
+    SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "auto|f16|bf16|f32|i8", NULL,
+                      "number format of the scales (default auto: f16, or bf16 at 8 bits); i8 = "
+                      "integers, with one "
+                      "float per row that multiplies them"),
     SWG_OPTION_CHOICE(arguments, scale_search, 0, "scale-search", "mse|absmax", NULL,
                       "scale with the least squared error (default mse), or from the largest "
                       "weight"),

@@ -130,7 +130,8 @@ static void try_codes(swg_learner *l, const swg_second_order *so, const swg_grid
             swg_grid *grid = &l->trial_grids[r * so->n_groups + g];
             *grid = l->start[r * so->n_groups + g];
             const float wanted = fabsf(grid->scale) * l->factors[r * so->n_groups + g];
-            const float stored = swg_grid_stored_scale(spaces[r].scheme.scale_type, wanted);
+            const float stored =
+                swg_grid_stored_scale(spaces[r].scheme.scale_type, grid->row_scale, wanted);
             if (stored > 0)
                 grid->scale = copysignf(stored, grid->scale);
             encode(&of, *grid);

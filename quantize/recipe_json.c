@@ -69,8 +69,8 @@ static const char *const format_words[] = {
 };
 static const char *const search_words[] = {
     [SWG_SEARCH_MSE] = "mse", [SWG_SEARCH_ABSMAX] = "absmax"};
-static const char *const scale_words[] = {"auto", "f16", "bf16", "f32"};
-static const swg_dtype scale_types[] = {SWG_SCALE_TYPE_AUTO, SWG_F16, SWG_BF16, SWG_F32};
+static const char *const scale_words[] = {"auto", "f16", "bf16", "f32", "i8"};
+static const swg_dtype scale_types[] = {SWG_SCALE_TYPE_AUTO, SWG_F16, SWG_BF16, SWG_F32, SWG_I8};
 static const char *const policy_words[] = {
     [SWG_NONFINITE_ERROR] = "error", [SWG_NONFINITE_WARN] = "warn", [SWG_NONFINITE_KEEP] = "keep"};
 #define COUNT(array) (sizeof(array) / sizeof *(array))

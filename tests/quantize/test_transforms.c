@@ -189,7 +189,7 @@ static double error_of(const float *w, size_t n, size_t k, const swg_layer_stats
             float most = 0;
             for (size_t c = begin; c < begin + 32 && c < k; c++)
                 most = fmaxf(most, fabsf((float)((double)w[r * k + c] * s[c])));
-            const float scale = swg_grid_stored_scale(SWG_F16, most / 7);
+            const float scale = swg_grid_stored_scale(SWG_F16, 0, most / 7);
             for (size_t c = begin; c < begin + 32 && c < k; c++) {
                 const float x = (float)((double)w[r * k + c] * s[c]);
                 const float code = fminf(fmaxf(rintf(x / scale), -8), 7);
