@@ -217,6 +217,10 @@ static swg_status prepare(const char *path, const swg_sink_options *options,
     if (o->max_shard_bytes && !sink->writer->can_shard)
         SWG_GO(swg_error(SWG_USAGE, "%s: %s is always one file; name a folder for shards", path,
                          sink->format));
+    if (o->element_type &&
+        !(sink->writer->takes_element_type && sink->writer->takes_element_type(o->element_type)))
+        SWG_GO(swg_error(SWG_USAGE, "%s: nothing of element type %.40s is written as %s", path,
+                         o->element_type, sink->format));
     SWG_GO(copy_tensors(sink, tensors, n_tensors));
     SWG_GO(sort_names(sink));
     SWG_GO(copy_meta(sink, meta));
@@ -240,6 +244,24 @@ bool swg_sink_translates_config(const char *path, const char *format)
 {
     size_t row;
     return choose_writer(path, format, &row) == SWG_OK && writers[row].writer->translates_config;
+}
+
+bool swg_sink_holds(const char *path, const char *format, const swg_tensor_desc *desc)
+{
+    size_t row;
+    if (choose_writer(path, format, &row) != SWG_OK)
+        return false;
+    const swg_writer *const writer = writers[row].writer;
+    return writer->holds ? writer->holds(desc) : swg_scheme_is_plain(desc->scheme);
+}
+
+bool swg_sink_takes_element_type(const char *path, const char *format, const char *word)
+{
+    size_t row;
+    if (choose_writer(path, format, &row) != SWG_OK)
+        return false;
+    const swg_writer *const writer = writers[row].writer;
+    return writer->takes_element_type && writer->takes_element_type(word);
 }
 
 /* --- The calls -------------------------------------------------------------------------------- */

@@ -45,6 +45,7 @@ typedef struct swg_weight {
     uint64_t first_row;   /* of its n rows there (counting all experts' in a 3-D tensor) */
     swg_scheme scheme;
     size_t n, k;         /* [n_out, k_in] */
+    uint64_t n_stored;   /* codes of sparse formats; 0 for others */
     void *memory;        /* matrices: the backend's; NULL while its layer is not loaded */
     size_t bytes;        /* in memory, when loaded */
     const float *vector; /* [n], vectors */
@@ -84,6 +85,9 @@ typedef struct swg_model_options {
     const char *backend;          /* by name (backend/backends.def); default NULL: its first row */
     const swg_arch *const *archs; /* architectures to choose from, NULL-terminated, which must
                                      outlive the model; default NULL: all that swage has */
+    bool without_head;            /* default false. Of an encoder, leave out the head that the
+                                     configuration names, whether or not the checkpoint has it: the
+                                     output is what the last layer gives (SWG_OUTPUT_HIDDEN_STATE) */
 } swg_model_options;
 swg_model_options swg_model_options_default(void);
 

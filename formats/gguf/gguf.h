@@ -7,11 +7,11 @@
 #include "formats/reader.h"
 #include "runtime/base/json_writer.h"
 
-/* config.json of a GGUF (gguf_read_config.c); `data` is the whole file. `arch` is NULL when the
+/* config.json of a GGUF (gguf_read_config.c). `arch` is NULL when the
  * architecture is not known: then the names of keys and tensors stay GGUF's, and model_type says
  * which architecture it is. */
 swg_status swg_gguf_config(const char *path, const swg_gguf_header *header,
-                           const swg_gguf_arch *arch, const uint8_t *data, swg_json_writer *json);
+                           const swg_gguf_arch *arch, swg_json_writer *json);
 
 /* An integer of the architecture's own keys ("attention.head_count"): SWG_CORRUPT when it is there
  * but no integer from 1 to 2^31 - 1; *out stays what it is when the key is not there. */

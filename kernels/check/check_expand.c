@@ -31,14 +31,14 @@ static swg_status generate_expand(swg_check_case *c, size_t index, bool for_timi
     c->in_place = !for_timing && index % 3 == 2;
     c->n = for_timing || c->in_place ? SWG_PANEL_ROWS : 1 + swg_check_below(c->rng, SWG_PANEL_ROWS);
     swg_scheme scheme = swg_check_any_scheme(c, index, for_timing);
-    while (swg_scheme_has_codebook(scheme))
+    while (swg_scheme_has_codebook(scheme) || swg_scheme_has_row_scales(scheme))
         scheme = swg_check_any_scheme(c, index, for_timing);
     c->w = swg_packed_layout(scheme, c->n, c->k);
     const swg_sparse_panels s = panels_of(c);
-    uint8_t *panel, *out, *codes, *packed, *zeros, *made;
+    uint8_t *panel, *out, *codes, *made;
     bool *is_stored;
-    void *scales;
-    SWG_TRY(swg_check_make_planes(c, false, &packed, &scales, &zeros));
+    swg_check_planes planes;
+    SWG_TRY(swg_check_make_planes(c, false, &planes));
     made = swg_arena_calloc(&c->arena, swg_sparse_panels_bytes(&s, c->n * c->k), 1);
     if (!made)
         return SWG_NO_MEMORY;
@@ -50,8 +50,8 @@ static swg_status generate_expand(swg_check_case *c, size_t index, bool for_timi
     for (size_t i = 0; i < c->n * c->k; i++)
         codes[i] = (uint8_t)swg_check_below(c->rng, (size_t)1 << scheme.bits);
     fill_stored(c, percents[for_timing ? 0 : index % 6], is_stored);
-    const size_t bytes = swg_sparse_pack_panel(&s, c->n, is_stored, codes, scales,
-                                               scheme.asymmetric ? zeros : NULL, made);
+    const size_t bytes = swg_sparse_pack_panel(&s, c->n, is_stored, codes, planes.scales,
+                                               scheme.asymmetric ? planes.zeros : NULL, made);
     c->buffers[PANEL].bytes = bytes;
     c->buffers[PANEL].initial = made;
     c->bytes = (double)bytes;
