@@ -16,8 +16,8 @@ swg_sparse_panels swg_sparse_panels_layout(swg_scheme dense, size_t n, size_t k,
         by_column ? w->k_padded / 8 : w->k_padded / SWG_STEP_COLUMNS * STEP_BITS / 8;
     const size_t zero_plane = dense.asymmetric ? SWG_PANEL_ROWS * w->n_groups : 0;
     s.scales_offset = swg_round_up(mask_bytes, SWG_ALIGNMENT);
-    s.zeros_offset = swg_round_up(
-        s.scales_offset + SWG_PANEL_ROWS * w->n_groups * w->scale_bytes, SWG_ALIGNMENT);
+    s.zeros_offset = swg_round_up(s.scales_offset + SWG_PANEL_ROWS * w->n_groups * w->scale_bytes,
+                                  SWG_ALIGNMENT);
     s.codes_offset = swg_round_up(s.zeros_offset + zero_plane, SWG_ALIGNMENT);
     return s;
 }

@@ -1,5 +1,6 @@
-/* Sparse panels to dense ones with 128-bit shuffles: a table gives, for 8 bits of the mask, which of
- * the next codes goes to each of 8 bytes. The codes of a step are spread to one per byte first. */
+/* Sparse panels to dense ones with 128-bit shuffles: a table gives, for 8 bits of the mask, which
+ * of the next codes goes to each of 8 bytes. The codes of a step are spread to one per byte first.
+ */
 #include "kernels/avx2/simd_avx2.h"
 #include "kernels/variants.h"
 
@@ -75,10 +76,11 @@ V16_INLINE void group_zeros(const swg_sparse_panels *s, const uint8_t *panel, si
         int32_t four = 0;
         if (s->dense.scheme.asymmetric)
             memcpy(&four, zeros + 4 * q, sizeof four);
-        out[q] = s->dense.scheme.asymmetric
-                     ? _mm_shuffle_epi8(_mm_cvtsi32_si128(four),
-                                        _mm_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3))
-                     : _mm_set1_epi8((char)s->dense.symmetric_zero);
+        out[q] =
+            s->dense.scheme.asymmetric
+                ? _mm_shuffle_epi8(_mm_cvtsi32_si128(four),
+                                   _mm_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3))
+                : _mm_set1_epi8((char)s->dense.symmetric_zero);
     }
 }
 

@@ -45,8 +45,8 @@ static swg_status generate_expand(swg_check_case *c, size_t index, bool for_timi
     SWG_TRY(swg_check_add_buffer(c, "panel", CHECK_IN, 1, &panel)); /* resized below */
     SWG_TRY(swg_check_add_buffer(c, "out", CHECK_OUT, c->w.panel_bytes, &out));
     SWG_TRY(swg_check_add_buffer(c, "codes", CHECK_IN, c->n * c->k, &codes));
-    SWG_TRY(swg_check_add_buffer(c, "stored", CHECK_IN, c->n * c->k * sizeof *is_stored,
-                                 &is_stored));
+    SWG_TRY(
+        swg_check_add_buffer(c, "stored", CHECK_IN, c->n * c->k * sizeof *is_stored, &is_stored));
     for (size_t i = 0; i < c->n * c->k; i++)
         codes[i] = (uint8_t)swg_check_below(c->rng, (size_t)1 << scheme.bits);
     fill_stored(c, percents[for_timing ? 0 : index % 6], is_stored);

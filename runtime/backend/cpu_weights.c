@@ -159,10 +159,10 @@ static swg_status store_sparse(const swg_weight *weight, uint64_t row, uint64_t 
         const size_t left = (size_t)n_rows - r, n = left < SWG_PANEL_ROWS ? left : SWG_PANEL_ROWS;
         uint8_t *panel = (uint8_t *)values_of(weight) + matrix->used;
         matrix->starts[(row + r) / SWG_PANEL_ROWS] = matrix->used;
-        matrix->used += swg_sparse_pack_panel(
-            &matrix->sparse, n, is_stored + r * w->k, codes + r * w->k,
-            (const uint8_t *)scales + r * w->n_groups * w->scale_bytes,
-            zeros ? zeros + r * w->n_groups : NULL, panel);
+        matrix->used +=
+            swg_sparse_pack_panel(&matrix->sparse, n, is_stored + r * w->k, codes + r * w->k,
+                                  (const uint8_t *)scales + r * w->n_groups * w->scale_bytes,
+                                  zeros ? zeros + r * w->n_groups : NULL, panel);
     }
     return SWG_OK;
 }
