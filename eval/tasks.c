@@ -21,6 +21,7 @@ static const char *const doings[SWG_OUTPUT_COUNT] = {
     [SWG_OUTPUT_SEQUENCE_CLASS] = "classify texts",
     [SWG_OUTPUT_TOKEN_CLASS] = "label tokens",
     [SWG_OUTPUT_ANSWER_SPAN] = "find answers in a text",
+    [SWG_OUTPUT_HIDDEN_STATE] = "turn texts into vectors",
 };
 
 static const char *option_of(swg_eval_source source)

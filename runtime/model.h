@@ -84,6 +84,9 @@ typedef struct swg_model_options {
     const char *backend;          /* by name (backend/backends.def); default NULL: its first row */
     const swg_arch *const *archs; /* architectures to choose from, NULL-terminated, which must
                                      outlive the model; default NULL: all that swage has */
+    bool without_head;            /* default false. Of an encoder, leave out the head that the
+                                     configuration names, whether or not the checkpoint has it: the
+                                     output is what the last layer gives (SWG_OUTPUT_HIDDEN_STATE) */
 } swg_model_options;
 swg_model_options swg_model_options_default(void);
 

@@ -206,7 +206,7 @@ static size_t index_of(const swg_exec *exec, swg_index index, size_t t)
 {
     switch (index) {
     case SWG_INDEX_POSITION:
-        return exec->batch.positions[t];
+        return exec->batch.positions[t] + (size_t)exec->model->hparams.first_position;
     case SWG_INDEX_TYPE:
         return (size_t)exec->batch.types[t];
     default:
@@ -349,6 +349,13 @@ static void add(swg_exec *exec, swg_value x, swg_value y)
     swg_cpu_over_rows(exec, x.rows, x.rows * x.columns, add_rows, &o);
 }
 
+/* Only heads use it, on a row per text. */
+static void relu(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = x[i] > 0 ? x[i] : 0;
+}
+
 static void activate_rows(void *context, swg_exec *exec, size_t begin, size_t end)
 {
     const operands *o = context;
@@ -357,6 +364,7 @@ static void activate_rows(void *context, swg_exec *exec, size_t begin, size_t en
         [SWG_ACTIVATION_GELU] = kernels->gelu,
         [SWG_ACTIVATION_GELU_TANH] = kernels->gelu_tanh,
         [SWG_ACTIVATION_TANH] = kernels->tanh,
+        [SWG_ACTIVATION_RELU] = relu,
     };
     functions[o->activation](swg_cpu_row(o->x, begin), (end - begin) * o->x.columns);
 }

@@ -281,11 +281,17 @@ static double tanh_slope(double x)
     return 1 - tanh(x) * tanh(x);
 }
 
+static double relu_slope(double x)
+{
+    return x > 0;
+}
+
 swg_status swg_tape_activate(swg_tape *tape, const swg_tape_entry *entry)
 {
     static double (*const slopes[])(double) = {[SWG_ACTIVATION_GELU] = gelu_slope,
                                                [SWG_ACTIVATION_GELU_TANH] = gelu_tanh_slope,
-                                               [SWG_ACTIVATION_TANH] = tanh_slope};
+                                               [SWG_ACTIVATION_TANH] = tanh_slope,
+                                               [SWG_ACTIVATION_RELU] = relu_slope};
     float *dx = swg_tape_gradient_of(tape, entry->x);
     if (!dx)
         return tape->status;
