@@ -148,9 +148,8 @@ static swg_status make_recipe(job *j)
     if (a->embedding_bits)
         preset.embedding_bits = (unsigned)strtoul(a->embedding_bits, NULL, 10);
     if (a->group_size)
-        preset.group = strcmp(a->group_size, "row") == 0
-                           ? 0
-                           : (uint32_t)strtoul(a->group_size, NULL, 10);
+        preset.group =
+            strcmp(a->group_size, "row") == 0 ? 0 : (uint32_t)strtoul(a->group_size, NULL, 10);
     preset.asymmetric = a->asymmetric;
     return swg_recipe_from_preset(&preset, &j->recipe);
 }
@@ -384,8 +383,7 @@ static swg_status write_output(job *j)
     how.level = (int)j->a->level;
     how.pool = j->pool;
     SWG_GO(add_provenance(j));
-    SWG_GO(
-        swg_sink_open(j->a->output, &how, &j->meta, j->outputs, j->plan.n_entries, &sink));
+    SWG_GO(swg_sink_open(j->a->output, &how, &j->meta, j->outputs, j->plan.n_entries, &sink));
     SWG_GO(swg_trainer_write(j->trainer, sink));
     SWG_GO(swg_sink_set_provenance(sink, j->provenance));
     SWG_GO(swg_sink_finish(&sink, &bytes));

@@ -39,25 +39,22 @@ typedef struct run {
 
 swg_distill_options swg_distill_options_default(void)
 {
-    return (swg_distill_options){.size = sizeof(swg_distill_options),
-                                 .held_out = 8,
-                                 .batch = 4,
-                                 .rate = 3e-4,
-                                 .warm_up = 20,
-                                 .final_rate = 0.1,
-                                 .adamw = {.beta1 = 0.9,
-                                           .beta2 = 0.999,
-                                           .epsilon = 1e-8,
-                                           .max_norm = 1},
-                                 .weights = {[SWG_LOSS_kl] = 1},
-                                 .temperature = 1,
-                                 .judge_every = 50};
+    return (swg_distill_options){
+        .size = sizeof(swg_distill_options),
+        .held_out = 8,
+        .batch = 4,
+        .rate = 3e-4,
+        .warm_up = 20,
+        .final_rate = 0.1,
+        .adamw = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .max_norm = 1},
+        .weights = {[SWG_LOSS_kl] = 1},
+        .temperature = 1,
+        .judge_every = 50};
 }
 
 /* --- Predictions ------------------------------------------------------------------------------ */
 
-static swg_status predictor_init(predictor *p, const swg_model *model,
-                                 const swg_distill_options *o)
+static swg_status predictor_init(predictor *p, const swg_model *model, const swg_distill_options *o)
 {
     swg_exec_options options = swg_exec_options_default();
     size_t widest = 0;
@@ -114,8 +111,8 @@ static swg_status take_slopes(void *context, size_t first, size_t n, float *logi
 {
     run *r = context;
     const double share = 1 / (double)(r->options->batch * r->options->window);
-    SWG_TRY(swg_exec_end(r->teacher.exec, n, r->teacher_rows + first * r->teacher.width,
-                         r->logits));
+    SWG_TRY(
+        swg_exec_end(r->teacher.exec, n, r->teacher_rows + first * r->teacher.width, r->logits));
     for (size_t t = 0; t < n; t++) {
         const swg_loss_input in = {.vocab = r->vocab,
                                    .student = logits + t * r->vocab,

@@ -15,23 +15,23 @@ typedef struct swg_distill_record {
     double loss;          /* mean per token over the step */
     double gradient_norm; /* before scaling */
     double seconds, tokens_per_s;
-    bool is_judged;              /* the three below are known */
+    bool is_judged;               /* the three below are known */
     double kld, nll, nll_teacher; /* means per token of the held-out windows, nats */
     bool is_best;
 } swg_distill_record;
 
 typedef struct swg_distill_options {
-    size_t size;     /* of this struct */
-    swg_pool *pool;  /* default NULL; also the trainer's */
+    size_t size;    /* of this struct */
+    swg_pool *pool; /* default NULL; also the trainer's */
     const swg_progress *progress;
     const int32_t *ids; /* [n_windows][window] */
     size_t n_windows, window;
-    size_t held_out;              /* of them, the last; at least 1 */
-    uint64_t steps;               /* at most; 0 = no limit but the seconds */
-    double seconds;               /* at most; 0 = no limit but the steps */
-    size_t batch;                 /* windows per step */
-    double rate, warm_up;         /* of the optimizer; steps over which it rises */
-    double final_rate;            /* the fraction of the rate that a cosine ends at */
+    size_t held_out;      /* of them, the last; at least 1 */
+    uint64_t steps;       /* at most; 0 = no limit but the seconds */
+    double seconds;       /* at most; 0 = no limit but the steps */
+    size_t batch;         /* windows per step */
+    double rate, warm_up; /* of the optimizer; steps over which it rises */
+    double final_rate;    /* the fraction of the rate that a cosine ends at */
     swg_adamw adamw;
     double weights[SWG_LOSS_COUNT]; /* of the losses */
     double temperature;

@@ -15,15 +15,15 @@ enum { GRADIENT_ROWS = 64, STEP_ELEMS = 1 << 16 };
 
 /* One tensor. */
 typedef struct trained {
-    size_t index;       /* in the source and in the plan */
-    size_t rows, cols;  /* a vector has one column */
+    size_t index;      /* in the source and in the plan */
+    size_t rows, cols; /* a vector has one column */
     bool is_matrix;
-    float *value;       /* [rows][cols] */
+    float *value; /* [rows][cols] */
     float *gradient, *moment1, *moment2;
-    float *computed;    /* what its codes mean, or NULL: it is not quantized */
-    float *kept;        /* the copy of swg_trainer_keep, or NULL */
+    float *computed;               /* what its codes mean, or NULL: it is not quantized */
+    float *kept;                   /* the copy of swg_trainer_keep, or NULL */
     void *planes[SWG_PLANE_KINDS]; /* of its codes, by kind */
-    uint8_t *is_zero;   /* [rows][cols], or NULL: nothing is kept 0 */
+    uint8_t *is_zero;              /* [rows][cols], or NULL: nothing is kept 0 */
 } trained;
 
 struct swg_trainer {
@@ -67,9 +67,8 @@ static swg_status add_rows(void *context, size_t index)
 {
     const product *p = context;
     const size_t at = index * GRADIENT_ROWS, left = p->n - at;
-    swg_linalg_get()->sgemm(true, false, left < GRADIENT_ROWS ? left : GRADIENT_ROWS, p->k,
-                            p->rows, 1, p->dy + at, p->n, p->x, p->k, 1,
-                            p->gradient + at * p->k, p->k);
+    swg_linalg_get()->sgemm(true, false, left < GRADIENT_ROWS ? left : GRADIENT_ROWS, p->k, p->rows,
+                            1, p->dy + at, p->n, p->x, p->k, 1, p->gradient + at * p->k, p->k);
     return SWG_OK;
 }
 
@@ -85,22 +84,20 @@ static void add_product(void *context, const swg_weight *weight, const float *x,
                  .k = weight->k,
                  .rows = rows};
     if (trainer->status == SWG_OK)
-        trainer->status = swg_pool_for(trainer->options.pool, swg_ceil_div(p.n, GRADIENT_ROWS),
-                                       add_rows, &p);
+        trainer->status =
+            swg_pool_for(trainer->options.pool, swg_ceil_div(p.n, GRADIENT_ROWS), add_rows, &p);
 }
 
 static void add_look_up(void *context, const swg_weight *weight, const size_t *index,
                         const float *dy, size_t rows)
 {
-    float *gradient =
-        tensor_of(context, weight)->gradient + weight->first_row * weight->k;
+    float *gradient = tensor_of(context, weight)->gradient + weight->first_row * weight->k;
     for (size_t t = 0; t < rows; t++)
         for (size_t j = 0; j < weight->k; j++)
             gradient[index[t] * weight->k + j] += dy[t * weight->k + j];
 }
 
-static void add_vector(void *context, const swg_weight *weight, const float *dv,
-                       const float *dbias)
+static void add_vector(void *context, const swg_weight *weight, const float *dv, const float *dbias)
 {
     float *gradient = tensor_of(context, weight)->gradient + weight->first_row;
     (void)dbias;
@@ -113,10 +110,8 @@ swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t
                                                      float *logits),
                                 void *context)
 {
-    const swg_gradient_observer observer = {.context = trainer,
-                                            .product = add_product,
-                                            .look_up = add_look_up,
-                                            .vector = add_vector};
+    const swg_gradient_observer observer = {
+        .context = trainer, .product = add_product, .look_up = add_look_up, .vector = add_vector};
     const swg_backprop_job job = {.ids = ids,
                                   .n_windows = n_windows,
                                   .observer = &observer,
@@ -216,8 +211,7 @@ static swg_status step_elems(void *context, size_t index)
     return SWG_OK;
 }
 
-swg_status swg_trainer_step(swg_trainer *trainer, const swg_adamw *adamw, double rate,
-                            double *norm)
+swg_status swg_trainer_step(swg_trainer *trainer, const swg_adamw *adamw, double rate, double *norm)
 {
     *norm = norm_of(trainer);
     if (!isfinite(*norm))

@@ -50,8 +50,8 @@ static swg_status forward(swg_backprop *b, const swg_backprop_job *job)
     const size_t width = swg_exec_width(b->exec, 0);
     SWG_TRY(SWG_NEW_UNINIT(b->rows[0], tokens_of(b, job) * width));
     for (size_t at = 0; at < tokens_of(b, job); at += b->window)
-        SWG_TRY(swg_exec_begin(b->exec, 0, 0, job->ids + at, NULL, b->window,
-                               b->rows[0] + at * width));
+        SWG_TRY(
+            swg_exec_begin(b->exec, 0, 0, job->ids + at, NULL, b->window, b->rows[0] + at * width));
     for (size_t layer = 0; layer < b->n_layers; layer++)
         SWG_TRY(forward_layer(b, job, layer));
     return SWG_OK;
@@ -84,8 +84,8 @@ static swg_status backward_layer(swg_backprop *b, const swg_backprop_job *job, s
         status = swg_exec_layer(b->exec, layer, 0, 0, b->window, b->rows[layer] + at * from,
                                 b->rows[layer + 1] + at * to); /* which are not needed again */
         if (status == SWG_OK)
-            status = swg_tape_reverse(b->exec, b->gradient + at * to, next + at * from,
-                                      job->observer);
+            status =
+                swg_tape_reverse(b->exec, b->gradient + at * to, next + at * from, job->observer);
     }
     swg_free(b->gradient);
     b->gradient = next;
@@ -101,8 +101,8 @@ static swg_status backward_begin(swg_backprop *b, const swg_backprop_job *job)
     const size_t width = swg_exec_width(b->exec, 0);
     for (size_t at = 0; at < tokens_of(b, job); at += b->window) {
         swg_tape_record(b->exec);
-        SWG_TRY(swg_exec_begin(b->exec, 0, 0, job->ids + at, NULL, b->window,
-                               b->rows[0] + at * width));
+        SWG_TRY(
+            swg_exec_begin(b->exec, 0, 0, job->ids + at, NULL, b->window, b->rows[0] + at * width));
         SWG_TRY(swg_tape_reverse(b->exec, b->gradient + at * width, NULL, job->observer));
     }
     return SWG_OK;

@@ -25,7 +25,7 @@
 typedef struct swg_backprop swg_backprop;
 
 typedef struct swg_backprop_job {
-    const int32_t *ids;       /* [n_windows][window], each window read from an empty sequence */
+    const int32_t *ids; /* [n_windows][window], each window read from an empty sequence */
     size_t n_windows;
     const swg_progress *progress; /* NULL: none, and not interrupted either */
     const swg_gradient_observer *observer;
