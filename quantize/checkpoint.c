@@ -3,6 +3,7 @@
 
 #include "quantize/calibrated.h"
 #include "quantize/transfer.h"
+#include "quantize/transforms.h"
 #include "formats/huggingface/quantization_config.h"
 #include "runtime/base/mem.h"
 
@@ -72,6 +73,9 @@ swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
             !swg_transfer_is_finished(&plan->entries[i], options->journal))
             SWG_TRY(
                 swg_model_stats_get(options->statistics, plan->entries[i].desc.name, &means.stats));
+        if (options->transforms)
+            SWG_TRY(swg_transforms_adapt(options->transforms, plan->entries[i].desc.name,
+                                         &means.stats));
         SWG_TRY(swg_transfer_tensor(source, plan, place, options, means, sink, &reports[i]));
         done_bytes += reports[i].stats.bytes;
     }

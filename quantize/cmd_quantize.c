@@ -18,6 +18,13 @@ static const char method_help[] = "how codes are chosen (default rtn)"
 #undef SWG_QUANT_METHOD
     ;
 
+static const char transform_help[] =
+    "change the checkpoint before, in a way that only rounding notices"
+#define SWG_TRANSFORM(name, word, needs, meaning) ". " word ": " meaning
+#include "quantize/transforms.def"
+#undef SWG_TRANSFORM
+    ;
+
 /* Likewise of what codes are. */
 static const char format_words[] = "int"
 #define SWG_CODEBOOK(name, meaning, ...) "|" #name
@@ -60,8 +67,10 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "auto|32|64|128|256|row", NULL,
                       "weights of a row that share a scale (default auto: 64, or 32 at 8 bits)"),
     SWG_OPTION_FLAG(arguments, asymmetric, 0, "asymmetric", "store a zero point for every group"),
-    SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "auto|f16|bf16|f32", NULL,
-                      "number format of the scales (default auto: f16, or bf16 at 8 bits)"),
+    SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "auto|f16|bf16|f32|i8", NULL,
+                      "number format of the scales (default auto: f16, or bf16 at 8 bits); i8 = "
+                      "integers, with one "
+                      "float per row that multiplies them"),
     SWG_OPTION_CHOICE(arguments, scale_search, 0, "scale-search", "mse|absmax", NULL,
                       "scale with the least squared error (default mse), or from the largest "
                       "weight"),
@@ -93,6 +102,7 @@ static const swg_option options[] = {
                       "bits)"),
     SWG_OPTION_LIST(arguments, keep, 0, "keep", "PATTERN",
                     "store the tensors with matching names unchanged"),
+    SWG_OPTION_LIST(arguments, transform, 0, "transform", "NAME", transform_help),
     SWG_OPTION_LIST(
         arguments, bits_for, 0, "bits-for", "PATTERN=N[,KEY:VALUE]",
         "N bits, as for --bits, or 16 (keep) for the tensors with matching names; later ones win. "

@@ -8,6 +8,7 @@
 #include "quantize/checkpoint.h"
 #include "quantize/journal.h"
 #include "quantize/plan.h"
+#include "quantize/transforms.h"
 #include "runtime/cli/cli.h"
 
 typedef struct swg_quantize_arguments {
@@ -15,7 +16,7 @@ typedef struct swg_quantize_arguments {
         *embedding_group_size;
     const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration, *statistics,
         *cache;
-    swg_string_list keep, bits_for;
+    swg_string_list keep, bits_for, transform;
     int64_t level, calibration_tokens, calibration_window;
     bool asymmetric, requantize, allow_unrunnable, dry_run, force, calibration_documents, no_cache;
 } swg_quantize_arguments;
@@ -33,7 +34,11 @@ typedef struct swg_quantize_state {
     const swg_quantize_arguments *a;
     swg_recipe *recipe;
     swg_source *source;
-    swg_tensor_desc *inputs, *outputs; /* [plan.n_entries]; outputs in the plan's order */
+    swg_transforms *transforms; /* the recipe's; NULL = none */
+    bool transforms_need_stats;
+    swg_source *transformed;           /* theirs; `source` itself without */
+    swg_tensor_desc *inputs, *changed; /* [plan.n_entries] of `source`, of `transformed` */
+    swg_tensor_desc *outputs;          /* [plan.n_entries] in the plan's order */
     swg_tensor_use *uses;              /* [plan.n_entries]; NULL = the architecture is not known */
     swg_plan plan;
     swg_pool *pool;
@@ -58,7 +63,7 @@ void swg_quantize_state_deinit(swg_quantize_state *state);
 /* Plan anew, for another recipe. */
 swg_status swg_quantize_plan_again(swg_quantize_state *state);
 
-/* Start to hash the inputs, and open full statistics if those are asked for. */
+/* Start to hash the inputs, open full statistics if they are needed, and fit the transforms. */
 swg_status swg_quantize_open_statistics(swg_quantize_state *state);
 
 /* Write what the plan says to the output: reports are filled, *bytes is the file's size. The

@@ -43,8 +43,8 @@ static swg_status check(const swg_quantize_job *job)
     if (s->rows != job->rows)
         return swg_error(SWG_FAILED, "tensor %s: %llu rows, and the sensitivity of %llu", job->name,
                          (unsigned long long)job->rows, (unsigned long long)s->rows);
-    if (swg_quantize_job_space(job).levels || job->scheme.asymmetric ||
-        (job->scheme.group && job->scheme.group < job->cols))
+    if (swg_scheme_has_codebook(job->scheme) || swg_scheme_has_row_scales(job->scheme) ||
+        job->scheme.asymmetric || (job->scheme.group && job->scheme.group < job->cols))
         return swg_error(SWG_USAGE,
                          "tensor %s: method entropy has integer codes, one step per row and no "
                          "zero points",

@@ -46,7 +46,7 @@ double swg_quantize_job_number(const swg_quantize_job *job, const char *name, do
 
 swg_grid swg_gptq_step_grid(swg_scheme scheme, float step)
 {
-    const float stored = swg_grid_stored_scale(scheme.scale_type, step);
+    const float stored = swg_grid_stored_scale(scheme.scale_type, 0, step);
     return (swg_grid){.scale = stored > 0 ? stored : step,
                       .zero = (uint8_t)swg_scheme_symmetric_zero(scheme),
                       .max_code = (uint8_t)((1u << scheme.bits) - 1)};
@@ -85,7 +85,7 @@ static swg_status choose_codes(const gptq *m, worker *w, size_t n_rows, swg_quan
     swg_refine_stats refined = {0}, plain = {0};
     double errors[BLOCK_ROWS], plain_errors[BLOCK_ROWS];
     for (size_t r = 0; r < n_rows; r++)
-        w->spaces[r] = swg_quantize_job_space(m->job);
+        SWG_TRY(swg_quantize_job_space(m->job, w->target + r * k, m->importance, &w->spaces[r]));
     SWG_TRY(swg_column_sweep_run(&w->sweep, &m->so, w->spaces, w->x, w->is_zero, n_rows, w->codes,
                                  w->grids));
     swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &m->options->refine, w->x,
