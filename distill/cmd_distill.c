@@ -37,7 +37,7 @@ static const swg_option options[] = {
      .offset = offsetof(arguments, output),
      .is_required = true},
     {.kind = SWG_OPTION_IS_STRING,
-     .letter = 't',
+     .letter = 'T',
      .name = "teacher",
      .metavar = "MODEL",
      .help = "the model to predict like: usually the one that STUDENT was compressed from",
@@ -420,15 +420,16 @@ done:
 }
 
 static const swg_example examples[] = {
-    {"swage distill pruned -t model -c book.txt -o recovered --keep-mask --steps 500",
-     "recover what pruning lost; what is zero stays zero"},
-    {"swage distill model -t model -c book.txt -o small.swg --bits 3 --minutes 10",
+    {"swage distill model -T model -c book.txt -o small.swg --bits 3 --steps 20 --window 64",
      "train through rounding to 3 bits"},
+    {"swage distill model -T model -c book.txt -o recovered --keep-mask --steps 10 --window 64 "
+     "--held-out 4",
+     "what is zero stays zero: recover what pruning lost"},
 };
 
 const swg_command swg_command_distill = {
     .name = "distill",
-    .synopsis = "STUDENT -t TEACHER -c FILE -o OUT --steps N|--minutes N [options]",
+    .synopsis = "STUDENT -T TEACHER -c FILE -o OUT --steps N|--minutes N [options]",
     .summary = "train a compressed model to predict what the original predicts",
     .description =
         "Trains all float weights of STUDENT with AdamW so that its predictions on a text come "
