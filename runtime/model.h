@@ -45,6 +45,7 @@ typedef struct swg_weight {
     uint64_t first_row;   /* of its n rows there (counting all experts' in a 3-D tensor) */
     swg_scheme scheme;
     size_t n, k;         /* [n_out, k_in] */
+    uint64_t n_stored;   /* codes of sparse formats; 0 for others */
     void *memory;        /* matrices: the backend's; NULL while its layer is not loaded */
     size_t bytes;        /* in memory, when loaded */
     const float *vector; /* [n], vectors */

@@ -40,6 +40,9 @@ swg_weight_origin *swg_model_origin(const swg_model *model, const swg_weight *we
 /* How the backend stores matrices. */
 const swg_backend_weights *swg_model_storage(const swg_model *model);
 
+/* The scheme in which the backend holds matrices of that one: as it is, or expanded. */
+swg_scheme swg_model_held_scheme(const swg_model *model, swg_scheme scheme);
+
 static inline bool swg_weight_is_vector(const swg_weight *weight)
 {
     return weight->vector != NULL;

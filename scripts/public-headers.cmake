@@ -48,6 +48,10 @@ set(SWAGE_PUBLIC_HEADERS
     quantize/recipe.h
     prune/prune.h
     prune/prune_methods.def
+    distill/distill.h
+    distill/losses.def
+    distill/losses.h
+    distill/trainer.h
     eval/classify.h
     eval/latency.h
     eval/nll.h
