@@ -228,8 +228,8 @@ done:
 static const swg_example examples[] = {
     {"swage embed all-MiniLM-L6-v2 --text sentences.txt -o vectors.npy --format npy",
      "vectors as a NumPy array"},
-    {"echo 'a cat on a mat' | swage embed model.swg", "one vector as JSON"},
-    {"swage embed e5.swg --text queries.txt --prompt-name query",
+    {"echo 'a cat on a mat' | swage embed minilm-int8.swg", "one vector as JSON"},
+    {"swage embed e5-base --text queries.txt --prompt-name query",
      "with a prompt that the checkpoint names"},
 };
 
