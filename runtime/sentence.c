@@ -48,23 +48,8 @@ swg_status swg_sentence_is_declared(const swg_source *source, bool *out)
     return status == SWG_NO_MEMORY ? status : SWG_OK;
 }
 
-/* Read a carried file, if it is there, into the config. */
+/* Read one of the files into the settings. */
 typedef swg_status reader(const swg_json *root, const char *name, swg_sentence *out);
-
-static swg_status read_file(swg_source *source, const char *name, reader *read, swg_sentence *out)
-{
-    swg_status status = SWG_OK;
-    swg_file_view file;
-    swg_json_doc *doc = NULL;
-    if (!carries(source, name))
-        return SWG_OK;
-    SWG_GO(swg_source_find_file(source, name, &file));
-    SWG_GO(swg_json_parse(file.data, file.length, name, &doc));
-    SWG_GO(read(swg_json_root(doc), name, out));
-done:
-    swg_json_free(&doc);
-    return status == SWG_OK ? SWG_OK : swg_error_context(status, "%s", swg_source_path(source));
-}
 
 /* --- modules.json ----------------------------------------------------------------------------- */
 
@@ -206,15 +191,44 @@ static swg_status read_prompts(const swg_json *root, const char *name, swg_sente
     return SWG_OK;
 }
 
+static const struct {
+    const char *name;
+    reader *read;
+} readers[] = {{"modules.json", read_modules},
+               {"1_Pooling/config.json", read_pooling},
+               {"sentence_bert_config.json", read_transformer},
+               {"config_sentence_transformers.json", read_prompts}};
+enum { N_READERS = sizeof readers / sizeof *readers };
+
+static swg_status read_file(size_t which, const swg_file_view *file, swg_sentence *out)
+{
+    swg_json_doc *doc = NULL;
+    SWG_TRY(swg_json_parse(file->data, file->length, readers[which].name, &doc));
+    const swg_status status = readers[which].read(swg_json_root(doc), readers[which].name, out);
+    swg_json_free(&doc);
+    return status;
+}
+
+swg_status swg_sentence_read_files(const swg_file_view *files, size_t n, swg_sentence *out)
+{
+    const char *text;
+    out->poolings = 1u << SWG_POOLING_mean;
+    for (size_t which = 0; which < N_READERS; which++)
+        for (size_t i = 0; i < n; i++)
+            if (strcmp(files[i].name, readers[which].name) == 0)
+                SWG_TRY(read_file(which, &files[i], out));
+    return out->default_prompt ? swg_sentence_prompt(out, NULL, &text) : SWG_OK;
+}
+
 swg_status swg_sentence_read(swg_source *source, swg_sentence *out)
 {
-    out->poolings = 1u << SWG_POOLING_mean;
-    SWG_TRY(read_file(source, "modules.json", read_modules, out));
-    SWG_TRY(read_file(source, "1_Pooling/config.json", read_pooling, out));
-    SWG_TRY(read_file(source, "sentence_bert_config.json", read_transformer, out));
-    SWG_TRY(read_file(source, "config_sentence_transformers.json", read_prompts, out));
-    const char *text;
-    return out->default_prompt ? swg_sentence_prompt(out, NULL, &text) : SWG_OK;
+    swg_file_view files[N_READERS];
+    size_t n = 0;
+    for (size_t which = 0; which < N_READERS; which++)
+        if (carries(source, readers[which].name))
+            SWG_TRY(swg_source_find_file(source, readers[which].name, &files[n++]));
+    const swg_status status = swg_sentence_read_files(files, n, out);
+    return status == SWG_OK ? SWG_OK : swg_error_context(status, "%s", swg_source_path(source));
 }
 
 void swg_sentence_deinit(swg_sentence *sentence)

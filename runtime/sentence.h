@@ -50,6 +50,9 @@ swg_status swg_sentence_is_declared(const swg_source *source, bool *out);
  * Transformer, Pooling and Normalize, in that order; SWG_CORRUPT for files that contradict
  * themselves. Free with swg_sentence_deinit, after a failure too. */
 swg_status swg_sentence_read(swg_source *source, swg_sentence *out);
+
+/* The same from files in memory, by their names; others are not looked at. */
+swg_status swg_sentence_read_files(const swg_file_view *files, size_t n, swg_sentence *out);
 void swg_sentence_deinit(swg_sentence *sentence);
 
 /* The prompt of that name; NULL = the default one, "" where there is none. SWG_USAGE, listing the
