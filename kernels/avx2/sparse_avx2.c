@@ -18,7 +18,8 @@
 static const uint8_t sources[256][8] = {ENTRIES64(0u), ENTRIES64(64u), ENTRIES64(128u),
                                         ENTRIES64(192u)};
 
-enum { STEP = 64, QUARTERS = 4, QUARTER = 16 };
+/* Every code is used once: prefetch as the products of a single token do. */
+enum { STEP = 64, QUARTERS = 4, QUARTER = 16, STREAM_AHEAD = 8 * 1024 };
 
 /* The codes of a step, one to a byte: where they are, or `scratch`, which has room for a quarter
  * more than a step. */
@@ -97,6 +98,8 @@ V16_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint8_t
         group_zeros(s, panel, g, zeros);
         for (size_t c = begin; c < end; c += SWG_COLUMN_STEP) {
             __m128i low[QUARTERS], high[QUARTERS];
+            __builtin_prefetch(codes + STREAM_AHEAD);
+            __builtin_prefetch(panel + c / SWG_STEP_COLUMNS * sizeof(uint64_t) + STREAM_AHEAD);
             expand_step(step_mask(s, panel, c), zeros, bits, &codes, low);
             expand_step(step_mask(s, panel, c + SWG_STEP_COLUMNS), zeros, bits, &codes, high);
             for (size_t q = 0; q < QUARTERS; q++) {

@@ -8,6 +8,9 @@
 #define SWG_VARIANT(op) swg_##op##__avx512vbmi2
 #include "kernels/variants.h"
 
+/* Every code is used once: prefetch as the products of a single token do. */
+enum { STREAM_AHEAD = 8 * 1024 };
+
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi2,popcnt")))
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
@@ -59,6 +62,9 @@ INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint8_t *ou
         const size_t end = g + 1 < w->n_groups ? begin + w->group : w->k_padded;
         const __m512i zeros = group_zeros(s, panel, g);
         for (size_t c = begin; c < end; c += SWG_COLUMN_STEP) {
+            __builtin_prefetch(codes + STREAM_AHEAD);
+            if (!by_column)
+                __builtin_prefetch(panel + c / SWG_STEP_COLUMNS * sizeof(uint64_t) + STREAM_AHEAD);
             const __m512i low = expand_step(step_mask(panel, c, by_column), zeros, bits, &codes);
             const __m512i high =
                 expand_step(step_mask(panel, c + SWG_STEP_COLUMNS, by_column), zeros, bits, &codes);
