@@ -52,32 +52,13 @@ typedef struct job {
     const arguments *args;
     swg_strbuf input, result;
     swg_text_view *texts; /* views into the input */
-    size_t n, capacity;
+    size_t n;
     swg_session loaded;
     swg_embedder *embedder;
     float *vectors; /* [n][columns] */
     size_t columns;
     swg_embed_counts counts;
 } job;
-
-/* --- Input ------------------------------------------------------------------------------------ */
-
-/* A line ends with \n or \r\n; the last one may end with the text. Empty lines are texts too, so
- * that line and vector numbers agree. */
-static swg_status split_lines(job *j)
-{
-    const char *at = swg_strbuf_text(&j->input), *const end = at + j->input.length;
-    while (at < end) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        size_t length = (size_t)((stop ? stop : end) - at);
-        SWG_TRY(swg_reserve((void **)&j->texts, &j->capacity, j->n + 1, sizeof *j->texts));
-        const size_t whole = length + (stop != NULL);
-        length -= stop && length > 0 && at[length - 1] == '\r';
-        j->texts[j->n++] = (swg_text_view){at, length};
-        at += whole;
-    }
-    return SWG_OK;
-}
 
 /* --- Computing -------------------------------------------------------------------------------- */
 
@@ -229,7 +210,7 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
     if (j.args->normalize && j.args->no_normalize)
         return swg_error(SWG_USAGE, "--normalize and --no-normalize exclude each other");
     SWG_GO(swg_cli_read_input(j.args->text, &j.input));
-    SWG_GO(split_lines(&j));
+    SWG_GO(swg_split_lines(swg_strbuf_text(&j.input), j.input.length, &j.texts, &j.n));
     if (j.n == 0)
         SWG_GO(swg_error(SWG_USAGE, "%s holds no texts", j.args->text ? j.args->text : "-"));
     SWG_GO(compute(&j));
@@ -247,8 +228,8 @@ done:
 static const swg_example examples[] = {
     {"swage embed all-MiniLM-L6-v2 --text sentences.txt -o vectors.npy --format npy",
      "vectors as a NumPy array"},
-    {"echo 'a cat on a mat' | swage embed model.swg", "one vector as JSON"},
-    {"swage embed e5.swg --text queries.txt --prompt-name query",
+    {"echo 'a cat on a mat' | swage embed minilm-int8.swg", "one vector as JSON"},
+    {"swage embed e5-base --text queries.txt --prompt-name query",
      "with a prompt that the checkpoint names"},
 };
 

@@ -356,6 +356,28 @@ done:
     return status;
 }
 
+swg_status swg_split_lines(const char *text, size_t length, swg_text_view **lines, size_t *n)
+{
+    const char *at = text, *const end = text + length;
+    swg_text_view *made = NULL;
+    size_t count = 0, capacity = 0;
+    while (at < end) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        const size_t whole = (size_t)((stop ? stop : end) - at);
+        const swg_status status = swg_reserve((void **)&made, &capacity, count + 1, sizeof *made);
+        if (status != SWG_OK) {
+            swg_free(made);
+            return status;
+        }
+        const bool has_return = stop && whole > 0 && at[whole - 1] == '\r';
+        made[count++] = (swg_text_view){at, whole - has_return};
+        at += whole + (stop != NULL);
+    }
+    *lines = made;
+    *n = count;
+    return SWG_OK;
+}
+
 double swg_cosine(const float *a, const float *b, size_t n)
 {
     double dot = 0, aa = 0, bb = 0;

@@ -56,6 +56,10 @@ size_t swg_embedder_columns(const swg_embedder *embedder); /* of a vector */
 swg_status swg_embedder_run(swg_embedder *embedder, const swg_text_view *texts, size_t n,
                             const swg_progress *progress, float *vectors, swg_embed_counts *counts);
 
+/* The lines of a text as views into it, which the caller frees: each ends with \n or \r\n, the last
+ * one perhaps with the text. Empty lines count, so that numbers of lines and texts agree. */
+swg_status swg_split_lines(const char *text, size_t length, swg_text_view **lines, size_t *n);
+
 /* Cosine of the angle between two vectors of n numbers, in double; 0 when one has no length. */
 double swg_cosine(const float *a, const float *b, size_t n);
 
