@@ -94,8 +94,9 @@ static inline float swg_packed_row_scale(const swg_packed *w, const uint8_t *pan
 
 /* --- Sparse weights in memory ------------------------------------------------------------------
  *
- * Panels of which only some codes are stored. `expand` makes a dense panel of one, which the
- * products take: decoding is bound by memory, and the dense panel never leaves the cache. A step is
+ * Panels of which only some codes are stored. One token is multiplied by them as they are
+ * (matvec_sparse); for several `expand` makes a dense panel, which the products take and which never
+ * leaves the cache. A step is
  * 4 columns of 16 rows, bit 4*r+i of it code[r][c+i]. A sparse panel is
  *
  *   mask    for every step 64 bits: 1 = the code is stored; or, where a column is stored or left out
@@ -195,6 +196,8 @@ typedef struct swg_attention {
  * dequantize    rows [row_begin, row_begin + n_rows), any, to float [n_rows][k]:
  *     (float)(code - zero) * scale, with the code looked up first in c4.
  * expand        a sparse panel to a dense one, codes, scales and zeros.
+ * matvec_sparse  y[r] for the rows r < n_rows of a sparse panel and the first token of x: what the
+ *     matmul of the expanded panel gives.
  * quantize_act  one token: x [k] -> codes [k rounded up to 8], scales, sums [n_groups].
  * matmul_<layout>  y[t * y_stride + r] for all t < x->m and the rows r < n of the panels
  *     [panel_begin, panel_end).

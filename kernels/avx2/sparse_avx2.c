@@ -18,7 +18,8 @@
 static const uint8_t sources[256][8] = {ENTRIES64(0u), ENTRIES64(64u), ENTRIES64(128u),
                                         ENTRIES64(192u)};
 
-enum { STEP = 64, QUARTERS = 4, QUARTER = 16 };
+/* Every code is used once: prefetch as the products of a single token do. */
+enum { STEP = 64, QUARTERS = 4, QUARTER = 16, STREAM_AHEAD = 16 * 1024 };
 
 /* The codes of a step, one to a byte: where they are, or `scratch`, which has room for a quarter
  * more than a step. */
@@ -58,10 +59,10 @@ V16_INLINE void expand_step(uint64_t mask, const __m128i zeros[QUARTERS], const 
     *codes += bits == 8 ? n : (n + 1) / 2;
 }
 
-V16_INLINE uint64_t step_mask(const swg_sparse_panels *s, const uint8_t *panel, size_t c)
+V16_INLINE uint64_t step_mask(const uint8_t *panel, size_t c, const bool by_column)
 {
     uint64_t mask;
-    if (s->by_column)
+    if (by_column)
         return (panel[c / 8] >> c % 8 & 15) * UINT64_C(0x1111111111111111);
     memcpy(&mask, panel + c / SWG_STEP_COLUMNS * sizeof mask, sizeof mask);
     return mask;
@@ -97,8 +98,11 @@ V16_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint8_t
         group_zeros(s, panel, g, zeros);
         for (size_t c = begin; c < end; c += SWG_COLUMN_STEP) {
             __m128i low[QUARTERS], high[QUARTERS];
-            expand_step(step_mask(s, panel, c), zeros, bits, &codes, low);
-            expand_step(step_mask(s, panel, c + SWG_STEP_COLUMNS), zeros, bits, &codes, high);
+            __builtin_prefetch(codes + STREAM_AHEAD);
+            __builtin_prefetch(panel + c / SWG_STEP_COLUMNS * sizeof(uint64_t) + STREAM_AHEAD);
+            expand_step(step_mask(panel, c, s->by_column), zeros, bits, &codes, low);
+            expand_step(step_mask(panel, c + SWG_STEP_COLUMNS, s->by_column), zeros, bits, &codes,
+                        high);
             for (size_t q = 0; q < QUARTERS; q++) {
                 __m128i *to = (__m128i *)(out + QUARTER * q);
                 if (bits == 8) {
@@ -125,3 +129,28 @@ V16_TARGET void SWG_VARIANT(expand)(const swg_sparse_panels *s, const uint8_t *p
     if (w->scheme.asymmetric)
         memcpy(out + w->zeros_offset, panel + s->zeros_offset, SWG_PANEL_ROWS * w->n_groups);
 }
+
+#define SPARSE_TARGET V16_TARGET
+#define SPARSE_INLINE V16_INLINE
+
+typedef struct sparse_zeros {
+    __m128i quarters[QUARTERS];
+} sparse_zeros;
+
+SPARSE_INLINE sparse_zeros sparse_group_zeros(const swg_sparse_panels *s, const uint8_t *panel,
+                                              size_t g)
+{
+    sparse_zeros zeros;
+    group_zeros(s, panel, g, zeros.quarters);
+    return zeros;
+}
+
+SPARSE_INLINE v16i v16i_sparse_step(uint64_t mask, const sparse_zeros *zeros, const unsigned bits,
+                                    const uint8_t **codes)
+{
+    __m128i out[QUARTERS];
+    expand_step(mask, zeros->quarters, bits, codes, out);
+    return (v16i){_mm256_set_m128i(out[1], out[0]), _mm256_set_m128i(out[3], out[2])};
+}
+
+#include "kernels/simd16/sparse_body.h"

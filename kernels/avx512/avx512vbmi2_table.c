@@ -7,6 +7,6 @@
 
 const swg_isa_table swg_table__avx512vbmi2 = {
     .is_available = swg_x86_has_avx512vbmi2,
-    .kernels = {.expand = SWG_VARIANT(expand)},
+    .kernels = {.expand = SWG_VARIANT(expand), .matvec_sparse = SWG_VARIANT(matvec_sparse)},
     .blas_core = swg_x86_blas_core,
 };

@@ -1,8 +1,11 @@
-/* Sparse panels to dense ones: the definition. kernels.h has the drawing of both. Exactness: same
- * bytes. */
+/* Sparse panels: to dense ones, and times one token: the definition. kernels.h has the drawing of
+ * both. Exactness: same bytes. */
 #include "kernels/variants.h"
 
+#include <math.h>
 #include <string.h>
+
+#include "runtime/base/numeric.h"
 
 static uint64_t step_mask(const swg_sparse_panels *s, const uint8_t *panel, size_t c)
 {
@@ -40,4 +43,42 @@ void swg_expand__scalar(const swg_sparse_panels *s, const uint8_t *panel, uint8_
            SWG_PANEL_ROWS * w->n_groups * w->scale_bytes);
     if (w->scheme.asymmetric)
         memcpy(out + w->zeros_offset, panel + s->zeros_offset, SWG_PANEL_ROWS * w->n_groups);
+}
+
+/* sum_c code[r][c] a[c] of the 16 rows over a step of 4 columns; returns the bytes of its codes. */
+static size_t dot_step(const swg_packed *w, uint64_t mask, const uint8_t *codes,
+                       const uint8_t *zeros, const int8_t *a, int32_t sums[SWG_PANEL_ROWS])
+{
+    size_t n = 0;
+    for (size_t bit = 0; bit < 64; bit++) {
+        int32_t code = w->scheme.asymmetric ? zeros[bit / 4] : w->symmetric_zero;
+        if (mask >> bit & 1) {
+            code = w->panel_bits == 8 ? codes[n] : codes[n / 2] >> n % 2 * 4 & 15;
+            n++;
+        }
+        sums[bit / 4] += code * a[bit % 4];
+    }
+    return w->panel_bits == 8 ? n : (n + 1) / 2;
+}
+
+void swg_matvec_sparse__scalar(const swg_sparse_panels *s, const uint8_t *panel, const swg_act *x,
+                               size_t n_rows, float *y)
+{
+    const swg_packed *w = &s->dense;
+    const uint8_t *codes = panel + s->codes_offset;
+    float total[SWG_PANEL_ROWS] = {0};
+    for (size_t g = 0; g < w->n_groups; g++) {
+        const size_t end = g + 1 < w->n_groups ? (g + 1) * w->group : w->k_padded;
+        const uint8_t *zeros = panel + s->zeros_offset + g * SWG_PANEL_ROWS;
+        int32_t sums[SWG_PANEL_ROWS] = {0};
+        for (size_t c = g * w->group; c < end; c += SWG_STEP_COLUMNS)
+            codes += dot_step(w, step_mask(s, panel, c), codes, zeros, x->codes + c, sums);
+        for (size_t r = 0; r < SWG_PANEL_ROWS; r++) {
+            const int32_t zero = w->scheme.asymmetric ? zeros[r] : w->symmetric_zero;
+            const float scale = swg_float_load(w->scheme.scale_type, panel + s->scales_offset,
+                                               g * SWG_PANEL_ROWS + r);
+            total[r] = fmaf(scale, (float)(sums[r] - zero * x->sums[g]) * x->scales[g], total[r]);
+        }
+    }
+    memcpy(y, total, n_rows * sizeof *y);
 }
