@@ -48,23 +48,8 @@ swg_status swg_sentence_is_declared(const swg_source *source, bool *out)
     return status == SWG_NO_MEMORY ? status : SWG_OK;
 }
 
-/* Read a carried file, if it is there, into the config. */
+/* Read one of the files into the settings. */
 typedef swg_status reader(const swg_json *root, const char *name, swg_sentence *out);
-
-static swg_status read_file(swg_source *source, const char *name, reader *read, swg_sentence *out)
-{
-    swg_status status = SWG_OK;
-    swg_file_view file;
-    swg_json_doc *doc = NULL;
-    if (!carries(source, name))
-        return SWG_OK;
-    SWG_GO(swg_source_find_file(source, name, &file));
-    SWG_GO(swg_json_parse(file.data, file.length, name, &doc));
-    SWG_GO(read(swg_json_root(doc), name, out));
-done:
-    swg_json_free(&doc);
-    return status == SWG_OK ? SWG_OK : swg_error_context(status, "%s", swg_source_path(source));
-}
 
 /* --- modules.json ----------------------------------------------------------------------------- */
 
@@ -122,28 +107,46 @@ static swg_status read_flag(const swg_json *root, const char *name, const char *
     return swg_error(SWG_CORRUPT, "%s: \"%s\" is not true or false", name, key);
 }
 
-/* Newer files name the kind in one key. */
-static swg_status read_pooling_name(const char *text, const char *name, swg_sentence *out)
+/* Newer files name the kinds in one key: a string, or a list of them. "mean_sqrt_len" has an ending
+ * there. */
+static swg_status read_pooling_name(const swg_json *value, const char *name, unsigned *out)
 {
-    for (unsigned i = 0; i < SWG_POOLING_COUNT; i++)
-        if (strcmp(poolings[i].name, text) == 0) {
-            out->poolings = 1u << i;
+    const char *text = "";
+    if (!swg_json_as_string(value, &text))
+        return swg_error(SWG_CORRUPT, "%s: \"pooling_mode\" is not a name or a list of names",
+                         name);
+    for (unsigned i = 0; i < SWG_POOLING_COUNT; i++) {
+        const size_t length = strlen(poolings[i].name);
+        if (strncmp(poolings[i].name, text, length) == 0 &&
+            (text[length] == '\0' || strcmp(text + length, "_tokens") == 0)) {
+            *out |= 1u << i;
             return SWG_OK;
         }
+    }
     return swg_error(SWG_UNSUPPORTED, "%s: \"pooling_mode\" is %.80s; supported are %s", name, text,
                      SWG_POOLING_CHOICES);
 }
 
-static swg_status read_pooling(const swg_json *root, const char *name, swg_sentence *out)
+static swg_status read_pooling_names(const swg_json *value, const char *name, unsigned *out)
+{
+    if (swg_json_kind_of(value) != SWG_JSON_ARRAY)
+        return read_pooling_name(value, name, out);
+    for (const swg_json *item = swg_json_first(value); item; item = swg_json_next(item)) {
+        const unsigned before = *out;
+        SWG_TRY(read_pooling_name(item, name, out));
+        if (*out < 2 * before || *out == before)
+            return swg_error(SWG_UNSUPPORTED,
+                             "%s: the kinds of \"pooling_mode\" are not in the order that is "
+                             "supported, %s",
+                             name, SWG_POOLING_CHOICES);
+    }
+    return SWG_OK;
+}
+
+/* Older files have a flag per kind. */
+static swg_status read_pooling_flags(const swg_json *root, const char *name, unsigned *out)
 {
     static const char prefix[] = "pooling_mode_";
-    const char *text;
-    bool includes_prompt = true;
-    SWG_TRY(read_flag(root, name, "include_prompt", &includes_prompt));
-    out->leaves_prompt = !includes_prompt;
-    if (swg_json_as_string(swg_json_get(root, "pooling_mode"), &text))
-        return read_pooling_name(text, name, out);
-    unsigned found = 0;
     for (const swg_json *member = swg_json_first(root); member; member = swg_json_next(member)) {
         const char *key = swg_json_key(member);
         bool is_on = false;
@@ -155,10 +158,22 @@ static swg_status read_pooling(const swg_json *root, const char *name, swg_sente
             i++;
         if (is_on && i == SWG_POOLING_COUNT)
             return swg_error(SWG_UNSUPPORTED, "%s: \"%.80s\" is not supported", name, key);
-        found |= is_on ? 1u << i : 0;
+        *out |= is_on ? 1u << i : 0;
     }
+    return SWG_OK;
+}
+
+static swg_status read_pooling(const swg_json *root, const char *name, swg_sentence *out)
+{
+    bool includes_prompt = true;
+    unsigned found = 0;
+    const swg_json *names = swg_json_get(root, "pooling_mode");
+    SWG_TRY(read_flag(root, name, "include_prompt", &includes_prompt));
+    SWG_TRY(swg_json_is_null(names) ? read_pooling_flags(root, name, &found)
+                                    : read_pooling_names(names, name, &found));
     if (!found)
         return swg_error(SWG_CORRUPT, "%s names no kind of pooling", name);
+    out->leaves_prompt = !includes_prompt;
     out->poolings = found;
     return SWG_OK;
 }
@@ -173,6 +188,18 @@ static swg_status read_transformer(const swg_json *root, const char *name, swg_s
     if (!swg_json_as_int(most, &n) || n < 1 || n > 1 << 24)
         return swg_error(SWG_CORRUPT, "%s: \"max_seq_length\" is not a number of tokens", name);
     out->max_tokens = (size_t)n;
+    return SWG_OK;
+}
+
+/* Newer folders keep the longest text with the tokenizer. What is no number of tokens (1e30 stands
+ * for none) says nothing. */
+static swg_status read_tokenizer(const swg_json *root, const char *name, swg_sentence *out)
+{
+    int64_t n;
+    (void)name;
+    if (out->max_tokens == 0 && swg_json_as_int(swg_json_get(root, "model_max_length"), &n) &&
+        n >= 1 && n <= 1 << 24)
+        out->max_tokens = (size_t)n;
     return SWG_OK;
 }
 
@@ -206,15 +233,45 @@ static swg_status read_prompts(const swg_json *root, const char *name, swg_sente
     return SWG_OK;
 }
 
+static const struct {
+    const char *name;
+    reader *read;
+} readers[] = {{"modules.json", read_modules},
+               {"1_Pooling/config.json", read_pooling},
+               {"sentence_bert_config.json", read_transformer},
+               {"tokenizer_config.json", read_tokenizer}, /* after the file that goes before it */
+               {"config_sentence_transformers.json", read_prompts}};
+enum { N_READERS = sizeof readers / sizeof *readers };
+
+static swg_status read_file(size_t which, const swg_file_view *file, swg_sentence *out)
+{
+    swg_json_doc *doc = NULL;
+    SWG_TRY(swg_json_parse(file->data, file->length, readers[which].name, &doc));
+    const swg_status status = readers[which].read(swg_json_root(doc), readers[which].name, out);
+    swg_json_free(&doc);
+    return status;
+}
+
+swg_status swg_sentence_read_files(const swg_file_view *files, size_t n, swg_sentence *out)
+{
+    const char *text;
+    out->poolings = 1u << SWG_POOLING_mean;
+    for (size_t which = 0; which < N_READERS; which++)
+        for (size_t i = 0; i < n; i++)
+            if (strcmp(files[i].name, readers[which].name) == 0)
+                SWG_TRY(read_file(which, &files[i], out));
+    return out->default_prompt ? swg_sentence_prompt(out, NULL, &text) : SWG_OK;
+}
+
 swg_status swg_sentence_read(swg_source *source, swg_sentence *out)
 {
-    out->poolings = 1u << SWG_POOLING_mean;
-    SWG_TRY(read_file(source, "modules.json", read_modules, out));
-    SWG_TRY(read_file(source, "1_Pooling/config.json", read_pooling, out));
-    SWG_TRY(read_file(source, "sentence_bert_config.json", read_transformer, out));
-    SWG_TRY(read_file(source, "config_sentence_transformers.json", read_prompts, out));
-    const char *text;
-    return out->default_prompt ? swg_sentence_prompt(out, NULL, &text) : SWG_OK;
+    swg_file_view files[N_READERS];
+    size_t n = 0;
+    for (size_t which = 0; which < N_READERS; which++)
+        if (carries(source, readers[which].name))
+            SWG_TRY(swg_source_find_file(source, readers[which].name, &files[n++]));
+    const swg_status status = swg_sentence_read_files(files, n, out);
+    return status == SWG_OK ? SWG_OK : swg_error_context(status, "%s", swg_source_path(source));
 }
 
 void swg_sentence_deinit(swg_sentence *sentence)

@@ -44,12 +44,15 @@ typedef struct swg_sentence {
  * head its configuration names. SWG_NO_MEMORY. */
 swg_status swg_sentence_is_declared(const swg_source *source, bool *out);
 
-/* Read modules.json, 1_Pooling/config.json, sentence_bert_config.json and
- * config_sentence_transformers.json. Without modules.json: mean pooling, not normalized, which is
- * what sentence-transformers does then. SWG_UNSUPPORTED, naming it, for a module other than
- * Transformer, Pooling and Normalize, in that order; SWG_CORRUPT for files that contradict
- * themselves. Free with swg_sentence_deinit, after a failure too. */
+/* Read modules.json, 1_Pooling/config.json, sentence_bert_config.json, tokenizer_config.json
+ * (model_max_length) and config_sentence_transformers.json. Without modules.json: mean pooling, not
+ * normalized, which is what sentence-transformers does then. SWG_UNSUPPORTED, naming it, for a
+ * module other than Transformer, Pooling and Normalize, in that order; SWG_CORRUPT for files that
+ * contradict themselves. Free with swg_sentence_deinit, after a failure too. */
 swg_status swg_sentence_read(swg_source *source, swg_sentence *out);
+
+/* The same from files in memory, by their names; others are not looked at. */
+swg_status swg_sentence_read_files(const swg_file_view *files, size_t n, swg_sentence *out);
 void swg_sentence_deinit(swg_sentence *sentence);
 
 /* The prompt of that name; NULL = the default one, "" where there is none. SWG_USAGE, listing the

@@ -10,7 +10,8 @@
 static const char note_prefix[] = "swage.file.";
 static const char modules_name[] = "modules.json";
 static const char pooling_name[] = "1_Pooling/config.json";
-static const char *const names[] = {modules_name, pooling_name, "sentence_bert_config.json",
+static const char *const names[] = {modules_name, pooling_name, "2_Normalize/config.json",
+                                    "sentence_bert_config.json",
                                     "config_sentence_transformers.json"};
 enum { N_NAMES = sizeof names / sizeof *names, KEY_BYTES = 96 };
 

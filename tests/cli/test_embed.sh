@@ -118,6 +118,28 @@ near "cls, then mean" "$first $mean" 1
 expect_exit 4 "a GGUF of two poolings" "$SWAGE" convert "$model" -o "$scratch/two.gguf"
 expect_match "a GGUF of two poolings" "$stderr" '1_Pooling/config.json asks for'
 
+# Settings as newer folders have them: kinds by name, the longest text with the tokenizer.
+printf '{"pooling_mode": ["cls", "mean"], "include_prompt": true}' >"$model/1_Pooling/config.json"
+expect_exit 0 "a list of poolings" embed --no-normalize
+near "a list of poolings" "$first $mean" 1
+printf '{"pooling_mode": "mean_sqrt_len_tokens"}' >"$model/1_Pooling/config.json"
+expect_exit 0 "a pooling by name" embed --no-normalize
+near "a pooling by name" "$(pooled 'y = (x[1] + x[2] + x[3] + x[4]) / 2')" 1
+for case in '4 "worst"' '3 []' '3 7' '4 ["mean", "cls"]' '4 ["cls", "cls"]'; do
+  printf '{"pooling_mode": %s}' "${case#* }" >"$model/1_Pooling/config.json"
+  expect_exit "${case%% *}" "pooling_mode ${case#* }" embed
+done
+pooling mean_tokens
+mv "$model/sentence_bert_config.json" "$scratch"
+printf '{"model_max_length": 5}' >"$model/tokenizer_config.json"
+expect_exit 0 "the tokenizer's longest text" embed
+expect_match "the tokenizer's longest text" "$stderr" '1 of 4 texts have more than 5 tokens'
+printf '{"model_max_length": 1000000000000000019884624838656}' >"$model/tokenizer_config.json"
+expect_exit 0 "no longest text" embed
+check "no longest text" test -z "$stderr"
+rm "$model/tokenizer_config.json"
+mv "$scratch/sentence_bert_config.json" "$model"
+
 # Formats.
 pooling mean_tokens
 expect_exit 0 "numbers alone" embed --format f32 -o "$scratch/v.f32"
