@@ -43,8 +43,8 @@ swg_status swg_quantize_measure_sensitivity(swg_source *source, const swg_plan *
     const size_t windows =
         text->n_windows < SENSITIVITY_WINDOWS ? text->n_windows : SENSITIVITY_WINDOWS;
     swg_sensitivity_options options = swg_sensitivity_options_default();
-    bool is_needed = false;
-    for (size_t i = 0; i < plan->n_entries; i++)
+    bool is_needed = !plan;
+    for (size_t i = 0; plan && i < plan->n_entries; i++)
         is_needed |= plan->entries[i].is_quantized &&
                      swg_quant_method_needs_sensitivity(plan->entries[i].method);
     options.pool = pool;

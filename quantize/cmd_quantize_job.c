@@ -12,6 +12,14 @@
 #include "runtime/hparams.h"
 #include "runtime/verdict.h"
 
+/* Windows of the text that a search verifies its recipe on. */
+enum { HELD_OUT = 4 };
+
+bool swg_quantize_has_target(const swg_quantize_arguments *a)
+{
+    return a->target_bytes || a->target_bits > 0 || a->max_kld > 0;
+}
+
 /* The calibration text, if one is given. */
 static swg_status read_calibration(swg_quantize_state *j)
 {
@@ -19,7 +27,8 @@ static swg_status read_calibration(swg_quantize_state *j)
     const swg_calibration_source from = {.path = a->calibration,
                                          .max_tokens = (size_t)a->calibration_tokens,
                                          .window = (size_t)a->calibration_window,
-                                         .documents = a->calibration_documents};
+                                         .documents = a->calibration_documents,
+                                         .held_out = swg_quantize_has_target(a) ? HELD_OUT : 0};
     const swg_arch *arch;
     swg_hparams hparams;
     size_t length;
@@ -205,7 +214,9 @@ static swg_status open_statistics(swg_quantize_state *j)
     swg_model_stats_options how = swg_model_stats_options_default();
     char *cache = NULL, *scratch = NULL;
     swg_status status = SWG_OK;
-    if (!j->a->calibration || (swg_quantize_is_sequential(j->a) && !j->transforms_need_stats))
+    const bool is_needed = !swg_quantize_is_sequential(j->a) || j->transforms_need_stats ||
+                           swg_quantize_has_target(j->a);
+    if (!j->a->calibration || !is_needed)
         return SWG_OK;
     SWG_GO(choose_cache(j->a, &cache));
     scratch = swg_path_dirname(j->a->output);
@@ -277,7 +288,7 @@ swg_status swg_quantize_open_statistics(swg_quantize_state *j)
     SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
     SWG_TRY(open_statistics(j));
     SWG_TRY(fit_transforms(j));
-    return j->a->calibration
+    return j->a->calibration && !swg_quantize_has_target(j->a)
                ? swg_quantize_measure_sensitivity(j->transformed, &j->plan, &j->calibration.text,
                                                   j->pool, j->cli->progress, &j->sensitivity)
                : SWG_OK;
@@ -299,7 +310,8 @@ static swg_quantize_options options_of(const swg_quantize_state *j)
     return how;
 }
 
-swg_status swg_quantize_write(swg_quantize_state *j, const char *extra, bool force, uint64_t *bytes)
+swg_status swg_quantize_write(swg_quantize_state *j, const char *path, const char *extra,
+                              bool force, uint64_t *bytes)
 {
     swg_sink_options sink_options = swg_sink_options_default();
     swg_sink *sink = NULL;
@@ -312,8 +324,7 @@ swg_status swg_quantize_write(swg_quantize_state *j, const char *extra, bool for
     SWG_GO(open_journal(j));
     SWG_GO(fit_transforms(j));
     const swg_quantize_options how = options_of(j);
-    SWG_GO(
-        swg_sink_open(j->a->output, &sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
+    SWG_GO(swg_sink_open(path, &sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
     SWG_GO(swg_quantize_checkpoint(j->transformed, &j->plan, &how, sink, j->reports));
     SWG_GO(swg_quantize_add_provenance(j, extra, true));
     SWG_GO(swg_sink_set_provenance(sink, j->provenance));

@@ -21,6 +21,7 @@ diverges() { # NAME: its mean divergence
 quantized rtn --bits 4
 quantized weighted --bits 4 "${calibration[@]}"
 quantized gptq --bits 4 --method gptq "${calibration[@]}"
+cp "$scratch/stdout" "$scratch/gptq.json"
 check "gptq loses less output than rounding to nearest" \
   less "$(value output_noise)" "$(value output_noise_rtn)"
 expect_match "methods are reported" "$(cat "$scratch/stdout")" '"method": "gptq"'
@@ -29,6 +30,10 @@ check "weighted scales beat plain ones: $weighted, $rtn" less "$weighted" "$rtn"
 check "gptq beats weighted scales: $gptq, $weighted" less "$gptq" "$weighted"
 expect_keys "divergence" kld_median kld_p90 kld_p99 kld_max kld_min top1_agreement perplexity \
   perplexity_ref log_perplexity_ratio log_perplexity_ratio_standard_error protocol tokens_scored
+
+noise=$(value output_noise "$scratch/gptq.json")
+quantized rounding --bits 4 --method rounding "${calibration[@]}"
+check "learned rounding loses less output than gptq" less "$(value output_noise)" "$noise"
 
 # The same bytes for any number of threads, and again from the recipe that the output carries.
 for threads in 1 3; do
