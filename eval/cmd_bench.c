@@ -8,10 +8,11 @@
 #include "kernels/linalg.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
+#include "runtime/kv_type.h"
 #include "runtime/session.h"
 
 typedef struct arguments {
-    const char *shape, *group_size, *activations, *scale_type;
+    const char *shape, *group_size, *activations, *kv_cache, *scale_type;
     const char *bits;
     int64_t prompt, generate, depth, repeats, chunk, seed;
     const char *pattern, *block;
@@ -57,6 +58,8 @@ static const swg_option options[] = {
                    "seed of the random weights and tokens"),
     SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "int8",
                       swg_act_help),
+    SWG_OPTION_CHOICE(arguments, kv_cache, 0, "kv-cache", SWG_KV_TYPE_CHOICES, "f32",
+                      swg_kv_type_help),
     SWG_OPTION_FLAG(arguments, no_limits, 0, "no-limits",
                     "do not measure the machine's own limits"),
     SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
@@ -201,7 +204,8 @@ static swg_status measure(benchmark *b)
     const swg_exec_options exec_options = {.size = sizeof exec_options,
                                            .context = b->prompt > behind ? b->prompt : behind,
                                            .chunk = (size_t)args->chunk,
-                                           .activations = swg_act_named(args->activations)};
+                                           .activations = swg_act_named(args->activations),
+                                           .kv_type = swg_kv_type_named(args->kv_cache)};
     const swg_latency_options latency_options = {.prompt = b->prompt,
                                                  .generate = b->generate,
                                                  .depth = b->generate ? (size_t)args->depth : 0,
@@ -283,6 +287,8 @@ static swg_status report_json(const benchmark *b)
     swg_json_int(&json, "depth", b->args->depth);
     swg_json_int(&json, "repeats", b->args->repeats);
     swg_json_string(&json, "activations", b->args->activations);
+    swg_json_string(&json, "kv_cache", b->args->kv_cache);
+    swg_json_uint(&json, "kv_cache_bytes", swg_exec_cache_bytes(b->exec));
     write_rate(&json, "prefill_tokens_per_s", b->latency.prefill_tokens_per_s);
     write_rate(&json, "decode_tokens_per_s", b->latency.decode_tokens_per_s);
     for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++) {
@@ -329,6 +335,8 @@ static swg_status report_text(const benchmark *b)
                           1e-9 * (double)model->load_bytes / model->load_s);
     swg_strbuf_printf(&out, "%-14s%s per token\n", "weights",
                       swg_format_bytes(swg_model_bytes_per_token(model), bytes));
+    swg_strbuf_printf(&out, "%-14s%s, %s\n", "KV cache", b->args->kv_cache,
+                      swg_format_bytes(swg_exec_cache_bytes(b->exec), bytes));
     if (!b->args->no_limits) {
         char turn[32];
         swg_strbuf_printf(&out, "%-14s%.1f GB/s (%s%s, %zu streams per thread)", "DRAM read",

@@ -165,13 +165,23 @@ typedef struct swg_act {
  *   out_i = (sum_j p_j v_j) * (1 / sum_j p_j)
  *
  * dot and the sum of p are in 16-lane order, the sum of p v is in the order of j with fused
- * multiply-adds. Every query has at least one key.
+ * multiply-adds. Every query has at least one key. Elements of k and v are stored in one of several
+ * types (kv_types.def) and widened to float, which is exact. Where keys and values have scales, s_j
+ * is multiplied by that of k_j and, after their sum has been taken, p_j by that of v_j.
  *
  * Keys are numbered through the runs, in order: a contiguous cache is one run, a paged one has a
  * run per block. The result does not depend on how keys are cut into runs. */
+typedef enum swg_kv_type {
+#define SWG_KV_TYPE(ID, name, bytes, has_scales, meaning) SWG_KV_##ID,
+#include "kernels/kv_types.def"
+#undef SWG_KV_TYPE
+    SWG_KV_TYPE_COUNT
+} swg_kv_type;
+
 typedef struct swg_kv_run {
-    const float *k, *v; /* key i of the run at k + i * kv_stride, its value at v + i * kv_stride */
-    size_t n;           /* keys, >= 1 */
+    const void *k, *v; /* key i of the run at element i * kv_stride of k, its value likewise of v */
+    const float *k_scales, *v_scales; /* [n], where the type has scales */
+    size_t n;                         /* keys, >= 1 */
 } swg_kv_run;
 
 typedef struct swg_attention {
@@ -181,7 +191,8 @@ typedef struct swg_attention {
     const uint32_t *key_begin, *key_end; /* [n_queries] */
     const swg_kv_run *runs;              /* together they hold at least the largest key_end keys */
     size_t n_runs;
-    size_t kv_stride;       /* floats */
+    swg_kv_type kv_type;
+    size_t kv_stride; /* elements */
     float scale;
     float *scores;          /* scratch: at least 8 * scores_stride floats */
     size_t scores_stride;   /* >= largest key_end - key_begin, rounded up to 16 */
@@ -202,6 +213,7 @@ typedef struct swg_attention {
  * matmul_<layout>  y[t * y_stride + r] for all t < x->m and the rows r < n of the panels
  *     [panel_begin, panel_end).
  * f16_to_f32, bf16_to_f32   exact conversions of n elements.
+ * f32_to_f16    the nearest half, ties to even, of n elements that are not NaN.
  * add           x[i] += y[i].
  * rmsnorm       y[i] = x[i] * (1 / sqrt(sum(x^2) / n + eps)) * weight[i], products left to right.
  *               (Zhang and Sennrich 2019.) y may equal x.

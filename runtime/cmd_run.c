@@ -7,11 +7,12 @@
 #include "runtime/cli/cli.h"
 #include "runtime/cmd_run_encoder.h"
 #include "runtime/exec.h"
+#include "runtime/kv_type.h"
 #include "runtime/session.h"
 #include "runtime/text/sampler.h"
 
 typedef struct arguments {
-    const char *prompt, *passage, *activations, *tokenizer;
+    const char *prompt, *passage, *activations, *kv_cache, *tokenizer;
     int64_t max_tokens, context, seed, top_k, repetition_window;
     double temperature, top_p, min_p, repetition_penalty;
     bool echo, ignore_end;
@@ -47,6 +48,8 @@ static const swg_option options[] = {
                    "model's)"),
     SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "int8",
                       swg_act_help),
+    SWG_OPTION_CHOICE(arguments, kv_cache, 0, "kv-cache", SWG_KV_TYPE_CHOICES, "f32",
+                      swg_kv_type_help),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
                       "tokenizer to use instead of the model's"),
 };
@@ -114,7 +117,8 @@ static swg_status prepare(generation *g)
                          g->prompt.count, most);
     const swg_exec_options exec_options = {.size = sizeof exec_options,
                                            .context = needed < most ? needed : most,
-                                           .activations = swg_act_named(args->activations)};
+                                           .activations = swg_act_named(args->activations),
+                                           .kv_type = swg_kv_type_named(args->kv_cache)};
     SWG_TRY(swg_exec_new(g->loaded.model, g->loaded.pool, &exec_options, &g->exec));
     SWG_TRY(SWG_NEW(g->logits, (size_t)h->vocab));
     swg_sampler_options sampling = swg_sampler_options_default();

@@ -19,6 +19,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/base/weight_formats.def
     kernels/isas.def
     kernels/kernels.h
+    kernels/kv_types.def
     kernels/layouts.def
     kernels/ops.def
     formats/formats.h
@@ -29,6 +30,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/exec.h
     runtime/hparams.h
     runtime/embedder.h
+    runtime/kv_type.h
     runtime/model.h
     runtime/model_stats.h
     runtime/sensitivity.h

@@ -118,15 +118,13 @@ static swg_status make_batch_scratch(swg_exec *exec, swg_cpu *cpu)
     return cpu->cosine && cpu->sine ? SWG_OK : SWG_NO_MEMORY;
 }
 
-/* Keys and values of all layers; encoders reuse one layer's memory for the next. */
+/* Keys and values of all layers. */
 static swg_status make_cache(swg_exec *exec, swg_cpu *cpu)
 {
-    const swg_hparams *h = &exec->model->hparams;
-    if (h->n_heads == 0)
+    if (exec->model->hparams.n_heads == 0)
         return SWG_OK;
-    return swg_kvcache_init(&cpu->cache, exec->options.sequences,
-                            h->is_encoder ? 1 : (size_t)h->n_layers, (size_t)h->n_kv_heads,
-                            (size_t)h->head_dim, exec->options.context);
+    const swg_kvcache_shape shape = swg_exec_cache_shape(exec);
+    return swg_kvcache_init(&cpu->cache, &shape);
 }
 
 static void deinit(swg_exec *exec)

@@ -39,6 +39,15 @@ is "plain C when OpenBLAS is absent" linalg "plain C"
 expect_match "says so" "$stderr" 'note: .*libabsent-blas.so.0.*plain C'
 check "once" [ "$(grep -c note: <<<"$stderr")" -eq 1 ]
 check "a recurrent model decodes" awk -v x="$(value decode_tokens_per_s)" 'BEGIN {exit !(x > 0)}'
+# The memory of keys and values.
+for type in f32 f16 int8; do
+  expect_exit 0 "bench with a cache of $type" "$SWAGE" bench examples/tiny-tales --prompt 8 --generate 4 \
+    --repeats 1 --no-limits --threads 1 --kv-cache $type --json
+  is "bench" kv_cache $type
+  eval "bytes_$type=$(value kv_cache_bytes)"
+done
+check "halves take half the memory" [ "$bytes_f32" = $((2 * bytes_f16)) ]
+check "8 bits take about a quarter" [ $((3 * bytes_int8)) -lt "$bytes_f32" ]
 expect_exit 2 "nothing to measure" "$SWAGE" bench "$fixtures/bert-masked" --prompt 0
 expect_exit 5 "a shape beyond the machine" "$SWAGE" bench \
   --shape d_model=1048576,n_layers=4096,d_ff=4194304,n_heads=64,vocab=16777216
