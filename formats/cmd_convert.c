@@ -454,6 +454,8 @@ static const swg_example examples[] = {
     {"swage convert model-folder -o weights.gguf --element-type q8_0",
      "for engines that load GGUF"},
     {"swage convert quantized.swg -o quantized.gguf", "the same numbers in blocks of a GGUF"},
+    {"swage convert quantized.swg -o folder --format gptq --dequantize-rest bf16",
+     "the same codes for vLLM"},
     {"swage convert quantized.swg -o folder --dequantize bf16", "floats for other programs"},
     {"swage convert model.swg -o sharded --max-shard-bytes 4G", "weights in files of up to 4 GiB"},
     {"swage convert stories.bin -o stories.swg --tokenizer tokenizer.bin --dry-run",

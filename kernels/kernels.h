@@ -71,7 +71,7 @@ typedef struct swg_packed {
     size_t group;        /* columns per group; k for whole-row schemes */
     size_t n_groups;
     size_t n_panels;
-    size_t scale_bytes;  /* of one scale: 2 or 4 */
+    size_t scale_bytes;                 /* of one scale: 2 or 4 */
     size_t scales_offset, zeros_offset; /* within a panel */
     size_t panel_bytes;                 /* distance between panels, a multiple of 64 */
     uint8_t codebook[SWG_CODEBOOK_CODES]; /* c4: by code; zero until the owner sets it */

@@ -251,8 +251,8 @@ swg_status swg_quantize_open_statistics(swg_quantize_state *j)
     SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
     SWG_TRY(open_statistics(j));
     return j->a->calibration
-               ? swg_quantize_measure_sensitivity(j->source, &j->plan, &j->calibration.text, j->pool,
-                                                  j->cli->progress, &j->sensitivity)
+               ? swg_quantize_measure_sensitivity(j->source, &j->plan, &j->calibration.text,
+                                                  j->pool, j->cli->progress, &j->sensitivity)
                : SWG_OK;
 }
 

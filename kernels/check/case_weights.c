@@ -95,7 +95,8 @@ swg_status swg_check_make_planes(swg_check_case *c, bool full, uint8_t **codes, 
         (*codes)[i] = full ? 0xff : (uint8_t)swg_rng_next(c->rng);
     for (size_t i = 0; i < n_scales; i++) {
         const float magnitude = (float)exp(4 * swg_rng_uniform(c->rng) - 6);
-        swg_float_store(w->scheme.scale_type, *scales, i, swg_check_below(c->rng, 8) ? magnitude : 0);
+        swg_float_store(w->scheme.scale_type, *scales, i,
+                        swg_check_below(c->rng, 8) ? magnitude : 0);
         (*zeros)[i] = (uint8_t)(full ? 0 : swg_check_below(c->rng, (size_t)1 << w->scheme.bits));
     }
     return SWG_OK;
