@@ -32,7 +32,7 @@ static const swg_option options[] = {
                       "bits of the random weights; 16 = BF16, 32 = F32"),
     SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "32|64|128|256|row", "64",
                       "columns that share a scale, of the random weights"),
-    SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "f16|bf16|f32", "f16",
+    SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "f16|bf16|f32|i8", "f16",
                       "type of the random weights' scales"),
     SWG_OPTION_FLAG(arguments, asymmetric, 0, "asymmetric", "random weights with zero points"),
     SWG_OPTION_INT(arguments, prompt, 0, "prompt", "N", 0, 1 << 20, "512",

@@ -67,7 +67,7 @@ bool swg_plane_is_valid(const swg_plane *plane, const void *numbers, size_t coun
         *bad = is_valid ? *bad : *bad * type->bytes;
         return is_valid;
     }
-    for (size_t i = 0; swg_plane_must_be_finite(plane->kind) && i < count; i++)
+    for (size_t i = 0; swg_plane_must_be_finite(plane) && i < count; i++)
         if (!isfinite(swg_float_load(plane->type, numbers, i))) {
             *bad = i;
             return false;

@@ -34,6 +34,7 @@
  *           w8: for every 4 columns 64 bytes; byte 4*r+i = code[r][c+i]     (r < 16, i < 4)
  *   scales  for every group 16 numbers of the scheme's type
  *   zeros   asymmetric only: for every group 16 bytes
+ *   row scales  where scales are 8-bit integers: 16 floats, by which these are multiplied
  *
  * each part starting on a 64-byte boundary. Columns are padded with zero codes to a multiple of 8;
  * rows of the last panel beyond n have zero codes and zero scales. */
@@ -71,8 +72,8 @@ typedef struct swg_packed {
     size_t group;        /* columns per group; k for whole-row schemes */
     size_t n_groups;
     size_t n_panels;
-    size_t scale_bytes;                 /* of one scale: 2 or 4 */
-    size_t scales_offset, zeros_offset; /* within a panel */
+    size_t scale_bytes;                                    /* of one scale: 1, 2 or 4 */
+    size_t scales_offset, zeros_offset, row_scales_offset; /* within a panel */
     size_t panel_bytes;                 /* distance between panels, a multiple of 64 */
     uint8_t codebook[SWG_CODEBOOK_CODES]; /* c4: by code; zero until the owner sets it */
 } swg_packed;
@@ -82,6 +83,13 @@ typedef struct swg_packed {
  * swg_packed_bytes, aligned to 64. */
 swg_packed swg_packed_layout(swg_scheme scheme, size_t n, size_t k);
 size_t swg_packed_bytes(const swg_packed *w);
+
+/* The scale of row r < 16 of a panel; 1 for schemes without row scales. */
+static inline float swg_packed_row_scale(const swg_packed *w, const uint8_t *panel, size_t r)
+{
+    return swg_scheme_has_row_scales(w->scheme) ? ((const float *)(panel + w->row_scales_offset))[r]
+                                                : 1;
+}
 
 /* --- Activations quantized on the fly ----------------------------------------------------------
  *
@@ -141,12 +149,11 @@ typedef struct swg_attention {
 
 /* --- Operations -------------------------------------------------------------------------------
  *
- * pack_codes / pack_scales / pack_zeros   canonical plane rows [row_begin, row_begin + n_rows) (see
- *     tensor.h; the pointer is to row_begin's first byte, any alignment) into w->panels; row_begin
- *     is a multiple of 16, and n_rows too unless it ends at n.
- *     Different row ranges may be packed by different threads.
- * dequantize    rows [row_begin, row_begin + n_rows), any, to float [n_rows][k]:
- *     (float)(code - zero) * scale, with the code looked up first in c4.
+ * pack_codes / pack_scales / pack_row_scales / pack_zeros   canonical plane rows [row_begin,
+ * row_begin + n_rows) (see tensor.h; the pointer is to row_begin's first byte, any alignment) into
+ * w->panels; row_begin is a multiple of 16, and n_rows too unless it ends at n. Different row
+ * ranges may be packed by different threads. dequantize    rows [row_begin, row_begin + n_rows),
+ * any, to float [n_rows][k]: (float)(code - zero) * scale, with the code looked up first in c4.
  * quantize_act  one token: x [k] -> codes [k rounded up to 8], scales, sums [n_groups].
  * matmul_<layout>  y[t * y_stride + r] for all t < x->m and the rows r < n of the panels
  *     [panel_begin, panel_end).

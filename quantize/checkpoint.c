@@ -3,6 +3,7 @@
 
 #include "quantize/calibrated.h"
 #include "quantize/transfer.h"
+#include "quantize/transforms.h"
 #include "formats/huggingface/quantization_config.h"
 #include "runtime/base/mem.h"
 
@@ -42,8 +43,8 @@ swg_status swg_quantize_measure_sensitivity(swg_source *source, const swg_plan *
     const size_t windows =
         text->n_windows < SENSITIVITY_WINDOWS ? text->n_windows : SENSITIVITY_WINDOWS;
     swg_sensitivity_options options = swg_sensitivity_options_default();
-    bool is_needed = false;
-    for (size_t i = 0; i < plan->n_entries; i++)
+    bool is_needed = !plan;
+    for (size_t i = 0; plan && i < plan->n_entries; i++)
         is_needed |= plan->entries[i].is_quantized &&
                      swg_quant_method_needs_sensitivity(plan->entries[i].method);
     options.pool = pool;
@@ -72,6 +73,9 @@ swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
             !swg_transfer_is_finished(&plan->entries[i], options->journal))
             SWG_TRY(
                 swg_model_stats_get(options->statistics, plan->entries[i].desc.name, &means.stats));
+        if (options->transforms)
+            SWG_TRY(swg_transforms_adapt(options->transforms, plan->entries[i].desc.name,
+                                         &means.stats));
         SWG_TRY(swg_transfer_tensor(source, plan, place, options, means, sink, &reports[i]));
         done_bytes += reports[i].stats.bytes;
     }

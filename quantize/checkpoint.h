@@ -27,6 +27,9 @@ typedef struct swg_pruner {
                         bool *is_zero, bool *is_refit);
 } swg_pruner;
 
+/* Maps folded into the source's tensors: transforms.h. */
+typedef struct swg_transforms swg_transforms;
+
 /* Matrices that are finished already: journal.h. */
 typedef struct swg_journal swg_journal;
 
@@ -39,6 +42,8 @@ typedef struct swg_quantize_options {
                                      any. */
     swg_model_stats *statistics;  /* of the unchanged model, for every matrix with an input;
                                      default NULL: none */
+    swg_transforms *transforms;   /* default NULL. Else those whose source is quantized, and
+                                     `statistics` are of the source beneath */
     const swg_calibration_text *calibration; /* default NULL. Else statistics are collected on the
                                                 way instead, with the layers that are already
                                                 quantized (calibrated.h) */

@@ -12,6 +12,14 @@
 #include "runtime/hparams.h"
 #include "runtime/verdict.h"
 
+/* Windows of the text that a search verifies its recipe on. */
+enum { HELD_OUT = 4 };
+
+bool swg_quantize_has_target(const swg_quantize_arguments *a)
+{
+    return a->target_bytes || a->target_bits > 0 || a->max_kld > 0;
+}
+
 /* The calibration text, if one is given. */
 static swg_status read_calibration(swg_quantize_state *j)
 {
@@ -19,7 +27,8 @@ static swg_status read_calibration(swg_quantize_state *j)
     const swg_calibration_source from = {.path = a->calibration,
                                          .max_tokens = (size_t)a->calibration_tokens,
                                          .window = (size_t)a->calibration_window,
-                                         .documents = a->calibration_documents};
+                                         .documents = a->calibration_documents,
+                                         .held_out = swg_quantize_has_target(a) ? HELD_OUT : 0};
     const swg_arch *arch;
     swg_hparams hparams;
     size_t length;
@@ -61,10 +70,28 @@ static swg_status check_arguments(const swg_quantize_arguments *a, const char *i
     return a->dry_run ? SWG_OK : check_folder(a->output);
 }
 
+static swg_status open_transforms(swg_quantize_state *j)
+{
+    const swg_recipe *recipe = j->recipe;
+    j->transformed = j->source;
+    if (recipe->n_transforms > 0) {
+        SWG_TRY(swg_transforms_check(recipe->transforms, recipe->n_transforms,
+                                     &j->transforms_need_stats));
+        if (j->transforms_need_stats && !j->a->calibration)
+            return swg_error(SWG_USAGE,
+                             "the recipe's transforms need statistics of the layers' inputs; "
+                             "--calibration FILE gives a text to collect them on");
+        SWG_TRY(swg_transforms_open(j->source, j->uses, recipe->transforms, recipe->n_transforms,
+                                    recipe->seed, &j->transforms));
+        j->transformed = swg_transforms_source(j->transforms);
+    }
+    return swg_quantize_source_descs(j->transformed, &j->changed);
+}
+
 static swg_status make_plan(swg_quantize_state *j)
 {
     SWG_TRY(
-        swg_plan_make(j->inputs, swg_source_n_tensors(j->source), j->uses, j->recipe, &j->plan));
+        swg_plan_make(j->changed, swg_source_n_tensors(j->source), j->uses, j->recipe, &j->plan));
     SWG_TRY(swg_quantize_check_plan(&j->plan, j->a->calibration != NULL, false));
     if (j->a->calibration && swg_quantize_is_sequential(j->a))
         SWG_TRY(swg_quantize_order_by_layers(j->uses, &j->plan));
@@ -92,6 +119,7 @@ swg_status swg_quantize_prepare(swg_quantize_state *j, const char *input)
     if (!j->uses)
         swg_cli_note(j->cli, "the architecture of %s is not known; tensors are classified by name",
                      input);
+    SWG_TRY(open_transforms(j));
     SWG_TRY(make_plan(j));
     SWG_TRY(read_calibration(j));
     SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));
@@ -179,14 +207,16 @@ static void tell_statistics(const swg_quantize_state *j, double seconds)
         swg_cli_say(j->cli, "statistics collected in %.1f s (%s, not kept)", seconds, bytes);
 }
 
-/* Full statistics of the calibration text, if that is what is asked for. */
+/* Full statistics of the calibration text, if they are asked for or transforms need them. */
 static swg_status open_statistics(swg_quantize_state *j)
 {
     const double start = swg_clock_s();
     swg_model_stats_options how = swg_model_stats_options_default();
     char *cache = NULL, *scratch = NULL;
     swg_status status = SWG_OK;
-    if (!j->a->calibration || swg_quantize_is_sequential(j->a))
+    const bool is_needed = !swg_quantize_is_sequential(j->a) || j->transforms_need_stats ||
+                           swg_quantize_has_target(j->a);
+    if (!j->a->calibration || !is_needed)
         return SWG_OK;
     SWG_GO(choose_cache(j->a, &cache));
     scratch = swg_path_dirname(j->a->output);
@@ -209,7 +239,7 @@ done:
 
 /* Open the journal beside the output. Its key is all that matrices depend on besides their own
  * settings: this program, the inputs, the text, the arithmetic, and, where later layers see what
- * earlier ones became, the whole recipe. */
+ * earlier ones became or scales depend on schemes, the whole recipe. */
 static swg_status open_journal(swg_quantize_state *j)
 {
     swg_json_writer key = {.compact = true};
@@ -229,7 +259,7 @@ static swg_status open_journal(swg_quantize_state *j)
                   swg_hash64(j->calibration.text.ids, j->calibration.text.n_windows *
                                                           j->calibration.text.window *
                                                           sizeof *j->calibration.text.ids));
-    if (swg_quantize_is_sequential(j->a))
+    if (swg_quantize_is_sequential(j->a) || j->transforms)
         swg_recipe_write(j->recipe, &key, "recipe");
     swg_json_end_object(&key);
     swg_strbuf_printf(&path, "%s.swage-resume", j->a->output);
@@ -246,12 +276,20 @@ done:
     return status;
 }
 
+/* For the present plan. */
+static swg_status fit_transforms(swg_quantize_state *j)
+{
+    return j->transforms ? swg_transforms_fit(j->transforms, &j->plan, j->statistics, j->pool)
+                         : SWG_OK;
+}
+
 swg_status swg_quantize_open_statistics(swg_quantize_state *j)
 {
     SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
     SWG_TRY(open_statistics(j));
-    return j->a->calibration
-               ? swg_quantize_measure_sensitivity(j->source, &j->plan, &j->calibration.text,
+    SWG_TRY(fit_transforms(j));
+    return j->a->calibration && !swg_quantize_has_target(j->a)
+               ? swg_quantize_measure_sensitivity(j->transformed, &j->plan, &j->calibration.text,
                                                   j->pool, j->cli->progress, &j->sensitivity)
                : SWG_OK;
 }
@@ -265,13 +303,15 @@ static swg_quantize_options options_of(const swg_quantize_state *j)
     if (j->a->calibration && swg_quantize_is_sequential(j->a))
         how.calibration = &j->calibration.text;
     how.is_paired = strcmp(j->a->statistics, "paired") == 0;
-    how.statistics = j->statistics;
+    how.statistics = swg_quantize_is_sequential(j->a) ? NULL : j->statistics;
+    how.transforms = j->transforms;
     how.sensitivity = j->sensitivity;
     how.journal = j->journal;
     return how;
 }
 
-swg_status swg_quantize_write(swg_quantize_state *j, const char *extra, bool force, uint64_t *bytes)
+swg_status swg_quantize_write(swg_quantize_state *j, const char *path, const char *extra,
+                              bool force, uint64_t *bytes)
 {
     swg_sink_options sink_options = swg_sink_options_default();
     swg_sink *sink = NULL;
@@ -282,10 +322,10 @@ swg_status swg_quantize_write(swg_quantize_state *j, const char *extra, bool for
     SWG_FREE(j->reports);
     SWG_GO(SWG_NEW(j->reports, j->plan.n_entries));
     SWG_GO(open_journal(j));
+    SWG_GO(fit_transforms(j));
     const swg_quantize_options how = options_of(j);
-    SWG_GO(
-        swg_sink_open(j->a->output, &sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
-    SWG_GO(swg_quantize_checkpoint(j->source, &j->plan, &how, sink, j->reports));
+    SWG_GO(swg_sink_open(path, &sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
+    SWG_GO(swg_quantize_checkpoint(j->transformed, &j->plan, &how, sink, j->reports));
     SWG_GO(swg_quantize_add_provenance(j, extra, true));
     SWG_GO(swg_sink_set_provenance(sink, j->provenance));
     SWG_GO(swg_sink_finish(&sink, bytes));
@@ -312,7 +352,9 @@ void swg_quantize_state_deinit(swg_quantize_state *j)
     swg_free(j->provenance);
     swg_pool_free(&j->pool);
     swg_plan_deinit(&j->plan);
+    swg_transforms_free(&j->transforms);
     swg_free(j->outputs);
+    swg_free(j->changed);
     swg_free(j->uses);
     swg_free(j->inputs);
     swg_source_close(&j->source);

@@ -8,6 +8,7 @@
 #include "quantize/checkpoint.h"
 #include "quantize/journal.h"
 #include "quantize/plan.h"
+#include "quantize/transforms.h"
 #include "runtime/cli/cli.h"
 
 typedef struct swg_quantize_arguments {
@@ -15,7 +16,9 @@ typedef struct swg_quantize_arguments {
         *embedding_group_size;
     const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration, *statistics,
         *cache;
-    swg_string_list keep, bits_for;
+    const char *target_bytes;
+    double target_bits, max_kld; /* 0 = none */
+    swg_string_list keep, bits_for, transform;
     int64_t level, calibration_tokens, calibration_window;
     bool asymmetric, requantize, allow_unrunnable, dry_run, force, calibration_documents, no_cache;
 } swg_quantize_arguments;
@@ -33,7 +36,11 @@ typedef struct swg_quantize_state {
     const swg_quantize_arguments *a;
     swg_recipe *recipe;
     swg_source *source;
-    swg_tensor_desc *inputs, *outputs; /* [plan.n_entries]; outputs in the plan's order */
+    swg_transforms *transforms; /* the recipe's; NULL = none */
+    bool transforms_need_stats;
+    swg_source *transformed;           /* theirs; `source` itself without */
+    swg_tensor_desc *inputs, *changed; /* [plan.n_entries] of `source`, of `transformed` */
+    swg_tensor_desc *outputs;          /* [plan.n_entries] in the plan's order */
     swg_tensor_use *uses;              /* [plan.n_entries]; NULL = the architecture is not known */
     swg_plan plan;
     swg_pool *pool;
@@ -47,6 +54,9 @@ typedef struct swg_quantize_state {
     char *provenance;
 } swg_quantize_state;
 
+/* Whether a target is given, for which a recipe is searched (cmd_quantize_search.h). */
+bool swg_quantize_has_target(const swg_quantize_arguments *arguments);
+
 /* Whether statistics are collected while layers are quantized. */
 bool swg_quantize_is_sequential(const swg_quantize_arguments *arguments);
 
@@ -58,14 +68,14 @@ void swg_quantize_state_deinit(swg_quantize_state *state);
 /* Plan anew, for another recipe. */
 swg_status swg_quantize_plan_again(swg_quantize_state *state);
 
-/* Start to hash the inputs, and open full statistics if those are asked for. */
+/* Start to hash the inputs, open full statistics if they are needed, and fit the transforms. */
 swg_status swg_quantize_open_statistics(swg_quantize_state *state);
 
-/* Write what the plan says to the output: reports are filled, *bytes is the file's size. The
+/* Write what the plan says to `path`: reports are filled, *bytes is the file's size. The
  * journal is opened if it is not, and stays. `extra` (may be NULL) is the text of a JSON object
  * that the history keeps as options.search. */
-swg_status swg_quantize_write(swg_quantize_state *state, const char *extra, bool force,
-                              uint64_t *bytes);
+swg_status swg_quantize_write(swg_quantize_state *state, const char *path, const char *extra,
+                              bool force, uint64_t *bytes);
 
 /* The history for a dry run, in state->provenance. */
 swg_status swg_quantize_add_provenance(swg_quantize_state *state, const char *extra,

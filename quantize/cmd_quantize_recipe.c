@@ -40,6 +40,8 @@ static swg_status recipe_from_options(const swg_quantize_arguments *a, swg_recip
     SWG_TRY(swg_recipe_from_preset(&preset, out));
     (*out)->level = (int)a->level;
     (*out)->requantize = a->requantize;
+    (*out)->transforms = a->transform.items;
+    (*out)->n_transforms = a->transform.count;
     if (a->nonfinite)
         (*out)->nonfinite = strcmp(a->nonfinite, "warn") == 0   ? SWG_NONFINITE_WARN
                             : strcmp(a->nonfinite, "keep") == 0 ? SWG_NONFINITE_KEEP
@@ -63,6 +65,7 @@ static swg_status recipe_from_file(const swg_quantize_arguments *a, swg_recipe *
                   {"method", a->method},
                   {"embedding-bits", a->embedding_bits},
                   {"embedding-group-size", a->embedding_group_size},
+                  {"transform", a->transform.count},
                   {"requantize", a->requantize},
                   {"nonfinite", a->nonfinite},
                   {"level", a->level}};

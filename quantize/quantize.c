@@ -64,7 +64,7 @@ static bool is_known_scheme(swg_scheme scheme)
 {
     const swg_weight_format *format = swg_weight_format_of(scheme);
     return (format->is_integer || format->has_codebook) && format->code_bits == scheme.bits &&
-           swg_dtype_is_float(scheme.scale_type);
+           swg_scale_type_is_known(scheme.scale_type);
 }
 
 swg_status swg_quantize_job_importance(const swg_quantize_job *job, float **out)
@@ -186,20 +186,45 @@ swg_quant_planes swg_quant_planes_view(const swg_quantize_job *job,
         .code_row_bytes = swg_codes_bytes(job->scheme.bits, cols),
         .codes = planes[SWG_PLANE_CODES],
         .scales = planes[SWG_PLANE_SCALES],
+        .row_scales = planes[SWG_PLANE_ROW_SCALES],
         .zeros = planes[SWG_PLANE_ZEROS],
     };
 }
 
-swg_grid_space swg_quantize_job_space(const swg_quantize_job *job)
+swg_status swg_quantize_job_space(const swg_quantize_job *job, const float *x,
+                                  const float *importance, swg_grid_space *out)
 {
-    return (swg_grid_space){.scheme = job->scheme, .search = job->search, .levels = job->levels};
+    swg_grid_space space = {.scheme = job->scheme, .search = job->search, .levels = job->levels};
+    *out = space;
+    if (!swg_scheme_has_row_scales(job->scheme))
+        return SWG_OK;
+    const size_t cols = (size_t)job->cols, group = swg_scheme_group_length(job->scheme, cols);
+    float largest = 0;
+    for (size_t begin = 0; begin < cols; begin += group) {
+        const size_t n = cols - begin < group ? cols - begin : group;
+        swg_grid grid;
+        const swg_status status =
+            swg_grid_search(&space, x + begin, importance ? importance + begin : NULL, n, &grid);
+        if (status != SWG_OK)
+            return swg_error_context(status, "columns %zu to %zu", begin, begin + n - 1);
+        largest = fmaxf(largest, fabsf(grid.scale));
+    }
+    /* A row of zeros, or all but: any scale will do. */
+    const float exact = fmaxf(largest / 127, 0x1p-126f);
+    out->row_scale = swg_bf16_to_f32(swg_f32_to_bf16(exact));
+    return SWG_OK;
 }
 
 void swg_quant_planes_store_grid(const swg_quant_planes *planes, uint64_t row, size_t g,
                                  swg_grid grid)
 {
     const size_t at = (size_t)row * planes->n_groups + g;
-    swg_float_store(planes->scheme.scale_type, planes->scales, at, grid.scale);
+    if (planes->row_scales) {
+        swg_float_store(SWG_BF16, planes->row_scales, (size_t)row, grid.row_scale);
+        ((int8_t *)planes->scales)[at] = (int8_t)rintf(grid.scale / grid.row_scale);
+    } else {
+        swg_float_store(planes->scheme.scale_type, planes->scales, at, grid.scale);
+    }
     if (planes->zeros)
         planes->zeros[at] = grid.zero;
 }

@@ -28,16 +28,19 @@ static swg_status quantize_row(const rtn *r, uint64_t row, const float *x, const
                                swg_quant_stats *stats)
 {
     const swg_quantize_job *job = r->job;
+    swg_grid_space space;
     memcpy(b->target, x, r->planes.cols * sizeof *x);
     swg_quantize_job_mask_row(job, row, b->target);
-    const swg_grid_space space = swg_quantize_job_space(job);
+    swg_status status = swg_quantize_job_space(job, b->target, r->importance, &space);
+    if (status != SWG_OK)
+        return swg_error_context(status, "tensor %s, row %llu", job->name, (unsigned long long)row);
     for (size_t g = 0; g < r->planes.n_groups; g++) {
         const size_t begin = g * r->planes.group;
         const size_t left = r->planes.cols - begin;
         const size_t n = left < r->planes.group ? left : r->planes.group;
         swg_grid grid;
-        const swg_status status = swg_grid_search(
-            &space, b->target + begin, r->importance ? r->importance + begin : NULL, n, &grid);
+        status = swg_grid_search(&space, b->target + begin,
+                                 r->importance ? r->importance + begin : NULL, n, &grid);
         if (status != SWG_OK)
             return swg_error_context(status, "tensor %s, row %llu, columns %zu to %zu", job->name,
                                      (unsigned long long)row, begin, begin + n - 1);

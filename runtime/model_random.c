@@ -43,8 +43,14 @@ static swg_status fill_plane(const swg_weight *w, const swg_plane *plane, size_t
         fill_bytes(out, bytes, rng);
         return SWG_OK;
     case SWG_PLANE_SCALES:
-        for (size_t i = 0; i < n; i++)
+        if (swg_scheme_has_row_scales(w->scheme))
+            memset(out, 1, n);
+        for (size_t i = 0; !swg_scheme_has_row_scales(w->scheme) && i < n; i++)
             swg_float_store(w->scheme.scale_type, out, i, scale);
+        return SWG_OK;
+    case SWG_PLANE_ROW_SCALES:
+        for (size_t i = 0; i < n; i++)
+            swg_float_store(SWG_BF16, out, i, scale);
         return SWG_OK;
     case SWG_PLANE_ZEROS:
         memset(out, (int)swg_scheme_symmetric_zero(w->scheme), bytes);

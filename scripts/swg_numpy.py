@@ -32,7 +32,8 @@ MAGIC = b"\x89SWG\r\n\x1a\n"
 OWN_BYTES = 0xFFFFFFFF
 MAX_FRAME, MAX_RATIO, MAX_DIRECTORY = 1 << 24, 1024, 1 << 28
 DESCRIBED_PLANES = 1  # required feature: the planes of tensors are described
-KINDS = ("values", "codes", "scales", "zeros", "mask", "index", "positions", "blocks", "codebook")
+KINDS = ("values", "codes", "scales", "zeros", "mask", "index", "positions", "blocks", "codebook",
+         "row scales")
 
 # Element types: NumPy's type of the stored bytes, bits.
 TYPES = {"f32": ("<f4", 32), "f16": ("<f2", 16), "bf16": ("<u2", 16), "f64": ("<f8", 64),
@@ -184,6 +185,7 @@ class Tensor:
         width = TYPES[scale][1] // 8
         planes = [("codes", n, -(-k * bits // 8), 1, bits),
                   ("scales", n, groups * width, width, 8)]
+        planes += [("row scales", n, 2, 2, 8)] * (scale == "i8")
         return (planes + [("zeros", n, groups, 1, 8)] * (zero == "asym")
                 + [("codebook", 1, 1 << bits, 1, 8)] * (zero == "codebook"))
 
@@ -230,7 +232,7 @@ def _parse_scheme(text):
         return None
     known = (len(parts) == 4 and parts[0] in ("int2", "int3", "int4", "int5", "int6", "int8")
              and parts[1] in ("g32", "g64", "g128", "g256", "row") and parts[2] in ("sym", "asym", "codebook")
-             and parts[3] in ("f16", "bf16", "f32"))
+             and parts[3] in ("f16", "bf16", "f32", "i8"))
     if not known:
         return None
     group = 0 if parts[1] == "row" else int(parts[1][1:])
@@ -500,11 +502,17 @@ class Model:
 
 
 def _dequantize(scheme, codes, planes):
-    """Codes [n, k], one per byte, and planes of scales and of zeros or a codebook, as float32."""
+    """Codes [n, k], one per byte, and planes of scales, of row scales under scales of 8 bits, and of
+    zeros or a codebook, as float32."""
     bits, group, zero, scale = scheme
     n, k = codes.shape
     column_group = np.arange(k) // (group or k)
-    scales = to_float32(np.frombuffer(planes[0], TYPES[scale][0]), scale).reshape(n, -1)
+    scales = np.frombuffer(planes[0], TYPES[scale][0])
+    if scale == "i8":
+        rows = to_float32(np.frombuffer(planes.pop(1), "<u2"), "bf16")
+        scales = scales.astype("<f4").reshape(n, -1) * rows[:, None]
+    else:
+        scales = to_float32(scales, scale).reshape(n, -1)
     if zero == "codebook":
         return np.frombuffer(planes[1], "i1").astype("<f4")[codes] * scales[:, column_group]
     if zero == "asym":

@@ -285,6 +285,11 @@ V16_INLINE v16i v16i_from_u8(const uint8_t *p)
     const __m128i bytes = _mm_loadu_si128((const __m128i *)p);
     return (v16i){_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8))};
 }
+V16_INLINE v16i v16i_from_i8(const int8_t *p)
+{
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+    return (v16i){_mm256_cvtepi8_epi32(bytes), _mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8))};
+}
 V16_INLINE v16 v16_from_i32(v16i a)
 {
     return (v16){_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)};

@@ -267,6 +267,10 @@ V16_INLINE v16i v16i_from_u8(const uint8_t *p)
 {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
 }
+V16_INLINE v16i v16i_from_i8(const int8_t *p)
+{
+    return _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p));
+}
 V16_INLINE v16 v16_from_i32(v16i x)
 {
     return _mm512_cvtepi32_ps(x);

@@ -99,6 +99,9 @@ static swg_status store(const swg_weight *weight, swg_plane_kind kind, uint64_t 
     case SWG_PLANE_SCALES:
         matrix->kernels->pack_scales(&matrix->packed, begin, count, rows);
         return SWG_OK;
+    case SWG_PLANE_ROW_SCALES:
+        matrix->kernels->pack_row_scales(&matrix->packed, begin, count, rows);
+        return SWG_OK;
     case SWG_PLANE_ZEROS:
         matrix->kernels->pack_zeros(&matrix->packed, begin, count, rows);
         return SWG_OK;

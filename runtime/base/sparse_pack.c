@@ -26,7 +26,8 @@ bool swg_sparse_parse_payload(const char *text, size_t length, swg_scheme *out)
     for (uint8_t bits = 1; bits <= SWG_CODE_MAX_BITS; bits++) {
         swg_scheme scheme = *out;
         scheme.bits = bits;
-        if (swg_bits_are_known(bits) && swg_integers_parse(text, length, &scheme)) {
+        if (swg_bits_are_known(bits) && swg_integers_parse(text, length, &scheme) &&
+            swg_dtype_is_float(scheme.scale_type)) {
             *out = scheme;
             return true;
         }
@@ -48,6 +49,8 @@ swg_status swg_sparse_check(const swg_tensor_desc *desc)
 {
     if (desc->rank != 2 || swg_tensor_elems(desc) == 0)
         return swg_error(SWG_CORRUPT, "sparse tensor %s is not a matrix", desc->name);
+    if (swg_scheme_has_row_scales(desc->scheme))
+        return swg_error(SWG_UNSUPPORTED, "sparse tensor %s cannot have 8-bit scales", desc->name);
     if (swg_scheme_is_quantized(desc->scheme))
         return swg_integers_check(desc);
     if (!swg_dtype_is_float(desc->scheme.dtype))

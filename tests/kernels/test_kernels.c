@@ -115,6 +115,15 @@ static void last_group_missing(const swg_packed *w, size_t panel_begin, size_t p
     sound()->matmul_w8(&shorter, panel_begin, panel_end, x, y, y_stride);
 }
 
+static void row_scale_of_another_row(const swg_packed *w, size_t panel_begin, size_t panel_end,
+                                     const swg_act *x, float *y, size_t y_stride)
+{
+    swg_packed shifted = *w;
+    if (swg_scheme_has_row_scales(w->scheme) && w->row_scales_offset >= 4)
+        shifted.row_scales_offset -= 4;
+    sound()->matmul_w4(&shifted, panel_begin, panel_end, x, y, y_stride);
+}
+
 static void codes_not_looked_up(const swg_packed *w, size_t panel_begin, size_t panel_end,
                                 const swg_act *x, float *y, size_t y_stride)
 {
@@ -201,6 +210,7 @@ static const struct {
     {"writes before y", {.silu_mul = writes_before_y}},
     {"wrong zero point", {.matmul_w4 = wrong_zero_point}},
     {"last group missing", {.matmul_w8 = last_group_missing}},
+    {"row scale of another row", {.matmul_w4 = row_scale_of_another_row}},
     {"codes not looked up", {.matmul_c4 = codes_not_looked_up}},
     {"last number wrong", {.matmul_c4 = last_number_wrong}},
     {"rows beyond n", {.matmul_w4 = rows_beyond_n}},
