@@ -10,6 +10,7 @@
 typedef struct swg_generation_options {
     swg_sampler_options sampling;
     swg_act_precision activations;
+    swg_kv_type kv_type;
     size_t context;    /* positions to hold */
     size_t max_tokens; /* of one call of swg_generation_continue */
     bool ignore_end;

@@ -35,9 +35,10 @@ static swg_status load(const opening *o, swg_source *source, swg_session *out)
         return SWG_OK;
     const swg_status status = make_tokenizer(source, out->model, &out->tokenizer);
     /* The source knows it under the name it would have in a checkpoint. */
-    return status != SWG_OK && o->tokenizer_path
-               ? swg_error_context(status, "--tokenizer %s", o->tokenizer_path)
-               : status;
+    if (status != SWG_OK && o->tokenizer_path)
+        swg_error_context(status, "--tokenizer %s", o->tokenizer_path);
+    SWG_TRY(status);
+    return swg_chat_from_source(source, &out->chat);
 }
 
 static swg_status open_session(const opening *o, swg_session *out)
@@ -84,6 +85,7 @@ swg_status swg_session_open_encoder(const char *path, const char *tokenizer_path
 void swg_session_close(swg_session *loaded)
 {
     swg_sentence_deinit(&loaded->sentence);
+    swg_chat_free(&loaded->chat);
     swg_tokenizer_free(&loaded->tokenizer);
     swg_model_free(&loaded->model);
     swg_pool_free(&loaded->pool);

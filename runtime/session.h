@@ -8,6 +8,7 @@
 #include "runtime/base/thread.h"
 #include "runtime/model.h"
 #include "runtime/sentence.h"
+#include "runtime/text/chat.h"
 #include "runtime/text/tokenizer.h"
 
 /* Zero-initialise to start. */
@@ -16,6 +17,7 @@ typedef struct swg_session {
     swg_model *model;
     swg_tokenizer *tokenizer; /* NULL when not asked for */
     swg_sentence sentence;    /* of encoders without a head: how they make vectors of texts */
+    swg_chat *chat;           /* NULL when not asked for, or the checkpoint has no chat template */
 } swg_session;
 
 /* `tokenizer_path` may be NULL: the checkpoint's own. A tokenizer with more ids than the model's

@@ -39,6 +39,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/poolings.def
     runtime/sentence.h
     runtime/session.h
+    runtime/text/chat.h
     runtime/text/sampler.h
     runtime/text/tokenizer.h
     quantize/checkpoint.h

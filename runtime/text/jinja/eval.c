@@ -46,8 +46,8 @@ static swg_jvalue loop_member(const swg_jloop *loop, const swg_jvalue *name)
         {"length", swg_jint((int64_t)count)},
         {"revindex", swg_jint((int64_t)(count - index))},
         {"revindex0", swg_jint((int64_t)(count - index) - 1)},
-        {"depth", swg_jint((int64_t)loop->depth + 1)},
-        {"depth0", swg_jint((int64_t)loop->depth)},
+        {"depth", swg_jint(1)}, /* of recursion, which there is none of */
+        {"depth0", swg_jint(0)},
         {"previtem", loop_item(loop, index > 0, index - 1)},
         {"nextitem", loop_item(loop, index + 1 < count, index + 1)},
     };

@@ -8,7 +8,6 @@ enum { NODE_COST = 16, MAX_CALLS = 32 };
 typedef struct runner {
     swg_jplace place;
     swg_strbuf *out;
-    size_t loop_depth;
     enum { GO_ON, BREAK, CONTINUE } flow;
 } runner;
 
@@ -191,14 +190,12 @@ static swg_status run_for(runner *r, const swg_jnode *node)
     if (items->count == 0)
         return node->items[2] ? run_inside(r, node->items[2], NULL, NULL, NULL) : SWG_OK;
     SWG_TRY(swg_jnew(state, 1, sizeof *loop, &loop));
-    *loop = (swg_jloop){.items = items, .depth = r->loop_depth};
+    loop->items = items;
     loop_value.loop = loop;
-    r->loop_depth++;
     for (; loop->index < items->count && r->flow != BREAK; loop->index++) {
         r->flow = GO_ON;
         SWG_TRY(run_inside(r, node->items[1], node->a, &items->items[loop->index], &loop_value));
     }
-    r->loop_depth--;
     r->flow = GO_ON;
     return SWG_OK;
 }

@@ -333,7 +333,8 @@ static swg_status lex_operator(lexer *l)
         return bad(l, "a character is not part of any expression");
     if (strchr("([{", c)) {
         if (l->n_brackets == MAX_BRACKETS)
-            return bad(l, "brackets nest too deep");
+            return swg_error(SWG_LIMIT, "%s, line %u: brackets nest more than %d deep", l->file,
+                             line_of(l, l->at), MAX_BRACKETS);
         l->brackets[l->n_brackets++] = c == '(' ? ')' : c == '[' ? ']' : '}';
     } else if (strchr(")]}", c) &&
                (l->n_brackets == 0 || l->brackets[--l->n_brackets] != c)) {

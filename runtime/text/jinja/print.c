@@ -219,7 +219,9 @@ static const swg_jentry **order_entries(const swg_jdict *dict, bool sort)
 static bool json_dict(const swg_jdict *dict, const swg_jjson *how, size_t depth, swg_strbuf *out)
 {
     const swg_jentry **entries = order_entries(dict, how->sort);
-    bool ok = entries != NULL;
+    bool ok = true;
+    if (!entries)
+        out->failed = true;
     swg_strbuf_puts(out, "{");
     for (size_t i = 0; ok && i < dict->count && !out->failed; i++) {
         json_comma(how, i, depth + 1, out);

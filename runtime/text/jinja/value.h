@@ -65,7 +65,7 @@ typedef struct swg_jdict {
 /* What `loop` is inside a loop. */
 typedef struct swg_jloop {
     const swg_jlist *items;
-    size_t index, depth; /* from 0 */
+    size_t index; /* from 0 */
     swg_jvalue changed;  /* argument of the last loop.changed() */
 } swg_jloop;
 
