@@ -173,8 +173,9 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
                                     "not apply");
     SWG_GO(open_tokenizer(cli->positionals[0], &tokenizer));
     SWG_GO(swg_cli_read_input(args->text, &input));
-    SWG_GO((args->decode ? decode : args->chat ? encode_chat : encode)(cli, args, tokenizer,
-                                                                       &input));
+    SWG_GO((args->decode ? decode
+            : args->chat ? encode_chat
+                         : encode)(cli, args, tokenizer, &input));
 done:
     swg_strbuf_deinit(&input);
     swg_tokenizer_free(&tokenizer);

@@ -19,6 +19,9 @@ prepare() { # [NAME THAT MUST NOT EXIST]
   ln -s "$model" model-folder
   cp -r "$root/tests/runtime/fixtures/bert-sequence" bert
   cp -r "$root/tests/runtime/fixtures/bert-span" bert-answers
+  cp -r "$model" chat-model
+  echo '{% for m in messages %}{{ m.role }}: {{ m.content }}
+{% endfor %}' >chat-model/chat_template.jinja
   write_bert_tokenizer bert-answers/tokenizer.json
   write_bert_tokenizer bert/tokenizer.json
   echo '{"text": "Ann came, Bob stayed.", "label": "calm"}' >labelled.jsonl
