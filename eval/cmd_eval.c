@@ -29,7 +29,7 @@ static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, text, 0, "text", "FILE", "text to score, read as it is"),
     SWG_OPTION_STRING(
         arguments, data, 0, "data", "FILE",
-        "labelled items, one JSON object per line: text, label and optionally text_pair"),
+        "items, one JSON object per line: text, label and optionally text_pair; or scored pairs"),
     SWG_OPTION_STRING(arguments, ref, 0, "ref", "MODEL",
                       "compare with this model, usually the one that was compressed"),
     SWG_OPTION_CHOICE(arguments, task, 0, "task", task_words + 1, NULL,
@@ -158,6 +158,9 @@ static const swg_example examples[] = {
      "every story a separate document; figures as JSON"},
     {"swage eval model.swg --ref model --text wiki.test.raw",
      "how far compression moved the predictions"},
+    {"swage eval minilm-int8.swg --ref all-MiniLM-L6-v2 --text sentences.txt",
+     "how far compression moved vectors of texts"},
+    {"swage eval minilm-int8.swg --data sts-test.tsv", "how well they follow scored similarity"},
     {"swage eval bert --task classify --data labelled.jsonl", "accuracy of a classifier"},
 };
 

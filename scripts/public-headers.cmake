@@ -28,11 +28,14 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/arch/tensor_use.h
     runtime/exec.h
     runtime/hparams.h
+    runtime/embedder.h
     runtime/model.h
     runtime/model_stats.h
     runtime/sensitivity.h
     runtime/roles.def
     runtime/roles.h
+    runtime/poolings.def
+    runtime/sentence.h
     runtime/session.h
     runtime/text/sampler.h
     runtime/text/tokenizer.h
@@ -45,6 +48,10 @@ set(SWAGE_PUBLIC_HEADERS
     quantize/recipe.h
     prune/prune.h
     prune/prune_methods.def
+    distill/distill.h
+    distill/losses.def
+    distill/losses.h
+    distill/trainer.h
     eval/classify.h
     eval/latency.h
     eval/nll.h

@@ -44,6 +44,9 @@ done
 expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/gptq.swg" --json
 cp "$scratch/stdout" "$scratch/recipe.json"
 check "the history names the text" grep -q text_sha256 "$scratch/recipe.json"
+check "the history tells of rows that were kept rounded, if there are any" \
+  [ "$(grep -c '"rows_kept_rtn": [1-9]' "$scratch/gptq.json")" = \
+  "$(tr -d '\n' <"$scratch/recipe.json" | grep -o '"rows_kept_rtn":{[^}]*}' | grep -o '":[0-9]' | wc -l)" ]
 expect_exit 0 "again by recipe" "$SWAGE" quantize "$model" -o "$scratch/again.swg" -q \
   --recipe "$scratch/recipe.json" "${calibration[@]}"
 check "the recipe gives the same file" cmp -s "$scratch/gptq.swg" "$scratch/again.swg"

@@ -197,10 +197,19 @@ static void second_run_for_the_third(const swg_attention *a)
     sound()->attention(&mixed);
 }
 
+static void zero_points_are_zero(const swg_sparse_panels *s, const uint8_t *panel, uint8_t *out)
+{
+    swg_sparse_panels symmetric = *s;
+    symmetric.dense.scheme.asymmetric = false;
+    symmetric.dense.symmetric_zero = 0;
+    sound()->expand(&symmetric, panel, out);
+}
+
 static const struct {
     const char *name;
     swg_kernels table;
 } faults[] = {
+    {"zero points are zero", {.expand = zero_points_are_zero}},
     {"code off by one", {.quantize_act = code_off_by_one}},
     {"sum misses the tail", {.quantize_act = sum_misses_the_tail}},
     {"lane wrong in tail", {.add = lane_wrong_in_tail}},
