@@ -145,7 +145,8 @@ static swg_quantize_result result_of(const swg_quantize_state *j)
                                  .inputs = j->inputs,
                                  .output = j->a->output,
                                  .recipe = j->recipe,
-                                 .plan = &j->plan};
+                                 .plan = &j->plan,
+                                 .is_calibrated = j->a->calibration != NULL};
 }
 
 /* The recipe that the search finds, by its estimates alone. */
@@ -174,8 +175,9 @@ static swg_status dry_run(swg_quantize_state *j)
     j->meta.provenance = j->provenance;
     SWG_TRY(swg_sink_plan_bytes(j->a->output, &sink_options, &j->meta, j->outputs,
                                 j->plan.n_entries, &result.file_bytes, &result.is_exact));
-    if (!j->a->calibration) /* what calibration needs beside is not estimated */
-        result.peak_memory_bytes = swg_quantize_peak_bytes(&j->plan, swg_pool_threads(j->pool));
+    if (j->a->calibration) /* tells whether statistics are in the cache */
+        SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
+    SWG_TRY(swg_quantize_plan_memory(j, &result.peak_memory_bytes));
     return print(j, &result);
 }
 

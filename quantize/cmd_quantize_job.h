@@ -71,6 +71,9 @@ swg_status swg_quantize_plan_again(swg_quantize_state *state);
 /* Start to hash the inputs, open full statistics if they are needed, and fit the transforms. */
 swg_status swg_quantize_open_statistics(swg_quantize_state *state);
 
+/* The memory that the work will take. */
+swg_status swg_quantize_plan_memory(const swg_quantize_state *state, uint64_t *peak);
+
 /* Write what the plan says to `path`: reports are filled, *bytes is the file's size. The
  * journal is opened if it is not, and stays. `extra` (may be NULL) is the text of a JSON object
  * that the history keeps as options.search. */

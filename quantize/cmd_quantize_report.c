@@ -114,10 +114,11 @@ static void table_totals(swg_strbuf *out, const swg_quantize_result *r)
                         "the file size is an upper bound: what compression saves is known only "
                         "after the run\n");
     if (r->peak_memory_bytes)
-        swg_strbuf_printf(out, "memory: %s%s at the peak\n", r->reports ? "" : "at most ",
+        swg_strbuf_printf(out, "memory: %s%s at the peak\n",
+                          r->reports         ? ""
+                          : r->is_calibrated ? "about "
+                                             : "at most ",
                           swg_format_bytes(r->peak_memory_bytes, peak));
-    else
-        swg_strbuf_printf(out, "%s", "memory: not estimated for calibration\n");
     if (r->reports)
         swg_strbuf_printf(out, "time: %.2f s\n", r->elapsed_s);
 }

@@ -19,6 +19,7 @@ typedef struct swg_quantize_result {
     uint64_t file_bytes;        /* of the output; of a dry run the upper bound */
     bool is_exact;              /* file_bytes is not merely a bound */
     uint64_t peak_memory_bytes; /* dry run: estimated, 0 = not; else measured */
+    bool is_calibrated;         /* the estimate is not a bound */
     double elapsed_s;
 } swg_quantize_result;
 

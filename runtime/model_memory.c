@@ -50,6 +50,8 @@ static swg_status forget_matrix(swg_model *model, const swg_tensor_row *row, siz
         weight->bytes = swg_model_storage(model)->bytes(weight);
     }
     swg_model_storage(model)->memory_free(&origin->own);
+    if (model->source) /* the pages that it was loaded from */
+        swg_source_release(model->source, origin->tensor);
     return SWG_OK;
 }
 
