@@ -33,7 +33,7 @@ typedef struct gptq {
     const swg_quantize_job *job;
     const swg_gptq_options *options;
     swg_quant_planes planes;
-    swg_second_order so;
+    swg_second_order so;    /* a view */
     float *steps;           /* [rows], or NULL: grids are searched */
     float *importance;      /* [k] mean x^2 */
     worker *workers;        /* [threads] */
@@ -215,13 +215,16 @@ swg_status swg_gptq_run(const swg_quantize_job *job, const swg_gptq_options *opt
     swg_status status = SWG_OK;
     const size_t n_threads = swg_pool_threads(job->pool);
     const size_t n_blocks = (size_t)((job->rows - 1) / BLOCK_ROWS + 1);
+    swg_shared_factor own = {0};
+    const swg_second_order *so;
     gptq m = {.job = job, .options = options, .planes = swg_quant_planes_view(job, planes)};
     if (!job->stats || !job->stats->hessian)
         return swg_error(SWG_FAILED,
                          "tensor %s: its method needs the second moments of the layer's inputs",
                          job->name);
-    SWG_GO(swg_second_order_init(&m.so, job->name, job->stats->hessian, (size_t)job->cols,
-                                 m.planes.group, options->damping));
+    SWG_GO(swg_second_order_share(job->factor ? job->factor : &own, job->name, job->stats->hessian,
+                                  (size_t)job->cols, m.planes.group, options->damping, &so));
+    m.so = *so;
     if (options->row_steps) {
         SWG_GO(SWG_NEW(m.steps, job->rows));
         SWG_GO(options->row_steps(job, &m.so, m.steps));
@@ -244,7 +247,7 @@ done:
     swg_free(m.stats);
     swg_free(m.importance);
     swg_free(m.steps);
-    swg_second_order_deinit(&m.so);
+    swg_shared_factor_deinit(&own);
     return status;
 }
 
