@@ -5,6 +5,7 @@
 
 #include "eval/text_task.h"
 #include "runtime/base/mem.h"
+#include "runtime/encoder_input.h"
 
 typedef struct scorer {
     swg_exec *exec;
@@ -54,10 +55,8 @@ done:
 static swg_status measure(const swg_eval_input *in, swg_exec *exec, const swg_windows *windows,
                           swg_score *out)
 {
-    const int32_t mask = swg_tokenizer_find(in->loaded->tokenizer, "[MASK]", strlen("[MASK]"));
-    if (mask < 0)
-        return swg_error(SWG_UNSUPPORTED,
-                         "the tokenizer has no [MASK] token to replace tokens with");
+    int32_t mask;
+    SWG_TRY(swg_encoder_mask(in->loaded->tokenizer, &mask));
     return swg_pll_measure(exec, in->loaded->model, mask, windows, in->progress, out);
 }
 

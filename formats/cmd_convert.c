@@ -11,7 +11,8 @@
 #include "runtime/verdict.h"
 
 typedef struct arguments {
-    const char *output, *dequantize, *tokenizer, *element_type, *format, *max_shard_bytes;
+    const char *output, *dequantize, *dequantize_rest, *tokenizer, *element_type, *format,
+        *max_shard_bytes;
     const char *nonfinite;
     int64_t level;
     bool force, dry_run;
@@ -32,10 +33,18 @@ static const swg_option options[] = {
      .is_required = true},
     SWG_OPTION_CHOICE(arguments, dequantize, 0, "dequantize", "f32|f16|bf16", NULL,
                       "write quantized tensors, and those of float64, as floats of this type"),
+    SWG_OPTION_CHOICE(arguments, dequantize_rest, 0, "dequantize-rest", "f32|f16|bf16", NULL,
+                      "the same for those quantized tensors alone that the format cannot hold"),
     SWG_OPTION_CHOICE(arguments, element_type, 0, "element-type", "f32|f16|bf16|q8_0|q4_0|q4_1",
-                      NULL, "write matrices of floats to a .gguf as this type, or widen to a .bin"),
-    SWG_OPTION_CHOICE(arguments, format, 0, "format", format_words + 1, NULL,
-                      "write this format whatever OUT's name is"),
+                      NULL,
+                      "write floats as this type: the matrices of a .gguf, all tensors elsewhere "
+                      "(blocks are for a .gguf alone)"),
+    {.kind = SWG_OPTION_IS_CHOICE,
+     .name = "format",
+     .metavar = "FORMAT", /* there are more than fit a line of the help, which explains each */
+     .choices = format_words + 1,
+     .help = "write this one of the formats above whatever OUT's name is",
+     .offset = offsetof(arguments, format)},
     SWG_OPTION_STRING(arguments, max_shard_bytes, 0, "max-shard-bytes", "N",
                       "split a folder's weights into files of at most N bytes (K, M, G: KiB, MiB, "
                       "GiB)"),
@@ -59,6 +68,7 @@ typedef struct job {
     swg_pool *pool;
     swg_tensor_desc *outputs; /* [n_tensors], in the source's order */
     size_t n_tensors;
+    bool changes_floats; /* --element-type is this command's to do, not the writer's */
     swg_sink_meta meta;
     char *provenance;
     uint64_t n_nonfinite; /* among the numbers that were dequantized */
@@ -71,17 +81,33 @@ typedef struct outcome {
     uint64_t *stored_bytes; /* of each tensor; NULL = dry run */
 } outcome;
 
+/* The element type that a tensor is changed to, a word of a float type; NULL: kept as it is. */
+static const char *changed_type(const job *j, const swg_tensor_desc *desc)
+{
+    const arguments *a = j->a;
+    const bool is_plain = swg_scheme_is_plain(desc->scheme);
+    const bool is_f64 = is_plain && desc->scheme.dtype == SWG_F64;
+    if (a->dequantize && (!is_plain || is_f64))
+        return a->dequantize;
+    if (a->dequantize_rest && (is_f64 || !swg_sink_holds(a->output, a->format, desc)))
+        return a->dequantize_rest;
+    const bool is_float = is_plain && (is_f64 || swg_dtype_is_float(desc->scheme.dtype));
+    return is_float && j->changes_floats ? a->element_type : NULL;
+}
+
 static swg_status plan_outputs(job *j)
 {
+    const arguments *a = j->a;
+    swg_dtype type;
     j->n_tensors = swg_source_n_tensors(j->source);
+    j->changes_floats = a->element_type &&
+                        swg_dtype_parse_word(a->element_type, strlen(a->element_type), &type) &&
+                        !swg_sink_takes_element_type(a->output, a->format, a->element_type);
     SWG_TRY(SWG_NEW(j->outputs, j->n_tensors));
     for (size_t i = 0; i < j->n_tensors; i++) {
         j->outputs[i] = *swg_source_tensor(j->source, i);
-        const char *word = j->a->dequantize;
-        swg_dtype type; /* the option's choices are words of types */
-        const swg_scheme scheme = j->outputs[i].scheme;
-        const bool is_float = swg_scheme_is_plain(scheme) && scheme.dtype != SWG_F64;
-        if (word && !is_float && swg_dtype_parse_word(word, strlen(word), &type)) {
+        const char *word = changed_type(j, &j->outputs[i]);
+        if (word && swg_dtype_parse_word(word, strlen(word), &type)) {
             j->outputs[i].n_stored = 0;
             j->outputs[i].scheme = swg_scheme_plain(type);
         }
@@ -96,6 +122,8 @@ static swg_status add_provenance(job *j, swg_input_hashes *hashes)
     swg_json_begin_object(&json, NULL);
     if (j->a->dequantize)
         swg_json_string(&json, "dequantize", j->a->dequantize);
+    if (j->a->dequantize_rest)
+        swg_json_string(&json, "dequantize_rest", j->a->dequantize_rest);
     if (j->a->element_type)
         swg_json_string(&json, "element_type", j->a->element_type);
     swg_json_end_object(&json);
@@ -166,8 +194,8 @@ static swg_status check_dequantized(job *j, size_t tensor, const void *numbers)
     if (n == 0 || keeps_nonfinite(j))
         return SWG_OK;
     return swg_error(SWG_UNSUPPORTED,
-                     "%s: element %llu of tensor %s is beyond the range of %s; --nonfinite keep "
-                     "makes it infinite",
+                     "%s: element %llu of tensor %s is not finite, or beyond the range of %s; "
+                     "--nonfinite keep makes it infinite",
                      swg_source_path(j->source), (unsigned long long)first, desc->name,
                      swg_dtype_name(desc->scheme.dtype));
 }
@@ -411,7 +439,7 @@ static swg_status run(const swg_cli *cli, const void *values)
     sink_options.force = a->force;
     sink_options.level = (int)a->level;
     sink_options.pool = j.pool;
-    sink_options.element_type = a->element_type;
+    sink_options.element_type = j.changes_floats ? NULL : a->element_type;
     sink_options.keep_nonfinite = keeps_nonfinite(&j);
     sink_options.max_shard_bytes = max_shard_bytes;
     SWG_GO(a->dry_run ? dry_run(&j, &sink_options) : write_output(&j, &sink_options));
@@ -429,6 +457,9 @@ static const swg_example examples[] = {
     {"swage convert model.swg -o model-folder", "and back"},
     {"swage convert model-folder -o weights.gguf --element-type q8_0",
      "for engines that load GGUF"},
+    {"swage convert quantized.swg -o quantized.gguf", "the same numbers in blocks of a GGUF"},
+    {"swage convert quantized.swg -o folder --format gptq --dequantize-rest bf16",
+     "the same codes for vLLM"},
     {"swage convert quantized.swg -o folder --dequantize bf16", "floats for other programs"},
     {"swage convert model.swg -o sharded --max-shard-bytes 4G", "weights in files of up to 4 GiB"},
     {"swage convert stories.bin -o stories.swg --tokenizer tokenizer.bin --dry-run",
@@ -451,8 +482,10 @@ const swg_command swg_command_convert = {
         "model.safetensors. It counts the tensors without the headers; a tensor that is larger "
         "gets a file of its own.\n\n"
         "safetensors has no quantized tensors: --dequantize says that they may be written as "
-        "floats, and of which type. A GGUF keeps int8-g32-sym-f16 and int4-g32-sym-f16 as its Q8_0 "
-        "and Q4_0, and floats as they are unless --element-type says otherwise.\n\n"
+        "floats, and of which type; --dequantize-rest keeps those that the format does hold. A "
+        "GGUF keeps its own block types byte for byte and integer codes as the smallest of Q4_0, "
+        "Q5_0 and Q8_0 that means the same numbers, and floats as they are unless --element-type "
+        "says otherwise.\n\n"
         "The output appears whole or not at all, and never replaces an existing one without "
         "--force.",
     .options = options,

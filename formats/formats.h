@@ -198,7 +198,8 @@ typedef struct swg_sink_options {
     swg_pool *pool;           /* compresses in parallel; default NULL: the caller only */
     const char *element_type; /* what a .gguf holds matrices of floats as: "f32", "f16", "bf16",
                                  "q8_0", "q4_0", "q4_1" (rounded as ggml's reference does);
-                                 default NULL: as they are. Other formats take no notice. */
+                                 default NULL: as they are. SWG_USAGE for outputs that do not take
+                                 it (swg_sink_takes_element_type). */
     bool keep_nonfinite;      /* with element_type: store what is NaN or infinite, or beyond that
                                  type, as NaN or infinity (swg_sink_nonfinite counts them); default
                                  false: SWG_CORRUPT or SWG_UNSUPPORTED. Blocks cannot hold them at
@@ -214,6 +215,11 @@ bool swg_sink_keeps_provenance(const char *path, const char *format);
 /* Whether it gets the configuration in the format's own terms, so that one that contradicts itself
  * must not be written. */
 bool swg_sink_translates_config(const char *path, const char *format);
+
+/* Whether that output holds a quantized tensor as it is (it may still refuse its numbers), and
+ * whether it makes plain matrices of that element type itself. */
+bool swg_sink_holds(const char *path, const char *format, const swg_tensor_desc *desc);
+bool swg_sink_takes_element_type(const char *path, const char *format, const char *word);
 
 /* Start an output holding exactly these tensors (sorted by name or not; schemes as they will be
  * stored). Refuses what the format cannot represent, before anything is written: SWG_UNSUPPORTED

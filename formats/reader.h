@@ -29,7 +29,8 @@ enum { SWG_MAX_CARRIED_BYTES = 256 << 20 };
 
 /* A tensor of a source. Bytes of mapped formats are at map->data + offset, in canonical layout;
  * other readers keep what they need in `detail` (of the source's arena). */
-typedef struct swg_stored_tensor {
+typedef struct swg_stored_tensor swg_stored_tensor;
+struct swg_stored_tensor {
     swg_tensor_desc desc;
     const swg_plane *planes; /* of the source's arena */
     size_t n_planes;
@@ -37,8 +38,12 @@ typedef struct swg_stored_tensor {
     const swg_map *map;
     size_t offset;
     bool is_transposed; /* the map holds the plain matrix column by column (conv1d.h) */
+    /* Rows of a plane of a tensor that the file holds in another layout (packed_codes.h); NULL: as
+     * the reader reads all of them. */
+    swg_status (*read)(swg_source *source, const swg_stored_tensor *tensor, const swg_plane *plane,
+                       uint64_t row_begin, uint64_t n_rows, void *out);
     void *detail;
-} swg_stored_tensor;
+};
 
 /* A file carried verbatim: loaded when first asked for, from `path` or by reader->load_file. */
 typedef struct swg_source_file_entry {

@@ -163,10 +163,8 @@ static swg_status check_extras(const swg_sink *sink)
     for (size_t i = 0; i < sink->meta.n_files; i++) {
         const char *const name = sink->meta.files[i].name;
         const size_t length = strlen(name);
-        if (length == 0 || length > SWG_MAX_NAME || !swg_name_is_printable(name, length) ||
-            strchr(name, '/') || name[0] == '.')
-            return swg_error(SWG_FAILED,
-                             "%s: a carried file's name is not the plain name of a file",
+        if (length == 0 || length > SWG_MAX_NAME || !swg_name_is_printable(name, length))
+            return swg_error(SWG_FAILED, "%s: a carried file's name is not the name of a file",
                              sink->path);
         if (!swg_folder_file_is_known(name))
             return swg_error(SWG_FAILED,
@@ -217,6 +215,10 @@ static swg_status prepare(const char *path, const swg_sink_options *options,
     if (o->max_shard_bytes && !sink->writer->can_shard)
         SWG_GO(swg_error(SWG_USAGE, "%s: %s is always one file; name a folder for shards", path,
                          sink->format));
+    if (o->element_type &&
+        !(sink->writer->takes_element_type && sink->writer->takes_element_type(o->element_type)))
+        SWG_GO(swg_error(SWG_USAGE, "%s: nothing of element type %.40s is written as %s", path,
+                         o->element_type, sink->format));
     SWG_GO(copy_tensors(sink, tensors, n_tensors));
     SWG_GO(sort_names(sink));
     SWG_GO(copy_meta(sink, meta));
@@ -240,6 +242,24 @@ bool swg_sink_translates_config(const char *path, const char *format)
 {
     size_t row;
     return choose_writer(path, format, &row) == SWG_OK && writers[row].writer->translates_config;
+}
+
+bool swg_sink_holds(const char *path, const char *format, const swg_tensor_desc *desc)
+{
+    size_t row;
+    if (choose_writer(path, format, &row) != SWG_OK)
+        return false;
+    const swg_writer *const writer = writers[row].writer;
+    return writer->holds ? writer->holds(desc) : swg_scheme_is_plain(desc->scheme);
+}
+
+bool swg_sink_takes_element_type(const char *path, const char *format, const char *word)
+{
+    size_t row;
+    if (choose_writer(path, format, &row) != SWG_OK)
+        return false;
+    const swg_writer *const writer = writers[row].writer;
+    return writer->takes_element_type && writer->takes_element_type(word);
 }
 
 /* --- The calls -------------------------------------------------------------------------------- */

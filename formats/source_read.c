@@ -67,7 +67,7 @@ bool swg_plane_is_valid(const swg_plane *plane, const void *numbers, size_t coun
         *bad = is_valid ? *bad : *bad * type->bytes;
         return is_valid;
     }
-    for (size_t i = 0; swg_plane_must_be_finite(plane->kind) && i < count; i++)
+    for (size_t i = 0; swg_plane_must_be_finite(plane) && i < count; i++)
         if (!isfinite(swg_float_load(plane->type, numbers, i))) {
             *bad = i;
             return false;
@@ -84,7 +84,9 @@ swg_status swg_source_read(swg_source *source, size_t tensor, swg_plane_kind kin
         return swg_error(SWG_FAILED, "%s: tensor %s has no plane of %s with rows %llu to %llu",
                          source->path, t->desc.name, swg_plane_name(kind),
                          (unsigned long long)row_begin, (unsigned long long)(row_begin + n_rows));
-    if (source->reader->read)
+    if (t->read)
+        SWG_TRY(t->read(source, t, plane, row_begin, n_rows, out));
+    else if (source->reader->read)
         SWG_TRY(source->reader->read(source, t, plane, row_begin, n_rows, out));
     else
         swg_source_read_mapped(t, plane, row_begin, n_rows, out);
@@ -102,8 +104,9 @@ const void *swg_source_view(const swg_source *source, size_t tensor, swg_plane_k
 {
     const swg_stored_tensor *t = &source->tensors[tensor];
     const swg_plane *plane = find_plane(t, kind);
-    if (source->reader->read || !t->map || t->is_transposed || !plane || kind != SWG_PLANE_VALUES ||
-        plane->bytes == 0 || (uintptr_t)(t->map->data + t->offset) % plane->elem_bytes != 0)
+    if (t->read || source->reader->read || !t->map || t->is_transposed || !plane ||
+        kind != SWG_PLANE_VALUES || plane->bytes == 0 ||
+        (uintptr_t)(t->map->data + t->offset) % plane->elem_bytes != 0)
         return NULL;
     return t->map->data + t->offset;
 }

@@ -48,6 +48,10 @@ struct swg_writer {
     void (*close)(swg_sink *sink);
     /* Size of the output without writing it (nothing is open). */
     swg_status (*plan)(swg_sink *sink, uint64_t *bytes, bool *is_exact);
+    /* Whether it holds a quantized tensor as it is; NULL = plain tensors only. */
+    bool (*holds)(const swg_tensor_desc *desc);
+    /* Whether it makes plain matrices of that element type itself; NULL = it makes none. */
+    bool (*takes_element_type)(const char *word);
     bool writes_folders;   /* also when no format was named and the path has no known ending */
     bool can_shard;        /* takes max_shard_bytes */
     bool translates_config; /* writes keys of its own, which other programs trust */

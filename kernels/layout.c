@@ -63,7 +63,10 @@ swg_packed swg_packed_layout(swg_scheme scheme, size_t n, size_t k)
     const size_t zero_plane = scheme.asymmetric ? SWG_PANEL_ROWS * w.n_groups : 0;
     w.scales_offset = swg_round_up(code_bytes, SWG_ALIGNMENT);
     w.zeros_offset = swg_round_up(w.scales_offset + scale_plane, SWG_ALIGNMENT);
-    w.panel_bytes = swg_round_up(w.zeros_offset + zero_plane, SWG_ALIGNMENT);
+    w.row_scales_offset = swg_round_up(w.zeros_offset + zero_plane, SWG_ALIGNMENT);
+    w.panel_bytes =
+        w.row_scales_offset +
+        (swg_scheme_has_row_scales(scheme) ? SWG_PANEL_ROWS * sizeof(float) : 0); /* 64 bytes */
     return w;
 }
 

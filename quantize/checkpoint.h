@@ -21,11 +21,14 @@ typedef struct swg_calibration_text {
  * know). */
 typedef struct swg_pruner {
     /* Prune a matrix w [rows][cols] in place: is_zero [rows][cols] marks the weights that were
-     * removed, which are 0 now; others may have changed to make up for them. `job` has name, sizes,
-     * statistics and pool. */
+     * removed, which are 0 now; *is_refit: the others have changed to make up for them. `job` has
+     * name, sizes, statistics and pool. */
     swg_status (*prune)(const swg_plan_entry *entry, const swg_quantize_job *job, float *w,
-                        bool *is_zero);
+                        bool *is_zero, bool *is_refit);
 } swg_pruner;
+
+/* Maps folded into the source's tensors: transforms.h. */
+typedef struct swg_transforms swg_transforms;
 
 /* Matrices that are finished already: journal.h. */
 typedef struct swg_journal swg_journal;
@@ -39,13 +42,16 @@ typedef struct swg_quantize_options {
                                      any. */
     swg_model_stats *statistics;  /* of the unchanged model, for every matrix with an input;
                                      default NULL: none */
+    swg_transforms *transforms;   /* default NULL. Else those whose source is quantized, and
+                                     `statistics` are of the source beneath */
     const swg_calibration_text *calibration; /* default NULL. Else statistics are collected on the
                                                 way instead, with the layers that are already
                                                 quantized (calibrated.h) */
     const swg_sensitivity *sensitivity;      /* of the source's predictions; default NULL */
     bool is_paired; /* with `calibration`: the original model reads it beside, and weights are
                        fitted to give what it gives (calibrated.h); default false */
-    const swg_pruner *pruner;                /* default NULL: a plan with sparsity is refused */
+    const swg_pruner *pruner;         /* default NULL: a plan with sparsity is refused */
+    struct swg_shared_factor *factor; /* default NULL: swg_quantize_checkpoint has its own */
     swg_journal *journal; /* default NULL. Else dense matrices that it has are taken from there, and
                              others are added */
 } swg_quantize_options;
@@ -54,10 +60,10 @@ swg_quantize_options swg_quantize_options_default(void);
 
 /* The result for one tensor. */
 typedef struct swg_tensor_report {
-    swg_quant_stats stats; /* elems and bytes always; errors of quantized tensors */
-    uint64_t stored_bytes; /* in the output, after compression */
-    uint64_t n_nonfinite;  /* NaN and infinities that were kept */
-    uint64_t n_pruned;     /* weights that the plan made zero */
+    swg_quant_stats stats;   /* elems and bytes always; errors of quantized tensors */
+    uint64_t stored_bytes;   /* in the output, after compression */
+    uint64_t n_nonfinite;    /* NaN and infinities that were kept */
+    uint64_t n_pruned;       /* weights that the plan made zero */
     swg_quant_method method; /* that chose the codes of a quantized tensor */
 } swg_tensor_report;
 

@@ -109,6 +109,7 @@ typedef struct group {
     size_t n;
     swg_scheme scheme;
     const swg_levels *levels; /* NULL = integers */
+    float row_scale;
     float max_code;         /* 2^bits - 1 */
     float low, high;        /* least and largest weight, widened to contain 0 */
     size_t low_at, high_at; /* where they are */
@@ -138,9 +139,13 @@ static candidate measure(const group *g, float scale, float low)
     return c;
 }
 
-float swg_grid_stored_scale(swg_dtype type, float scale)
+float swg_grid_stored_scale(swg_dtype type, float row_scale, float scale)
 {
     switch (type) {
+    case SWG_I8:
+        if (row_scale == 0)
+            return scale > 0 ? scale : 0x1p-149f;
+        return fminf(fmaxf(rintf(scale / row_scale), 1), 127) * row_scale;
     case SWG_F16: {
         const float rounded = swg_f16_to_f32(swg_f32_to_f16(scale));
         return rounded > 65504.0f ? 0 : rounded < 0x1p-24f ? 0x1p-24f : rounded;
@@ -268,7 +273,7 @@ static candidate refitted(candidate c)
 static void refine(const group *g, candidate start, candidate *best)
 {
     for (int i = 0; i < REFITS; i++) {
-        const float scale = swg_grid_stored_scale(g->scheme.scale_type, start.scale);
+        const float scale = swg_grid_stored_scale(g->scheme.scale_type, g->row_scale, start.scale);
         if (scale == 0 || (scale == best->scale && start.low == best->low))
             return;
         const candidate next = measure(g, scale, start.low);
@@ -320,10 +325,12 @@ static swg_grid grid_of(const group *g, candidate c)
     if (g->levels)
         return (swg_grid){.levels = g->levels,
                           .scale = c.scale * c.low,
+                          .row_scale = g->row_scale,
                           .zero = g->levels->zero,
                           .max_code = SWG_LEVELS - 1};
     const bool is_mirrored = !g->scheme.asymmetric && c.low > -(float)middle;
     return (swg_grid){.scale = is_mirrored ? -c.scale : c.scale,
+                      .row_scale = g->row_scale,
                       .zero = g->scheme.asymmetric ? (uint8_t)-c.low : middle,
                       .max_code = (uint8_t)g->max_code};
 }
@@ -336,12 +343,14 @@ swg_status swg_grid_search(const swg_grid_space *space, const float *x, const fl
                .importance = importance && has_weight(importance, n) ? importance : NULL,
                .scheme = space->scheme,
                .levels = space->levels,
+               .row_scale = space->row_scale,
                .max_code = (float)((1u << space->scheme.bits) - 1)};
     SWG_TRY(look(&g));
     /* All zero: the codes that mean 0, whatever the scale. */
     candidate c = {.low = g.levels ? 1 : -(float)swg_scheme_symmetric_zero(g.scheme)};
     if (g.extent > 0) {
-        const float scale = swg_grid_stored_scale(g.scheme.scale_type, g.extent / g.steps);
+        const float scale =
+            swg_grid_stored_scale(g.scheme.scale_type, g.row_scale, g.extent / g.steps);
         if (scale == 0)
             return swg_error(
                 SWG_UNSUPPORTED,

@@ -53,6 +53,8 @@ typedef struct swg_grid_space {
     swg_scheme scheme;
     swg_scale_search search;
     const swg_levels *levels; /* of schemes with a codebook */
+    float row_scale;          /* of schemes with 8-bit scales: what these are multiplied by; 0 = not
+                                 known yet, any scale will do */
 } swg_grid_space;
 
 /* w = scale * (code - zero), code in [0, max_code], or scale * levels->value[code]. The scale is a
@@ -62,6 +64,7 @@ typedef struct swg_grid_space {
 typedef struct swg_grid {
     const swg_levels *levels; /* NULL = integers */
     float scale;
+    float row_scale; /* the space's */
     uint8_t zero, max_code;
 } swg_grid;
 
@@ -74,8 +77,10 @@ typedef struct swg_grid {
 swg_status swg_grid_search(const swg_grid_space *space, const float *x, const float *importance,
                            size_t n, swg_grid *out);
 
-/* The nearest positive number of a scale type; 0 when `scale` is too large for it. */
-float swg_grid_stored_scale(swg_dtype type, float scale);
+/* The nearest positive number of a scale type (I8: row_scale times an integer up to 127, or any
+ * float while row_scale is 0); 0 when
+ * `scale` is too large for a float type. */
+float swg_grid_stored_scale(swg_dtype type, float row_scale, float scale);
 
 /* The number that a code means, in units of the scale. */
 static inline int swg_grid_number(swg_grid grid, uint8_t code)

@@ -2,17 +2,15 @@
 #include "quantize/quantize.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "quantize/codebook.h"
+#include "quantize/method_words.h"
 #include "quantize/methods.h"
 #include "runtime/base/codes.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
-#include "runtime/base/strbuf.h"
 #include "runtime/base/weight_format.h"
-#include "runtime/base/words.h"
 
 typedef enum method_needs { NOTHING, STATS, SENSITIVITY } method_needs;
 
@@ -45,54 +43,19 @@ bool swg_quant_method_needs_sensitivity(swg_quant_method method)
 swg_status swg_quant_method_find(const char *name, swg_quant_method *out)
 {
     const char *names[SWG_QUANT_METHOD_COUNT];
-    for (int i = 0; i < SWG_QUANT_METHOD_COUNT; i++) {
-        names[i] = methods[i].name;
-        if (strcmp(names[i], name) == 0) {
-            *out = (swg_quant_method)i;
-            return SWG_OK;
-        }
-    }
-    const char *near = swg_nearest_word(name, names, SWG_QUANT_METHOD_COUNT);
-    if (near)
-        return swg_error(SWG_USAGE, "unknown quantization method \"%.60s\"; the nearest is %s",
-                         name, near);
-    swg_strbuf known = {0};
+    size_t found = 0;
     for (int i = 0; i < SWG_QUANT_METHOD_COUNT; i++)
-        swg_strbuf_printf(&known, "%s%s", i ? ", " : "", names[i]);
-    const swg_status status =
-        swg_error(SWG_USAGE, "unknown quantization method \"%.60s\"; known: %s", name,
-                  swg_strbuf_text(&known));
-    swg_strbuf_deinit(&known);
-    return status;
-}
-
-/* The range of a parameter in "a LEAST to MOST|b ..."; false when it is not there. */
-static bool find_range(const char *known, const char *name, double *least, double *most)
-{
-    const size_t length = strlen(name);
-    for (const char *at = known; *at; at += *at == '|') {
-        if (strncmp(at, name, length) == 0 && at[length] == ' ')
-            return sscanf(at + length, "%lf to %lf", least, most) == 2;
-        at += strcspn(at, "|");
-    }
-    return false;
+        names[i] = methods[i].name;
+    SWG_TRY(swg_method_find("quantization method", name, names, SWG_QUANT_METHOD_COUNT, &found));
+    *out = (swg_quant_method)found;
+    return SWG_OK;
 }
 
 swg_status swg_quant_method_check(swg_quant_method method, const swg_parameter *parameters,
                                   size_t n)
 {
-    const char *known = methods[method].parameters;
-    for (size_t i = 0; i < n; i++) {
-        const swg_parameter *p = &parameters[i];
-        double least, most;
-        if (!find_range(known, p->name, &least, &most))
-            return swg_error(SWG_USAGE, "method %s has no parameter \"%.60s\"; it has %s",
-                             methods[method].name, p->name, *known ? known : "none");
-        if (p->word || !(p->number >= least && p->number <= most))
-            return swg_error(SWG_USAGE, "parameter %s of method %s is a number from %g to %g",
-                             p->name, methods[method].name, least, most);
-    }
-    return SWG_OK;
+    return swg_method_check_parameters(methods[method].name, methods[method].parameters, parameters,
+                                       n);
 }
 
 /* --- One matrix ------------------------------------------------------------------------------- */
@@ -101,7 +64,7 @@ static bool is_known_scheme(swg_scheme scheme)
 {
     const swg_weight_format *format = swg_weight_format_of(scheme);
     return (format->is_integer || format->has_codebook) && format->code_bits == scheme.bits &&
-           swg_dtype_is_float(scheme.scale_type);
+           swg_scale_type_is_known(scheme.scale_type);
 }
 
 swg_status swg_quantize_job_importance(const swg_quantize_job *job, float **out)
@@ -223,20 +186,45 @@ swg_quant_planes swg_quant_planes_view(const swg_quantize_job *job,
         .code_row_bytes = swg_codes_bytes(job->scheme.bits, cols),
         .codes = planes[SWG_PLANE_CODES],
         .scales = planes[SWG_PLANE_SCALES],
+        .row_scales = planes[SWG_PLANE_ROW_SCALES],
         .zeros = planes[SWG_PLANE_ZEROS],
     };
 }
 
-swg_grid_space swg_quantize_job_space(const swg_quantize_job *job)
+swg_status swg_quantize_job_space(const swg_quantize_job *job, const float *x,
+                                  const float *importance, swg_grid_space *out)
 {
-    return (swg_grid_space){.scheme = job->scheme, .search = job->search, .levels = job->levels};
+    swg_grid_space space = {.scheme = job->scheme, .search = job->search, .levels = job->levels};
+    *out = space;
+    if (!swg_scheme_has_row_scales(job->scheme))
+        return SWG_OK;
+    const size_t cols = (size_t)job->cols, group = swg_scheme_group_length(job->scheme, cols);
+    float largest = 0;
+    for (size_t begin = 0; begin < cols; begin += group) {
+        const size_t n = cols - begin < group ? cols - begin : group;
+        swg_grid grid;
+        const swg_status status =
+            swg_grid_search(&space, x + begin, importance ? importance + begin : NULL, n, &grid);
+        if (status != SWG_OK)
+            return swg_error_context(status, "columns %zu to %zu", begin, begin + n - 1);
+        largest = fmaxf(largest, fabsf(grid.scale));
+    }
+    /* A row of zeros, or all but: any scale will do. */
+    const float exact = fmaxf(largest / 127, 0x1p-126f);
+    out->row_scale = swg_bf16_to_f32(swg_f32_to_bf16(exact));
+    return SWG_OK;
 }
 
 void swg_quant_planes_store_grid(const swg_quant_planes *planes, uint64_t row, size_t g,
                                  swg_grid grid)
 {
     const size_t at = (size_t)row * planes->n_groups + g;
-    swg_float_store(planes->scheme.scale_type, planes->scales, at, grid.scale);
+    if (planes->row_scales) {
+        swg_float_store(SWG_BF16, planes->row_scales, (size_t)row, grid.row_scale);
+        ((int8_t *)planes->scales)[at] = (int8_t)rintf(grid.scale / grid.row_scale);
+    } else {
+        swg_float_store(planes->scheme.scale_type, planes->scales, at, grid.scale);
+    }
     if (planes->zeros)
         planes->zeros[at] = grid.zero;
 }

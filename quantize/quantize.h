@@ -75,6 +75,8 @@ typedef struct swg_quantize_job {
                             weight must become zero; NULL = no mask */
     float *updated; /* [rows][cols]: receives the weights as the method leaves them, for codes the
                        values that they mean; NULL = not wanted. Undefined after a failure */
+    struct swg_shared_factor *factor; /* of the matrix before (second_order.h), taken again by one
+                                         with the same input; NULL = none is kept */
     swg_read_rows *read_rows;
     void *context;          /* of read_rows */
     uint64_t rows_per_read; /* read_rows is cheapest in multiples of this; 0 = any */
@@ -121,7 +123,8 @@ typedef struct swg_quant_planes {
     size_t cols, group, n_groups, code_row_bytes;
     uint8_t *codes;
     void *scales;
-    uint8_t *zeros; /* NULL for symmetric schemes */
+    void *row_scales; /* NULL but under 8-bit scales */
+    uint8_t *zeros;   /* NULL for symmetric schemes */
 } swg_quant_planes;
 
 /* View of a job's planes. */
@@ -132,8 +135,11 @@ swg_quant_planes swg_quant_planes_view(const swg_quantize_job *job,
  * NULL when there are none. SWG_NO_MEMORY. */
 swg_status swg_quantize_job_importance(const swg_quantize_job *job, float **out);
 
-/* Which grids the groups of a row can have. */
-swg_grid_space swg_quantize_job_space(const swg_quantize_job *job);
+/* Which grids the groups of a row can have. Of a scheme with 8-bit scales the row's scale is such
+ * that the largest scale that its weights x [cols] would have is 127; `importance` [cols] is as in
+ * swg_grid_search, as is failure. */
+swg_status swg_quantize_job_space(const swg_quantize_job *job, const float *x,
+                                  const float *importance, swg_grid_space *out);
 
 /* Store the grid of group `g` of a row, and the codes (one per byte, [cols]) of a whole row.
  * Different rows may be stored from different threads. */

@@ -93,7 +93,8 @@ typedef struct swg_recipe_setting {
     uint32_t group;     /* columns that share a scale; 0 = the whole row; or SWG_GROUP_AUTO: 32 at 8
                            bits, 64 at fewer; of embeddings and heads 128 at 8 bits */
     bool zero_points;   /* asymmetric */
-    swg_dtype scale_type; /* F16, BF16, F32, or SWG_SCALE_TYPE_AUTO: BF16 at 8 bits, F16 at fewer */
+    swg_dtype
+        scale_type; /* F16, BF16, F32, I8, or SWG_SCALE_TYPE_AUTO: BF16 at 8 bits, F16 at fewer */
     const char *method;   /* how codes are chosen */
     swg_scale_search search; /* how scales are chosen */
     swg_sparsity sparsity;
@@ -127,6 +128,9 @@ typedef struct swg_recipe {
     swg_nonfinite_policy nonfinite; /* default ERROR */
     bool requantize;                /* accept already quantized tensors; default false */
     int level;                      /* of the container's compression; 0 = its default */
+    const char *const *transforms;  /* [n_transforms] of the checkpoint before all else, in this
+                                       order  (transforms.h); default none */
+    size_t n_transforms;
     swg_recipe_setting defaults;    /* every field given; default: "keep", 4 bits, automatic group
                                        and scale type, symmetric, "rtn", MSE, dense */
     swg_recipe_rule *rules;

@@ -69,8 +69,8 @@ static const char *const format_words[] = {
 };
 static const char *const search_words[] = {
     [SWG_SEARCH_MSE] = "mse", [SWG_SEARCH_ABSMAX] = "absmax"};
-static const char *const scale_words[] = {"auto", "f16", "bf16", "f32"};
-static const swg_dtype scale_types[] = {SWG_SCALE_TYPE_AUTO, SWG_F16, SWG_BF16, SWG_F32};
+static const char *const scale_words[] = {"auto", "f16", "bf16", "f32", "i8"};
+static const swg_dtype scale_types[] = {SWG_SCALE_TYPE_AUTO, SWG_F16, SWG_BF16, SWG_F32, SWG_I8};
 static const char *const policy_words[] = {
     [SWG_NONFINITE_ERROR] = "error", [SWG_NONFINITE_WARN] = "warn", [SWG_NONFINITE_KEEP] = "keep"};
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -541,6 +541,12 @@ static swg_status read_container(reader *r, const swg_json *value)
     return SWG_OK;
 }
 
+/* The words are checked by the command that transforms. */
+static swg_status read_transforms(reader *r, const swg_json *value)
+{
+    return read_list(r, value, "transforms", &r->recipe->transforms, &r->recipe->n_transforms);
+}
+
 static swg_status read_defaults(reader *r, const swg_json *value)
 {
     if (swg_json_kind_of(value) != SWG_JSON_OBJECT)
@@ -552,11 +558,11 @@ static swg_status read_defaults(reader *r, const swg_json *value)
     return SWG_OK;
 }
 
-static const char *const recipe_words[] = {"recipe",    "seed",     "nonfinite", "requantize",
-                                           "container", "defaults", "rules"};
+static const char *const recipe_words[] = {"recipe",    "seed",       "nonfinite", "requantize",
+                                           "container", "transforms", "defaults",  "rules"};
 static swg_status (*const recipe_readers[])(reader *r, const swg_json *value) = {
-    read_version,   read_seed,     read_nonfinite, read_requantize,
-    read_container, read_defaults, read_rules};
+    read_version,   read_seed,       read_nonfinite, read_requantize,
+    read_container, read_transforms, read_defaults,  read_rules};
 _Static_assert(COUNT(recipe_words) == COUNT(recipe_readers), "a reader for every key of a recipe");
 
 static swg_status read_recipe(reader *r, const swg_json *root)
@@ -655,6 +661,12 @@ void swg_recipe_write(const swg_recipe *recipe, swg_json_writer *json, const cha
     swg_json_begin_object(json, "container");
     swg_json_int(json, "level", recipe->level);
     swg_json_end_object(json);
+    if (recipe->n_transforms) {
+        swg_json_begin_array(json, "transforms");
+        for (size_t i = 0; i < recipe->n_transforms; i++)
+            swg_json_string(json, NULL, recipe->transforms[i]);
+        swg_json_end_array(json);
+    }
     swg_json_begin_object(json, "defaults");
     write_setting(&recipe->defaults, json);
     swg_json_end_object(json);

@@ -88,7 +88,8 @@ static bool improve_scale(const row_state *s, size_t g, swg_dtype scale_type)
     if (!(curvature > 0))
         return false;
     const float wanted = (float)((double)grid.scale - slope / curvature);
-    const float scale = copysignf(swg_grid_stored_scale(scale_type, fabsf(wanted)), wanted);
+    const float scale =
+        copysignf(swg_grid_stored_scale(scale_type, grid.row_scale, fabsf(wanted)), wanted);
     const double t = (double)scale - (double)grid.scale;
     if (scale == 0 || !(t * (2 * slope + t * curvature) < 0))
         return false;

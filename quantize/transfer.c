@@ -28,6 +28,7 @@ typedef struct transfer {
     float *weights;        /* [rows][cols] of a pruned matrix */
     bool *is_zero;         /* [rows][cols], removed */
     uint8_t *mask;         /* the same as swg_quantize_job.mask */
+    bool is_refit;         /* the other weights make up for those removed */
 } transfer;
 
 static const void *const *constant(void *const *planes)
@@ -105,7 +106,7 @@ static swg_status prune(transfer *t, const swg_quantize_options *options, swg_te
     SWG_TRY(SWG_NEW_UNINIT(t->weights, rows * cols));
     SWG_TRY(SWG_NEW(t->is_zero, rows * cols));
     SWG_TRY(read_wanted(t, 0, rows, t->weights));
-    SWG_TRY(options->pruner->prune(t->entry, &job, t->weights, t->is_zero));
+    SWG_TRY(options->pruner->prune(t->entry, &job, t->weights, t->is_zero, &t->is_refit));
     for (size_t i = 0; i < rows * cols; i++)
         report->n_pruned += t->is_zero[i];
     return make_mask(t, rows, cols);
@@ -121,8 +122,10 @@ static swg_quant_method method_of(const transfer *t)
                                                                        : t->entry->method;
 }
 
-/* A method that minimises the layer's output error starts from the weights as they were, so that
- * what it does makes up for the zeros too; others round what pruning left. */
+/* A method that minimises the layer's output error starts from the weights as they were before
+ * pruning, so that what it does makes up for the zeros too. Where pruning has done that, the
+ * weights that it left are the best start: from the least squares solution for those zeros, the
+ * output error differs from that of the original weights by a constant. */
 static swg_status quantize(transfer *t, const swg_quantize_options *options,
                            void *const planes[SWG_PLANE_KINDS], swg_tensor_report *report)
 {
@@ -131,7 +134,8 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options,
     const swg_plane_kind first = swg_source_planes(t->source, t->index, &n)->kind;
     report->method = method_of(t);
     const bool is_planned = report->method == t->entry->method;
-    const bool takes_pruned = t->weights && !swg_quant_method_needs_stats(report->method);
+    const bool takes_pruned =
+        t->weights && (t->is_refit || !swg_quant_method_needs_stats(report->method));
     const swg_quantize_job job = {
         .name = desc->name,
         .rows = swg_tensor_rows(desc),
@@ -148,6 +152,7 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options,
         .read_rows = takes_pruned ? read_pruned : read_wanted,
         .context = t,
         .rows_per_read = swg_source_rows_per_read(t->source, t->index, first),
+        .factor = options->factor,
         .pool = options->pool,
     };
     return swg_quantize_tensor(report->method, &job, planes, &report->stats);
@@ -260,6 +265,8 @@ swg_status swg_transfer_setting(const swg_plan_entry *entry, swg_strbuf *out)
     char scheme[SWG_SCHEME_NAME_BYTES];
     swg_strbuf_printf(out, "%s %s search %d", swg_scheme_name(entry->dense, scheme),
                       swg_quant_method_name(entry->method), (int)entry->search);
+    for (size_t i = 0; entry->codebook && i < SWG_LEVELS; i++)
+        swg_strbuf_printf(out, " %d", entry->codebook[i]);
     for (size_t i = 0; i < entry->n_parameters; i++) {
         const swg_parameter *p = &entry->parameters[i];
         if (p->word)

@@ -1,26 +1,36 @@
 /* swage run: continue a prompt, printing the text as it comes. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
+#include "runtime/cmd_run_chat.h"
 #include "runtime/cmd_run_encoder.h"
-#include "runtime/exec.h"
-#include "runtime/session.h"
-#include "runtime/text/sampler.h"
+#include "runtime/generation.h"
+#include "runtime/kv_type.h"
 
 typedef struct arguments {
-    const char *prompt, *passage, *activations, *tokenizer;
+    const char *prompt, *prompt_file, *system, *passage, *activations, *kv_cache, *tokenizer;
+    swg_string_list stops;
     int64_t max_tokens, context, seed, top_k, repetition_window;
     double temperature, top_p, min_p, repetition_penalty;
-    bool echo, ignore_end;
+    bool chat, echo, ignore_end;
 } arguments;
 
 static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, prompt, 'p', "prompt", "TEXT",
-                      "text to continue (default: none, the model begins a text); for encoders: "
-                      "the text or the question"),
+                      "text to continue (default: none, the model begins a text; -: standard "
+                      "input); for encoders: the text or the question"),
+    SWG_OPTION_STRING(
+        arguments, prompt_file, 0, "prompt-file", "FILE",
+        "the same from a file, without the line break at its end (-: standard input)"),
+    SWG_OPTION_FLAG(arguments, chat, 0, "chat",
+                    "put the prompt into the model's chat template; without a prompt, hold a "
+                    "conversation: a message per line of standard input"),
+    SWG_OPTION_STRING(arguments, system, 0, "system", "TEXT",
+                      "with --chat: what the model is told before the conversation"),
+    SWG_OPTION_LIST(arguments, stops, 0, "stop", "TEXT", "end before this text (may be repeated)"),
     SWG_OPTION_STRING(arguments, passage, 0, "passage", "TEXT",
                       "for encoders: a second text, which is searched for answers"),
     SWG_OPTION_INT(arguments, max_tokens, 'n', "max-tokens", "N", 1, 1 << 24, "128",
@@ -45,48 +55,85 @@ static const swg_option options[] = {
     SWG_OPTION_INT(arguments, context, 0, "context", "N", 1, 1 << 24, NULL,
                    "positions to hold (default: what prompt and --max-tokens need, at most the "
                    "model's)"),
-    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "int8",
+    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, NULL,
                       swg_act_help),
+    SWG_OPTION_CHOICE(arguments, kv_cache, 0, "kv-cache", SWG_KV_TYPE_CHOICES, "f32",
+                      swg_kv_type_help),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
                       "tokenizer to use instead of the model's"),
 };
 
-/* A generation in progress. */
-typedef struct generation {
+/* A run in progress. */
+typedef struct run_state {
     const swg_cli *cli;
     const arguments *args;
     swg_session loaded;
-    swg_exec *exec;
-    swg_sampler *sampler;
-    swg_decoder *decoder;
-    swg_ids prompt;
-    float *logits;
-    swg_strbuf text; /* what --json collects, or what is about to be printed */
-    size_t n_generated;
-    const char *finish; /* why it ended: "end", "length" or "context" */
-    double prefill_s, decode_s;
-} generation;
+    swg_strbuf prompt; /* as given, wherever it comes from */
+    bool has_prompt;
+    swg_generation *generation;
+    swg_ids ids;
+    swg_strbuf text; /* the prompt with --echo, and what is generated */
+} run_state;
 
-/* Print what has been decoded so far; --json prints everything at the end instead. */
-static swg_status flush_text(generation *g)
+/* --- The prompt ------------------------------------------------------------------------------- */
+
+enum { MAX_PROMPT = 1 << 30, READ_BYTES = 1 << 16 };
+
+static swg_status read_prompt(FILE *stream, const char *name, swg_strbuf *out)
 {
-    SWG_TRY(swg_strbuf_status(&g->text));
-    if (g->cli->json || g->text.length == 0)
-        return SWG_OK;
-    SWG_TRY(swg_cli_print(g->text.text, g->text.length));
-    g->text.length = 0;
+    char bytes[READ_BYTES];
+    size_t n;
+    while ((n = fread(bytes, 1, sizeof bytes, stream)) > 0) {
+        if (n > MAX_PROMPT - out->length)
+            return swg_error(SWG_LIMIT, "%s has more than %d bytes", name, MAX_PROMPT);
+        if (memchr(bytes, 0, n))
+            return swg_error(SWG_CORRUPT, "%s is not a text: it has a NUL byte", name);
+        swg_strbuf_append(out, bytes, n);
+        SWG_TRY(swg_strbuf_status(out));
+    }
+    if (swg_is_interrupted())
+        return swg_error(SWG_INTERRUPTED, "interrupted");
+    if (ferror(stream))
+        return swg_error(SWG_IO, "cannot read %s: %s", name, strerror(errno));
+    /* The line break at the end of a file is not meant. */
+    if (out->length > 0 && out->text[out->length - 1] == '\n')
+        out->text[--out->length] = '\0';
     return SWG_OK;
+}
+
+static swg_status read_prompt_file(const char *path, swg_strbuf *out)
+{
+    if (strcmp(path, "-") == 0)
+        return read_prompt(stdin, "standard input", out);
+    FILE *stream = fopen(path, "rbe");
+    if (!stream)
+        return swg_error(SWG_IO, "cannot open %s: %s", path, strerror(errno));
+    const swg_status status = read_prompt(stream, path, out);
+    fclose(stream);
+    return status;
+}
+
+static swg_status find_prompt(run_state *r)
+{
+    const arguments *args = r->args;
+    if (args->prompt && args->prompt_file)
+        return swg_error(SWG_USAGE, "give either a --prompt or a --prompt-file");
+    r->has_prompt = args->prompt || args->prompt_file;
+    if (args->prompt_file || (args->prompt && strcmp(args->prompt, "-") == 0))
+        return read_prompt_file(args->prompt_file ? args->prompt_file : "-", &r->prompt);
+    if (args->prompt)
+        swg_strbuf_puts(&r->prompt, args->prompt);
+    return swg_strbuf_status(&r->prompt);
 }
 
 /* Ids of the prompt; an empty one starts from BOS (or, without BOS, from the end of text, which
  * such models see between texts). */
-static swg_status encode_prompt(generation *g)
+static swg_status encode_prompt(run_state *r)
 {
-    const char *text = g->args->prompt ? g->args->prompt : "";
-    const swg_tokenizer *tokenizer = g->loaded.tokenizer;
-    if (*text)
-        SWG_TRY(swg_tokenizer_encode(tokenizer, text, strlen(text), NULL, &g->prompt));
-    if (g->prompt.count > 0)
+    const swg_tokenizer *tokenizer = r->loaded.tokenizer;
+    if (r->prompt.length > 0)
+        SWG_TRY(swg_tokenizer_encode(tokenizer, r->prompt.text, r->prompt.length, NULL, &r->ids));
+    if (r->ids.count > 0)
         return SWG_OK;
     const int32_t bos = swg_tokenizer_bos(tokenizer);
     const int32_t first = bos >= 0 ? bos : swg_tokenizer_eos(tokenizer);
@@ -94,152 +141,189 @@ static swg_status encode_prompt(generation *g)
         return swg_error(SWG_USAGE,
                          "this model's tokenizer has no token that begins a text; give a "
                          "--prompt");
-    SWG_TRY(swg_reserve((void **)&g->prompt.data, &g->prompt.capacity, 1, sizeof first));
-    g->prompt.data[g->prompt.count++] = first;
+    SWG_TRY(swg_reserve((void **)&r->ids.data, &r->ids.capacity, 1, sizeof first));
+    r->ids.data[r->ids.count++] = first;
     return SWG_OK;
 }
 
-static swg_status prepare(generation *g)
+/* Say that a chat model's template is not used, unless the prompt has some of it: special tokens
+ * that are not put around every text. */
+static void mention_template(const run_state *r)
 {
-    const arguments *args = g->args;
-    if (args->passage)
-        return swg_error(SWG_USAGE, "%s continues texts: --passage does not apply",
-                         g->cli->positionals[0]);
-    SWG_TRY(encode_prompt(g));
-    const swg_hparams *h = &g->loaded.model->hparams;
-    const size_t needed = g->prompt.count + (size_t)args->max_tokens;
-    const size_t most = args->context ? (size_t)args->context : (size_t)h->max_positions;
-    if (g->prompt.count > most)
+    if (!r->loaded.chat || r->args->chat || r->prompt.length == 0)
+        return;
+    for (size_t i = 1; i < r->ids.count; i++)
+        if (swg_tokenizer_is_special(r->loaded.tokenizer, r->ids.data[i]))
+            return;
+    swg_cli_say(r->cli,
+                "%s has a chat template, which a --prompt does not go through without "
+                "--chat",
+                r->cli->positionals[0]);
+}
+
+/* --- Generating ------------------------------------------------------------------------------- */
+
+static swg_generation_options generation_options(const run_state *r)
+{
+    const arguments *args = r->args;
+    swg_generation_options how = {.sampling = swg_sampler_options_default(),
+                                  .activations =
+                                      swg_generation_precision(r->loaded.model, args->activations),
+                                  .max_tokens = (size_t)args->max_tokens,
+                                  .ignore_end = args->ignore_end,
+                                  .stops = args->stops.items,
+                                  .n_stops = args->stops.count};
+    how.sampling.temperature = (float)args->temperature;
+    how.sampling.top_k = (size_t)args->top_k;
+    how.sampling.top_p = (float)args->top_p;
+    how.sampling.min_p = (float)args->min_p;
+    how.sampling.repetition_penalty = (float)args->repetition_penalty;
+    how.sampling.repetition_window = (size_t)args->repetition_window;
+    how.sampling.seed = (uint64_t)args->seed;
+    return how;
+}
+
+/* Positions that a prompt and its continuation need, at most those that there are. */
+static swg_status find_context(const run_state *r, size_t *out)
+{
+    const size_t needed = r->ids.count + (size_t)r->args->max_tokens;
+    const size_t most = r->args->context ? (size_t)r->args->context
+                                         : (size_t)r->loaded.model->hparams.max_positions;
+    if (r->ids.count > most)
         return swg_error(SWG_LIMIT, "the prompt has %zu tokens; the context holds %zu",
-                         g->prompt.count, most);
-    const swg_exec_options exec_options = {.size = sizeof exec_options,
-                                           .context = needed < most ? needed : most,
-                                           .activations = swg_act_named(args->activations)};
-    SWG_TRY(swg_exec_new(g->loaded.model, g->loaded.pool, &exec_options, &g->exec));
-    SWG_TRY(SWG_NEW(g->logits, (size_t)h->vocab));
-    swg_sampler_options sampling = swg_sampler_options_default();
-    sampling.temperature = (float)args->temperature;
-    sampling.top_k = (size_t)args->top_k;
-    sampling.top_p = (float)args->top_p;
-    sampling.min_p = (float)args->min_p;
-    sampling.repetition_penalty = (float)args->repetition_penalty;
-    sampling.repetition_window = (size_t)args->repetition_window;
-    sampling.seed = (uint64_t)args->seed;
-    SWG_TRY(swg_sampler_new(&sampling, (size_t)h->vocab, &g->sampler));
-    return swg_decoder_new(g->loaded.tokenizer, NULL, &g->decoder);
+                         r->ids.count, most);
+    *out = needed < most ? needed : most;
+    return SWG_OK;
 }
 
-/* Feed the prompt to the model, the sampler and the decoder. */
-static swg_status prefill(generation *g)
+static swg_status print(void *context, const char *text, size_t length)
 {
-    const double start = swg_clock_s();
-    SWG_TRY(swg_exec_run(g->exec, g->prompt.data, g->prompt.count, g->prompt.count - 1, g->logits));
-    g->prefill_s = swg_clock_s() - start;
-    for (size_t i = 0; i < g->prompt.count; i++) {
-        swg_sampler_accept(g->sampler, g->prompt.data[i]);
-        SWG_TRY(swg_decoder_feed(g->decoder, g->prompt.data[i], &g->text));
-    }
-    if (!g->args->echo)
-        g->text.length = 0;
-    return flush_text(g);
+    (void)context;
+    return swg_cli_print(text, length);
 }
 
-/* A text ends with its end token, or where the next one would begin. */
-static bool is_end(const generation *g, int32_t id)
+static void explain_nothing(const run_state *r, const swg_generation_result *result)
 {
-    return !g->args->ignore_end && (swg_tokenizer_is_end(g->loaded.tokenizer, id) ||
-                                    id == swg_tokenizer_bos(g->loaded.tokenizer));
+    if (result->n_generated > 0 || strcmp(result->finish, "end") != 0)
+        return;
+    swg_cli_say(r->cli, "the model ended the text at once%s",
+                r->loaded.chat && !r->args->chat ? "; it is a chat model: try --chat" : "");
 }
 
-static swg_status generate(generation *g)
+static swg_status report(run_state *r)
 {
-    const double start = swg_clock_s();
-    g->finish = "length";
-    while (g->n_generated < (size_t)g->args->max_tokens) {
-        int32_t id;
-        SWG_TRY(swg_sampler_pick(g->sampler, g->logits, &id));
-        if (is_end(g, id)) {
-            g->finish = "end";
-            break;
-        }
-        g->n_generated++;
-        swg_sampler_accept(g->sampler, id);
-        SWG_TRY(swg_decoder_feed(g->decoder, id, &g->text));
-        SWG_TRY(flush_text(g));
-        if (swg_is_interrupted())
-            return swg_error(SWG_INTERRUPTED, "interrupted");
-        if (g->n_generated == (size_t)g->args->max_tokens)
-            break;
-        if (swg_exec_position(g->exec) == swg_exec_context(g->exec)) {
-            g->finish = "context";
-            break;
-        }
-        SWG_TRY(swg_exec_run(g->exec, &id, 1, 0, g->logits));
-    }
-    g->decode_s = swg_clock_s() - start;
-    SWG_TRY(swg_decoder_finish(g->decoder, &g->text));
-    return flush_text(g);
-}
-
-static swg_status report(generation *g)
-{
-    const double decode_rate = g->decode_s > 0 ? (double)g->n_generated / g->decode_s : 0;
-    if (!g->cli->json) {
+    const swg_generation_result result = swg_generation_last(r->generation);
+    const double rate = result.decode_s > 0 ? (double)result.n_generated / result.decode_s : 0;
+    explain_nothing(r, &result);
+    if (!r->cli->json) {
         SWG_TRY(swg_cli_print("\n", 1));
-        swg_cli_note(g->cli,
+        swg_cli_note(r->cli,
                      "%zu prompt tokens in %.3f s, %zu tokens generated at %.1f tokens/s (%s)",
-                     g->prompt.count, g->prefill_s, g->n_generated, decode_rate, g->finish);
+                     r->ids.count, result.prefill_s, result.n_generated, rate, result.finish);
         return SWG_OK;
     }
     swg_json_writer json = {0};
-    swg_cli_json_begin(g->cli, &json);
-    swg_json_string_n(&json, "text", swg_strbuf_text(&g->text), g->text.length);
-    swg_json_uint(&json, "prompt_tokens", g->prompt.count);
-    swg_json_uint(&json, "generated_tokens", g->n_generated);
-    swg_json_string(&json, "finish", g->finish);
-    swg_json_double(&json, "prefill_s", g->prefill_s);
-    swg_json_double(&json, "decode_tokens_per_s", decode_rate);
-    swg_json_int(&json, "seed", g->args->seed);
+    swg_cli_json_begin(r->cli, &json);
+    swg_json_string_n(&json, "text", swg_strbuf_text(&r->text), r->text.length);
+    swg_json_uint(&json, "prompt_tokens", r->ids.count);
+    swg_json_uint(&json, "generated_tokens", result.n_generated);
+    swg_json_string(&json, "finish", result.finish);
+    swg_json_double(&json, "prefill_s", result.prefill_s);
+    swg_json_double(&json, "decode_tokens_per_s", rate);
+    swg_json_int(&json, "seed", r->args->seed);
     return swg_cli_json_print(&json);
 }
 
-static swg_status continue_text(generation *g)
+/* Continue the ids: the same for a text and for a conversation of one message. */
+static swg_status continue_ids(run_state *r)
 {
-    SWG_TRY(prepare(g));
-    SWG_TRY(prefill(g));
-    SWG_TRY(generate(g));
-    return report(g);
+    swg_generation_options how = generation_options(r);
+    SWG_TRY(find_context(r, &how.context));
+    SWG_TRY(swg_generation_new(&r->loaded, &how, &r->generation));
+    SWG_TRY(swg_generation_read(r->generation, r->ids.data, r->ids.count,
+                                r->args->echo ? &r->text : NULL));
+    if (!r->cli->json && r->text.length > 0)
+        SWG_TRY(swg_cli_print(r->text.text, r->text.length));
+    SWG_TRY(swg_generation_continue(r->generation, r->cli->json ? NULL : print, NULL, &r->text));
+    return report(r);
 }
 
-static swg_status encode_text(const generation *g)
+static swg_status continue_text(run_state *r)
 {
-    const arguments *args = g->args;
-    const swg_encoder_run encoder = {.cli = g->cli,
-                                     .loaded = &g->loaded,
-                                     .text = args->prompt ? args->prompt : "",
-                                     .second = args->passage,
-                                     .activations = swg_act_named(args->activations)};
-    if (!args->prompt)
+    if (r->args->passage)
+        return swg_error(SWG_USAGE, "%s continues texts: --passage does not apply",
+                         r->cli->positionals[0]);
+    if (r->args->system)
+        return swg_error(SWG_USAGE, "--system belongs to --chat");
+    SWG_TRY(encode_prompt(r));
+    mention_template(r);
+    return continue_ids(r);
+}
+
+static swg_status chat(run_state *r)
+{
+    /* A conversation's keys and values are kept for as many positions as it may get. */
+    enum { USUAL_CONTEXT = 4096 };
+    const swg_chat_run conversation = {
+        .cli = r->cli, .loaded = &r->loaded, .system = r->args->system};
+    if (r->args->passage)
+        return swg_error(SWG_USAGE, "--passage does not apply to --chat");
+    if (!r->loaded.chat)
+        return swg_error(SWG_UNSUPPORTED,
+                         "%s has no chat template; give the prompt as it was trained",
+                         r->cli->positionals[0]);
+    if (r->has_prompt) {
+        SWG_TRY(swg_run_chat_prompt(&conversation, swg_strbuf_text(&r->prompt), &r->ids));
+        return continue_ids(r);
+    }
+    if (r->cli->json || r->args->echo)
+        return swg_error(SWG_USAGE, "--json and --echo need one --prompt");
+    swg_generation_options how = generation_options(r);
+    how.context = (size_t)r->loaded.model->hparams.max_positions;
+    if (r->args->context)
+        how.context = (size_t)r->args->context;
+    else if (how.context > USUAL_CONTEXT)
+        how.context = USUAL_CONTEXT;
+    return swg_run_conversation(&conversation, &how);
+}
+
+static swg_status encode_text(const run_state *r)
+{
+    const arguments *args = r->args;
+    const swg_encoder_run encoder = {
+        .cli = r->cli,
+        .loaded = &r->loaded,
+        .text = swg_strbuf_text(&r->prompt),
+        .second = args->passage,
+        .activations = swg_generation_precision(r->loaded.model, args->activations)};
+    if (args->chat || args->system || args->stops.count > 0)
+        return swg_error(SWG_USAGE, "%s reads a text: --chat, --system and --stop do not apply",
+                         r->cli->positionals[0]);
+    if (!r->has_prompt)
         return swg_error(SWG_USAGE, "%s reads a text: give one with --prompt",
-                         g->cli->positionals[0]);
+                         r->cli->positionals[0]);
     return swg_run_encoder(&encoder);
 }
 
 static swg_status run(const swg_cli *cli, const void *raw_arguments)
 {
     swg_status status = SWG_OK;
-    generation g = {.cli = cli, .args = raw_arguments};
-    SWG_GO(swg_session_open(cli->positionals[0], g.args->tokenizer, true, cli->n_threads,
-                            cli->progress, &g.loaded));
-    SWG_GO(g.loaded.model->hparams.is_encoder ? encode_text(&g) : continue_text(&g));
+    run_state r = {.cli = cli, .args = raw_arguments};
+    for (size_t i = 0; i < r.args->stops.count; i++)
+        if (!*r.args->stops.items[i])
+            SWG_GO(swg_error(SWG_USAGE, "--stop needs a text that is not empty"));
+    SWG_GO(find_prompt(&r));
+    SWG_GO(swg_session_open(cli->positionals[0], r.args->tokenizer, true, cli->n_threads,
+                            cli->progress, &r.loaded));
+    SWG_GO((r.loaded.model->hparams.is_encoder ? encode_text(&r)
+            : r.args->chat                     ? chat(&r)
+                                               : continue_text(&r)));
 done:
-    swg_decoder_free(&g.decoder);
-    swg_sampler_free(&g.sampler);
-    swg_exec_free(&g.exec);
-    swg_free(g.logits);
-    swg_ids_deinit(&g.prompt);
-    swg_strbuf_deinit(&g.text);
-    swg_session_close(&g.loaded);
+    swg_generation_free(&r.generation);
+    swg_ids_deinit(&r.ids);
+    swg_strbuf_deinit(&r.prompt);
+    swg_strbuf_deinit(&r.text);
+    swg_session_close(&r.loaded);
     return status;
 }
 
@@ -248,19 +332,28 @@ static const swg_example examples[] = {
      "the model's most likely continuation"},
     {"swage run examples/tiny-tales --temperature 0.8 --top-p 0.95 --seed 7",
      "a text without a prompt, reproducibly random"},
+    {"swage run chat-model --chat --system \"Be brief.\" --prompt \"Who wrote Faust?\"",
+     "the answer of a chat model"},
+    {"swage run chat-model --chat", "a conversation, a message per line"},
     {"swage run bert-answers --prompt \"Who came?\" --passage \"Ann came, Bob stayed.\"",
      "the span of the passage that answers"},
 };
 
 const swg_command swg_command_run = {
     .name = "run",
-    .synopsis = "MODEL [--prompt TEXT] [--max-tokens N] [--temperature T] [--seed S]",
+    .synopsis = "MODEL [--prompt TEXT] [--chat] [--max-tokens N] [--temperature T] [--seed S]",
     .summary = "Continue a text with a model, or classify it",
     .description =
         "Prints the continuation of the prompt on stdout as it is generated, and nothing else "
         "there; characters are never split. The same model, prompt, options and seed give the same "
         "text for any number of threads. Generation stops at the model's end of text, after "
-        "--max-tokens, or when the context is full.\n\n"
+        "--max-tokens, before a --stop text, or when the context is full.\n\n"
+        "--activations is int8 unless it is given or most of the model is not quantized; then f32 "
+        "costs next to nothing.\n\n"
+        "With --chat the prompt is a message to a chat model, put into the template that the "
+        "model carries, as transformers does; --system goes before it. Without a prompt every line "
+        "of standard input is a message, and the model knows the conversation so far (4096 "
+        "positions of it, unless --context says otherwise).\n\n"
         "Encoders do not continue a text; they print their answer about it: classifiers their "
         "labels with probabilities, most likely first (per token, for token classifiers), "
         "question answering models the span of --passage that answers --prompt, masked language "

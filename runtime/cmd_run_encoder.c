@@ -150,11 +150,12 @@ static void print_token_labels(encoding *e)
 static swg_status print_masks(encoding *e)
 {
     const size_t vocab = (size_t)e->h->vocab;
-    const int32_t mask = swg_tokenizer_find(e->run->loaded->tokenizer, "[MASK]", strlen("[MASK]"));
+    int32_t mask;
     size_t n_masks = 0;
+    SWG_TRY(swg_encoder_mask(e->run->loaded->tokenizer, &mask));
     swg_json_begin_array(&e->json, "masks");
     for (size_t t = 0; t < e->input.ids.count; t++) {
-        if (mask < 0 || e->input.ids.data[t] != mask)
+        if (e->input.ids.data[t] != mask)
             continue;
         float *row = e->logits + t * vocab;
         softmax(row, vocab, 1);
@@ -173,7 +174,7 @@ static swg_status print_masks(encoding *e)
     swg_json_end_array(&e->json);
     return n_masks ? SWG_OK
                    : swg_error(SWG_USAGE, "this model fills in masked tokens: the text needs a "
-                                          "[MASK]");
+                                          "[MASK] (<mask> for RoBERTa)");
 }
 
 /* The span of the second text with the largest product of start and end probability. */
@@ -240,6 +241,9 @@ swg_status swg_run_encoder(const swg_encoder_run *run)
 {
     swg_status status = SWG_OK;
     encoding e = {.run = run, .h = &run->loaded->model->hparams};
+    if (e.h->task == SWG_OUTPUT_HIDDEN_STATE)
+        return swg_error(SWG_UNSUPPORTED, "this model has no head to answer with: it turns texts "
+                                          "into vectors, which swage embed prints");
     SWG_GO(swg_encoder_input_make(run->loaded->tokenizer, e.h, run->text, run->second, &e.input));
     if (e.input.ids.count == 0)
         SWG_GO(swg_error(SWG_USAGE, "the text has no tokens; give one with --prompt"));

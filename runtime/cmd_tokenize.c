@@ -1,57 +1,34 @@
 /* swage tokenize: text to token ids, and ids to text. */
-#include <errno.h>
 #include <string.h>
 
 #include "formats/formats.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
+#include "runtime/cli/input.h"
+#include "runtime/text/chat.h"
 #include "runtime/text/tokenizer.h"
 
-enum { READ_BYTES = 1 << 16, ID_CHARS = 12 };
+enum { ID_CHARS = 12 };
 
 typedef struct arguments {
     const char *text;
-    bool decode, no_special;
+    bool decode, chat, no_special;
 } arguments;
 
 static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, text, 0, "text", "FILE",
                       "what to encode, or ids to decode (default and -: standard input)"),
     SWG_OPTION_FLAG(arguments, decode, 'd', "decode", "read ids, print their text"),
+    SWG_OPTION_FLAG(arguments, chat, 0, "chat",
+                    "read a conversation in JSON and encode what the model's chat template makes "
+                    "of it; with --json that text too"),
     SWG_OPTION_FLAG(arguments, no_special, 0, "no-special",
                     "no special tokens: add none around the text, and read their spelling "
                     "as text; with --decode, print none"),
 };
 
 /* --- Input ------------------------------------------------------------------------------------ */
-
-/* Anything that can be read to its end: files, pipes, terminals. */
-static swg_status read_stream(FILE *stream, const char *name, swg_strbuf *out)
-{
-    char bytes[READ_BYTES];
-    size_t n;
-    while ((n = fread(bytes, 1, sizeof bytes, stream)) > 0) {
-        if (n > INT32_MAX - out->length)
-            return swg_error(SWG_LIMIT, "%s has more than the %d bytes that are read at once", name,
-                             INT32_MAX);
-        swg_strbuf_append(out, bytes, n);
-        SWG_TRY(swg_strbuf_status(out));
-    }
-    return ferror(stream) ? swg_error(SWG_IO, "cannot read %s: %s", name, strerror(errno)) : SWG_OK;
-}
-
-static swg_status read_input(const char *path, swg_strbuf *out)
-{
-    if (!path || strcmp(path, "-") == 0)
-        return read_stream(stdin, "standard input", out);
-    FILE *stream = fopen(path, "rb");
-    if (!stream)
-        return swg_error(SWG_IO, "cannot open %s: %s", path, strerror(errno));
-    const swg_status status = read_stream(stream, path, out);
-    fclose(stream);
-    return status;
-}
 
 /* A checkpoint's tokenizer, or else a tokenizer in a file or folder of its own. */
 static swg_status open_tokenizer(const char *path, swg_tokenizer **out)
@@ -87,8 +64,9 @@ static void put_ids(swg_strbuf *out, const swg_ids *ids, char separator)
     }
 }
 
+/* `rendered`: the text that a chat template made, or NULL. */
 static swg_status print_ids(const swg_cli *cli, const swg_tokenizer *tokenizer, const swg_ids *ids,
-                            size_t n_bytes)
+                            size_t n_bytes, const swg_strbuf *rendered)
 {
     swg_strbuf list = {0};
     swg_json_writer json = {0};
@@ -104,6 +82,8 @@ static swg_status print_ids(const swg_cli *cli, const swg_tokenizer *tokenizer, 
         swg_json_uint(&json, "text_bytes", n_bytes);
         swg_json_uint(&json, "tokens", ids->count);
         swg_json_raw(&json, "ids", list.text, list.length);
+        if (rendered)
+            swg_json_string_n(&json, "text", swg_strbuf_text(rendered), rendered->length);
         status = swg_cli_json_print(&json);
     }
     swg_strbuf_deinit(&list);
@@ -135,8 +115,32 @@ static swg_status encode(const swg_cli *cli, const arguments *args, const swg_to
     swg_status status =
         swg_tokenizer_encode(tokenizer, swg_strbuf_text(input), input->length, &how, &ids);
     if (status == SWG_OK)
-        status = print_ids(cli, tokenizer, &ids, input->length);
+        status = print_ids(cli, tokenizer, &ids, input->length, NULL);
     swg_ids_deinit(&ids);
+    return status;
+}
+
+static swg_status encode_chat(const swg_cli *cli, const arguments *args,
+                              const swg_tokenizer *tokenizer, const swg_strbuf *input)
+{
+    const char *source = cli->positionals[0];
+    const char *what = args->text ? args->text : "standard input";
+    const swg_encode_options how = {.parse_special = true};
+    swg_chat *chat = NULL;
+    swg_strbuf text = {0};
+    swg_ids ids = {0};
+    swg_status status;
+    SWG_GO(swg_chat_from_path(source, &chat));
+    if (!chat)
+        SWG_GO(swg_error(SWG_UNSUPPORTED, "%s has no chat template", source));
+    SWG_GO(swg_chat_render_json(chat, tokenizer, swg_strbuf_text(input), input->length, what,
+                                time(NULL), &text));
+    SWG_GO(swg_tokenizer_encode(tokenizer, swg_strbuf_text(&text), text.length, &how, &ids));
+    SWG_GO(print_ids(cli, tokenizer, &ids, text.length, &text));
+done:
+    swg_ids_deinit(&ids);
+    swg_strbuf_deinit(&text);
+    swg_chat_free(&chat);
     return status;
 }
 
@@ -164,9 +168,14 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
     swg_tokenizer *tokenizer = NULL;
     swg_strbuf input = {0};
     swg_status status;
+    if (args->chat && (args->decode || args->no_special))
+        return swg_error(SWG_USAGE, "--chat encodes a conversation: --decode and --no-special do "
+                                    "not apply");
     SWG_GO(open_tokenizer(cli->positionals[0], &tokenizer));
-    SWG_GO(read_input(args->text, &input));
-    SWG_GO((args->decode ? decode : encode)(cli, args, tokenizer, &input));
+    SWG_GO(swg_cli_read_input(args->text, &input));
+    SWG_GO((args->decode ? decode
+            : args->chat ? encode_chat
+                         : encode)(cli, args, tokenizer, &input));
 done:
     swg_strbuf_deinit(&input);
     swg_tokenizer_free(&tokenizer);
@@ -176,6 +185,8 @@ done:
 static const swg_example examples[] = {
     {"swage tokenize model.swg --text book.txt", "the ids of a text, on one line"},
     {"echo 1 403 407 | swage tokenize tokenizer.json --decode", "the text of three ids"},
+    {"echo '[{\"role\": \"user\", \"content\": \"Hi\"}]' | swage tokenize model --chat",
+     "what a chat model reads of a conversation"},
     {"swage tokenize model --text book.txt --no-special --json",
      "ids and counts, without special tokens"},
 };
@@ -192,6 +203,10 @@ const swg_command swg_command_tokenize = {
         "By default the special tokens that belong around a text (its beginning, say) are added, "
         "and special tokens spelled out in the text become those tokens. Use --no-special for text "
         "that is not trusted.\n\n"
+        "With --chat, reads a conversation: a JSON array of messages, each with \"role\" and "
+        "\"content\", or an object with \"messages\" and what else the template reads (\"tools\"). "
+        "The ids are those after which the model answers, exactly as transformers' "
+        "apply_chat_template gives them.\n\n"
         "With --decode, reads ids separated by spaces, commas or line breaks and prints their "
         "text, byte for byte and without a line break at its end. In --json, bytes that are not "
         "UTF-8 become U+FFFD.",

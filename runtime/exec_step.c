@@ -30,8 +30,10 @@ static swg_status check_ids(const swg_exec *exec, size_t position, const int32_t
             return swg_error(SWG_CORRUPT,
                              "token id %d at position %zu is outside the vocabulary of %lld",
                              ids[i], position + i, (long long)h->vocab);
+    /* A model without token types takes those of a text for what they are, all 0. */
+    const int64_t n_types = h->n_token_types > 0 ? h->n_token_types : 1;
     for (size_t i = 0; types && i < n; i++)
-        if (types[i] < 0 || types[i] >= h->n_token_types)
+        if (types[i] < 0 || types[i] >= n_types)
             return swg_error(SWG_CORRUPT, "token type %d at position %zu; the model has %lld types",
                              types[i], position + i, (long long)h->n_token_types);
     return SWG_OK;
@@ -139,10 +141,14 @@ static void run_layer(swg_exec *exec, size_t layer)
     exec->model->arch->layer(exec, exec->values, layer, rows_of(exec, exec->batch.n, layer));
 }
 
-/* Logits of the first n rows of x. */
+/* Logits of the first n rows of x; without a head, the rows themselves. */
 static void run_end(swg_exec *exec, size_t n, float *logits)
 {
     const swg_hparams *h = &exec->model->hparams;
+    if (h->task == SWG_OUTPUT_HIDDEN_STATE) {
+        exec->backend->download(exec, rows_of(exec, n, (size_t)h->n_layers), logits);
+        return;
+    }
     const swg_value out = exec->backend->output(exec, logits, n, (size_t)h->n_outputs);
     exec->model->arch->end(exec, exec->values, rows_of(exec, n, (size_t)h->n_layers), out);
     exec->backend->download(exec, out, logits);

@@ -280,7 +280,22 @@ static swg_status read_fields(const swg_arch *const *archs, const swg_json *root
     for (const swg_required_row *row = (*arch)->required; row->key; row++)
         SWG_TRY(check_required(root, row));
     SWG_TRY((*arch)->check(out));
-    out->n_outputs = out->n_labels ? out->n_labels : out->vocab;
+    out->n_outputs = out->task == SWG_OUTPUT_HIDDEN_STATE ? out->d_model
+                     : out->n_labels                      ? out->n_labels
+                                                          : out->vocab;
+    return SWG_OK;
+}
+
+swg_status swg_hparams_leave_out_head(const swg_arch *arch, swg_hparams *h)
+{
+    if (!h->is_encoder)
+        return swg_error(SWG_UNSUPPORTED,
+                         "architecture %s is not an encoder: it has no vectors of texts",
+                         arch->name);
+    h->task = SWG_OUTPUT_HIDDEN_STATE;
+    h->one_output = h->tied_head = false;
+    h->n_labels = 0;
+    h->n_outputs = h->d_model;
     return SWG_OK;
 }
 

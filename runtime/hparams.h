@@ -13,14 +13,15 @@ typedef struct swg_arch swg_arch; /* runtime/arch/arch.h */
 enum { SWG_MAX_LAYERS = 4096, SWG_MAX_RECURRENT_LAYERS = 64 };
 
 /* What a model's output is. The first two give one row of logits over the vocabulary per position,
- * the others rows of n_outputs: one per text, one per position, and one per position (start and end
- * of the answer). */
+ * the others rows of n_outputs: one per text, one per position, one per position (start and end of
+ * the answer), and one per position (what the last layer gives, [d_model]: there is no head). */
 typedef enum swg_output_kind {
     SWG_OUTPUT_NEXT_TOKEN,
     SWG_OUTPUT_MASKED_TOKEN,
     SWG_OUTPUT_SEQUENCE_CLASS,
     SWG_OUTPUT_TOKEN_CLASS,
     SWG_OUTPUT_ANSWER_SPAN,
+    SWG_OUTPUT_HIDDEN_STATE,
     SWG_OUTPUT_COUNT
 } swg_output_kind;
 
@@ -34,7 +35,8 @@ typedef enum swg_class_kind {
 typedef enum swg_activation {
     SWG_ACTIVATION_GELU,      /* exact, with erf */
     SWG_ACTIVATION_GELU_TANH, /* the tanh form */
-    SWG_ACTIVATION_TANH
+    SWG_ACTIVATION_TANH,
+    SWG_ACTIVATION_RELU
 } swg_activation;
 
 /* How rotary frequencies are stretched (runtime/rope.h). */
@@ -97,11 +99,14 @@ typedef struct swg_hparams {
     int64_t n_heads, n_kv_heads, head_dim; /* 0 heads = no attention, no KV cache */
     int64_t max_positions;                 /* longest context the model was made for */
     bool learned_positions; /* max_positions is a hard limit: further positions do not exist */
-    int64_t n_token_types;  /* number of token types (segments) */
+    int64_t first_position; /* row of the table of learned positions that the first token uses */
+    int64_t n_token_types;  /* number of token types (segments); 0 = there are none */
+    int64_t n_pair_separators; /* tokens between a text and a second one; 0 = one */
     double norm_eps;
     bool attention_bias, mlp_bias; /* such weights have biases (SWG_BIAS_* of arch.h) */
     bool tied_head;                /* the output head is the embedding */
     int64_t activation;            /* swg_activation */
+    int64_t pooler_activation;     /* swg_activation after a text classifier's first matrix */
     swg_rope_hparams rope;
     swg_window_hparams window;
     swg_recurrent_hparams recurrent;
@@ -111,12 +116,16 @@ typedef struct swg_hparams {
     int64_t task;           /* swg_output_kind */
     int64_t class_kind;     /* swg_class_kind */
     int64_t n_labels;       /* of classifiers */
-    int64_t n_outputs;      /* columns of a row of logits: vocab or n_labels */
+    int64_t n_outputs;      /* columns of a row of output: vocab, n_labels or d_model */
     int64_t bos_id, eos_id; /* -1 = none */
 } swg_hparams;
 
 /* The window of a layer's attention; 0 = unlimited. */
 size_t swg_hparams_window(const swg_hparams *hparams, size_t layer);
+
+/* Leave out the head that the configuration names: the output becomes SWG_OUTPUT_HIDDEN_STATE.
+ * SWG_UNSUPPORTED for architectures that are not encoders. */
+swg_status swg_hparams_leave_out_head(const swg_arch *arch, swg_hparams *hparams);
 
 /* Parse only a configuration (JSON text): architecture and sizes. SWG_UNSUPPORTED for unknown
  * architectures and values, SWG_CORRUPT when the configuration contradicts itself. */

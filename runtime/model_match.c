@@ -3,6 +3,7 @@
  * ignored. */
 #include <string.h>
 
+#include "runtime/base/sparse_pack.h"
 #include "runtime/model_build.h"
 
 typedef struct matcher {
@@ -150,13 +151,16 @@ static swg_status match_weight(swg_model *model, const swg_tensor_row *row, size
                         range.total_rows,
                         row->k == SWG_DIM_ONE ? 0 : swg_dim_size(h, row->k, layer)));
     const swg_status status =
-        swg_model_declare(model, row, layer, expert, swg_scheme_expanded(desc->scheme));
+        swg_model_declare(model, row, layer, expert, swg_model_held_scheme(model, desc->scheme));
     if (status != SWG_OK)
         return swg_error_context(status, "tensor %s", found.name);
     swg_weight *weight = swg_model_slot(model, row->role, layer, expert);
     swg_weight_origin *origin = swg_model_origin(model, weight);
     weight->tensor = swg_arena_strndup(&model->small, found.name, strlen(found.name));
     weight->first_row = range.first_row + (found.is_stacked ? expert * range.total_rows : 0);
+    weight->n_stored = swg_sparse_stored(weight->scheme, desc);
+    if (weight->n_stored)
+        weight->bytes = swg_model_storage(model)->bytes(weight);
     origin->tensor = found.tensor;
     origin->range = range;
     origin->is_stacked = found.is_stacked;
@@ -172,6 +176,24 @@ static bool has_tensor(const void *context, const char *name)
     return swg_source_find(m->source, name) != SIZE_MAX;
 }
 
+/* Whether the name is that of a weight, or its bias, in the head of another kind of model. */
+static bool is_of_a_head(const matcher *m, const swg_model *model, const char *name)
+{
+    const swg_arch *arch = model->arch;
+    for (const swg_tensor_row *row = arch->tensors; row < arch->tensors + arch->n_tensors; row++) {
+        if (swg_tensor_row_applies(&model->hparams, row))
+            continue;
+        for (const char *pattern = row->pattern; pattern;) {
+            char weight[SWG_TENSOR_NAME_BYTES], bias[SWG_TENSOR_NAME_BYTES];
+            pattern = swg_tensor_row_name(pattern, m->prefix, 0, 0, weight);
+            swg_tensor_bias_name(weight, bias);
+            if (strcmp(name, weight) == 0 || strcmp(name, bias) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 static swg_status refuse_unused(const swg_model *model, matcher *m)
 {
     const swg_arch *arch = model->arch;
@@ -184,7 +206,8 @@ static swg_status refuse_unused(const swg_model *model, matcher *m)
                 m->is_used[tensor] = true;
         }
     for (size_t i = 0; i < swg_source_n_tensors(m->source); i++)
-        if (!m->is_used[i])
+        if (!m->is_used[i] && !(model->hparams.task == SWG_OUTPUT_HIDDEN_STATE &&
+                                is_of_a_head(m, model, swg_source_tensor(m->source, i)->name)))
             return swg_error(SWG_UNSUPPORTED,
                              "%s: tensor %s is not part of architecture %s with %lld layers",
                              swg_source_path(m->source), swg_source_tensor(m->source, i)->name,

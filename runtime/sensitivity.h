@@ -46,7 +46,7 @@ swg_sensitivity_options swg_sensitivity_options_default(void);
  * layer by layer: one layer's weights are in memory at a time, beside embedding and head, and the
  * rows that enter every layer, 4 d_model n_layers bytes per token. The result does not depend on
  * the number of threads. `options` may be NULL. SWG_UNSUPPORTED for models that are not
- * autoregressive or recurrent; SWG_USAGE for no windows; SWG_FAILED when a gradient is not finite,
+ * autoregressive; SWG_USAGE for no windows; SWG_FAILED when a gradient is not finite,
  * naming the tensor; otherwise as swg_model_open and swg_exec_new. */
 swg_status swg_sensitivity_measure(swg_source *source, const int32_t *ids, size_t n_windows,
                                    size_t window, const swg_sensitivity_options *options,

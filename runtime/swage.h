@@ -24,6 +24,7 @@
 #include "runtime/base/thread.h"
 #include "runtime/exec.h"
 #include "runtime/model.h"
+#include "runtime/text/chat.h"
 #include "runtime/text/sampler.h"
 #include "runtime/text/tokenizer.h"
 

@@ -32,7 +32,8 @@ MAGIC = b"\x89SWG\r\n\x1a\n"
 OWN_BYTES = 0xFFFFFFFF
 MAX_FRAME, MAX_RATIO, MAX_DIRECTORY = 1 << 24, 1024, 1 << 28
 DESCRIBED_PLANES = 1  # required feature: the planes of tensors are described
-KINDS = ("values", "codes", "scales", "zeros", "mask", "index", "positions", "blocks", "codebook")
+KINDS = ("values", "codes", "scales", "zeros", "mask", "index", "positions", "blocks", "codebook",
+         "row scales")
 
 # Element types: NumPy's type of the stored bytes, bits.
 TYPES = {"f32": ("<f4", 32), "f16": ("<f2", 16), "bf16": ("<u2", 16), "f64": ("<f8", 64),
@@ -154,6 +155,8 @@ class Tensor:
         if scheme not in TYPES:
             self.sparse = _parse_sparse(scheme)
             self.quantized = None if self.sparse else _parse_scheme(scheme)
+            if self.sparse:
+                self.kind, self.block, self.payload = self.sparse
             self.is_known = bool(self.sparse or self.quantized)
             _need(not self.is_known or len(shape) == 2 and min(shape) >= 1,
                   f"{name} is {scheme} and not a matrix")
@@ -167,10 +170,7 @@ class Tensor:
         """(kind, rows, bytes of a row, element width, bits of a packed code) of each plane."""
         _need(self.is_known, f"the unknown scheme {self.scheme!r}")
         if self.sparse:
-            n, k = self.shape
-            width = TYPES[self.sparse][1] // 8
-            return [("mask", n, -(-k // 8), 1, 8), ("index", n, 8, 8, 8),
-                    ("values", self.n_stored, width, width, 8)]
+            return self._sparse_planes()
         if not self.quantized:
             bits = TYPES[self.scheme][1]
             rows = int(np.prod(self.shape[:-1], dtype=object))
@@ -185,14 +185,42 @@ class Tensor:
         width = TYPES[scale][1] // 8
         planes = [("codes", n, -(-k * bits // 8), 1, bits),
                   ("scales", n, groups * width, width, 8)]
+        planes += [("row scales", n, 2, 2, 8)] * (scale == "i8")
         return (planes + [("zeros", n, groups, 1, 8)] * (zero == "asym")
                 + [("codebook", 1, 1 << bits, 1, 8)] * (zero == "codebook"))
 
 
+    def per_row(self):
+        """Stored elements in a row of the plane that holds them."""
+        return (self.shape[1] // 2 if self.kind == "2of4" else self.block if self.block
+                else 8 if _parse_scheme(self.payload) else 1)
+
+    def _sparse_planes(self):
+        n, k = self.shape
+        each = self.per_row()
+        rows = n if self.kind == "2of4" else self.n_stored // each
+        masks = n // (self.block or 1)
+        planes = ([("positions", n, -(-k // 8), 1, 8)] if self.kind == "2of4" else
+                  [("mask", masks, -(-k // 8), 1, 8), ("index", masks, 8, 8, 8)])
+        codes = _parse_scheme(self.payload)
+        if not codes:
+            width = TYPES[self.payload][1] // 8
+            return planes + [("values", rows, each * width, width, 8)]
+        dense = Tensor(self.name, self.payload, self.shape).planes()
+        return planes + [("codes", rows, -(-each * codes[0] // 8), 1, codes[0])] + dense[1:]
+
+
 def _parse_sparse(text):
-    """The element type of a sparse scheme."""
-    head, dash, kind = text.partition("-")
-    return kind if head == "sparse" and dash and kind in ("f32", "f16", "bf16") else None
+    """(kind, rows of a block or 0, scheme of the elements) of a sparse scheme."""
+    head, _, payload = text.partition("-")
+    if payload not in ("f32", "f16", "bf16") and not (payload.startswith("int")
+                                                      and _parse_scheme(payload)):
+        return None
+    if head in ("sparse", "2of4"):
+        return head, 0, payload
+    block = head[len("block"):-len("x1")]
+    known = head == f"block{block}x1" and block.isdigit() and block == str(int(block))
+    return ("block", int(block), payload) if known and 2 <= int(block) <= 64 else None
 
 
 def _parse_scheme(text):
@@ -204,7 +232,7 @@ def _parse_scheme(text):
         return None
     known = (len(parts) == 4 and parts[0] in ("int2", "int3", "int4", "int5", "int6", "int8")
              and parts[1] in ("g32", "g64", "g128", "g256", "row") and parts[2] in ("sym", "asym", "codebook")
-             and parts[3] in ("f16", "bf16", "f32"))
+             and parts[3] in ("f16", "bf16", "f32", "i8"))
     if not known:
         return None
     group = 0 if parts[1] == "row" else int(parts[1][1:])
@@ -329,7 +357,8 @@ class Model:
 
     def _streams(self, cursor, tensor):
         if not self.is_described:
-            _need(not tensor.sparse, f"the planes of {tensor.name} are not described")
+            _need(not tensor.sparse or tensor.kind == "2of4",
+                  f"the planes of {tensor.name} are not described")
             planes = tensor.planes()
         else:
             planes = []
@@ -340,7 +369,8 @@ class Model:
                 name = KINDS[kind] if kind < len(KINDS) else f"kind {kind}"
                 planes.append((name, cursor.number(8), cursor.number(8), width, bits))
             if tensor.sparse:
-                tensor.n_stored = sum(plane[1] for plane in planes if plane[0] == "values")
+                tensor.n_stored = tensor.per_row() * sum(
+                    plane[1] for plane in planes if plane[0] in ("values", "codes"))
             # Of unknown schemes the description is all that is known.
             _need(not tensor.is_known or planes == tensor.planes(),
                   f"the planes of {tensor.name} are not those of its scheme and shape")
@@ -419,31 +449,77 @@ class Model:
             values = self.stored(name)
             return to_float32(values, tensor.scheme) if tensor.scheme in ("f32", "f16", "bf16") \
                 else values
-        bits, group, zero, scale = tensor.quantized
+        bits = tensor.quantized[0]
         n, k = tensor.shape
         planes = self.planes(name)
         codes = np.frombuffer(planes[0], "u1").reshape(n, -1)
-        codes = unpack_codes(codes, bits)[:, :k].astype("<i2")
-        column_group = np.arange(k) // (group or k)
-        scales = to_float32(np.frombuffer(planes[1], TYPES[scale][0]), scale).reshape(n, -1)
-        if zero == "codebook":
-            numbers = np.frombuffer(planes[2], "i1").astype("<f4")[codes]
-            return numbers * scales[:, column_group]
-        if zero == "asym":
-            zeros = np.frombuffer(planes[2], "u1").reshape(n, -1).astype("<i2")[:, column_group]
-        else:
-            zeros = np.int16(1 << (bits - 1))
-        return (codes - zeros).astype("<f4") * scales[:, column_group]
+        return _dequantize(tensor.quantized, unpack_codes(codes, bits)[:, :k], planes[1:])
+
+    def _stored_elements(self, tensor, mask, index):
+        """Which elements are stored, from a mask of rows or of blocks."""
+        rows, k = mask.shape[0], tensor.shape[1]
+        mask = unpack_codes(mask, 1)[:, :k].astype(bool)
+        ends = np.frombuffer(index, "<u8")
+        # Codes fill whole bytes, so there may be room for a few more.
+        room = tensor.n_stored // (tensor.block or 1) - int(ends[-1])
+        _need((np.cumsum(mask.sum(axis=1), dtype="u8") == ends).all() and len(ends) == rows
+              and 0 <= room < (tensor.per_row() if not tensor.block else 1),
+              f"the planes of {tensor.name} disagree")
+        return mask
 
     def _expand(self, tensor):
         n, k = tensor.shape
-        mask, index, values = self.planes(tensor.name)
-        mask = unpack_codes(np.frombuffer(mask, "u1").reshape(n, -1), 1)[:, :k].astype(bool)
-        _need((np.cumsum(mask.sum(axis=1), dtype="u8") == np.frombuffer(index, "<u8")).all()
-              and mask.sum() == tensor.n_stored, f"the planes of {tensor.name} disagree")
-        out = np.zeros((n, k), "<f4")
-        out[mask] = to_float32(np.frombuffer(values, TYPES[tensor.sparse][0]), tensor.sparse)
-        return out
+        planes = self.planes(tensor.name)
+        first = np.frombuffer(planes[0], "u1")
+        if tensor.kind == "2of4":
+            places = unpack_codes(first.reshape(n, -1), 2)[:, :k // 2].reshape(n, k // 4, 2)
+            _need((places[:, :, 0] < places[:, :, 1]).all(),
+                  f"the positions of {tensor.name} do not ascend")
+            mask = (np.arange(4) == places[..., None]).any(axis=2).reshape(n, k)
+            rest = planes[1:]
+        else:
+            mask = self._stored_elements(tensor, first.reshape(-1, -(-k // 8)), planes[1])
+            rest = planes[2:]
+        scheme = _parse_scheme(tensor.payload)
+        each = tensor.per_row()
+        if scheme:
+            packed = np.frombuffer(rest[0], "u1").reshape(-1, -(-each * scheme[0] // 8))
+            elements = unpack_codes(packed, scheme[0])[:, :each]
+        else:
+            elements = np.frombuffer(rest[0], TYPES[tensor.payload][0]).reshape(-1, each)
+        if tensor.block:  # [block][lane] to [row][column]
+            lanes = mask.shape[0], k, each
+            full = np.zeros(lanes, elements.dtype)
+            full[mask] = elements
+            full = full.transpose(0, 2, 1).reshape(n, k)
+            mask = mask.repeat(each, axis=0)
+        else:
+            full = np.zeros((n, k), elements.dtype)
+            full[mask] = elements.ravel()[:int(mask.sum())]
+        numbers = (_dequantize(scheme, full, rest[1:]) if scheme else
+                   to_float32(full, tensor.payload))
+        return np.where(mask, numbers, np.float32(0))
+
+
+def _dequantize(scheme, codes, planes):
+    """Codes [n, k], one per byte, and planes of scales, of row scales under scales of 8 bits, and of
+    zeros or a codebook, as float32."""
+    bits, group, zero, scale = scheme
+    n, k = codes.shape
+    column_group = np.arange(k) // (group or k)
+    scales = np.frombuffer(planes[0], TYPES[scale][0])
+    if scale == "i8":
+        rows = to_float32(np.frombuffer(planes.pop(1), "<u2"), "bf16")
+        scales = scales.astype("<f4").reshape(n, -1) * rows[:, None]
+    else:
+        scales = to_float32(scales, scale).reshape(n, -1)
+    if zero == "codebook":
+        return np.frombuffer(planes[1], "i1").astype("<f4")[codes] * scales[:, column_group]
+    if zero == "asym":
+        zeros = np.frombuffer(planes[1], "u1").reshape(n, -1).astype("<i2")[:, column_group]
+    else:
+        zeros = np.int16(1 << (bits - 1))
+    return (codes.astype("<i2") - zeros).astype("<f4") * scales[:, column_group]
 
 
 def open(path):  # noqa: A001 - as gzip.open and its like

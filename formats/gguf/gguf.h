@@ -7,11 +7,11 @@
 #include "formats/reader.h"
 #include "runtime/base/json_writer.h"
 
-/* config.json of a GGUF (gguf_read_config.c); `data` is the whole file. `arch` is NULL when the
+/* config.json of a GGUF (gguf_read_config.c). `arch` is NULL when the
  * architecture is not known: then the names of keys and tensors stay GGUF's, and model_type says
  * which architecture it is. */
 swg_status swg_gguf_config(const char *path, const swg_gguf_header *header,
-                           const swg_gguf_arch *arch, const uint8_t *data, swg_json_writer *json);
+                           const swg_gguf_arch *arch, swg_json_writer *json);
 
 /* An integer of the architecture's own keys ("attention.head_count"): SWG_CORRUPT when it is there
  * but no integer from 1 to 2^31 - 1; *out stays what it is when the key is not there. */
@@ -27,6 +27,11 @@ swg_status swg_gguf_tokenizer_json(const char *path, const swg_gguf_header *head
                                    swg_json_writer *json);
 swg_status swg_gguf_tokenizer_settings(const char *path, const swg_gguf_header *header,
                                        swg_json_writer *json);
+
+/* Carried files of a sentence-transformers folder: as they were written, or made of the kind of
+ * pooling that engines know (gguf_sentence.c). `arch` may be NULL. */
+swg_status swg_gguf_add_sentence(swg_source *source, const swg_gguf_header *header,
+                                 const swg_gguf_arch *arch);
 
 /* Llama 3's factors (rope_scaling of type "llama3") are a tensor in GGUF (gguf_rope.c).
  * factor[i] divides the frequency of pair i of head_dim / 2. */

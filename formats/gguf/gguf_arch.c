@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "formats/gguf/gguf_arch.h"
+#include "runtime/base/tensor.h"
 
 enum {
     REQUIRED = SWG_GGUF_REQUIRED,
@@ -300,9 +301,26 @@ const swg_gguf_tensor_row *swg_gguf_row_of_gguf(const swg_gguf_arch *arch, const
     return NULL;
 }
 
+/* The norms of the first BERTs have a gamma and a beta for a weight and a bias. */
+static const char *modern_name(const char *name, char out[SWG_MAX_NAME + 1])
+{
+    static const char *const names[][2] = {{".LayerNorm.gamma", ".LayerNorm.weight"},
+                                           {".LayerNorm.beta", ".LayerNorm.bias"}};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        const size_t length = strlen(name), old = strlen(names[i][0]);
+        if (length < old || strcmp(name + length - old, names[i][0]) != 0)
+            continue;
+        snprintf(out, SWG_MAX_NAME + 1, "%.*s%s", (int)(length - old), name, names[i][1]);
+        return out;
+    }
+    return name;
+}
+
 const swg_gguf_tensor_row *swg_gguf_row_of_hf(const swg_gguf_arch *arch, const char *name,
                                               uint64_t *layer)
 {
+    char renamed[SWG_MAX_NAME + 1];
+    name = arch->encoder ? modern_name(name, renamed) : name;
     const size_t prefix = strlen(arch->prefix), length = strlen(name);
     for (size_t i = 0; i < arch->n_tensors; i++) {
         const char *const hf = arch->tensors[i].hf;

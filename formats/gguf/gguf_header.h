@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "formats/gguf/gguf_blocks.h"
+#include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 
 enum { SWG_GGUF_VERSION = 3, SWG_GGUF_ALIGNMENT = 32 };
@@ -55,6 +56,7 @@ typedef struct swg_gguf_tensor {
     uint32_t rank;
     uint64_t shape[SWG_MAX_RANK]; /* slowest dimension first */
     size_t offset, bytes;         /* in the file */
+    const swg_map *map;           /* of the file; whoever parsed it sets it */
 } swg_gguf_tensor;
 
 typedef struct swg_gguf_header {

@@ -112,8 +112,8 @@ static swg_status check_rope_dimensions(const char *path, const swg_gguf_header 
 }
 
 static swg_status put_llama3(const char *path, const swg_gguf_header *header,
-                             const swg_gguf_tensor *tensor, const uint8_t *data, double base,
-                             int64_t head_dim, swg_json_writer *json)
+                             const swg_gguf_tensor *tensor, double base, int64_t head_dim,
+                             swg_json_writer *json)
 {
     enum { MAX_PAIRS = 1024 };
     float factors[MAX_PAIRS];
@@ -126,7 +126,7 @@ static swg_status put_llama3(const char *path, const swg_gguf_header *header,
     if (is_noted)
         memcpy(noted, note->data, sizeof noted);
     if (is_known) {
-        memcpy(factors, data + tensor->offset, tensor->bytes);
+        memcpy(factors, tensor->map->data + tensor->offset, tensor->bytes);
         is_known = swg_gguf_rope_recognize(factors, is_noted ? noted : NULL, &rope);
     }
     if (!is_known)
@@ -170,8 +170,7 @@ static swg_status put_scaling(const char *path, const swg_gguf_header *header,
 }
 
 /* Only for architectures with rotary embeddings. */
-static swg_status put_rope(const char *path, const swg_gguf_header *header, const uint8_t *data,
-                           swg_json_writer *json)
+static swg_status put_rope(const char *path, const swg_gguf_header *header, swg_json_writer *json)
 {
     int64_t width = 0, heads = 0;
     double base = 10000;
@@ -183,7 +182,7 @@ static swg_status put_rope(const char *path, const swg_gguf_header *header, cons
     if (head_dim)
         SWG_TRY(check_rope_dimensions(path, header, head_dim));
     const swg_gguf_tensor *factors = swg_gguf_find_tensor(header, "rope_freqs.weight");
-    return factors ? put_llama3(path, header, factors, data, base, head_dim, json)
+    return factors ? put_llama3(path, header, factors, base, head_dim, json)
                    : put_scaling(path, header, json);
 }
 
@@ -327,7 +326,7 @@ static swg_status put_unknown(const swg_gguf_header *header, swg_json_writer *js
 }
 
 swg_status swg_gguf_config(const char *path, const swg_gguf_header *header,
-                           const swg_gguf_arch *arch, const uint8_t *data, swg_json_writer *json)
+                           const swg_gguf_arch *arch, swg_json_writer *json)
 {
     swg_json_begin_object(json, NULL);
     if (!arch) {
@@ -341,7 +340,7 @@ swg_status swg_gguf_config(const char *path, const swg_gguf_header *header,
         swg_json_string(json, "model_type", arch->model_types[0].name);
         SWG_TRY(put_rows(path, header, arch, json));
         if (arch->has_rope) {
-            SWG_TRY(put_rope(path, header, data, json));
+            SWG_TRY(put_rope(path, header, json));
             put_biases(header, json);
         }
         SWG_TRY(put_vocabulary(path, header, json));

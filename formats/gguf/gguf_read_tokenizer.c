@@ -62,6 +62,18 @@ static bool is_added(const builder *b, size_t id, bool *is_special)
     return *is_special || type == SWG_TOKEN_USER_DEFINED;
 }
 
+/* The members that a token's description has in each of Hugging Face's files. */
+static void put_added_token(builder *b, swg_gguf_text text, bool is_special)
+{
+    put_text(b, "content", text);
+    swg_json_bool(b->json, "single_word", false);
+    swg_json_bool(b->json, "lstrip", false);
+    swg_json_bool(b->json, "rstrip", false);
+    swg_json_bool(b->json, "normalized", false);
+    swg_json_bool(b->json, "special", is_special);
+    swg_json_end_object(b->json);
+}
+
 static void put_added(builder *b)
 {
     swg_json_begin_array(b->json, "added_tokens");
@@ -71,15 +83,30 @@ static void put_added(builder *b)
             continue;
         swg_json_begin_object(b->json, NULL);
         swg_json_uint(b->json, "id", id);
-        put_text(b, "content", b->vocab.tokens[id]);
-        swg_json_bool(b->json, "single_word", false);
-        swg_json_bool(b->json, "lstrip", false);
-        swg_json_bool(b->json, "rstrip", false);
-        swg_json_bool(b->json, "normalized", false);
-        swg_json_bool(b->json, "special", is_special);
-        swg_json_end_object(b->json);
+        put_added_token(b, b->vocab.tokens[id], is_special);
     }
     swg_json_end_array(b->json);
+}
+
+/* The same for tokenizer_config.json. What starts a word is marked in a vocabulary of word pieces.
+ */
+static void put_added_decoder(builder *b)
+{
+    swg_json_begin_object(b->json, "added_tokens_decoder");
+    for (size_t id = 0; id < b->vocab.n; id++) {
+        bool is_special;
+        char key[24];
+        swg_gguf_text text = b->vocab.tokens[id];
+        if (!is_added(b, id, &is_special))
+            continue;
+        if (text.length > WORD_START_BYTES &&
+            memcmp(text.text, word_start, WORD_START_BYTES) == 0 && b->cls >= 0)
+            text = (swg_gguf_text){text.text + WORD_START_BYTES, text.length - WORD_START_BYTES};
+        snprintf(key, sizeof key, "%zu", id);
+        swg_json_begin_object(b->json, key);
+        put_added_token(b, text, is_special);
+    }
+    swg_json_end_object(b->json);
 }
 
 static void put_template_token(builder *b, int64_t id)
@@ -509,6 +536,9 @@ swg_status swg_gguf_tokenizer_settings(const char *path, const swg_gguf_header *
         if (id >= 0)
             put_text(&b, tokens[i][1], b.vocab.tokens[id]);
     }
+    /* The file that is carried may lack tokens that others added. */
+    if (swg_gguf_find(header, "tokenizer.huggingface.json"))
+        put_added_decoder(&b);
     swg_gguf_text text;
     if (swg_gguf_as_text(swg_gguf_find(header, "tokenizer.chat_template"), &text))
         put_text(&b, "chat_template", text);

@@ -7,6 +7,7 @@
 
 #include "formats/bytes/bytes.h"
 #include "formats/gguf/gguf.h"
+#include "formats/gguf/gguf_parts.h"
 #include "formats/bytes/rotary.h"
 #include "runtime/base/numeric.h"
 
@@ -17,8 +18,7 @@ typedef struct widened_names {
 } widened_names;
 
 typedef struct gguf_state {
-    swg_map map;
-    swg_gguf_header header;
+    swg_gguf_parts parts;
     const swg_gguf_arch *arch; /* NULL = not known */
     int64_t n_heads, n_kv_heads;
     bool has_classifier;
@@ -53,7 +53,7 @@ static swg_status find_widened(swg_source *source)
     static const char *const keys[2] = {"swage.widened_f16", "swage.widened_bf16"};
     gguf_state *state = source->state;
     for (size_t k = 0; k < 2; k++) {
-        const swg_gguf_value *value = swg_gguf_find(&state->header, keys[k]);
+        const swg_gguf_value *value = swg_gguf_find(&state->parts.header, keys[k]);
         widened_names *widened = &state->widened[k];
         if (!value)
             continue;
@@ -142,7 +142,7 @@ static swg_status add_tensor(swg_source *source, const swg_gguf_tensor *from)
     SWG_TRY(swg_source_add_tensor(source, row ? name : from->name.text,
                                   row ? strlen(name) : from->name.length,
                                   presented_scheme(state, from), from->rank, from->shape, &tensor));
-    tensor->map = &state->map;
+    tensor->map = from->map;
     tensor->offset = from->offset;
     gguf_rows *rows = swg_arena_calloc(&source->arena, 1, sizeof *rows);
     if (!rows)
@@ -159,7 +159,7 @@ static swg_status add_tensor(swg_source *source, const swg_gguf_tensor *from)
 static swg_status add_tensors(swg_source *source)
 {
     gguf_state *state = source->state;
-    const swg_gguf_header *header = &state->header;
+    const swg_gguf_header *header = &state->parts.header;
     state->n_heads = 0;
     SWG_TRY(swg_gguf_arch_int(source->path, header, "attention.head_count", &state->n_heads));
     state->n_kv_heads = state->n_heads;
@@ -179,8 +179,7 @@ static swg_status add_config(swg_source *source)
 {
     const gguf_state *state = source->state;
     swg_json_writer json = {0};
-    swg_status status =
-        swg_gguf_config(source->path, &state->header, state->arch, state->map.data, &json);
+    swg_status status = swg_gguf_config(source->path, &state->parts.header, state->arch, &json);
     if (status == SWG_OK)
         status = swg_source_set_config(source, json.out.text, json.out.length);
     swg_json_deinit(&json);
@@ -192,8 +191,8 @@ static swg_status add_metadata(swg_source *source)
 {
     const gguf_state *state = source->state;
     static const char prefix[] = "general.";
-    for (size_t i = 0; i < state->header.n_values; i++) {
-        const swg_gguf_value *value = &state->header.values[i];
+    for (size_t i = 0; i < state->parts.header.n_values; i++) {
+        const swg_gguf_value *value = &state->parts.header.values[i];
         swg_gguf_text text;
         if (value->key.length < sizeof prefix ||
             memcmp(value->key.text, prefix, sizeof prefix - 1) ||
@@ -231,11 +230,11 @@ static const made_file carried = {carried_tokenizer}, made = {swg_gguf_tokenizer
 static swg_status add_files(swg_source *source)
 {
     const gguf_state *state = source->state;
-    const bool has_json = swg_gguf_find(&state->header, "tokenizer.huggingface.json") != NULL;
-    const bool has_model = swg_gguf_find(&state->header, "tokenizer.ggml.model") != NULL;
+    const bool has_json = swg_gguf_find(&state->parts.header, "tokenizer.huggingface.json") != NULL;
+    const bool has_model = swg_gguf_find(&state->parts.header, "tokenizer.ggml.model") != NULL;
     swg_gguf_text model;
     /* "none" and "no_vocab" are how engines spell a model without tokenizer. */
-    if (swg_gguf_as_text(swg_gguf_find(&state->header, "tokenizer.ggml.model"), &model) &&
+    if (swg_gguf_as_text(swg_gguf_find(&state->parts.header, "tokenizer.ggml.model"), &model) &&
         (swg_gguf_text_is(model, "none") || swg_gguf_text_is(model, "no_vocab")))
         return SWG_OK;
     if (has_json || has_model)
@@ -250,7 +249,7 @@ static swg_status load_file(swg_source *source, swg_source_file_entry *file)
     const gguf_state *state = source->state;
     const made_file *how = file->detail;
     swg_json_writer json = {0};
-    swg_status status = how->make(source->path, &state->header, &json);
+    swg_status status = how->make(source->path, &state->parts.header, &json);
     if (status == SWG_OK) {
         file->data = swg_strndup(swg_strbuf_text(&json.out), json.out.length);
         file->length = json.out.length;
@@ -260,47 +259,30 @@ static swg_status load_file(swg_source *source, swg_source_file_entry *file)
     return status;
 }
 
-/* One file of several holds a part of the tensors only. */
-static swg_status refuse_splits(const swg_source *source)
-{
-    const gguf_state *state = source->state;
-    const swg_gguf_value *value = swg_gguf_find(&state->header, "split.count");
-    int64_t count = 0;
-    if (!value || (swg_gguf_as_int(value, &count) && count <= 1))
-        return SWG_OK;
-    return swg_error(SWG_UNSUPPORTED,
-                     "%s is one of %lld files of a split GGUF; join them first (llama-gguf-split "
-                     "--merge)",
-                     source->path, (long long)count);
-}
-
 static swg_status open_source(swg_source *source, const swg_probe *probe)
 {
     gguf_state *state = swg_arena_calloc(&source->arena, 1, sizeof *state);
     if (!state)
         return SWG_NO_MEMORY;
     source->state = state;
-    SWG_TRY(swg_source_map(source, probe->path, &state->map));
-    SWG_TRY(swg_gguf_parse(source->path, state->map.data, state->map.size, &source->arena,
-                           &state->header));
-    SWG_TRY(refuse_splits(source));
+    SWG_TRY(swg_gguf_parts_open(source, probe->path, &state->parts));
     swg_gguf_text name = {"", 0};
-    const swg_gguf_value *value = swg_gguf_find(&state->header, "general.architecture");
+    const swg_gguf_value *value = swg_gguf_find(&state->parts.header, "general.architecture");
     if (value && !swg_gguf_as_text(value, &name))
         return swg_error(SWG_CORRUPT, "%s: general.architecture is not a string", source->path);
     state->arch = swg_gguf_arch_find(name.text, name.length);
     SWG_TRY(add_config(source));
     SWG_TRY(add_tensors(source));
     SWG_TRY(add_metadata(source));
-    SWG_TRY(add_files(source));
-    return swg_source_add_input(source, probe->path);
+    SWG_TRY(swg_gguf_add_sentence(source, &state->parts.header, state->arch));
+    return add_files(source);
 }
 
 static void close_source(swg_source *source)
 {
     gguf_state *state = source->state;
     if (state)
-        swg_map_close(&state->map);
+        swg_gguf_parts_close(&state->parts);
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */

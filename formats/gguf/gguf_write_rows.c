@@ -12,11 +12,13 @@
 
 /* A scale of ours as the half-precision number that blocks have. */
 static swg_status half_scale(const swg_sink *sink, const swg_tensor_desc *desc,
-                             const swg_gguf_type *type, const void *scales, uint64_t row, size_t g,
-                             uint16_t *out)
+                             const swg_gguf_type *type, const void *const planes[SWG_PLANE_KINDS],
+                             uint64_t row, size_t g, uint16_t *out)
 {
     const size_t n_groups = swg_scheme_groups(desc->scheme, (size_t)desc->shape[1]);
-    const float scale = swg_float_load(desc->scheme.scale_type, scales, (size_t)row * n_groups + g);
+    const float scale =
+        swg_scale_load(desc->scheme, planes[SWG_PLANE_SCALES], (size_t)row * n_groups + g,
+                       swg_row_scale_load(planes[SWG_PLANE_ROW_SCALES], (size_t)row));
     *out = swg_f32_to_f16(scale);
     if (swg_f16_to_f32(*out) == scale)
         return SWG_OK;
@@ -57,7 +59,7 @@ static swg_status put_integers(const swg_sink *sink, const swg_tensor_desc *desc
         uint8_t bytes[SWG_BLOCK_ELEMS];
         int16_t integers[SWG_BLOCK_ELEMS];
         uint16_t scale, minimum = 0;
-        SWG_TRY(half_scale(sink, desc, type, planes[SWG_PLANE_SCALES], row, g, &scale));
+        SWG_TRY(half_scale(sink, desc, type, planes, row, g, &scale));
         const bool has_minimum = type->id == SWG_BLOCK_Q4_1;
         if (has_minimum && half_minimum(scale, zero, &minimum))
             __atomic_fetch_add(n_rounded, 1, __ATOMIC_RELAXED);

@@ -1,5 +1,6 @@
 /* A GGUF's tokenizer keys out of the files that a checkpoint carries: tokenizer.json (byte-level
- * BPE, SentencePiece BPE, WordPiece), vocab.json + merges.txt, or llama2.c's tokenizer.bin. The
+ * BPE, SentencePiece BPE, WordPiece), vocab.json + merges.txt, tokenizer.model, vocab.txt, or
+ * llama2.c's tokenizer.bin, with the tokens that other files add. The
  * pre-tokenizer has to be one that engines know by name. tokenizer.json itself goes along under
  * tokenizer.huggingface.json, so that nothing of it is lost. */
 #include <stdio.h>
@@ -7,23 +8,9 @@
 
 #include "formats/bytes/bytes.h"
 #include "formats/gguf/gguf_pretokenizers.h"
-#include "formats/gguf/gguf_write.h"
-#include "formats/gguf/gguf_vocab.h"
+#include "formats/gguf/gguf_write_words.h"
 
 static const char word_start[] = "\xe2\x96\x81"; /* U+2581 */
-
-/* A vocabulary being put together; texts are views of JSON or of the arena. */
-typedef struct vocabulary {
-    const swg_sink *sink;
-    swg_arena arena;
-    const char **tokens; /* [n]; NULL = no such id */
-    uint8_t *types;
-    float *scores;
-    size_t n;
-    const swg_json *settings; /* tokenizer_config.json; may be NULL */
-    const swg_json *config;
-    swg_gguf_values *values;
-} vocabulary;
 
 static const swg_file_view *find_file(const swg_sink *sink, const char *name)
 {
@@ -33,228 +20,10 @@ static const swg_file_view *find_file(const swg_sink *sink, const char *name)
     return NULL;
 }
 
-/* --- The vocabulary --------------------------------------------------------------------------- */
-
-static swg_status make_room(vocabulary *v, uint64_t vocab_size)
-{
-    v->n = (size_t)vocab_size;
-    v->tokens = swg_arena_calloc(&v->arena, v->n, sizeof *v->tokens);
-    v->types = swg_arena_calloc(&v->arena, v->n, sizeof *v->types);
-    v->scores = swg_arena_calloc(&v->arena, v->n, sizeof *v->scores);
-    return v->tokens && v->types && v->scores ? SWG_OK : SWG_NO_MEMORY;
-}
-
-static swg_status set_token(vocabulary *v, int64_t id, const char *text, int type)
-{
-    if (id < 0 || (uint64_t)id >= v->n)
-        return swg_error(SWG_UNSUPPORTED,
-                         "%s: token \"%.60s\" has the id %lld, the embedding has %zu rows",
-                         v->sink->path, text, (long long)id, v->n);
-    if (!v->tokens[id])
-        v->tokens[id] = text;
-    v->types[id] = (uint8_t)type;
-    return SWG_OK;
-}
-
-static swg_status read_vocab(vocabulary *v, const swg_json *vocab, int64_t unk)
-{
-    if (!vocab || swg_json_kind_of(vocab) != SWG_JSON_OBJECT)
-        return swg_error(SWG_CORRUPT, "%s: the tokenizer has no object \"vocab\"", v->sink->path);
-    for (const swg_json *item = swg_json_first(vocab); item; item = swg_json_next(item)) {
-        int64_t id = -1;
-        unsigned byte;
-        char rest;
-        const char *text = swg_json_key(item);
-        swg_json_as_int(item, &id);
-        const bool is_byte = strlen(text) == 6 && sscanf(text, "<0x%2X%c", &byte, &rest) == 2;
-        SWG_TRY(set_token(v, id, text,
-                          id == unk ? SWG_TOKEN_UNKNOWN
-                          : is_byte ? SWG_TOKEN_BYTE
-                                    : SWG_TOKEN_NORMAL));
-    }
-    return SWG_OK;
-}
-
-static swg_status read_added(vocabulary *v, const swg_json *root, int64_t unk)
-{
-    const swg_json *added = swg_json_get(root, "added_tokens");
-    for (const swg_json *item = swg_json_first(added); item; item = swg_json_next(item)) {
-        int64_t id = -1;
-        bool is_special = false;
-        const char *text;
-        if (!swg_json_as_int(swg_json_get(item, "id"), &id) ||
-            !swg_json_as_string(swg_json_get(item, "content"), &text))
-            return swg_error(SWG_CORRUPT, "%s: an added token has no \"id\" or \"content\"",
-                             v->sink->path);
-        swg_json_as_bool(swg_json_get(item, "special"), &is_special);
-        SWG_TRY(set_token(v, id, text,
-                          id == unk    ? SWG_TOKEN_UNKNOWN
-                          : is_special ? SWG_TOKEN_CONTROL
-                                       : SWG_TOKEN_USER_DEFINED));
-    }
-    return SWG_OK;
-}
-
-/* Rows of the embedding without a token get a name that no text has. */
-static swg_status fill_gaps(vocabulary *v)
-{
-    for (size_t id = 0; id < v->n; id++) {
-        char name[32];
-        if (v->tokens[id])
-            continue;
-        const int length = snprintf(name, sizeof name, "[PAD%zu]", id);
-        v->tokens[id] = swg_arena_strndup(&v->arena, name, (size_t)length);
-        if (!v->tokens[id])
-            return SWG_NO_MEMORY;
-        v->types[id] = SWG_TOKEN_UNUSED;
-    }
-    return SWG_OK;
-}
-
-/* Linear: asked for a handful of special tokens. */
-static int64_t find_token(const vocabulary *v, const char *text)
-{
-    for (size_t id = 0; id < v->n; id++)
-        if (v->tokens[id] && strcmp(v->tokens[id], text) == 0)
-            return (int64_t)id;
-    return -1;
-}
-
-static void put_vocabulary(vocabulary *v, const char *model, const char *pre, bool has_scores)
-{
-    swg_gguf_values *values = v->values;
-    swg_gguf_put_text(values, "tokenizer.ggml.model", model, strlen(model));
-    swg_gguf_put_text(values, "tokenizer.ggml.pre", pre, strlen(pre));
-    swg_gguf_put_array(values, "tokenizer.ggml.tokens", SWG_GGUF_STRING, v->n);
-    for (size_t id = 0; id < v->n; id++)
-        swg_gguf_append_text(&values->out, v->tokens[id], strlen(v->tokens[id]));
-    if (has_scores) {
-        swg_gguf_put_array(values, "tokenizer.ggml.scores", SWG_GGUF_FLOAT32, v->n);
-        swg_strbuf_append(&values->out, v->scores, v->n * sizeof *v->scores);
-    }
-    swg_gguf_put_array(values, "tokenizer.ggml.token_type", SWG_GGUF_I32, v->n);
-    for (size_t id = 0; id < v->n; id++)
-        swg_gguf_append_number(&values->out, 4, v->types[id]);
-}
-
-/* --- Special tokens --------------------------------------------------------------------------- */
-
-/* "x" or {"content": "x"} of tokenizer_config.json. */
-static const char *setting(const vocabulary *v, const char *key)
-{
-    const swg_json *value = swg_json_get(v->settings, key);
-    const char *text = NULL;
-    if (!swg_json_as_string(value, &text))
-        swg_json_as_string(swg_json_get(value, "content"), &text);
-    return text;
-}
-
-/* The id that tokenizer_config.json, config.json or a usual spelling gives; -1 = none. */
-static int64_t special_id(const vocabulary *v, const char *name, const char *spelling)
-{
-    char key[32];
-    int64_t id = -1;
-    snprintf(key, sizeof key, "%s_token", name);
-    const char *text = setting(v, key);
-    if (text)
-        id = find_token(v, text);
-    snprintf(key, sizeof key, "%s_token_id", name);
-    const swg_json *value = swg_json_get(v->config, key);
-    if (id < 0 && !swg_json_as_int(value, &id))
-        swg_json_as_int(swg_json_first(value), &id);
-    if (id < 0 && spelling)
-        id = find_token(v, spelling);
-    return id >= 0 && (uint64_t)id < v->n ? id : -1;
-}
-
-static void put_id(const vocabulary *v, const char *gguf_name, int64_t id)
-{
-    char key[64];
-    snprintf(key, sizeof key, "tokenizer.ggml.%s_token_id", gguf_name);
-    if (id >= 0)
-        swg_gguf_put_u32(v->values, key, (uint64_t)id);
-}
-
-/* The end of text, and the further tokens that end a text by config.json's list: engines have two
- * more keys for such tokens, and the rest are for the way back. */
-static void put_end_ids(const vocabulary *v, int64_t eos)
-{
-    static const char *const more[] = {"eot", "eom"};
-    const swg_json *list = swg_json_get(v->config, "eos_token_id");
-    const size_t n_more = sizeof more / sizeof *more;
-    put_id(v, "eos", eos);
-    size_t n = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        if (pass && n <= n_more)
-            break;
-        if (pass)
-            swg_gguf_put_array(v->values, SWG_GGUF_ENDS_NOTE, SWG_GGUF_I32, n);
-        for (const swg_json *item = swg_json_first(list); item; item = swg_json_next(item)) {
-            int64_t id;
-            if (!swg_json_as_int(item, &id) || id < 0 || (uint64_t)id >= v->n || id == eos)
-                continue;
-            if (pass)
-                swg_gguf_append_number(&v->values->out, 4, (uint64_t)id);
-            else if (n < n_more)
-                put_id(v, more[n], id);
-            n += !pass;
-        }
-    }
-}
-
-static int64_t put_special(const vocabulary *v, const char *name, const char *gguf_name,
-                           const char *spelling)
-{
-    const int64_t id = special_id(v, name, spelling);
-    put_id(v, gguf_name, id);
-    return id;
-}
-
-/* The token that the post-processor puts first (or last); -1 = none. */
-static int64_t template_id(const vocabulary *v, const swg_json *post, bool is_last)
-{
-    const swg_json *items = swg_json_get(post, "single");
-    const swg_json *processors = swg_json_get(post, "processors");
-    int64_t id = -1;
-    for (const swg_json *p = swg_json_first(processors); p && id < 0; p = swg_json_next(p))
-        id = template_id(v, p, is_last);
-    const size_t n = swg_json_count(items);
-    const char *name;
-    if (n == 0 ||
-        !swg_json_as_string(
-            swg_json_get(swg_json_get(swg_json_at(items, is_last ? n - 1 : 0), "SpecialToken"),
-                         "id"),
-            &name))
-        return id;
-    const swg_json *special = swg_json_get(swg_json_get(post, "special_tokens"), name);
-    swg_json_as_int(swg_json_first(swg_json_get(special, "ids")), &id);
-    return id >= 0 && (uint64_t)id < v->n ? id : -1;
-}
-
-static void put_ends(const vocabulary *v, const swg_json *post, bool adds_bos)
-{
-    const int64_t first = template_id(v, post, false), last = template_id(v, post, true);
-    int64_t bos = special_id(v, "bos", NULL), eos = special_id(v, "eos", NULL);
-    bos = bos < 0 ? first : bos;
-    eos = eos < 0 ? last : eos;
-    put_id(v, "bos", bos);
-    put_end_ids(v, eos);
-    put_special(v, "unk", "unknown", NULL);
-    put_special(v, "pad", "padding", NULL);
-    adds_bos = adds_bos || bos == first;
-    bool adds_eos = eos == last;
-    swg_json_as_bool(swg_json_get(v->settings, "add_bos_token"), &adds_bos);
-    swg_json_as_bool(swg_json_get(v->settings, "add_eos_token"), &adds_eos);
-    /* Written also where there is no such token: engines put a fixed id in its place, and some
-     * pre-tokenizers (llama-bpe) add it unless told not to. */
-    swg_gguf_put_bool(v->values, "tokenizer.ggml.add_bos_token", bos >= 0 && adds_bos);
-    swg_gguf_put_bool(v->values, "tokenizer.ggml.add_eos_token", eos >= 0 && adds_eos);
-}
-
-static void put_chat_template(const vocabulary *v)
+static void put_chat_template(const swg_gguf_words *v)
 {
     const swg_file_view *file = find_file(v->sink, "chat_template.jinja");
-    const char *text = setting(v, "chat_template");
+    const char *text = swg_gguf_words_setting(v, "chat_template");
     if (file)
         swg_gguf_put_text(v->values, "tokenizer.chat_template", file->data, file->length);
     else if (text)
@@ -304,7 +73,7 @@ static void collect_patterns(const swg_json *pre, pre_parts *parts)
         parts->patterns[parts->n++] = pattern;
 }
 
-static swg_status find_pre(const vocabulary *v, const swg_json *root, const char **out)
+static swg_status find_pre(const swg_gguf_words *v, const swg_json *root, const char **out)
 {
     const swg_json *normalizer = swg_json_get(root, "normalizer");
     pre_parts parts = {.is_known = true};
@@ -338,7 +107,7 @@ static const char *merge_text(const swg_json *item, swg_strbuf *buffer)
     return swg_strbuf_text(buffer);
 }
 
-static swg_status put_merges(const vocabulary *v, const swg_json *merges)
+static swg_status put_merges(const swg_gguf_words *v, const swg_json *merges)
 {
     swg_strbuf buffer = {0};
     swg_status status = SWG_OK;
@@ -358,17 +127,18 @@ done:
     return status;
 }
 
-static swg_status put_byte_level(vocabulary *v, const swg_json *root)
+static swg_status put_byte_level(swg_gguf_words *v, const swg_json *root)
 {
     const swg_json *model = swg_json_get(root, "model");
     const char *pre;
     SWG_TRY(find_pre(v, root, &pre));
-    SWG_TRY(read_vocab(v, swg_json_get(model, "vocab"), -1));
-    SWG_TRY(read_added(v, root, -1));
-    SWG_TRY(fill_gaps(v));
-    put_vocabulary(v, "gpt2", pre, false);
+    SWG_TRY(swg_gguf_words_read(v, swg_json_get(model, "vocab"), -1));
+    SWG_TRY(swg_gguf_words_added(v, root, -1));
+    SWG_TRY(swg_gguf_words_side_tokens(v));
+    SWG_TRY(swg_gguf_words_fill(v));
+    swg_gguf_words_put(v, "gpt2", pre, false);
     SWG_TRY(put_merges(v, swg_json_get(model, "merges")));
-    put_ends(v, swg_json_get(root, "post_processor"), false);
+    swg_gguf_words_put_ends(v, swg_json_get(root, "post_processor"), false);
     return SWG_OK;
 }
 
@@ -376,7 +146,7 @@ static swg_status put_byte_level(vocabulary *v, const swg_json *root)
 
 /* SentencePiece merges the pair whose token has the best score: the earlier a merge, the better. A
  * token that no merge makes is found in texts as it is, and its score does not matter. */
-static swg_status score_merges(vocabulary *v, const swg_json *vocab, const swg_json *merges)
+static swg_status score_merges(swg_gguf_words *v, const swg_json *vocab, const swg_json *merges)
 {
     swg_strbuf joined = {0};
     swg_status status = SWG_OK;
@@ -418,7 +188,7 @@ static bool has_normalizer(const swg_json *normalizer, const char *type)
     return strcmp(name, type) == 0;
 }
 
-static swg_status put_sentencepiece(vocabulary *v, const swg_json *root)
+static swg_status put_sentencepiece(swg_gguf_words *v, const swg_json *root)
 {
     const swg_json *model = swg_json_get(root, "model"), *vocab = swg_json_get(model, "vocab");
     const char *unk_text = NULL;
@@ -430,19 +200,20 @@ static swg_status put_sentencepiece(vocabulary *v, const swg_json *root)
         prepends = strcmp(scheme, "never") != 0;
     if (swg_json_as_string(swg_json_get(model, "unk_token"), &unk_text))
         swg_json_as_int(swg_json_get(vocab, unk_text), &unk);
-    SWG_TRY(read_vocab(v, vocab, unk));
-    SWG_TRY(read_added(v, root, unk));
-    SWG_TRY(fill_gaps(v));
+    SWG_TRY(swg_gguf_words_read(v, vocab, unk));
+    SWG_TRY(swg_gguf_words_added(v, root, unk));
+    SWG_TRY(swg_gguf_words_side_tokens(v));
+    SWG_TRY(swg_gguf_words_fill(v));
     SWG_TRY(score_merges(v, vocab, swg_json_get(model, "merges")));
-    put_vocabulary(v, "llama", "default", true);
+    swg_gguf_words_put(v, "llama", "default", true);
     swg_gguf_put_bool(v->values, "tokenizer.ggml.add_space_prefix", prepends);
-    put_ends(v, swg_json_get(root, "post_processor"), false);
+    swg_gguf_words_put_ends(v, swg_json_get(root, "post_processor"), false);
     return SWG_OK;
 }
 
 /* llama2.c: int32 longest | for each id: float score, int32 length, text with spaces as they are.
  */
-static swg_status read_llama2c(vocabulary *v, const swg_file_view *file)
+static swg_status read_llama2c(swg_gguf_words *v, const swg_file_view *file)
 {
     enum { N_SPECIAL = 3, N_BYTES = 256 };
     swg_cursor cursor = {.at = (const uint8_t *)file->data, .left = file->length};
@@ -466,30 +237,30 @@ static swg_status read_llama2c(vocabulary *v, const swg_file_view *file)
         swg_strbuf_deinit(&spelled);
         if (failed)
             return SWG_NO_MEMORY;
-        SWG_TRY(set_token(v, (int64_t)id, copy,
-                          id == 0                    ? SWG_TOKEN_UNKNOWN
-                          : id < N_SPECIAL           ? SWG_TOKEN_CONTROL
-                          : id < N_SPECIAL + N_BYTES ? SWG_TOKEN_BYTE
-                                                     : SWG_TOKEN_NORMAL));
+        SWG_TRY(swg_gguf_words_set(v, (int64_t)id, copy,
+                                   id == 0                    ? SWG_TOKEN_UNKNOWN
+                                   : id < N_SPECIAL           ? SWG_TOKEN_CONTROL
+                                   : id < N_SPECIAL + N_BYTES ? SWG_TOKEN_BYTE
+                                                              : SWG_TOKEN_NORMAL));
     }
     return cursor.left == 0 ? SWG_OK
                             : swg_error(SWG_CORRUPT, "%s: tokenizer.bin has more than %zu tokens",
                                         v->sink->path, v->n);
 }
 
-static swg_status put_llama2c(vocabulary *v, const swg_file_view *file)
+static swg_status put_llama2c(swg_gguf_words *v, const swg_file_view *file)
 {
     SWG_TRY(read_llama2c(v, file));
-    put_vocabulary(v, "llama", "default", true);
+    swg_gguf_words_put(v, "llama", "default", true);
     swg_gguf_put_bool(v->values, "tokenizer.ggml.add_space_prefix", true);
-    put_ends(v, NULL, true);
+    swg_gguf_words_put_ends(v, NULL, true);
     return SWG_OK;
 }
 
 /* --- WordPiece -------------------------------------------------------------------------------- */
 
 /* WordPiece marks pieces inside a word, GGUF those that start one. */
-static swg_status respell_pieces(vocabulary *v)
+static swg_status respell_pieces(swg_gguf_words *v)
 {
     for (size_t id = 0; id < v->n; id++) {
         const char *text = v->tokens[id];
@@ -511,52 +282,82 @@ static swg_status respell_pieces(vocabulary *v)
 }
 
 /* Engines put the token that they call bos in front, whatever its name, and a separator behind. */
-static void put_wordpiece_ends(const vocabulary *v, const swg_json *post, int64_t cls, int64_t sep)
+static void put_wordpiece_ends(const swg_gguf_words *v, const swg_json *post, int64_t cls,
+                               int64_t sep)
 {
     const char *type = "";
     swg_json_as_string(swg_json_get(post, "type"), &type);
-    const bool is_bert = strcmp(type, "BertProcessing") == 0;
-    put_id(v, "bos", cls);
+    const bool is_bert = !post || strcmp(type, "BertProcessing") == 0;
+    swg_gguf_words_put_id(v, "bos", cls);
     swg_gguf_put_bool(v->values, "tokenizer.ggml.add_bos_token",
-                      cls >= 0 && (is_bert || template_id(v, post, false) == cls));
+                      cls >= 0 && (is_bert || swg_gguf_words_template(v, post, false) == cls));
     swg_gguf_put_bool(v->values, "tokenizer.ggml.add_sep_token",
-                      sep >= 0 && (is_bert || template_id(v, post, true) == sep));
+                      sep >= 0 && (is_bert || swg_gguf_words_template(v, post, true) == sep));
 }
 
 /* llama.cpp strips accents where it lowers case, unless told, as Hugging Face does. */
-static void put_wordpiece_normalizer(const vocabulary *v, const swg_json *normalizer)
+static void put_wordpiece_normalizer(const swg_gguf_words *v, const swg_json *normalizer)
 {
     bool lowercase = true, strip;
+    swg_json_as_bool(swg_json_get(v->settings, "do_lower_case"), &lowercase);
     swg_json_as_bool(swg_json_get(normalizer, "lowercase"), &lowercase);
-    if (has_normalizer(normalizer, "BertNormalizer"))
+    if (!normalizer || has_normalizer(normalizer, "BertNormalizer"))
         swg_gguf_put_bool(v->values, "tokenizer.ggml.normalizer.lowercase", lowercase);
     if (swg_json_as_bool(swg_json_get(normalizer, "strip_accents"), &strip))
         swg_gguf_put_bool(v->values, "tokenizer.ggml.normalizer.strip_accents", strip);
 }
 
-static swg_status put_wordpiece(vocabulary *v, const swg_json *root)
+/* The pieces are read; `post` and `normalizer` are those of a tokenizer.json, NULL for the usual.
+ */
+static swg_status put_pieces(swg_gguf_words *v, const swg_json *post, const swg_json *normalizer)
 {
     static const char *const special[][3] = {{"unk", "unknown", "[UNK]"},
                                              {"sep", "seperator", "[SEP]"},
                                              {"pad", "padding", "[PAD]"},
                                              {"cls", "cls", "[CLS]"},
                                              {"mask", "mask", "[MASK]"}};
-    SWG_TRY(read_vocab(v, swg_json_get(swg_json_get(root, "model"), "vocab"), -1));
-    SWG_TRY(read_added(v, root, -1));
-    SWG_TRY(fill_gaps(v));
     int64_t ids[sizeof special / sizeof *special];
+    SWG_TRY(swg_gguf_words_side_tokens(v));
+    SWG_TRY(swg_gguf_words_fill(v));
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
-        ids[i] = put_special(v, special[i][0], special[i][1], special[i][2]);
-    put_wordpiece_ends(v, swg_json_get(root, "post_processor"), ids[3], ids[1]);
-    put_wordpiece_normalizer(v, swg_json_get(root, "normalizer"));
+        ids[i] = swg_gguf_words_put_special(v, special[i][0], special[i][1], special[i][2]);
+    put_wordpiece_ends(v, post, ids[3], ids[1]);
+    put_wordpiece_normalizer(v, normalizer);
     SWG_TRY(respell_pieces(v));
-    put_vocabulary(v, "bert", "default", false);
+    swg_gguf_words_put(v, "bert", "default", false);
     return SWG_OK;
+}
+
+static swg_status put_wordpiece(swg_gguf_words *v, const swg_json *root)
+{
+    SWG_TRY(swg_gguf_words_read(v, swg_json_get(swg_json_get(root, "model"), "vocab"), -1));
+    SWG_TRY(swg_gguf_words_added(v, root, -1));
+    return put_pieces(v, swg_json_get(root, "post_processor"), swg_json_get(root, "normalizer"));
+}
+
+/* A piece a line. */
+static swg_status put_vocab_txt(swg_gguf_words *v, const swg_file_view *file)
+{
+    const char *const end = file->data + file->length;
+    int64_t id = 0;
+    for (const char *line = file->data; line < end; id++) {
+        const char *stop = memchr(line, '\n', (size_t)(end - line));
+        size_t length = (size_t)((stop ? stop : end) - line);
+        const size_t step = length + 1;
+        length -= length > 0 && line[length - 1] == '\r';
+        const char *const text = swg_arena_strndup(&v->arena, line, length);
+        if (!text)
+            return SWG_NO_MEMORY;
+        const bool is_special = length > 2 && text[0] == '[' && text[length - 1] == ']';
+        SWG_TRY(swg_gguf_words_set(v, id, text, is_special ? SWG_TOKEN_CONTROL : SWG_TOKEN_NORMAL));
+        line += step;
+    }
+    return put_pieces(v, NULL, NULL);
 }
 
 /* --- Choosing --------------------------------------------------------------------------------- */
 
-static swg_status put_json(vocabulary *v, const swg_file_view *file)
+static swg_status put_json(swg_gguf_words *v, const swg_file_view *file)
 {
     swg_json_doc *doc = NULL;
     swg_status status = SWG_OK;
@@ -580,19 +381,20 @@ done:
 }
 
 /* Lines of merges.txt after its version. */
-static swg_status put_vocab_merges(vocabulary *v, const swg_file_view *vocab,
-                                   const swg_file_view *merges)
+static swg_status put_vocab_merges(swg_gguf_words *v, const swg_file_view *vocab)
 {
+    const swg_file_view *merges = find_file(v->sink, "merges.txt");
     swg_json_doc *doc = NULL;
     swg_status status = SWG_OK;
     uint64_t n = 0;
     SWG_GO(swg_json_parse(vocab->data, vocab->length, "vocab.json", &doc));
-    SWG_GO(read_vocab(v, swg_json_root(doc), -1));
-    SWG_GO(fill_gaps(v));
-    const int64_t end = find_token(v, "<|endoftext|>");
+    SWG_GO(swg_gguf_words_read(v, swg_json_root(doc), -1));
+    SWG_GO(swg_gguf_words_side_tokens(v));
+    SWG_GO(swg_gguf_words_fill(v));
+    const int64_t end = swg_gguf_words_find(v, "<|endoftext|>");
     if (end >= 0)
         v->types[end] = SWG_TOKEN_CONTROL;
-    put_vocabulary(v, "gpt2", "gpt-2", false);
+    swg_gguf_words_put(v, "gpt2", "gpt-2", false);
     for (int pass = 0; pass < 2; pass++) {
         if (pass)
             swg_gguf_put_array(v->values, "tokenizer.ggml.merges", SWG_GGUF_STRING, n);
@@ -605,46 +407,68 @@ static swg_status put_vocab_merges(vocabulary *v, const swg_file_view *vocab,
             line += length + strspn(line + length, "\r\n");
         }
     }
-    put_ends(v, NULL, false);
+    swg_gguf_words_put_ends(v, NULL, false);
 done:
     swg_json_free(&doc);
     return status;
 }
 
 /* How engines spell a model without tokenizer. */
-static void put_nothing(vocabulary *v)
+static void put_nothing(swg_gguf_words *v)
 {
     swg_gguf_put_text(v->values, "tokenizer.ggml.model", "none", 4);
-    put_special(v, "bos", "bos", NULL);
-    put_end_ids(v, special_id(v, "eos", NULL));
+    swg_gguf_words_put_special(v, "bos", "bos", NULL);
+    swg_gguf_words_put_end_ids(v, swg_gguf_words_special(v, "eos", NULL));
+}
+
+/* A side file of JSON, when it is carried. */
+static swg_status parse_side(const swg_sink *sink, const char *name, swg_json_doc **doc,
+                             const swg_json **root)
+{
+    const swg_file_view *file = find_file(sink, name);
+    *root = NULL;
+    if (!file)
+        return SWG_OK;
+    SWG_TRY(swg_json_parse(file->data, file->length, name, doc));
+    *root = swg_json_root(*doc);
+    return SWG_OK;
+}
+
+/* By the first of the vocabulary's files that is there. */
+static swg_status put_any(swg_gguf_words *v)
+{
+    static const struct {
+        const char *name;
+        swg_status (*put)(swg_gguf_words *v, const swg_file_view *file);
+    } kinds[] = {{"tokenizer.json", put_json},
+                 {"vocab.json", put_vocab_merges},
+                 {"tokenizer.model", swg_gguf_put_spm},
+                 {"vocab.txt", put_vocab_txt},
+                 {"tokenizer.bin", put_llama2c}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const swg_file_view *file = find_file(v->sink, kinds[i].name);
+        const bool is_half = i == 1 && !find_file(v->sink, "merges.txt");
+        if (file && !is_half)
+            return kinds[i].put(v, file);
+    }
+    put_nothing(v);
+    return SWG_OK;
 }
 
 swg_status swg_gguf_put_tokenizer(const swg_sink *sink, const swg_json *config, uint64_t vocab_size,
                                   swg_gguf_values *values)
 {
-    vocabulary v = {.sink = sink, .config = config, .values = values};
-    swg_json_doc *settings = NULL;
+    swg_gguf_words v = {.sink = sink, .config = config, .values = values};
+    swg_json_doc *settings = NULL, *added = NULL;
     swg_status status = SWG_OK;
-    const swg_file_view *json = find_file(sink, "tokenizer.json");
-    const swg_file_view *vocab = find_file(sink, "vocab.json");
-    const swg_file_view *merges = find_file(sink, "merges.txt");
-    const swg_file_view *llama2c = find_file(sink, "tokenizer.bin");
-    const swg_file_view *file = find_file(sink, "tokenizer_config.json");
-    SWG_GO(make_room(&v, vocab_size));
-    if (file)
-        SWG_GO(swg_json_parse(file->data, file->length, file->name, &settings));
-    v.settings = settings ? swg_json_root(settings) : NULL;
-    if (json)
-        SWG_GO(put_json(&v, json));
-    else if (vocab && merges)
-        SWG_GO(put_vocab_merges(&v, vocab, merges));
-    else if (llama2c)
-        SWG_GO(put_llama2c(&v, llama2c));
-    else
-        put_nothing(&v);
+    SWG_GO(swg_gguf_words_room(&v, vocab_size));
+    SWG_GO(parse_side(sink, "tokenizer_config.json", &settings, &v.settings));
+    SWG_GO(parse_side(sink, "added_tokens.json", &added, &v.added));
+    SWG_GO(put_any(&v));
     put_chat_template(&v);
 done:
     swg_json_free(&settings);
+    swg_json_free(&added);
     swg_arena_deinit(&v.arena);
     return status;
 }

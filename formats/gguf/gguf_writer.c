@@ -468,7 +468,22 @@ static swg_status plan(swg_sink *sink, uint64_t *bytes, bool *is_exact)
     return SWG_OK;
 }
 
+static bool holds(const swg_tensor_desc *desc)
+{
+    const swg_gguf_type *type = swg_gguf_type_of_scheme(desc->scheme);
+    return swg_scheme_is_plain(desc->scheme) ||
+           (type && swg_tensor_cols(desc) % type->block_elems == 0);
+}
+
+/* Which types there are is checked when the output is opened. */
+static bool takes_element_type(const char *word)
+{
+    return word != NULL;
+}
+
 const swg_writer swg_writer_gguf = {
+    .holds = holds,
+    .takes_element_type = takes_element_type,
     .open = open_output,
     .write = write_tensor,
     .finish = finish,

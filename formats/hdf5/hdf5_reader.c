@@ -175,13 +175,8 @@ static swg_status add_other(swg_source *source, const swg_h5_entry *entry)
     }
     if (strcmp(entry->path, SWG_H5_METADATA) == 0)
         return add_metadata(source, entry);
-    if (starts_with(entry->path, SWG_H5_FILES)) {
-        const char *const name = entry->path + strlen(SWG_H5_FILES);
-        if (strchr(name, '/') || name[0] == '.')
-            return swg_error(SWG_CORRUPT, "%s: %.300s is not the plain name of a file",
-                             source->path, entry->path);
-        return swg_source_add_file(source, name, NULL, (void *)entry);
-    }
+    if (starts_with(entry->path, SWG_H5_FILES))
+        return swg_source_add_file(source, entry->path + strlen(SWG_H5_FILES), NULL, (void *)entry);
     return swg_error(SWG_UNSUPPORTED, "%s: %.300s is not part of the state-dict layout",
                      source->path, entry->path);
 }

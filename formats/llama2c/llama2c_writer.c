@@ -428,6 +428,16 @@ static swg_status plan_version(swg_sink *sink, unsigned version, uint64_t *bytes
     return SWG_OK;
 }
 
+static bool holds(const swg_tensor_desc *desc)
+{
+    return swg_scheme_is_plain(desc->scheme) || is_int8_group(desc->scheme);
+}
+
+static bool takes_element_type(const char *word)
+{
+    return strcmp(word, "f32") == 0;
+}
+
 #define WRITER(symbol, version)                                                                    \
     static swg_status open_##symbol(swg_sink *sink)                                                \
     {                                                                                              \
@@ -442,6 +452,8 @@ static swg_status plan_version(swg_sink *sink, unsigned version, uint64_t *bytes
                                             .finish = finish,                                      \
                                             .close = close_output,                                 \
                                             .plan = plan_##symbol,                                 \
+                                            .holds = holds,                                        \
+                                            .takes_element_type = takes_element_type,              \
                                             .translates_config = true}
 
 WRITER(llama2c, 0);

@@ -311,7 +311,7 @@ static swg_status verify_tensor(swg_source *source, size_t tensor)
         const swg_status status = verify_stream(source->state, &detail->planes[p]);
         if (status != SWG_OK)
             return swg_error_context(status, "%s", swg_plane_name(plane->kind));
-        if (swg_plane_must_be_finite(plane->kind))
+        if (swg_plane_must_be_finite(plane))
             SWG_TRY(read_through(source, tensor, plane));
     }
     if (swg_weight_format_of(t->desc.scheme)->is_counted)

@@ -528,7 +528,13 @@ static void close_output(swg_sink *sink)
     swg_file_abort(&output->file);
 }
 
+static bool holds(const swg_tensor_desc *desc)
+{
+    return desc != NULL; /* any scheme */
+}
+
 const swg_writer swg_writer_swg = {
+    .holds = holds,
     .check = check,
     .open = open_output,
     .write = write_tensor,

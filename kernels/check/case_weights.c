@@ -64,11 +64,14 @@ static code_kind any_kind(swg_check_case *c, bool for_timing)
 swg_scheme swg_check_any_scheme(swg_check_case *c, size_t index, bool for_timing)
 {
     static const uint32_t groups[] = {32, 64, 128, 256, 0};
-    static const swg_dtype types[] = {SWG_F16, SWG_BF16, SWG_F32};
+    static const swg_dtype types[] = {SWG_F16, SWG_BF16, SWG_F32, SWG_I8};
     const bool asymmetric =
         c->op == SWG_OP_pack_zeros || (!for_timing && swg_check_below(c->rng, 2));
     const uint32_t group = for_timing ? USUAL_GROUP : groups[index % 5];
-    const swg_dtype type = for_timing ? SWG_F16 : types[swg_check_below(c->rng, 3)];
+    const swg_dtype any_type = types[swg_check_below(c->rng, sizeof types / sizeof *types)];
+    const swg_dtype type = c->op == SWG_OP_pack_row_scales ? SWG_I8
+                           : for_timing                    ? SWG_F16
+                                                           : any_type;
     return scheme_of(any_kind(c, for_timing), group, asymmetric, type);
 }
 
@@ -79,40 +82,53 @@ void swg_check_describe_weights(swg_check_case *c, const char *more)
              swg_scheme_name(c->w.scheme, name), more);
 }
 
-swg_status swg_check_make_planes(swg_check_case *c, bool full, uint8_t **codes, void **scales,
-                                 uint8_t **zeros)
+/* Random scales, an eighth of them 0. */
+static void fill_scales(swg_check_case *c, swg_dtype type, size_t n, void *scales)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float magnitude = (float)exp(4 * swg_rng_uniform(c->rng) - 6);
+        if (type == SWG_I8)
+            ((int8_t *)scales)[i] = (int8_t)swg_rng_next(c->rng);
+        else
+            swg_float_store(type, scales, i, swg_check_below(c->rng, 8) ? magnitude : 0);
+    }
+}
+
+swg_status swg_check_make_planes(swg_check_case *c, bool full, swg_check_planes *out)
 {
     const swg_packed *w = &c->w;
     const size_t row_bytes = w->code_row_bytes, n_scales = w->n * w->n_groups;
-    *codes = swg_arena_calloc(&c->arena, w->n, row_bytes);
-    *scales = swg_arena_calloc(&c->arena, n_scales, 4);
-    *zeros = swg_arena_calloc(&c->arena, n_scales, 1);
-    if (!*codes || !*scales || !*zeros)
+    out->codes = swg_arena_calloc(&c->arena, w->n, row_bytes);
+    out->scales = swg_arena_calloc(&c->arena, n_scales, 4);
+    out->row_scales = swg_arena_calloc(&c->arena, w->n, sizeof(uint16_t));
+    out->zeros = swg_arena_calloc(&c->arena, n_scales, 1);
+    if (!out->codes || !out->scales || !out->row_scales || !out->zeros)
         return SWG_NO_MEMORY;
     for (size_t i = 0; i < SWG_CODEBOOK_CODES; i++)
         c->w.codebook[i] = full ? 255 : (uint8_t)swg_rng_next(c->rng);
     for (size_t i = 0; i < w->n * row_bytes; i++)
-        (*codes)[i] = full ? 0xff : (uint8_t)swg_rng_next(c->rng);
-    for (size_t i = 0; i < n_scales; i++) {
-        const float magnitude = (float)exp(4 * swg_rng_uniform(c->rng) - 6);
-        swg_float_store(w->scheme.scale_type, *scales, i, swg_check_below(c->rng, 8) ? magnitude : 0);
-        (*zeros)[i] = (uint8_t)(full ? 0 : swg_check_below(c->rng, (size_t)1 << w->scheme.bits));
-    }
+        out->codes[i] = full ? 0xff : (uint8_t)swg_rng_next(c->rng);
+    fill_scales(c, w->scheme.scale_type, n_scales, out->scales);
+    fill_scales(c, SWG_BF16, w->n, out->row_scales);
+    for (size_t i = 0; i < n_scales; i++)
+        out->zeros[i] = (uint8_t)(full ? 0 : swg_check_below(c->rng, (size_t)1 << w->scheme.bits));
     return SWG_OK;
 }
 
 swg_status swg_check_add_weights(swg_check_case *c, bool full)
 {
-    uint8_t *panels, *codes, *zeros;
-    void *scales;
-    SWG_TRY(swg_check_make_planes(c, full, &codes, &scales, &zeros));
+    uint8_t *panels;
+    swg_check_planes planes;
+    SWG_TRY(swg_check_make_planes(c, full, &planes));
     SWG_TRY(swg_check_add_buffer(c, "panels", CHECK_IN, swg_packed_bytes(&c->w), &panels));
     c->w.panels = panels;
     const swg_kernels *scalar = swg_kernels_of(SWG_ISA_scalar);
-    scalar->pack_codes(&c->w, 0, c->w.n, codes);
-    scalar->pack_scales(&c->w, 0, c->w.n, scales);
+    scalar->pack_codes(&c->w, 0, c->w.n, planes.codes);
+    scalar->pack_scales(&c->w, 0, c->w.n, planes.scales);
+    if (swg_scheme_has_row_scales(c->w.scheme))
+        scalar->pack_row_scales(&c->w, 0, c->w.n, planes.row_scales);
     if (c->w.scheme.asymmetric)
-        scalar->pack_zeros(&c->w, 0, c->w.n, zeros);
+        scalar->pack_zeros(&c->w, 0, c->w.n, planes.zeros);
     return SWG_OK;
 }
 
@@ -131,10 +147,19 @@ int swg_check_panel_code(const swg_packed *w, const uint8_t *panels, size_t row,
     return column % 8 < 4 ? byte & 15 : byte >> 4;
 }
 
+float swg_check_panel_row_scale(const swg_packed *w, const uint8_t *panels, size_t row)
+{
+    const uint8_t *panel = panels + row / 16 * w->panel_bytes + w->row_scales_offset;
+    return swg_float_load(SWG_F32, panel, row % 16);
+}
+
 double swg_check_panel_scale(const swg_packed *w, const uint8_t *panels, size_t row, size_t group)
 {
     const uint8_t *panel = panels + row / 16 * w->panel_bytes + w->scales_offset;
-    return swg_float_load(w->scheme.scale_type, panel, group * 16 + row % 16);
+    const size_t at = group * 16 + row % 16;
+    if (swg_scheme_has_row_scales(w->scheme))
+        return (int8_t)panel[at] * swg_check_panel_row_scale(w, panels, row);
+    return swg_float_load(w->scheme.scale_type, panel, at);
 }
 
 int swg_check_panel_zero(const swg_packed *w, const uint8_t *panels, size_t row, size_t group)

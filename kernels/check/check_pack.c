@@ -12,21 +12,24 @@ static swg_status generate_pack(swg_check_case *c, size_t index, bool for_timing
     const size_t n = for_timing ? 512 : swg_check_edge(c, 65);
     const size_t k = for_timing ? CHECK_TIMED_ROW : swg_check_size(c, index, 500);
     c->w = swg_packed_layout(swg_check_any_scheme(c, index, for_timing), n, k);
-    uint8_t *panels, *codes, *zeros, *plane;
-    void *scales;
-    SWG_TRY(swg_check_make_planes(c, false, &codes, &scales, &zeros));
+    uint8_t *panels, *plane;
+    swg_check_planes planes;
+    SWG_TRY(swg_check_make_planes(c, false, &planes));
     c->row_begin = for_timing ? 0 : swg_check_below(c->rng, c->w.n_panels) * SWG_PANEL_ROWS;
     c->n_rows = n - c->row_begin;
     if (!for_timing && c->n_rows > SWG_PANEL_ROWS && swg_check_below(c->rng, 2))
         c->n_rows = c->n_rows / SWG_PANEL_ROWS * SWG_PANEL_ROWS;
     size_t row_bytes = c->w.code_row_bytes;
-    const void *source = codes;
+    const void *source = planes.codes;
     if (c->op == SWG_OP_pack_scales) {
         row_bytes = c->w.n_groups * swg_dtype_bits(c->w.scheme.scale_type) / 8;
-        source = scales;
+        source = planes.scales;
+    } else if (c->op == SWG_OP_pack_row_scales) {
+        row_bytes = sizeof(uint16_t);
+        source = planes.row_scales;
     } else if (c->op == SWG_OP_pack_zeros) {
         row_bytes = c->w.n_groups;
-        source = zeros;
+        source = planes.zeros;
     }
     SWG_TRY(swg_check_add_buffer(c, "panels", CHECK_OUT, swg_packed_bytes(&c->w), &panels));
     SWG_TRY(swg_check_add_buffer(c, "plane", CHECK_IN, c->n_rows * row_bytes, &plane));
@@ -54,11 +57,28 @@ static void invoke_pack_scales(const swg_check_case *c, const swg_kernels *kerne
     kernels->pack_scales(&w, c->row_begin, c->n_rows, at[1]);
 }
 
+static void invoke_pack_row_scales(const swg_check_case *c, const swg_kernels *kernels,
+                                   void *const at[])
+{
+    swg_packed w = c->w;
+    w.panels = at[0];
+    kernels->pack_row_scales(&w, c->row_begin, c->n_rows, at[1]);
+}
+
 static void invoke_pack_zeros(const swg_check_case *c, const swg_kernels *kernels, void *const at[])
 {
     swg_packed w = c->w;
     w.panels = at[0];
     kernels->pack_zeros(&w, c->row_begin, c->n_rows, at[1]);
+}
+
+/* A scale as it was packed, without its row's. */
+static double packed_scale(const swg_packed *w, const uint8_t *panels, size_t row, size_t g)
+{
+    const uint8_t *panel = panels + row / 16 * w->panel_bytes + w->scales_offset;
+    if (swg_scheme_has_row_scales(w->scheme))
+        return (int8_t)panel[g * 16 + row % 16];
+    return swg_check_panel_scale(w, panels, row, g);
 }
 
 static bool check_pack(const swg_check_case *c, void *const at[], char *failure)
@@ -67,14 +87,19 @@ static bool check_pack(const swg_check_case *c, void *const at[], char *failure)
     const swg_packed *w = &c->w;
     const uint8_t *plane = swg_check_initial(c, 1);
     const size_t row_bytes = (w->k * w->scheme.bits + 7) / 8;
-    const size_t columns = c->op == SWG_OP_pack_codes ? w->k_padded : w->n_groups;
+    const size_t columns = c->op == SWG_OP_pack_codes        ? w->k_padded
+                           : c->op == SWG_OP_pack_row_scales ? 1
+                                                             : w->n_groups;
     for (size_t i = 0; i < c->n_rows; i++)
         for (size_t j = 0; j < columns; j++) {
             const size_t row = c->row_begin + i, number = i * w->n_groups + j;
             double got, wanted = 0;
-            if (c->op == SWG_OP_pack_scales) {
-                got = swg_check_panel_scale(w, panels, row, j);
-                wanted = swg_float_load(w->scheme.scale_type, plane, number);
+            if (c->op == SWG_OP_pack_row_scales) {
+                got = swg_check_panel_row_scale(w, panels, row);
+                wanted = swg_float_load(SWG_BF16, plane, i);
+            } else if (c->op == SWG_OP_pack_scales) {
+                got = packed_scale(w, panels, row, j);
+                wanted = swg_scale_load(w->scheme, plane, number, 1);
             } else if (c->op == SWG_OP_pack_zeros) {
                 got = swg_check_panel_zero(w, panels, row, j);
                 wanted = plane[number];
@@ -137,6 +162,7 @@ static bool check_dequantize(const swg_check_case *c, void *const at[], char *fa
 
 const swg_op_check swg_check__pack_codes = {generate_pack, invoke_pack_codes, check_pack};
 const swg_op_check swg_check__pack_scales = {generate_pack, invoke_pack_scales, check_pack};
+const swg_op_check swg_check__pack_row_scales = {generate_pack, invoke_pack_row_scales, check_pack};
 const swg_op_check swg_check__pack_zeros = {generate_pack, invoke_pack_zeros, check_pack};
 const swg_op_check swg_check__dequantize = {generate_dequantize, invoke_dequantize,
                                             check_dequantize};

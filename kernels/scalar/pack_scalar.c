@@ -50,6 +50,16 @@ void swg_pack_scales__scalar(const swg_packed *w, size_t row_begin, size_t n_row
     }
 }
 
+void swg_pack_row_scales__scalar(const swg_packed *w, size_t row_begin, size_t n_rows,
+                                 const void *scales)
+{
+    for (size_t i = 0; i < n_rows; i++) {
+        const size_t row = row_begin + i;
+        uint8_t *plane = w->panels + row / SWG_PANEL_ROWS * w->panel_bytes + w->row_scales_offset;
+        ((float *)plane)[row % SWG_PANEL_ROWS] = swg_row_scale_load(scales, i);
+    }
+}
+
 void swg_pack_zeros__scalar(const swg_packed *w, size_t row_begin, size_t n_rows,
                             const uint8_t *zeros)
 {
@@ -71,8 +81,8 @@ void swg_dequantize__scalar(const swg_packed *w, size_t row_begin, size_t n_rows
             const size_t at_group = c / w->group * SWG_PANEL_ROWS + r;
             const int zero =
                 w->scheme.asymmetric ? panel[w->zeros_offset + at_group] : w->symmetric_zero;
-            const float scale =
-                swg_float_load(w->scheme.scale_type, panel + w->scales_offset, at_group);
+            const float scale = swg_scale_load(w->scheme, panel + w->scales_offset, at_group,
+                                               swg_packed_row_scale(w, panel, r));
             unsigned shift;
             const size_t at = code_offset(w, r, c, &shift);
             const unsigned code = panel[at] >> shift & mask;

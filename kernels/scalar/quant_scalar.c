@@ -86,7 +86,8 @@ static float panel_row_dot(const swg_packed *w, dot_function *dot, const uint8_t
         const int8_t *a = x->codes + t * x->stride;
         const int32_t sum = dot(w, panel, r, a, begin, padded_end);
         const int32_t zero = w->scheme.asymmetric ? panel[w->zeros_offset + at] : w->symmetric_zero;
-        const float scale = swg_float_load(w->scheme.scale_type, panel + w->scales_offset, at);
+        const float scale = swg_scale_load(w->scheme, panel + w->scales_offset, at,
+                                           swg_packed_row_scale(w, panel, r));
         const size_t tg = t * w->n_groups + g;
         acc = fmaf(scale, (float)(sum - zero * x->sums[tg]) * x->scales[tg], acc);
     }

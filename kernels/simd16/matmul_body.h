@@ -51,6 +51,9 @@ V16_INLINE v16 group_scales(const swg_packed *w, const uint8_t *panel, size_t g)
         return v16_from_f16(scales);
     if (w->scheme.scale_type == SWG_BF16)
         return v16_from_bf16(scales);
+    if (w->scheme.scale_type == SWG_I8)
+        return v16_mul(v16_from_i32(v16i_from_i8((const int8_t *)scales)),
+                       v16_load((const float *)(panel + w->row_scales_offset)));
     return v16_load((const float *)scales);
 }
 

@@ -145,8 +145,8 @@ V16_TARGET void SWG_VARIANT(dequantize)(const swg_packed *w, size_t row_begin, s
         for (size_t begin = 0, g = 0; begin < w->k; begin += w->group, g++) {
             const size_t end = w->k - begin < w->group ? w->k : begin + w->group;
             const size_t at = g * SWG_PANEL_ROWS + r;
-            const v16 scale =
-                v16_set1(swg_float_load(w->scheme.scale_type, panel + w->scales_offset, at));
+            const v16 scale = v16_set1(swg_scale_load(w->scheme, panel + w->scales_offset, at,
+                                                      swg_packed_row_scale(w, panel, r)));
             const v16i zero =
                 v16i_set1(w->scheme.asymmetric ? panel[w->zeros_offset + at] : w->symmetric_zero);
             for (size_t c = begin; c < end; c += 16) {

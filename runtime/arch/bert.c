@@ -1,82 +1,44 @@
 /* BERT (Devlin et al. 2019): bidirectional encoder with learned positions and token types, norms
  * after each residual, and one of four heads: a class per text (from the pooled first position), a
- * class per position, the span of an answer, or the masked tokens. Left out: decoding,
- * cross-attention and relative positions, which are refused; next-sentence heads, which are
- * ignored. */
-#include "runtime/arch/arch.h"
-
-enum {
-    MASKED = 1 << SWG_OUTPUT_MASKED_TOKEN,
-    SEQUENCE = 1 << SWG_OUTPUT_SEQUENCE_CLASS,
-    TOKENS = 1 << SWG_OUTPUT_TOKEN_CLASS,
-    SPAN = 1 << SWG_OUTPUT_ANSWER_SPAN
-};
+ * class per position, the span of an answer, or the masked tokens - or none, for vectors of texts.
+ * Left out: decoding, cross-attention and relative positions, which are refused; next-sentence
+ * heads, which are ignored. */
+#include "runtime/arch/bert.h"
 
 static const swg_hparam_row hparam_rows[] = {
-    SWG_HPARAM(INT, "num_hidden_layers", n_layers, 1, SWG_MAX_LAYERS),
-    SWG_HPARAM(INT, "hidden_size", d_model, 1, 1 << 20),
-    SWG_HPARAM(INT, "intermediate_size", d_ff, 1, 1 << 22),
-    SWG_HPARAM(INT, "vocab_size", vocab, 1, 1 << 24),
-    SWG_HPARAM(INT, "num_attention_heads", n_heads, 1, 4096),
-    SWG_HPARAM_OR(INT, "max_position_embeddings", max_positions, 1, 1 << 24, 512),
-    SWG_HPARAM_OR(INT, "type_vocab_size", n_token_types, 1, 1 << 20, 2),
-    SWG_HPARAM_OR(DOUBLE, "layer_norm_eps", norm_eps, 0, 1, 1e-12),
-    SWG_HPARAM_WORDS_OR("hidden_act", activation, "gelu|gelu_new,gelu_pytorch_tanh", 0),
     SWG_HPARAM_WORDS("architectures", task,
-                     "|BertForMaskedLM,BertForPreTraining|BertForSequenceClassification|"
-                     "BertForTokenClassification|BertForQuestionAnswering"),
-    SWG_HPARAM_OR(MEMBERS, "id2label", n_labels, 1, 1 << 20, 2),
-    SWG_HPARAM_WORDS_OR("problem_type", class_kind,
-                        "single_label_classification|multi_label_classification|regression", 0),
-    SWG_HPARAM_OR(BOOL, "tie_word_embeddings", tied_head, 0, 1, 1),
-    SWG_HPARAM_OR(TOKEN, "bos_token_id", bos_id, -1, 1 << 24, -1),
-    SWG_HPARAM_OR(TOKEN, "eos_token_id", eos_id, -1, 1 << 24, -1),
+                     SWG_BERT_CLASSES("BertForMaskedLM,BertForPreTraining", "Bert")),
+    SWG_BERT_KEYS,
 };
 
-#define EMBEDDINGS "{P}embeddings."
-#define LAYER      "{P}encoder.layer.{L}."
-#define TRANSFORM  "cls.predictions.transform."
-/* Checkpoints converted from TensorFlow call a norm's weight gamma. */
-#define NORM_OF(stem) stem "LayerNorm.weight|" stem "LayerNorm.gamma"
+#define TRANSFORM "cls.predictions.transform."
 
 static const swg_tensor_row tensor_rows[] = {
-    {SWG_ROW_TABLE(EMBEDDING, EMBEDDINGS "word_embeddings.weight", VOCAB, D_MODEL, 0)},
-    {SWG_ROW_TABLE(POSITION_EMBEDDING, EMBEDDINGS "position_embeddings.weight", POSITIONS, D_MODEL,
-                   0)},
-    {SWG_ROW_TABLE(TYPE_EMBEDDING, EMBEDDINGS "token_type_embeddings.weight", TOKEN_TYPES, D_MODEL,
-                   0)},
-    {SWG_ROW_VECTOR(EMBEDDING_NORM, NORM_OF(EMBEDDINGS), D_MODEL, SWG_BIAS_MUST)},
-    {SWG_ROW_LINEAR(QUERY, LAYER "attention.self.query.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST)},
-    {SWG_ROW_LINEAR(KEY, LAYER "attention.self.key.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST)},
-    {SWG_ROW_LINEAR(VALUE, LAYER "attention.self.value.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST)},
-    {SWG_ROW_LINEAR(ATTENTION_OUTPUT, LAYER "attention.output.dense.weight", D_MODEL, D_MODEL,
-                    SWG_BIAS_MUST)},
-    {SWG_ROW_VECTOR(ATTENTION_NORM, NORM_OF(LAYER "attention.output."), D_MODEL, SWG_BIAS_MUST)},
-    {SWG_ROW_LINEAR(FFN_UP, LAYER "intermediate.dense.weight", D_FF, D_MODEL, SWG_BIAS_MUST)},
-    {SWG_ROW_LINEAR(FFN_DOWN, LAYER "output.dense.weight", D_MODEL, D_FF, SWG_BIAS_MUST)},
-    {SWG_ROW_VECTOR(FFN_NORM, NORM_OF(LAYER "output."), D_MODEL, SWG_BIAS_MUST)},
+    SWG_BERT_ROWS,
     {SWG_ROW_LINEAR(POOLER, "{P}pooler.dense.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST),
-     .tasks = SEQUENCE},
+     .tasks = SWG_BERT_SEQUENCE},
     {SWG_ROW_LINEAR(CLASSIFIER, "classifier.weight", LABELS, D_MODEL, SWG_BIAS_MUST),
-     .tasks = SEQUENCE | TOKENS},
+     .tasks = SWG_BERT_SEQUENCE | SWG_BERT_TOKENS},
     {SWG_ROW_LINEAR(CLASSIFIER, "qa_outputs.weight", LABELS, D_MODEL, SWG_BIAS_MUST),
-     .tasks = SPAN},
+     .tasks = SWG_BERT_SPAN},
     {SWG_ROW_LINEAR(HEAD_TRANSFORM, TRANSFORM "dense.weight", D_MODEL, D_MODEL, SWG_BIAS_MUST),
-     .tasks = MASKED},
-    {SWG_ROW_VECTOR(HEAD_NORM, NORM_OF(TRANSFORM), D_MODEL, SWG_BIAS_MUST), .tasks = MASKED},
+     .tasks = SWG_BERT_MASKED},
+    {SWG_ROW_VECTOR(HEAD_NORM, SWG_BERT_NORM(TRANSFORM "LayerNorm"), D_MODEL, SWG_BIAS_MUST),
+     .tasks = SWG_BERT_MASKED},
     {SWG_ROW_TABLE(HEAD, "cls.predictions.decoder.weight", VOCAB, D_MODEL, SWG_TENSOR_TIED),
-     .tasks = MASKED},
+     .tasks = SWG_BERT_MASKED},
     {SWG_ROW_VECTOR(HEAD_BIAS, "cls.predictions.decoder.bias|cls.predictions.bias", VOCAB, 0),
-     .tasks = MASKED},
+     .tasks = SWG_BERT_MASKED},
 };
 
-static swg_status check(swg_hparams *h)
+swg_status swg_bert_check(swg_hparams *h)
 {
     if (h->d_model % h->n_heads != 0)
-        return swg_error(SWG_CORRUPT,
-                         "config.json: hidden_size %lld is not a multiple of num_attention_heads "
-                         "%lld",
-                         (long long)h->d_model, (long long)h->n_heads);
+        return swg_error(
+            SWG_CORRUPT,
+            "config.json: the width %lld is not a multiple of the number of attention heads "
+            "%lld",
+            (long long)h->d_model, (long long)h->n_heads);
     if (h->task == SWG_OUTPUT_ANSWER_SPAN && h->n_labels != 2)
         return swg_error(
             SWG_CORRUPT,
@@ -87,12 +49,13 @@ static swg_status check(swg_hparams *h)
     h->n_kv_heads = h->n_heads;
     h->learned_positions = true;
     h->is_encoder = true;
+    h->pooler_activation = SWG_ACTIVATION_TANH;
     h->one_output = h->task == SWG_OUTPUT_SEQUENCE_CLASS;
     if (h->n_labels == 1 && h->class_kind == SWG_CLASS_ONE_OF)
         h->class_kind = SWG_CLASS_EACH; /* one of one label would be certain whatever the text is */
-    if (h->task == SWG_OUTPUT_MASKED_TOKEN)
+    if (h->task == SWG_OUTPUT_MASKED_TOKEN || h->task == SWG_OUTPUT_HIDDEN_STATE)
         h->n_labels = 0;
-    else
+    if (h->task != SWG_OUTPUT_MASKED_TOKEN)
         h->tied_head = false; /* there is no head over the vocabulary */
     return SWG_OK;
 }
@@ -100,8 +63,9 @@ static swg_status check(swg_hparams *h)
 typedef struct values {
     swg_value y, q, k, v, up;
 } values;
+_Static_assert(SWG_VALUES_IN(values) == SWG_BERT_VALUES, "what the header says");
 
-static void shape(const swg_hparams *h, void *out)
+void swg_bert_shape(const swg_hparams *h, void *out)
 {
     const size_t d_model = (size_t)h->d_model;
     *(values *)out = (values){.y.columns = d_model,
@@ -111,16 +75,17 @@ static void shape(const swg_hparams *h, void *out)
                               .up.columns = (size_t)h->d_ff};
 }
 
-static void begin(swg_exec *e, const void *unused, swg_value x)
+void swg_bert_begin(swg_exec *e, const void *unused, swg_value x)
 {
     (void)unused;
     swg_embed(e, SWG_ROLE_EMBEDDING, SWG_INDEX_TOKEN, x);
-    swg_embed_add(e, SWG_ROLE_TYPE_EMBEDDING, SWG_INDEX_TYPE, x);
+    if (swg_exec_hparams(e)->n_token_types > 0)
+        swg_embed_add(e, SWG_ROLE_TYPE_EMBEDDING, SWG_INDEX_TYPE, x);
     swg_embed_add(e, SWG_ROLE_POSITION_EMBEDDING, SWG_INDEX_POSITION, x);
     swg_layernorm(e, SWG_ROLE_EMBEDDING_NORM, 0, x, x);
 }
 
-static void layer(swg_exec *e, const void *scratch, size_t l, swg_value x)
+void swg_bert_layer(swg_exec *e, const void *scratch, size_t l, swg_value x)
 {
     const values *s = scratch;
     const swg_attend_options both_ways = {.sees_all = true};
@@ -143,14 +108,14 @@ static void layer(swg_exec *e, const void *scratch, size_t l, swg_value x)
 }
 
 /* One of the four heads. */
-static void end(swg_exec *e, const void *scratch, swg_value x, swg_value logits)
+void swg_bert_end(swg_exec *e, const void *scratch, swg_value x, swg_value logits)
 {
     const values *s = scratch;
     const swg_hparams *h = swg_exec_hparams(e);
     switch ((swg_output_kind)h->task) {
     case SWG_OUTPUT_SEQUENCE_CLASS:
         swg_linear(e, SWG_ROLE_POOLER, 0, x, s->y);
-        swg_activate(e, SWG_ACTIVATION_TANH, s->y);
+        swg_activate(e, (swg_activation)h->pooler_activation, s->y);
         swg_linear(e, SWG_ROLE_CLASSIFIER, 0, s->y, logits);
         break;
     case SWG_OUTPUT_MASKED_TOKEN:
@@ -188,10 +153,6 @@ const swg_arch swg_arch_bert = {
     .prefixes = (const char *const[]){"bert.", "", NULL},
     .ignored = ignored,
     .required = required,
-    .check = check,
-    .n_values = SWG_VALUES_IN(values),
-    .shape = shape,
-    .begin = begin,
-    .layer = layer,
-    .end = end,
+    .check = swg_bert_check,
+    SWG_BERT_PARTS,
 };

@@ -24,7 +24,7 @@ size_t swg_dim_size(const swg_hparams *h, swg_dim dim, size_t layer)
     case SWG_DIM_HEAD:
         return (size_t)h->head_dim;
     case SWG_DIM_POSITIONS:
-        return (size_t)h->max_positions;
+        return (size_t)(h->first_position + h->max_positions);
     case SWG_DIM_TOKEN_TYPES:
         return (size_t)h->n_token_types;
     case SWG_DIM_LABELS:

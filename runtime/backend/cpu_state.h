@@ -13,6 +13,7 @@ enum { SWG_ATTENTION_TOKENS = 16, SWG_TILE_ROWS = 128 };
 /* Scratch memory of one thread. */
 typedef struct swg_cpu_thread {
     float *tile;   /* [SWG_TILE_ROWS][largest k]: dequantized weights, rows looked up */
+    uint8_t *panels; /* [SWG_CPU_EXPANDED] dense panels of the largest sparse matrix */
     float *scores; /* [8][context rounded up to 16] */
     const float **q;
     float **out;

@@ -300,8 +300,15 @@ static void recur(swg_exec *exec, swg_cell cell, const swg_weight *weight, size_
 {
     swg_tape *tape = tape_of(exec);
     cpu->recur(&tape->inner, cell, weight, layer, gates, states, y);
-    if (tape->is_recording && tape->status == SWG_OK)
-        tape->status = swg_error(SWG_UNSUPPORTED, "gradients through recurrent layers");
+    swg_tape_entry *entry = append(tape, swg_tape_recur);
+    if (entry) {
+        entry->weight = weight;
+        entry->cell = cell;
+        entry->x = gates;
+        entry->y = y;
+        entry->saved = save(tape, gates);
+        entry->saved_k = save(tape, states);
+    }
 }
 
 static void silu_mul(swg_exec *exec, swg_value gate, swg_value up)
@@ -362,9 +369,13 @@ static void add(swg_exec *exec, swg_value x, swg_value y)
     cpu->add(inner_of(exec), x, y);
 }
 
-/* The derivative by x is the identity, so there is nothing to record. */
 static void add_vector(swg_exec *exec, const swg_weight *vector, swg_value x)
 {
+    swg_tape_entry *entry = append(tape_of(exec), swg_tape_add_vector);
+    if (entry) {
+        entry->weight = vector;
+        entry->x = x;
+    }
     cpu->add_vector(inner_of(exec), vector, x);
 }
 

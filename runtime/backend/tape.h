@@ -28,6 +28,9 @@ typedef struct swg_gradient_observer {
     /* Row index[t] of the weight was row t of the result: dy [rows][k]. */
     void (*look_up)(void *context, const swg_weight *weight, const size_t *index, const float *dy,
                     size_t rows);
+    /* A norm's weight or an added vector: dv = dL/d(vector) [n], and dbias [n] where it has a bias,
+     * else NULL. Biases of products are the sums of dy's columns. */
+    void (*vector)(void *context, const swg_weight *weight, const float *dv, const float *dbias);
 } swg_gradient_observer;
 
 /* Forget what was recorded and record the next part. */
@@ -36,8 +39,8 @@ void swg_tape_record(swg_exec *exec);
 /* From dy, the gradient of a loss by the recorded part's output [n][its columns], to dx, that by
  * its input (NULL = not wanted; of swg_exec_begin, which has none, always NULL), and to the
  * observer (may be NULL). May be called again. SWG_USAGE when the execution is not a tape's or no
- * part was recorded; SWG_UNSUPPORTED when it used an operation without a derivative (recurrent
- * layers) or consisted of several chunks or a continued text; SWG_NO_MEMORY. */
+ * part was recorded; SWG_UNSUPPORTED when it consisted of several chunks or a continued text;
+ * SWG_NO_MEMORY. */
 swg_status swg_tape_reverse(swg_exec *exec, const float *dy, float *dx,
                             const swg_gradient_observer *observer);
 

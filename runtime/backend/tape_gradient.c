@@ -50,7 +50,7 @@ size_t swg_tape_index(const swg_tape *tape, swg_index index, size_t t)
     const swg_batch *batch = &tape->inner.batch;
     switch (index) {
     case SWG_INDEX_POSITION:
-        return batch->positions[t];
+        return batch->positions[t] + (size_t)tape->inner.model->hparams.first_position;
     case SWG_INDEX_TYPE:
         return (size_t)batch->types[t];
     default:

@@ -80,6 +80,41 @@ static void layernorm_rows(void *context, size_t begin, size_t end)
         reverse_layernorm(job, at);
 }
 
+/* The gradients of a norm's own weight and bias, over all pieces: dw = sum of dy xhat, db = sum of
+ * dy. xhat is x r, of a layer norm (x - mean) r. */
+static swg_status observe_norm(swg_tape *tape, const norm_job *job, bool is_centred)
+{
+    const swg_gradient_observer *observer = tape->observer;
+    const swg_tape_entry *entry = job->entry;
+    const size_t n = entry->weight->n;
+    double *sums;
+    float *dv = NULL;
+    if (!observer->vector)
+        return SWG_OK;
+    SWG_TRY(SWG_NEW(sums, 2 * n));
+    for (size_t at = 0; at < elems_of(entry->x); at += n) {
+        const float *x = entry->saved + at, *dy = job->dy + at;
+        double mean = 0, square = 0;
+        for (size_t i = 0; is_centred && i < n; i++)
+            mean += (double)x[i] / (double)n;
+        for (size_t i = 0; i < n; i++)
+            square += ((double)x[i] - mean) * ((double)x[i] - mean);
+        const double r = 1 / sqrt(square / (double)n + job->eps);
+        for (size_t i = 0; i < n; i++) {
+            sums[i] += (double)dy[i] * ((double)x[i] - mean) * r;
+            sums[n + i] += (double)dy[i];
+        }
+    }
+    const swg_status status = SWG_NEW_UNINIT(dv, 2 * n);
+    for (size_t i = 0; status == SWG_OK && i < 2 * n; i++)
+        dv[i] = (float)sums[i];
+    if (status == SWG_OK)
+        observer->vector(observer->context, entry->weight, dv, entry->weight->bias ? dv + n : NULL);
+    swg_free(dv);
+    swg_free(sums);
+    return status;
+}
+
 static swg_status reverse_norm(swg_tape *tape, const swg_tape_entry *entry, swg_tape_rows *rows)
 {
     norm_job job = {.entry = entry,
@@ -88,6 +123,7 @@ static swg_status reverse_norm(swg_tape *tape, const swg_tape_entry *entry, swg_
                     .dy = swg_tape_gradient_of(tape, entry->y)};
     if (!job.dx || !job.dy)
         return tape->status;
+    SWG_TRY(observe_norm(tape, &job, rows == layernorm_rows));
     swg_tape_over_rows(tape, entry->x.rows, rows, &job);
     return SWG_OK;
 }
@@ -245,11 +281,17 @@ static double tanh_slope(double x)
     return 1 - tanh(x) * tanh(x);
 }
 
+static double relu_slope(double x)
+{
+    return x > 0;
+}
+
 swg_status swg_tape_activate(swg_tape *tape, const swg_tape_entry *entry)
 {
     static double (*const slopes[])(double) = {[SWG_ACTIVATION_GELU] = gelu_slope,
                                                [SWG_ACTIVATION_GELU_TANH] = gelu_tanh_slope,
-                                               [SWG_ACTIVATION_TANH] = tanh_slope};
+                                               [SWG_ACTIVATION_TANH] = tanh_slope,
+                                               [SWG_ACTIVATION_RELU] = relu_slope};
     float *dx = swg_tape_gradient_of(tape, entry->x);
     if (!dx)
         return tape->status;
@@ -292,4 +334,30 @@ swg_status swg_tape_add(swg_tape *tape, const swg_tape_entry *entry)
     for (size_t i = 0; i < elems_of(entry->x); i++)
         dy[i] += dx[i];
     return SWG_OK;
+}
+
+/* x += v in every row */
+swg_status swg_tape_add_vector(swg_tape *tape, const swg_tape_entry *entry)
+{
+    const swg_gradient_observer *observer = tape->observer;
+    const size_t n = entry->x.columns;
+    const float *dx = swg_tape_gradient_of(tape, entry->x);
+    double *sums;
+    float *dv = NULL;
+    if (!dx)
+        return tape->status;
+    if (!observer->vector)
+        return SWG_OK;
+    SWG_TRY(SWG_NEW(sums, n));
+    for (size_t t = 0; t < entry->x.rows; t++)
+        for (size_t i = 0; i < n; i++)
+            sums[i] += (double)dx[t * n + i];
+    const swg_status status = SWG_NEW_UNINIT(dv, n);
+    for (size_t i = 0; status == SWG_OK && i < n; i++)
+        dv[i] = (float)sums[i];
+    if (status == SWG_OK)
+        observer->vector(observer->context, entry->weight, dv, NULL);
+    swg_free(dv);
+    swg_free(sums);
+    return status;
 }

@@ -21,10 +21,12 @@ struct swg_tape_entry {
     size_t layer;
     swg_attend_options attend;
     swg_activation activation;
+    swg_cell cell;
     swg_index index;
     bool is_added;
     float factor;
-    swg_value x, y, k, v; /* operands, as the operation names them; attention: q is x */
+    swg_value x, y, k, v; /* operands, as the operation names them; attention: q is x,
+                             recurrence: gates are x */
     float *saved, *saved_k, *saved_v;
 };
 
@@ -66,7 +68,7 @@ size_t swg_tape_index(const swg_tape *tape, swg_index index, size_t t);
 
 /* One for every differentiable operation. */
 swg_tape_reverse_function swg_tape_embed, swg_tape_rmsnorm, swg_tape_layernorm, swg_tape_linear,
-    swg_tape_rope, swg_tape_attend, swg_tape_silu_mul, swg_tape_activate, swg_tape_mul,
-    swg_tape_scale, swg_tape_add;
+    swg_tape_rope, swg_tape_attend, swg_tape_recur, swg_tape_silu_mul, swg_tape_activate,
+    swg_tape_mul, swg_tape_scale, swg_tape_add, swg_tape_add_vector;
 
 #endif

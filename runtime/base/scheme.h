@@ -30,7 +30,8 @@ typedef struct swg_scheme {
     uint8_t bits;         /* of a code; 0 = the format has no codes */
     bool asymmetric;      /* a zero point per group is stored */
     swg_dtype dtype;      /* of elements that are stored as they are */
-    swg_dtype scale_type; /* of the scales: F16, BF16 or F32 */
+    swg_dtype scale_type; /* of the scales: F16, BF16 or F32; I8 = integers, each to be multiplied
+                             by its row's BF16 scale */
     uint32_t group;       /* columns that share a scale; 0 = the whole row */
     uint8_t block;        /* rows that are stored or left out together; 0 = no blocks */
     uint8_t ggml;         /* number of the type of ggml's blocks (ggml/blocks.h); 0 = none */
@@ -67,6 +68,18 @@ enum { SWG_MIN_GROUP = 32 };
 bool swg_bits_are_known(unsigned bits);
 
 bool swg_scheme_equal(swg_scheme a, swg_scheme b);
+
+/* Whether scales are integers under a scale per row. */
+static inline bool swg_scheme_has_row_scales(swg_scheme scheme)
+{
+    return scheme.scale_type == SWG_I8;
+}
+
+/* Whether scales can be of that type. */
+static inline bool swg_scale_type_is_known(swg_dtype type)
+{
+    return swg_dtype_is_float(type) || type == SWG_I8;
+}
 
 /* Whether codes mean numbers of a codebook rather than integers. */
 bool swg_scheme_has_codebook(swg_scheme scheme);

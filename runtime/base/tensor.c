@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/base/mem.h"
+#include "runtime/base/numeric.h"
 #include "runtime/base/utf8.h"
 #include "runtime/base/weight_format.h"
 
@@ -45,9 +46,9 @@ const char *swg_plane_name(swg_plane_kind kind)
     return kinds[kind].text;
 }
 
-bool swg_plane_must_be_finite(swg_plane_kind kind)
+bool swg_plane_must_be_finite(const swg_plane *plane)
 {
-    return kinds[kind].is_finite;
+    return kinds[plane->kind].is_finite && swg_dtype_is_float(plane->type);
 }
 
 swg_status swg_tensor_desc_check(const swg_tensor_desc *desc)
@@ -98,6 +99,17 @@ swg_plane swg_plane_of(swg_plane_kind kind, swg_dtype type, uint64_t rows, uint6
 size_t swg_tensor_planes(const swg_tensor_desc *desc, swg_plane out[SWG_PLANE_KINDS])
 {
     return swg_weight_format_of(desc->scheme)->planes(desc, out);
+}
+
+float swg_scale_load(swg_scheme scheme, const void *scales, size_t at, float row_scale)
+{
+    return swg_scheme_has_row_scales(scheme) ? (float)((const int8_t *)scales)[at] * row_scale
+                                             : swg_float_load(scheme.scale_type, scales, at);
+}
+
+float swg_row_scale_load(const void *row_scales, size_t row)
+{
+    return row_scales ? swg_float_load(SWG_BF16, row_scales, row) : 1;
 }
 
 const swg_plane *swg_plane_find(const swg_plane *planes, size_t n, swg_plane_kind kind)

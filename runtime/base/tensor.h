@@ -4,7 +4,9 @@
  * A tensor is stored as planes, at most one of each kind. A plain tensor has one: its values. A
  * matrix [n, k] of integer codes has
  *   codes   n rows of k packed codes (codes.h)
- *   scales  n rows of n_groups elements of the scale type
+ *   scales  n rows of n_groups elements of the scale type; I8: integers, with
+ *   row scales  n rows of one BF16, by which a row's integers are multiplied: the product, exact in
+ *               float, is the scale
  *   zeros   n rows of n_groups bytes, asymmetric schemes only
  * and means  w[r][c] = scale[r][g] * (code[r][c] - zero[r][g]),  g = c / group,
  * with zero = 2^(bits-1) for symmetric schemes. The last group of a row may be short. A matrix of
@@ -57,8 +59,8 @@ typedef struct swg_plane {
 
 const char *swg_plane_name(swg_plane_kind kind); /* "values", "codes", "scales", "zeros", ... */
 
-/* Whether the numbers of such planes must be finite. */
-bool swg_plane_must_be_finite(swg_plane_kind kind);
+/* Whether the numbers of a plane must be finite. */
+bool swg_plane_must_be_finite(const swg_plane *plane);
 
 /* Whether such a plane has a single row, which belongs to all rows of the matrix. */
 static inline bool swg_plane_is_shared(swg_plane_kind kind)
@@ -78,6 +80,11 @@ swg_status swg_tensor_desc_check(const swg_tensor_desc *desc);
 /* The planes of a checked description, in storage order; returns how many (1 to
  * SWG_PLANE_KINDS). */
 size_t swg_tensor_planes(const swg_tensor_desc *desc, swg_plane out[SWG_PLANE_KINDS]);
+
+/* Scale number `at` of a plane of scales, given the scale of its row, which only schemes with row
+ * scales use; and that scale, 1 where `row_scales` is NULL. */
+float swg_scale_load(swg_scheme scheme, const void *scales, size_t at, float row_scale);
+float swg_row_scale_load(const void *row_scales, size_t row);
 
 /* The plane of that kind among `n`; NULL when there is none. */
 const swg_plane *swg_plane_find(const swg_plane *planes, size_t n, swg_plane_kind kind);

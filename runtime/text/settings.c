@@ -11,13 +11,10 @@ static void add_end(swg_tokenizer *tokenizer, int64_t id)
         tokenizer->ends[tokenizer->n_ends++] = (int32_t)id;
 }
 
-/* Ids from config.json, where the tokenizer's own files name none. */
-static void apply_config(swg_tokenizer *tokenizer, const swg_json *config)
+/* "eos_token_id": an id or a list of them. */
+static void add_ends(swg_tokenizer *tokenizer, const swg_json *config)
 {
     int64_t id;
-    if (tokenizer->bos < 0 && swg_json_as_int(swg_json_get(config, "bos_token_id"), &id) &&
-        id >= 0 && (uint64_t)id < tokenizer->vocab.n_ids)
-        tokenizer->bos = (int32_t)id;
     const swg_json *eos = swg_json_get(config, "eos_token_id");
     if (swg_json_as_int(eos, &id))
         add_end(tokenizer, id);
@@ -25,6 +22,16 @@ static void apply_config(swg_tokenizer *tokenizer, const swg_json *config)
         for (const swg_json *item = swg_json_first(eos); item; item = swg_json_next(item))
             if (swg_json_as_int(item, &id))
                 add_end(tokenizer, id);
+}
+
+/* Ids from config.json, where the tokenizer's own files name none. */
+static void apply_config(swg_tokenizer *tokenizer, const swg_json *config)
+{
+    int64_t id;
+    if (tokenizer->bos < 0 && swg_json_as_int(swg_json_get(config, "bos_token_id"), &id) &&
+        id >= 0 && (uint64_t)id < tokenizer->vocab.n_ids)
+        tokenizer->bos = (int32_t)id;
+    add_ends(tokenizer, config);
     if (tokenizer->eos < 0 && tokenizer->n_ends > 0)
         tokenizer->eos = tokenizer->ends[0];
 }
@@ -83,6 +90,7 @@ swg_status swg_tokenizer_apply_settings(swg_tokenizer *tokenizer, const swg_text
     SWG_TRY(set_named(tokenizer, files, "eos_token", &tokenizer->eos));
     add_end(tokenizer, tokenizer->eos);
     apply_config(tokenizer, files->config);
+    add_ends(tokenizer, files->generation); /* fine-tunes often put the end of a turn only there */
     if (tokenizer->bos < 0 && tokenizer->n_before > 0)
         tokenizer->bos = tokenizer->before[0]; /* what every text begins with */
     if (swg_json_as_bool(swg_json_get(files->settings, "add_bos_token"), &add_bos))

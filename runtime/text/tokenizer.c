@@ -20,12 +20,13 @@ static const struct text_source {
 };
 enum {
     N_TEXT_SOURCES = sizeof text_sources / sizeof *text_sources,
-    N_SIDE_FILES = 4,
+    N_SIDE_FILES = 5,
     MAX_FILES = 2 * N_TEXT_SOURCES + N_SIDE_FILES,
     MAX_TOKENIZER_BYTES = 1 << 30
 };
-static const char *const side_files[N_SIDE_FILES] = {
-    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json"};
+static const char *const side_files[N_SIDE_FILES] = {"tokenizer_config.json",
+                                                     "special_tokens_map.json", "added_tokens.json",
+                                                     "generation_config.json", "config.json"};
 
 static swg_status too_many_steps(void)
 {
@@ -127,13 +128,15 @@ done:
 
 static swg_status read_tokenizer(swg_text_files *files, swg_tokenizer **out)
 {
-    swg_json_doc *settings = NULL, *special = NULL, *added = NULL;
+    swg_json_doc *settings = NULL, *special = NULL, *added = NULL, *generation = NULL;
     swg_status status;
     SWG_GO(parse_side_file(files, side_files[0], &settings, &files->settings));
     SWG_GO(parse_side_file(files, side_files[1], &special, &files->special));
     SWG_GO(parse_side_file(files, side_files[2], &added, &files->added));
+    SWG_GO(parse_side_file(files, side_files[3], &generation, &files->generation));
     SWG_GO(build_tokenizer(files, out));
 done:
+    swg_json_free(&generation);
     swg_json_free(&settings);
     swg_json_free(&special);
     swg_json_free(&added);

@@ -171,10 +171,11 @@ struct swg_tokenizer {
 typedef struct swg_text_files {
     const swg_file_view *files;
     size_t n_files;
-    const swg_json *config;   /* config.json; NULL = none, as for the next three */
+    const swg_json *config;   /* config.json; NULL = none, as for the next four */
     const swg_json *settings; /* tokenizer_config.json */
     const swg_json *special;  /* special_tokens_map.json: role -> token */
     const swg_json *added;    /* added_tokens.json: token -> id */
+    const swg_json *generation; /* generation_config.json */
 } swg_text_files;
 
 /* The file of that name, or NULL. */

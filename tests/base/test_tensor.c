@@ -58,17 +58,17 @@ static swg_scheme codebook_scheme(uint32_t group, swg_dtype scale_type)
 START_TEST(scheme_names_round_trip)
 {
     static const uint32_t groups[] = {0, 32, 64, 128, 256};
-    static const swg_dtype scales[] = {SWG_F16, SWG_BF16, SWG_F32};
+    static const swg_dtype scales[] = {SWG_F16, SWG_BF16, SWG_F32, SWG_I8};
     for (int i = 0; i < SWG_DTYPE_COUNT; i++)
         round_trips(swg_scheme_plain((swg_dtype)i));
     for (size_t g = 0; g < 5; g++)
-        for (size_t s = 0; s < 3; s++)
+        for (size_t s = 0; s < 4; s++)
             for (int asymmetric = 0; asymmetric < 2; asymmetric++)
                 for (unsigned bits = 1; bits <= SWG_CODE_MAX_BITS; bits++)
                     if (swg_bits_are_known(bits))
                         round_trips(scheme_of(bits, groups[g], asymmetric, scales[s]));
     for (size_t g = 0; g < 5; g++)
-        for (size_t s = 0; s < 3; s++)
+        for (size_t s = 0; s < 4; s++)
             round_trips(codebook_scheme(groups[g], scales[s]));
     char name[SWG_SCHEME_NAME_BYTES];
     ck_assert_str_eq(swg_scheme_name(scheme_of(4, 64, false, SWG_F16), name), "int4-g64-sym-f16");
@@ -144,6 +144,14 @@ START_TEST(planes_of_quantized_matrices)
     plane_is(&planes[1], SWG_PLANE_SCALES, 3, 4, 2);
     plane_is(&planes[2], SWG_PLANE_ZEROS, 3, 2, 1);
     ck_assert_uint_eq(swg_tensor_bytes(&desc), 3 * (33 + 4 + 2));
+    desc.scheme = scheme_of(4, 64, true, SWG_I8);
+    ck_ok(swg_tensor_desc_check(&desc));
+    ck_assert_uint_eq(swg_tensor_planes(&desc, planes), 4);
+    plane_is(&planes[1], SWG_PLANE_SCALES, 3, 2, 1);
+    ck_assert(!swg_plane_must_be_finite(&planes[1]));
+    plane_is(&planes[2], SWG_PLANE_ROW_SCALES, 3, 2, 2);
+    ck_assert(swg_plane_must_be_finite(&planes[2]));
+    plane_is(&planes[3], SWG_PLANE_ZEROS, 3, 2, 1);
     desc.scheme = codebook_scheme(64, SWG_F16);
     ck_ok(swg_tensor_desc_check(&desc));
     ck_assert_uint_eq(swg_tensor_planes(&desc, planes), 3);

@@ -1,7 +1,8 @@
 /* What scripts do to checkpoints without going through the program under test:
  *     checkpoint_tool make FILE NAME=ROWSxCOLS...   write F32 tensors of random numbers (COLS 0: a
  * vector) checkpoint_tool same WANTED FILE...           compare names, shapes, types and every byte
- */
+ *     checkpoint_tool zeros FILE PART              count the zeros and the elements of the matrices
+ * with that in their names */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,34 @@ static swg_status compare_all(const char *wanted, char **paths, int n)
     return all;
 }
 
+/* Prints both counts. */
+static swg_status count_zeros(const char *path, const char *part)
+{
+    swg_source *source = NULL;
+    swg_status status = SWG_OK;
+    uint64_t zeros = 0, elems = 0;
+    float *row = NULL;
+    SWG_GO(swg_source_open(path, NULL, &source));
+    for (size_t i = 0; i < swg_source_n_tensors(source); i++) {
+        const swg_tensor_desc *desc = swg_source_tensor(source, i);
+        if (desc->rank != 2 || !strstr(desc->name, part))
+            continue;
+        SWG_GO(SWG_NEW_UNINIT(row, (size_t)desc->shape[1]));
+        for (uint64_t r = 0; r < desc->shape[0]; r++) {
+            SWG_GO(swg_source_read_f32(source, i, r, 1, row));
+            for (uint64_t c = 0; c < desc->shape[1]; c++)
+                zeros += row[c] == 0;
+        }
+        elems += desc->shape[0] * desc->shape[1];
+        SWG_FREE(row);
+    }
+    printf("%llu %llu\n", (unsigned long long)zeros, (unsigned long long)elems);
+done:
+    swg_free(row);
+    swg_source_close(&source);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     swg_status status = SWG_USAGE;
@@ -99,6 +128,8 @@ int main(int argc, char **argv)
         status = make(argv[2], argv + 3, argc - 3);
     if (argc > 3 && strcmp(argv[1], "same") == 0)
         status = compare_all(argv[2], argv + 3, argc - 3);
+    if (argc == 4 && strcmp(argv[1], "zeros") == 0)
+        status = count_zeros(argv[2], argv[3]);
     if (status != SWG_OK)
         fprintf(stderr, "checkpoint_tool: %s\n", swg_error_message());
     return status == SWG_OK ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -63,6 +63,13 @@ expect_exit 4 "dequantizing is never silent" "$SWAGE" convert "$scratch/q.swg" -
 expect_match "how to allow it" "$stderr" '\-\-dequantize'
 check "a refused folder is not made" [ ! -e "$scratch/q" ]
 expect_exit 0 "dequantizing when asked" "$SWAGE" convert "$scratch/q.swg" -o "$scratch/q" --dequantize bf16
+expect_exit 0 "nothing is left of blocks in a folder" "$SWAGE" convert "$scratch/q.swg" -o "$scratch/rest" --dequantize-rest f16
+expect_exit 0 "floats of another type in a folder" "$SWAGE" convert "$scratch/folder" -o "$scratch/bf16" --element-type bf16
+expect_exit 0 "inspect them" "$SWAGE" inspect "$scratch/bf16" --json
+expect_match "floats of another type in a folder" "$stdout" '"bits_per_weight": 16'
+expect_exit 0 "floats of another type in a .swg" "$SWAGE" convert "$scratch/folder" -o "$scratch/f16.swg" --element-type f16
+expect_exit 2 "no blocks in a folder" "$SWAGE" convert "$scratch/folder" -o "$scratch/q8" --element-type q8_0
+expect_match "no blocks in a folder" "$stderr" 'q8_0 is written as safetensors'
 expect_exit 0 "its history is kept" "$SWAGE" inspect "$scratch/a.swg" --json
 expect_match "its history is kept" "$stdout" '"command":"convert"'
 

@@ -18,7 +18,7 @@ expect_match "labels as JSON" "$stdout" '"labels": \[.*"label": "calm"'
 
 # The command agrees with the logits of the same ids: [CLS] ann came [SEP] bob stayed [SEP].
 "$SWAGE" logits "$fixtures/bert-sequence" --ids 2,5,7,3,6,8,3 --token-type-ids 0,0,0,0,1,1,1 \
-  -o "$scratch/pair.f32" --quiet
+  -o "$scratch/pair.f32" --force --quiet
 best=$(od -An -v -w4 -tf4 "$scratch/pair.f32" | awk '$1 > max || NR == 1 {max = $1; best = NR}
   END {split("calm glad sad wild none", names, " "); print names[best]}')
 run bert-sequence --prompt "Ann came" --passage "Bob stayed" >"$scratch/stdout"
@@ -44,6 +44,21 @@ expect_exit 4 "too long a text" run bert-sequence --prompt "$(printf 'ann %.0s' 
 expect_match "says how many positions" "$stderr" 'at most 24'
 expect_exit 2 "a passage for a model that continues texts" \
   "$SWAGE" run "$fixtures/gpt2-bare" --tokenizer "$scratch/tokenizer.json" --passage x
+
+# RoBERTa: two separators between the texts of a pair, and a mask of another name.
+sed 's/\[MASK\]/<mask>/g' "$scratch/tokenizer.json" >"$scratch/roberta.json"
+"$SWAGE" logits "$fixtures/roberta-sequence" --ids 2,5,7,3,3,6,8,3 -o "$scratch/pair.f32" --force --quiet
+best=$(od -An -v -w4 -tf4 "$scratch/pair.f32" | awk '$1 > max || NR == 1 {max = $1; best = NR}
+  END {split("calm glad sad wild none", names, " "); print names[best]}')
+expect_exit 0 "labels of a pair for RoBERTa" "$SWAGE" run "$fixtures/roberta-sequence" --tokenizer \
+  "$scratch/roberta.json" --prompt "Ann came" --passage "Bob stayed" --activations f32
+expect_match "likeliest label of RoBERTa's pair" "$(head -n 1 "$scratch/stdout")" "^$best	"
+expect_exit 0 "masks of RoBERTa" "$SWAGE" run "$fixtures/roberta-masked" --tokenizer \
+  "$scratch/roberta.json" --prompt "the <mask> ran"
+check "five candidates for RoBERTa's mask" test "$(wc -l <"$scratch/stdout")" -eq 5
+expect_exit 0 "labels of DistilBERT" run distilbert-sequence --prompt "Ann came, Bob stayed."
+expect_exit 4 "no head" run bert-model --prompt "Ann came"
+expect_match "says what a model without a head is for" "$stderr" 'swage embed'
 
 expect_exit 4 "no next token, no perplexity" "$SWAGE" eval "$fixtures/bert-masked" --text README.md \
   --protocol gptq --tokenizer "$scratch/tokenizer.json"

@@ -30,6 +30,7 @@ for format in $(sed -nE 's/^SWG_CODEBOOK\(([a-z0-9_]+),.*/\1/p' quantize/codeboo
   check_format "$format" "codebook4-g32-f16" --format "$format" --group-size 32
   check_format "$format, one scale per row" "codebook4-row-f32" --format "$format" --group-size row --scale-type f32
 done
+check_format "a codebook with 8-bit scales" "codebook4-g32-i8" --format codebook --group-size 32 --scale-type i8
 expect_exit 2 "a codebook with zero points" "$SWAGE" quantize "$model" -o "$scratch/no.swg" --requantize \
   --format codebook --asymmetric
 expect_match "a codebook with zero points" "$stderr" 'codebook has no zero points'
@@ -44,7 +45,8 @@ expect_match "a codebook to a GGUF" "$stderr" 'codebook4-g32-f16'
 last=0 # signal-to-noise ratio of the narrower width
 for bits in $widths; do
   for options in "--group-size 32 --scale-type f16" "--group-size row --asymmetric" \
-    "--group-size 128 --scale-type f32 --asymmetric" "--scale-type bf16 --scale-search absmax"; do
+    "--group-size 128 --scale-type f32 --asymmetric" "--scale-type bf16 --scale-search absmax" \
+    "--scale-type i8 --group-size 32"; do
     # shellcheck disable=SC2086
     check_format "$bits bits $options" "int$bits-" --bits "$bits" --embedding-bits "$bits" $options
   done

@@ -240,6 +240,57 @@ START_TEST(lies_about_tensors)
 }
 END_TEST
 
+/* One of several files, with a matrix of its own; `no` and `count` are what it says. */
+static void put_part(const char *path, const char *tensor, uint32_t no, uint32_t count)
+{
+    raw r = start();
+    put_u32(&r, "split.no", no);
+    put_u32(&r, "split.count", count);
+    put_tensor(&r, tensor, 2, 4, 4, 0, 0);
+    swg_strbuf file = whole(&r);
+    sample_put_file(path, file.text, file.length);
+    swg_strbuf_deinit(&file);
+}
+
+/* Any of the files leads to all of them; files that contradict each other are refused. */
+START_TEST(split_files_are_read_together)
+{
+    char first[256], second[256];
+    snprintf(first, sizeof first, "%s", swg_test_path("m-00001-of-00002.gguf"));
+    snprintf(second, sizeof second, "%s", swg_test_path("m-00002-of-00002.gguf"));
+    put_part(first, "a", 0, 2);
+    put_part(second, "b", 1, 2);
+    const char *const paths[] = {first, second};
+    for (size_t i = 0; i < 2; i++) {
+        swg_source *source = NULL;
+        ck_ok(sample_use(paths[i], true));
+        ck_ok(swg_source_open(paths[i], NULL, &source));
+        ck_assert_uint_eq(swg_source_n_tensors(source), 2);
+        ck_assert_uint_ne(swg_source_find(source, "a"), SIZE_MAX);
+        ck_assert_uint_ne(swg_source_find(source, "b"), SIZE_MAX);
+        ck_assert(swg_source_reads(source, first) && swg_source_reads(source, second));
+        swg_source_close(&source);
+    }
+    put_part(second, "a", 1, 2);
+    ck_status_is(SWG_CORRUPT, sample_use(first, false)); /* the same tensor twice */
+    put_part(second, "b", 1, 3);
+    ck_status_is(SWG_CORRUPT, sample_use(first, false));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "file 2 of 3"));
+    put_part(second, "b", 0, 2);
+    ck_status_is(SWG_CORRUPT, sample_use(first, false));
+    ck_assert_int_eq(remove(second), 0);
+    ck_status_is(SWG_IO, sample_use(first, false));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), second));
+    put_part(swg_test_path("other.gguf"), "a", 0, 2);
+    ck_status_is(SWG_UNSUPPORTED, sample_use(swg_test_path("other.gguf"), false));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "-00001-of-00002.gguf"));
+    put_part(first, "a", 2, 2);
+    ck_status_is(SWG_CORRUPT, sample_use(first, false));
+    put_part(first, "a", 0, 5000000);
+    ck_status_is(SWG_CORRUPT, sample_use(first, false));
+}
+END_TEST
+
 START_TEST(alignments)
 {
     const uint32_t bad[] = {0, 1, 4, 24, 33, 128 << 10, UINT32_MAX};
@@ -302,7 +353,7 @@ START_TEST(metadata_of_the_wrong_kind)
     refused(&r, SWG_CORRUPT, "vocab_size is 5");
     r = start();
     put_u32(&r, "split.count", 3);
-    refused(&r, SWG_UNSUPPORTED, "one of 3 files");
+    refused(&r, SWG_UNSUPPORTED, "one of the 3 files");
     r = start();
     put_u32(&r, "swage.widened_f16", 5);
     refused(&r, SWG_CORRUPT, "widened");
@@ -417,6 +468,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, a_sound_file_is_read);
     tcase_add_test(cases, lies_about_counts);
     tcase_add_test(cases, lies_about_tensors);
+    tcase_add_test(cases, split_files_are_read_together);
     tcase_add_test(cases, alignments);
     tcase_add_test(cases, metadata_of_the_wrong_kind);
     tcase_add_test(cases, tokenizers_of_the_wrong_kind);

@@ -93,6 +93,11 @@ START_TEST(floats_become_blocks_when_asked)
         ck_assert_int_eq(swg_source_tensor(source, norm)->scheme.dtype, SWG_F32);
         swg_source_close(&source);
     }
+    static const char *const others[] = {"blocks.bin", "blocks.swg", "blocks.h5", "blocks-folder"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        ck_status_is(SWG_USAGE, sample_write(&s, swg_test_path(others[i]),
+                                             &(swg_sink_options){.size = sizeof(swg_sink_options),
+                                                                 .element_type = "q8_0"}));
     ((float *)(void *)s.planes[4][0])[9] = 1.0f / 0.0f;
     ck_status_is(SWG_UNSUPPORTED, sample_write(&s, swg_test_path("infinite.gguf"),
                                                &(swg_sink_options){.size = sizeof(swg_sink_options),
@@ -128,6 +133,94 @@ START_TEST(tokenizer_goes_along)
     swg_tokenizer_free(&tokenizer);
     swg_source_close(&source);
     sample_deinit(&s);
+}
+END_TEST
+
+/* A SentencePiece model of byte pairs: a field of bytes is its number and length before it. */
+static const char spm[] = "\x0a\x0e\x0a\x05<unk>\x15\0\0\0\0\x18\x02"
+                          "\x0a\x0c\x0a\x03<s>\x15\0\0\0\0\x18\x03"
+                          "\x0a\x0d\x0a\x04</s>\x15\0\0\0\0\x18\x03"
+                          "\x0a\x08\x0a\x01"
+                          "a\x15\0\0\xc8\xc2"
+                          "\x0a\x08\x0a\x01"
+                          "b\x15\0\0\xca\xc2"
+                          "\x0a\x09\x0a\x02"
+                          "ab\x15\0\0\0\0"
+                          "\x12\x02\x18\x02"
+                          "\x1a\x04\x18\x00\x20\x00";
+
+/* Files of other kinds than tokenizer.json, and tokens that only a side file has. */
+START_TEST(other_tokenizers_go_along)
+{
+    static const char config[] = "{\"added_tokens_decoder\":{\"6\":{\"content\":\"<|x|>\","
+                                 "\"special\":true}}}";
+    static const struct {
+        const char *names[2], *side; /* the first file and, of JSON or text, the second */
+        const char *text;
+        int32_t ids[4];
+        size_t n;
+    } cases[] = {
+        {{"tokenizer.model", "tokenizer_config.json"}, config, "ab<|x|>b", {1, 5, 6, 4}, 4},
+        {{"tokenizer.model", "added_tokens.json"}, "{\"<|x|>\":6}", "ab<|x|>b", {1, 5, 6, 4}, 4},
+        {{"vocab.json", "merges.txt"}, "#version: 0.2\na b\n", "abb", {2, 1}, 2},
+    };
+    static const char vocab[] = "{\"a\":0,\"b\":1,\"ab\":2,\"<|endoftext|>\":3}";
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tiny_llama t = shape(swg_scheme_plain(SWG_F32));
+        sample s;
+        tiny_llama_fill(&t, &s);
+        const bool is_spm = strcmp(cases[i].names[0], "tokenizer.model") == 0;
+        s.files[0] = is_spm ? (swg_file_view){cases[i].names[0], spm, sizeof spm - 1}
+                            : (swg_file_view){cases[i].names[0], vocab, sizeof vocab - 1};
+        s.files[1] = (swg_file_view){cases[i].names[1], cases[i].side, strlen(cases[i].side)};
+        s.meta.n_files = 2;
+        const char *path = swg_test_path("others.gguf");
+        ck_ok(sample_write(&s, path,
+                           &(swg_sink_options){.size = sizeof(swg_sink_options), .force = true}));
+        swg_source *source = NULL;
+        swg_tokenizer *tokenizer = NULL;
+        swg_ids ids = {0};
+        ck_ok(swg_source_open(path, NULL, &source));
+        ck_ok(swg_tokenizer_from_source(source, &tokenizer));
+        ck_ok(swg_tokenizer_encode(tokenizer, cases[i].text, strlen(cases[i].text), NULL, &ids));
+        ck_assert_uint_eq(ids.count, cases[i].n);
+        for (size_t k = 0; k < ids.count; k++)
+            ck_assert_int_eq(ids.data[k], cases[i].ids[k]);
+        swg_ids_deinit(&ids);
+        swg_tokenizer_free(&tokenizer);
+        swg_source_close(&source);
+        sample_deinit(&s);
+    }
+}
+END_TEST
+
+/* SentencePiece models that engines would misread are refused. */
+START_TEST(other_sentencepiece_models_are_refused)
+{
+    static const struct {
+        const char *end;
+        size_t length;
+        swg_status status;
+        const char *what;
+    } cases[] = {{"\x12\x02\x18\x01\x1a\x02\x20\x00", 8, SWG_UNSUPPORTED, "byte-pair"},
+                 {"\x12\x02\x18\x02\x1a\x00", 6, SWG_UNSUPPORTED, "removes spaces"},
+                 {"\x12\x02\x18\x02\x1a\x05\x12\x01x\x20\x00", 11, SWG_UNSUPPORTED, "normalizes"},
+                 {"\x12\x7f\x18\x02", 4, SWG_CORRUPT, "SentencePiece"},
+                 {"\x0a\x02\x18\x07", 4, SWG_CORRUPT, "SentencePiece"},
+                 {"\x0b", 1, SWG_CORRUPT, "SentencePiece"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char model[64] = "\x0a\x03\x0a\x01"
+                         "a"; /* one piece */
+        memcpy(model + 5, cases[i].end, cases[i].length);
+        tiny_llama t = shape(swg_scheme_plain(SWG_F32));
+        sample s;
+        tiny_llama_fill(&t, &s);
+        s.files[0] = (swg_file_view){"tokenizer.model", model, 5 + cases[i].length};
+        s.meta.n_files = 1;
+        ck_status_is(cases[i].status, sample_write(&s, swg_test_path("spm.gguf"), NULL));
+        ck_assert_msg(strstr(swg_error_message(), cases[i].what), "%s", swg_error_message());
+        sample_deinit(&s);
+    }
 }
 END_TEST
 
@@ -340,6 +433,8 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, vectors_are_widened_and_come_back);
     tcase_add_test(cases, floats_become_blocks_when_asked);
     tcase_add_test(cases, tokenizer_goes_along);
+    tcase_add_test(cases, other_tokenizers_go_along);
+    tcase_add_test(cases, other_sentencepiece_models_are_refused);
     tcase_add_test(cases, what_a_gguf_cannot_say_is_refused);
     tcase_add_test(cases, numbers_that_are_none_are_not_converted_unseen);
     tcase_add_test(cases, end_tokens_survive);

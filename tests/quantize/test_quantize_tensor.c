@@ -101,14 +101,14 @@ static double value_at(const result *r, swg_scheme scheme, uint64_t cols, uint64
     }
     const size_t n_groups = scheme.group ? (cols + scheme.group - 1) / scheme.group : 1;
     const size_t at = row * n_groups + (scheme.group ? col / scheme.group : 0);
-    const int8_t *book = r->planes[SWG_PLANE_CODEBOOK];
-    if (book)
-        return (double)(swg_float_load(scheme.scale_type, r->planes[SWG_PLANE_SCALES], at) *
-                        (float)book[code]);
-    const int zero = scheme.asymmetric ? ((const uint8_t *)r->planes[SWG_PLANE_ZEROS])[at]
-                                       : 1 << (scheme.bits - 1);
-    return (double)(swg_float_load(scheme.scale_type, r->planes[SWG_PLANE_SCALES], at) *
-                    (float)(code - zero));
+    const float row_scale = swg_row_scale_load(r->planes[SWG_PLANE_ROW_SCALES], row);
+    const float scale = scheme.scale_type == SWG_I8
+                            ? row_scale * ((const int8_t *)r->planes[SWG_PLANE_SCALES])[at]
+                            : swg_float_load(scheme.scale_type, r->planes[SWG_PLANE_SCALES], at);
+    const int8_t *const book = r->planes[SWG_PLANE_CODEBOOK];
+    const uint8_t *const zeros = r->planes[SWG_PLANE_ZEROS];
+    const int number = book ? book[code] : code - (zeros ? zeros[at] : 1 << (scheme.bits - 1));
+    return (double)(scale * (float)number);
 }
 
 static void check_matrix(uint64_t rows, uint64_t cols, swg_scheme scheme)
@@ -153,11 +153,11 @@ START_TEST(planes_hold_what_the_statistics_say)
 {
     static const uint64_t shapes[][2] = {{1, 1}, {3, 33}, {17, 64}, {5, 255}, {9, 1001}};
     static const uint32_t groups[] = {0, 32, 64, 128, 256};
-    static const swg_dtype types[] = {SWG_F16, SWG_BF16, SWG_F32};
+    static const swg_dtype types[] = {SWG_F16, SWG_BF16, SWG_F32, SWG_I8};
     const unsigned bits = (unsigned)_i;
     for (size_t s = 0; swg_bits_are_known(bits) && s < 5; s++)
         for (size_t g = 0; g < 5; g++)
-            for (int kind = 0; kind < 6; kind++)
+            for (int kind = 0; kind < 8; kind++)
                 check_matrix(shapes[s][0], shapes[s][1],
                              scheme_of(bits, groups[g], kind % 2, types[kind / 2]));
 }
@@ -177,7 +177,32 @@ START_TEST(codebook_planes_hold_what_the_statistics_say)
     for (size_t s = 0; s < 5; s++)
         for (size_t g = 0; g < 3; g++)
             check_matrix(shapes[s][0], shapes[s][1],
-                         codebook_scheme(groups[g], g ? SWG_F16 : SWG_BF16));
+                         codebook_scheme(groups[g], g ? SWG_F16 : SWG_I8));
+}
+END_TEST
+
+/* 8-bit scales are chosen with what they will be in mind: they lose little, on rows of zeros, of
+ * subnormals and of groups of very different sizes, too. */
+START_TEST(integer_scales_lose_little)
+{
+    matrix m = matrix_of(16, 512);
+    for (size_t i = 0; i < 512; i++) {
+        m.x[i] = 0;
+        m.x[512 + i] *= 1e-39f;
+        m.x[2 * 512 + i] *= i / 64 % 2 ? 1 : 0.01f;
+    }
+    result integers, floats;
+    ck_ok(quantize(&m, scheme_of(4, 64, false, SWG_I8), 0, 0, &integers));
+    ck_ok(quantize(&m, scheme_of(4, 64, false, SWG_F32), 0, 0, &floats));
+    ck_assert_double_lt(integers.stats.noise, 1.02 * floats.stats.noise);
+    ck_assert_uint_eq(integers.stats.bytes, floats.stats.bytes - 16 * (8 * 4 - 8 - 2));
+    for (uint64_t row = 0; row < 2; row++)
+        for (uint64_t col = 0; col < 512; col++)
+            ck_assert_double_le(
+                fabs(value_at(&integers, scheme_of(4, 64, false, SWG_I8), 512, row, col)), 1e-37);
+    result_deinit(&integers);
+    result_deinit(&floats);
+    swg_free(m.x);
 }
 END_TEST
 
@@ -201,7 +226,7 @@ START_TEST(bytes_do_not_depend_on_threads)
     static const size_t threads[] = {1, 2, 5};
     matrix m = matrix_of(700, 520); /* several blocks */
     const swg_scheme schemes[] = {scheme_of(4, 64, false, SWG_F16), scheme_of(4, 64, true, SWG_F16),
-                                  codebook_scheme(64, SWG_F16)};
+                                  codebook_scheme(64, SWG_F16), scheme_of(4, 64, false, SWG_I8)};
     for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
         const swg_scheme scheme = schemes[i];
         result alone;
@@ -344,7 +369,7 @@ START_TEST(bad_weights_are_named)
     ck_status_is(SWG_UNSUPPORTED,
                  quantize(&m, (swg_scheme){.bits = 5, .scale_type = SWG_F16}, 0, 0, &r));
     ck_status_is(SWG_UNSUPPORTED,
-                 quantize(&m, (swg_scheme)SWG_SCHEME_INT(4, .scale_type = SWG_I8), 0, 0, &r));
+                 quantize(&m, (swg_scheme)SWG_SCHEME_INT(4, .scale_type = SWG_I16), 0, 0, &r));
     swg_free(m.x);
 }
 END_TEST
@@ -414,6 +439,7 @@ Suite *swg_test_suite(void)
     tcase_add_loop_test(c, planes_hold_what_the_statistics_say, 1, 9);
     tcase_add_test(c, codebook_planes_hold_what_the_statistics_say);
     tcase_add_test(c, codebooks_lose_less_than_integers);
+    tcase_add_test(c, integer_scales_lose_little);
     tcase_add_test(c, bytes_do_not_depend_on_threads);
     tcase_add_test(c, statistics_give_columns_their_importance);
     tcase_add_test(c, masks_make_zeros_and_changes_are_given_back);

@@ -14,9 +14,26 @@
 enum { ARCH_TOKENS = 15, ARCH_VOCAB = 29 };
 
 static const char *const arch_names[] = {
-    "llama-biases", "llama-dynamic", "mistral-window", "qwen2-window",         "qwen3",
-    "gpt2-bare",    "gpt2-untied",   "bert-masked",    "bert-sequence",        "bert-span",
-    "bert-token",   "rnn-lstm",      "rnn-gru",        "rnn-gru-update-first",
+    "llama-biases",
+    "llama-dynamic",
+    "mistral-window",
+    "qwen2-window",
+    "qwen3",
+    "gpt2-bare",
+    "gpt2-untied",
+    "bert-masked",
+    "bert-sequence",
+    "bert-span",
+    "bert-token",
+    "rnn-lstm",
+    "rnn-gru",
+    "rnn-gru-update-first",
+    "bert-model",
+    "roberta-span",
+    "roberta-masked",
+    "xlm-roberta-token",
+    "distilbert-sequence",
+    "distilbert-span",
 };
 enum { N_ARCH_NAMES = sizeof arch_names / sizeof arch_names[0] };
 

@@ -4,11 +4,32 @@
 #include "tests/runtime/reference.h"
 
 static const char *const own[] = {
-    "llama-linear",         "llama-dynamic", "llama-llama3", "llama-biases",
-    "mistral-window",       "qwen2-window",  "qwen3",        "gpt2-bare",
-    "gpt2-untied",          "bert-sequence", "bert-token",   "bert-span",
-    "bert-masked",          "rnn-lstm",      "rnn-gru",      "rnn-lstm-torch",
+    "llama-linear",
+    "llama-dynamic",
+    "llama-llama3",
+    "llama-biases",
+    "mistral-window",
+    "qwen2-window",
+    "qwen3",
+    "gpt2-bare",
+    "gpt2-untied",
+    "bert-sequence",
+    "bert-token",
+    "bert-span",
+    "bert-masked",
+    "rnn-lstm",
+    "rnn-gru",
+    "rnn-lstm-torch",
     "rnn-gru-update-first",
+    "bert-model",
+    "roberta-sequence",
+    "roberta-masked",
+    "roberta-span",
+    "xlm-roberta-token",
+    "distilbert-sequence",
+    "distilbert-masked",
+    "distilbert-span",
+    "distilbert-model",
 };
 enum { N_OWN = sizeof own / sizeof own[0] };
 

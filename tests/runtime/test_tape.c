@@ -20,7 +20,7 @@ typedef struct problem {
     size_t n_layers, rows, n_outputs; /* rows of logits */
     float *cotangent, *logits;        /* [rows][n_outputs] */
     float x[MAX_LAYERS + 1][ARCH_TOKENS * WIDEST];
-    float **slopes; /* [n_weights]: dL/dW [n][k] of matrices, else NULL */
+    float **slopes; /* [n_weights]: dL/dW [n][k] of matrices and vectors, else NULL */
 } problem;
 
 static problem *new_problem(const char *name, const char *backend, swg_pool *pool)
@@ -50,7 +50,7 @@ static problem *new_problem(const char *name, const char *backend, swg_pool *poo
         p->cotangent[i] = swg_rng_normal(&rng);
     p->slopes = swg_calloc(p->model->n_weights, sizeof *p->slopes);
     for (size_t i = 0; i < p->model->n_weights; i++)
-        if (p->model->weights[i].memory)
+        if (p->model->weights[i].memory || p->model->weights[i].vector)
             p->slopes[i] =
                 swg_calloc(p->model->weights[i].n * p->model->weights[i].k, sizeof(float));
     return p;
@@ -108,11 +108,19 @@ static void add_look_up(void *context, const swg_weight *weight, const size_t *i
             slopes[index[t] * weight->k + j] += dy[t * weight->k + j];
 }
 
+static void add_vector(void *context, const swg_weight *weight, const float *dv, const float *dbias)
+{
+    float *slopes = slopes_of(context, weight);
+    ck_assert((dbias != NULL) == (weight->bias != NULL));
+    for (size_t i = 0; i < weight->n; i++)
+        slopes[i] += dv[i];
+}
+
 /* Fill p->slopes; dx [ARCH_TOKENS][width(0)] = the gradient by the first layer's input. */
 static void differentiate(problem *p, float *dx)
 {
     const swg_gradient_observer observer = {
-        .context = p, .product = add_product, .look_up = add_look_up};
+        .context = p, .product = add_product, .look_up = add_look_up, .vector = add_vector};
     float d[ARCH_TOKENS * WIDEST] = {0};
     (void)loss(p, true);
     swg_tape_record(p->exec);
@@ -130,7 +138,7 @@ static void differentiate(problem *p, float *dx)
     ck_ok(swg_tape_reverse(p->exec, d, NULL, &observer));
 }
 
-/* Values of a matrix plus `step` times a direction, in place of its own. */
+/* Values of a weight plus `step` times a direction, in place of its own. */
 static void replace(const problem *p, const swg_weight *weight, const float *values,
                     const float *direction, float step)
 {
@@ -140,7 +148,7 @@ static void replace(const problem *p, const swg_weight *weight, const float *val
         moved[i] = values[i] + step * direction[i];
     const swg_tensor_desc desc = {.name = "moved",
                                   .scheme = swg_scheme_plain(SWG_F32),
-                                  .rank = 2,
+                                  .rank = weight->vector ? 1 : 2,
                                   .shape = {weight->n, weight->k}};
     const void *planes[SWG_PLANE_KINDS] = {[SWG_PLANE_VALUES] = moved};
     ck_ok(swg_model_replace(p->model, weight, &desc, planes));
@@ -184,7 +192,9 @@ static void check_weight(problem *p, const swg_weight *weight, size_t index)
     const size_t elems = weight->n * weight->k;
     float *values = swg_calloc(elems, sizeof(float)), *direction = swg_calloc(elems, sizeof(float));
     char what[64];
-    for (size_t row = 0; row < weight->n; row++)
+    for (size_t row = 0; row < weight->n && weight->vector; row++)
+        values[row] = weight->vector[row];
+    for (size_t row = 0; row < weight->n && !weight->vector; row++)
         p->model->backend->weights->row_f32(weight, row, values + row * weight->k);
     fill(direction, elems, index + 100);
     const double step = 2e-3 * size_of(values, elems) / size_of(direction, elems);
@@ -204,14 +214,6 @@ static void check_weight(problem *p, const swg_weight *weight, size_t index)
 START_TEST(gradients_are_what_differences_say)
 {
     problem *p = new_problem(arch_names[_i], "tape", NULL);
-    if (p->model->hparams.recurrent.units[0] > 0) {
-        float x[ARCH_TOKENS * WIDEST], y[ARCH_TOKENS * WIDEST];
-        ck_ok(swg_exec_begin(p->exec, 0, 0, p->ids, NULL, ARCH_TOKENS, x));
-        swg_tape_record(p->exec);
-        ck_status_is(SWG_UNSUPPORTED, swg_exec_layer(p->exec, 0, 0, 0, ARCH_TOKENS, x, y));
-        free_problem(p);
-        return;
-    }
     float dx[ARCH_TOKENS * WIDEST], direction[ARCH_TOKENS * WIDEST], base[ARCH_TOKENS * WIDEST];
     differentiate(p, dx);
     for (size_t i = 0; i < p->model->n_weights; i++)
@@ -245,7 +247,7 @@ START_TEST(bytes_do_not_depend_on_backend_or_threads)
     (void)loss(plain, true);
     (void)loss(one, true);
     ck_assert_mem_eq(plain->logits, one->logits, logits);
-    if (one->model->hparams.recurrent.units[0] == 0) {
+    {
         float dx[2][ARCH_TOKENS * WIDEST];
         differentiate(one, dx[0]);
         differentiate(three, dx[1]);

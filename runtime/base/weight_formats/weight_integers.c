@@ -69,7 +69,7 @@ bool swg_integers_parse(const char *text, size_t length, swg_scheme *out)
     }
     return take_part(&text, &length, &part, &part_length) && length == 0 &&
            swg_dtype_parse_word(part, part_length, &out->scale_type) &&
-           swg_dtype_is_float(out->scale_type);
+           swg_scale_type_is_known(out->scale_type);
 }
 
 void swg_integers_print(swg_scheme scheme, char out[SWG_SCHEME_NAME_BYTES])
@@ -91,7 +91,7 @@ swg_status swg_integers_check(const swg_tensor_desc *desc)
 {
     if (desc->rank != 2 || swg_tensor_elems(desc) == 0)
         return swg_error(SWG_CORRUPT, "quantized tensor %s is not a matrix", desc->name);
-    if (!swg_dtype_is_float(desc->scheme.scale_type))
+    if (!swg_scale_type_is_known(desc->scheme.scale_type))
         return swg_error(SWG_UNSUPPORTED, "tensor %s cannot have scales of type %s", desc->name,
                          swg_dtype_name(desc->scheme.scale_type));
     return SWG_OK;
@@ -106,6 +106,8 @@ size_t swg_integers_planes(const swg_tensor_desc *desc, swg_plane out[SWG_PLANE_
     out[0].symbol_bits = scheme.bits;
     size_t n = 1;
     out[n++] = swg_plane_of(SWG_PLANE_SCALES, scheme.scale_type, rows, groups);
+    if (swg_scheme_has_row_scales(scheme))
+        out[n++] = swg_plane_of(SWG_PLANE_ROW_SCALES, SWG_BF16, rows, 1);
     if (scheme.asymmetric)
         out[n++] = swg_plane_of(SWG_PLANE_ZEROS, SWG_U8, rows, groups);
     if (swg_scheme_has_codebook(scheme))
@@ -129,10 +131,11 @@ static void row_values(const rows_of_planes *p, size_t r, const uint8_t *codes, 
     const size_t group = swg_scheme_group_length(scheme, p->cols);
     const int8_t *const book = (const int8_t *)p->data[SWG_PLANE_CODEBOOK];
     const uint8_t *const zeros = p->data[SWG_PLANE_ZEROS];
+    const float row_scale = swg_row_scale_load(p->data[SWG_PLANE_ROW_SCALES], r);
     for (size_t begin = 0, g = r * p->groups; begin < p->cols; begin += group, g++) {
         const size_t end = p->cols - begin < group ? p->cols : begin + group;
         const int32_t zero = zeros ? zeros[g] : (int32_t)swg_scheme_symmetric_zero(scheme);
-        const float scale = swg_float_load(scheme.scale_type, p->data[SWG_PLANE_SCALES], g);
+        const float scale = swg_scale_load(scheme, p->data[SWG_PLANE_SCALES], g, row_scale);
         for (size_t c = begin; c < end; c++)
             out[c] = (float)(book ? book[codes[c]] : codes[c] - zero) * scale;
     }

@@ -6,7 +6,7 @@
  *         .usual = {.group = 64, .scale_type = SWG_F16},
  *     };
  *
- * Names are "int<bits>-<g32|g64|g128|g256|row>-<sym|asym>-<f16|bf16|f32>" and
+ * Names are "int<bits>-<g32|g64|g128|g256|row>-<sym|asym>-<f16|bf16|f32|i8>" and
  * "codebook<bits>-<group>-<type>". */
 #ifndef SWG_RUNTIME_BASE_WEIGHT_FORMATS_WEIGHT_INTEGERS_H
 #define SWG_RUNTIME_BASE_WEIGHT_FORMATS_WEIGHT_INTEGERS_H

@@ -104,6 +104,14 @@ void swg_char_append_lower(swg_strbuf *out, uint32_t code)
         swg_char_append(out, (uint32_t)utf8proc_tolower((utf8proc_int32_t)code));
 }
 
+void swg_char_append_upper(swg_strbuf *out, uint32_t code)
+{
+    if (code == 0xdf) /* sharp s: two letters */
+        swg_strbuf_puts(out, "SS");
+    else
+        swg_char_append(out, (uint32_t)utf8proc_toupper((utf8proc_int32_t)code));
+}
+
 static unsigned combining_class(utf8proc_int32_t code)
 {
     return (unsigned)utf8proc_get_property(code)->combining_class;

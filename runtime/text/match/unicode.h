@@ -23,8 +23,9 @@ size_t swg_utf8_previous(const char *text, size_t end);
 
 void swg_char_append(swg_strbuf *out, uint32_t code);
 
-/* Append the lower-case form of a character, each by itself (no final sigma). */
+/* Append the lower-case (upper-case) form of a character, each by itself (no final sigma). */
 void swg_char_append_lower(swg_strbuf *out, uint32_t code);
+void swg_char_append_upper(swg_strbuf *out, uint32_t code);
 
 typedef enum swg_normal_form { SWG_NFC, SWG_NFD, SWG_NFKC, SWG_NFKD } swg_normal_form;
 

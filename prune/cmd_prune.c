@@ -1,0 +1,470 @@
+/* swage prune: from options to a recipe, from a source to a sink, through the driver that quantize
+ * uses. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "formats/provenance.h"
+#include "kernels/linalg.h"
+#include "prune/allocate.h"
+#include "prune/cmd_prune_report.h"
+#include "prune/prune.h"
+#include "quantize/calibrated.h"
+#include "quantize/calibration_text.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/file.h"
+#include "runtime/base/mem.h"
+#include "runtime/hparams.h"
+
+typedef struct arguments {
+    const char *output, *recipe, *method, *pattern, *block, *allocate, *calibration;
+    const char *bits, *group_size, *quant_method, *embedding_bits, *tokenizer;
+    swg_string_list parameters, keep;
+    double sparsity;
+    int64_t level, calibration_tokens, calibration_window;
+    bool asymmetric, requantize, dense, dry_run, force, calibration_documents;
+} arguments;
+
+/* Tables as options' choices: "|a|b". */
+static const char method_words[] = ""
+#define SWG_PRUNE_METHOD(name, needs, scope, rest, parameters, meaning) "|" #name
+#include "prune/prune_methods.def"
+#undef SWG_PRUNE_METHOD
+    ;
+static const char method_help[] = "how zeros are chosen (default: magnitude, or gradual with "
+                                  "--calibration)"
+#define SWG_PRUNE_METHOD(name, needs, scope, rest, parameters, meaning) "; " #name " = " meaning
+#include "prune/prune_methods.def"
+#undef SWG_PRUNE_METHOD
+    ;
+static const char allocation_words[] = ""
+#define SWG_ALLOCATION(name, needs, meaning) "|" #name
+#include "prune/allocations.def"
+#undef SWG_ALLOCATION
+    ;
+static const char allocation_help[] = "how a ratio is spread over the matrices (default uniform)"
+#define SWG_ALLOCATION(name, needs, meaning) "; " #name " = " meaning
+#include "prune/allocations.def"
+#undef SWG_ALLOCATION
+    ;
+static const char quant_method_words[] = ""
+#define SWG_QUANT_METHOD(name, needs, parameters, meaning) "|" #name
+#include "quantize/quant_methods.def"
+#undef SWG_QUANT_METHOD
+    ;
+static const char bit_words[] = ""
+#define SWG_INTEGER_FORMAT(name, bits) "|" #bits
+#include "runtime/base/weight_formats.def"
+    ;
+
+static const swg_option options[] = {
+    {.kind = SWG_OPTION_IS_STRING,
+     .letter = 'o',
+     .name = "output",
+     .metavar = "OUT",
+     .help = "what to write: a folder or .safetensors, whose matrices stay dense, a .swg, which "
+             "stores what is left, or any other output of `swage convert`",
+     .offset = offsetof(arguments, output),
+     .is_required = true},
+    SWG_OPTION_CHOICE(arguments, method, 0, "method", method_words + 1, NULL, method_help),
+    SWG_OPTION_DOUBLE(arguments, sparsity, 's', "sparsity", "R", 0, 0.9999, "0",
+                      "fraction of the linear weights to make zero"),
+    SWG_OPTION_STRING(arguments, pattern, 0, "pattern", "N:M",
+                      "keep N of every M neighbours in a row instead: 2:4, 4:8, 1:4"),
+    SWG_OPTION_STRING(arguments, block, 0, "block", "Rx1",
+                      "remove weights in blocks of R rows (2 to 64) of one column: 16x1, 32x1"),
+    SWG_OPTION_CHOICE(arguments, allocate, 0, "allocate", allocation_words + 1, NULL,
+                      allocation_help),
+    SWG_OPTION_LIST(arguments, parameters, 0, "parameter", "KEY=NUMBER",
+                    "parameter of the method: damping, steps (of refitting), block (columns) of "
+                    "sparsegpt, rounds of gradual"),
+    SWG_OPTION_STRING(arguments, calibration, 'c', "calibration", "FILE",
+                      "text to run the model on, collecting statistics of its weights' inputs: "
+                      "required by methods other than magnitude"),
+    SWG_OPTION_INT(arguments, calibration_tokens, 0, "calibration-tokens", "N", 2, 1 << 30, "32768",
+                   "largest number of tokens of that text to read"),
+    SWG_OPTION_INT(arguments, calibration_window, 0, "calibration-window", "N", 0, 1 << 20, "0",
+                   "tokens read together; 0 = 512, or the model's positions if those are fewer"),
+    SWG_OPTION_FLAG(arguments, calibration_documents, 0, "calibration-documents",
+                    "blank lines of that text separate documents that each begin with BOS"),
+    SWG_OPTION_CHOICE(arguments, bits, 'b', "bits", bit_words + 1, NULL,
+                      "also quantize what is left to this many bits, one making up for the other"),
+    SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "32|64|128|256|row", NULL,
+                      "with --bits: weights of a row that share a scale"),
+    SWG_OPTION_FLAG(arguments, asymmetric, 0, "asymmetric",
+                    "with --bits: store a zero point for every group"),
+    SWG_OPTION_CHOICE(
+        arguments, quant_method, 0, "quant-method", quant_method_words + 1, NULL,
+        "with --bits: how codes are chosen (default rtn, or gptq with --calibration)"),
+    SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_words + 1, NULL,
+                      "with --bits: also quantize embeddings and output heads"),
+    SWG_OPTION_STRING(arguments, recipe, 'r', "recipe", "FILE",
+                      "JSON that says what is done to each tensor (docs/recipes.md) instead of "
+                      "these options"),
+    SWG_OPTION_LIST(arguments, keep, 0, "keep", "PATTERN",
+                    "leave the tensors with matching names unchanged"),
+    SWG_OPTION_FLAG(arguments, requantize, 0, "requantize",
+                    "accept tensors that are already quantized (adds a second loss)"),
+    SWG_OPTION_FLAG(arguments, dense, 0, "dense", "store dense matrices in a .swg too"),
+    SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
+                      "tokenizer, or GGUF with one, to pack instead of the one found"),
+    SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
+                   "zstd level of a .swg; 0 = the container's default"),
+    SWG_OPTION_FLAG(arguments, dry_run, 'n', "dry-run",
+                    "print the plan and an upper bound of its bytes; write nothing"),
+    SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
+};
+
+/* --- From options to the recipe --------------------------------------------------------------- */
+
+static swg_status sparsity_of(const arguments *a, swg_sparsity *out)
+{
+    unsigned n = 0, m = 0, rows = 0;
+    int end = 0;
+    swg_sparsity sparsity = {.ratio = a->sparsity};
+    if (a->pattern && (a->sparsity > 0 || a->block))
+        return swg_error(SWG_USAGE, "--pattern %s says the sparsity; --%s cannot be given with it",
+                         a->pattern, a->block ? "block" : "sparsity");
+    if (a->pattern) {
+        if (sscanf(a->pattern, "%3u:%3u%n", &n, &m, &end) != 2 || a->pattern[end] || n < 1 ||
+            n >= m || m > 64)
+            return swg_error(SWG_USAGE,
+                             "--pattern %s is not N:M with N from 1 to M - 1 and M up to 64",
+                             a->pattern);
+        sparsity = (swg_sparsity){.n = (uint8_t)n, .m = (uint8_t)m};
+    }
+    if (a->block) {
+        if (sscanf(a->block, "%3ux1%n", &rows, &end) != 1 || end == 0 || a->block[end] ||
+            rows < 2 || rows > 64)
+            return swg_error(SWG_USAGE, "--block %s is not Rx1 with R from 2 to 64", a->block);
+        sparsity.block = (uint8_t)rows;
+    }
+    if (swg_sparsity_is_dense(sparsity))
+        return swg_error(SWG_USAGE, "nothing would be pruned: give --sparsity, --pattern or a "
+                                    "--recipe");
+    *out = sparsity;
+    return SWG_OK;
+}
+
+/* "KEY=NUMBER"; the name is a copy that the recipe's arena owns. */
+static swg_status read_parameter(const char *text, swg_recipe *recipe, swg_parameter *out)
+{
+    const char *equals = strchr(text, '=');
+    char *end = NULL;
+    const double number = equals ? strtod(equals + 1, &end) : 0;
+    if (!equals || equals == text || end == equals + 1 || *end)
+        return swg_error(SWG_USAGE, "--parameter takes KEY=NUMBER, not \"%s\"", text);
+    const char *name = swg_arena_strndup(&recipe->arena, text, (size_t)(equals - text));
+    *out = (swg_parameter){.name = name, .number = number};
+    return name ? SWG_OK : SWG_NO_MEMORY;
+}
+
+static swg_status add_pruning(const arguments *a, swg_recipe *recipe)
+{
+    swg_recipe_rule rule = {
+        .classes = 1u << SWG_PLAN_CLASS_LINEAR,
+        .origin = "the options",
+        .setting = {.given = SWG_RECIPE_SPARSITY | SWG_RECIPE_PRUNE | SWG_RECIPE_PRUNE_PARAMETERS,
+                    .prune = a->method        ? a->method
+                             : a->calibration ? "gradual"
+                                              : "magnitude"}};
+    swg_parameter *parameters =
+        swg_arena_calloc(&recipe->arena, a->parameters.count, sizeof *parameters);
+    if (!parameters)
+        return SWG_NO_MEMORY;
+    for (size_t i = 0; i < a->parameters.count; i++)
+        SWG_TRY(read_parameter(a->parameters.items[i], recipe, &parameters[i]));
+    rule.setting.prune_parameters = parameters;
+    rule.setting.n_prune_parameters = a->parameters.count;
+    SWG_TRY(sparsity_of(a, &rule.setting.sparsity));
+    return swg_recipe_add_rule(recipe, &rule);
+}
+
+static swg_status recipe_from_options(const arguments *a, swg_recipe **out)
+{
+    swg_recipe_preset preset = swg_recipe_preset_default();
+    const bool has_group = a->group_size && strcmp(a->group_size, "row") != 0;
+    preset.bits = a->bits ? (unsigned)strtoul(a->bits, NULL, 10) : preset.bits;
+    preset.embedding_bits =
+        a->embedding_bits ? (unsigned)strtoul(a->embedding_bits, NULL, 10) : SWG_PRESET_KEEP;
+    if (a->group_size)
+        preset.group = has_group ? (uint32_t)strtoul(a->group_size, NULL, 10) : 0;
+    preset.asymmetric = a->asymmetric;
+    preset.method = a->quant_method ? a->quant_method : a->calibration ? "gptq" : "rtn";
+    if (!a->bits && (a->group_size || a->asymmetric || a->quant_method || a->embedding_bits))
+        return swg_error(SWG_USAGE, "--%s is of use only with --bits",
+                         a->group_size     ? "group-size"
+                         : a->asymmetric   ? "asymmetric"
+                         : a->quant_method ? "quant-method"
+                                           : "embedding-bits");
+    SWG_TRY(a->bits ? swg_recipe_from_preset(&preset, out) : swg_recipe_new(out));
+    (*out)->requantize = a->requantize;
+    (*out)->level = (int)a->level;
+    return add_pruning(a, *out);
+}
+
+static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
+{
+    enum { MOST_BYTES = 64 << 20 };
+    char *text = NULL;
+    size_t length = 0;
+    const bool has_others = a->method || a->sparsity > 0 || a->pattern || a->block || a->bits ||
+                            a->parameters.count || a->group_size || a->asymmetric ||
+                            a->quant_method || a->embedding_bits || a->requantize || a->level;
+    if (has_others)
+        return swg_error(SWG_USAGE,
+                         "the recipe %s says what is done; of the options on that, only --keep and "
+                         "--allocate can be given with it",
+                         a->recipe);
+    SWG_TRY(swg_file_read(a->recipe, MOST_BYTES, &text, &length));
+    const swg_status status = swg_recipe_parse(text, length, a->recipe, out);
+    swg_free(text);
+    return status;
+}
+
+static swg_status make_recipe(const arguments *a, swg_recipe **out)
+{
+    swg_status status = a->recipe ? recipe_from_file(a, out) : recipe_from_options(a, out);
+    for (size_t i = 0; status == SWG_OK && i < a->keep.count; i++) {
+        const swg_recipe_rule keep = {
+            .tensors = &a->keep.items[i],
+            .n_tensors = 1,
+            .setting = {.given = SWG_RECIPE_FORMAT | SWG_RECIPE_SPARSITY, .format = "keep"},
+            .origin = "--keep"};
+        status = swg_recipe_add_rule(*out, &keep);
+    }
+    return status;
+}
+
+/* --- The work --------------------------------------------------------------------------------- */
+
+/* Everything between an open source and the printed result. */
+typedef struct job {
+    const swg_cli *cli;
+    const arguments *a;
+    swg_recipe *recipe;
+    swg_source *source;
+    swg_tensor_desc *inputs, *outputs; /* [plan.n_entries]; outputs in the plan's order */
+    swg_tensor_use *uses;              /* [plan.n_entries]; NULL = the architecture is not known */
+    swg_plan plan;
+    swg_pool *pool;
+    swg_sink_meta meta;
+    swg_calibration_ids calibration; /* empty without --calibration */
+    char *provenance;
+} job;
+
+static swg_status read_calibration(job *j)
+{
+    const arguments *a = j->a;
+    const swg_calibration_source from = {.path = a->calibration,
+                                         .max_tokens = (size_t)a->calibration_tokens,
+                                         .window = (size_t)a->calibration_window,
+                                         .documents = a->calibration_documents};
+    const swg_arch *arch;
+    swg_hparams hparams;
+    size_t length;
+    if (!a->calibration)
+        return SWG_OK;
+    const char *config = swg_source_config(j->source, &length);
+    SWG_TRY(swg_hparams_read(config, length, &arch, &hparams));
+    return swg_calibration_ids_read(j->source, &from, (size_t)hparams.max_positions,
+                                    &j->calibration);
+}
+
+static swg_status make_plan(job *j)
+{
+    const bool is_calibrated = j->a->calibration != NULL;
+    swg_plan_deinit(&j->plan);
+    SWG_TRY(
+        swg_plan_make(j->inputs, swg_source_n_tensors(j->source), j->uses, j->recipe, &j->plan));
+    SWG_TRY(swg_prune_check_plan(&j->plan, is_calibrated));
+    return swg_quantize_check_plan(&j->plan, is_calibrated, true);
+}
+
+/* Ratios of their own for the matrices: rules of the recipe, which then says all that was done. */
+static swg_status allocate(job *j)
+{
+    const swg_allocation_job work = {.source = j->source,
+                                     .plan = &j->plan,
+                                     .text = j->a->calibration ? &j->calibration.text : NULL,
+                                     .pool = j->pool,
+                                     .progress = j->cli->progress};
+    if (!j->a->allocate)
+        return SWG_OK;
+    SWG_TRY(swg_allocate_sparsity(j->a->allocate, &work, j->recipe));
+    return make_plan(j);
+}
+
+static swg_status prepare(job *j, const char *input)
+{
+    const arguments *a = j->a;
+    swg_source_options source_options = swg_source_options_default();
+    source_options.tokenizer = a->tokenizer;
+    SWG_TRY(make_recipe(a, &j->recipe));
+    if (swg_path_is_same(input, a->output))
+        return swg_error(SWG_USAGE, "%s is both the input and the output", input);
+    SWG_TRY(swg_source_open(input, &source_options, &j->source));
+    SWG_TRY(swg_quantize_source_descs(j->source, &j->inputs));
+    SWG_TRY(swg_quantize_source_uses(j->source, j->inputs, &j->uses));
+    SWG_TRY(make_plan(j));
+    if (!j->uses)
+        swg_cli_note(j->cli, "the architecture of %s is not known; tensors are classified by name",
+                     input);
+    SWG_TRY(read_calibration(j));
+    SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));
+    SWG_TRY(allocate(j));
+    if (a->calibration)
+        SWG_TRY(swg_quantize_order_by_layers(j->uses, &j->plan));
+    /* Containers keep every scheme, and the history; other formats neither. */
+    if (!a->dense && swg_sink_keeps_provenance(a->output, NULL))
+        SWG_TRY(swg_prune_choose_storage(&j->plan));
+    SWG_TRY(swg_quantize_output_descs(&j->plan, &j->outputs));
+    return swg_sink_meta_from_source(j->source, &j->meta);
+}
+
+static swg_status write_options(const job *j, swg_json_writer *json)
+{
+    if (!j->a->calibration)
+        return SWG_OK;
+    swg_json_begin_object(json, NULL);
+    swg_json_begin_object(json, "calibration");
+    swg_json_string(json, "text_sha256", j->calibration.sha256);
+    swg_json_uint(json, "windows", j->calibration.text.n_windows);
+    swg_json_uint(json, "window_tokens", j->calibration.text.window);
+    swg_json_bool(json, "documents", j->a->calibration_documents);
+    swg_json_string(json, "linear_algebra", swg_linalg_name());
+    swg_json_end_object(json);
+    swg_json_end_object(json);
+    return swg_strbuf_status(&json->out);
+}
+
+/* The history with this step's entry. Without hashes: for a dry run. */
+static swg_status add_provenance(job *j, swg_input_hashes *hashes)
+{
+    swg_status status = SWG_OK;
+    swg_json_writer recipe = {.compact = true}, options_json = {.compact = true};
+    swg_recipe_write(j->recipe, &recipe, NULL);
+    SWG_GO(swg_strbuf_status(&recipe.out));
+    SWG_GO(write_options(j, &options_json));
+    const swg_step step = {.command = "prune",
+                           .options = options_json.out.length ? options_json.out.text : NULL,
+                           .recipe = swg_strbuf_text(&recipe.out)};
+    SWG_GO(swg_provenance_add(j->source, &step, hashes, &j->provenance));
+done:
+    swg_json_deinit(&options_json);
+    swg_json_deinit(&recipe);
+    return status;
+}
+
+static swg_prune_result result_of(const job *j)
+{
+    return (swg_prune_result){.source = j->source,
+                              .inputs = j->inputs,
+                              .output = j->a->output,
+                              .recipe = j->recipe,
+                              .plan = &j->plan};
+}
+
+static swg_status dry_run(job *j, const swg_sink_options *sink_options)
+{
+    swg_prune_result result = result_of(j);
+    SWG_TRY(add_provenance(j, NULL));
+    j->meta.provenance = j->provenance;
+    SWG_TRY(swg_sink_plan_bytes(j->a->output, sink_options, &j->meta, j->outputs, j->plan.n_entries,
+                                &result.file_bytes, &result.is_exact));
+    return swg_prune_print(j->cli, &result);
+}
+
+static swg_status write_output(job *j, const swg_sink_options *sink_options)
+{
+    swg_quantize_options how = swg_quantize_options_default();
+    how.pool = j->pool;
+    how.progress = j->cli->progress;
+    how.calibration = j->a->calibration ? &j->calibration.text : NULL;
+    how.pruner = &swg_pruner_by_table;
+    const double start = swg_clock_s();
+    swg_prune_result result = result_of(j);
+    swg_tensor_report *reports = NULL;
+    swg_input_hashes *hashes = NULL;
+    swg_sink *sink = NULL;
+    swg_status status = SWG_OK;
+    SWG_GO(SWG_NEW(reports, j->plan.n_entries));
+    SWG_GO(
+        swg_sink_open(j->a->output, sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
+    SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
+    SWG_GO(swg_quantize_checkpoint(j->source, &j->plan, &how, sink, reports));
+    SWG_GO(add_provenance(j, hashes));
+    SWG_GO(swg_sink_set_provenance(sink, j->provenance));
+    SWG_GO(swg_sink_finish(&sink, &result.file_bytes));
+    result.is_exact = true;
+    result.reports = reports;
+    result.peak_memory_bytes = swg_peak_rss_bytes();
+    result.elapsed_s = swg_clock_s() - start;
+    SWG_GO(swg_prune_print(j->cli, &result));
+done:
+    swg_sink_abort(&sink);
+    swg_input_hashes_free(&hashes);
+    swg_free(reports);
+    return status;
+}
+
+static swg_status run(const swg_cli *cli, const void *values)
+{
+    const arguments *a = values;
+    job j = {.cli = cli, .a = a};
+    swg_status status = SWG_OK;
+    SWG_GO(prepare(&j, cli->positionals[0]));
+    swg_sink_options sink_options = swg_sink_options_default();
+    sink_options.force = a->force;
+    sink_options.level = j.recipe->level;
+    sink_options.pool = j.pool;
+    SWG_GO(a->dry_run ? dry_run(&j, &sink_options) : write_output(&j, &sink_options));
+done:
+    swg_calibration_ids_deinit(&j.calibration);
+    swg_sink_meta_deinit(&j.meta);
+    swg_free(j.provenance);
+    swg_pool_free(&j.pool);
+    swg_plan_deinit(&j.plan);
+    swg_free(j.outputs);
+    swg_free(j.uses);
+    swg_free(j.inputs);
+    swg_source_close(&j.source);
+    swg_recipe_free(&j.recipe);
+    return status;
+}
+
+static const swg_example examples[] = {
+    {"swage prune model -o pruned --sparsity 0.3", "zero the smallest 30 % of each matrix"},
+    {"swage prune model -o pruned.swg --pattern 2:4 --method wanda --calibration book.txt",
+     "two of every four weights, chosen with their inputs"},
+    {"swage prune model -o pruned.swg --sparsity 0.5 --bits 4 --calibration book.txt",
+     "prune and quantize, each making up for the other"},
+    {"swage prune model -o pruned.swg --sparsity 0.5 --block 16x1 --dry-run",
+     "what blocks would take"},
+};
+
+const swg_command swg_command_prune = {
+    .name = "prune",
+    .synopsis = "MODEL -o OUT --sparsity R|--pattern N:M [--method M] [options]",
+    .summary = "make weights zero, in any pattern, and store what is left",
+    .description =
+        "Makes exactly the given share of every linear weight matrix zero: floor(count * R) "
+        "weights of each row (wanda, gradual) or of the whole matrix (the others), N of M "
+        "neighbours, or blocks. Weights that are zero already are removed first, and stay zero.\n\n"
+        "With --calibration the model runs on a text, layer by layer, each layer after those "
+        "before it were pruned. With --bits what is left is quantized too, in the same pass: "
+        "codes are chosen to make up for the weights that were removed.\n\n"
+        "A .swg holds a bit mask and what is left, two of four with positions of two bits, or "
+        "lists of blocks, whichever is smallest; other outputs hold ordinary matrices with "
+        "zeros.\n\n"
+        "All of this is a recipe, which the output carries in its history and `swage inspect` "
+        "prints: --recipe applies it to another checkpoint, or repeats it byte for byte.",
+    .options = options,
+    .n_options = sizeof options / sizeof *options,
+    .arguments_bytes = sizeof(arguments),
+    .min_positionals = 1,
+    .max_positionals = 1,
+    .examples = examples,
+    .n_examples = sizeof examples / sizeof *examples,
+    .run = run,
+};

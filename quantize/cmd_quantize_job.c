@@ -1,0 +1,449 @@
+/* The work of swage quantize: see cmd_quantize_job.h. */
+#include "quantize/cmd_quantize_job.h"
+
+#include <string.h>
+
+#include "kernels/linalg.h"
+#include "quantize/calibrated.h"
+#include "quantize/memory_plan.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/file.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/notice.h"
+#include "runtime/hparams.h"
+#include "runtime/verdict.h"
+
+/* Windows of the text that a search verifies its recipe on. */
+enum { HELD_OUT = 4 };
+
+bool swg_quantize_has_target(const swg_quantize_arguments *a)
+{
+    return a->target_bytes || a->target_bits > 0 || a->max_kld > 0;
+}
+
+/* The calibration text, if one is given. */
+static swg_status read_calibration(swg_quantize_state *j)
+{
+    const swg_quantize_arguments *a = j->a;
+    const swg_calibration_source from = {.path = a->calibration,
+                                         .max_tokens = (size_t)a->calibration_tokens,
+                                         .window = (size_t)a->calibration_window,
+                                         .documents = a->calibration_documents,
+                                         .held_out = swg_quantize_has_target(a) ? HELD_OUT : 0};
+    const swg_arch *arch;
+    swg_hparams hparams;
+    size_t length;
+    if (!a->calibration)
+        return SWG_OK;
+    const char *config = swg_source_config(j->source, &length);
+    SWG_TRY(swg_hparams_read(config, length, &arch, &hparams));
+    return swg_calibration_ids_read(j->source, &from, (size_t)hparams.max_positions,
+                                    &j->calibration);
+}
+
+bool swg_quantize_is_sequential(const swg_quantize_arguments *a)
+{
+    return strcmp(a->statistics, "full") != 0;
+}
+
+/* Said before any work rather than when the output is opened. */
+static swg_status check_folder(const char *output)
+{
+    char *const folder = swg_path_dirname(output);
+    if (!folder)
+        return SWG_NO_MEMORY;
+    const swg_status status =
+        swg_path_is_directory(folder)
+            ? SWG_OK
+            : swg_error(SWG_IO, "cannot create %s: %s is not a folder", output, folder);
+    swg_free(folder);
+    return status;
+}
+
+static swg_status check_arguments(const swg_quantize_arguments *a, const char *input)
+{
+    if (swg_path_is_same(input, a->output))
+        return swg_error(SWG_USAGE, "%s is both the input and the output", input);
+    if (!a->force && !a->dry_run && swg_path_exists(a->output))
+        return swg_error(SWG_USAGE, "output %s exists; use --force to replace it", a->output);
+    if (a->cache && a->no_cache)
+        return swg_error(SWG_USAGE, "--cache and --no-cache exclude each other");
+    return a->dry_run ? SWG_OK : check_folder(a->output);
+}
+
+static swg_status open_transforms(swg_quantize_state *j)
+{
+    const swg_recipe *recipe = j->recipe;
+    j->transformed = j->source;
+    if (recipe->n_transforms > 0) {
+        SWG_TRY(swg_transforms_check(recipe->transforms, recipe->n_transforms,
+                                     &j->transforms_need_stats));
+        if (j->transforms_need_stats && !j->a->calibration)
+            return swg_error(SWG_USAGE,
+                             "the recipe's transforms need statistics of the layers' inputs; "
+                             "--calibration FILE gives a text to collect them on");
+        SWG_TRY(swg_transforms_open(j->source, j->uses, recipe->transforms, recipe->n_transforms,
+                                    recipe->seed, &j->transforms));
+        j->transformed = swg_transforms_source(j->transforms);
+    }
+    return swg_quantize_source_descs(j->transformed, &j->changed);
+}
+
+static swg_status make_plan(swg_quantize_state *j)
+{
+    SWG_TRY(
+        swg_plan_make(j->changed, swg_source_n_tensors(j->source), j->uses, j->recipe, &j->plan));
+    SWG_TRY(swg_quantize_check_plan(&j->plan, j->a->calibration != NULL, false));
+    if (j->a->calibration && swg_quantize_is_sequential(j->a))
+        SWG_TRY(swg_quantize_order_by_layers(j->uses, &j->plan));
+    return swg_quantize_output_descs(&j->plan, &j->outputs);
+}
+
+swg_status swg_quantize_plan_again(swg_quantize_state *j)
+{
+    swg_plan_deinit(&j->plan);
+    SWG_FREE(j->outputs);
+    return make_plan(j);
+}
+
+swg_status swg_quantize_prepare(swg_quantize_state *j, const char *input)
+{
+    const swg_quantize_arguments *a = j->a;
+    swg_source_options source_options = swg_source_options_default();
+    source_options.tokenizer = a->tokenizer;
+    SWG_TRY(swg_quantize_recipe_make(a, &j->recipe));
+    SWG_TRY(check_arguments(a, input));
+    SWG_TRY(swg_source_open(input, &source_options, &j->source));
+    SWG_TRY(swg_verdict_admit(j->source, a->allow_unrunnable));
+    SWG_TRY(swg_quantize_source_descs(j->source, &j->inputs));
+    SWG_TRY(swg_quantize_source_uses(j->source, j->inputs, &j->uses));
+    if (!j->uses)
+        swg_cli_note(j->cli, "the architecture of %s is not known; tensors are classified by name",
+                     input);
+    SWG_TRY(open_transforms(j));
+    SWG_TRY(make_plan(j));
+    SWG_TRY(read_calibration(j));
+    SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));
+    return swg_sink_meta_from_source(j->source, &j->meta);
+}
+
+/* The matrices some rows of which were kept rounded to nearest, since that lost less output. */
+static void write_fallbacks(const swg_quantize_state *j, swg_json_writer *json)
+{
+    bool is_open = false;
+    for (size_t i = 0; j->reports && i < j->plan.n_entries; i++) {
+        const swg_quant_stats *stats = &j->reports[i].stats;
+        if (stats->n_fallback_rows == 0)
+            continue;
+        if (!is_open)
+            swg_json_begin_object(json, "rows_kept_rtn");
+        is_open = true;
+        swg_json_uint(json, j->inputs[i].name, stats->n_fallback_rows);
+    }
+    if (is_open)
+        swg_json_end_object(json);
+}
+
+/* What the history records of the calibration text: everything that the result depends on. */
+static void write_options(const swg_quantize_state *j, const char *extra, swg_json_writer *json,
+                          const char *key)
+{
+    if (!j->a->calibration)
+        return;
+    swg_json_begin_object(json, key);
+    swg_json_begin_object(json, "calibration");
+    swg_json_string(json, "text_sha256", j->calibration.sha256);
+    swg_json_uint(json, "windows", j->calibration.text.n_windows);
+    swg_json_uint(json, "window_tokens", j->calibration.text.window);
+    swg_json_bool(json, "documents", j->a->calibration_documents);
+    swg_json_string(json, "statistics", j->a->statistics);
+    swg_json_string(json, "linear_algebra", swg_linalg_name());
+    swg_json_end_object(json);
+    write_fallbacks(j, json);
+    if (extra)
+        swg_json_raw(json, "search", extra, strlen(extra));
+    swg_json_end_object(json);
+}
+
+swg_status swg_quantize_add_provenance(swg_quantize_state *j, const char *extra, bool has_hashes)
+{
+    swg_status status = SWG_OK;
+    swg_json_writer recipe = {.compact = true}, options_json = {.compact = true};
+    swg_recipe_write(j->recipe, &recipe, NULL);
+    SWG_GO(swg_strbuf_status(&recipe.out));
+    write_options(j, extra, &options_json, NULL);
+    SWG_GO(swg_strbuf_status(&options_json.out));
+    const swg_step step = {.command = "quantize",
+                           .options = options_json.out.length ? options_json.out.text : NULL,
+                           .recipe = swg_strbuf_text(&recipe.out)};
+    SWG_FREE(j->provenance);
+    SWG_GO(swg_provenance_add(j->source, &step, has_hashes ? j->hashes : NULL, &j->provenance));
+done:
+    swg_json_deinit(&options_json);
+    swg_json_deinit(&recipe);
+    return status;
+}
+
+static void warn_of_nonfinite(const swg_quantize_state *j)
+{
+    for (size_t i = 0; i < j->plan.n_entries && j->recipe->nonfinite == SWG_NONFINITE_WARN; i++)
+        if (j->reports[i].n_nonfinite)
+            swg_cli_say(j->cli, "tensor %s has %llu values that are not finite", j->inputs[i].name,
+                        (unsigned long long)j->reports[i].n_nonfinite);
+}
+
+/* The folder of the cache: the user's, or the usual one if it can be used; *out NULL = none. */
+static swg_status choose_cache(const swg_quantize_arguments *a, char **out)
+{
+    char *folder = NULL;
+    *out = NULL;
+    if (a->no_cache)
+        return SWG_OK;
+    if (a->cache) {
+        *out = swg_strdup(a->cache);
+        return *out ? SWG_OK : SWG_NO_MEMORY;
+    }
+    SWG_TRY(swg_model_stats_default_cache(&folder));
+    if (folder && swg_make_folders(folder) != SWG_OK) {
+        swg_notice("statistics are not kept: %s", swg_error_message());
+        SWG_FREE(folder);
+    }
+    *out = folder;
+    return SWG_OK;
+}
+
+static void tell_statistics(const swg_quantize_state *j, double seconds)
+{
+    const char *path = swg_model_stats_path(j->statistics);
+    char bytes[32];
+    swg_format_bytes(swg_model_stats_file_bytes(j->statistics), bytes);
+    if (swg_model_stats_were_cached(j->statistics))
+        swg_cli_say(j->cli, "statistics taken from %s", path);
+    else if (path)
+        swg_cli_say(j->cli, "statistics collected in %.1f s and kept in %s (%s)", seconds, path,
+                    bytes);
+    else
+        swg_cli_say(j->cli, "statistics collected in %.1f s (%s, not kept)", seconds, bytes);
+}
+
+static bool needs_full_statistics(const swg_quantize_state *j)
+{
+    return j->a->calibration && (!swg_quantize_is_sequential(j->a) || j->transforms_need_stats ||
+                                 swg_quantize_has_target(j->a));
+}
+
+/* How statistics are collected; `cache` and `scratch` are folders, or NULL. */
+static swg_model_stats_options statistics_options(const swg_quantize_state *j, const char *cache,
+                                                  const char *scratch)
+{
+    swg_model_stats_options how = swg_model_stats_options_default();
+    how.pool = j->pool;
+    how.progress = j->cli->progress;
+    how.ids = j->calibration.text.ids;
+    how.n_windows = j->calibration.text.n_windows;
+    how.window = j->calibration.text.window;
+    how.hashes = j->hashes;
+    how.cache = cache;
+    how.scratch = scratch;
+    return how;
+}
+
+/* Full statistics of the calibration text, if they are asked for or transforms need them. */
+static swg_status open_statistics(swg_quantize_state *j)
+{
+    const double start = swg_clock_s();
+    char *cache = NULL, *scratch = NULL;
+    swg_status status = SWG_OK;
+    if (!needs_full_statistics(j))
+        return SWG_OK;
+    SWG_GO(choose_cache(j->a, &cache));
+    scratch = swg_path_dirname(j->a->output);
+    SWG_GO(scratch ? SWG_OK : SWG_NO_MEMORY);
+    const swg_model_stats_options how = statistics_options(j, cache, scratch);
+    SWG_GO(swg_model_stats_open(j->source, &how, &j->statistics));
+    tell_statistics(j, swg_clock_s() - start);
+done:
+    swg_free(cache);
+    swg_free(scratch);
+    return status;
+}
+
+/* Open the journal beside the output. Its key is all that matrices depend on besides their own
+ * settings: this program, the inputs, the text, the arithmetic, and, where later layers see what
+ * earlier ones became or scales depend on schemes, the whole recipe. */
+static swg_status open_journal(swg_quantize_state *j)
+{
+    swg_json_writer key = {.compact = true};
+    swg_strbuf path = {0};
+    swg_map program = {0};
+    char hash[SWG_HASH128_TEXT] = "";
+    swg_status status = SWG_OK;
+    if (!j->a->calibration || j->journal)
+        return SWG_OK;
+    if (swg_map_open("/proc/self/exe", &program) == SWG_OK)
+        swg_hash128_text(program.data, program.size, hash);
+    swg_json_begin_object(&key, NULL);
+    swg_json_string(&key, "program", hash);
+    SWG_GO(swg_input_hashes_write(j->hashes, &key));
+    write_options(j, NULL, &key, "options");
+    swg_json_uint(&key, "tokens_hash",
+                  swg_hash64(j->calibration.text.ids, j->calibration.text.n_windows *
+                                                          j->calibration.text.window *
+                                                          sizeof *j->calibration.text.ids));
+    if (swg_quantize_is_sequential(j->a) || j->transforms)
+        swg_recipe_write(j->recipe, &key, "recipe");
+    swg_json_end_object(&key);
+    swg_strbuf_printf(&path, "%s.swage-resume", j->a->output);
+    SWG_GO(swg_strbuf_status(&key.out));
+    SWG_GO(swg_strbuf_status(&path));
+    SWG_GO(swg_journal_open(path.text, key.out.text, &j->journal));
+    if (swg_journal_n_found(j->journal))
+        swg_cli_say(j->cli, "%zu matrices are taken from %s, which an interrupted run left",
+                    swg_journal_n_found(j->journal), path.text);
+done:
+    swg_map_close(&program);
+    swg_strbuf_deinit(&path);
+    swg_json_deinit(&key);
+    return status;
+}
+
+/* For the present plan. */
+static swg_status fit_transforms(swg_quantize_state *j)
+{
+    return j->transforms ? swg_transforms_fit(j->transforms, &j->plan, j->statistics, j->pool)
+                         : SWG_OK;
+}
+
+/* Whether full statistics are in the cache. */
+static swg_status find_cached(const swg_quantize_state *j, bool *out)
+{
+    char *cache = NULL;
+    swg_status status = SWG_OK;
+    *out = false;
+    SWG_GO(choose_cache(j->a, &cache));
+    if (cache && j->hashes) {
+        const swg_model_stats_options how = statistics_options(j, cache, NULL);
+        SWG_GO(swg_model_stats_find(&how, out));
+    }
+done:
+    swg_free(cache);
+    return status;
+}
+
+static bool needs_sensitivity(const swg_quantize_state *j)
+{
+    bool is_needed = swg_quantize_has_target(j->a);
+    for (size_t i = 0; i < j->plan.n_entries; i++)
+        is_needed |= j->plan.entries[i].is_quantized &&
+                     swg_quant_method_needs_sensitivity(j->plan.entries[i].method);
+    return is_needed;
+}
+
+swg_status swg_quantize_plan_memory(const swg_quantize_state *j, uint64_t *peak)
+{
+    const bool is_sequential = swg_quantize_is_sequential(j->a);
+    bool is_cached = false;
+    if (!j->a->calibration) {
+        *peak = swg_quantize_peak_bytes(&j->plan, swg_pool_threads(j->pool));
+        return SWG_OK;
+    }
+    SWG_TRY(find_cached(j, &is_cached));
+    const swg_memory_request request = {.source = j->source,
+                                        .plan = &j->plan,
+                                        .text = &j->calibration.text,
+                                        .pool = j->pool,
+                                        .collects = needs_full_statistics(j) && !is_cached,
+                                        .is_sequential = is_sequential,
+                                        .is_paired = strcmp(j->a->statistics, "paired") == 0,
+                                        .needs_sensitivity = needs_sensitivity(j),
+                                        .verifies = swg_quantize_has_target(j->a)};
+    swg_memory_plan plan;
+    SWG_TRY(swg_memory_plan_make(&request, &plan));
+    *peak = plan.peak;
+    return SWG_OK;
+}
+
+swg_status swg_quantize_open_statistics(swg_quantize_state *j)
+{
+    uint64_t peak;
+    char bytes[32];
+    SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
+    if (j->a->calibration) {
+        SWG_TRY(swg_quantize_plan_memory(j, &peak));
+        swg_cli_say(j->cli, "about %s of memory will be needed at the peak",
+                    swg_format_bytes(peak, bytes));
+    }
+    SWG_TRY(open_statistics(j));
+    SWG_TRY(fit_transforms(j));
+    return j->a->calibration && !swg_quantize_has_target(j->a)
+               ? swg_quantize_measure_sensitivity(j->transformed, &j->plan, &j->calibration.text,
+                                                  j->pool, j->cli->progress, &j->sensitivity)
+               : SWG_OK;
+}
+
+static swg_quantize_options options_of(const swg_quantize_state *j)
+{
+    swg_quantize_options how = swg_quantize_options_default();
+    how.pool = j->pool;
+    how.progress = j->cli->progress;
+    how.keep_nonfinite = j->recipe->nonfinite != SWG_NONFINITE_ERROR;
+    if (j->a->calibration && swg_quantize_is_sequential(j->a))
+        how.calibration = &j->calibration.text;
+    how.is_paired = strcmp(j->a->statistics, "paired") == 0;
+    how.statistics = swg_quantize_is_sequential(j->a) ? NULL : j->statistics;
+    how.transforms = j->transforms;
+    how.sensitivity = j->sensitivity;
+    how.journal = j->journal;
+    return how;
+}
+
+swg_status swg_quantize_write(swg_quantize_state *j, const char *path, const char *extra,
+                              bool force, uint64_t *bytes)
+{
+    swg_sink_options sink_options = swg_sink_options_default();
+    swg_sink *sink = NULL;
+    swg_status status = SWG_OK;
+    sink_options.force = force;
+    sink_options.level = j->recipe->level;
+    sink_options.pool = j->pool;
+    SWG_FREE(j->reports);
+    SWG_GO(SWG_NEW(j->reports, j->plan.n_entries));
+    SWG_GO(open_journal(j));
+    SWG_GO(fit_transforms(j));
+    const swg_quantize_options how = options_of(j);
+    SWG_GO(swg_sink_open(path, &sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
+    SWG_GO(swg_quantize_checkpoint(j->transformed, &j->plan, &how, sink, j->reports));
+    SWG_GO(swg_quantize_add_provenance(j, extra, true));
+    SWG_GO(swg_sink_set_provenance(sink, j->provenance));
+    SWG_GO(swg_sink_finish(&sink, bytes));
+    warn_of_nonfinite(j);
+done:
+    swg_sink_abort(&sink);
+    return status;
+}
+
+void swg_quantize_state_deinit(swg_quantize_state *j)
+{
+    if (j->journal && swg_journal_n_records(j->journal))
+        swg_cli_say(j->cli,
+                    "%zu matrices are kept in %s.swage-resume: the same command goes on from "
+                    "there",
+                    swg_journal_n_records(j->journal), j->a->output);
+    swg_journal_close(&j->journal);
+    swg_sensitivity_free(&j->sensitivity);
+    swg_model_stats_free(&j->statistics);
+    swg_input_hashes_free(&j->hashes);
+    swg_calibration_ids_deinit(&j->calibration);
+    swg_sink_meta_deinit(&j->meta);
+    swg_free(j->reports);
+    swg_free(j->provenance);
+    swg_pool_free(&j->pool);
+    swg_plan_deinit(&j->plan);
+    swg_transforms_free(&j->transforms);
+    swg_free(j->outputs);
+    swg_free(j->changed);
+    swg_free(j->uses);
+    swg_free(j->inputs);
+    swg_source_close(&j->source);
+    swg_recipe_free(&j->recipe);
+}

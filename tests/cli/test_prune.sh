@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# swage prune on the example model: exact zeros in every output, which survive quantization; methods
+# in their order; the same file for any number of threads and from its recipe; refusals.
+. tests/cli/lib.sh
+
+model=examples/tiny-tales text=examples/tiny-tales/eval.txt
+calibration=(--calibration "$text" --calibration-tokens 4096 --calibration-window 128)
+less() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a < b) }'; }
+
+pruned() { # NAME OPTIONS...
+  local name=$1
+  shift
+  expect_exit 0 "prune $name" "$SWAGE" prune "$model" -o "$scratch/$name.swg" --json -q "$@"
+}
+diverges() { # NAME: its mean divergence
+  expect_exit 0 "divergence of $1" "$SWAGE" eval "$scratch/$1.swg" --ref "$model" --text "$text" \
+    --protocol gptq --context 128 --max-tokens 4096 --activations f32 --json -q
+  value kld_mean
+}
+zeros() { "$CHECKPOINT_TOOL" zeros "$1" "${2:-_proj}"; } # FILE [PART OF NAMES]: zeros and elements
+
+pruned magnitude --sparsity 0.5
+expect_keys "report" tensors_pruned pruned_weights pruned_zeros pruned_raw_bytes pruned_stored_bytes file_bytes
+counted="$(value pruned_zeros) $(value pruned_weights)"
+check "the file has the zeros that were reported: $counted" [ "$(zeros "$scratch/magnitude.swg")" = "$counted" ]
+pruned wanda --sparsity 0.5 --method wanda "${calibration[@]}"
+pruned gradual --sparsity 0.5 "${calibration[@]}"
+magnitude=$(diverges magnitude) wanda=$(diverges wanda) gradual=$(diverges gradual)
+check "wanda beats magnitude: $wanda, $magnitude" less "$wanda" "$magnitude"
+check "gradual beats wanda: $gradual, $wanda" less "$gradual" "$wanda"
+
+# The same numbers in an ordinary checkpoint, with zeros.
+expect_exit 0 "prune to a folder" "$SWAGE" prune "$model" -o "$scratch/folder" -q --sparsity 0.5
+check "a folder has the same zeros" [ "$(zeros "$scratch/folder")" = "$counted" ]
+
+# Zeros survive later passes.
+for method in rtn gptq; do
+  expect_exit 0 "quantize by $method" "$SWAGE" quantize "$scratch/magnitude.swg" -q -f \
+    -o "$scratch/later.swg" --method "$method" "${calibration[@]}"
+  read -r found all <<<"$(zeros "$scratch/later.swg")"
+  check "$method keeps zeros: $found of $all" [ "$found" -ge "${counted% *}" ]
+done
+expect_exit 0 "prune again" "$SWAGE" prune "$scratch/magnitude.swg" -q -f -o "$scratch/later.swg" \
+  --sparsity 0.2 "${calibration[@]}"
+read -r found all <<<"$(zeros "$scratch/later.swg")"
+check "pruning less keeps zeros" [ "$found" -ge "${counted% *}" ]
+
+# Together with quantization: better than one after the other, and small.
+joint=(--sparsity 0.5 --bits 4 --group-size 128 "${calibration[@]}")
+pruned joint "${joint[@]}"
+check "at most 3.25 bits per weight" less "$(value pruned_raw_bytes)" \
+  "$(awk -v n="$(value pruned_weights)" 'BEGIN { print n * 3.9 / 8 }')"
+expect_exit 0 "one after the other" "$SWAGE" quantize "$scratch/gradual.swg" -q -o "$scratch/after.swg" \
+  --method gptq --bits 4 --group-size 128 --embedding-bits 16 "${calibration[@]}"
+joint_kl=$(diverges joint) after_kl=$(diverges after)
+check "joint beats one after the other: $joint_kl, $after_kl" less "$joint_kl" "$after_kl"
+
+# The same bytes for any number of threads, and again from the recipe in the output.
+for threads in 1 3; do
+  expect_exit 0 "joint on $threads threads" "$SWAGE" prune "$model" -o "$scratch/t$threads.swg" -q \
+    --threads "$threads" "${joint[@]}"
+  check "the same file on $threads threads" cmp -s "$scratch/joint.swg" "$scratch/t$threads.swg"
+done
+expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/joint.swg" --json
+cp "$scratch/stdout" "$scratch/recipe.json"
+expect_exit 0 "again by recipe" "$SWAGE" prune "$model" -o "$scratch/again.swg" -q \
+  --recipe "$scratch/recipe.json" "${calibration[@]}"
+check "the recipe gives the same file" cmp -s "$scratch/joint.swg" "$scratch/again.swg"
+expect_exit 0 "verify" "$SWAGE" verify "$scratch/joint.swg"
+
+# Patterns have their own storage; ratios of their own are rules of the recipe.
+pruned pairs --pattern 2:4 --bits 4
+check "2:4 is stored as pairs" grep -q '"scheme": "2of4-int4-g64-sym-f16"' "$scratch/stdout"
+pruned blocks --sparsity 0.5 --block 16x1 --bits 4
+check "blocks are stored as blocks" grep -q '"scheme": "block16x1-int4-g64-sym-f16"' "$scratch/stdout"
+for how in global owl sensitivity; do
+  pruned "$how" --sparsity 0.4 --method wanda_threshold --allocate "$how" "${calibration[@]}"
+  check "$how prunes as much in total" less "$(awk -v a="$(value pruned_zeros)" -v n="$(value pruned_weights)" \
+    'BEGIN { d = a / n - 0.4; print d < 0 ? -d : d }')" 0.001
+  check "$how is in the recipe" grep -q '"tensors": ' "$scratch/stdout"
+done
+expect_exit 0 "dry run" "$SWAGE" prune "$model" -o "$scratch/dry.swg" -n --sparsity 0.5 --json
+expect_match "a dry run says how many" "$(value pruned_zeros) $(value pruned_weights)" "^$counted\$"
+check "a dry run writes nothing" [ ! -e "$scratch/dry.swg" ]
+
+# Refusals, before any work.
+out=$scratch/none.swg
+refused() { # PATTERN OPTIONS...
+  local pattern=$1
+  shift
+  expect_exit 2 "$*" "$SWAGE" prune "$model" -o "$out" "$@"
+  expect_match "$*" "$stderr" "$pattern"
+}
+refused 'nothing would be pruned'
+refused '1' --sparsity 1
+refused '-0.5' --sparsity -0.5
+refused '4:4 is not N:M' --pattern 4:4
+refused '2:7 does not divide its rows of [0-9]+ columns' --pattern 2:7
+refused 'blocks of 48 rows do not divide its [0-9]+ rows' --sparsity 0.5 --block 48x1
+refused '16x2 is not Rx1' --sparsity 0.5 --block 16x2
+refused '--pattern 2:4 says the sparsity' --pattern 2:4 --sparsity 0.5
+refused '--calibration FILE' --sparsity 0.5 --method wanda
+refused '--calibration FILE' --sparsity 0.5 --allocate owl
+refused 'leaves --allocate global no ratio' --pattern 2:4 --allocate global
+refused 'no parameter "damp"' --sparsity 0.5 --parameter damp=1
+refused 'only with --bits' --sparsity 0.5 --group-size 64
+check "nothing was written" [ ! -e "$out" ]
+finish
