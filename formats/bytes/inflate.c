@@ -30,8 +30,8 @@ bool swg_inflate_bare(const uint8_t *bytes, size_t n, uint8_t *out, size_t lengt
         if (before == stream.avail_in && room == stream.avail_out && status != Z_STREAM_END)
             break; /* no progress: cut off, or more than it claims */
     }
-    const bool is_whole = status == Z_STREAM_END && stream.next_in == bytes + n &&
-                          stream.next_out == out + length;
+    const bool is_whole =
+        status == Z_STREAM_END && stream.next_in == bytes + n && stream.next_out == out + length;
     inflateEnd(&stream);
     return is_whole;
 }

@@ -13,7 +13,8 @@ enum { SWG_MOST_DEFLATED = 1032 };
  * or gives more. */
 bool swg_inflate_zlib(const uint8_t *bytes, size_t n, uint8_t *out, size_t *length);
 
-/* A bare stream that gives exactly `length` bytes and has no byte after its end. False otherwise. */
+/* A bare stream that gives exactly `length` bytes and has no byte after its end. False otherwise.
+ */
 bool swg_inflate_bare(const uint8_t *bytes, size_t n, uint8_t *out, size_t length);
 
 #endif

@@ -1,6 +1,6 @@
-/* Reading HDF5 checkpoints: the state-dict layout of docs/hdf5.md, Keras models (keras.c), alone, in
- * an archive or in a folder, and any other file whose datasets are all numbers: each is a tensor named
- * by its path. */
+/* Reading HDF5 checkpoints: the state-dict layout of docs/hdf5.md, Keras models (keras.c), alone,
+ * in an archive or in a folder, and any other file whose datasets are all numbers: each is a tensor
+ * named by its path. */
 #include <stdlib.h>
 #include <string.h>
 

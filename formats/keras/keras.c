@@ -1,8 +1,8 @@
-/* Keras models in HDF5 files and archives. A model is a list of layers, each with its weights in Keras's own order
- * (kernel, recurrent kernel, bias): from the attributes layer_names and weight_names (Keras 2) or
- * from the groups layers/<name>/vars (Keras 3, keras/src/saving/saving_lib.py, which names layers
- * after their classes). What it means is said by model_config, or, in files of weights alone, by
- * the layers' names and shapes. */
+/* Keras models in HDF5 files and archives. A model is a list of layers, each with its weights in
+ * Keras's own order (kernel, recurrent kernel, bias): from the attributes layer_names and
+ * weight_names (Keras 2) or from the groups layers/<name>/vars (Keras 3,
+ * keras/src/saving/saving_lib.py, which names layers after their classes). What it means is said by
+ * model_config, or, in files of weights alone, by the layers' names and shapes. */
 #include "formats/keras/keras.h"
 
 #include <stdio.h>
@@ -282,7 +282,8 @@ static swg_status set_verbatim_config(const reading *r, const char *text, size_t
     return status;
 }
 
-/* model_config of a whole model, the archive's, or the file beside; *text stays NULL when there is neither. */
+/* model_config of a whole model, the archive's, or the file beside; *text stays NULL when there is
+ * neither. */
 static swg_status find_config(const reading *r, const char **text, size_t *length)
 {
     const char *const *texts;

@@ -1,6 +1,6 @@
-/* Opening a .keras archive. Keras stores its entries as they are, so the weights are read where they
- * lie in the map; where another program has deflated them they are inflated once, into memory, and
- * only by as much as weights are compressed. */
+/* Opening a .keras archive. Keras stores its entries as they are, so the weights are read where
+ * they lie in the map; where another program has deflated them they are inflated once, into memory,
+ * and only by as much as weights are compressed. */
 #include "formats/keras/keras_archive.h"
 
 #include <string.h>
@@ -9,10 +9,10 @@
 #include "formats/zip/zip_directory.h"
 
 enum {
-    LOCAL_BYTES = 30,             /* of a local header, before the name */
+    LOCAL_BYTES = 30, /* of a local header, before the name */
     MAX_CONFIG_BYTES = 16 << 20,
-    MOST_INFLATED = 64,           /* times the stored bytes: weights are not compressed by more */
-    FREE_BYTES = 1 << 20          /* inflated whatever the factor */
+    MOST_INFLATED = 64,  /* times the stored bytes: weights are not compressed by more */
+    FREE_BYTES = 1 << 20 /* inflated whatever the factor */
 };
 static const char config_name[] = "config.json";
 
@@ -45,15 +45,13 @@ static swg_status open_weights(const char *path, const swg_zip *zip, swg_keras_a
     const uint8_t *bytes = archive->file.data + entry->offset;
     if (entry->is_deflated) {
         SWG_TRY(swg_zip_read(path, &archive->file, entry,
-                             FREE_BYTES + MOST_INFLATED * entry->stored_bytes,
-                             &archive->inflated));
+                             FREE_BYTES + MOST_INFLATED * entry->stored_bytes, &archive->inflated));
         bytes = (const uint8_t *)archive->inflated;
     } else if (swg_crc32(0, bytes, (size_t)entry->bytes) != entry->crc32) {
         return swg_error(SWG_CORRUPT, "%s: the bytes of entry %s do not match their CRC", path,
                          SWG_KERAS_WEIGHTS);
     }
-    archive->weights =
-        (swg_map){.data = bytes, .size = (size_t)entry->bytes, .is_borrowed = true};
+    archive->weights = (swg_map){.data = bytes, .size = (size_t)entry->bytes, .is_borrowed = true};
     return SWG_OK;
 }
 

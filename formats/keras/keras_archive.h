@@ -9,9 +9,9 @@
 /* Zero-initialise to start. */
 typedef struct swg_keras_archive {
     swg_map file;
-    swg_map weights;  /* the HDF5 file inside: of `file`, or of `inflated` */
-    char *inflated;   /* NULL where the weights are stored as they are */
-    char *config;     /* JSON text, NUL-terminated; NULL = this is not an archive */
+    swg_map weights; /* the HDF5 file inside: of `file`, or of `inflated` */
+    char *inflated;  /* NULL where the weights are stored as they are */
+    char *config;    /* JSON text, NUL-terminated; NULL = this is not an archive */
     size_t config_length;
 } swg_keras_archive;
 

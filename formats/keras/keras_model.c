@@ -292,8 +292,8 @@ static size_t guess_layers(swg_keras_model *model, swg_keras_layer *ordered)
         swg_keras_guess_kind(&model->layers[i]);
         swg_keras_layer *layer = &model->layers[i];
         /* One row of biases has no room for the second that reset_after needs. */
-        layer->resets_before = layer->kind == SWG_KERAS_GRU && layer->n_weights == 3 &&
-                               layer->weights[2]->rank == 1;
+        layer->resets_before =
+            layer->kind == SWG_KERAS_GRU && layer->n_weights == 3 && layer->weights[2]->rank == 1;
         if (layer->n_weights > 0)
             ordered[count++] = *layer;
     }

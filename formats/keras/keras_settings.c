@@ -44,8 +44,7 @@ bool swg_keras_settings_are_plain(swg_keras_kind kind, const char *name, const s
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         if (settings[i].kind != kind)
             continue;
-        const char *const text =
-            text_of(swg_json_get(config, settings[i].key), settings[i].usual);
+        const char *const text = text_of(swg_json_get(config, settings[i].key), settings[i].usual);
         if (strcmp(text, settings[i].supported) == 0 ||
             (settings[i].also && strcmp(text, settings[i].also) == 0))
             continue;

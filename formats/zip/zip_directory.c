@@ -163,8 +163,8 @@ static swg_status locate(const directory *d, uint64_t local, uint64_t method, sw
     const uint8_t *header = d->map->data + local;
     const uint64_t name_length = swg_get_le(header + 26, 2), extra = swg_get_le(header + 28, 2);
     const uint64_t data = local + LOCAL_BYTES + name_length + extra;
-    if (data > d->offset || entry->stored_bytes > d->offset - data || name_length != entry->name_length ||
-        swg_get_le(header + 8, 2) != method ||
+    if (data > d->offset || entry->stored_bytes > d->offset - data ||
+        name_length != entry->name_length || swg_get_le(header + 8, 2) != method ||
         memcmp(header + LOCAL_BYTES, entry->name, entry->name_length) != 0)
         return broken(d, "an entry's header contradicts the directory");
     entry->offset = data;
@@ -193,8 +193,8 @@ static swg_status read_entry(const directory *d, bool may_deflate, swg_cursor *i
         return broken(d, "an entry's zip64 sizes are missing");
     entry->is_deflated = method == METHOD_DEFLATE;
     if ((method != 0 && !(entry->is_deflated && may_deflate)) || flags & FLAG_ENCRYPTED)
-        return swg_error(SWG_UNSUPPORTED,
-                         "%s: zip entry %.*s is %s", d->path, (int)(entry->name_length < 200 ? entry->name_length : 200),
+        return swg_error(SWG_UNSUPPORTED, "%s: zip entry %.*s is %s", d->path,
+                         (int)(entry->name_length < 200 ? entry->name_length : 200),
                          swg_name_is_printable(entry->name, entry->name_length) ? entry->name : "",
                          flags & FLAG_ENCRYPTED ? "encrypted"
                          : may_deflate          ? "compressed in another way than by deflate"

@@ -1,5 +1,6 @@
-/* The directory of a zip archive, and its entries: stored (what torch.save and Keras write) or, where
- * the caller can use that, deflated. (PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.5.3 for zip64.) */
+/* The directory of a zip archive, and its entries: stored (what torch.save and Keras write) or,
+ * where the caller can use that, deflated. (PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.5.3 for
+ * zip64.) */
 #ifndef SWG_FORMATS_ZIP_ZIP_DIRECTORY_H
 #define SWG_FORMATS_ZIP_ZIP_DIRECTORY_H
 
@@ -27,16 +28,16 @@ typedef struct swg_zip {
 } swg_zip;
 
 /* Read and check the directory of a mapped file; `path` is for messages. Encrypted
- * entries, compressed ones (but deflate where `may_deflate`), several disks, overlapping data and names given twice are refused. The list is the
- * arena's, names are views of the map. */
+ * entries, compressed ones (but deflate where `may_deflate`), several disks, overlapping data and
+ * names given twice are refused. The list is the arena's, names are views of the map. */
 swg_status swg_zip_open(const char *path, const swg_map *map, bool may_deflate, swg_arena *arena,
                         swg_zip *out);
 
 /* Entry of that name, or NULL. O(log n). */
 const swg_zip_entry *swg_zip_find(const swg_zip *zip, const char *name, size_t length);
 
-/* An entry's bytes, checked against its CRC, with a NUL after them; the caller frees *out. SWG_LIMIT
- * above `most` bytes, SWG_CORRUPT. */
+/* An entry's bytes, checked against its CRC, with a NUL after them; the caller frees *out.
+ * SWG_LIMIT above `most` bytes, SWG_CORRUPT. */
 swg_status swg_zip_read(const char *path, const swg_map *map, const swg_zip_entry *entry,
                         uint64_t most, char **out);
 

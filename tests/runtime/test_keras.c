@@ -12,7 +12,7 @@ static const int32_t ids[N_IDS] = {3, 1, 4, 1, 5, 9, 2, 6};
 static const char *fixture(const char *name, const char *ending)
 {
     static char path[256];
-    snprintf(path, sizeof path, "tests/runtime/fixtures/keras/%s%s", name, ending);
+    snprintf(path, sizeof path, "tests/runtime/keras/%s%s", name, ending);
     return path;
 }
 
@@ -100,8 +100,7 @@ START_TEST(other_models_are_refused_by_layer_and_setting)
     ck_ok(swg_source_open(fixture(refused[_i].name, ".keras"), NULL, &source));
     ck_assert_uint_gt(swg_source_n_tensors(source), 0);
     ck_status_is(SWG_UNSUPPORTED, swg_model_load(source, NULL, &model));
-    ck_assert_msg(strstr(swg_error_message(), refused[_i].says) != NULL, "%s",
-                  swg_error_message());
+    ck_assert_msg(strstr(swg_error_message(), refused[_i].says) != NULL, "%s", swg_error_message());
     swg_source_close(&source);
 }
 END_TEST
@@ -155,8 +154,7 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("keras");
     TCase *cases = tcase_create("archives");
-    tcase_add_loop_test(cases, archives_compute_what_keras_does, 0,
-                        sizeof models / sizeof *models);
+    tcase_add_loop_test(cases, archives_compute_what_keras_does, 0, sizeof models / sizeof *models);
     tcase_add_test(cases, a_container_of_an_archive_runs_alike);
     tcase_add_loop_test(cases, other_models_are_refused_by_layer_and_setting, 0,
                         sizeof refused / sizeof *refused);
