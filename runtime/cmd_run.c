@@ -30,7 +30,7 @@ static const swg_option options[] = {
                     "conversation: a message per line of standard input"),
     SWG_OPTION_STRING(arguments, system, 0, "system", "TEXT",
                       "with --chat: what the model is told before the conversation"),
-    SWG_OPTION_LIST(arguments, stops, 0, "stop", "TEXT", "end before this text (may be repeated)"),
+    SWG_OPTION_LIST(arguments, stops, 0, "stop", "TEXT", "end before this text"),
     SWG_OPTION_STRING(arguments, passage, 0, "passage", "TEXT",
                       "for encoders: a second text, which is searched for answers"),
     SWG_OPTION_INT(arguments, max_tokens, 'n', "max-tokens", "N", 1, 1 << 24, "128",
