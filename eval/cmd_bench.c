@@ -8,12 +8,15 @@
 #include "kernels/linalg.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
+#include "runtime/kv_type.h"
 #include "runtime/session.h"
 
 typedef struct arguments {
-    const char *shape, *group_size, *activations, *scale_type;
+    const char *shape, *group_size, *activations, *kv_cache, *scale_type;
     const char *bits;
     int64_t prompt, generate, depth, repeats, chunk, seed;
+    const char *pattern, *block;
+    double sparsity;
     bool asymmetric, no_limits, kernels;
 } arguments;
 
@@ -35,6 +38,12 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, scale_type, 0, "scale-type", "f16|bf16|f32|i8", "f16",
                       "type of the random weights' scales"),
     SWG_OPTION_FLAG(arguments, asymmetric, 0, "asymmetric", "random weights with zero points"),
+    SWG_OPTION_DOUBLE(arguments, sparsity, 0, "sparsity", "R", 0, 0.99, "0",
+                      "of --shape: share of zeros in the layers' matrices, stored sparse"),
+    SWG_OPTION_CHOICE(arguments, pattern, 0, "pattern", "2:4", NULL,
+                      "of --shape: two of every four weights, stored as such"),
+    SWG_OPTION_CHOICE(arguments, block, 0, "block", "16x1|32x1", NULL,
+                      "with --sparsity: zeros in blocks of rows"),
     SWG_OPTION_INT(arguments, prompt, 0, "prompt", "N", 0, 1 << 20, "512",
                    "tokens of the prefill (0 = skip), at most the model's number of positions"),
     SWG_OPTION_INT(arguments, generate, 0, "generate", "N", 0, 1 << 20, "64",
@@ -49,6 +58,8 @@ static const swg_option options[] = {
                    "seed of the random weights and tokens"),
     SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "int8",
                       swg_act_help),
+    SWG_OPTION_CHOICE(arguments, kv_cache, 0, "kv-cache", SWG_KV_TYPE_CHOICES, "f32",
+                      swg_kv_type_help),
     SWG_OPTION_FLAG(arguments, no_limits, 0, "no-limits",
                     "do not measure the machine's own limits"),
     SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
@@ -68,15 +79,38 @@ typedef struct benchmark {
     uint64_t peak_rss_bytes; /* of loading and running, without the buffers of the limits */
 } benchmark;
 
+static swg_status check_sparsity(const arguments *args)
+{
+    const bool is_sparse = args->pattern || args->sparsity > 0;
+    if ((is_sparse || args->block) && !args->shape)
+        return swg_error(SWG_USAGE, "--sparsity, --pattern and --block are of --shape; a model's "
+                                    "file says how its matrices are stored");
+    if (args->pattern && (args->sparsity > 0 || args->block))
+        return swg_error(SWG_USAGE, "--pattern %s says the sparsity; --%s cannot be given with it",
+                         args->pattern, args->block ? "block" : "sparsity");
+    if (args->block && !is_sparse)
+        return swg_error(SWG_USAGE, "--block is of use only with --sparsity");
+    if (is_sparse && (strcmp(args->bits, "16") == 0 || strcmp(args->bits, "32") == 0))
+        return swg_error(SWG_USAGE, "sparse matrices of --bits %s are computed with as dense ones",
+                         args->bits);
+    return SWG_OK;
+}
+
 static swg_status scheme_of(const arguments *args, swg_scheme *out)
 {
     char name[SWG_SCHEME_NAME_BYTES];
+    SWG_TRY(check_sparsity(args));
     if (strcmp(args->bits, "16") == 0 || strcmp(args->bits, "32") == 0) {
         *out = swg_scheme_plain(strcmp(args->bits, "16") == 0 ? SWG_BF16 : SWG_F32);
         return SWG_OK;
     }
     const bool is_row = strcmp(args->group_size, "row") == 0;
-    snprintf(name, sizeof name, "int%s-%s%s-%s-%s", args->bits, is_row ? "" : "g", args->group_size,
+    char prefix[16] = "";
+    if (args->pattern || args->sparsity > 0)
+        snprintf(prefix, sizeof prefix, "%s%s-",
+                 args->pattern ? "2of4" : args->block ? "block" : "sparse",
+                 args->block ? args->block : "");
+    snprintf(name, sizeof name, "%sint%s-%s%s-%s-%s", prefix, args->bits, is_row ? "" : "g", args->group_size,
              args->asymmetric ? "asym" : "sym", args->scale_type);
     return swg_scheme_parse(name, strlen(name), out);
 }
@@ -89,7 +123,9 @@ static swg_status make_random(benchmark *b)
     SWG_GO(scheme_of(b->args, &scheme));
     SWG_GO(swg_shape_config(b->args->shape, &config));
     SWG_GO(swg_pool_new(b->cli->n_threads, &b->loaded.pool));
-    const swg_model_options how = {.size = sizeof how, .pool = b->loaded.pool};
+    const swg_model_options how = {.size = sizeof how,
+                                   .pool = b->loaded.pool,
+                                   .random_density = 1 - b->args->sparsity};
     SWG_GO(swg_model_random(config.text, config.length, scheme, (uint64_t)b->args->seed, &how,
                             &b->loaded.model));
 done:
@@ -102,6 +138,7 @@ static swg_status load(benchmark *b)
     const bool has_model = b->cli->n_positionals == 1;
     if (has_model == (b->args->shape != NULL))
         return swg_error(SWG_USAGE, "give either a MODEL or --shape");
+    SWG_TRY(check_sparsity(b->args));
     if (!has_model)
         return make_random(b);
     return swg_session_open(b->cli->positionals[0], NULL, false, b->cli->n_threads,
@@ -167,7 +204,8 @@ static swg_status measure(benchmark *b)
     const swg_exec_options exec_options = {.size = sizeof exec_options,
                                            .context = b->prompt > behind ? b->prompt : behind,
                                            .chunk = (size_t)args->chunk,
-                                           .activations = swg_act_named(args->activations)};
+                                           .activations = swg_act_named(args->activations),
+                                           .kv_type = swg_kv_type_named(args->kv_cache)};
     const swg_latency_options latency_options = {.prompt = b->prompt,
                                                  .generate = b->generate,
                                                  .depth = b->generate ? (size_t)args->depth : 0,
@@ -249,6 +287,8 @@ static swg_status report_json(const benchmark *b)
     swg_json_int(&json, "depth", b->args->depth);
     swg_json_int(&json, "repeats", b->args->repeats);
     swg_json_string(&json, "activations", b->args->activations);
+    swg_json_string(&json, "kv_cache", b->args->kv_cache);
+    swg_json_uint(&json, "kv_cache_bytes", swg_exec_cache_bytes(b->exec));
     write_rate(&json, "prefill_tokens_per_s", b->latency.prefill_tokens_per_s);
     write_rate(&json, "decode_tokens_per_s", b->latency.decode_tokens_per_s);
     for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++) {
@@ -295,6 +335,8 @@ static swg_status report_text(const benchmark *b)
                           1e-9 * (double)model->load_bytes / model->load_s);
     swg_strbuf_printf(&out, "%-14s%s per token\n", "weights",
                       swg_format_bytes(swg_model_bytes_per_token(model), bytes));
+    swg_strbuf_printf(&out, "%-14s%s, %s\n", "KV cache", b->args->kv_cache,
+                      swg_format_bytes(swg_exec_cache_bytes(b->exec), bytes));
     if (!b->args->no_limits) {
         char turn[32];
         swg_strbuf_printf(&out, "%-14s%.1f GB/s (%s%s, %zu streams per thread)", "DRAM read",
@@ -342,6 +384,9 @@ static const swg_example examples[] = {
     {"swage bench --shape d_model=2048,n_layers=22,d_ff=5632,n_heads=32,n_kv_heads=4,vocab=32000 "
      "--bits 4 --group-size 64 --threads 2",
      "speed of a 1.1-billion-parameter shape, without any checkpoint"},
+    {"swage bench --shape d_model=2048,n_layers=22,d_ff=5632,n_heads=32,n_kv_heads=4,vocab=32000 "
+     "--bits 4 --sparsity 0.5",
+     "the same with half of the weights pruned"},
     {"swage bench --kernels", "speed of every kernel, each checked against the scalar one first"},
 };
 

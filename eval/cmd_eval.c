@@ -6,6 +6,7 @@
 #include "runtime/base/hash.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
+#include "runtime/kv_type.h"
 #include "runtime/session.h"
 
 /* "|perplexity|...": the tables' names as an option's choices. */
@@ -21,7 +22,7 @@ static const char protocol_words[] = ""
     ;
 
 typedef struct arguments {
-    const char *text, *data, *ref, *task, *protocol, *activations, *tokenizer;
+    const char *text, *data, *ref, *task, *protocol, *activations, *kv_cache, *tokenizer;
     int64_t context, stride, max_tokens;
 } arguments;
 
@@ -29,7 +30,7 @@ static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, text, 0, "text", "FILE", "text to score, read as it is"),
     SWG_OPTION_STRING(
         arguments, data, 0, "data", "FILE",
-        "labelled items, one JSON object per line: text, label and optionally text_pair"),
+        "items, one JSON object per line: text, label and optionally text_pair; or scored pairs"),
     SWG_OPTION_STRING(arguments, ref, 0, "ref", "MODEL",
                       "compare with this model, usually the one that was compressed"),
     SWG_OPTION_CHOICE(arguments, task, 0, "task", task_words + 1, NULL,
@@ -46,6 +47,8 @@ static const swg_option options[] = {
                    "use only the first N tokens of the text"),
     SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "f32",
                       swg_act_help),
+    SWG_OPTION_CHOICE(arguments, kv_cache, 0, "kv-cache", SWG_KV_TYPE_CHOICES, "f32",
+                      swg_kv_type_help),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
                       "tokenizer to use instead of the model's"),
 };
@@ -97,6 +100,7 @@ static swg_status evaluate(evaluation *e)
                             .stride = (size_t)args->stride,
                             .max_tokens = (size_t)args->max_tokens,
                             .activations = swg_act_named(args->activations),
+                            .kv_type = swg_kv_type_named(args->kv_cache),
                             .progress = e->cli->progress};
     SWG_TRY(swg_eval_choose(args->task, args->protocol, e->source, args->ref != NULL,
                             (swg_output_kind)e->loaded.model->hparams.task, &e->task,
@@ -117,6 +121,7 @@ static swg_status report_json(evaluation *e)
     const bool is_text = e->source == SWG_EVAL_TEXT;
     swg_json_writer *json = &e->report.json;
     swg_json_string(json, "activations", e->args->activations);
+    swg_json_string(json, "kv_cache", e->args->kv_cache);
     swg_json_string(json, is_text ? "text" : "data", e->path);
     swg_json_string(json, is_text ? "text_sha256" : "data_sha256", e->sha256);
     swg_json_double(json, "elapsed_s", e->seconds);
@@ -128,10 +133,11 @@ static swg_status report_text(evaluation *e)
     swg_strbuf *text = &e->report.text;
     swg_strbuf_printf(text,
                       "activations   %s\n"
+                      "KV cache      %s\n"
                       "%-14s%s, sha256 %s\n"
                       "time          %.2f s\n",
-                      e->args->activations, e->source == SWG_EVAL_TEXT ? "text" : "data", e->path,
-                      e->sha256, e->seconds);
+                      e->args->activations, e->args->kv_cache,
+                      e->source == SWG_EVAL_TEXT ? "text" : "data", e->path, e->sha256, e->seconds);
     SWG_TRY(swg_strbuf_status(text));
     return swg_cli_print(text->text, text->length);
 }
@@ -158,6 +164,9 @@ static const swg_example examples[] = {
      "every story a separate document; figures as JSON"},
     {"swage eval model.swg --ref model --text wiki.test.raw",
      "how far compression moved the predictions"},
+    {"swage eval minilm-int8.swg --ref all-MiniLM-L6-v2 --text sentences.txt",
+     "how far compression moved vectors of texts"},
+    {"swage eval minilm-int8.swg --data sts-test.tsv", "how well they follow scored similarity"},
     {"swage eval bert --task classify --data labelled.jsonl", "accuracy of a classifier"},
 };
 

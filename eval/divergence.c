@@ -54,8 +54,10 @@ static swg_status run(const swg_eval_input *in, swg_eval_report *out)
     swg_exec_options options = swg_exec_options_default();
     options.context = swg_windows_longest(&windows);
     options.activations = in->activations;
+    options.kv_type = in->kv_type;
     SWG_GO(swg_exec_new(in->loaded->model, in->loaded->pool, &options, &exec));
     options.activations = SWG_ACT_F32;
+    options.kv_type = SWG_KV_F32;
     SWG_GO(swg_exec_new(in->ref->model, in->loaded->pool, &options, &exec_ref));
     SWG_GO(swg_divergence_measure(exec, exec_ref, (size_t)in->loaded->model->hparams.vocab,
                                   in->loaded->pool, &windows, in->progress, &divergence));

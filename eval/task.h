@@ -28,6 +28,7 @@ typedef struct swg_eval_input {
     size_t stride;         /* tokens between windows that overlap; 0 = by protocol */
     size_t max_tokens;     /* of the text to use; 0 = all */
     swg_act_precision activations;
+    swg_kv_type kv_type;          /* of the model; what it is compared with has floats */
     const swg_progress *progress; /* may be NULL */
 } swg_eval_input;
 

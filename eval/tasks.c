@@ -136,7 +136,7 @@ swg_status swg_eval_choose(const char *task_name, const char *protocol_name, swg
     if (chosen->needs_reference != has_reference)
         return swg_error(SWG_USAGE,
                          has_reference ? "task %s does not compare with another model: --ref is "
-                                         "for task divergence"
+                                         "for tasks divergence and cosine"
                                        : "task %s compares with another model: give it as --ref",
                          chosen->name);
     if (source == SWG_EVAL_TEXT)

@@ -97,7 +97,8 @@ swg_status swg_eval_text(const swg_eval_input *in, const swg_text_score *kind, s
     const swg_exec_options options = {.size = sizeof options,
                                       .context = swg_windows_longest(&windows),
                                       .chunk = CHUNK,
-                                      .activations = in->activations};
+                                      .activations = in->activations,
+                                      .kv_type = in->kv_type};
     SWG_GO(swg_exec_new(in->loaded->model, in->loaded->pool, &options, &exec));
     SWG_GO(kind->measure(in, exec, &windows, &score));
     report_json(kind, &score, &out->json);

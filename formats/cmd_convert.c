@@ -39,8 +39,12 @@ static const swg_option options[] = {
                       NULL,
                       "write floats as this type: the matrices of a .gguf, all tensors elsewhere "
                       "(blocks are for a .gguf alone)"),
-    SWG_OPTION_CHOICE(arguments, format, 0, "format", format_words + 1, NULL,
-                      "write this format whatever OUT's name is"),
+    {.kind = SWG_OPTION_IS_CHOICE,
+     .name = "format",
+     .metavar = "FORMAT", /* there are more than fit a line of the help, which explains each */
+     .choices = format_words + 1,
+     .help = "write this one of the formats above whatever OUT's name is",
+     .offset = offsetof(arguments, format)},
     SWG_OPTION_STRING(arguments, max_shard_bytes, 0, "max-shard-bytes", "N",
                       "split a folder's weights into files of at most N bytes (K, M, G: KiB, MiB, "
                       "GiB)"),
@@ -454,6 +458,8 @@ static const swg_example examples[] = {
     {"swage convert model-folder -o weights.gguf --element-type q8_0",
      "for engines that load GGUF"},
     {"swage convert quantized.swg -o quantized.gguf", "the same numbers in blocks of a GGUF"},
+    {"swage convert quantized.swg -o folder --format gptq --dequantize-rest bf16",
+     "the same codes for vLLM"},
     {"swage convert quantized.swg -o folder --dequantize bf16", "floats for other programs"},
     {"swage convert model.swg -o sharded --max-shard-bytes 4G", "weights in files of up to 4 GiB"},
     {"swage convert stories.bin -o stories.swg --tokenizer tokenizer.bin --dry-run",

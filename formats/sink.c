@@ -163,10 +163,8 @@ static swg_status check_extras(const swg_sink *sink)
     for (size_t i = 0; i < sink->meta.n_files; i++) {
         const char *const name = sink->meta.files[i].name;
         const size_t length = strlen(name);
-        if (length == 0 || length > SWG_MAX_NAME || !swg_name_is_printable(name, length) ||
-            strchr(name, '/') || name[0] == '.')
-            return swg_error(SWG_FAILED,
-                             "%s: a carried file's name is not the plain name of a file",
+        if (length == 0 || length > SWG_MAX_NAME || !swg_name_is_printable(name, length))
+            return swg_error(SWG_FAILED, "%s: a carried file's name is not the name of a file",
                              sink->path);
         if (!swg_folder_file_is_known(name))
             return swg_error(SWG_FAILED,

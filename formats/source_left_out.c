@@ -15,11 +15,19 @@ typedef struct listing {
     size_t count, capacity;
 } listing;
 
+/* Whether an input is this entry of the source's folder, or lies in it. */
 static bool is_used(const swg_source *source, const char *name)
 {
+    const size_t length = strlen(name), folder = strlen(source->path);
     bool found = false;
-    for (size_t i = 0; i < source->n_inputs && !found; i++)
-        found = strcmp(swg_path_basename(source->inputs[i]), name) == 0;
+    for (size_t i = 0; i < source->n_inputs && !found; i++) {
+        const char *rest = source->inputs[i];
+        if (strncmp(rest, source->path, folder) != 0)
+            continue;
+        rest += folder;
+        rest += strspn(rest, "/");
+        found = strncmp(rest, name, length) == 0 && (rest[length] == '\0' || rest[length] == '/');
+    }
     return found;
 }
 

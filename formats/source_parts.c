@@ -267,7 +267,7 @@ void swg_source_release(swg_source *source, size_t tensor)
     const swg_stored_tensor *t = &source->tensors[tensor];
     if (source->reader->release)
         source->reader->release(source, t);
-    else
+    else if (t->map) /* else its parts lie in several places */
         swg_map_release(t->map, t->offset, swg_tensor_bytes(&t->desc));
 }
 /* --- Carried files ---------------------------------------------------------------------------- */

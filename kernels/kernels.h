@@ -19,6 +19,7 @@
 #ifndef SWG_KERNELS_KERNELS_H
 #define SWG_KERNELS_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -91,6 +92,45 @@ static inline float swg_packed_row_scale(const swg_packed *w, const uint8_t *pan
                                                 : 1;
 }
 
+/* --- Sparse weights in memory ------------------------------------------------------------------
+ *
+ * Panels of which only some codes are stored. One token is multiplied by them as they are
+ * (matvec_sparse); for several `expand` makes a dense panel, which the products take and which never
+ * leaves the cache. A step is
+ * 4 columns of 16 rows, bit 4*r+i of it code[r][c+i]. A sparse panel is
+ *
+ *   mask    for every step 64 bits: 1 = the code is stored; or, where a column is stored or left out
+ *           for all 16 rows (by_column), a byte for every 8 columns, bit i for column c+i
+ *   scales, zeros   as in the dense panel
+ *   codes   step by step, in the order of the bits, of 4 or 8 bits as in the dense panel (two to a
+ *           byte, the first in the low half); every step begins on a byte
+ *
+ * each part starting on a 64-byte boundary, with SWG_SPARSE_SLACK readable bytes after the codes. A
+ * code that is not stored is the row's zero point. */
+enum { SWG_STEP_COLUMNS = 4, SWG_SPARSE_SLACK = 64 };
+
+typedef struct swg_sparse_panels {
+    swg_packed dense; /* the panels that are made; its `panels` is unused */
+    bool by_column;
+    size_t scales_offset, zeros_offset, codes_offset; /* within a sparse panel */
+} swg_sparse_panels;
+
+/* The same of an n x k matrix in a dense scheme of integer codes that has a layout and no row
+ * scales. */
+swg_sparse_panels swg_sparse_panels_layout(swg_scheme dense, size_t n, size_t k, bool by_column);
+
+/* The most bytes that all panels of a matrix with n_stored codes take. */
+size_t swg_sparse_panels_bytes(const swg_sparse_panels *s, size_t n_stored);
+
+/* Pack n_rows (up to 16) rows into one panel at `out`: is_stored and codes [n_rows][k], rows of the
+ * canonical planes of scales and (or NULL) zeros. Returns the panel's bytes, a multiple of 64. */
+size_t swg_sparse_pack_panel(const swg_sparse_panels *s, size_t n_rows, const bool *is_stored,
+                             const uint8_t *codes, const void *scales, const uint8_t *zeros,
+                             uint8_t *out);
+
+/* Row r of a panel as floats [k]: (float)(code - zero) * scale, 0 where nothing is stored. */
+void swg_sparse_row_f32(const swg_sparse_panels *s, const uint8_t *panel, size_t r, float *out);
+
 /* --- Activations quantized on the fly ----------------------------------------------------------
  *
  * Per token t and group g (the weight's groups):  scale = absmax / 127,  code = rint(x * (127 /
@@ -125,13 +165,23 @@ typedef struct swg_act {
  *   out_i = (sum_j p_j v_j) * (1 / sum_j p_j)
  *
  * dot and the sum of p are in 16-lane order, the sum of p v is in the order of j with fused
- * multiply-adds. Every query has at least one key.
+ * multiply-adds. Every query has at least one key. Elements of k and v are stored in one of several
+ * types (kv_types.def) and widened to float, which is exact. Where keys and values have scales, s_j
+ * is multiplied by that of k_j and, after their sum has been taken, p_j by that of v_j.
  *
  * Keys are numbered through the runs, in order: a contiguous cache is one run, a paged one has a
  * run per block. The result does not depend on how keys are cut into runs. */
+typedef enum swg_kv_type {
+#define SWG_KV_TYPE(ID, name, bytes, has_scales, meaning) SWG_KV_##ID,
+#include "kernels/kv_types.def"
+#undef SWG_KV_TYPE
+    SWG_KV_TYPE_COUNT
+} swg_kv_type;
+
 typedef struct swg_kv_run {
-    const float *k, *v; /* key i of the run at k + i * kv_stride, its value at v + i * kv_stride */
-    size_t n;           /* keys, >= 1 */
+    const void *k, *v; /* key i of the run at element i * kv_stride of k, its value likewise of v */
+    const float *k_scales, *v_scales; /* [n], where the type has scales */
+    size_t n;                         /* keys, >= 1 */
 } swg_kv_run;
 
 typedef struct swg_attention {
@@ -141,7 +191,8 @@ typedef struct swg_attention {
     const uint32_t *key_begin, *key_end; /* [n_queries] */
     const swg_kv_run *runs;              /* together they hold at least the largest key_end keys */
     size_t n_runs;
-    size_t kv_stride;       /* floats */
+    swg_kv_type kv_type;
+    size_t kv_stride; /* elements */
     float scale;
     float *scores;          /* scratch: at least 8 * scores_stride floats */
     size_t scores_stride;   /* >= largest key_end - key_begin, rounded up to 16 */
@@ -150,14 +201,19 @@ typedef struct swg_attention {
 /* --- Operations -------------------------------------------------------------------------------
  *
  * pack_codes / pack_scales / pack_row_scales / pack_zeros   canonical plane rows [row_begin,
- * row_begin + n_rows) (see tensor.h; the pointer is to row_begin's first byte, any alignment) into
- * w->panels; row_begin is a multiple of 16, and n_rows too unless it ends at n. Different row
- * ranges may be packed by different threads. dequantize    rows [row_begin, row_begin + n_rows),
- * any, to float [n_rows][k]: (float)(code - zero) * scale, with the code looked up first in c4.
+ *     row_begin + n_rows) (see tensor.h; the pointer is to row_begin's first byte, any alignment)
+ *     into w->panels; row_begin is a multiple of 16, and n_rows too unless it ends at n. Different
+ *     row ranges may be packed by different threads.
+ * dequantize    rows [row_begin, row_begin + n_rows), any, to float [n_rows][k]:
+ *     (float)(code - zero) * scale, with the code looked up first in c4.
+ * expand        a sparse panel to a dense one, codes, scales and zeros.
+ * matvec_sparse  y[r] for the rows r < n_rows of a sparse panel and the first token of x: what the
+ *     matmul of the expanded panel gives.
  * quantize_act  one token: x [k] -> codes [k rounded up to 8], scales, sums [n_groups].
  * matmul_<layout>  y[t * y_stride + r] for all t < x->m and the rows r < n of the panels
  *     [panel_begin, panel_end).
  * f16_to_f32, bf16_to_f32   exact conversions of n elements.
+ * f32_to_f16    the nearest half, ties to even, of n elements that are not NaN.
  * add           x[i] += y[i].
  * rmsnorm       y[i] = x[i] * (1 / sqrt(sum(x^2) / n + eps)) * weight[i], products left to right.
  *               (Zhang and Sennrich 2019.) y may equal x.

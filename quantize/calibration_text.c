@@ -35,16 +35,31 @@ static swg_status encode(const swg_tokenizer *tokenizer, const swg_map *file, bo
     return SWG_OK;
 }
 
+/* Windows of a text of `n` that are held out, of `wanted`. */
+static size_t n_held_out(size_t n, size_t used, size_t wanted)
+{
+    if (wanted == 0 || n - used >= wanted)
+        return wanted;
+    const size_t quarter = n / 4 > 1 ? n / 4 : 1;
+    return quarter < wanted ? quarter : wanted;
+}
+
 static swg_status cut(const swg_calibration_source *from, const swg_tokenizer *tokenizer,
                       size_t window, swg_calibration_ids *out)
 {
-    const size_t n = out->ids.count < from->max_tokens ? out->ids.count : from->max_tokens;
-    if (n < window)
-        return swg_error(SWG_FAILED, "%s: calibration uses %zu tokens, less than one window of %zu",
-                         from->path, n, window);
-    out->text =
-        (swg_calibration_text){.ids = out->ids.data, .n_windows = n / window, .window = window};
-    for (size_t w = 0; swg_tokenizer_adds_bos(tokenizer) && w < out->text.n_windows; w++)
+    const size_t most = from->max_tokens / window, least = from->held_out ? 2 : 1;
+    const size_t n = out->ids.count / window;
+    if (n < least || most == 0)
+        return swg_error(SWG_FAILED, "%s: calibration uses %zu tokens, less than %s of %zu",
+                         from->path,
+                         out->ids.count < from->max_tokens ? out->ids.count : from->max_tokens,
+                         least == 1 ? "one window" : "two windows", window);
+    const size_t held = n_held_out(n, most < n ? most : n, from->held_out);
+    const size_t used = n - held < most ? n - held : most;
+    out->text = (swg_calibration_text){.ids = out->ids.data, .n_windows = used, .window = window};
+    out->held_out = (swg_calibration_text){
+        .ids = out->ids.data + (n - held) * window, .n_windows = held, .window = window};
+    for (size_t w = 0; swg_tokenizer_adds_bos(tokenizer) && w < n; w++)
         out->ids.data[w * window] = swg_tokenizer_bos(tokenizer);
     return SWG_OK;
 }
@@ -65,7 +80,8 @@ swg_status swg_calibration_ids_read(swg_source *source, const swg_calibration_so
     SWG_GO(swg_tokenizer_from_source(source, &tokenizer));
     SWG_GO(swg_map_open(from->path, &file));
     swg_sha256_text(file.data, file.size, read.sha256);
-    SWG_GO(encode(tokenizer, &file, from->documents, from->max_tokens, &read.ids));
+    SWG_GO(encode(tokenizer, &file, from->documents, from->max_tokens + from->held_out * window,
+                  &read.ids));
     SWG_GO(cut(from, tokenizer, window, &read));
     *out = read;
     read = (swg_calibration_ids){0};

@@ -2,9 +2,12 @@
 #include "quantize/candidate.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "quantize/entropy.h"
+#include "quantize/gptq.h"
 #include "quantize/group_grid.h"
 #include "quantize/second_order.h"
 #include "runtime/base/mem.h"
@@ -16,28 +19,91 @@ enum { LEAST_SAMPLE = 24, SAMPLED_FRACTION = 256, SYMBOLS = 256, BLOCK_ROWS = 64
 /* What a plane's coding must save to be used, as the container has it (frame.c). */
 static const double coded_at_most = 1 - 1.0 / 64;
 
-/* Every width with every group, with and without zero points. */
-#define WITH(width, length)                                                                        \
-    {(width), (length), false, (width) == 8 ? SWG_BF16 : SWG_F16},                                 \
-        {(width), (length), true, (width) == 8 ? SWG_BF16 : SWG_F16},
-static const swg_candidate candidates[] = {
-#define SWG_INTEGER_FORMAT(name, width)                                                            \
-    WITH(width, 32) WITH(width, 64) WITH(width, 128) WITH(width, 256) WITH(width, 0)
+/* --- The list --------------------------------------------------------------------------------- */
+
+static const unsigned widths[] = {
+#define SWG_INTEGER_FORMAT(name, bits) bits,
 #include "runtime/base/weight_formats.def"
 };
-#undef WITH
-enum { N_CANDIDATES = sizeof candidates / sizeof *candidates };
+static const uint32_t groups[] = {32, 64, 128, 256, 0};
+enum {
+    N_WIDTHS = sizeof widths / sizeof *widths,
+    N_GROUPS = sizeof groups / sizeof *groups,
+    N_GRIDS = N_WIDTHS * N_GROUPS * 2,
+    N_STEPS = 40
+};
 
-const swg_candidate *swg_candidates(size_t *n)
+/* Losses of the entropy method: a factor of sqrt(2) is a quarter of a bit. */
+static const double least_step_loss = 1e-13;
+
+static void add_grids(const char *method, swg_candidate *out, size_t *n)
 {
-    *n = N_CANDIDATES;
-    return candidates;
+    for (size_t i = 0; i < N_GRIDS; i++) {
+        const unsigned bits = widths[i / 2 / N_GROUPS];
+        out[(*n)++] = (swg_candidate){.method = method,
+                                      .bits = bits,
+                                      .group = groups[i / 2 % N_GROUPS],
+                                      .zero_points = i % 2,
+                                      .scale_type = bits == 8 ? SWG_BF16 : SWG_F16};
+    }
 }
 
-swg_status swg_candidate_scheme(const swg_candidate *c, swg_scheme *out)
+static void add_steps(swg_candidate *out, size_t *n)
+{
+    for (size_t i = 0; i < N_STEPS; i++) {
+        char digits[16]; /* few, so that a recipe can be read */
+        snprintf(digits, sizeof digits, "%.2g", least_step_loss * exp2((double)i / 2));
+        out[(*n)++] = (swg_candidate){.method = "entropy",
+                                      .bits = 8,
+                                      .scale_type = SWG_BF16,
+                                      .step_loss = strtod(digits, NULL)};
+    }
+}
+
+swg_status swg_candidates(const char *method, swg_candidate **out, size_t *n)
+{
+    const bool is_gptq = !method || strcmp(method, "gptq") == 0;
+    const bool is_entropy = !method || strcmp(method, "entropy") == 0;
+    const bool is_rtn = method && strcmp(method, "rtn") == 0;
+    if (!is_gptq && !is_entropy && !is_rtn)
+        return swg_error(SWG_USAGE,
+                         "the search for a recipe has no candidates of method %s; it has those of "
+                         "gptq, entropy and rtn",
+                         method);
+    *n = 0;
+    SWG_TRY(SWG_NEW(*out, N_GRIDS + N_STEPS));
+    if (is_gptq || is_rtn)
+        add_grids(is_rtn ? "rtn" : "gptq", *out, n);
+    if (is_entropy)
+        add_steps(*out, n);
+    return SWG_OK;
+}
+
+void swg_candidate_setting(const swg_candidate *c, swg_parameter *parameter,
+                           swg_recipe_setting *out)
+{
+    *out = (swg_recipe_setting){.given = SWG_RECIPE_FORMAT | SWG_RECIPE_BITS | SWG_RECIPE_GROUP |
+                                         SWG_RECIPE_ZERO_POINTS | SWG_RECIPE_SCALE_TYPE |
+                                         SWG_RECIPE_METHOD | SWG_RECIPE_PARAMETERS,
+                                .format = "int",
+                                .bits = c->bits,
+                                .group = c->group,
+                                .zero_points = c->zero_points,
+                                .scale_type = c->scale_type,
+                                .method = c->method};
+    if (c->step_loss == 0)
+        return;
+    *parameter = (swg_parameter){.name = "loss", .number = c->step_loss};
+    out->parameters = parameter;
+    out->n_parameters = 1;
+}
+
+static swg_status scheme_of(const swg_candidate *c, swg_scheme *out)
 {
     return swg_scheme_of_bits(c->bits, c->group, c->zero_points, c->scale_type, out);
 }
+
+/* --- Weights of the columns ------------------------------------------------------------------- */
 
 swg_status swg_candidate_weights(const swg_layer_stats *stats, float *out)
 {
@@ -100,8 +166,11 @@ static double plane_bytes(const histogram *h, double bits, uint64_t n)
 
 typedef struct sample {
     const swg_candidate_matrix *matrix;
+    const swg_candidate *candidates;
     size_t n, cols;
+    uint64_t *rows;                      /* [n] which */
     float *x;                            /* [n][cols] */
+    float *steps;                        /* [n] of method entropy at a loss of 1 */
     double *product, *look_up;           /* [n] sensitivity of the rows; 0 where there is none */
     double product_norm, look_up_norm;   /* sum of sensitivity times weighted square of the row */
     double product_total, look_up_total; /* the same over all rows of the matrix */
@@ -179,11 +248,12 @@ static swg_status take_rows(sample *s)
         job->rows / SAMPLED_FRACTION > LEAST_SAMPLE ? job->rows / SAMPLED_FRACTION : LEAST_SAMPLE;
     s->n = (size_t)(wanted < job->rows ? wanted : job->rows);
     s->cols = (size_t)job->cols;
+    SWG_TRY(SWG_NEW(s->rows, s->n));
     SWG_TRY(SWG_NEW_UNINIT(s->x, s->n * s->cols));
     SWG_TRY(SWG_NEW(s->product, s->n));
     SWG_TRY(SWG_NEW(s->look_up, s->n));
     for (size_t i = 0; i < s->n; i++) {
-        const uint64_t row = (2 * i + 1) * job->rows / (2 * s->n);
+        const uint64_t row = s->rows[i] = (2 * i + 1) * job->rows / (2 * s->n);
         float *x = s->x + i * s->cols;
         SWG_TRY(job->read_rows(job->context, row, 1, x));
         s->product[i] = sensitivity_of(m->sensitivity->product, row);
@@ -206,6 +276,23 @@ static void even_out(const float *x, const float *weights, size_t n, size_t cols
     }
 }
 
+/* Steps of the sampled rows. They go with the square root of the loss. */
+static swg_status find_steps(sample *s)
+{
+    const swg_row_sensitivity *of_rows = s->matrix->sensitivity;
+    float *all;
+    double spread = 0;
+    for (size_t c = 0; s->matrix->weights && c < s->cols; c++)
+        spread += (double)s->matrix->weights[c] / (double)s->cols;
+    SWG_TRY(SWG_NEW_UNINIT(s->steps, s->n));
+    SWG_TRY(SWG_NEW_UNINIT(all, of_rows->rows));
+    swg_entropy_steps(of_rows, spread, 1, all);
+    for (size_t i = 0; i < s->n; i++)
+        s->steps[i] = s->rows[i] < of_rows->rows ? all[s->rows[i]] : INFINITY;
+    swg_free(all);
+    return SWG_OK;
+}
+
 /* --- One candidate ---------------------------------------------------------------------------- */
 
 /* What a candidate makes of the sample. */
@@ -222,9 +309,24 @@ static void count_scale(swg_dtype type, float scale, outcome *o)
     o->scales_high.counts[bytes[1]]++;
 }
 
-static swg_status try_row(const sample *s, swg_scheme scheme, size_t r, uint8_t *codes, outcome *o)
+/* The grid of part of a sampled row. */
+static swg_status find_grid(const sample *s, const swg_candidate *candidate, swg_scheme scheme,
+                            size_t r, const float *x, const float *weights, size_t n, swg_grid *out)
 {
     const swg_grid_space space = {.scheme = scheme, .search = SWG_SEARCH_MSE};
+    if (candidate->step_loss == 0)
+        return swg_grid_search(&space, x, weights, n, out);
+    float largest = 0;
+    for (size_t i = 0; i < n; i++)
+        largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
+    const float step = s->steps[r] * (float)sqrt(candidate->step_loss);
+    *out = swg_gptq_step_grid(scheme, swg_entropy_limited(step, largest, scheme.bits));
+    return SWG_OK;
+}
+
+static swg_status try_row(const sample *s, const swg_candidate *candidate, swg_scheme scheme,
+                          size_t r, uint8_t *codes, outcome *o)
+{
     const size_t group = swg_scheme_group_length(scheme, s->cols);
     const float *weights = s->matrix->weights;
     for (size_t begin = 0; begin < s->cols; begin += group) {
@@ -232,7 +334,7 @@ static swg_status try_row(const sample *s, swg_scheme scheme, size_t r, uint8_t 
         const float *x = s->x + r * s->cols + begin;
         const float *w = weights ? weights + begin : NULL;
         swg_grid grid;
-        SWG_TRY(swg_grid_search(&space, x, w, n, &grid));
+        SWG_TRY(find_grid(s, candidate, scheme, r, x, w, n, &grid));
         swg_grid_encode(grid, x, n, codes);
         for (size_t i = 0; i < n; i++) {
             const double d = (double)swg_grid_value(grid, codes[i]) - (double)x[i];
@@ -265,11 +367,11 @@ static swg_status try_candidate(void *context, size_t index)
     outcome *o = NULL;
     uint8_t *codes = NULL;
     swg_scheme scheme;
-    SWG_GO(swg_candidate_scheme(&candidates[index], &scheme));
+    SWG_GO(scheme_of(&s->candidates[index], &scheme));
     SWG_GO(SWG_NEW(o, 1));
     SWG_GO(SWG_NEW_UNINIT(codes, s->cols));
     for (size_t r = 0; r < s->n; r++)
-        SWG_GO(try_row(s, scheme, r, codes, o));
+        SWG_GO(try_row(s, &s->candidates[index], scheme, r, codes, o));
     const double product =
         s->product_norm > 0 ? o->product / s->product_norm * s->product_total : 0;
     const double look_up =
@@ -282,17 +384,21 @@ done:
     return status == SWG_OK ? SWG_OK : swg_error_context(status, "tensor %s", s->matrix->job->name);
 }
 
-swg_status swg_candidates_cost(const swg_candidate_matrix *m, swg_candidate_cost *out)
+swg_status swg_candidates_cost(const swg_candidate_matrix *m, const swg_candidate *candidates,
+                               size_t n, swg_candidate_cost *out)
 {
     swg_status status = SWG_OK;
-    sample s = {.matrix = m, .out = out};
+    sample s = {.matrix = m, .candidates = candidates, .out = out};
     SWG_GO(take_rows(&s));
     SWG_GO(find_totals(&s));
+    SWG_GO(find_steps(&s));
     even_out(s.x, m->weights, s.n, s.cols, s.product_total, s.product, &s.product_norm);
     even_out(s.x, NULL, s.n, s.cols, s.look_up_total, s.look_up, &s.look_up_norm);
-    SWG_GO(swg_pool_for(m->job->pool, N_CANDIDATES, try_candidate, &s));
+    SWG_GO(swg_pool_for(m->job->pool, n, try_candidate, &s));
 done:
+    swg_free(s.rows);
     swg_free(s.x);
+    swg_free(s.steps);
     swg_free(s.product);
     swg_free(s.look_up);
     return status;

@@ -1,4 +1,4 @@
-/* Candidates for how a matrix is stored, and what each would cost: bytes in the file, and
+/* Candidates for how a matrix is quantized, and what each would cost: bytes in the file, and
  * divergence of the model's predictions. Estimates come from a few of the matrix's rows, so that
  * all candidates of a model together take a fraction of the time of quantizing it once.
  *
@@ -19,17 +19,23 @@
 
 /* One way to store a matrix. */
 typedef struct swg_candidate {
+    const char *method; /* of quant_methods.def */
     unsigned bits;
     uint32_t group; /* 0 = the whole row */
     bool zero_points;
     swg_dtype scale_type;
+    double step_loss; /* method entropy: its parameter "loss"; otherwise 0 */
 } swg_candidate;
 
-/* All of them: every width of weight_formats.def with every length of group, with and without zero
- * points. */
-const swg_candidate *swg_candidates(size_t *n);
+/* All of them for a method, or for every method that has any (NULL), in *out [*n], which the caller
+ * frees: of gptq every width of weight_formats.def with every length of group, with and without
+ * zero points, the same of rtn when that is asked for; of entropy steps a quarter of a bit apart.
+ * SWG_USAGE for methods that have none. */
+swg_status swg_candidates(const char *method, swg_candidate **out, size_t *n);
 
-swg_status swg_candidate_scheme(const swg_candidate *candidate, swg_scheme *out);
+/* The setting of a recipe that asks for it; `parameter` (for its parameters) must outlive that. */
+void swg_candidate_setting(const swg_candidate *candidate, swg_parameter *parameter,
+                           swg_recipe_setting *out);
 
 typedef struct swg_candidate_cost {
     double loss;  /* nats per token */
@@ -45,10 +51,11 @@ typedef struct swg_candidate_matrix {
                                                swg_candidate_weights; NULL = without statistics: 1 */
 } swg_candidate_matrix;
 
-/* Cost of every candidate, out [n of swg_candidates]. SWG_CORRUPT and SWG_UNSUPPORTED for weights
+/* Cost of every candidate: out [n]. SWG_CORRUPT and SWG_UNSUPPORTED for weights
  * that cannot be quantized, naming the tensor; SWG_NO_MEMORY; what reading returns. The result does
  * not depend on the number of threads. */
-swg_status swg_candidates_cost(const swg_candidate_matrix *matrix, swg_candidate_cost *out);
+swg_status swg_candidates_cost(const swg_candidate_matrix *matrix, const swg_candidate *candidates,
+                               size_t n, swg_candidate_cost *out);
 
 /* 1 / U[j][j]^2 per token of an input with second moments, out [k]. Fails as
  * swg_second_order_init. */

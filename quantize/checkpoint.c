@@ -2,6 +2,7 @@
 #include "quantize/checkpoint.h"
 
 #include "quantize/calibrated.h"
+#include "quantize/second_order.h"
 #include "quantize/transfer.h"
 #include "quantize/transforms.h"
 #include "formats/huggingface/quantization_config.h"
@@ -43,8 +44,8 @@ swg_status swg_quantize_measure_sensitivity(swg_source *source, const swg_plan *
     const size_t windows =
         text->n_windows < SENSITIVITY_WINDOWS ? text->n_windows : SENSITIVITY_WINDOWS;
     swg_sensitivity_options options = swg_sensitivity_options_default();
-    bool is_needed = false;
-    for (size_t i = 0; i < plan->n_entries; i++)
+    bool is_needed = !plan;
+    for (size_t i = 0; plan && i < plan->n_entries; i++)
         is_needed |= plan->entries[i].is_quantized &&
                      swg_quant_method_needs_sensitivity(plan->entries[i].method);
     options.pool = pool;
@@ -55,14 +56,11 @@ swg_status swg_quantize_measure_sensitivity(swg_source *source, const swg_plan *
                : SWG_OK;
 }
 
-swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
-                                   const swg_quantize_options *options, swg_sink *sink,
-                                   swg_tensor_report *reports)
+static swg_status write_tensors(swg_source *source, const swg_plan *plan,
+                                const swg_quantize_options *options, swg_sink *sink,
+                                swg_tensor_report *reports)
 {
     uint64_t done_bytes = 0;
-    SWG_TRY(swg_options_check("swg_quantize_options", options->size, sizeof *options));
-    SWG_TRY(swg_quantize_check_plan(plan, options->calibration || options->statistics,
-                                    options->pruner != NULL));
     if (options->calibration)
         return swg_quantize_calibrated(source, plan, options, sink, reports);
     for (size_t place = 0; place < plan->n_entries; place++) {
@@ -80,6 +78,21 @@ swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
         done_bytes += reports[i].stats.bytes;
     }
     return swg_progress_step(options->progress, "quantizing", "B", done_bytes, plan->bytes);
+}
+
+swg_status swg_quantize_checkpoint(swg_source *source, const swg_plan *plan,
+                                   const swg_quantize_options *options, swg_sink *sink,
+                                   swg_tensor_report *reports)
+{
+    SWG_TRY(swg_options_check("swg_quantize_options", options->size, sizeof *options));
+    SWG_TRY(swg_quantize_check_plan(plan, options->calibration || options->statistics,
+                                    options->pruner != NULL));
+    swg_quantize_options all = *options;
+    swg_shared_factor factor = {0};
+    all.factor = options->factor ? options->factor : &factor;
+    const swg_status status = write_tensors(source, plan, &all, sink, reports);
+    swg_shared_factor_deinit(&factor);
+    return status;
 }
 
 swg_status swg_quantize_source_descs(const swg_source *source, swg_tensor_desc **out)

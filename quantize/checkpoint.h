@@ -50,7 +50,8 @@ typedef struct swg_quantize_options {
     const swg_sensitivity *sensitivity;      /* of the source's predictions; default NULL */
     bool is_paired; /* with `calibration`: the original model reads it beside, and weights are
                        fitted to give what it gives (calibrated.h); default false */
-    const swg_pruner *pruner;                /* default NULL: a plan with sparsity is refused */
+    const swg_pruner *pruner;         /* default NULL: a plan with sparsity is refused */
+    struct swg_shared_factor *factor; /* default NULL: swg_quantize_checkpoint has its own */
     swg_journal *journal; /* default NULL. Else dense matrices that it has are taken from there, and
                              others are added */
 } swg_quantize_options;
@@ -59,10 +60,10 @@ swg_quantize_options swg_quantize_options_default(void);
 
 /* The result for one tensor. */
 typedef struct swg_tensor_report {
-    swg_quant_stats stats; /* elems and bytes always; errors of quantized tensors */
-    uint64_t stored_bytes; /* in the output, after compression */
-    uint64_t n_nonfinite;  /* NaN and infinities that were kept */
-    uint64_t n_pruned;     /* weights that the plan made zero */
+    swg_quant_stats stats;   /* elems and bytes always; errors of quantized tensors */
+    uint64_t stored_bytes;   /* in the output, after compression */
+    uint64_t n_nonfinite;    /* NaN and infinities that were kept */
+    uint64_t n_pruned;       /* weights that the plan made zero */
     swg_quant_method method; /* that chose the codes of a quantized tensor */
 } swg_tensor_report;
 

@@ -1,6 +1,7 @@
 /* swage quantize: its options, and what it does in which order. */
 #include "quantize/cmd_quantize_job.h"
 #include "quantize/cmd_quantize_report.h"
+#include "quantize/cmd_quantize_search.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 
@@ -94,6 +95,15 @@ static const swg_option options[] = {
                       "$XDG_CACHE_HOME/swage, or ~/.cache/swage)"),
     SWG_OPTION_FLAG(arguments, no_cache, 0, "no-cache",
                     "collect statistics anew, into a temporary file beside the output"),
+    SWG_OPTION_STRING(arguments, target_bytes, 0, "target-bytes", "N",
+                      "search for the recipe with the least divergence whose file takes at most N "
+                      "bytes (K, M, G = powers of 1024)"),
+    SWG_OPTION_DOUBLE(arguments, target_bits, 0, "target-bits", "B", 0, 64, NULL,
+                      "the same for a file of B bits per parameter"),
+    SWG_OPTION_DOUBLE(
+        arguments, max_kld, 0, "max-kld", "X", 0, 100, NULL,
+        "search for the smallest file whose predictions diverge by at most X nats per "
+        "token on text held out of the calibration"),
     SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_or_keep_words + 1, NULL,
                       "bits of embeddings and output heads (default 8); 16 keeps them unchanged"),
     SWG_OPTION_CHOICE(arguments, embedding_group_size, 0, "embedding-group-size",
@@ -135,7 +145,22 @@ static swg_quantize_result result_of(const swg_quantize_state *j)
                                  .inputs = j->inputs,
                                  .output = j->a->output,
                                  .recipe = j->recipe,
-                                 .plan = &j->plan};
+                                 .plan = &j->plan,
+                                 .is_calibrated = j->a->calibration != NULL};
+}
+
+/* The recipe that the search finds, by its estimates alone. */
+static swg_status dry_search(swg_quantize_state *j)
+{
+    swg_quantize_search_report search = {0};
+    uint64_t bytes;
+    SWG_TRY(swg_quantize_search(j, &search, &bytes));
+    swg_quantize_result result = result_of(j);
+    result.search = &search;
+    result.file_bytes = bytes;
+    const swg_status status = print(j, &result);
+    swg_free(search.decisions);
+    return status;
 }
 
 static swg_status dry_run(swg_quantize_state *j)
@@ -144,12 +169,15 @@ static swg_status dry_run(swg_quantize_state *j)
     swg_sink_options sink_options = swg_sink_options_default();
     sink_options.force = j->a->force;
     sink_options.level = j->recipe->level;
+    if (swg_quantize_has_target(j->a))
+        return dry_search(j);
     SWG_TRY(swg_quantize_add_provenance(j, NULL, false));
     j->meta.provenance = j->provenance;
     SWG_TRY(swg_sink_plan_bytes(j->a->output, &sink_options, &j->meta, j->outputs,
                                 j->plan.n_entries, &result.file_bytes, &result.is_exact));
-    if (!j->a->calibration) /* what calibration needs beside is not estimated */
-        result.peak_memory_bytes = swg_quantize_peak_bytes(&j->plan, swg_pool_threads(j->pool));
+    if (j->a->calibration) /* tells whether statistics are in the cache */
+        SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
+    SWG_TRY(swg_quantize_plan_memory(j, &result.peak_memory_bytes));
     return print(j, &result);
 }
 
@@ -157,16 +185,24 @@ static swg_status write_output(swg_quantize_state *j)
 {
     const double start = swg_clock_s();
     uint64_t bytes;
-    SWG_TRY(swg_quantize_open_statistics(j));
-    SWG_TRY(swg_quantize_write(j, NULL, j->a->force, &bytes));
+    swg_quantize_search_report search = {0};
+    if (swg_quantize_has_target(j->a)) {
+        SWG_TRY(swg_quantize_search(j, &search, &bytes));
+    } else {
+        SWG_TRY(swg_quantize_open_statistics(j));
+        SWG_TRY(swg_quantize_write(j, j->a->output, NULL, j->a->force, &bytes));
+    }
     swg_journal_finish(&j->journal);
     swg_quantize_result result = result_of(j);
+    result.search = swg_quantize_has_target(j->a) ? &search : NULL;
     result.file_bytes = bytes;
     result.is_exact = true;
     result.reports = j->reports;
     result.peak_memory_bytes = swg_peak_rss_bytes();
     result.elapsed_s = swg_clock_s() - start;
-    return print(j, &result);
+    const swg_status status = print(j, &result);
+    swg_free(search.decisions);
+    return status;
 }
 
 static swg_status run(const swg_cli *cli, const void *values)
@@ -189,6 +225,8 @@ static const swg_example examples[] = {
     {"swage quantize model -o model.swg --recipe recipe.json", "quantize as a recipe file says"},
     {"swage quantize model -o model.swg --method gptq --calibration book.txt",
      "codes chosen by the weights' inputs on a text"},
+    {"swage quantize model -o model.swg --target-bytes 90M --calibration book.txt",
+     "the best recipe that fits 90 MiB"},
 };
 
 const swg_command swg_command_quantize = {
@@ -208,6 +246,10 @@ const swg_command swg_command_quantize = {
         "error too, unless --nonfinite allows it.\n\n"
         "All of this is a recipe, which the output carries in its history and `swage inspect` "
         "prints: --recipe applies it to another checkpoint, or repeats it byte for byte.\n\n"
+        "With a target (--target-bytes, --target-bits or --max-kld) the recipe is searched: each "
+        "matrix gets the width, group and steps that serve the model's predictions best within "
+        "it, as estimated from the calibration text and checked on text held out of it; --method "
+        "restricts the search.\n\n"
         "A PATTERN with * and ? matches whole tensor names; without them it names one or more "
         "dot-separated parts of a name. A pattern that matches nothing is an error.",
     .options = options,

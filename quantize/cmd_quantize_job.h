@@ -16,6 +16,8 @@ typedef struct swg_quantize_arguments {
         *embedding_group_size;
     const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration, *statistics,
         *cache;
+    const char *target_bytes;
+    double target_bits, max_kld; /* 0 = none */
     swg_string_list keep, bits_for, transform;
     int64_t level, calibration_tokens, calibration_window;
     bool asymmetric, requantize, allow_unrunnable, dry_run, force, calibration_documents, no_cache;
@@ -52,6 +54,9 @@ typedef struct swg_quantize_state {
     char *provenance;
 } swg_quantize_state;
 
+/* Whether a target is given, for which a recipe is searched (cmd_quantize_search.h). */
+bool swg_quantize_has_target(const swg_quantize_arguments *arguments);
+
 /* Whether statistics are collected while layers are quantized. */
 bool swg_quantize_is_sequential(const swg_quantize_arguments *arguments);
 
@@ -66,11 +71,14 @@ swg_status swg_quantize_plan_again(swg_quantize_state *state);
 /* Start to hash the inputs, open full statistics if they are needed, and fit the transforms. */
 swg_status swg_quantize_open_statistics(swg_quantize_state *state);
 
-/* Write what the plan says to the output: reports are filled, *bytes is the file's size. The
+/* The memory that the work will take. */
+swg_status swg_quantize_plan_memory(const swg_quantize_state *state, uint64_t *peak);
+
+/* Write what the plan says to `path`: reports are filled, *bytes is the file's size. The
  * journal is opened if it is not, and stays. `extra` (may be NULL) is the text of a JSON object
  * that the history keeps as options.search. */
-swg_status swg_quantize_write(swg_quantize_state *state, const char *extra, bool force,
-                              uint64_t *bytes);
+swg_status swg_quantize_write(swg_quantize_state *state, const char *path, const char *extra,
+                              bool force, uint64_t *bytes);
 
 /* The history for a dry run, in state->provenance. */
 swg_status swg_quantize_add_provenance(swg_quantize_state *state, const char *extra,

@@ -92,21 +92,33 @@ static void table_totals(swg_strbuf *out, const swg_quantize_result *r)
                       "\ntensors: %" PRIu64 " bytes before, %" PRIu64 " after (%.3f bits per "
                       "parameter) without compression\n",
                       sum.input_bytes, r->plan->bytes, bits_each(r->plan->bytes, sum.parameters));
-    swg_strbuf_printf(
-        out,
-        "file: %s%" PRIu64 " bytes (%s from %s of tensors), %.3f bits per "
-        "parameter in total\n",
-        r->is_exact ? "" : "at most ", r->file_bytes, swg_format_bytes(r->file_bytes, bytes),
-        swg_format_bytes(sum.input_bytes, from), bits_each(r->file_bytes, sum.parameters));
-    if (!r->is_exact)
+    swg_strbuf_printf(out,
+                      "file: %s%" PRIu64 " bytes (%s from %s of tensors), %.3f bits per "
+                      "parameter in total\n",
+                      r->is_exact ? ""
+                      : r->search ? "about "
+                                  : "at most ",
+                      r->file_bytes, swg_format_bytes(r->file_bytes, bytes),
+                      swg_format_bytes(sum.input_bytes, from),
+                      bits_each(r->file_bytes, sum.parameters));
+    if (r->search && r->search->tokens_scored)
+        swg_strbuf_printf(out,
+                          "divergence: %.4f +- %.4f nats per token on the text held out (%.4f "
+                          "expected); the search took %.1f s\n",
+                          r->search->kld, r->search->kld_standard_error, r->search->loss,
+                          r->search->search_s);
+    else if (r->search)
+        swg_strbuf_printf(out, "divergence: %.4f nats per token expected\n", r->search->loss);
+    if (!r->is_exact && !r->search)
         swg_strbuf_puts(out,
                         "the file size is an upper bound: what compression saves is known only "
                         "after the run\n");
     if (r->peak_memory_bytes)
-        swg_strbuf_printf(out, "memory: %s%s at the peak\n", r->reports ? "" : "at most ",
+        swg_strbuf_printf(out, "memory: %s%s at the peak\n",
+                          r->reports         ? ""
+                          : r->is_calibrated ? "about "
+                                             : "at most ",
                           swg_format_bytes(r->peak_memory_bytes, peak));
-    else
-        swg_strbuf_printf(out, "%s", "memory: not estimated for calibration\n");
     if (r->reports)
         swg_strbuf_printf(out, "time: %.2f s\n", r->elapsed_s);
 }
@@ -190,6 +202,13 @@ swg_status swg_quantize_print_json(const swg_cli *cli, const swg_quantize_result
     for (size_t i = 0; i < r->plan->n_entries; i++)
         json_tensor(&json, r, r->plan->order[i]);
     swg_json_end_array(&json);
+    if (r->search) {
+        swg_json_begin_object(&json, "search");
+        swg_quantize_search_write(r->search, r->search->decisions, &json);
+        swg_json_uint(&json, "tries", r->search->n_tries);
+        swg_json_double(&json, "search_s", r->search->search_s);
+        swg_json_end_object(&json);
+    }
     swg_json_uint(&json, "tensors_quantized", r->plan->n_quantized);
     swg_json_uint(&json, "parameters", sum.parameters);
     swg_json_uint(&json, "input_tensor_bytes", sum.input_bytes);

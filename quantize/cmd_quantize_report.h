@@ -4,6 +4,7 @@
 
 #include "formats/formats.h"
 #include "quantize/checkpoint.h"
+#include "quantize/cmd_quantize_search.h"
 #include "runtime/cli/cli.h"
 
 /* The result of a run, or of a dry one (reports NULL). */
@@ -14,9 +15,11 @@ typedef struct swg_quantize_result {
     const swg_recipe *recipe;
     const swg_plan *plan;
     const swg_tensor_report *reports;
+    const swg_quantize_search_report *search; /* NULL = the recipe was given */
     uint64_t file_bytes;        /* of the output; of a dry run the upper bound */
     bool is_exact;              /* file_bytes is not merely a bound */
     uint64_t peak_memory_bytes; /* dry run: estimated, 0 = not; else measured */
+    bool is_calibrated;         /* the estimate is not a bound */
     double elapsed_s;
 } swg_quantize_result;
 

@@ -30,6 +30,14 @@ void swg_entropy_steps(const swg_row_sensitivity *s, double spread, double loss,
     }
 }
 
+float swg_entropy_limited(float step, float largest, unsigned bits)
+{
+    const float least = largest / (float)((1u << (bits - 1)) - 1);
+    const float within = step > least ? step : least;
+    const float limited = within < largest || largest == 0 ? within : largest;
+    return isfinite(limited) && limited > 0 ? limited : 1;
+}
+
 /* --- The method ------------------------------------------------------------------------------- */
 
 enum { READ_ROWS = 64 };
@@ -55,7 +63,6 @@ static swg_status check(const swg_quantize_job *job)
 /* Steps within what the codes of the scheme reach: the largest weight of a row sets the least. */
 static swg_status limit_steps(const swg_quantize_job *job, float *steps)
 {
-    const float most = (float)((1u << (job->scheme.bits - 1)) - 1);
     const size_t k = (size_t)job->cols;
     swg_status status = SWG_OK;
     float *x;
@@ -72,12 +79,7 @@ static swg_status limit_steps(const swg_quantize_job *job, float *steps)
                                      (unsigned long long)(row + r), c, (double)x[r * k + c]));
                 largest = size > largest ? size : largest;
             }
-            const float least = largest / most;
-            float *step = &steps[row + r];
-            *step = *step > least ? *step : least;
-            /* A row that nothing depends on keeps its largest weight as one step. */
-            *step = *step < largest || largest == 0 ? *step : largest;
-            *step = isfinite(*step) && *step > 0 ? *step : 1;
+            steps[row + r] = swg_entropy_limited(steps[row + r], largest, job->scheme.bits);
         }
     }
 done:

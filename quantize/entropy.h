@@ -22,4 +22,8 @@
 void swg_entropy_steps(const swg_row_sensitivity *sensitivity, double spread, double loss,
                        float *steps);
 
+/* That step within what codes of so many bits reach, for a row whose largest weight has that
+ * magnitude; a row that nothing depends on keeps that weight as one step. */
+float swg_entropy_limited(float step, float largest, unsigned bits);
+
 #endif

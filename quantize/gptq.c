@@ -1,7 +1,8 @@
 /* GPTQ and what follows it: second-order codes from the statistics of a layer's inputs. Every block
- * of rows is swept column by column (column_sweep.h), improved by coordinate descent
- * (refine_codes.h), and row by row compared with plain rounding on importance-weighted grids,
- * which is kept where it loses less: a row's output error never exceeds that of round to nearest.
+ * of rows is swept column by column (column_sweep.h) and improved by coordinate descent
+ * (refine_codes.h), if wanted also learned (learned_rounding.h), and row by row compared with plain
+ * rounding on importance-weighted grids. The best is kept: a row's output error never exceeds that
+ * of round to nearest.
  *
  * Blocks have a fixed number of rows, and the sums over blocks a fixed order, so results do not
  * depend on the number of threads. They do depend on the BLAS: provenance names it. */
@@ -18,6 +19,7 @@ enum { BLOCK_ROWS = 32, DEFAULT_SWEEPS = 8 };
 /* Scratch of one thread. */
 typedef struct worker {
     swg_column_sweep sweep;
+    swg_learner learner; /* if codes are learned */
     swg_refiner refiner;
     float *x;                      /* [BLOCK_ROWS][k] as read */
     float *target;                 /* the same, with zeros where the mask says so */
@@ -31,7 +33,7 @@ typedef struct gptq {
     const swg_quantize_job *job;
     const swg_gptq_options *options;
     swg_quant_planes planes;
-    swg_second_order so;
+    swg_second_order so;    /* a view */
     float *steps;           /* [rows], or NULL: grids are searched */
     float *importance;      /* [k] mean x^2 */
     worker *workers;        /* [threads] */
@@ -77,30 +79,56 @@ static swg_status round_rows(const gptq *m, worker *w, size_t n_rows)
     return SWG_OK;
 }
 
+/* Improve the rows' codes in `codes` and `grids` by coordinate descent; their errors. */
+static void refine(const gptq *m, worker *w, const swg_refine_options *options, size_t n_rows,
+                   uint8_t *codes, swg_grid *grids, double *errors)
+{
+    swg_refine_stats refined = {0};
+    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, options, w->x, w->is_zero,
+                     n_rows, codes, grids, errors, &refined);
+}
+
+/* Take over the rows of the other candidate that have the smaller errors; returns how many. */
+static size_t keep_better(const gptq *m, worker *w, size_t n_rows, double *errors,
+                          const double *other_errors)
+{
+    const size_t k = m->so.k, n_groups = m->so.n_groups;
+    size_t n = 0;
+    for (size_t r = 0; r < n_rows; r++) {
+        if (errors[r] <= other_errors[r])
+            continue;
+        n++;
+        errors[r] = other_errors[r];
+        memcpy(w->codes + r * k, w->plain_codes + r * k, k);
+        memcpy(w->grids + r * n_groups, w->plain_grids + r * n_groups, n_groups * sizeof *w->grids);
+    }
+    return n;
+}
+
 /* Choose codes and grids of the rows in w->x: those that stay make up for what the mask removes. */
 static swg_status choose_codes(const gptq *m, worker *w, size_t n_rows, swg_quant_stats *stats)
 {
-    const size_t k = m->so.k, n_groups = m->so.n_groups;
     const swg_refine_options measure = {.max_sweeps = 0};
-    swg_refine_stats refined = {0}, plain = {0};
-    double errors[BLOCK_ROWS], plain_errors[BLOCK_ROWS];
+    const swg_gptq_options *options = m->options;
+    double errors[BLOCK_ROWS], others[BLOCK_ROWS];
     for (size_t r = 0; r < n_rows; r++)
-        SWG_TRY(swg_quantize_job_space(m->job, w->target + r * k, m->importance, &w->spaces[r]));
+        SWG_TRY(
+            swg_quantize_job_space(m->job, w->target + r * m->so.k, m->importance, &w->spaces[r]));
     SWG_TRY(swg_column_sweep_run(&w->sweep, &m->so, w->spaces, w->x, w->is_zero, n_rows, w->codes,
                                  w->grids));
-    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &m->options->refine, w->x,
-                     w->is_zero, n_rows, w->codes, w->grids, errors, &refined);
+    refine(m, w, &options->refine, n_rows, w->codes, w->grids, errors);
+    if (options->learning) {
+        SWG_TRY(swg_learner_run(&w->learner, &m->so, w->spaces, m->importance, options->learning,
+                                w->x, w->is_zero, n_rows, w->plain_codes, w->plain_grids));
+        refine(m, w, &options->refine, n_rows, w->plain_codes, w->plain_grids, others);
+        keep_better(m, w, n_rows, errors, others);
+    }
     SWG_TRY(round_rows(m, w, n_rows));
-    swg_refine_codes(&w->refiner, &m->so, m->job->scheme.scale_type, &measure, w->x, w->is_zero,
-                     n_rows, w->plain_codes, w->plain_grids, plain_errors, &plain);
+    refine(m, w, &measure, n_rows, w->plain_codes, w->plain_grids, others);
+    stats->n_fallback_rows += keep_better(m, w, n_rows, errors, others);
     for (size_t r = 0; r < n_rows; r++) {
-        stats->plain_output_noise += plain_errors[r];
-        stats->output_noise += errors[r] <= plain_errors[r] ? errors[r] : plain_errors[r];
-        if (errors[r] <= plain_errors[r])
-            continue;
-        stats->n_fallback_rows++;
-        memcpy(w->codes + r * k, w->plain_codes + r * k, k);
-        memcpy(w->grids + r * n_groups, w->plain_grids + r * n_groups, n_groups * sizeof *w->grids);
+        stats->plain_output_noise += others[r];
+        stats->output_noise += errors[r];
     }
     return SWG_OK;
 }
@@ -155,6 +183,8 @@ static swg_status worker_init(worker *w, const gptq *m)
 {
     const size_t k = m->so.k, n_groups = m->so.n_groups;
     SWG_TRY(swg_column_sweep_init(&w->sweep, &m->so, m->steps != NULL, BLOCK_ROWS));
+    if (m->options->learning)
+        SWG_TRY(swg_learner_init(&w->learner, &m->so, BLOCK_ROWS));
     SWG_TRY(swg_refiner_init(&w->refiner, k, BLOCK_ROWS));
     SWG_TRY(SWG_NEW_UNINIT(w->x, BLOCK_ROWS * k));
     SWG_TRY(SWG_NEW_UNINIT(w->target, BLOCK_ROWS * k));
@@ -168,6 +198,7 @@ static swg_status worker_init(worker *w, const gptq *m)
 static void worker_deinit(worker *w)
 {
     swg_column_sweep_deinit(&w->sweep);
+    swg_learner_deinit(&w->learner);
     swg_refiner_deinit(&w->refiner);
     swg_free(w->x);
     swg_free(w->target);
@@ -184,13 +215,16 @@ swg_status swg_gptq_run(const swg_quantize_job *job, const swg_gptq_options *opt
     swg_status status = SWG_OK;
     const size_t n_threads = swg_pool_threads(job->pool);
     const size_t n_blocks = (size_t)((job->rows - 1) / BLOCK_ROWS + 1);
+    swg_shared_factor own = {0};
+    const swg_second_order *so;
     gptq m = {.job = job, .options = options, .planes = swg_quant_planes_view(job, planes)};
     if (!job->stats || !job->stats->hessian)
         return swg_error(SWG_FAILED,
                          "tensor %s: its method needs the second moments of the layer's inputs",
                          job->name);
-    SWG_GO(swg_second_order_init(&m.so, job->name, job->stats->hessian, (size_t)job->cols,
-                                 m.planes.group, options->damping));
+    SWG_GO(swg_second_order_share(job->factor ? job->factor : &own, job->name, job->stats->hessian,
+                                  (size_t)job->cols, m.planes.group, options->damping, &so));
+    m.so = *so;
     if (options->row_steps) {
         SWG_GO(SWG_NEW(m.steps, job->rows));
         SWG_GO(options->row_steps(job, &m.so, m.steps));
@@ -213,7 +247,7 @@ done:
     swg_free(m.stats);
     swg_free(m.importance);
     swg_free(m.steps);
-    swg_second_order_deinit(&m.so);
+    swg_shared_factor_deinit(&own);
     return status;
 }
 

@@ -1,7 +1,8 @@
-/* The second-order engine of methods gptq and entropy; see gptq.c. */
+/* The second-order engine of methods gptq, entropy and rounding; see gptq.c. */
 #ifndef SWG_QUANTIZE_GPTQ_H
 #define SWG_QUANTIZE_GPTQ_H
 
+#include "quantize/learned_rounding.h"
 #include "quantize/quantize.h"
 #include "quantize/refine_codes.h"
 #include "quantize/second_order.h"
@@ -12,6 +13,8 @@ typedef struct swg_gptq_options {
     /* The step size of every row, `steps` [job->rows], positive, in place of grids found group by
      * group: for schemes of one group per row. NULL = grids are searched. */
     swg_status (*row_steps)(const swg_quantize_job *job, const swg_second_order *so, float *steps);
+    const swg_learning_options *learning; /* also learn codes, and keep the better row by row; NULL
+                                             = the column sweep alone */
 } swg_gptq_options;
 
 /* A method's whole work (methods.h). SWG_FAILED when the job has no second moments. */

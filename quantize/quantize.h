@@ -75,6 +75,8 @@ typedef struct swg_quantize_job {
                             weight must become zero; NULL = no mask */
     float *updated; /* [rows][cols]: receives the weights as the method leaves them, for codes the
                        values that they mean; NULL = not wanted. Undefined after a failure */
+    struct swg_shared_factor *factor; /* of the matrix before (second_order.h), taken again by one
+                                         with the same input; NULL = none is kept */
     swg_read_rows *read_rows;
     void *context;          /* of read_rows */
     uint64_t rows_per_read; /* read_rows is cheapest in multiples of this; 0 = any */

@@ -1,6 +1,8 @@
-/* Round to nearest: every group on its own, on the grid with the least loss. Blocks of rows are the
- * items of the thread pool; their size depends on the shape alone, and their statistics are added
- * in order, so that results do not depend on the number of threads. */
+/* Round to nearest: every group on its own, on a grid found for it. Blocks of rows are the items of
+ * the thread pool; their size depends on the shape alone, and their statistics are added in order,
+ * so that results do not depend on the number of threads. */
+#include "quantize/rtn.h"
+
 #include <string.h>
 
 #include "quantize/methods.h"
@@ -11,6 +13,7 @@ static const uint64_t block_elems = 64 * 1024;
 
 typedef struct rtn {
     const swg_quantize_job *job;
+    swg_find_grid *find_grid;
     swg_quant_planes planes;
     uint64_t rows_per_block;
     float *importance;      /* [cols]; NULL = all columns count the same */
@@ -39,8 +42,8 @@ static swg_status quantize_row(const rtn *r, uint64_t row, const float *x, const
         const size_t left = r->planes.cols - begin;
         const size_t n = left < r->planes.group ? left : r->planes.group;
         swg_grid grid;
-        status = swg_grid_search(&space, b->target + begin,
-                                 r->importance ? r->importance + begin : NULL, n, &grid);
+        status = r->find_grid(job, &space, b->target + begin,
+                              r->importance ? r->importance + begin : NULL, n, &grid);
         if (status != SWG_OK)
             return swg_error_context(status, "tensor %s, row %llu, columns %zu to %zu", job->name,
                                      (unsigned long long)row, begin, begin + n - 1);
@@ -86,11 +89,12 @@ static uint64_t rows_per_block(const swg_quantize_job *job)
     return block_elems / job->cols + 1;
 }
 
-swg_status swg_quantize__rtn(const swg_quantize_job *job, void *const planes[SWG_PLANE_KINDS],
-                             swg_quant_stats *stats)
+swg_status swg_rtn_run(const swg_quantize_job *job, swg_find_grid *find_grid,
+                       void *const planes[SWG_PLANE_KINDS], swg_quant_stats *stats)
 {
     swg_status status = SWG_OK;
     rtn r = {.job = job,
+             .find_grid = find_grid,
              .planes = swg_quant_planes_view(job, planes),
              .rows_per_block = rows_per_block(job)};
     const size_t n_blocks = (size_t)((job->rows - 1) / r.rows_per_block + 1);
@@ -103,4 +107,17 @@ done:
     swg_free(r.importance);
     swg_free(r.stats);
     return status;
+}
+
+static swg_status least_error(const swg_quantize_job *job, const swg_grid_space *space,
+                              const float *x, const float *importance, size_t n, swg_grid *out)
+{
+    (void)job;
+    return swg_grid_search(space, x, importance, n, out);
+}
+
+swg_status swg_quantize__rtn(const swg_quantize_job *job, void *const planes[SWG_PLANE_KINDS],
+                             swg_quant_stats *stats)
+{
+    return swg_rtn_run(job, least_error, planes, stats);
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "quantize/allocate.h"
+#include "quantize/budget.h"
 #include "runtime/base/mem.h"
 
 /* --- Items ------------------------------------------------------------------------------------ */
@@ -41,10 +41,9 @@ static swg_status make_items(swg_search *s, const swg_source *source, const swg_
 
 /* What the estimates of one tensor after the other need. */
 typedef struct estimator {
-    swg_source *source;
-    swg_model_stats *statistics;
-    const swg_sensitivity *sensitivity;
-    swg_pool *pool;
+    const swg_search_subject *subject;
+    const swg_candidate *candidates;
+    size_t n_candidates;
     size_t tensor;
     const char *input;         /* whose weights these are; NULL = none */
     float *weights;            /* [k] */
@@ -54,7 +53,7 @@ typedef struct estimator {
 static swg_status read_rows(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
 {
     const estimator *e = context;
-    return swg_source_read_f32(e->source, e->tensor, row_begin, n_rows, out);
+    return swg_source_read_f32(e->subject->source, e->tensor, row_begin, n_rows, out);
 }
 
 /* Weights of the columns of a tensor's input, kept for the tensors that share it. */
@@ -73,10 +72,13 @@ static swg_status find_weights(estimator *e, const swg_layer_stats *stats)
 static swg_status estimate(estimator *e, const swg_plan_entry *entry, size_t index)
 {
     const swg_layer_stats *stats;
-    const swg_row_sensitivity *of_rows = swg_sensitivity_find(e->sensitivity, entry->desc.name);
+    const swg_row_sensitivity *of_rows =
+        swg_sensitivity_find(e->subject->sensitivity, entry->desc.name);
     const swg_row_sensitivity none = {.tensor = entry->desc.name};
     e->tensor = index;
-    SWG_TRY(swg_model_stats_get(e->statistics, entry->desc.name, &stats));
+    SWG_TRY(swg_model_stats_get(e->subject->statistics, entry->desc.name, &stats));
+    if (stats && e->subject->transforms)
+        SWG_TRY(swg_transforms_adapt(e->subject->transforms, entry->desc.name, &stats));
     if (stats)
         SWG_TRY(find_weights(e, stats));
     const swg_quantize_job job = {.name = entry->desc.name,
@@ -85,20 +87,21 @@ static swg_status estimate(estimator *e, const swg_plan_entry *entry, size_t ind
                                   .stats = stats,
                                   .read_rows = read_rows,
                                   .context = e,
-                                  .pool = e->pool};
+                                  .pool = e->subject->pool};
     const swg_candidate_matrix matrix = {.job = &job,
                                          .sensitivity = of_rows ? of_rows : &none,
                                          .weights = stats ? e->weights : NULL};
-    SWG_TRY(swg_candidates_cost(&matrix, e->costs));
-    swg_source_release(e->source, index);
+    SWG_TRY(swg_candidates_cost(&matrix, e->candidates, e->n_candidates, e->costs));
+    swg_source_release(e->subject->source, index);
     return SWG_OK;
 }
 
 /* Estimates of all tensors in the plan's order, so that the statistics of an input are read once.
  */
-static swg_status estimate_all(swg_search *s, const swg_plan *plan, estimator *e,
-                               const swg_progress *progress)
+static swg_status estimate_all(swg_search *s, estimator *e)
 {
+    const swg_plan *plan = e->subject->plan;
+    const swg_progress *progress = e->subject->progress;
     for (size_t place = 0; place < plan->n_entries; place++) {
         const size_t i = plan->order[place], item = s->item_of[i];
         SWG_TRY(swg_progress_step(progress, "estimating candidates", "tensors", place,
@@ -115,18 +118,17 @@ static swg_status estimate_all(swg_search *s, const swg_plan *plan, estimator *e
                              plan->n_entries);
 }
 
-swg_status swg_search_init(swg_search *out, swg_source *source, const swg_plan *plan,
-                           swg_model_stats *statistics, const swg_sensitivity *sensitivity,
-                           swg_pool *pool, const swg_progress *progress)
+swg_status swg_search_init(swg_search *out, const swg_search_subject *subject, const char *method)
 {
     swg_status status = SWG_OK;
     swg_search s = {0};
-    estimator e = {
-        .source = source, .statistics = statistics, .sensitivity = sensitivity, .pool = pool};
-    swg_candidates(&s.n_candidates);
-    SWG_GO(make_items(&s, source, plan));
+    estimator e = {.subject = subject};
+    SWG_GO(swg_candidates(method, &s.candidates, &s.n_candidates));
+    SWG_GO(make_items(&s, subject->source, subject->plan));
     SWG_GO(SWG_NEW(e.costs, s.n_candidates));
-    SWG_GO(estimate_all(&s, plan, &e, progress));
+    e.candidates = s.candidates;
+    e.n_candidates = s.n_candidates;
+    SWG_GO(estimate_all(&s, &e));
     *out = s;
     s = (swg_search){0};
 done:
@@ -139,6 +141,7 @@ done:
 void swg_search_deinit(swg_search *s)
 {
     swg_free(s->items);
+    swg_free(s->candidates);
     swg_free(s->item_of);
     swg_free(s->names);
     swg_free(s->loss);
@@ -149,13 +152,24 @@ void swg_search_deinit(swg_search *s)
 
 /* --- Choice ----------------------------------------------------------------------------------- */
 
+static swg_allocation within_bytes(const swg_search *s)
+{
+    return (swg_allocation){.n_items = s->n_items,
+                            .n_candidates = s->n_candidates,
+                            .costs = s->loss,
+                            .sizes = s->bytes};
+}
+
 bool swg_search_fit_bytes(swg_search *s, double bytes)
 {
-    const swg_allocation a = {.n_items = s->n_items,
-                              .n_candidates = s->n_candidates,
-                              .costs = s->loss,
-                              .sizes = s->bytes};
+    const swg_allocation a = within_bytes(s);
     return swg_allocate(&a, bytes, s->choice);
+}
+
+bool swg_search_repair_bytes(swg_search *s, double bytes)
+{
+    const swg_allocation a = within_bytes(s);
+    return swg_allocation_repair(&a, bytes, s->choice);
 }
 
 bool swg_search_fit_loss(swg_search *s, double loss)
@@ -200,36 +214,27 @@ void swg_search_correct(swg_search *s, const swg_tensor_report *reports)
 
 /* --- Rules and table -------------------------------------------------------------------------- */
 
-static swg_status add_rule(const swg_search *s, size_t candidate, const char *method,
-                           const char **names, swg_recipe *recipe)
+static swg_status add_rule(const swg_search *s, size_t candidate, const char **names,
+                           swg_recipe *recipe)
 {
-    size_t n;
-    const swg_candidate *c = &swg_candidates(&n)[candidate];
+    swg_parameter parameter;
     swg_recipe_rule rule = {.tensors = names, .origin = "the search"};
     for (size_t i = 0; i < s->n_entries; i++)
         if (s->item_of[i] != SIZE_MAX && s->choice[s->item_of[i]] == candidate)
             names[rule.n_tensors++] = s->names[i];
     if (rule.n_tensors == 0)
         return SWG_OK;
-    rule.setting = (swg_recipe_setting){.given = SWG_RECIPE_FORMAT | SWG_RECIPE_BITS |
-                                                 SWG_RECIPE_GROUP | SWG_RECIPE_ZERO_POINTS |
-                                                 SWG_RECIPE_SCALE_TYPE | SWG_RECIPE_METHOD,
-                                        .format = "int",
-                                        .bits = c->bits,
-                                        .group = c->group,
-                                        .zero_points = c->zero_points,
-                                        .scale_type = c->scale_type,
-                                        .method = method};
+    swg_candidate_setting(&s->candidates[candidate], &parameter, &rule.setting);
     return swg_recipe_add_rule(recipe, &rule);
 }
 
-swg_status swg_search_add_rules(const swg_search *s, const char *method, swg_recipe *recipe)
+swg_status swg_search_add_rules(const swg_search *s, swg_recipe *recipe)
 {
     const char **names;
     swg_status status = SWG_OK;
     SWG_TRY(SWG_NEW(names, s->n_entries));
     for (size_t c = 0; c < s->n_candidates && status == SWG_OK; c++)
-        status = add_rule(s, c, method, names, recipe);
+        status = add_rule(s, c, names, recipe);
     swg_free(names);
     return status;
 }
@@ -243,37 +248,68 @@ static bool is_unbeaten(const double *loss, const double *bytes, size_t n, size_
     return true;
 }
 
+/* ["gptq int4-g64-sym-f16", loss, bytes] */
 static void write_candidate(const swg_search *s, size_t item, size_t c, swg_json_writer *json,
                             const char *key)
 {
-    size_t n;
-    const swg_candidate *candidate = &swg_candidates(&n)[c];
-    char name[SWG_SCHEME_NAME_BYTES] = "", loss[32];
-    swg_scheme scheme;
-    if (swg_candidate_scheme(candidate, &scheme) == SWG_OK)
-        swg_scheme_name(scheme, name);
-    const int length = snprintf(loss, sizeof loss, "%.4g", s->loss[item * s->n_candidates + c]);
+    const swg_candidate *candidate = &s->candidates[c];
+    const size_t at = item * s->n_candidates + c;
+    char name[96], loss[32], group[16];
+    if (candidate->step_loss > 0)
+        snprintf(name, sizeof name, "%s %.2g", candidate->method, candidate->step_loss);
+    else {
+        snprintf(group, sizeof group, candidate->group ? "g%u" : "row", candidate->group);
+        snprintf(name, sizeof name, "%s int%u-%s-%s", candidate->method, candidate->bits, group,
+                 candidate->zero_points ? "asym" : "sym");
+    }
+    const int length = snprintf(loss, sizeof loss, "%.4g", s->loss[at]);
     swg_json_begin_array(json, key);
     swg_json_string(json, NULL, name);
     swg_json_raw(json, NULL, loss, (size_t)length);
-    swg_json_uint(json, NULL, (uint64_t)(s->bytes[item * s->n_candidates + c] + 0.5));
+    swg_json_uint(json, NULL, (uint64_t)(s->bytes[at] + 0.5));
     swg_json_end_array(json);
 }
 
-void swg_search_write(const swg_search *s, swg_json_writer *json, const char *key)
+/* The unbeaten candidate with the most bytes below the chosen one's, or the fewest above. SIZE_MAX
+ * = none. */
+static size_t neighbour(const swg_search *s, size_t item, bool above)
+{
+    const double *loss = s->loss + item * s->n_candidates;
+    const double *bytes = s->bytes + item * s->n_candidates;
+    const double chosen = bytes[s->choice[item]];
+    size_t best = SIZE_MAX;
+    for (size_t c = 0; c < s->n_candidates; c++) {
+        if (!is_unbeaten(loss, bytes, s->n_candidates, c) ||
+            (above ? bytes[c] <= chosen : bytes[c] >= chosen))
+            continue;
+        if (best == SIZE_MAX || (above ? bytes[c] < bytes[best] : bytes[c] > bytes[best]))
+            best = c;
+    }
+    return best;
+}
+
+static void write_alternatives(const swg_search *s, size_t item, bool all, swg_json_writer *json)
+{
+    const double *loss = s->loss + item * s->n_candidates;
+    const double *bytes = s->bytes + item * s->n_candidates;
+    swg_json_begin_array(json, "alternatives");
+    for (size_t c = 0; all && c < s->n_candidates; c++)
+        if (c != s->choice[item] && is_unbeaten(loss, bytes, s->n_candidates, c))
+            write_candidate(s, item, c, json, NULL);
+    for (int above = 0; !all && above < 2; above++)
+        if (neighbour(s, item, above) != SIZE_MAX)
+            write_candidate(s, item, neighbour(s, item, above), json, NULL);
+    swg_json_end_array(json);
+}
+
+void swg_search_write(const swg_search *s, bool all, swg_json_writer *json, const char *key)
 {
     swg_json_begin_array(json, key);
     for (size_t i = 0; i < s->n_items; i++) {
-        const double *loss = s->loss + i * s->n_candidates;
-        const double *bytes = s->bytes + i * s->n_candidates;
         swg_json_begin_object(json, NULL);
         swg_json_string(json, "tensor", s->items[i].name);
         write_candidate(s, i, s->choice[i], json, "chosen");
-        swg_json_begin_array(json, "alternatives");
-        for (size_t c = 0; c < s->n_candidates; c++)
-            if (c != s->choice[i] && is_unbeaten(loss, bytes, s->n_candidates, c))
-                write_candidate(s, i, c, json, NULL);
-        swg_json_end_array(json);
+        write_alternatives(s, i, all, json);
         swg_json_end_object(json);
     }
     swg_json_end_array(json);

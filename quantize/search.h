@@ -3,12 +3,12 @@
  * divergence.
  *
  *     swg_search search;
- *     SWG_TRY(swg_search_init(&search, source, &plan, statistics, sensitivity, pool, progress));
+ *     SWG_TRY(swg_search_init(&search, &subject, NULL));
  *     if (!swg_search_fit_bytes(&search, budget))
  *         ... even the smallest choice takes swg_search_bytes(&search) ...
- *     SWG_TRY(swg_search_add_rules(&search, "gptq", recipe));
+ *     SWG_TRY(swg_search_add_rules(&search, recipe));
  *     ... quantize by the recipe; then, with the sizes that came out:
- *     swg_search_correct(&search, &plan, reports);
+ *     swg_search_correct(&search, reports);
  *     swg_search_deinit(&search); */
 #ifndef SWG_QUANTIZE_SEARCH_H
 #define SWG_QUANTIZE_SEARCH_H
@@ -16,6 +16,7 @@
 #include "quantize/candidate.h"
 #include "quantize/checkpoint.h"
 #include "quantize/plan.h"
+#include "quantize/transforms.h"
 #include "runtime/model_stats.h"
 
 /* A matrix to choose for. Tensors that are stored once (tied) are one item. */
@@ -27,6 +28,7 @@ typedef struct swg_search_item {
 
 typedef struct swg_search {
     swg_search_item *items;
+    swg_candidate *candidates;
     size_t n_items, n_candidates;
     size_t *item_of; /* [n_entries] of the plan; SIZE_MAX = none */
     size_t n_entries;
@@ -35,17 +37,27 @@ typedef struct swg_search {
     size_t *choice;       /* [n_items] */
 } swg_search;
 
-/* Estimate all candidates of the matrices that the plan quantizes. Names are the source's. Fails as
- * swg_candidates_cost and swg_model_stats_get; SWG_INTERRUPTED. */
-swg_status swg_search_init(swg_search *out, swg_source *source, const swg_plan *plan,
-                           swg_model_stats *statistics, const swg_sensitivity *sensitivity,
-                           swg_pool *pool, const swg_progress *progress);
+/* What to search for: all views. */
+typedef struct swg_search_subject {
+    swg_source *source;         /* with its transforms */
+    swg_transforms *transforms; /* fitted; NULL = none */
+    const swg_plan *plan;       /* of the source; names are the source's */
+    swg_model_stats *statistics; /* of the source beneath the transforms */
+    const swg_sensitivity *sensitivity;
+    swg_pool *pool;
+    const swg_progress *progress;
+} swg_search_subject;
+
+/* Estimate the candidates of a method (NULL = of all) for the matrices that the plan quantizes.
+ * Fails as swg_candidates, swg_candidates_cost and swg_model_stats_get; SWG_INTERRUPTED. */
+swg_status swg_search_init(swg_search *out, const swg_search_subject *subject, const char *method);
 void swg_search_deinit(swg_search *search); /* zero-initialised is accepted */
 
 /* Choose for the least divergence within so many bytes of matrices, or for the fewest bytes within
  * a divergence in nats per token. False when there is no such choice: the one made then comes
  * closest. */
 bool swg_search_fit_bytes(swg_search *search, double bytes);
+bool swg_search_repair_bytes(swg_search *search, double bytes); /* changing little of the choice */
 bool swg_search_fit_loss(swg_search *search, double loss);
 
 /* Of the choice. */
@@ -53,13 +65,14 @@ double swg_search_bytes(const swg_search *search);
 double swg_search_loss(const swg_search *search);
 
 /* One rule for all tensors with the same candidate, by name. */
-swg_status swg_search_add_rules(const swg_search *search, const char *method, swg_recipe *recipe);
+swg_status swg_search_add_rules(const swg_search *search, swg_recipe *recipe);
 
 /* Take the bytes that the chosen candidates really took for what this matrix takes. */
 void swg_search_correct(swg_search *search, const swg_tensor_report *reports);
 
-/* The table of decisions as a member `key` of the open object: for every matrix what was chosen and
- * its estimates, and the alternatives that no other candidate beats in both. */
-void swg_search_write(const swg_search *search, swg_json_writer *json, const char *key);
+/* The table of decisions as a member `key` of the open object: for every matrix what was chosen,
+ * with estimates of loss and bytes, and the alternatives that no other candidate beats in both: all
+ * of them, or the next smaller and the next larger one. */
+void swg_search_write(const swg_search *search, bool all, swg_json_writer *json, const char *key);
 
 #endif

@@ -172,6 +172,31 @@ void swg_second_order_deinit(swg_second_order *so)
     SWG_FREE(so->factor);
 }
 
+swg_status swg_second_order_share(swg_shared_factor *shared, const char *name, const float *hessian,
+                                  size_t k, size_t group, double damping,
+                                  const swg_second_order **out)
+{
+    char hash[SWG_HASH128_TEXT];
+    swg_hash128_text(hessian, k * k * sizeof *hessian, hash);
+    const bool is_same = shared->so.factor && shared->so.k == k && shared->so.group == group &&
+                         shared->asked_damping == damping && strcmp(shared->hash, hash) == 0;
+    if (!is_same) {
+        swg_shared_factor_deinit(shared); /* its memory before that of the next */
+        SWG_TRY(swg_second_order_init(&shared->so, name, hessian, k, group, damping));
+        shared->asked_damping = damping;
+        memcpy(shared->hash, hash, sizeof hash);
+        shared->n_made++;
+    }
+    shared->so.hessian = hessian;
+    *out = &shared->so;
+    return SWG_OK;
+}
+
+void swg_shared_factor_deinit(swg_shared_factor *shared)
+{
+    swg_second_order_deinit(&shared->so);
+}
+
 void swg_second_order_loss(const swg_second_order *so, const float *d, size_t n_rows,
                            float *product, double *loss)
 {

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/base/hash.h"
 #include "runtime/base/status.h"
 
 typedef struct swg_second_order {
@@ -40,6 +41,22 @@ typedef struct swg_second_order {
 swg_status swg_second_order_init(swg_second_order *out, const char *name, const float *hessian,
                                  size_t k, size_t group, double damping);
 void swg_second_order_deinit(swg_second_order *so); /* zero-initialised is accepted */
+
+/* The factorization made last, kept for the next matrix with the same input: query, key and value,
+ * gate and up. Zero-initialised to begin with. */
+typedef struct swg_shared_factor {
+    swg_second_order so;
+    double asked_damping;
+    char hash[SWG_HASH128_TEXT]; /* of the Hessian */
+    unsigned n_made;
+} swg_shared_factor;
+
+/* As swg_second_order_init, unless the last factorization was of the same numbers: then it is
+ * taken. *out is valid until the next call or deinit. */
+swg_status swg_second_order_share(swg_shared_factor *shared, const char *name, const float *hessian,
+                                  size_t k, size_t group, double damping,
+                                  const swg_second_order **out);
+void swg_shared_factor_deinit(swg_shared_factor *shared);
 
 /* tr(D H D^T) of `n_rows` rows d [n_rows][k], row by row into loss [n_rows]. `product`
  * [n_rows][k] is scratch and holds D H afterwards. */

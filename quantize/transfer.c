@@ -152,6 +152,7 @@ static swg_status quantize(transfer *t, const swg_quantize_options *options,
         .read_rows = takes_pruned ? read_pruned : read_wanted,
         .context = t,
         .rows_per_read = swg_source_rows_per_read(t->source, t->index, first),
+        .factor = options->factor,
         .pool = options->pool,
     };
     return swg_quantize_tensor(report->method, &job, planes, &report->stats);

@@ -5,6 +5,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
 #include "runtime/exec.h"
+#include "runtime/kv_type.h"
 #include "runtime/session.h"
 
 /* Positions computed together: their logits are held until they are written, one row of the whole
@@ -14,7 +15,7 @@ enum { PIECE = 64 };
 enum { MAX_IDS_BYTES = 1 << 28 };
 
 typedef struct arguments {
-    const char *ids, *token_type_ids, *output, *activations;
+    const char *ids, *token_type_ids, *output, *activations, *kv_cache;
     bool force;
 } arguments;
 
@@ -37,6 +38,8 @@ static const swg_option options[] = {
      .offset = offsetof(arguments, output)},
     SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "int8",
                       swg_act_help),
+    SWG_OPTION_CHOICE(arguments, kv_cache, 0, "kv-cache", SWG_KV_TYPE_CHOICES, "f32",
+                      swg_kv_type_help),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
 };
 
@@ -94,7 +97,8 @@ static swg_status prepare(job *j)
     const swg_exec_options exec_options = {.size = sizeof exec_options,
                                            .context = j->ids.count,
                                            .chunk = PIECE,
-                                           .activations = swg_act_named(j->args->activations)};
+                                           .activations = swg_act_named(j->args->activations),
+                                           .kv_type = swg_kv_type_named(j->args->kv_cache)};
     SWG_TRY(swg_exec_new(j->loaded.model, j->loaded.pool, &exec_options, &j->exec));
     return swg_file_create(j->args->output, j->args->force,
                            (uint64_t)j->rows * j->columns * sizeof(float), &j->writer);
@@ -146,6 +150,7 @@ static swg_status report(const job *j)
     swg_json_uint(&json, "positions", j->rows);
     swg_json_uint(&json, "vocabulary", j->columns);
     swg_json_string(&json, "activations", j->args->activations);
+    swg_json_string(&json, "kv_cache", j->args->kv_cache);
     return swg_cli_json_print(&json);
 }
 

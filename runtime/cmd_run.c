@@ -8,9 +8,10 @@
 #include "runtime/cmd_run_chat.h"
 #include "runtime/cmd_run_encoder.h"
 #include "runtime/generation.h"
+#include "runtime/kv_type.h"
 
 typedef struct arguments {
-    const char *prompt, *prompt_file, *system, *passage, *activations, *tokenizer;
+    const char *prompt, *prompt_file, *system, *passage, *activations, *kv_cache, *tokenizer;
     swg_string_list stops;
     int64_t max_tokens, context, seed, top_k, repetition_window;
     double temperature, top_p, min_p, repetition_penalty;
@@ -21,15 +22,15 @@ static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, prompt, 'p', "prompt", "TEXT",
                       "text to continue (default: none, the model begins a text; -: standard "
                       "input); for encoders: the text or the question"),
-    SWG_OPTION_STRING(arguments, prompt_file, 0, "prompt-file", "FILE",
-                      "the same from a file, without the line break at its end (-: standard input)"),
+    SWG_OPTION_STRING(
+        arguments, prompt_file, 0, "prompt-file", "FILE",
+        "the same from a file, without the line break at its end (-: standard input)"),
     SWG_OPTION_FLAG(arguments, chat, 0, "chat",
                     "put the prompt into the model's chat template; without a prompt, hold a "
                     "conversation: a message per line of standard input"),
     SWG_OPTION_STRING(arguments, system, 0, "system", "TEXT",
                       "with --chat: what the model is told before the conversation"),
-    SWG_OPTION_LIST(arguments, stops, 0, "stop", "TEXT",
-                    "end before this text (may be repeated)"),
+    SWG_OPTION_LIST(arguments, stops, 0, "stop", "TEXT", "end before this text"),
     SWG_OPTION_STRING(arguments, passage, 0, "passage", "TEXT",
                       "for encoders: a second text, which is searched for answers"),
     SWG_OPTION_INT(arguments, max_tokens, 'n', "max-tokens", "N", 1, 1 << 24, "128",
@@ -56,6 +57,8 @@ static const swg_option options[] = {
                    "model's)"),
     SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, NULL,
                       swg_act_help),
+    SWG_OPTION_CHOICE(arguments, kv_cache, 0, "kv-cache", SWG_KV_TYPE_CHOICES, "f32",
+                      swg_kv_type_help),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
                       "tokenizer to use instead of the model's"),
 };
@@ -152,8 +155,9 @@ static void mention_template(const run_state *r)
     for (size_t i = 1; i < r->ids.count; i++)
         if (swg_tokenizer_is_special(r->loaded.tokenizer, r->ids.data[i]))
             return;
-    swg_cli_say(r->cli, "%s has a chat template, which a --prompt does not go through without "
-                        "--chat",
+    swg_cli_say(r->cli,
+                "%s has a chat template, which a --prompt does not go through without "
+                "--chat",
                 r->cli->positionals[0]);
 }
 
@@ -163,11 +167,12 @@ static swg_generation_options generation_options(const run_state *r)
 {
     const arguments *args = r->args;
     swg_generation_options how = {.sampling = swg_sampler_options_default(),
-                                      .activations = swg_generation_precision(r->loaded.model, args->activations),
-                                      .max_tokens = (size_t)args->max_tokens,
-                                      .ignore_end = args->ignore_end,
-                                      .stops = args->stops.items,
-                                      .n_stops = args->stops.count};
+                                  .activations =
+                                      swg_generation_precision(r->loaded.model, args->activations),
+                                  .max_tokens = (size_t)args->max_tokens,
+                                  .ignore_end = args->ignore_end,
+                                  .stops = args->stops.items,
+                                  .n_stops = args->stops.count};
     how.sampling.temperature = (float)args->temperature;
     how.sampling.top_k = (size_t)args->top_k;
     how.sampling.top_p = (float)args->top_p;
@@ -208,8 +213,7 @@ static void explain_nothing(const run_state *r, const swg_generation_result *res
 static swg_status report(run_state *r)
 {
     const swg_generation_result result = swg_generation_last(r->generation);
-    const double rate =
-        result.decode_s > 0 ? (double)result.n_generated / result.decode_s : 0;
+    const double rate = result.decode_s > 0 ? (double)result.n_generated / result.decode_s : 0;
     explain_nothing(r, &result);
     if (!r->cli->json) {
         SWG_TRY(swg_cli_print("\n", 1));
@@ -286,11 +290,12 @@ static swg_status chat(run_state *r)
 static swg_status encode_text(const run_state *r)
 {
     const arguments *args = r->args;
-    const swg_encoder_run encoder = {.cli = r->cli,
-                                     .loaded = &r->loaded,
-                                     .text = swg_strbuf_text(&r->prompt),
-                                     .second = args->passage,
-                                     .activations = swg_generation_precision(r->loaded.model, args->activations)};
+    const swg_encoder_run encoder = {
+        .cli = r->cli,
+        .loaded = &r->loaded,
+        .text = swg_strbuf_text(&r->prompt),
+        .second = args->passage,
+        .activations = swg_generation_precision(r->loaded.model, args->activations)};
     if (args->chat || args->system || args->stops.count > 0)
         return swg_error(SWG_USAGE, "%s reads a text: --chat, --system and --stop do not apply",
                          r->cli->positionals[0]);

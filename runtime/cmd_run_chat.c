@@ -44,8 +44,8 @@ static swg_status encode(const conversation *c, swg_ids *out)
     swg_status status =
         swg_chat_render(loaded->chat, loaded->tokenizer, c->messages, c->count, time(NULL), &text);
     if (status == SWG_OK)
-        status = swg_tokenizer_encode(loaded->tokenizer, swg_strbuf_text(&text), text.length, &how,
-                                      out);
+        status =
+            swg_tokenizer_encode(loaded->tokenizer, swg_strbuf_text(&text), text.length, &how, out);
     if (status == SWG_OK && out->count == 0)
         status = swg_error(SWG_FAILED, "the chat template makes nothing of these messages");
     swg_strbuf_deinit(&text);
@@ -109,8 +109,7 @@ static swg_status answer(conversation *c, swg_generation *generation)
     SWG_GO(say(c, "assistant", swg_strbuf_text(&text)));
     const swg_generation_result result = swg_generation_last(generation);
     if (strcmp(result.finish, "length") == 0 || strcmp(result.finish, "context") == 0)
-        swg_cli_say(c->run->cli, "the answer was cut off after %zu tokens (%s)",
-                    result.n_generated,
+        swg_cli_say(c->run->cli, "the answer was cut off after %zu tokens (%s)", result.n_generated,
                     strcmp(result.finish, "length") == 0 ? "--max-tokens" : "--context");
     else if (text.length == 0)
         swg_cli_say(c->run->cli, "the model ended its answer at once");

@@ -1,15 +1,15 @@
 /* swage tokenize: text to token ids, and ids to text. */
-#include <errno.h>
 #include <string.h>
 
 #include "formats/formats.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
+#include "runtime/cli/input.h"
 #include "runtime/text/chat.h"
 #include "runtime/text/tokenizer.h"
 
-enum { READ_BYTES = 1 << 16, ID_CHARS = 12 };
+enum { ID_CHARS = 12 };
 
 typedef struct arguments {
     const char *text;
@@ -29,33 +29,6 @@ static const swg_option options[] = {
 };
 
 /* --- Input ------------------------------------------------------------------------------------ */
-
-/* Anything that can be read to its end: files, pipes, terminals. */
-static swg_status read_stream(FILE *stream, const char *name, swg_strbuf *out)
-{
-    char bytes[READ_BYTES];
-    size_t n;
-    while ((n = fread(bytes, 1, sizeof bytes, stream)) > 0) {
-        if (n > INT32_MAX - out->length)
-            return swg_error(SWG_LIMIT, "%s has more than the %d bytes that are read at once", name,
-                             INT32_MAX);
-        swg_strbuf_append(out, bytes, n);
-        SWG_TRY(swg_strbuf_status(out));
-    }
-    return ferror(stream) ? swg_error(SWG_IO, "cannot read %s: %s", name, strerror(errno)) : SWG_OK;
-}
-
-static swg_status read_input(const char *path, swg_strbuf *out)
-{
-    if (!path || strcmp(path, "-") == 0)
-        return read_stream(stdin, "standard input", out);
-    FILE *stream = fopen(path, "rb");
-    if (!stream)
-        return swg_error(SWG_IO, "cannot open %s: %s", path, strerror(errno));
-    const swg_status status = read_stream(stream, path, out);
-    fclose(stream);
-    return status;
-}
 
 /* A checkpoint's tokenizer, or else a tokenizer in a file or folder of its own. */
 static swg_status open_tokenizer(const char *path, swg_tokenizer **out)
@@ -199,9 +172,10 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
         return swg_error(SWG_USAGE, "--chat encodes a conversation: --decode and --no-special do "
                                     "not apply");
     SWG_GO(open_tokenizer(cli->positionals[0], &tokenizer));
-    SWG_GO(read_input(args->text, &input));
-    SWG_GO((args->decode ? decode : args->chat ? encode_chat : encode)(cli, args, tokenizer,
-                                                                       &input));
+    SWG_GO(swg_cli_read_input(args->text, &input));
+    SWG_GO((args->decode ? decode
+            : args->chat ? encode_chat
+                         : encode)(cli, args, tokenizer, &input));
 done:
     swg_strbuf_deinit(&input);
     swg_tokenizer_free(&tokenizer);

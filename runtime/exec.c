@@ -166,6 +166,25 @@ size_t swg_exec_chunk(const swg_exec *exec)
     return exec->options.chunk;
 }
 
+swg_kvcache_shape swg_exec_cache_shape(const swg_exec *exec)
+{
+    const swg_hparams *h = &exec->model->hparams;
+    return (swg_kvcache_shape){.type = exec->options.kv_type,
+                               .n_sequences = exec->options.sequences,
+                               .n_layers = h->is_encoder ? 1 : (size_t)h->n_layers,
+                               .n_heads = h->n_heads ? (size_t)h->n_kv_heads : 0,
+                               .head_dim = (size_t)h->head_dim,
+                               .context = exec->options.context};
+}
+
+size_t swg_exec_cache_bytes(const swg_exec *exec)
+{
+    const swg_kvcache_shape shape = swg_exec_cache_shape(exec);
+    size_t bytes = 0;
+    swg_kvcache_bytes(&shape, &bytes); /* the cache exists: this cannot fail */
+    return bytes;
+}
+
 void swg_exec_reset(swg_exec *exec)
 {
     for (size_t i = 0; i < exec->options.sequences; i++)

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/kernels.h"
 #include "runtime/activations.h"
 #include "runtime/base/status.h"
 #include "runtime/base/thread.h"
@@ -58,6 +59,7 @@ typedef struct swg_exec_options {
                        encoders, at most what all sequences can hold. */
     swg_act_precision activations; /* for quantized weights; default SWG_ACT_INT8. Plain weights
                                       always use f32. */
+    swg_kv_type kv_type;           /* of the cache; default SWG_KV_F32 */
     size_t sequences;              /* each with a cache of its own; default 0 = 1 */
     const swg_observer *observer;  /* outlives the execution; default NULL */
 } swg_exec_options;
@@ -88,6 +90,7 @@ swg_status swg_exec_encode(swg_exec *exec, const int32_t *ids, const int32_t *ty
 size_t swg_exec_position(const swg_exec *exec); /* tokens that sequence 0 has read */
 size_t swg_exec_context(const swg_exec *exec);  /* positions that fit */
 size_t swg_exec_chunk(const swg_exec *exec);    /* rows that are computed together */
+size_t swg_exec_cache_bytes(const swg_exec *exec); /* of keys and values of all sequences */
 void swg_exec_reset(swg_exec *exec);            /* forget all tokens of all sequences */
 
 /* --- Several sequences ------------------------------------------------------------------------ */

@@ -6,6 +6,7 @@
 #include "runtime/backend/backend.h"
 #include "runtime/exec.h"
 #include "runtime/forward.h"
+#include "runtime/kvcache.h"
 
 /* Consecutive rows of a batch that are consecutive positions of one sequence. */
 typedef struct swg_span {
@@ -46,5 +47,8 @@ struct swg_exec {
     const void *product; /* the value whose contents are the output of a single product, as it was
                             computed; for the observer */
 };
+
+/* The cache that the execution's sequences need: encoders reuse one layer's memory for the next. */
+swg_kvcache_shape swg_exec_cache_shape(const swg_exec *exec);
 
 #endif

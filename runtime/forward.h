@@ -68,7 +68,8 @@ void swg_attend(swg_exec *exec, size_t layer, swg_attend_options options, swg_va
 /* Run each sequence's rows, one after the other, through a recurrent layer: from_state = U h (+
  * bias), U the weight of that role; (h, c) = cell(gates, from_state, c); y = h. `gates` [rows,
  * gates * units] are the input's share. `states` [rows, units] receives the h before each row: the
- * input of its product with U. It is zero at a sequence's first position. */
+ * input of its product with U. It is zero at a sequence's first position. A GRU without reset_after
+ * has U (r h) in place of r (U h) in its new state. */
 void swg_recur(swg_exec *exec, swg_cell cell, swg_role role, size_t layer, swg_value gates,
                swg_value states, swg_value y);
 

@@ -41,7 +41,8 @@ swg_status swg_generation_new(const swg_session *session, const swg_generation_o
     const size_t vocab = (size_t)session->model->hparams.vocab;
     const swg_exec_options exec_options = {.size = sizeof exec_options,
                                            .context = options->context,
-                                           .activations = options->activations};
+                                           .activations = options->activations,
+                                           .kv_type = options->kv_type};
     swg_generation *g;
     swg_status status;
     SWG_GO(SWG_NEW(g, 1));

@@ -10,6 +10,7 @@
 typedef struct swg_generation_options {
     swg_sampler_options sampling;
     swg_act_precision activations;
+    swg_kv_type kv_type;
     size_t context;    /* positions to hold */
     size_t max_tokens; /* of one call of swg_generation_continue */
     bool ignore_end;
@@ -17,9 +18,9 @@ typedef struct swg_generation_options {
     size_t n_stops;
 } swg_generation_options;
 
-/* The precision called `name`. NULL: int8, unless fewer than half of the model's matrix elements are
- * quantized; then nearly all the time goes into float products anyway, and rounding inputs would
- * cost accuracy for nothing. */
+/* The precision called `name`. NULL: int8, unless fewer than half of the model's matrix elements
+ * are quantized; then nearly all the time goes into float products anyway, and rounding inputs
+ * would cost accuracy for nothing. */
 swg_act_precision swg_generation_precision(const swg_model *model, const char *name);
 
 /* Called with text as it is decided on; never with a part of a character or of a stop. */

@@ -255,6 +255,17 @@ static swg_status check_required(const swg_json *root, const swg_required_row *r
                      text, row->value);
 }
 
+/* A reader that knows why says so in the configuration that it writes. */
+static swg_status refuse_arch(const swg_json *root, const char *model_type)
+{
+    const char *reason = "";
+    if (!swg_json_as_string(swg_json_get(root, "unsupported_reason"), &reason))
+        return swg_error(SWG_UNSUPPORTED, "config.json: architecture \"%s\" is not supported",
+                         model_type);
+    return swg_error(SWG_UNSUPPORTED, "this model of type \"%.60s\" is not supported: %.400s",
+                     model_type, reason);
+}
+
 static swg_status read_fields(const swg_arch *const *archs, const swg_json *root,
                               const swg_arch **arch, swg_hparams *out)
 {
@@ -263,8 +274,7 @@ static swg_status read_fields(const swg_arch *const *archs, const swg_json *root
         return swg_error(SWG_CORRUPT, "config.json: \"model_type\" is missing or not a string");
     *arch = find_arch(archs, model_type);
     if (!*arch)
-        return swg_error(SWG_UNSUPPORTED, "config.json: architecture \"%s\" is not supported",
-                         model_type);
+        return refuse_arch(root, model_type);
     for (size_t i = 0; i < (*arch)->n_hparams; i++)
         SWG_TRY(read_row(root, &(*arch)->hparams[i], out));
     for (const swg_required_row *row = (*arch)->required; row->key; row++)

@@ -82,6 +82,7 @@ typedef struct swg_recurrent_hparams {
     int64_t cell;                            /* swg_cell */
     int64_t units[SWG_MAX_RECURRENT_LAYERS]; /* units[0] = 0: the layers are not recurrent */
     int64_t gate_order;                      /* of a GRU: swg_gate_order */
+    bool reset_after; /* a GRU's reset gate applies after the product with the state */
 } swg_recurrent_hparams;
 
 typedef struct swg_expert_hparams {

@@ -45,6 +45,7 @@ typedef struct swg_weight {
     uint64_t first_row;   /* of its n rows there (counting all experts' in a 3-D tensor) */
     swg_scheme scheme;
     size_t n, k;         /* [n_out, k_in] */
+    uint64_t n_stored;   /* codes of sparse formats; 0 for others */
     void *memory;        /* matrices: the backend's; NULL while its layer is not loaded */
     size_t bytes;        /* in memory, when loaded */
     const float *vector; /* [n], vectors */
@@ -87,6 +88,8 @@ typedef struct swg_model_options {
     bool without_head;            /* default false. Of an encoder, leave out the head that the
                                      configuration names, whether or not the checkpoint has it: the
                                      output is what the last layer gives (SWG_OUTPUT_HIDDEN_STATE) */
+    double random_density;        /* of swg_model_random in a sparse scheme: the share of weights
+                                     that are kept; default 0: 0.5 */
 } swg_model_options;
 swg_model_options swg_model_options_default(void);
 
@@ -139,7 +142,8 @@ uint64_t swg_model_bytes_per_token(const swg_model *model);
 uint64_t swg_model_ops_per_token(const swg_model *model);
 
 /* A model with that configuration (JSON text) and random weights, every matrix in `scheme`, without
- * any file, for measuring speed. The same seed gives the same weights. SWG_LIMIT when they are
+ * any file, for measuring speed. A sparse scheme of codes is that of the layers' matrices; the
+ * others are dense. The same seed gives the same weights. SWG_LIMIT when they are
  * larger than the machine's memory. */
 swg_status swg_model_random(const char *config, size_t length, swg_scheme scheme, uint64_t seed,
                             const swg_model_options *options, swg_model **out);

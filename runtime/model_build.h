@@ -40,6 +40,15 @@ swg_weight_origin *swg_model_origin(const swg_model *model, const swg_weight *we
 /* How the backend stores matrices. */
 const swg_backend_weights *swg_model_storage(const swg_model *model);
 
+/* The scheme in which the backend holds matrices of that one: as it is, or expanded. */
+swg_scheme swg_model_held_scheme(const swg_model *model, swg_scheme scheme);
+
+/* A random matrix in a sparse format of codes: the codes that it stores of n x k weights when that
+ * share of each row is kept, and filling it (model_random_sparse.c). */
+uint64_t swg_model_random_stored(swg_scheme scheme, size_t n, size_t k, double density);
+swg_status swg_model_random_fill_sparse(const swg_backend_weights *storage, const swg_weight *weight,
+                                        double density, uint64_t seed);
+
 static inline bool swg_weight_is_vector(const swg_weight *weight)
 {
     return weight->vector != NULL;

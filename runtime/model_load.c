@@ -6,6 +6,7 @@
 #include "formats/huggingface/quantization_config.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/numeric.h"
+#include "runtime/base/sparse_pack.h"
 #include "runtime/model_build.h"
 
 /* A piece of work: rows of one plane of one weight. */
@@ -16,7 +17,11 @@ typedef struct load_block {
     uint64_t source_row, row_begin, n_rows; /* in the tensor's plane, in the weight's */
     size_t bytes;
     bool is_expanded; /* read as numbers: the weight's scheme is not the tensor's */
+    bool is_sparse;   /* all planes of the weight */
 } load_block;
+
+/* Sparse matrices are read so many steps of rows at a time. */
+enum { SPARSE_STEPS = 8 };
 
 typedef struct loader {
     swg_model *model;
@@ -93,6 +98,23 @@ static swg_status add_plane(loader *l, const swg_weight *weight, size_t tensor,
     return SWG_OK;
 }
 
+/* A matrix in a sparse format of codes is one block: where its rows go depends on those before. */
+static swg_status add_sparse(loader *l, const swg_weight *weight, size_t tensor)
+{
+    const swg_tensor_desc *desc = swg_source_tensor(l->model->source, tensor);
+    const size_t bytes = (size_t)(swg_tensor_bytes(desc) * weight->n / desc->shape[0]);
+    SWG_TRY(
+        swg_reserve((void **)&l->blocks, &l->blocks_capacity, l->n_blocks + 1, sizeof *l->blocks));
+    l->blocks[l->n_blocks++] = (load_block){.weight = weight,
+                                            .tensor = tensor,
+                                            .source_row = weight->first_row,
+                                            .n_rows = weight->n,
+                                            .bytes = bytes,
+                                            .is_sparse = true};
+    l->bytes += bytes;
+    return SWG_OK;
+}
+
 /* Vectors are read at once, matrices are cut into blocks. */
 static swg_status add_weight(swg_model *model, const swg_tensor_row *row, size_t layer,
                              size_t expert, void *context)
@@ -109,6 +131,8 @@ static swg_status add_weight(swg_model *model, const swg_tensor_row *row, size_t
     const swg_plane *planes = swg_source_planes(model->source, origin->tensor, &n_planes);
     const swg_tensor_desc *desc = swg_source_tensor(model->source, origin->tensor);
     const bool is_expanded = !swg_scheme_equal(desc->scheme, weight->scheme);
+    if (swg_weight_format_of(weight->scheme)->sparse)
+        return add_sparse(l, weight, origin->tensor);
     swg_plane expanded[SWG_PLANE_KINDS];
     if (is_expanded) {
         swg_tensor_desc plain = *desc;
@@ -135,10 +159,57 @@ static swg_status read_expanded(swg_source *source, const load_block *block, voi
     return status;
 }
 
-static swg_status load_block_of(void *context, size_t index)
+/* Rows of a sparse matrix, as many as are read together. */
+typedef struct sparse_rows {
+    swg_source *source;
+    size_t tensor;
+    bool *is_stored;
+    uint8_t *codes, *scales, *zeros;
+} sparse_rows;
+
+static swg_status read_plane(void *context, swg_plane_kind kind, uint64_t row_begin,
+                             uint64_t n_rows, void *out)
 {
-    loader *l = context;
-    const load_block *block = &l->blocks[index];
+    const sparse_rows *rows = context;
+    return swg_source_read(rows->source, rows->tensor, kind, row_begin, n_rows, out);
+}
+
+static swg_status load_sparse(loader *l, const load_block *block)
+{
+    const swg_backend_weights *storage = swg_model_storage(l->model);
+    const swg_weight *weight = block->weight;
+    const swg_scheme scheme = weight->scheme;
+    const size_t k = weight->k, groups = swg_scheme_groups(scheme, k);
+    const size_t step = storage->row_step * SPARSE_STEPS;
+    swg_status status = SWG_OK;
+    sparse_rows rows = {.source = l->model->source, .tensor = block->tensor};
+    const swg_tensor_desc *desc = swg_source_tensor(rows.source, rows.tensor);
+    const swg_plane_reader from = {.read = read_plane, .context = &rows};
+    SWG_GO(SWG_NEW_UNINIT(rows.is_stored, step * k));
+    SWG_GO(SWG_NEW(rows.codes, step * k));
+    SWG_GO(SWG_NEW_UNINIT(rows.scales, step * groups * swg_dtype_bits(scheme.scale_type) / 8));
+    if (scheme.asymmetric)
+        SWG_GO(SWG_NEW_UNINIT(rows.zeros, step * groups));
+    for (uint64_t at = 0; at < block->n_rows; at += step) {
+        const uint64_t n = block->n_rows - at < step ? block->n_rows - at : step;
+        const uint64_t row = block->source_row + at;
+        SWG_GO(swg_sparse_read_codes(desc, &from, row, n, rows.is_stored, rows.codes));
+        SWG_GO(read_plane(&rows, SWG_PLANE_SCALES, row, n, rows.scales));
+        if (rows.zeros)
+            SWG_GO(read_plane(&rows, SWG_PLANE_ZEROS, row, n, rows.zeros));
+        SWG_GO(storage->store_sparse(weight, at, n, rows.is_stored, rows.codes, rows.scales,
+                                     rows.zeros));
+    }
+done:
+    swg_free(rows.is_stored);
+    swg_free(rows.codes);
+    swg_free(rows.scales);
+    swg_free(rows.zeros);
+    return status;
+}
+
+static swg_status load_planes(loader *l, const load_block *block)
+{
     const swg_backend_weights *storage = swg_model_storage(l->model);
     void *direct = storage->direct(block->weight, block->kind, block->row_begin);
     void *rows = direct ? direct : l->scratch[swg_pool_thread_index()];
@@ -147,8 +218,16 @@ static swg_status load_block_of(void *context, size_t index)
     else
         SWG_TRY(swg_source_read(l->model->source, block->tensor, block->kind, block->source_row,
                                 block->n_rows, rows));
-    if (!direct)
-        SWG_TRY(storage->store(block->weight, block->kind, block->row_begin, block->n_rows, rows));
+    return direct ? SWG_OK
+                  : storage->store(block->weight, block->kind, block->row_begin, block->n_rows,
+                                   rows);
+}
+
+static swg_status load_block_of(void *context, size_t index)
+{
+    loader *l = context;
+    const load_block *block = &l->blocks[index];
+    SWG_TRY(block->is_sparse ? load_sparse(l, block) : load_planes(l, block));
     const uint64_t done = atomic_fetch_add(&l->done_bytes, block->bytes) + block->bytes;
     if (swg_pool_thread_index() == 0)
         return swg_progress_step(l->model->progress, "loading", "B", done, l->bytes);

@@ -3,6 +3,7 @@
  * ignored. */
 #include <string.h>
 
+#include "runtime/base/sparse_pack.h"
 #include "runtime/model_build.h"
 
 typedef struct matcher {
@@ -150,13 +151,16 @@ static swg_status match_weight(swg_model *model, const swg_tensor_row *row, size
                         range.total_rows,
                         row->k == SWG_DIM_ONE ? 0 : swg_dim_size(h, row->k, layer)));
     const swg_status status =
-        swg_model_declare(model, row, layer, expert, swg_scheme_expanded(desc->scheme));
+        swg_model_declare(model, row, layer, expert, swg_model_held_scheme(model, desc->scheme));
     if (status != SWG_OK)
         return swg_error_context(status, "tensor %s", found.name);
     swg_weight *weight = swg_model_slot(model, row->role, layer, expert);
     swg_weight_origin *origin = swg_model_origin(model, weight);
     weight->tensor = swg_arena_strndup(&model->small, found.name, strlen(found.name));
     weight->first_row = range.first_row + (found.is_stacked ? expert * range.total_rows : 0);
+    weight->n_stored = swg_sparse_stored(weight->scheme, desc);
+    if (weight->n_stored)
+        weight->bytes = swg_model_storage(model)->bytes(weight);
     origin->tensor = found.tensor;
     origin->range = range;
     origin->is_stacked = found.is_stacked;

@@ -46,10 +46,12 @@ static swg_status forget_matrix(swg_model *model, const swg_tensor_row *row, siz
     weight->memory = NULL;
     if (origin->own.data && model->source) {
         weight->scheme =
-            swg_scheme_expanded(swg_source_tensor(model->source, origin->tensor)->scheme);
+            swg_model_held_scheme(model, swg_source_tensor(model->source, origin->tensor)->scheme);
         weight->bytes = swg_model_storage(model)->bytes(weight);
     }
     swg_model_storage(model)->memory_free(&origin->own);
+    if (model->source) /* the pages that it was loaded from */
+        swg_source_release(model->source, origin->tensor);
     return SWG_OK;
 }
 

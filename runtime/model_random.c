@@ -6,6 +6,7 @@
 
 #include "runtime/base/numeric.h"
 #include "runtime/base/rng.h"
+#include "runtime/base/sparse_pack.h"
 #include "runtime/model_build.h"
 
 /* Blocks of rows have their own generators, so that any thread may fill any block. */
@@ -100,19 +101,42 @@ static bool is_wanted(const swg_model *model, const swg_tensor_row *row)
            !((row->flags & SWG_TENSOR_TIED) && model->hparams.tied_head);
 }
 
+/* What all matrices of a random model have in common. */
+typedef struct recipe {
+    swg_scheme scheme;
+    double density;
+    uint64_t seed;
+} recipe;
+
 static swg_status declare_row(swg_model *model, const swg_tensor_row *row, size_t layer,
-                              size_t expert, void *scheme)
+                              size_t expert, void *context)
 {
+    const recipe *how = context;
     if (!is_wanted(model, row))
         return SWG_OK;
-    return swg_model_declare(model, row, layer, expert,
-                             row->k == SWG_DIM_ONE ? swg_scheme_plain(SWG_F32)
-                                                   : *(const swg_scheme *)scheme);
+    if (row->k == SWG_DIM_ONE)
+        return swg_model_declare(model, row, layer, expert, swg_scheme_plain(SWG_F32));
+    const bool is_sparse = swg_weight_format_of(how->scheme)->sparse != NULL;
+    if (!is_sparse || swg_role_scope_of(row->role) == SWG_PER_MODEL)
+        return swg_model_declare(model, row, layer, expert,
+                                 is_sparse ? swg_sparse_dense(how->scheme) : how->scheme);
+    SWG_TRY(swg_model_declare(model, row, layer, expert, how->scheme));
+    swg_weight *weight = swg_model_slot(model, row->role, layer, expert);
+    if (how->scheme.block && weight->n % how->scheme.block != 0)
+        return swg_error(SWG_USAGE, "blocks of %u rows do not divide the %zu rows of %s",
+                         how->scheme.block, weight->n, swg_role_name(weight->role));
+    if (how->scheme.format == SWG_FORMAT_pairs && weight->k % 4 != 0)
+        return swg_error(SWG_USAGE, "pattern 2:4 does not divide the %zu columns of %s", weight->k,
+                         swg_role_name(weight->role));
+    weight->n_stored = swg_model_random_stored(how->scheme, weight->n, weight->k, how->density);
+    weight->bytes = swg_model_storage(model)->bytes(weight);
+    return SWG_OK;
 }
 
 static swg_status fill_weight(swg_model *model, const swg_tensor_row *row, size_t layer,
-                              size_t expert, void *seed)
+                              size_t expert, void *context)
 {
+    const recipe *how = context;
     const swg_weight *weight = swg_model_slot(model, row->role, layer, expert);
     if (swg_weight_is_vector(weight))
         for (size_t i = 0; i < weight->n; i++)
@@ -121,8 +145,9 @@ static swg_status fill_weight(swg_model *model, const swg_tensor_row *row, size_
         return SWG_OK;
     const fill_job job = {.storage = swg_model_storage(model),
                           .weight = weight,
-                          .seed = *(const uint64_t *)seed +
-                                  ((uint64_t)(weight - model->weights) << 28)};
+                          .seed = how->seed + ((uint64_t)(weight - model->weights) << 28)};
+    if (weight->n_stored)
+        return swg_model_random_fill_sparse(job.storage, weight, how->density, job.seed);
     return swg_pool_for(model->pool, swg_ceil_div(weight->n, job.storage->row_step), fill_rows,
                         (void *)&job);
 }
@@ -155,13 +180,16 @@ swg_status swg_model_random(const char *config, size_t length, swg_scheme scheme
 {
     swg_status status = SWG_OK;
     swg_model *model = NULL;
+    recipe how = {.scheme = scheme,
+                  .density = options && options->random_density > 0 ? options->random_density : 0.5,
+                  .seed = seed};
     SWG_GO(swg_model_begin(config, length, options, &model));
     SWG_GO(check_memory(model, scheme));
     const size_t n_layers = (size_t)model->hparams.n_layers;
     for (size_t layer = 0; layer <= n_layers; layer++) {
-        SWG_GO(swg_model_visit(model, layer, declare_row, &scheme));
+        SWG_GO(swg_model_visit(model, layer, declare_row, &how));
         SWG_GO(swg_model_reserve(model, layer));
-        SWG_GO(swg_model_visit(model, layer, fill_weight, &seed));
+        SWG_GO(swg_model_visit(model, layer, fill_weight, &how));
         model->layers[layer].is_loaded = true;
     }
     model->pool = NULL;

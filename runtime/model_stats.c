@@ -213,6 +213,22 @@ static swg_status begin(swg_model_stats *s)
     return collect_and_open(s);
 }
 
+swg_status swg_model_stats_find(const swg_model_stats_options *options, bool *is_cached)
+{
+    swg_model_stats s = {.options = *options};
+    swg_status status = SWG_OK;
+    bool found = false;
+    SWG_GO(make_key(&s));
+    SWG_GO(choose_path(&s));
+    found = options->cache && swg_stats_file_open(s.path, s.key, &s.file) == SWG_OK;
+    *is_cached = found;
+done:
+    swg_stats_file_close(&s.file);
+    swg_free(s.path);
+    swg_free(s.key);
+    return status;
+}
+
 swg_status swg_model_stats_open(swg_source *source, const swg_model_stats_options *options,
                                 swg_model_stats **out)
 {

@@ -61,6 +61,10 @@ swg_model_stats_options swg_model_stats_options_default(void);
  * cannot be written; or what loading the model returns. */
 swg_status swg_model_stats_open(swg_source *source, const swg_model_stats_options *options,
                                 swg_model_stats **out);
+
+/* Whether opening would take them from the cache, as far as the directory of the file there tells.
+ */
+swg_status swg_model_stats_find(const swg_model_stats_options *options, bool *is_cached);
 void swg_model_stats_free(swg_model_stats **stats); /* NULL inside is accepted */
 
 /* Statistics of the input of the weights that come from a tensor, hessian included; NULL in *out

@@ -1,4 +1,5 @@
 /* The table of a model's weights: declaring, finding and visiting them. */
+#include "runtime/base/sparse_pack.h"
 #include "runtime/model_build.h"
 
 static bool has_role(const swg_arch *arch, swg_role role)
@@ -86,6 +87,13 @@ swg_status swg_model_declare(swg_model *model, const swg_tensor_row *row, size_t
     if (row->k != SWG_DIM_ONE)
         weight->bytes = swg_model_storage(model)->bytes(weight);
     return SWG_OK;
+}
+
+swg_scheme swg_model_held_scheme(const swg_model *model, swg_scheme scheme)
+{
+    const bool is_sparse = swg_weight_format_of(scheme)->sparse && swg_scheme_is_quantized(scheme);
+    return is_sparse && swg_model_storage(model)->store_sparse ? scheme
+                                                               : swg_scheme_expanded(scheme);
 }
 
 swg_status swg_model_plane_rows(const swg_weight *weight, const swg_tensor_desc *desc,

@@ -1,18 +1,16 @@
-/* The Fisher diagonal by one forward pass that keeps the rows entering each layer, and one backward
- * pass over the tape, layer by layer. See sensitivity.h. */
+/* The Fisher diagonal from forward and backward passes with labels drawn from the predictions. See
+ * sensitivity.h. */
 #include "runtime/sensitivity.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "runtime/backend/tape.h"
+#include "runtime/backprop.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/rng.h"
-#include "runtime/exec.h"
-#include "runtime/model.h"
 
-/* Rows of logits computed together, and outputs that one work item sums. */
-enum { END_ROWS = 64, OUTPUTS = 256 };
+/* Outputs that one work item sums. */
+enum { OUTPUTS = 256 };
 
 /* The sums of one tensor; views of `arena`. */
 typedef struct tensor_sums {
@@ -30,13 +28,9 @@ typedef struct measurement {
     swg_sensitivity *result;
     swg_sensitivity_options options;
     swg_model *model;
-    swg_exec *exec;
-    const int32_t *ids;
-    size_t n_windows, window, n_layers;
+    swg_backprop *backprop;
+    size_t n_tokens;
     tensor_sums **of_weight; /* [n_weights] the tensor that a weight comes from, or NULL */
-    float **rows;            /* [n_layers + 1][tokens][width]: what enters every layer */
-    float *gradient;         /* [tokens][width] by those rows */
-    float *logits, *slopes;  /* [END_ROWS][n_outputs] */
     const swg_weight *head;  /* its sums are exact: no drawn labels */
     swg_status status;       /* of an observer, which cannot return one */
 } measurement;
@@ -117,12 +111,11 @@ static void see_look_up(void *context, const swg_weight *weight, const size_t *i
     }
 }
 
-/* --- After the layers ------------------------------------------------------------------------- */
+/* --- Labels ----------------------------------------------------------------------------------- */
 
 /* One row of logits: its probabilities' variance p (1 - p), the expected squared gradient, is added
- * to the head's sums; slopes become p - (1 at a label drawn from p). */
-static void reverse_softmax(const measurement *m, const float *logits, size_t token, double *sums,
-                            float *slopes)
+ * to the head's sums; the row becomes p - (1 at a label drawn from p). */
+static void reverse_softmax(const measurement *m, size_t token, double *sums, float *logits)
 {
     const size_t n = (size_t)m->model->hparams.n_outputs;
     swg_rng rng = swg_rng_seeded(m->options.seed * 0x9e3779b97f4a7c15u + token);
@@ -131,114 +124,39 @@ static void reverse_softmax(const measurement *m, const float *logits, size_t to
     for (size_t i = 1; i < n; i++)
         most = logits[i] > most ? logits[i] : most;
     for (size_t i = 0; i < n; i++) {
-        slopes[i] = expf(logits[i] - most);
-        total += (double)slopes[i];
+        logits[i] = expf(logits[i] - most);
+        total += (double)logits[i];
     }
     const double drawn = swg_rng_uniform(&rng) * total;
     size_t label = n - 1;
     for (size_t i = 0; i < n; i++) {
-        const double p = (double)slopes[i] / total;
-        if (before <= drawn && drawn < before + (double)slopes[i])
+        const double p = (double)logits[i] / total;
+        if (before <= drawn && drawn < before + (double)logits[i])
             label = i;
-        before += (double)slopes[i];
+        before += (double)logits[i];
         sums[i] += p * (1 - p);
-        slopes[i] = (float)p;
+        logits[i] = (float)p;
     }
-    slopes[label] -= 1;
+    logits[label] -= 1;
 }
 
-/* Rows [at, at + n) of the text, from what leaves the last layer to its gradient. */
-static swg_status reverse_end(measurement *m, size_t at, size_t n,
-                              const swg_gradient_observer *observer)
+static swg_status draw_labels(void *context, size_t first, size_t n, float *logits)
 {
-    const size_t width = swg_exec_width(m->exec, m->n_layers);
-    const size_t columns = (size_t)m->model->hparams.n_outputs;
+    measurement *m = context;
     double *sums = sums_of(m, m->head, true);
-    if (!sums)
-        return m->status;
-    swg_tape_record(m->exec);
-    SWG_TRY(swg_exec_end(m->exec, n, m->rows[m->n_layers] + at * width, m->logits));
+    SWG_TRY(m->status);
     for (size_t t = 0; t < n; t++)
-        reverse_softmax(m, m->logits + t * columns, at + t, sums, m->slopes + t * columns);
-    return swg_tape_reverse(m->exec, m->slopes, m->gradient + at * width, observer);
-}
-
-/* --- Both passes ------------------------------------------------------------------------------ */
-
-static swg_status forward_layer(measurement *m, size_t layer)
-{
-    const size_t from = swg_exec_width(m->exec, layer), to = swg_exec_width(m->exec, layer + 1);
-    SWG_TRY(swg_model_load_layer(m->model, layer));
-    SWG_TRY(SWG_NEW_UNINIT(m->rows[layer + 1], m->n_windows * m->window * to));
-    for (size_t w = 0; w < m->n_windows; w++) {
-        const size_t at = w * m->window;
-        SWG_TRY(swg_exec_layer(m->exec, layer, 0, 0, m->window, m->rows[layer] + at * from,
-                               m->rows[layer + 1] + at * to));
-    }
-    swg_model_release_layer(m->model, layer);
-    return swg_progress_step(m->options.progress, "running forward", "layers", layer + 1,
-                             m->n_layers);
-}
-
-static swg_status forward(measurement *m)
-{
-    const size_t width = swg_exec_width(m->exec, 0);
-    SWG_TRY(SWG_NEW_UNINIT(m->rows[0], m->n_windows * m->window * width));
-    for (size_t w = 0; w < m->n_windows; w++)
-        SWG_TRY(swg_exec_begin(m->exec, 0, 0, m->ids + w * m->window, NULL, m->window,
-                               m->rows[0] + w * m->window * width));
-    for (size_t layer = 0; layer < m->n_layers; layer++)
-        SWG_TRY(forward_layer(m, layer));
+        reverse_softmax(m, first + t, sums, logits + t * (size_t)m->model->hparams.n_outputs);
     return SWG_OK;
 }
 
-static swg_status backward_layer(measurement *m, size_t layer,
-                                 const swg_gradient_observer *observer)
-{
-    const size_t width = swg_exec_width(m->exec, layer);
-    SWG_TRY(swg_model_load_layer(m->model, layer));
-    for (size_t w = 0; w < m->n_windows; w++) {
-        float *x = m->rows[layer] + w * m->window * width;
-        float *gradient = m->gradient + w * m->window * width;
-        swg_tape_record(m->exec);
-        SWG_TRY(swg_exec_layer(m->exec, layer, 0, 0, m->window, x, x)); /* x is not needed again */
-        SWG_TRY(swg_tape_reverse(m->exec, gradient, gradient, observer));
-        SWG_TRY(m->status);
-    }
-    swg_model_release_layer(m->model, layer);
-    SWG_FREE(m->rows[layer + 1]);
-    return swg_progress_step(m->options.progress, "running backward", "layers", m->n_layers - layer,
-                             m->n_layers);
-}
-
-static swg_status backward(measurement *m)
-{
-    const swg_gradient_observer observer = {
-        .context = m, .product = see_product, .look_up = see_look_up};
-    const size_t tokens = m->n_windows * m->window, width = swg_exec_width(m->exec, 0);
-    const size_t step = m->window < END_ROWS ? m->window : END_ROWS;
-    for (size_t at = 0; at < tokens; at += step) {
-        SWG_TRY(reverse_end(m, at, tokens - at < step ? tokens - at : step, &observer));
-        SWG_TRY(m->status);
-    }
-    for (size_t layer = m->n_layers; layer-- > 0;)
-        SWG_TRY(backward_layer(m, layer, &observer));
-    for (size_t w = 0; w < m->n_windows; w++) {
-        swg_tape_record(m->exec);
-        SWG_TRY(swg_exec_begin(m->exec, 0, 0, m->ids + w * m->window, NULL, m->window,
-                               m->rows[0] + w * m->window * width));
-        SWG_TRY(swg_tape_reverse(m->exec, m->gradient + w * m->window * width, NULL, &observer));
-        SWG_TRY(m->status);
-    }
-    return SWG_OK;
-}
+/* --- The result ------------------------------------------------------------------------------- */
 
 /* Sums become means per token, which must be finite. */
 static swg_status finish_rows(const measurement *m, const tensor_sums *sums, double *array)
 {
-    const double tokens = (double)(m->n_windows * m->window);
     for (uint64_t i = 0; array && i < sums->rows.rows; i++) {
-        array[i] /= tokens;
+        array[i] /= (double)m->n_tokens;
         if (!isfinite(array[i]))
             return swg_error(SWG_FAILED,
                              "the gradient by row %llu of tensor %s is not finite on the "
@@ -290,41 +208,31 @@ static swg_status list_tensors(measurement *m)
     return SWG_OK;
 }
 
-static swg_status begin(measurement *m, swg_source *source)
+static swg_status begin(measurement *m, swg_source *source, size_t window)
 {
-    swg_model_options model_options = swg_model_options_default();
-    model_options.pool = m->options.pool;
-    model_options.backend = "tape";
-    SWG_TRY(swg_model_open(source, &model_options, &m->model));
-    SWG_TRY(swg_model_must_continue(m->model, "measuring sensitivity"));
-    if (m->n_windows == 0 || m->window == 0)
-        return swg_error(SWG_USAGE, "there are no windows of text to measure sensitivity on");
-    m->n_layers = (size_t)m->model->hparams.n_layers;
+    swg_model_options options = swg_model_options_default();
+    options.pool = m->options.pool;
+    options.backend = "tape";
+    SWG_TRY(swg_model_open(source, &options, &m->model));
+    SWG_TRY(swg_backprop_new(m->model, m->options.pool, window, &m->backprop));
     m->head = swg_model_weight(m->model, SWG_ROLE_HEAD, 0);
-    SWG_TRY(swg_model_load_layer(m->model, m->n_layers));
-    swg_exec_options options = swg_exec_options_default();
-    options.context = options.chunk = m->window;
-    options.activations = SWG_ACT_F32;
-    SWG_TRY(swg_exec_new(m->model, m->options.pool, &options, &m->exec));
-    const size_t width = swg_exec_width(m->exec, 0), logits = (size_t)m->model->hparams.n_outputs;
-    SWG_TRY(SWG_NEW(m->rows, m->n_layers + 1));
-    SWG_TRY(SWG_NEW_UNINIT(m->gradient, m->n_windows * m->window * width));
-    SWG_TRY(SWG_NEW_UNINIT(m->logits, END_ROWS * logits));
-    SWG_TRY(SWG_NEW_UNINIT(m->slopes, END_ROWS * logits));
     return list_tensors(m);
 }
 
-static void end(measurement *m)
+static swg_status measure(measurement *m, const int32_t *ids, size_t n_windows)
 {
-    for (size_t i = 0; m->rows && i <= m->n_layers; i++)
-        swg_free(m->rows[i]);
-    swg_free(m->rows);
-    swg_free(m->gradient);
-    swg_free(m->logits);
-    swg_free(m->slopes);
-    swg_free(m->of_weight);
-    swg_exec_free(&m->exec);
-    swg_model_free(&m->model);
+    const swg_gradient_observer observer = {
+        .context = m, .product = see_product, .look_up = see_look_up};
+    const swg_backprop_job job = {.ids = ids,
+                                  .n_windows = n_windows,
+                                  .progress = m->options.progress,
+                                  .observer = &observer,
+                                  .slopes = draw_labels,
+                                  .context = m};
+    if (n_windows == 0)
+        return swg_error(SWG_USAGE, "there are no windows of text to measure sensitivity on");
+    SWG_TRY(swg_backprop_run(m->backprop, &job));
+    return m->status;
 }
 
 swg_status swg_sensitivity_measure(swg_source *source, const int32_t *ids, size_t n_windows,
@@ -332,22 +240,21 @@ swg_status swg_sensitivity_measure(swg_source *source, const int32_t *ids, size_
                                    swg_sensitivity **out)
 {
     swg_status status = SWG_OK;
-    swg_sensitivity *result = NULL;
-    measurement m = {.ids = ids, .n_windows = n_windows, .window = window};
+    measurement m = {.n_tokens = n_windows * window};
     if (options)
         SWG_TRY(swg_options_check("swg_sensitivity_options", options->size, sizeof *options));
     m.options = options ? *options : swg_sensitivity_options_default();
-    SWG_GO(SWG_NEW(result, 1));
-    m.result = result;
-    SWG_GO(begin(&m, source));
-    SWG_GO(forward(&m));
-    SWG_GO(backward(&m));
+    SWG_GO(SWG_NEW(m.result, 1));
+    SWG_GO(begin(&m, source, window));
+    SWG_GO(measure(&m, ids, n_windows));
     SWG_GO(finish(&m));
-    *out = result;
-    result = NULL;
+    *out = m.result;
+    m.result = NULL;
 done:
-    end(&m);
-    swg_sensitivity_free(&result);
+    swg_free(m.of_weight);
+    swg_backprop_free(&m.backprop);
+    swg_model_free(&m.model);
+    swg_sensitivity_free(&m.result);
     return status;
 }
 

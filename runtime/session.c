@@ -12,26 +12,45 @@ static swg_status make_tokenizer(swg_source *source, const swg_model *model, swg
     return status;
 }
 
-swg_status swg_session_open(const char *path, const char *tokenizer_path, bool with_tokenizer,
-                            size_t n_threads, const swg_progress *progress, swg_session *out)
+/* What a session is opened with. */
+typedef struct opening {
+    const char *path, *tokenizer_path;
+    bool with_tokenizer, without_head;
+    size_t n_threads;
+    const swg_progress *progress;
+} opening;
+
+static swg_status load(const opening *o, swg_source *source, swg_session *out)
+{
+    bool is_declared;
+    SWG_TRY(swg_sentence_is_declared(source, &is_declared));
+    const swg_model_options how = {.size = sizeof how,
+                                   .pool = out->pool,
+                                   .progress = o->progress,
+                                   .without_head = o->without_head || is_declared};
+    SWG_TRY(swg_model_load(source, &how, &out->model));
+    if (out->model->hparams.task == SWG_OUTPUT_HIDDEN_STATE)
+        SWG_TRY(swg_sentence_read(source, &out->sentence));
+    if (!o->with_tokenizer)
+        return SWG_OK;
+    const swg_status status = make_tokenizer(source, out->model, &out->tokenizer);
+    /* The source knows it under the name it would have in a checkpoint. */
+    if (status != SWG_OK && o->tokenizer_path)
+        swg_error_context(status, "--tokenizer %s", o->tokenizer_path);
+    SWG_TRY(status);
+    return swg_chat_from_source(source, &out->chat);
+}
+
+static swg_status open_session(const opening *o, swg_session *out)
 {
     swg_status status = SWG_OK;
     swg_session loaded = {0};
     swg_source *source = NULL;
     swg_source_options options = swg_source_options_default();
-    options.tokenizer = tokenizer_path;
-    SWG_GO(swg_source_open(path, &options, &source));
-    SWG_GO(swg_pool_new(n_threads, &loaded.pool));
-    const swg_model_options how = {.size = sizeof how, .pool = loaded.pool, .progress = progress};
-    SWG_GO(swg_model_load(source, &how, &loaded.model));
-    if (with_tokenizer) {
-        status = make_tokenizer(source, loaded.model, &loaded.tokenizer);
-        /* The source knows it under the name it would have in a checkpoint. */
-        if (status != SWG_OK && tokenizer_path)
-            swg_error_context(status, "--tokenizer %s", tokenizer_path);
-        SWG_GO(status);
-        SWG_GO(swg_chat_from_source(source, &loaded.chat));
-    }
+    options.tokenizer = o->tokenizer_path;
+    SWG_GO(swg_source_open(o->path, &options, &source));
+    SWG_GO(swg_pool_new(o->n_threads, &loaded.pool));
+    SWG_GO(load(o, source, &loaded));
     *out = loaded;
     loaded = (swg_session){0};
 done:
@@ -40,8 +59,32 @@ done:
     return status;
 }
 
+swg_status swg_session_open(const char *path, const char *tokenizer_path, bool with_tokenizer,
+                            size_t n_threads, const swg_progress *progress, swg_session *out)
+{
+    const opening o = {.path = path,
+                       .tokenizer_path = tokenizer_path,
+                       .with_tokenizer = with_tokenizer,
+                       .n_threads = n_threads,
+                       .progress = progress};
+    return open_session(&o, out);
+}
+
+swg_status swg_session_open_encoder(const char *path, const char *tokenizer_path, size_t n_threads,
+                                    const swg_progress *progress, swg_session *out)
+{
+    const opening o = {.path = path,
+                       .tokenizer_path = tokenizer_path,
+                       .with_tokenizer = true,
+                       .without_head = true,
+                       .n_threads = n_threads,
+                       .progress = progress};
+    return open_session(&o, out);
+}
+
 void swg_session_close(swg_session *loaded)
 {
+    swg_sentence_deinit(&loaded->sentence);
     swg_chat_free(&loaded->chat);
     swg_tokenizer_free(&loaded->tokenizer);
     swg_model_free(&loaded->model);

@@ -7,6 +7,7 @@
 #include "runtime/base/progress.h"
 #include "runtime/base/thread.h"
 #include "runtime/model.h"
+#include "runtime/sentence.h"
 #include "runtime/text/chat.h"
 #include "runtime/text/tokenizer.h"
 
@@ -15,6 +16,7 @@ typedef struct swg_session {
     swg_pool *pool;
     swg_model *model;
     swg_tokenizer *tokenizer; /* NULL when not asked for */
+    swg_sentence sentence;    /* of encoders without a head: how they make vectors of texts */
     swg_chat *chat;           /* NULL when not asked for, or the checkpoint has no chat template */
 } swg_session;
 
@@ -23,6 +25,12 @@ typedef struct swg_session {
  * (swg_tokenizer_limit_ids). `n_threads` 0 = one per processor. */
 swg_status swg_session_open(const char *path, const char *tokenizer_path, bool with_tokenizer,
                             size_t n_threads, const swg_progress *progress, swg_session *out);
+
+/* The same for vectors of texts: the head that the configuration names is left out, with tokenizer.
+ * (swg_session_open does so for checkpoints that carry modules.json.) SWG_UNSUPPORTED for models
+ * that are not encoders. */
+swg_status swg_session_open_encoder(const char *path, const char *tokenizer_path, size_t n_threads,
+                                    const swg_progress *progress, swg_session *out);
 void swg_session_close(swg_session *loaded);
 
 /* SWG_FAILED when one of the logits [rows][columns] is NaN or infinite: the sentence names the

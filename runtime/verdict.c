@@ -10,6 +10,7 @@
 #include "runtime/arch/arch.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/notice.h"
+#include "runtime/sentence.h"
 #include "runtime/text/tokenizer.h"
 
 typedef struct examination {
@@ -83,8 +84,24 @@ static swg_status check_files(examination *x)
 static swg_status check_tensors(examination *x)
 {
     swg_model *model = NULL;
-    const swg_status status = swg_model_open(x->source, NULL, &model);
+    bool is_declared;
+    SWG_TRY(swg_sentence_is_declared(x->source, &is_declared));
+    const swg_model_options options = {.size = sizeof options, .without_head = is_declared};
+    const swg_status status = swg_model_open(x->source, &options, &model);
     swg_model_free(&model);
+    return status;
+}
+
+/* What makes vectors of an encoder's rows. */
+static swg_status check_sentence(examination *x)
+{
+    swg_sentence sentence = {0};
+    bool is_declared;
+    SWG_TRY(swg_sentence_is_declared(x->source, &is_declared));
+    if (!is_declared)
+        return SWG_OK;
+    const swg_status status = swg_sentence_read(x->source, &sentence);
+    swg_sentence_deinit(&sentence);
     return status;
 }
 
@@ -120,6 +137,7 @@ static const struct {
     {"quantization", check_quantization, true, false, true},
     {"architecture", check_architecture, true, false, false},
     {"tensors", check_tensors, false, false, false},
+    {"vectors of texts", check_sentence, false, false, false},
     {"tokenizer", check_tokenizer, false, false, false},
     {"ends of text", check_ends, false, false, false},
 };

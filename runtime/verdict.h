@@ -18,7 +18,7 @@
 
 #include "formats/formats.h"
 
-enum { SWG_MAX_FINDINGS = 8, SWG_FINDING_BYTES = 640 };
+enum { SWG_MAX_FINDINGS = 12, SWG_FINDING_BYTES = 640 };
 
 /* What one check found. */
 typedef struct swg_finding {

@@ -19,6 +19,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/base/weight_formats.def
     kernels/isas.def
     kernels/kernels.h
+    kernels/kv_types.def
     kernels/layouts.def
     kernels/ops.def
     formats/formats.h
@@ -28,11 +29,15 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/arch/tensor_use.h
     runtime/exec.h
     runtime/hparams.h
+    runtime/embedder.h
+    runtime/kv_type.h
     runtime/model.h
     runtime/model_stats.h
     runtime/sensitivity.h
     runtime/roles.def
     runtime/roles.h
+    runtime/poolings.def
+    runtime/sentence.h
     runtime/session.h
     runtime/text/chat.h
     runtime/text/sampler.h
@@ -46,6 +51,10 @@ set(SWAGE_PUBLIC_HEADERS
     quantize/recipe.h
     prune/prune.h
     prune/prune_methods.def
+    distill/distill.h
+    distill/losses.def
+    distill/losses.h
+    distill/trainer.h
     eval/classify.h
     eval/latency.h
     eval/nll.h

@@ -28,6 +28,11 @@ swg_status swg_gguf_tokenizer_json(const char *path, const swg_gguf_header *head
 swg_status swg_gguf_tokenizer_settings(const char *path, const swg_gguf_header *header,
                                        swg_json_writer *json);
 
+/* Carried files of a sentence-transformers folder: as they were written, or made of the kind of
+ * pooling that engines know (gguf_sentence.c). `arch` may be NULL. */
+swg_status swg_gguf_add_sentence(swg_source *source, const swg_gguf_header *header,
+                                 const swg_gguf_arch *arch);
+
 /* Llama 3's factors (rope_scaling of type "llama3") are a tensor in GGUF (gguf_rope.c).
  * factor[i] divides the frequency of pair i of head_dim / 2. */
 typedef struct swg_gguf_rope {

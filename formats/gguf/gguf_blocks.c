@@ -72,7 +72,8 @@ const swg_gguf_type *swg_gguf_type_of_scheme(swg_scheme scheme)
 {
     if (scheme.ggml)
         return swg_gguf_type_find(scheme.ggml);
-    if (!swg_scheme_is_integer(scheme) || scheme.group % BLOCK != 0)
+    if (!swg_scheme_is_integer(scheme) || swg_scheme_has_row_scales(scheme) ||
+        scheme.group % BLOCK != 0)
         return NULL;
     const int codes = 1 << scheme.bits;
     const int least = scheme.asymmetric ? 1 - codes : -codes / 2;

@@ -274,6 +274,7 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
     SWG_TRY(add_config(source));
     SWG_TRY(add_tensors(source));
     SWG_TRY(add_metadata(source));
+    SWG_TRY(swg_gguf_add_sentence(source, &state->parts.header, state->arch));
     return add_files(source);
 }
 

@@ -45,6 +45,10 @@ swg_status swg_gguf_put_config(const swg_sink *sink, const swg_gguf_arch *arch,
 /* Llama 3's frequency factors, where the configuration asks for them; false when it does not. */
 bool swg_gguf_config_rope(const swg_json *config, swg_gguf_rope *out);
 
+/* The keys of an encoder's pooling out of the carried files (gguf_sentence.c). SWG_UNSUPPORTED for
+ * a pooling that GGUF cannot say. */
+swg_status swg_gguf_put_sentence(const swg_sink *sink, swg_gguf_values *values);
+
 /* The tokenizer's keys out of the carried files (gguf_write_tokenizer.c). */
 swg_status swg_gguf_put_tokenizer(const swg_sink *sink, const swg_json *config, uint64_t vocab_size,
                                   swg_gguf_values *values);

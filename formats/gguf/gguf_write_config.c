@@ -231,7 +231,7 @@ static swg_status put_encoder(const swg_sink *sink, const swg_gguf_arch *arch,
     swg_gguf_put_u32(values, "tokenizer.ggml.token_type_count",
                      (uint64_t)int_of(config, "type_vocab_size", 2));
     if (!head || head->rank != 2)
-        return SWG_OK;
+        return swg_gguf_put_sentence(sink, values);
     if (!has_tensor(sink, arch, arch->encoder->hf_pooler))
         return swg_error(SWG_UNSUPPORTED,
                          "%s: a GGUF of architecture %s cannot have a classifier without a pooler",

@@ -1,22 +1,27 @@
-/* Reading HDF5 checkpoints: the state-dict layout of docs/hdf5.md, Keras models (keras.c), and any
- * other file whose datasets are all numbers: each is a tensor named by its path. */
+/* Reading HDF5 checkpoints: the state-dict layout of docs/hdf5.md, Keras models (keras.c), alone,
+ * in an archive or in a folder, and any other file whose datasets are all numbers: each is a tensor
+ * named by its path. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "formats/hdf5/hdf5_names.h"
+#include "formats/huggingface/shard_index.h"
 #include "formats/json/json.h"
 #include "formats/json/json_check.h"
 #include "formats/keras/keras.h"
 
 typedef struct h5_state {
-    swg_map map;
+    swg_map map; /* empty where `archive` has the file */
+    swg_keras_archive archive;
     swg_h5_file *file;
 } h5_state;
 
 static bool claims(const swg_probe *probe)
 {
-    return !probe->is_directory && probe->head_bytes >= 8 &&
-           memcmp(probe->head, "\x89HDF\r\n\x1a\n", 8) == 0;
+    if (probe->is_directory)
+        return swg_folder_has(probe->path, SWG_KERAS_WEIGHTS);
+    return swg_keras_archive_claims(probe) ||
+           (probe->head_bytes >= 8 && memcmp(probe->head, "\x89HDF\r\n\x1a\n", 8) == 0);
 }
 
 /* --- The state-dict layout -------------------------------------------------------------------- */
@@ -170,13 +175,8 @@ static swg_status add_other(swg_source *source, const swg_h5_entry *entry)
     }
     if (strcmp(entry->path, SWG_H5_METADATA) == 0)
         return add_metadata(source, entry);
-    if (starts_with(entry->path, SWG_H5_FILES)) {
-        const char *const name = entry->path + strlen(SWG_H5_FILES);
-        if (strchr(name, '/') || name[0] == '.')
-            return swg_error(SWG_CORRUPT, "%s: %.300s is not the plain name of a file",
-                             source->path, entry->path);
-        return swg_source_add_file(source, name, NULL, (void *)entry);
-    }
+    if (starts_with(entry->path, SWG_H5_FILES))
+        return swg_source_add_file(source, entry->path + strlen(SWG_H5_FILES), NULL, (void *)entry);
     return swg_error(SWG_UNSUPPORTED, "%s: %.300s is not part of the state-dict layout",
                      source->path, entry->path);
 }
@@ -204,6 +204,21 @@ static swg_status open_state_dict(swg_source *source, swg_h5_tensors *tensors, b
 
 /* --- Opening and reading ---------------------------------------------------------------------- */
 
+/* The HDF5 file itself, which `path` leads to. */
+static swg_status open_file(swg_source *source, const swg_probe *probe, const char *path)
+{
+    h5_state *state = source->state;
+    const swg_map *map = &state->map;
+    if (!probe->is_directory && swg_keras_archive_claims(probe)) {
+        SWG_TRY(swg_keras_archive_open(source, path, &state->archive));
+        map = &state->archive.weights;
+    } else {
+        SWG_TRY(swg_source_map(source, path, &state->map));
+    }
+    SWG_TRY(swg_h5_open(path, map, &state->file));
+    return swg_source_add_input(source, path);
+}
+
 static swg_status open_source(swg_source *source, const swg_probe *probe)
 {
     h5_state *state = swg_arena_calloc(&source->arena, 1, sizeof *state);
@@ -212,17 +227,19 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
     source->state = state;
     swg_h5_tensors tensors = {0};
     swg_status status = SWG_OK;
-    SWG_GO(swg_source_map(source, probe->path, &state->map));
-    SWG_GO(swg_h5_open(probe->path, &state->map, &state->file));
-    SWG_GO(swg_source_add_input(source, probe->path));
+    char *path = probe->is_directory ? swg_path_join(probe->path, SWG_KERAS_WEIGHTS)
+                                     : swg_strdup(probe->path);
+    SWG_GO(path ? SWG_OK : SWG_NO_MEMORY);
+    SWG_GO(open_file(source, probe, path));
     if (swg_h5_has_attribute(state->file, "", SWG_H5_LAYOUT))
         SWG_GO(open_state_dict(source, &tensors, true));
     else if (swg_keras_claims(state->file))
-        SWG_GO(swg_keras_open(source, state->file, &tensors));
+        SWG_GO(swg_keras_open(source, path, state->file, &state->archive, &tensors));
     else
         SWG_GO(open_state_dict(source, &tensors, false));
     SWG_GO(swg_h5_tensors_into_source(source, &tensors));
 done:
+    swg_free(path);
     swg_free(tensors.list);
     return status;
 }
@@ -233,6 +250,7 @@ static void close_source(swg_source *source)
     if (!state)
         return;
     swg_h5_close(&state->file);
+    swg_keras_archive_close(&state->archive);
     swg_map_close(&state->map);
 }
 
@@ -296,7 +314,7 @@ static swg_status load_file(swg_source *source, swg_source_file_entry *file)
 
 const swg_reader swg_reader_hdf5 = {
     .name = "hdf5",
-    .summary = "HDF5 (state dict or Keras)",
+    .summary = "HDF5 (state dict or Keras), or a .keras archive",
     .claims = claims,
     .open = open_source,
     .close = close_source,

@@ -19,6 +19,12 @@ const swg_folder_file swg_folder_files[] = {
     {"chat_template.json", SWG_FILE_OTHER},
     {"preprocessor_config.json", SWG_FILE_OTHER},
     {"generation_config.json", SWG_FILE_OTHER},
+    {"quantize_config.json", SWG_FILE_OTHER},
+    {"modules.json", SWG_FILE_OTHER},
+    {"1_Pooling/config.json", SWG_FILE_OTHER},
+    {"2_Normalize/config.json", SWG_FILE_OTHER},
+    {"sentence_bert_config.json", SWG_FILE_OTHER},
+    {"config_sentence_transformers.json", SWG_FILE_OTHER},
     {NULL, SWG_FILE_OTHER},
 };
 

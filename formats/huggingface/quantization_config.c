@@ -42,18 +42,25 @@ static swg_status look_at_config(const swg_source *source, swg_foreign_quantizat
     return SWG_OK;
 }
 
+const char *swg_foreign_tensor_method(const char *name)
+{
+    for (size_t k = 0; k < sizeof endings / sizeof *endings; k++)
+        if (ends_in(name, endings[k].ending))
+            return endings[k].method;
+    return NULL;
+}
+
 swg_status swg_foreign_quantization_find(const swg_source *source, swg_foreign_quantization *out)
 {
     swg_foreign_quantization found = {0};
     SWG_TRY(look_at_config(source, &found));
     for (size_t i = 0; !found.is_present && i < swg_source_n_tensors(source); i++) {
         const char *name = swg_source_tensor(source, i)->name;
-        for (size_t k = 0; k < sizeof endings / sizeof *endings && !found.is_present; k++) {
-            if (!ends_in(name, endings[k].ending))
-                continue;
-            found = (swg_foreign_quantization){.is_present = true, .tensor = name};
-            snprintf(found.method, sizeof found.method, "%s", endings[k].method);
-        }
+        const char *method = swg_foreign_tensor_method(name);
+        if (!method)
+            continue;
+        found = (swg_foreign_quantization){.is_present = true, .tensor = name};
+        snprintf(found.method, sizeof found.method, "%s", method);
     }
     *out = found;
     return SWG_OK;

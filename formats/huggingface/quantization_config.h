@@ -14,6 +14,10 @@ typedef struct swg_foreign_quantization {
     const char *tensor;               /* the first tensor that tells; NULL: config.json tells */
 } swg_foreign_quantization;
 
+/* The method of the programs that give such a name to a tensor of codes or scales; NULL for other
+ * names. */
+const char *swg_foreign_tensor_method(const char *name);
+
 /* Whether the tensors of a source, as it presents them, hold codes that another program wrote: by
  * config.json's "quantization_config", or else by the names that such programs give to codes and
  * scales. Weights that a reader presents under a scheme of ours are not foreign. SWG_CORRUPT or

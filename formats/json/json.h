@@ -1,7 +1,7 @@
 /* Strict JSON: RFC 8259 and nothing more. Duplicate keys, trailing bytes, byte order marks, bad
- * UTF-8, raw control characters, leading zeros, "\u0000", unpaired surrogates, numbers that a
- * double cannot hold exactly (integers beyond 2^53) or at all, and nesting deeper than 64 are
- * refused with SWG_CORRUPT and the offset; more than 2^24 values with SWG_LIMIT. */
+ * UTF-8, raw control characters, leading zeros, "\u0000", unpaired surrogates, integers
+ * beyond 2^53 that a double would round, numbers that it cannot hold at all, and nesting deeper
+ * than 64 are refused with SWG_CORRUPT and the offset; more than 2^24 values with SWG_LIMIT. */
 #ifndef SWG_FORMATS_JSON_JSON_H
 #define SWG_FORMATS_JSON_JSON_H
 

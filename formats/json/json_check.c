@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/utf8.h"
@@ -52,6 +54,17 @@ static swg_status check_digits(checker *c)
     return SWG_OK;
 }
 
+/* Whether a double is the integer of these digits, as it is 1000000000000000019884624838656, which
+ * tokenizers of transformers have for "no longest text". At most SWG_JSON_MAX_NUMBER digits. */
+static bool double_is(const char *digits, size_t n)
+{
+    char given[SWG_JSON_MAX_NUMBER + 1], back[SWG_JSON_MAX_NUMBER + 2];
+    memcpy(given, digits, n);
+    given[n] = '\0';
+    snprintf(back, sizeof back, "%.0f", strtod(given, NULL));
+    return strcmp(given, back) == 0;
+}
+
 static swg_status check_number(checker *c)
 {
     static const uint64_t largest_exact = UINT64_C(1) << 53;
@@ -82,7 +95,7 @@ static swg_status check_number(checker *c)
         uint64_t value = 0;
         for (size_t i = 0; i < n_digits && i < 18; i++)
             value = value * 10 + (uint64_t)(c->text[digits + i] - '0');
-        if (n_digits > 18 || value > largest_exact)
+        if ((n_digits > 18 || value > largest_exact) && !double_is(c->text + digits, n_digits))
             return fail(c, "an integer is beyond 2^53");
     }
     return SWG_OK;

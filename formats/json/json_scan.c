@@ -78,13 +78,13 @@ bool swg_json_scan_string(swg_json_scan *scan, swg_json_text *out)
 
 bool swg_json_scan_count(swg_json_scan *scan, uint64_t *out)
 {
-    enum { MAX_DIGITS = 18 }; /* checked integers are at most 2^53 */
+    enum { MAX_DIGITS = 18 }; /* more than any count has */
     uint64_t value = 0;
     size_t n = 0;
     while (n < MAX_DIGITS && scan->at + n < scan->end && scan->at[n] >= '0' && scan->at[n] <= '9')
         value = value * 10 + (uint64_t)(scan->at[n++] - '0');
     const char next = scan->at + n < scan->end ? scan->at[n] : '\0';
-    if (n == 0 || next == '.' || next == 'e' || next == 'E')
+    if (n == 0 || next == '.' || next == 'e' || next == 'E' || (next >= '0' && next <= '9'))
         return false;
     *out = value;
     step(scan, n);

@@ -1,8 +1,8 @@
-/* Keras models in HDF5. A model is a list of layers, each with its weights in Keras's own order
- * (kernel, recurrent kernel, bias): from the attributes layer_names and weight_names (Keras 2) or
- * from the groups layers/<name>/vars (Keras 3, keras/src/saving/saving_lib.py, which names layers
- * after their classes). What it means is said by model_config, or, in files of weights alone, by
- * the layers' names and shapes. */
+/* Keras models in HDF5 files and archives. A model is a list of layers, each with its weights in
+ * Keras's own order (kernel, recurrent kernel, bias): from the attributes layer_names and
+ * weight_names (Keras 2) or from the groups layers/<name>/vars (Keras 3,
+ * keras/src/saving/saving_lib.py, which names layers after their classes). What it means is said by
+ * model_config, or, in files of weights alone, by the layers' names and shapes. */
 #include "formats/keras/keras.h"
 
 #include <stdio.h>
@@ -20,7 +20,9 @@ static const size_t max_config_bytes = (size_t)16 << 20;
 
 typedef struct reading {
     swg_source *source;
+    const char *path; /* of the file */
     swg_h5_file *file;
+    const swg_keras_archive *archive;
     swg_arena *arena;
     const char *root;  /* group of the layers: "model_weights" or "" (Keras 2) */
     const char *group; /* Keras 3: layers_group or old_layers_group; NULL for Keras 2 */
@@ -144,8 +146,8 @@ static swg_status list_layers(const reading *r, swg_keras_model *model)
 
 /* --- Keras 3 ---------------------------------------------------------------------------------- */
 
-/* layers/<name>/[cell/]vars/<i>: the name's length after the group; i in *index. False for what is
- * deeper: layers inside layers. */
+/* layers/<name>/[cell/|layer/]vars/<i>: the name's length after the group; i in *index. "layer" is
+ * what TimeDistributed wraps. False for what is deeper: layers inside layers. */
 static bool parse_variable(const char *path, const char *group, size_t *name_length, size_t *index)
 {
     const size_t prefix = strlen(group);
@@ -157,6 +159,8 @@ static bool parse_variable(const char *path, const char *group, size_t *name_len
     *name_length = (size_t)(slash - name);
     if (strncmp(slash, "/cell/", 6) == 0)
         slash += 5;
+    else if (strncmp(slash, "/layer/", 7) == 0)
+        slash += 6;
     if (strncmp(slash, "/vars/", 6) != 0)
         return false;
     char *end;
@@ -191,10 +195,12 @@ static swg_status list_variables(const reading *r, swg_keras_model *model)
     for (size_t i = 0; i < n_entries; i++) {
         const swg_h5_entry *entry = swg_h5_entry_at(r->file, i);
         size_t length, index;
-        if (strncmp(entry->path, r->group, strlen(r->group)) != 0)
-            continue; /* the optimizer's */
+        if (strncmp(entry->path, r->group, strlen(r->group)) != 0 ||
+            strstr(entry->path, "/seed_generator/"))
+            continue; /* the optimizer's; the state of random numbers, of no use after training */
         if (!parse_variable(entry->path, r->group, &length, &index) || index >= MOST_WEIGHTS) {
             model->is_simple = false;
+            model->inner = model->inner ? model->inner : entry->path;
             continue;
         }
         const char *const name = entry->path + strlen(r->group);
@@ -222,7 +228,7 @@ static swg_status read_beside(const reading *r, const char **text, size_t *lengt
 {
     swg_status status = SWG_OK;
     bool is_there = false;
-    char *path = NULL, *content = NULL, *folder = swg_path_dirname(r->source->path);
+    char *path = NULL, *content = NULL, *folder = swg_path_dirname(r->path);
     SWG_GO(folder ? SWG_OK : SWG_NO_MEMORY);
     path = swg_path_join(folder, "config.json");
     SWG_GO(path ? SWG_OK : SWG_NO_MEMORY);
@@ -258,11 +264,14 @@ static swg_status add_verbatim(const reading *r, swg_h5_tensors *tensors)
     return SWG_OK;
 }
 
-static swg_status set_verbatim_config(const reading *r, const char *text, size_t length)
+static swg_status set_verbatim_config(const reading *r, const char *text, size_t length,
+                                      const char *reason)
 {
     swg_json_writer json = {.compact = true};
     swg_json_begin_object(&json, NULL);
     swg_json_string(&json, "model_type", "keras");
+    if (*reason)
+        swg_json_string(&json, "unsupported_reason", reason);
     if (text)
         swg_json_raw(&json, "keras_config", text, length);
     swg_json_end_object(&json);
@@ -273,11 +282,17 @@ static swg_status set_verbatim_config(const reading *r, const char *text, size_t
     return status;
 }
 
-/* model_config of a whole model, or the file beside; *text stays NULL when there is neither. */
+/* model_config of a whole model, the archive's, or the file beside; *text stays NULL when there is
+ * neither. */
 static swg_status find_config(const reading *r, const char **text, size_t *length)
 {
     const char *const *texts;
     size_t count;
+    if (r->archive->config) {
+        *text = r->archive->config;
+        *length = r->archive->config_length;
+        return SWG_OK;
+    }
     if (r->group)
         return read_beside(r, text, length);
     if (!swg_h5_has_attribute(r->file, "", "model_config"))
@@ -291,9 +306,15 @@ static swg_status find_config(const reading *r, const char **text, size_t *lengt
     return SWG_OK;
 }
 
-swg_status swg_keras_open(swg_source *source, swg_h5_file *file, swg_h5_tensors *tensors)
+swg_status swg_keras_open(swg_source *source, const char *path, swg_h5_file *file,
+                          const swg_keras_archive *archive, swg_h5_tensors *tensors)
 {
-    reading r = {.source = source, .file = file, .arena = &source->arena, .root = ""};
+    reading r = {.source = source,
+                 .path = path,
+                 .file = file,
+                 .archive = archive,
+                 .arena = &source->arena,
+                 .root = ""};
     swg_keras_model model = {.is_simple = true};
     const char *text = NULL;
     size_t length = 0;
@@ -304,11 +325,11 @@ swg_status swg_keras_open(swg_source *source, swg_h5_file *file, swg_h5_tensors 
         r.group = find_group(file);
     SWG_TRY(r.group ? list_variables(&r, &model) : list_layers(&r, &model));
     SWG_TRY(find_config(&r, &text, &length));
-    if (model.is_simple)
-        SWG_TRY(swg_keras_present_recurrent(source, &model, text, length, r.group != NULL, tensors,
-                                            &is_recurrent));
+    char reason[SWG_KERAS_REASON_BYTES];
+    SWG_TRY(swg_keras_present_recurrent(source, &model, text, length, r.group != NULL, tensors,
+                                        &is_recurrent, reason));
     if (is_recurrent)
         return SWG_OK;
-    SWG_TRY(set_verbatim_config(&r, text, length));
+    SWG_TRY(set_verbatim_config(&r, text, length, reason));
     return add_verbatim(&r, tensors);
 }

@@ -1,7 +1,7 @@
 /* Recognising a Keras recurrent language model and turning it into the project's convention:
  * kernels [in, gates * units] become [gates * units, in], the two rows of a GRU's bias two vectors.
- * Only what the recurrent architecture computes is recognised: tanh and sigmoid, forward in time,
- * every step returned, GRUs that reset after the product, no masking. */
+ * Only what the recurrent architecture computes is recognised (keras_settings.c); of anything else
+ * the first layer and setting in its way are named. */
 #include "formats/keras/keras_model.h"
 
 #include <stdio.h>
@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "formats/json/json.h"
+#include "formats/keras/keras_settings.h"
 #include "runtime/base/json_writer.h"
+#include "runtime/base/utf8.h"
 
 /* --- Kinds ------------------------------------------------------------------------------------ */
 
@@ -24,6 +26,7 @@ static const struct {
     {"LSTM", "lstm", SWG_KERAS_LSTM},
     {"GRU", "gru", SWG_KERAS_GRU},
     {"Dense", "dense", SWG_KERAS_DENSE},
+    {"TimeDistributed", "time_distributed", SWG_KERAS_DENSE}, /* of a dense layer: see unwrap */
 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -53,44 +56,12 @@ static swg_keras_kind kind_of_class(const char *class_name)
 
 /* --- The configuration ------------------------------------------------------------------------ */
 
-static bool has_text(const swg_json *config, const char *key, const char *one, const char *other)
+/* Whether a GRU resets the state before its product with the recurrent kernel (the older form). */
+static bool resets_before(swg_keras_kind kind, const swg_json *config)
 {
-    const char *text;
-    const swg_json *value = swg_json_get(config, key);
-    if (!value)
-        return true; /* the default, which is `one` */
-    return swg_json_as_string(value, &text) && (strcmp(text, one) == 0 || strcmp(text, other) == 0);
-}
-
-static bool has_flag(const swg_json *config, const char *key, bool fallback, bool wanted)
-{
-    bool flag = fallback;
-    (void)swg_json_as_bool(swg_json_get(config, key), &flag);
-    return flag == wanted;
-}
-
-/* Whether the layer computes what the recurrent architecture does. */
-static bool is_plain_layer(swg_keras_kind kind, const swg_json *config)
-{
-    switch (kind) {
-    case SWG_KERAS_IDENTITY:
-        return true;
-    case SWG_KERAS_EMBEDDING:
-        return has_flag(config, "mask_zero", false, false);
-    case SWG_KERAS_LSTM:
-    case SWG_KERAS_GRU:
-        return has_text(config, "activation", "tanh", "tanh") &&
-               has_text(config, "recurrent_activation", "sigmoid", "sigmoid") &&
-               has_flag(config, "return_sequences", false, true) &&
-               has_flag(config, "go_backwards", false, false) &&
-               has_flag(config, "time_major", false, false) &&
-               (kind == SWG_KERAS_LSTM || has_flag(config, "reset_after", false, true));
-    case SWG_KERAS_DENSE:
-        return has_text(config, "activation", "softmax", "linear");
-    case SWG_KERAS_OTHER:
-        break;
-    }
-    return false;
+    bool after = false;
+    (void)swg_json_as_bool(swg_json_get(config, "reset_after"), &after);
+    return kind == SWG_KERAS_GRU && !after;
 }
 
 static const swg_json *find_layers(const swg_json *root)
@@ -115,34 +86,56 @@ static swg_keras_layer *match_layer(swg_keras_model *model, swg_keras_kind kind,
     return NULL;
 }
 
-/* Layers of the configuration in its order into `ordered`; false when one is not plain. */
+/* What TimeDistributed wraps: a dense layer applies to every step anyway. */
+static const swg_json *unwrap(const swg_json *item, const char **class_name)
+{
+    const swg_json *inner = swg_json_get(swg_json_get(item, "config"), "layer");
+    if (strcmp(*class_name, "TimeDistributed") != 0 ||
+        !swg_json_as_string(swg_json_get(inner, "class_name"), class_name))
+        return swg_json_get(item, "config");
+    return swg_json_get(inner, "config");
+}
+
+/* Layers of the configuration in its order into `ordered`; a reason when one is not plain. */
 static swg_status order_layers(const swg_source *source, swg_keras_model *model,
                                const swg_json *list, bool by_class, swg_keras_layer *ordered,
-                               size_t *count, bool *is_plain)
+                               size_t *count, char reason[SWG_KERAS_REASON_BYTES])
 {
     size_t seen[SWG_KERAS_OTHER + 1] = {0};
     *count = 0;
-    *is_plain = true;
     for (const swg_json *item = swg_json_first(list); item; item = swg_json_next(item)) {
         const char *class_name = "", *name = NULL;
-        const swg_json *config = swg_json_get(item, "config");
         (void)swg_json_as_string(swg_json_get(item, "class_name"), &class_name);
-        (void)swg_json_as_string(swg_json_get(config, "name"), &name);
+        (void)swg_json_as_string(swg_json_get(swg_json_get(item, "config"), "name"), &name);
+        const char *shown = name && swg_name_is_printable(name, strlen(name)) ? name : "(unnamed)";
+        const swg_json *config = unwrap(item, &class_name);
         const swg_keras_kind kind = kind_of_class(class_name);
-        if (!is_plain_layer(kind, config)) {
-            *is_plain = false;
+        if (kind == SWG_KERAS_OTHER) {
+            snprintf(reason, SWG_KERAS_REASON_BYTES,
+                     "layer %.80s: layers of class %.60s are not supported", shown,
+                     swg_name_is_printable(class_name, strlen(class_name)) ? class_name : "?");
             return SWG_OK;
         }
+        if (!swg_keras_settings_are_plain(kind, shown, config, reason))
+            return SWG_OK;
         if (kind == SWG_KERAS_IDENTITY)
             continue;
         swg_keras_layer *layer = match_layer(model, kind, name, by_class, seen[kind]++);
+        if (!layer && model->inner) {
+            snprintf(reason, SWG_KERAS_REASON_BYTES,
+                     "layer %.80s: its weights are inside another layer", shown);
+            return SWG_OK;
+        }
         if (!layer)
             return swg_error(SWG_CORRUPT,
                              "%s: the configuration has a layer %.200s without weights",
                              source->path, name ? name : class_name);
         layer->kind = kind;
-        ordered[(*count)++] = *layer;
+        ordered[*count] = *layer;
+        ordered[(*count)++].resets_before = resets_before(kind, config);
     }
+    if (*count == 0)
+        snprintf(reason, SWG_KERAS_REASON_BYTES, "its configuration lists no layers with weights");
     return SWG_OK;
 }
 
@@ -153,6 +146,7 @@ typedef struct sizes {
     uint64_t *units; /* of each recurrent layer */
     size_t n_recurrent;
     swg_keras_kind cell;
+    bool resets_before;
 } sizes;
 
 static bool has_shape(const swg_h5_entry *entry, uint32_t rank, uint64_t rows, uint64_t columns)
@@ -173,8 +167,9 @@ static bool fits_recurrent(const swg_keras_layer *layer, uint64_t below, uint64_
         return false;
     if (layer->n_weights == 2)
         return true;
-    return layer->kind == SWG_KERAS_LSTM ? has_shape(layer->weights[2], 1, gates * u, 0)
-                                         : has_shape(layer->weights[2], 2, 2, gates * u);
+    return layer->kind == SWG_KERAS_LSTM || layer->resets_before
+               ? has_shape(layer->weights[2], 1, gates * u, 0)
+               : has_shape(layer->weights[2], 2, 2, gates * u);
 }
 
 /* Whether the layers are an embedding, recurrent layers of one kind and a head over the same
@@ -190,10 +185,12 @@ static bool measure(const swg_keras_layer *layers, size_t count, sizes *out, con
     if (!has_shape(layers[0].weights[0], 2, out->vocab, out->embedding))
         return false;
     out->cell = layers[1].kind;
+    out->resets_before = layers[1].resets_before;
     for (size_t i = 1; i + 1 < count; i++) {
         *misfit = layers[i].name;
         if ((layers[i].kind != SWG_KERAS_LSTM && layers[i].kind != SWG_KERAS_GRU) ||
-            layers[i].kind != out->cell || !fits_recurrent(&layers[i], below, &out->units[i - 1]))
+            layers[i].kind != out->cell || layers[i].resets_before != out->resets_before ||
+            !fits_recurrent(&layers[i], below, &out->units[i - 1]))
             return false;
         below = out->units[i - 1];
         out->n_recurrent++;
@@ -233,7 +230,7 @@ static swg_status add_recurrent(swg_source *source, const swg_keras_layer *layer
     SWG_TRY(swg_h5_tensors_add(source, tensors, name, layer->weights[1], SWG_H5_TRANSPOSED, 0));
     if (layer->n_weights == 2)
         return SWG_OK;
-    const bool is_gru = layer->kind == SWG_KERAS_GRU;
+    const bool is_gru = layer->kind == SWG_KERAS_GRU && !layer->resets_before;
     snprintf(name, sizeof name, "rnn.bias_ih_l%zu", index);
     SWG_TRY(swg_h5_tensors_add(source, tensors, name, layer->weights[2],
                                is_gru ? SWG_H5_ONE_ROW : SWG_H5_WHOLE, 0));
@@ -265,6 +262,8 @@ static swg_status write_config(swg_source *source, const sizes *s)
     swg_json_string(&json, "cell", s->cell == SWG_KERAS_LSTM ? "lstm" : "gru");
     if (s->cell == SWG_KERAS_GRU)
         swg_json_string(&json, "gate_order", "zrn"); /* update, reset, new */
+    if (s->resets_before)
+        swg_json_bool(&json, "reset_after", false);
     swg_json_uint(&json, "vocab_size", s->vocab);
     swg_json_uint(&json, "embedding_size", s->embedding);
     swg_json_uint(&json, "num_hidden_layers", s->n_recurrent);
@@ -291,23 +290,37 @@ static size_t guess_layers(swg_keras_model *model, swg_keras_layer *ordered)
     size_t count = 0;
     for (size_t i = 0; i < model->n_layers; i++) {
         swg_keras_guess_kind(&model->layers[i]);
-        if (model->layers[i].n_weights > 0)
-            ordered[count++] = model->layers[i];
+        swg_keras_layer *layer = &model->layers[i];
+        /* One row of biases has no room for the second that reset_after needs. */
+        layer->resets_before =
+            layer->kind == SWG_KERAS_GRU && layer->n_weights == 3 && layer->weights[2]->rank == 1;
+        if (layer->n_weights > 0)
+            ordered[count++] = *layer;
     }
     return count;
 }
 
+/* A reason for layers that are plain each, but not such a model together. */
+static void say_misfit(const char *misfit, char reason[SWG_KERAS_REASON_BYTES])
+{
+    snprintf(reason, SWG_KERAS_REASON_BYTES,
+             "layer %.80s does not fit: supported are an embedding, LSTM or GRU layers of one form "
+             "and a dense head over the embedding's vocabulary",
+             swg_name_is_printable(misfit, strlen(misfit)) ? misfit : "(unnamed)");
+}
+
 swg_status swg_keras_present_recurrent(swg_source *source, swg_keras_model *model,
                                        const char *config, size_t config_length, bool by_class,
-                                       swg_h5_tensors *tensors, bool *is_recurrent)
+                                       swg_h5_tensors *tensors, bool *is_recurrent,
+                                       char reason[SWG_KERAS_REASON_BYTES])
 {
     swg_status status = SWG_OK;
     swg_json_doc *doc = NULL;
     swg_keras_layer *ordered = NULL;
     sizes s = {0};
     size_t count = 0;
-    bool is_plain = true;
     const char *misfit;
+    *reason = '\0';
     if (config)
         SWG_GO(swg_json_parse(config, config_length, "model_config", &doc));
     const swg_json *list = doc ? find_layers(swg_json_root(doc)) : NULL;
@@ -315,10 +328,13 @@ swg_status swg_keras_present_recurrent(swg_source *source, swg_keras_model *mode
     SWG_GO(SWG_NEW(ordered, most));
     SWG_GO(SWG_NEW(s.units, most));
     if (list)
-        SWG_GO(order_layers(source, model, list, by_class, ordered, &count, &is_plain));
+        SWG_GO(order_layers(source, model, list, by_class, ordered, &count, reason));
     else if (!config)
         count = guess_layers(model, ordered);
-    if (!is_plain || count == 0)
+    if (!*reason && !model->is_simple)
+        snprintf(reason, SWG_KERAS_REASON_BYTES, "layers inside layers are not supported%s%.200s",
+                 model->inner ? ": " : "", model->inner ? model->inner : "");
+    if (*reason)
         goto done;
     if (!measure(ordered, count, &s, &misfit)) {
         if (config && has_right_kinds(ordered, count))
@@ -326,6 +342,7 @@ swg_status swg_keras_present_recurrent(swg_source *source, swg_keras_model *mode
                              "%s: the weights of layer %.200s have other shapes than "
                              "the layers around it want",
                              source->path, misfit));
+        say_misfit(misfit, reason);
         goto done;
     }
     SWG_GO(add_layers(source, ordered, count, tensors));

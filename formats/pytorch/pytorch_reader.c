@@ -8,7 +8,7 @@
 
 #include "formats/pytorch/pickle.h"
 #include "formats/huggingface/shard_index.h"
-#include "formats/pytorch/zip_directory.h"
+#include "formats/zip/zip_directory.h"
 #include "runtime/base/header_limit.h"
 #include "runtime/base/utf8.h"
 
@@ -303,7 +303,7 @@ static swg_status open_file(swg_source *source, const char *path)
                          "%s has the format that torch.save wrote before 1.6; load and save it "
                          "with a later one",
                          path));
-    SWG_GO(swg_zip_open(path, &file->map, &source->arena, &file->zip));
+    SWG_GO(swg_zip_open(path, &file->map, false, &source->arena, &file->zip));
     SWG_GO(find_pickle(file, &entry));
     SWG_GO(check_byte_order(file));
     status = swg_pickle_read(file->map.data + entry->offset, (size_t)entry->bytes, &pickle, &root);

@@ -9,6 +9,7 @@
 #include "formats/json/json.h"
 #include "formats/json/json_check.h"
 #include "formats/json/json_scan.h"
+#include "formats/packed/packed.h"
 #include "formats/reader.h"
 #include "formats/huggingface/shard_index.h"
 #include "runtime/base/header_limit.h"
@@ -336,6 +337,7 @@ static swg_status open_source(swg_source *source, const swg_probe *probe)
     SWG_GO(is_index_path(path) ? swg_shard_index_read(source, path, prepare_shards, open_shard)
                                : open_single(source, path));
     SWG_GO(swg_source_add_folder(source, folder));
+    SWG_GO(swg_packed_present(source));
     SWG_GO(swg_conv1d_transpose(source));
 done:
     swg_free(path);

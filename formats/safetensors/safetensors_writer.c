@@ -44,6 +44,7 @@ typedef struct shard {
 /* A small file beside the weights. */
 typedef struct companion {
     swg_file_writer *file;
+    const char *name; /* in the folder; of the sink's arena */
     char *path;
 } companion;
 
@@ -283,13 +284,30 @@ static swg_status make_output(swg_sink *sink)
 
 /* --- Files ------------------------------------------------------------------------------------ */
 
+/* The folder that a carried file's name begins with, if it does. */
+static swg_status make_inner_folder(const char *path, const char *name)
+{
+    if (!strchr(name, '/'))
+        return SWG_OK;
+    swg_status status = SWG_OK;
+    char *folder = swg_path_dirname(path);
+    if (!folder)
+        return SWG_NO_MEMORY;
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        status = swg_error(SWG_IO, "cannot make the folder %s: %s", folder, strerror(errno));
+    swg_free(folder);
+    return status;
+}
+
 static swg_status write_carried(swg_sink *sink, const char *name, const char *data, size_t length)
 {
     st_output *output = sink->state;
     companion *to = &output->carried[output->n_carried++];
+    to->name = swg_arena_strndup(&sink->arena, name, strlen(name));
     to->path = swg_path_join(sink->path, name);
-    if (!to->path)
+    if (!to->name || !to->path)
         return SWG_NO_MEMORY;
+    SWG_TRY(make_inner_folder(to->path, name));
     SWG_TRY(swg_file_create(to->path, sink->force, length, &to->file));
     SWG_TRY(swg_file_append(to->file, data, length));
     return swg_file_seal(to->file);
@@ -428,7 +446,8 @@ static swg_status remove_stale(const swg_sink *sink, const char *name)
     char *path = swg_path_join(sink->path, name);
     if (!path)
         return SWG_NO_MEMORY;
-    const bool is_gone = unlink(path) == 0 || errno == ENOENT;
+    const bool is_gone =
+        unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR || errno == EISDIR;
     const swg_status status =
         is_gone ? SWG_OK : swg_error(SWG_IO, "cannot remove the old %s: %s", path, strerror(errno));
     swg_free(path);
@@ -450,18 +469,19 @@ static bool is_written(const swg_sink *sink, const char *name)
     char other[SHARD_NAME_BYTES];
     bool found = false;
     for (size_t i = 0; i < output->n_carried && !found; i++)
-        found = strcmp(swg_path_basename(output->carried[i].path), name) == 0;
+        found = strcmp(output->carried[i].name, name) == 0;
     for (size_t i = 0; i < output->n_shards && !found; i++)
         found = strcmp(shard_name(output, i, other), name) == 0;
     return found;
 }
 
 /* Carried files of the old checkpoint, which the new one would adopt as its own. */
-static swg_status remove_carried(void *context, const char *name, bool is_folder)
+static swg_status remove_carried(const swg_sink *sink)
 {
-    const swg_sink *sink = context;
-    const bool is_old = !is_folder && swg_folder_file_is_known(name) && !is_written(sink, name);
-    return is_old ? remove_stale(sink, name) : SWG_OK;
+    for (const swg_folder_file *file = swg_folder_files; file->name; file++)
+        if (!is_written(sink, file->name))
+            SWG_TRY(remove_stale(sink, file->name));
+    return SWG_OK;
 }
 
 /* Shards of the old checkpoint: dead weight. */
@@ -484,7 +504,7 @@ static swg_status commit_all(swg_sink *sink)
     for (size_t i = 0; i < n_plain; i++)
         SWG_TRY(swg_file_commit(&output->carried[i].file));
     if (replaces)
-        SWG_TRY(swg_folder_visit(sink->path, remove_carried, sink));
+        SWG_TRY(remove_carried(sink));
     if (output->n_shards > 1 && sink->force)
         SWG_TRY(remove_stale(sink, index_name));
     for (size_t i = 0; i < output->n_shards; i++) {
@@ -523,6 +543,14 @@ static void remove_shards(const swg_sink *sink)
     }
 }
 
+static void remove_inner_folder(const char *path, const char *name)
+{
+    char *folder = name && strchr(name, '/') ? swg_path_dirname(path) : NULL;
+    if (folder)
+        (void)rmdir(folder);
+    swg_free(folder);
+}
+
 static void close_output(swg_sink *sink)
 {
     st_output *output = sink->state;
@@ -537,8 +565,10 @@ static void close_output(swg_sink *sink)
         companion *c = &output->carried[i];
         swg_file_abort(&c->file);
         /* Remove the folder if this run created it, with files already renamed into place. */
-        if (undo_folder && c->path)
+        if (undo_folder && c->path) {
             (void)unlink(c->path);
+            remove_inner_folder(c->path, c->name);
+        }
         swg_free(c->path);
     }
     if (undo_folder) {

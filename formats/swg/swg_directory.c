@@ -293,11 +293,9 @@ static swg_status parse_files(swg_source *source, swg_cursor *cursor)
                              source->path, i, (unsigned long long)stream->bytes,
                              SWG_MAX_CARRIED_BYTES);
         if (length == 0 || length > SWG_MAX_NAME ||
-            !swg_name_is_printable((const char *)text, length) || memchr(text, '/', length) ||
-            text[0] == '.')
+            !swg_name_is_printable((const char *)text, length))
             return swg_error(SWG_CORRUPT,
-                             "%s: carried file %zu has a name that is not the plain "
-                             "name of a file",
+                             "%s: carried file %zu has a name that is not the name of a file",
                              source->path, i);
         memcpy(name, text, length);
         name[length] = '\0';

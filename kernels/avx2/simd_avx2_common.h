@@ -290,6 +290,14 @@ V16_INLINE v16i v16i_from_i8(const int8_t *p)
     const __m128i bytes = _mm_loadu_si128((const __m128i *)p);
     return (v16i){_mm256_cvtepi8_epi32(bytes), _mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8))};
 }
+V16_INLINE v16i v16i_from_i8_n(const int8_t *p, size_t n)
+{
+    if (n >= 16)
+        return v16i_from_i8(p);
+    int8_t part[16] = {0};
+    memcpy(part, p, n);
+    return v16i_from_i8(part);
+}
 V16_INLINE v16 v16_from_i32(v16i a)
 {
     return (v16){_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)};
@@ -323,6 +331,16 @@ V16_INLINE v16 v16_from_f16_n(const uint16_t *p, size_t n)
     uint16_t part[16] = {0};
     memcpy(part, p, n * sizeof *p);
     return v16_from_f16(part);
+}
+/* Rounded to half, ties to even. */
+V16_INLINE void v16_store_f16_n(uint16_t *p, v16 x, size_t n)
+{
+    uint16_t part[16];
+    __m128i *to = (__m128i *)(n >= 16 ? p : part);
+    _mm_storeu_si128(to, _mm256_cvtps_ph(x.lo, _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128(to + 1, _mm256_cvtps_ph(x.hi, _MM_FROUND_TO_NEAREST_INT));
+    if (n < 16)
+        memcpy(p, part, n * sizeof *p);
 }
 V16_INLINE v16i v16i_from_u16_n(const uint16_t *p, size_t n)
 {

@@ -27,6 +27,7 @@ const swg_isa_table swg_table__avx512 = {
             .matmul_c4 = SWG_VARIANT(matmul_c4),
             .f16_to_f32 = SWG_VARIANT(f16_to_f32),
             .bf16_to_f32 = SWG_VARIANT(bf16_to_f32),
+            .f32_to_f16 = SWG_VARIANT(f32_to_f16),
             .add = SWG_VARIANT(add),
             .rmsnorm = SWG_VARIANT(rmsnorm),
             .softmax = SWG_VARIANT(softmax),

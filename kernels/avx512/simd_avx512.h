@@ -271,6 +271,10 @@ V16_INLINE v16i v16i_from_i8(const int8_t *p)
 {
     return _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p));
 }
+V16_INLINE v16i v16i_from_i8_n(const int8_t *p, size_t n)
+{
+    return n >= 16 ? v16i_from_i8(p) : _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(v16_first(n), p));
+}
 V16_INLINE v16 v16_from_i32(v16i x)
 {
     return _mm512_cvtepi32_ps(x);
@@ -296,6 +300,15 @@ V16_INLINE v16 v16_from_bf16(const void *p)
 V16_INLINE v16 v16_from_f16_n(const uint16_t *p, size_t n)
 {
     return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(v16_first(n), p));
+}
+/* Rounded to half, ties to even. */
+V16_INLINE void v16_store_f16_n(uint16_t *p, v16 x, size_t n)
+{
+    const __m256i halves = _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    if (n >= 16)
+        _mm256_storeu_si256((__m256i *)p, halves);
+    else
+        _mm256_mask_storeu_epi16(p, v16_first(n), halves);
 }
 V16_INLINE v16i v16i_from_u16_n(const uint16_t *p, size_t n)
 {

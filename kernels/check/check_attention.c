@@ -1,5 +1,6 @@
 /* attention. */
 #include "kernels/check/case_values.h"
+#include "runtime/base/numeric.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -45,8 +46,41 @@ static size_t place_of(const swg_check_case *c, size_t j)
     return c->k - c->run_first[run + 1] + (j - c->run_first[run]);
 }
 
-/* 0: out [m][head_dim], holds q when in place, 1: k, 2: v, 3: scratch, 4: q, absent in place.
- * n is head_dim, k the number of keys. */
+/* Elements of keys or values: floats of the flavour, the same as halves, or any 8-bit integers,
+ * with the scales that make them as large. */
+static swg_status add_rows(swg_check_case *c, const char *name, swg_check_flavour kind, float large)
+{
+    static const size_t bytes[] = {[SWG_KV_F32] = 4, [SWG_KV_F16] = 2, [SWG_KV_INT8] = 1};
+    const size_t n = (c->k - 1) * c->stride + c->n;
+    void *rows;
+    float *floats = swg_arena_calloc(&c->arena, n, sizeof *floats);
+    SWG_TRY(swg_check_add_buffer(c, name, CHECK_IN, n * bytes[c->kv_type], &rows));
+    if (!floats)
+        return SWG_NO_MEMORY;
+    swg_check_fill(c, floats, n, kind, large);
+    for (size_t i = 0; i < n; i++)
+        if (c->kv_type == SWG_KV_INT8)
+            ((int8_t *)rows)[i] = (int8_t)swg_rng_next(c->rng);
+        else
+            swg_float_store(c->kv_type == SWG_KV_F16 ? SWG_F16 : SWG_F32, rows, i, floats[i]);
+    c->bytes += (double)n * (double)bytes[c->kv_type];
+    return SWG_OK;
+}
+
+/* One scale per key or value. */
+static swg_status add_scales(swg_check_case *c, const char *name, float large)
+{
+    float *scales;
+    SWG_TRY(swg_check_add_buffer(c, name, CHECK_IN, c->k * 4, &scales));
+    for (size_t i = 0; i < c->k; i++)
+        scales[i] = large * (float)swg_rng_uniform(c->rng) / 100;
+    return SWG_OK;
+}
+
+enum { OUT, KEYS, VALUES, SCORES, KEY_SCALES, VALUE_SCALES, QUERIES };
+
+/* OUT [m][head_dim] holds q when in place, QUERIES is absent then; SCORES is scratch. n is
+ * head_dim, k the number of keys. */
 static swg_status generate_attention(swg_check_case *c, size_t index, bool for_timing)
 {
     static const size_t heads[] = {64, 32, 128, 16, 80, 96, 1, 7, 8, 17, 48, 65, 4, 33};
@@ -56,45 +90,50 @@ static swg_status generate_attention(swg_check_case *c, size_t index, bool for_t
     c->stride = c->n + (for_timing ? 0 : 3 * (index % 2));
     c->in_place = index % 3 == 0;
     c->scale = 1 / sqrtf((float)c->n);
+    c->kv_type = for_timing ? SWG_KV_F32 : (swg_kv_type)swg_check_below(c->rng, SWG_KV_TYPE_COUNT);
     key_ranges(c, for_timing ? 0 : index, c->k);
     key_runs(c, for_timing ? 1 : 1 + index / 2 % SWG_CHECK_RUNS);
-    float *out, *k, *v, *scores, *q;
-    const size_t kv_bytes = ((c->k - 1) * c->stride + c->n) * 4;
+    const swg_check_flavour kind = swg_check_any_flavour(c, index, for_timing);
+    float *out, *scores, *q;
     SWG_TRY(swg_check_add_buffer(c, "out", CHECK_OUT, c->m * c->n * 4, &out));
-    SWG_TRY(swg_check_add_buffer(c, "k", CHECK_IN, kv_bytes, &k));
-    SWG_TRY(swg_check_add_buffer(c, "v", CHECK_IN, kv_bytes, &v));
+    SWG_TRY(add_rows(c, "k", CHECK_NORMAL, 1));
+    SWG_TRY(add_rows(c, "v", kind == CHECK_LARGE ? CHECK_NORMAL : kind, 1000));
     SWG_TRY(
         swg_check_add_buffer(c, "scores", CHECK_SCRATCH, 8 * swg_round_up(c->k, 16) * 4, &scores));
+    SWG_TRY(add_scales(c, "k scales", 2));
+    SWG_TRY(add_scales(c, "v scales", 1000));
     q = out;
     if (!c->in_place)
         SWG_TRY(swg_check_add_buffer(c, "q", CHECK_IN, c->m * c->n * 4, &q));
-    const swg_check_flavour kind = swg_check_any_flavour(c, index, for_timing);
     swg_check_fill(c, q, c->m * c->n, kind, 20);
-    swg_check_fill(c, k, kv_bytes / 4, CHECK_NORMAL, 1);
-    swg_check_fill(c, v, kv_bytes / 4, kind == CHECK_LARGE ? CHECK_NORMAL : kind, 1000);
     c->ops = 4.0 * (double)c->m * (double)c->n * (double)c->k;
-    c->bytes = 2.0 * (double)kv_bytes;
     snprintf(c->text, sizeof c->text,
-             "head_dim %zu, %zu queries, %zu keys, runs %zu, ranges %zu, %s%s", c->n, c->m, c->k,
-             c->n_runs, index % 4, swg_check_flavour_name(kind), c->in_place ? ", in place" : "");
+             "head_dim %zu, %zu queries, %zu keys, runs %zu, ranges %zu, type %d, %s%s", c->n, c->m,
+             c->k, c->n_runs, index % 4, (int)c->kv_type, swg_check_flavour_name(kind),
+             c->in_place ? ", in place" : "");
     return SWG_OK;
 }
 
 static void invoke_attention(const swg_check_case *c, const swg_kernels *kernels, void *const at[])
 {
+    static const size_t bytes[] = {[SWG_KV_F32] = 4, [SWG_KV_F16] = 2, [SWG_KV_INT8] = 1};
     float *out[SWG_CHECK_QUERIES];
     const float *q[SWG_CHECK_QUERIES];
     for (size_t i = 0; i < c->m; i++) {
-        out[i] = (float *)at[0] + i * c->n;
-        q[i] = c->in_place ? out[i] : (const float *)at[4] + i * c->n;
+        out[i] = (float *)at[OUT] + i * c->n;
+        q[i] = c->in_place ? out[i] : (const float *)at[QUERIES] + i * c->n;
     }
     swg_kv_run runs[SWG_CHECK_RUNS];
     for (size_t run = 0; run < c->n_runs; run++) {
-        const size_t first = c->run_first[run];
-        const size_t offset = place_of(c, first) * c->stride;
-        runs[run] = (swg_kv_run){.k = (const float *)at[1] + offset,
-                                 .v = (const float *)at[2] + offset,
+        const size_t first = c->run_first[run], place = place_of(c, first);
+        const size_t offset = place * c->stride * bytes[c->kv_type];
+        runs[run] = (swg_kv_run){.k = (const uint8_t *)at[KEYS] + offset,
+                                 .v = (const uint8_t *)at[VALUES] + offset,
                                  .n = c->run_first[run + 1] - first};
+        if (c->kv_type == SWG_KV_INT8) {
+            runs[run].k_scales = (const float *)at[KEY_SCALES] + place;
+            runs[run].v_scales = (const float *)at[VALUE_SCALES] + place;
+        }
     }
     const swg_attention a = {.n_queries = c->m,
                              .head_dim = c->n,
@@ -104,33 +143,44 @@ static void invoke_attention(const swg_check_case *c, const swg_kernels *kernels
                              .key_end = c->key_end,
                              .runs = runs,
                              .n_runs = c->n_runs,
+                             .kv_type = c->kv_type,
                              .kv_stride = c->stride,
                              .scale = c->scale,
-                             .scores = at[3],
+                             .scores = at[SCORES],
                              .scores_stride = swg_round_up(c->k, 16)};
     kernels->attention(&a);
 }
 
-/* One query. A score is off by at most (head_dim + 1) CHECK_EPS of its magnitudes; the error of the
+/* Element d of key or value j, times its scale. */
+static double element(const swg_check_case *c, size_t rows, size_t scales, size_t j, size_t d)
+{
+    const void *const data = swg_check_initial(c, rows);
+    const size_t at = place_of(c, j) * c->stride + d;
+    if (c->kv_type == SWG_KV_INT8)
+        return ((const int8_t *)data)[at] *
+               (double)((const float *)swg_check_initial(c, scales))[place_of(c, j)];
+    return swg_float_load(c->kv_type == SWG_KV_F16 ? SWG_F16 : SWG_F32, data, at);
+}
+
+/* One query. A score is off by at most (head_dim + 2) CHECK_EPS of its magnitudes; the error of the
  * largest score shifts all alike, but each difference is rounded again; the exponential adds 2
  * CHECK_EPS; the sums of n terms add n CHECK_EPS each. */
 static bool check_query(const swg_check_case *c, size_t i, const float *out, char *failure)
 {
-    const float *q = (const float *)swg_check_initial(c, c->in_place ? 0 : 4) + i * c->n;
-    const float *k = swg_check_initial(c, 1), *v = swg_check_initial(c, 2);
+    const float *q = (const float *)swg_check_initial(c, c->in_place ? OUT : QUERIES) + i * c->n;
     const size_t begin = c->key_begin[i], end = c->key_end[i];
     double max = -INFINITY, largest_error = 0, spread = 0, sum = 0;
     double scores[SWG_CHECK_KEYS];
     for (size_t j = begin; j < end; j++) {
         double dot = 0, magnitude = 0;
         for (size_t d = 0; d < c->n; d++) {
-            const double term = (double)q[d] * k[place_of(c, j) * c->stride + d];
+            const double term = (double)q[d] * element(c, KEYS, KEY_SCALES, j, d);
             dot += term;
             magnitude += fabs(term);
         }
         scores[j - begin] = dot * c->scale;
         max = fmax(max, scores[j - begin]);
-        largest_error = fmax(largest_error, ((double)c->n + 1) * CHECK_EPS * magnitude * c->scale);
+        largest_error = fmax(largest_error, ((double)c->n + 2) * CHECK_EPS * magnitude * c->scale);
     }
     for (size_t j = begin; j < end; j++) {
         const double difference = max - scores[j - begin];
@@ -139,11 +189,11 @@ static bool check_query(const swg_check_case *c, size_t i, const float *out, cha
         sum += scores[j - begin];
     }
     const double n_keys = (double)(end - begin);
-    const double relative = expm1(4 * largest_error) + (2 * spread + 2 * n_keys + 8) * CHECK_EPS;
+    const double relative = expm1(4 * largest_error) + (2 * spread + 2 * n_keys + 9) * CHECK_EPS;
     for (size_t d = 0; d < c->n; d++) {
         double wanted = 0, magnitude = 0;
         for (size_t j = begin; j < end; j++) {
-            const double value = v[place_of(c, j) * c->stride + d];
+            const double value = element(c, VALUES, VALUE_SCALES, j, d);
             wanted += scores[j - begin] / sum * value;
             magnitude += scores[j - begin] / sum * fabs(value);
         }

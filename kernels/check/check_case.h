@@ -34,6 +34,7 @@ typedef struct swg_check_case {
     uint32_t key_begin[SWG_CHECK_QUERIES], key_end[SWG_CHECK_QUERIES];
     size_t n_runs, run_first[SWG_CHECK_RUNS + 1]; /* run r holds keys run_first[r] .. [r + 1] - 1 */
     float eps, scale;
+    swg_kv_type kv_type; /* of attention's keys and values */
     bool in_place;
     double ops, bytes; /* of one call, for timing */
     char text[160];    /* "n 17, tiny" */

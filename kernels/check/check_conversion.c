@@ -1,4 +1,5 @@
-/* f16_to_f32 and bf16_to_f32: every 16-bit pattern and its value. */
+/* f16_to_f32 and bf16_to_f32: every 16-bit pattern and its value; f32_to_f16: floats of all sizes,
+ * and the middles between two halves. */
 #include "kernels/check/case_values.h"
 
 #include <math.h>
@@ -27,6 +28,52 @@ static void invoke_f16(const swg_check_case *c, const swg_kernels *kernels, void
 static void invoke_bf16(const swg_check_case *c, const swg_kernels *kernels, void *const at[])
 {
     kernels->bf16_to_f32(at[0], c->n, at[1]);
+}
+
+/* 0: x, 1: y. */
+static swg_status generate_rounding(swg_check_case *c, size_t index, bool for_timing)
+{
+    c->n = for_timing ? CHECK_TIMED_ELEMENTS : swg_check_size(c, index, 600);
+    float *x;
+    uint16_t *y;
+    SWG_TRY(swg_check_add_buffer(c, "x", CHECK_IN, c->n * 4, &x));
+    SWG_TRY(swg_check_add_buffer(c, "y", CHECK_OUT, c->n * 2, &y));
+    for (size_t i = 0; i < c->n; i++) {
+        const int exponent = (int)swg_check_below(c->rng, 46) - 28; /* 2^-28 to 2^17 */
+        const double middle = (double)(2048 + swg_check_below(c->rng, 2048)) / 2048;
+        const double any = 1 + swg_rng_uniform(c->rng);
+        const double size = ldexp(swg_check_below(c->rng, 2) ? middle : any, exponent);
+        x[i] = (float)(swg_check_below(c->rng, 2) ? size : -size);
+    }
+    c->bytes = (double)c->n * 6;
+    swg_check_describe(c, CHECK_NORMAL);
+    return SWG_OK;
+}
+
+static void invoke_to_f16(const swg_check_case *c, const swg_kernels *kernels, void *const at[])
+{
+    kernels->f32_to_f16(at[0], c->n, at[1]);
+}
+
+static bool check_to_f16(const swg_check_case *c, void *const at[], char *failure)
+{
+    const uint16_t *y = at[1];
+    const float *x = swg_check_initial(c, 0);
+    for (size_t i = 0; i < c->n; i++) {
+        int exponent;
+        const double size = fabs((double)x[i]);
+        frexp(size, &exponent);
+        /* Halves of this size are multiples of `step`; below 2^-14 they are those of 2^-24. */
+        const double step = ldexp(1, (exponent - 1 < -14 ? -14 : exponent - 1) - 10);
+        const double wanted = rint(size / step) * step;
+        const int field = y[i] >> 10 & 31, mantissa = y[i] & 1023;
+        const double got = field == 31 ? INFINITY
+                           : field     ? ldexp(1024 + mantissa, field - 25)
+                                       : ldexp(mantissa, -24);
+        if (got != (wanted >= 65520 ? INFINITY : wanted) || (y[i] >> 15 != 0) != (x[i] < 0))
+            return swg_check_near(got, NAN, 0, "y", i, failure);
+    }
+    return true;
 }
 
 static bool check_f16(const swg_check_case *c, void *const at[], char *failure)
@@ -61,3 +108,4 @@ static bool check_bf16(const swg_check_case *c, void *const at[], char *failure)
 
 const swg_op_check swg_check__f16_to_f32 = {generate_conversion, invoke_f16, check_f16};
 const swg_op_check swg_check__bf16_to_f32 = {generate_conversion, invoke_bf16, check_bf16};
+const swg_op_check swg_check__f32_to_f16 = {generate_rounding, invoke_to_f16, check_to_f16};

@@ -18,6 +18,12 @@ void swg_bf16_to_f32__scalar(const uint16_t *x, size_t n, float *y)
         y[i] = swg_bf16_to_f32(x[i]);
 }
 
+void swg_f32_to_f16__scalar(const float *x, size_t n, uint16_t *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = swg_f32_to_f16(x[i]);
+}
+
 void swg_add__scalar(float *x, const float *y, size_t n)
 {
     for (size_t i = 0; i < n; i++)

@@ -13,6 +13,7 @@
 
 #include "kernels/kv_pieces.h"
 #include "kernels/simd16/exp_body.h"
+#include "kernels/simd16/kv_body.h"
 
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -26,16 +27,18 @@ enum {
 };
 
 /* out[q * n_k + j] = dot(q[q], k[j]) * scale for n_q * n_k = TILE_DOTS rows. */
-V16_INLINE void dot_tile(const float *const *q, const int n_q, const float *const *k, const int n_k,
-                         size_t head_dim, float scale, float *out)
+V16_INLINE void dot_tile(const float *const *q, const int n_q, const uint8_t *const *k,
+                         const int n_k, const swg_kv_type type, size_t head_dim, float scale,
+                         float *out)
 {
+    const size_t bytes = swg_kv_bytes(type);
     v16 sum[TILE_DOTS];
     UNROLL for (int i = 0; i < TILE_DOTS; i++) sum[i] = v16_set1(0);
     size_t d = 0;
     for (; d + 16 <= head_dim; d += 16)
         UNROLL for (int j = 0; j < n_k; j++)
         {
-            const v16 key = v16_load(k[j] + d);
+            const v16 key = v16_kv_load(k[j] + d * bytes, type);
             UNROLL for (int i = 0; i < n_q; i++) sum[i * n_k + j] =
                 v16_fma(v16_load(q[i] + d), key, sum[i * n_k + j]);
         }
@@ -44,8 +47,8 @@ V16_INLINE void dot_tile(const float *const *q, const int n_q, const float *cons
         for (int i = 0; i < n_q; i++)
             for (int j = 0; j < n_k; j++) {
                 v16 *s = &sum[i * n_k + j];
-                const v16 product_added =
-                    v16_fma(v16_load_n(q[i] + d, lanes), v16_load_n(k[j] + d, lanes), *s);
+                const v16 key = v16_kv_load_n(k[j] + d * bytes, type, lanes);
+                const v16 product_added = v16_fma(v16_load_n(q[i] + d, lanes), key, *s);
                 *s = v16_first_of(product_added, *s, lanes);
             }
     }
@@ -54,37 +57,42 @@ V16_INLINE void dot_tile(const float *const *q, const int n_q, const float *cons
 
 /* Scores of query i over the keys of a piece from its key `at` on, TILE_DOTS at a time; past the
  * end the last key is computed again and not stored. */
-V16_INLINE void score_piece(const swg_attention *a, size_t i, const swg_kv_piece *p, size_t at)
+V16_INLINE void score_piece(const swg_attention *a, const swg_kv_type type, size_t i,
+                            const swg_kv_piece *p, size_t at)
 {
     float *scores = a->scores + i % V16_TILE_QUERIES * a->scores_stride;
     for (size_t j = at; j < p->n; j += TILE_DOTS) {
         const size_t n_keys = p->n - j < TILE_DOTS ? p->n - j : TILE_DOTS;
-        const float *keys[TILE_DOTS];
+        const uint8_t *keys[TILE_DOTS];
         for (size_t l = 0; l < TILE_DOTS; l++)
-            keys[l] = p->k + (j + (l < n_keys ? l : n_keys - 1)) * a->kv_stride;
+            keys[l] =
+                p->k + (j + (l < n_keys ? l : n_keys - 1)) * a->kv_stride * swg_kv_bytes(type);
         float dots[TILE_DOTS];
-        dot_tile(&a->q[i], 1, keys, TILE_DOTS, a->head_dim, a->scale, dots);
+        dot_tile(&a->q[i], 1, keys, TILE_DOTS, type, a->head_dim, a->scale, dots);
         memcpy(scores + (p->first + j - a->key_begin[i]), dots, n_keys * sizeof *dots);
     }
 }
 
-V16_INLINE void score_query(const swg_attention *a, size_t i, size_t begin, size_t end)
+V16_INLINE void score_query(const swg_attention *a, const swg_kv_type type, size_t i, size_t begin,
+                            size_t end)
 {
     for (swg_kv_piece p = swg_kv_first(a, begin, end); p.n > 0; p = swg_kv_next(a, p, end))
-        score_piece(a, i, &p, 0);
+        score_piece(a, type, i, &p, 0);
 }
 
 /* Scores of the queries i .. i + V16_TILE_QUERIES over the first keys of a piece, V16_TILE_KEYS at
  * a time, which all of them see; returns how many keys that was. */
-V16_INLINE size_t score_tiles(const swg_attention *a, size_t i, const swg_kv_piece *p)
+V16_INLINE size_t score_tiles(const swg_attention *a, const swg_kv_type type, size_t i,
+                              const swg_kv_piece *p)
 {
     size_t j = 0;
     for (; j + V16_TILE_KEYS <= p->n; j += V16_TILE_KEYS) {
-        const float *keys[V16_TILE_KEYS];
+        const uint8_t *keys[V16_TILE_KEYS];
         for (size_t l = 0; l < V16_TILE_KEYS; l++)
-            keys[l] = p->k + (j + l) * a->kv_stride;
+            keys[l] = p->k + (j + l) * a->kv_stride * swg_kv_bytes(type);
         float dots[TILE_DOTS];
-        dot_tile(&a->q[i], V16_TILE_QUERIES, keys, V16_TILE_KEYS, a->head_dim, a->scale, dots);
+        dot_tile(&a->q[i], V16_TILE_QUERIES, keys, V16_TILE_KEYS, type, a->head_dim, a->scale,
+                 dots);
         for (size_t l = 0; l < V16_TILE_QUERIES; l++)
             memcpy(a->scores + l * a->scores_stride + (p->first + j - a->key_begin[i + l]),
                    dots + l * V16_TILE_KEYS, V16_TILE_KEYS * sizeof *dots);
@@ -94,20 +102,22 @@ V16_INLINE size_t score_tiles(const swg_attention *a, size_t i, const swg_kv_pie
 
 /* The same over the keys [begin, end); the remainder of a piece after the tiles is done query by
  * query. */
-V16_INLINE void score_block(const swg_attention *a, size_t i, size_t begin, size_t end)
+V16_INLINE void score_block(const swg_attention *a, const swg_kv_type type, size_t i, size_t begin,
+                            size_t end)
 {
     for (swg_kv_piece p = swg_kv_first(a, begin, end); p.n > 0; p = swg_kv_next(a, p, end)) {
-        const size_t done = score_tiles(a, i, &p);
+        const size_t done = score_tiles(a, type, i, &p);
         for (size_t l = 0; l < V16_TILE_QUERIES; l++)
-            score_piece(a, i + l, &p, done);
+            score_piece(a, type, i + l, &p, done);
     }
 }
 
 /* out[i + l][d ..] += sum of p_j v_j[d ..] over the keys of a piece, in the order of j, for n_q
  * queries and n_v vectors, the last of `lanes` elements. */
-V16_INLINE void value_tile(const swg_attention *a, size_t i, const int n_q, size_t d, const int n_v,
-                           size_t lanes, const swg_kv_piece *piece)
+V16_INLINE void value_tile(const swg_attention *a, const swg_kv_type type, size_t i, const int n_q,
+                           size_t d, const int n_v, size_t lanes, const swg_kv_piece *piece)
 {
+    const size_t bytes = swg_kv_bytes(type);
     v16 sum[V16_TILE_QUERIES][V16_TILE_VECTORS];
     const float *p[V16_TILE_QUERIES];
     UNROLL for (int l = 0; l < n_q; l++)
@@ -119,10 +129,11 @@ V16_INLINE void value_tile(const swg_attention *a, size_t i, const int n_q, size
             v16_load_n(a->out[query] + d + 16 * u, u + 1 < n_v ? 16 : lanes);
     }
     for (size_t j = 0; j < piece->n; j++) {
-        const float *row = piece->v + j * a->kv_stride + d;
+        const uint8_t *row = piece->v + (j * a->kv_stride + d) * bytes;
         UNROLL for (int u = 0; u < n_v; u++)
         {
-            const v16 value = n_v > 1 ? v16_load(row + 16 * u) : v16_load_n(row, lanes);
+            const v16 value = n_v > 1 ? v16_kv_load(row + 16 * (size_t)u * bytes, type)
+                                      : v16_kv_load_n(row, type, lanes);
             UNROLL for (int l = 0; l < n_q; l++) sum[l][u] =
                 v16_fma(v16_set1(p[l][j]), value, sum[l][u]);
         }
@@ -131,24 +142,44 @@ V16_INLINE void value_tile(const swg_attention *a, size_t i, const int n_q, size
         v16_store_n(a->out[i + (size_t)l] + d + 16 * u, sum[l][u], u + 1 < n_v ? 16 : lanes);
 }
 
-V16_INLINE void add_values(const swg_attention *a, size_t i, const int n_q, size_t begin,
-                           size_t end)
+V16_INLINE void add_values(const swg_attention *a, const swg_kv_type type, size_t i, const int n_q,
+                           size_t begin, size_t end)
 {
     for (swg_kv_piece p = swg_kv_first(a, begin, end); p.n > 0; p = swg_kv_next(a, p, end)) {
         size_t d = 0;
         for (; d + HEAD_STEP <= a->head_dim; d += HEAD_STEP)
-            value_tile(a, i, n_q, d, V16_TILE_VECTORS, 16, &p);
+            value_tile(a, type, i, n_q, d, V16_TILE_VECTORS, 16, &p);
         for (; d < a->head_dim; d += 16)
-            value_tile(a, i, n_q, d, 1, a->head_dim - d < 16 ? a->head_dim - d : 16, &p);
+            value_tile(a, type, i, n_q, d, 1, a->head_dim - d < 16 ? a->head_dim - d : 16, &p);
     }
 }
 
-/* Turn the scores of query i into unnormalised probabilities and return the inverse of their common
- * divisor; clear out[i], which may be the query itself. */
-V16_INLINE float begin_output(const swg_attention *a, size_t i)
+/* Multiply the scores of query i by the scales of its keys or values. */
+V16_INLINE void scale_scores(const swg_attention *a, size_t i, const bool by_values)
 {
+    const size_t begin = a->key_begin[i], end = a->key_end[i];
+    float *scores = a->scores + i % V16_TILE_QUERIES * a->scores_stride;
+    for (swg_kv_piece p = swg_kv_first(a, begin, end); p.n > 0; p = swg_kv_next(a, p, end)) {
+        const float *scales = by_values ? p.v_scales : p.k_scales;
+        float *at = scores + (p.first - begin);
+        for (size_t j = 0; j < p.n; j += 16) {
+            const size_t lanes = p.n - j < 16 ? p.n - j : 16;
+            v16_store_n(at + j, v16_mul(v16_load_n(at + j, lanes), v16_load_n(scales + j, lanes)),
+                        lanes);
+        }
+    }
+}
+
+/* Turn the scores of query i into unnormalised probabilities, times the scales of the values, and
+ * return the inverse of their common divisor; clear out[i], which may be the query itself. */
+V16_INLINE float begin_output(const swg_attention *a, const swg_kv_type type, size_t i)
+{
+    if (swg_kv_has_scales(type))
+        scale_scores(a, i, false);
     const float sum = v16_exp_all(a->scores + i % V16_TILE_QUERIES * a->scores_stride,
                                   a->key_end[i] - a->key_begin[i]);
+    if (swg_kv_has_scales(type))
+        scale_scores(a, i, true);
     memset(a->out[i], 0, a->head_dim * sizeof *a->out[i]);
     return 1 / sum;
 }
@@ -162,36 +193,38 @@ V16_INLINE void end_output(const swg_attention *a, size_t i, float inverse)
     }
 }
 
-V16_INLINE void attend_one(const swg_attention *a, size_t i)
+V16_INLINE void attend_one(const swg_attention *a, const swg_kv_type type, size_t i)
 {
     const size_t begin = a->key_begin[i], end = a->key_end[i];
-    score_query(a, i, begin, end);
-    const float inverse = begin_output(a, i);
-    add_values(a, i, 1, begin, end);
+    score_query(a, type, i, begin, end);
+    const float inverse = begin_output(a, type, i);
+    add_values(a, type, i, 1, begin, end);
     end_output(a, i, inverse);
 }
 
 /* The queries i .. i + V16_TILE_QUERIES, all of which see the keys [begin, end). */
-V16_INLINE void attend_block(const swg_attention *a, size_t i, size_t begin, size_t end)
+V16_INLINE void attend_block(const swg_attention *a, const swg_kv_type type, size_t i, size_t begin,
+                             size_t end)
 {
     float inverse[V16_TILE_QUERIES];
-    score_block(a, i, begin, end);
+    score_block(a, type, i, begin, end);
     for (size_t l = 0; l < V16_TILE_QUERIES; l++) {
-        score_query(a, i + l, a->key_begin[i + l], begin);
-        score_query(a, i + l, end, a->key_end[i + l]);
+        score_query(a, type, i + l, a->key_begin[i + l], begin);
+        score_query(a, type, i + l, end, a->key_end[i + l]);
     }
     for (size_t l = 0; l < V16_TILE_QUERIES; l++) {
-        inverse[l] = begin_output(a, i + l);
-        add_values(a, i + l, 1, a->key_begin[i + l], begin);
+        inverse[l] = begin_output(a, type, i + l);
+        add_values(a, type, i + l, 1, a->key_begin[i + l], begin);
     }
-    add_values(a, i, V16_TILE_QUERIES, begin, end);
+    add_values(a, type, i, V16_TILE_QUERIES, begin, end);
     for (size_t l = 0; l < V16_TILE_QUERIES; l++) {
-        add_values(a, i + l, 1, end, a->key_end[i + l]);
+        add_values(a, type, i + l, 1, end, a->key_end[i + l]);
         end_output(a, i + l, inverse[l]);
     }
 }
 
-V16_TARGET void SWG_VARIANT(attention)(const swg_attention *a)
+/* All queries; the type is a compile-time constant in every caller. */
+V16_INLINE void attend_all(const swg_attention *a, const swg_kv_type type)
 {
     size_t i = 0;
     for (; i + V16_TILE_QUERIES <= a->n_queries; i += V16_TILE_QUERIES) {
@@ -201,11 +234,25 @@ V16_TARGET void SWG_VARIANT(attention)(const swg_attention *a)
             end = end < a->key_end[i + l] ? end : a->key_end[i + l];
         }
         if (begin + V16_TILE_KEYS <= end)
-            attend_block(a, i, begin, end - (end - begin) % V16_TILE_KEYS);
+            attend_block(a, type, i, begin, end - (end - begin) % V16_TILE_KEYS);
         else
             for (size_t l = 0; l < V16_TILE_QUERIES; l++)
-                attend_one(a, i + l);
+                attend_one(a, type, i + l);
     }
     for (; i < a->n_queries; i++)
-        attend_one(a, i);
+        attend_one(a, type, i);
+}
+
+V16_TARGET void SWG_VARIANT(attention)(const swg_attention *a)
+{
+    switch (a->kv_type) {
+#define SWG_KV_TYPE(ID, name, bytes, has_scales, meaning)                                          \
+    case SWG_KV_##ID:                                                                              \
+        attend_all(a, SWG_KV_##ID);                                                                \
+        break;
+#include "kernels/kv_types.def"
+#undef SWG_KV_TYPE
+    case SWG_KV_TYPE_COUNT:
+        break;
+    }
 }

@@ -31,6 +31,14 @@ V16_TARGET void SWG_VARIANT(bf16_to_f32)(const uint16_t *x, size_t n, float *y)
     }
 }
 
+V16_TARGET void SWG_VARIANT(f32_to_f16)(const float *x, size_t n, uint16_t *y)
+{
+    for (size_t i = 0; i < n; i += 16) {
+        const size_t lanes = lanes_from(i, n);
+        v16_store_f16_n(y + i, v16_load_n(x + i, lanes), lanes);
+    }
+}
+
 V16_TARGET void SWG_VARIANT(add)(float *x, const float *y, size_t n)
 {
     for (size_t i = 0; i < n; i += 16) {

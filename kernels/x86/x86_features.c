@@ -64,6 +64,11 @@ bool swg_x86_has_avx512vnni(void)
     return swg_x86_has_avx512() && (read_leaves().ecx7 & bit_AVX512VNNI);
 }
 
+bool swg_x86_has_avx512vbmi2(void)
+{
+    return swg_x86_has_avx512vnni() && (read_leaves().ecx7 & bit_AVX512VBMI2);
+}
+
 const char *swg_x86_blas_core(void)
 {
     unsigned a, b, c, d;

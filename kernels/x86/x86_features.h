@@ -8,7 +8,8 @@
 bool swg_x86_has_avx2(void);       /* and FMA, F16C */
 bool swg_x86_has_avxvnni(void);    /* and AVX2, FMA, F16C */
 bool swg_x86_has_avx512(void);     /* F, BW, DQ, VL; and AVX2, FMA, F16C */
-bool swg_x86_has_avx512vnni(void); /* and all of the above but AVX-VNNI */
+bool swg_x86_has_avx512vnni(void);
+bool swg_x86_has_avx512vbmi2(void); /* and all of the above but AVX-VNNI */
 
 /* The OPENBLAS_CORETYPE whose kernels use the best of these that runs here; NULL when none does. */
 const char *swg_x86_blas_core(void);

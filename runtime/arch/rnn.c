@@ -1,5 +1,6 @@
 /* Recurrent language models: embedding, a stack of LSTM (Hochreiter and Schmidhuber 1997, with
- * forget gates) or GRU (Cho et al. 2014, reset after the product) layers, and a dense head.
+ * forget gates) or GRU (Cho et al. 2014, or with the reset after the product) layers, and a dense
+ * head.
  *
  * There is no common config.json for them; this is the one that swage reads, and that readers of
  * other formats produce:
@@ -8,6 +9,8 @@
  *      "num_hidden_layers": L, "hidden_size": U or [U0, U1, ...],
  *      "gate_order": GRU only: "rzn" (reset first: PyTorch, the default) or "zrn" (update first:
  *                    Keras, which calls the new state h),
+ *      "reset_after": GRU only: whether the reset gate applies after the state's product (PyTorch,
+ *                     Keras since version 2) or before it (Cho et al.); true when absent,
  *      "tie_word_embeddings": false, "bos_token_id", "eos_token_id", "max_position_embeddings": all
  *      optional; a recurrent model has no longest context of its own}
  *
@@ -22,7 +25,7 @@
  * An LSTM's gates are input, forget, new, output (Keras i, f, c, o; PyTorch i, f, g, o). Keras
  * stores kernels as [input, gates U]; its reader transposes them. A bias of one row is bias_ih; the
  * two rows of a GRU with reset_after are bias_ih and bias_hh. Left out: bidirectional and projected
- * layers, and GRUs that reset before the product. */
+ * layers. */
 #include "runtime/arch/arch.h"
 
 enum { ENDLESS = 1 << 20 }; /* positions: unlimited, but counters need a number */
@@ -34,6 +37,7 @@ static const swg_hparam_row hparam_rows[] = {
     SWG_HPARAM(INT, "embedding_size", d_model, 1, 1 << 20),
     SWG_HPARAM(INT, "vocab_size", vocab, 1, 1 << 24),
     SWG_HPARAM_WORDS_OR("gate_order", recurrent.gate_order, "zrn|rzn", 1),
+    SWG_HPARAM_OR(BOOL, "reset_after", recurrent.reset_after, 0, 1, 1),
     SWG_HPARAM_OR(INT, "max_position_embeddings", max_positions, 1, 1 << 24, ENDLESS),
     SWG_HPARAM_OR(BOOL, "tie_word_embeddings", tied_head, 0, 1, 0),
     SWG_HPARAM_OR(TOKEN, "bos_token_id", bos_id, -1, 1 << 24, -1),

@@ -35,6 +35,13 @@ typedef struct swg_backend_weights {
     swg_status (*store)(const swg_weight *weight, swg_plane_kind kind, uint64_t row,
                         uint64_t n_rows, const void *rows);
 
+    /* Store rows of a matrix in a sparse format of codes: is_stored and codes [n_rows][k], rows of
+     * the planes of scales and (or NULL) zeros. Called in the order of rows from one thread; n_rows
+     * is a multiple of row_step unless it ends the matrix. NULL: such matrices are expanded. */
+    swg_status (*store_sparse)(const swg_weight *weight, uint64_t row, uint64_t n_rows,
+                               const bool *is_stored, const uint8_t *codes, const void *scales,
+                               const uint8_t *zeros);
+
     /* One row as floats, for embedding look-up. `out` is [k]. */
     void (*row_f32)(const swg_weight *weight, size_t row, float *out);
 } swg_backend_weights;

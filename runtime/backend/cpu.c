@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/backend/cpu_state.h"
+#include "runtime/base/sparse_pack.h"
 #include "runtime/rope.h"
 
 /* The first pair of row t in the angles of that rope table. */
@@ -58,12 +59,28 @@ static size_t largest_k(const swg_model *model)
     return k;
 }
 
+/* Bytes of the longest dense panel that a sparse matrix expands to. */
+static size_t longest_expanded(const swg_model *model)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < model->n_weights; i++) {
+        const swg_weight *weight = &model->weights[i];
+        if (weight->n == 0 || weight->n_stored == 0 || !swg_cpu_is_sparse(weight))
+            continue;
+        const size_t panel =
+            swg_packed_layout(swg_sparse_dense(weight->scheme), weight->n, weight->k).panel_bytes;
+        bytes = panel > bytes ? panel : bytes;
+    }
+    return bytes;
+}
+
 static swg_status make_thread_scratch(swg_exec *exec, swg_cpu *cpu, size_t k)
 {
     const swg_hparams *h = &exec->model->hparams;
     const size_t n_threads = swg_pool_threads(exec->pool);
     const size_t sharing = h->n_heads ? (size_t)(h->n_heads / h->n_kv_heads) : 0;
     const size_t queries = SWG_ATTENTION_TOKENS * sharing;
+    const size_t panels = SWG_CPU_EXPANDED * longest_expanded(exec->model);
     const size_t scores = h->n_heads ? 8 * swg_round_up(exec->options.context, 16) : 0;
     swg_arena *arena = &cpu->arena;
     cpu->threads = swg_arena_calloc(arena, n_threads, sizeof *cpu->threads);
@@ -72,12 +89,13 @@ static swg_status make_thread_scratch(swg_exec *exec, swg_cpu *cpu, size_t k)
     for (size_t t = 0; t < n_threads; t++) {
         swg_cpu_thread *thread = &cpu->threads[t];
         thread->tile = swg_arena_calloc(arena, SWG_TILE_ROWS * k, sizeof(float));
+        thread->panels = swg_arena_calloc(arena, panels, 1);
         thread->scores = swg_arena_calloc(arena, scores, sizeof(float));
         thread->q = swg_arena_calloc(arena, queries, sizeof *thread->q);
         thread->out = swg_arena_calloc(arena, queries, sizeof *thread->out);
         thread->key_begin = swg_arena_calloc(arena, queries, sizeof(uint32_t));
         thread->key_end = swg_arena_calloc(arena, queries, sizeof(uint32_t));
-        if (!thread->tile || !thread->scores || !thread->q || !thread->out || !thread->key_begin ||
+        if (!thread->tile || !thread->panels || !thread->scores || !thread->q || !thread->out || !thread->key_begin ||
             !thread->key_end)
             return SWG_NO_MEMORY;
     }
@@ -100,15 +118,13 @@ static swg_status make_batch_scratch(swg_exec *exec, swg_cpu *cpu)
     return cpu->cosine && cpu->sine ? SWG_OK : SWG_NO_MEMORY;
 }
 
-/* Keys and values of all layers; encoders reuse one layer's memory for the next. */
+/* Keys and values of all layers. */
 static swg_status make_cache(swg_exec *exec, swg_cpu *cpu)
 {
-    const swg_hparams *h = &exec->model->hparams;
-    if (h->n_heads == 0)
+    if (exec->model->hparams.n_heads == 0)
         return SWG_OK;
-    return swg_kvcache_init(&cpu->cache, exec->options.sequences,
-                            h->is_encoder ? 1 : (size_t)h->n_layers, (size_t)h->n_kv_heads,
-                            (size_t)h->head_dim, exec->options.context);
+    const swg_kvcache_shape shape = swg_exec_cache_shape(exec);
+    return swg_kvcache_init(&cpu->cache, &shape);
 }
 
 static void deinit(swg_exec *exec)

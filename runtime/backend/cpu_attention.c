@@ -21,20 +21,16 @@ typedef struct attend_job {
  * cache. */
 static void store_span(const attend_job *job, const swg_span *span, size_t begin, size_t end)
 {
-    const swg_kvcache *cache = &swg_cpu_of(job->exec)->cache;
-    const size_t head_dim = cache->head_dim;
+    const swg_cpu *cpu = swg_cpu_of(job->exec);
+    const size_t head_dim = cpu->cache.shape.head_dim;
     begin = begin > span->row ? begin : span->row;
     end = end < span->row + span->n ? end : span->row + span->n;
-    for (size_t head = 0; head < cache->n_heads && begin < end; head++) {
-        float *keys = swg_kvcache_keys(cache, span->sequence, job->layer, head);
-        float *values = swg_kvcache_values(cache, span->sequence, job->layer, head);
-        for (size_t t = begin; t < end; t++) {
-            const size_t to = (span->position + t - span->row) * head_dim;
-            memcpy(keys + to, swg_cpu_row(job->k, t) + head * head_dim, head_dim * sizeof *keys);
-            memcpy(values + to, swg_cpu_row(job->v, t) + head * head_dim,
-                   head_dim * sizeof *values);
-        }
-    }
+    for (size_t head = 0; head < cpu->cache.shape.n_heads; head++)
+        for (size_t t = begin; t < end; t++)
+            swg_kvcache_store(&cpu->cache, cpu->kernels, span->sequence, job->layer, head,
+                              span->position + t - span->row,
+                              swg_cpu_row(job->k, t) + head * head_dim,
+                              swg_cpu_row(job->v, t) + head * head_dim);
 }
 
 static void store_rows(void *context, swg_exec *exec, size_t begin, size_t end)
@@ -47,7 +43,7 @@ static void store_rows(void *context, swg_exec *exec, size_t begin, size_t end)
 static size_t list_queries(const attend_job *job, const swg_cpu_block *block, size_t kv_head,
                            const swg_cpu_thread *scratch)
 {
-    const swg_kvcache *cache = &swg_cpu_of(job->exec)->cache;
+    const swg_kvcache_shape *cache = &swg_cpu_of(job->exec)->cache.shape;
     const size_t head_dim = cache->head_dim;
     const size_t sharing = job->q.columns / head_dim / cache->n_heads;
     const swg_span *span = block->span;
@@ -75,20 +71,20 @@ static void attend_item(const attend_job *job, size_t item)
     const swg_cpu_block *block = &cpu->blocks[item % cpu->n_blocks];
     const size_t kv_head = item / cpu->n_blocks, sequence = block->span->sequence;
     const float scale = job->options.scale;
-    const swg_kv_run run = {.k = swg_kvcache_keys(&cpu->cache, sequence, job->layer, kv_head),
-                            .v = swg_kvcache_values(&cpu->cache, sequence, job->layer, kv_head),
-                            .n = cpu->cache.context};
+    const swg_kv_run run = swg_kvcache_run(&cpu->cache, sequence, job->layer, kv_head);
+    const size_t head_dim = cpu->cache.shape.head_dim;
     const swg_attention a = {
         .n_queries = list_queries(job, block, kv_head, scratch),
-        .head_dim = cpu->cache.head_dim,
+        .head_dim = head_dim,
         .q = scratch->q,
         .out = scratch->out,
         .key_begin = scratch->key_begin,
         .key_end = scratch->key_end,
         .runs = &run,
         .n_runs = 1,
-        .kv_stride = cpu->cache.head_dim,
-        .scale = scale != 0 ? scale : 1.0f / sqrtf((float)cpu->cache.head_dim),
+        .kv_type = cpu->cache.shape.type,
+        .kv_stride = cpu->cache.stride,
+        .scale = scale != 0 ? scale : 1.0f / sqrtf((float)head_dim),
         .scores = scratch->scores,
         .scores_stride = swg_round_up(job->exec->options.context, 16),
     };
@@ -123,13 +119,13 @@ void swg_cpu_attend(swg_exec *exec, size_t layer, swg_attend_options options, sw
 {
     const swg_cpu *cpu = swg_cpu_of(exec);
     attend_job job = {.exec = exec,
-                      .layer = layer % cpu->cache.n_layers,
+                      .layer = layer % cpu->cache.shape.n_layers,
                       .options = options,
                       .q = q,
                       .k = k,
                       .v = v,
                       .y = y,
-                      .n_items = cpu->n_blocks * cpu->cache.n_heads};
+                      .n_items = cpu->n_blocks * cpu->cache.shape.n_heads};
     atomic_init(&job.next, 0);
     swg_cpu_over_rows(exec, q.rows, q.rows * k.columns, store_rows, &job);
     const size_t work = q.columns * visible_keys(&exec->batch);

@@ -3,6 +3,7 @@
  * share, most of the work, has been computed for all rows together. */
 #include <string.h>
 
+#include "kernels/exp.h"
 #include "runtime/backend/cpu_state.h"
 
 swg_status swg_cpu_recurrent_init(swg_exec *exec)
@@ -18,7 +19,10 @@ swg_status swg_cpu_recurrent_init(swg_exec *exec)
         return swg_error(SWG_LIMIT, "%zu sequences are too many", exec->options.sequences);
     cpu->state = swg_arena_calloc(&cpu->arena, elems, sizeof(float));
     cpu->state_gates = swg_arena_calloc(&cpu->arena, 4 * cpu->most_units, sizeof(float));
-    return cpu->state && cpu->state_gates ? SWG_OK : SWG_NO_MEMORY;
+    cpu->reset_gates = swg_arena_calloc(&cpu->arena, 3 * cpu->most_units, sizeof(float));
+    cpu->reset_state = swg_arena_calloc(&cpu->arena, cpu->most_units, sizeof(float));
+    return cpu->state && cpu->state_gates && cpu->reset_gates && cpu->reset_state ? SWG_OK
+                                                                                  : SWG_NO_MEMORY;
 }
 
 /* h and c of a sequence's layer, [units] each; c directly follows the space for h. */
@@ -27,6 +31,27 @@ static float *state_of(const swg_exec *exec, size_t sequence, size_t layer)
     const swg_cpu *cpu = swg_cpu_of(exec);
     const size_t n_layers = (size_t)exec->model->hparams.n_layers;
     return cpu->state + (sequence * n_layers + layer) * 2 * cpu->most_units;
+}
+
+/* A GRU that resets the state before its product with the recurrent weight: the new state's share
+ * becomes U (r h), and the reset gate itself 1, so that the cell's kernel adds it as it is. The
+ * input's share of that gate is lost. */
+static void reset_before(swg_exec *exec, const swg_weight *weight, size_t units, float *from_input,
+                         const float *h)
+{
+    enum { ONE = 60 }; /* 1 / (1 + exp(-60)) is 1 in float32 */
+    const swg_cpu *cpu = swg_cpu_of(exec);
+    const size_t reset = exec->model->hparams.recurrent.gate_order == SWG_GATES_RESET_FIRST ? 0 : 1;
+    float *const gate = from_input + reset * units, *const share = cpu->state_gates + reset * units;
+    const swg_value gates = {.data = cpu->reset_gates, .rows = 1, .columns = 3 * units};
+    const swg_value state = {.data = cpu->reset_state, .rows = 1, .columns = units};
+    for (size_t i = 0; i < units; i++) {
+        cpu->reset_state[i] = h[i] / (1 + swg_exp(-(gate[i] + share[i])));
+        gate[i] = ONE;
+        share[i] = 0;
+    }
+    swg_cpu_linears(exec, state, 1, &weight, &gates);
+    memcpy(cpu->state_gates + 2 * units, cpu->reset_gates + 2 * units, units * sizeof *h);
 }
 
 /* One step of `units` units: the input's and the state's shares of the gates; h and c change. */
@@ -56,6 +81,8 @@ void swg_cpu_recur(swg_exec *exec, swg_cell cell, const swg_weight *weight, size
             const swg_value state = {.data = swg_cpu_row(states, t), .rows = 1, .columns = units};
             memcpy(state.data, h, units * sizeof *h);
             swg_cpu_linears(exec, state, 1, &weight, &share);
+            if (cell == SWG_CELL_GRU && !exec->model->hparams.recurrent.reset_after)
+                reset_before(exec, weight, units, swg_cpu_row(gates, t), h);
             step(exec, cell, units, swg_cpu_row(gates, t), cpu->state_gates, h, c);
             memcpy(swg_cpu_row(y, t), h, units * sizeof *h);
         }

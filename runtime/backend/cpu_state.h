@@ -13,6 +13,7 @@ enum { SWG_ATTENTION_TOKENS = 16, SWG_TILE_ROWS = 128 };
 /* Scratch memory of one thread. */
 typedef struct swg_cpu_thread {
     float *tile;   /* [SWG_TILE_ROWS][largest k]: dequantized weights, rows looked up */
+    uint8_t *panels; /* [SWG_CPU_EXPANDED] dense panels of the largest sparse matrix */
     float *scores; /* [8][context rounded up to 16] */
     const float **q;
     float **out;
@@ -35,6 +36,8 @@ typedef struct swg_cpu {
     swg_kvcache cache;       /* of all sequences; empty without attention */
     float *state;            /* [sequences][n_layers][2][most_units]: h and c of recurrent layers */
     float *state_gates;      /* [4 * most_units]: the state's share of one step's gates */
+    float *reset_gates;      /* [3 * most_units], [most_units]: of GRUs that reset the state */
+    float *reset_state;      /* before its product */
     size_t most_units;       /* of a recurrent layer; 0 = there is none */
 
     /* The current batch. */

@@ -2,15 +2,33 @@
  * by row in their own element type. Each is preceded by what is needed to use it:
  *
  *     memory -> cpu_matrix { kernels, packed } | padding to 64 bytes | panels, or n rows of values
- */
+ *
+ * Of sparse formats of codes, whose panels differ in length, where each begins precedes them. */
 #include "runtime/backend/cpu_weights.h"
 
 #include <string.h>
 
+#include "runtime/base/sparse_pack.h"
+
 typedef struct cpu_matrix {
     const swg_kernels *kernels;
-    swg_packed packed; /* quantized schemes */
+    swg_packed packed; /* quantized schemes; without panels for sparse ones */
+    swg_sparse_panels sparse;
+    size_t *starts; /* [n_panels] of sparse panels, from values_of */
+    size_t used;    /* bytes after values_of that are filled */
 } cpu_matrix;
+
+static bool is_sparse(const swg_weight *weight)
+{
+    return swg_weight_format_of(weight->scheme)->sparse != NULL;
+}
+
+static swg_sparse_panels sparse_layout(const swg_weight *weight)
+{
+    const unsigned block = weight->scheme.block;
+    return swg_sparse_panels_layout(swg_sparse_dense(weight->scheme), weight->n, weight->k,
+                                    block > 0 && block % SWG_PANEL_ROWS == 0);
+}
 
 static size_t header_bytes(void)
 {
@@ -40,7 +58,8 @@ static swg_status check(const swg_weight *weight)
                    ? SWG_OK
                    : swg_error(SWG_UNSUPPORTED, "weights of type %s cannot be computed with",
                                swg_dtype_name(scheme.dtype));
-    const swg_layout layout = swg_layout_of(scheme);
+    const swg_layout layout = swg_layout_of(
+        swg_scheme_is_quantized(scheme) && is_sparse(weight) ? swg_sparse_dense(scheme) : scheme);
     char name[SWG_SCHEME_NAME_BYTES];
     if (layout == SWG_LAYOUT_COUNT)
         return swg_error(SWG_UNSUPPORTED, "weights of format %s cannot be computed with",
@@ -63,6 +82,12 @@ static size_t bytes(const swg_weight *weight)
 {
     if (swg_scheme_is_plain(weight->scheme))
         return header_bytes() + weight->n * row_bytes(weight);
+    if (is_sparse(weight)) {
+        const swg_sparse_panels sparse = sparse_layout(weight);
+        return header_bytes() +
+               swg_round_up(sparse.dense.n_panels * sizeof(size_t), SWG_ALIGNMENT) +
+               swg_sparse_panels_bytes(&sparse, (size_t)weight->n_stored);
+    }
     const swg_packed packed = swg_packed_layout(weight->scheme, weight->n, weight->k);
     return header_bytes() + swg_packed_bytes(&packed);
 }
@@ -72,6 +97,13 @@ static swg_status place(swg_weight *weight, void *memory)
     cpu_matrix *matrix = memory;
     SWG_TRY(swg_kernels_best(&matrix->kernels));
     weight->memory = memory;
+    if (is_sparse(weight)) {
+        matrix->sparse = sparse_layout(weight);
+        matrix->packed = matrix->sparse.dense;
+        matrix->starts = values_of(weight);
+        matrix->used = swg_round_up(matrix->packed.n_panels * sizeof(size_t), SWG_ALIGNMENT);
+        return SWG_OK;
+    }
     if (!swg_scheme_is_plain(weight->scheme)) {
         matrix->packed = swg_packed_layout(weight->scheme, weight->n, weight->k);
         matrix->packed.panels = values_of(weight);
@@ -117,6 +149,56 @@ static swg_status store(const swg_weight *weight, swg_plane_kind kind, uint64_t 
     }
 }
 
+static swg_status store_sparse(const swg_weight *weight, uint64_t row, uint64_t n_rows,
+                               const bool *is_stored, const uint8_t *codes, const void *scales,
+                               const uint8_t *zeros)
+{
+    cpu_matrix *matrix = matrix_of(weight);
+    const swg_packed *w = &matrix->packed;
+    for (size_t r = 0; r < n_rows; r += SWG_PANEL_ROWS) {
+        const size_t left = (size_t)n_rows - r, n = left < SWG_PANEL_ROWS ? left : SWG_PANEL_ROWS;
+        uint8_t *panel = (uint8_t *)values_of(weight) + matrix->used;
+        matrix->starts[(row + r) / SWG_PANEL_ROWS] = matrix->used;
+        matrix->used +=
+            swg_sparse_pack_panel(&matrix->sparse, n, is_stored + r * w->k, codes + r * w->k,
+                                  (const uint8_t *)scales + r * w->n_groups * w->scale_bytes,
+                                  zeros ? zeros + r * w->n_groups : NULL, panel);
+    }
+    return SWG_OK;
+}
+
+static const uint8_t *sparse_panel(const swg_weight *weight, size_t panel)
+{
+    return (const uint8_t *)values_of(weight) + matrix_of(weight)->starts[panel];
+}
+
+bool swg_cpu_is_sparse(const swg_weight *weight)
+{
+    return is_sparse(weight);
+}
+
+void swg_cpu_matvec_sparse(const swg_weight *weight, size_t panel, const swg_act *x, float *y)
+{
+    const cpu_matrix *matrix = matrix_of(weight);
+    const size_t left = matrix->packed.n - panel * SWG_PANEL_ROWS;
+    matrix->kernels->matvec_sparse(&matrix->sparse, sparse_panel(weight, panel), x,
+                                   left < SWG_PANEL_ROWS ? left : SWG_PANEL_ROWS, y);
+}
+
+swg_packed swg_cpu_expand(const swg_weight *weight, size_t begin, size_t count, uint8_t *panels)
+{
+    const cpu_matrix *matrix = matrix_of(weight);
+    swg_packed view = matrix->packed;
+    const size_t left = view.n - begin * SWG_PANEL_ROWS, rows = count * SWG_PANEL_ROWS;
+    for (size_t p = 0; p < count; p++)
+        matrix->kernels->expand(&matrix->sparse, sparse_panel(weight, begin + p),
+                                panels + p * view.panel_bytes);
+    view.panels = panels;
+    view.n_panels = count;
+    view.n = left < rows ? left : rows;
+    return view;
+}
+
 const swg_packed *swg_cpu_packed(const swg_weight *weight)
 {
     return &matrix_of(weight)->packed;
@@ -125,6 +207,12 @@ const swg_packed *swg_cpu_packed(const swg_weight *weight)
 const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_rows, float *scratch)
 {
     const cpu_matrix *matrix = matrix_of(weight);
+    if (is_sparse(weight)) {
+        for (size_t r = 0; r < n_rows; r++)
+            swg_sparse_row_f32(&matrix->sparse, sparse_panel(weight, (row + r) / SWG_PANEL_ROWS),
+                               (row + r) % SWG_PANEL_ROWS, scratch + r * weight->k);
+        return scratch;
+    }
     if (!swg_scheme_is_plain(weight->scheme)) {
         matrix->kernels->dequantize(&matrix->packed, row, n_rows, scratch);
         return scratch;
@@ -155,5 +243,6 @@ const swg_backend_weights swg_cpu_weights = {
     .place = place,
     .direct = direct,
     .store = store,
+    .store_sparse = store_sparse,
     .row_f32 = row_f32,
 };

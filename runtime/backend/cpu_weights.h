@@ -10,6 +10,15 @@ extern const swg_backend_weights swg_cpu_weights;
 /* The panels of a quantized matrix. */
 const swg_packed *swg_cpu_packed(const swg_weight *weight);
 
+/* Whether the matrix has sparse panels; and `count` of them, up to SWG_CPU_EXPANDED, from number
+ * `begin` on as dense ones in `panels` (count * panel_bytes of the matrix). The view's row 0 is the
+ * first of them. */
+enum { SWG_CPU_EXPANDED = 4 };
+bool swg_cpu_is_sparse(const swg_weight *weight);
+/* One panel times the first token of x: its rows of y. */
+void swg_cpu_matvec_sparse(const swg_weight *weight, size_t panel, const swg_act *x, float *y);
+swg_packed swg_cpu_expand(const swg_weight *weight, size_t begin, size_t count, uint8_t *panels);
+
 /* Rows [row, row + n_rows) as floats [n_rows][k]: in place where they are F32, otherwise converted
  * into `scratch` of that size. */
 const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_rows, float *scratch);

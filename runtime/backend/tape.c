@@ -300,6 +300,10 @@ static void recur(swg_exec *exec, swg_cell cell, const swg_weight *weight, size_
 {
     swg_tape *tape = tape_of(exec);
     cpu->recur(&tape->inner, cell, weight, layer, gates, states, y);
+    if (tape->is_recording && tape->status == SWG_OK && cell == SWG_CELL_GRU &&
+        !exec->model->hparams.recurrent.reset_after)
+        tape->status = swg_error(SWG_UNSUPPORTED,
+                                 "gradients of a GRU that resets the state before its product");
     swg_tape_entry *entry = append(tape, swg_tape_recur);
     if (entry) {
         entry->weight = weight;

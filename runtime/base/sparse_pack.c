@@ -17,6 +17,14 @@ swg_scheme swg_sparse_dense(swg_scheme scheme)
     return dense;
 }
 
+uint64_t swg_sparse_stored(swg_scheme held, const swg_tensor_desc *desc)
+{
+    const swg_weight_format *format = swg_weight_format_of(desc->scheme);
+    if (!format->sparse || !swg_scheme_equal(held, desc->scheme))
+        return 0;
+    return format->is_counted ? desc->n_stored : desc->shape[0] * format->sparse->per_row(desc);
+}
+
 /* --- Names and planes ------------------------------------------------------------------------- */
 
 bool swg_sparse_parse_payload(const char *text, size_t length, swg_scheme *out)
@@ -51,6 +59,9 @@ swg_status swg_sparse_check(const swg_tensor_desc *desc)
         return swg_error(SWG_CORRUPT, "sparse tensor %s is not a matrix", desc->name);
     if (swg_scheme_has_row_scales(desc->scheme))
         return swg_error(SWG_UNSUPPORTED, "sparse tensor %s cannot have 8-bit scales", desc->name);
+    if (swg_scheme_has_row_scales(desc->scheme))
+        return swg_error(SWG_UNSUPPORTED, "sparse tensor %s cannot have scales under row scales",
+                         desc->name);
     if (swg_scheme_is_quantized(desc->scheme))
         return swg_integers_check(desc);
     if (!swg_dtype_is_float(desc->scheme.dtype))
@@ -194,6 +205,27 @@ swg_status swg_sparse_read_rows(const swg_tensor_desc *desc, const swg_plane_rea
     const swg_status status = batch_read(desc, from, row_begin, n_rows, &b);
     for (size_t r = 0; status == SWG_OK && r < n_rows; r++)
         spread_row(desc, &b, r, out + r * desc->shape[1]);
+    batch_deinit(&b);
+    return status;
+}
+
+swg_status swg_sparse_read_codes(const swg_tensor_desc *desc, const swg_plane_reader *from,
+                                 uint64_t row_begin, uint64_t n_rows, bool *is_stored,
+                                 uint8_t *codes)
+{
+    batch b = {0};
+    const size_t cols = (size_t)desc->shape[1];
+    const swg_status status = batch_read(desc, from, row_begin, n_rows, &b);
+    for (size_t r = 0; status == SWG_OK && r < n_rows; r++) {
+        uint64_t at = b.rows.first[r] - b.begin;
+        for (size_t i = r * cols; i < (r + 1) * cols; i++) {
+            is_stored[i] = b.rows.is_stored[i];
+            if (is_stored[i]) {
+                codes[i] = b.codes[at];
+                at += b.rows.stride;
+            }
+        }
+    }
     batch_deinit(&b);
     return status;
 }

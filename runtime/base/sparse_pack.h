@@ -40,12 +40,21 @@ typedef struct swg_sparse_format {
 /* The dense scheme of the same numbers: plain, or integer codes. */
 swg_scheme swg_sparse_dense(swg_scheme scheme);
 
+/* The elements that a matrix stores if `held` is its sparse format, counted or not; 0 otherwise. */
+uint64_t swg_sparse_stored(swg_scheme held, const swg_tensor_desc *desc);
+
 /* Pack a matrix of dense scheme `dense` (= swg_sparse_dense(desc->scheme)) with planes `from`,
  * leaving out `is_zero` [rows][cols], into the planes of `desc`. SWG_FAILED when is_zero is not of
  * the format's pattern or does not leave desc->n_stored elements; SWG_NO_MEMORY. */
 swg_status swg_sparse_pack(const swg_tensor_desc *desc, swg_scheme dense,
                            const void *const from[SWG_PLANE_KINDS], const bool *is_zero,
                            void *const planes[SWG_PLANE_KINDS]);
+
+/* What rows of a matrix of codes store: is_stored and codes [n_rows][cols], codes undefined where
+ * nothing is stored. Fails as swg_weight_format.read_rows. */
+swg_status swg_sparse_read_codes(const swg_tensor_desc *desc, const swg_plane_reader *from,
+                                 uint64_t row_begin, uint64_t n_rows, bool *is_stored,
+                                 uint8_t *codes);
 
 /* --- For the formats' own files --------------------------------------------------------------- */
 

@@ -178,10 +178,8 @@ static void put_defaults(swg_json_writer *json, const swg_chat *chat,
     swg_json_bool(json, "add_generation_prompt", true);
     swg_json_null(json, "tools");
     swg_json_null(json, "documents");
-    put_token(json, &files, tokenizer, "bos_token",
-              tokenizer ? swg_tokenizer_bos(tokenizer) : -1);
-    put_token(json, &files, tokenizer, "eos_token",
-              tokenizer ? swg_tokenizer_eos(tokenizer) : -1);
+    put_token(json, &files, tokenizer, "bos_token", tokenizer ? swg_tokenizer_bos(tokenizer) : -1);
+    put_token(json, &files, tokenizer, "eos_token", tokenizer ? swg_tokenizer_eos(tokenizer) : -1);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         put_token(json, &files, tokenizer, others[i], -1);
     swg_json_end_object(json);
@@ -204,9 +202,9 @@ static swg_status parse_request(const char *request, size_t length, const char *
     }
     const swg_json *messages = swg_json_get(swg_json_root(*out), "messages");
     if (!messages || swg_json_kind_of(messages) != SWG_JSON_ARRAY)
-        status = swg_error(SWG_CORRUPT,
-                           "%s is neither an array of messages nor an object with \"messages\"",
-                           what);
+        status =
+            swg_error(SWG_CORRUPT,
+                      "%s is neither an array of messages nor an object with \"messages\"", what);
 done:
     swg_strbuf_deinit(&object);
     return status;

@@ -38,8 +38,9 @@ typedef struct swg_chat_message {
 
 /* Append the text after which the model answers. `tokenizer` may be NULL: the tokens that begin and
  * end a text are then empty where the files name none. `now` is for templates that give the date.
- * SWG_UNSUPPORTED when the template refuses the messages or needs what is not supported; SWG_FAILED,
- * SWG_CORRUPT, SWG_LIMIT, SWG_NO_MEMORY, SWG_INTERRUPTED as swg_jinja_render and _parse. */
+ * SWG_UNSUPPORTED when the template refuses the messages or needs what is not supported;
+ * SWG_FAILED, SWG_CORRUPT, SWG_LIMIT, SWG_NO_MEMORY, SWG_INTERRUPTED as swg_jinja_render and
+ * _parse. */
 swg_status swg_chat_render(const swg_chat *chat, const swg_tokenizer *tokenizer,
                            const swg_chat_message *messages, size_t n_messages, time_t now,
                            swg_strbuf *out);

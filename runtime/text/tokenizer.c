@@ -24,9 +24,9 @@ enum {
     MAX_FILES = 2 * N_TEXT_SOURCES + N_SIDE_FILES,
     MAX_TOKENIZER_BYTES = 1 << 30
 };
-static const char *const side_files[N_SIDE_FILES] = {
-    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    "generation_config.json", "config.json"};
+static const char *const side_files[N_SIDE_FILES] = {"tokenizer_config.json",
+                                                     "special_tokens_map.json", "added_tokens.json",
+                                                     "generation_config.json", "config.json"};
 
 static swg_status too_many_steps(void)
 {

@@ -31,9 +31,9 @@ typedef struct swg_tokenizer swg_tokenizer;
  * (tokenizer.json, vocab.json + merges.txt, tokenizer.model, tokenizer.bin).
  * tokenizer_config.json (add_bos_token, add_eos_token, bos_token, eos_token, added_tokens_decoder,
  * tokenizer_class, legacy), special_tokens_map.json, added_tokens.json, generation_config.json
- * (eos_token_id) and the configuration (vocab_size, bos_token_id, eos_token_id) complete it. The source may be closed afterwards.
- * SWG_FAILED when the checkpoint has no tokenizer; SWG_CORRUPT, SWG_UNSUPPORTED, SWG_NO_MEMORY. The
- * caller frees *out. */
+ * (eos_token_id) and the configuration (vocab_size, bos_token_id, eos_token_id) complete it. The
+ * source may be closed afterwards. SWG_FAILED when the checkpoint has no tokenizer; SWG_CORRUPT,
+ * SWG_UNSUPPORTED, SWG_NO_MEMORY. The caller frees *out. */
 swg_status swg_tokenizer_from_source(swg_source *source, swg_tokenizer **out);
 
 /* The same from files in memory, told apart by their names ("tokenizer.json"). `config` is the text

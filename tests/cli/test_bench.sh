@@ -39,7 +39,35 @@ is "plain C when OpenBLAS is absent" linalg "plain C"
 expect_match "says so" "$stderr" 'note: .*libabsent-blas.so.0.*plain C'
 check "once" [ "$(grep -c note: <<<"$stderr")" -eq 1 ]
 check "a recurrent model decodes" awk -v x="$(value decode_tokens_per_s)" 'BEGIN {exit !(x > 0)}'
+# The memory of keys and values.
+for type in f32 f16 int8; do
+  expect_exit 0 "bench with a cache of $type" "$SWAGE" bench examples/tiny-tales --prompt 8 --generate 4 \
+    --repeats 1 --no-limits --threads 1 --kv-cache $type --json
+  is "bench" kv_cache $type
+  eval "bytes_$type=$(value kv_cache_bytes)"
+done
+check "halves take half the memory" [ "$bytes_f32" = $((2 * bytes_f16)) ]
+check "8 bits take about a quarter" [ $((3 * bytes_int8)) -lt "$bytes_f32" ]
 expect_exit 2 "nothing to measure" "$SWAGE" bench "$fixtures/bert-masked" --prompt 0
 expect_exit 5 "a shape beyond the machine" "$SWAGE" bench \
   --shape d_model=1048576,n_layers=4096,d_ff=4194304,n_heads=64,vocab=16777216
+
+# Sparse shapes: each takes fewer bytes per token than the dense one, and impossible ones are refused.
+sparse_bytes() { # OPTIONS...: bytes of weights per token
+  expect_exit 0 "bench $*" "$SWAGE" bench --shape d_model=256,n_layers=2,d_ff=512,n_heads=4,vocab=512 \
+    --no-limits --prompt 4 --generate 2 --repeats 1 --json -q "$@"
+  value weight_bytes_per_token
+}
+dense=$(sparse_bytes)
+for options in "--sparsity 0.5" "--pattern 2:4" "--sparsity 0.5 --block 16x1"; do
+  # shellcheck disable=SC2086
+  bytes=$(sparse_bytes $options)
+  check "$options: $bytes of $dense bytes" [ "$bytes" -lt "$dense" ]
+done
+expect_exit 2 "a pattern that does not divide" "$SWAGE" bench --pattern 2:4 --no-limits \
+  --shape d_model=66,n_layers=1,d_ff=96,n_heads=1,vocab=32
+expect_match "the columns are named" "$stderr" '66 columns'
+expect_exit 2 "sparsity of a model" "$SWAGE" bench "$fixtures/qwen3" --sparsity 0.5
+expect_exit 2 "both kinds of sparsity" "$SWAGE" bench --shape d_model=64,n_layers=1,d_ff=64,n_heads=1,vocab=32 \
+  --pattern 2:4 --sparsity 0.5
 finish

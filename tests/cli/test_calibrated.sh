@@ -21,6 +21,7 @@ diverges() { # NAME: its mean divergence
 quantized rtn --bits 4
 quantized weighted --bits 4 "${calibration[@]}"
 quantized gptq --bits 4 --method gptq "${calibration[@]}"
+cp "$scratch/stdout" "$scratch/gptq.json"
 check "gptq loses less output than rounding to nearest" \
   less "$(value output_noise)" "$(value output_noise_rtn)"
 expect_match "methods are reported" "$(cat "$scratch/stdout")" '"method": "gptq"'
@@ -29,6 +30,10 @@ check "weighted scales beat plain ones: $weighted, $rtn" less "$weighted" "$rtn"
 check "gptq beats weighted scales: $gptq, $weighted" less "$gptq" "$weighted"
 expect_keys "divergence" kld_median kld_p90 kld_p99 kld_max kld_min top1_agreement perplexity \
   perplexity_ref log_perplexity_ratio log_perplexity_ratio_standard_error protocol tokens_scored
+
+noise=$(value output_noise "$scratch/gptq.json")
+quantized rounding --bits 4 --method rounding "${calibration[@]}"
+check "learned rounding loses less output than gptq" less "$(value output_noise)" "$noise"
 
 # The same bytes for any number of threads, and again from the recipe that the output carries.
 for threads in 1 3; do
@@ -39,6 +44,9 @@ done
 expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/gptq.swg" --json
 cp "$scratch/stdout" "$scratch/recipe.json"
 check "the history names the text" grep -q text_sha256 "$scratch/recipe.json"
+check "the history tells of rows that were kept rounded, if there are any" \
+  [ "$(grep -c '"rows_kept_rtn": [1-9]' "$scratch/gptq.json")" = \
+  "$(tr -d '\n' <"$scratch/recipe.json" | grep -o '"rows_kept_rtn":{[^}]*}' | grep -o '":[0-9]' | wc -l)" ]
 expect_exit 0 "again by recipe" "$SWAGE" quantize "$model" -o "$scratch/again.swg" -q \
   --recipe "$scratch/recipe.json" "${calibration[@]}"
 check "the recipe gives the same file" cmp -s "$scratch/gptq.swg" "$scratch/again.swg"
@@ -91,7 +99,20 @@ expect_exit 2 "two answers about the cache" "$SWAGE" quantize "$model" -o "$scra
 
 expect_exit 0 "dry run" "$SWAGE" quantize "$model" -o "$scratch/dry.swg" -n --method gptq \
   "${calibration[@]}"
-expect_match "a dry run does not make up what calibration needs" "$stdout" 'memory: not estimated'
+expect_match "a dry run tells the memory" "$stdout" 'memory: about [0-9.]+ MiB at the peak'
+
+# What is expected is what is taken, by the process that collects (sanitizers take more).
+if grep -q '^SWAGE_SANITIZE:STRING=.' "$(dirname "$SWAGE")/CMakeCache.txt" 2>/dev/null; then
+  skip "memory is not measured under sanitizers"
+else
+  expect_exit 0 "expected memory" "$SWAGE" quantize "$model" -o "$scratch/dry.swg" -n --method gptq \
+    --no-cache --json "${calibration[@]}"
+  expected=$(value peak_memory_bytes)
+  quantized measured --method gptq --no-cache "${calibration[@]}"
+  measured=$(value peak_memory_bytes)
+  check "memory within 15 %: expected $expected, measured $measured" \
+    awk -v a="$expected" -v b="$measured" 'BEGIN { exit !(a > 0.85 * b && a < 1.15 * b) }'
+fi
 
 # A model does not diverge from itself.
 expect_exit 0 "self" "$SWAGE" eval "$model" --ref "$model" --text "$text" --max-tokens 2048 --json -q

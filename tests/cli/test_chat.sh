@@ -12,15 +12,15 @@ request='[{"role": "system", "content": "Be kind."}, {"role": "user", "content":
 text_of() { "$SWAGE" tokenize "$1" --chat --json <<<"$request" >"$scratch/stdout" && value text; }
 
 expect_exit 0 "ids of a conversation" "$SWAGE" tokenize "$model" --chat --json <<<"$request"
-check "the text of the template" [ "$(value text)" = 'system: Be kind.\nuser: Hi\nOne' ]
-printf 'system: Be kind.\nuser: Hi\nOne' >"$scratch/text"
+check "the text of the template" [ "$(value text)" = '<|endoftext|>system: Be kind.\nuser: Hi\nOne' ]
+printf '<|endoftext|>system: Be kind.\nuser: Hi\nOne' >"$scratch/text"
 "$SWAGE" tokenize "$model" --chat <<<"$request" >"$scratch/chat.ids"
 "$SWAGE" tokenize "$model" --text "$scratch/text" >"$scratch/text.ids"
 check "the ids are those of that text" cmp -s "$scratch/chat.ids" "$scratch/text.ids"
 
 for out in m.swg m.gguf m-folder; do
   expect_exit 0 "convert to $out" "$SWAGE" convert "$model" -o "$scratch/$out" -q
-  check "the template in $out" [ "$(text_of "$scratch/$out")" = 'system: Be kind.\nuser: Hi\nOne' ]
+  check "the template in $out" [ "$(text_of "$scratch/$out")" = '<|endoftext|>system: Be kind.\nuser: Hi\nOne' ]
 done
 printf '{{ messages|length }}' >"$scratch/m-folder/chat_template.jinja"
 check "chat_template.jinja comes first" [ "$(text_of "$scratch/m-folder")" = 2 ]
@@ -33,6 +33,7 @@ answer=$stdout
 check "nothing is said" [ -z "$stderr" ]
 expect_exit 0 "the same text by hand" "$SWAGE" run "$model" --prompt "$(cat "$scratch/text")" -n 8 --temperature 0
 check "gives the same" [ "$stdout" = "$answer" ]
+expect_exit 0 "a prompt of a chat model" "$SWAGE" run "$model" --prompt Hi -n 1
 expect_match "the template is mentioned" "$stderr" 'has a chat template'
 expect_exit 0 "quietly" "$SWAGE" run "$model" --prompt Hi -n 1 -q
 check "not with -q" [ -z "$stderr" ]
@@ -71,7 +72,7 @@ check "an answer per message" [ "$(wc -l <"$scratch/stdout")" -eq 2 ]
 expect_match "answers that are cut off are said to be" "$stderr" 'cut off after 4 tokens'
 first=$(head -n 1 "$scratch/stdout") second=$(tail -n 1 "$scratch/stdout")
 expect_exit 0 "the second turn by hand" "$SWAGE" run "$model" -q -n 4 --temperature 0 \
-  --prompt $'user: Hi\nassistant: '"$(sed 's/^ *//' <<<"$first")"$'\nuser: And you?\nOne'
+  --prompt $'<|endoftext|>user: Hi\nassistant: '"$(sed 's/^ *//' <<<"$first")"$'\nuser: And you?\nOne'
 check "is the same" [ "$stdout" = "$second" ]
 expect_exit 5 "a conversation beyond the context" "$SWAGE" run "$model" --chat --context 6 <"$scratch/lines"
 expect_exit 2 "json needs one prompt" "$SWAGE" run "$model" --chat --json

@@ -18,12 +18,13 @@ evaluate() { "$SWAGE" eval "$1" --tokenizer "$tokenizer" "${@:2}"; }
 evaluate_gpt2() { evaluate "$fixtures/gpt2-bare" --text "$scratch/text.txt" --context 8 "$@"; }
 expect_exit 0 "perplexity" evaluate_gpt2 --json
 expect_keys "eval" perplexity mean_nll mean_nll_standard_error tokens_scored tokens_total windows \
-  protocol context bos_rule activations text text_sha256 elapsed_s
+  protocol context bos_rule activations kv_cache text text_sha256 elapsed_s
 is "perplexity" task perplexity
 is "perplexity" protocol gptq
 is "perplexity" context 8
 is "perplexity" text_sha256 "$(sha256sum "$scratch/text.txt" | cut -d' ' -f1)"
 is "perplexity" activations f32
+is "perplexity" kv_cache f32
 check "no pseudo-perplexity of a causal model" test -z "$(value pseudo_perplexity)"
 check "perplexity is exp(mean NLL)" awk -v p="$(value perplexity)" -v n="$(value mean_nll)" \
   'BEGIN {d = p - exp(n); exit !(d * d < 1e-12 * p * p)}'
@@ -32,8 +33,17 @@ for threads in 1 2 5; do
   evaluate_gpt2 --json --threads $threads >"$scratch/stdout"
   is "with $threads threads" perplexity "$perplexity"
 done
+for type in f16 int8; do
+  expect_exit 0 "a cache of $type" evaluate_gpt2 --ref "$fixtures/gpt2-bare" --kv-cache $type --json
+  is "a cache of $type" kv_cache $type
+  check "a cache of $type costs something, not much: $(value kld_mean)" \
+    awk -v x="$(value kld_mean)" 'BEGIN {exit !(x > 0 && x < 0.01)}'
+done
+expect_exit 2 "a cache of an unknown type" evaluate_gpt2 --kv-cache int4
+expect_match "a cache of an unknown type" "$stderr" 'f32|f16|int8'
 expect_exit 0 "as text" evaluate_gpt2 --protocol llama.cpp
 expect_match "says the protocol" "$stdout" 'protocol      llama.cpp, context 8:'
+expect_match "says the type of the cache" "$stdout" 'KV cache      f32'
 expect_exit 5 "a document longer than the context" evaluate_gpt2 --protocol per-doc
 
 # Pseudo-log-likelihood.

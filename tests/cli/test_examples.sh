@@ -19,9 +19,19 @@ prepare() { # [NAME THAT MUST NOT EXIST]
   ln -s "$model" model-folder
   cp -r "$root/tests/runtime/fixtures/bert-sequence" bert
   cp -r "$root/tests/runtime/fixtures/bert-span" bert-answers
+  cp -r "$model" chat-model
+  echo '{% for m in messages %}{{ m.role }}: {{ m.content }}
+{% endfor %}' >chat-model/chat_template.jinja
   write_bert_tokenizer bert-answers/tokenizer.json
   write_bert_tokenizer bert/tokenizer.json
   echo '{"text": "Ann came, Bob stayed.", "label": "calm"}' >labelled.jsonl
+  cp -r "$root/tests/runtime/fixtures/bert-model" all-MiniLM-L6-v2
+  write_bert_tokenizer all-MiniLM-L6-v2/tokenizer.json
+  cp -r all-MiniLM-L6-v2 e5-base
+  echo '{"prompts": {"query": "who "}}' >e5-base/config_sentence_transformers.json
+  swage quantize all-MiniLM-L6-v2 -o minilm-int8.swg --group-size 32 --quiet >/dev/null
+  printf 'Ann came\nthe old dog ran\n' | tee sentences.txt >queries.txt
+  printf 'Ann came\tBob came\t4.5\nthe dog\tAnn ran\t1\nwho came\tAnn\t2\n' >sts-test.tsv
   cp "$scratch/quantized.swg" "$scratch/model.swg" .
   cp "$scratch/stories.txt" .
   sed -n '/^```json/,/^```/p' "$root/docs/recipes.md" | grep -v '^```' >recipe.json

@@ -51,6 +51,9 @@ into_closed_pipe() { # COMMAND...: its standard output is a pipe whose reader ha
   exec 5>"$scratch/pipe" # waits for the reader
   wait "$reader"
   "$@" >&5
+  local code=$?
+  exec 5>&- # or the next reader would find a writer and be gone before it is waited for
+  return $code
 }
 expect_exit 6 "reader gone, SIGPIPE ignored" into_closed_pipe \
   bash -c "trap '' PIPE; exec $SWAGE --man"

@@ -175,6 +175,14 @@ START_TEST(integer_codes_become_blocks)
 }
 END_TEST
 
+/* Blocks have half-precision scales: integers under a scale per row are none. */
+START_TEST(scales_of_scales_are_no_blocks)
+{
+    const swg_scheme scheme = SWG_SCHEME_INT(4, .scale_type = SWG_I8, .group = 32);
+    ck_assert_ptr_null(swg_gguf_type_of_scheme(scheme));
+}
+END_TEST
+
 /* Asked for, Q4_1 keeps codes and scales and rounds minima, which is said. */
 START_TEST(q4_1_is_made_on_request)
 {
@@ -240,6 +248,7 @@ Suite *swg_test_suite(void)
     tcase_add_loop_test(cases, blocks_come_back_as_they_were, 0, N_TYPES);
     tcase_add_loop_test(cases, infinite_scales_are_refused, 0, N_TYPES);
     tcase_add_test(cases, integer_codes_become_blocks);
+    tcase_add_test(cases, scales_of_scales_are_no_blocks);
     tcase_add_test(cases, q4_1_is_made_on_request);
     tcase_add_test(cases, codes_that_no_block_holds_are_refused);
     suite_add_tcase(suite, cases);

@@ -4,6 +4,7 @@
 
 #include "formats/json/json.h"
 #include "formats/json/json_check.h"
+#include "formats/json/json_scan.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/strbuf.h"
 #include "tests/harness.h"
@@ -50,6 +51,26 @@ START_TEST(values_read_back)
     ck_assert(!swg_json_as_int(swg_json_get(c, "A"), &integer));
     ck_assert(!swg_json_as_string(NULL, &string));
     swg_json_free(&doc);
+}
+END_TEST
+
+/* What transformers write for "no longest text" is exactly the double 1e30: a number, no integer
+ * that anything could count with. */
+START_TEST(a_large_integer_that_is_a_double_is_kept)
+{
+    static const char text[] = "{\"model_max_length\": 1000000000000000019884624838656, \"a\": 7}";
+    swg_json_doc *doc = NULL;
+    int64_t integer;
+    double number = 0;
+    ck_ok(swg_json_parse(text, sizeof text - 1, "text", &doc));
+    const swg_json *value = swg_json_get(swg_json_root(doc), "model_max_length");
+    ck_assert(swg_json_as_double(value, &number) && number == 1e30);
+    ck_assert(!swg_json_as_int(value, &integer));
+    ck_assert(swg_json_as_int(swg_json_get(swg_json_root(doc), "a"), &integer) && integer == 7);
+    swg_json_free(&doc);
+    uint64_t count;
+    swg_json_scan scan = swg_json_scan_begin("1000000000000000019884624838656", 31);
+    ck_assert(!swg_json_scan_count(&scan, &count));
 }
 END_TEST
 
@@ -248,6 +269,7 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("json");
     TCase *cases = tcase_create("json");
     tcase_add_test(cases, values_read_back);
+    tcase_add_test(cases, a_large_integer_that_is_a_double_is_kept);
     tcase_add_test(cases, bad_text_is_refused);
     tcase_add_test(cases, good_corner_cases_are_accepted);
     tcase_add_test(cases, values_end_at_2_to_the_24);

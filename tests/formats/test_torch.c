@@ -6,7 +6,7 @@
 
 #include "formats/bytes/bytes.h"
 #include "formats/pytorch/pickle.h"
-#include "formats/pytorch/zip_directory.h"
+#include "formats/zip/zip_directory.h"
 #include "runtime/base/file.h"
 #include "runtime/base/strbuf.h"
 #include "tests/formats/damage.h"

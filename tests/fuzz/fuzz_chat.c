@@ -5,9 +5,11 @@
 #include "tests/fuzz/fuzz.h"
 
 static const char conversation[] =
-    "{\"messages\":[{\"role\":\"system\",\"content\":\" s \"},{\"role\":\"user\",\"content\":\"u\"},"
+    "{\"messages\":[{\"role\":\"system\",\"content\":\" s "
+    "\"},{\"role\":\"user\",\"content\":\"u\"},"
     "{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"f\","
-    "\"arguments\":{\"a\":[1,2.5,null,true]}}}]}],\"add_generation_prompt\":true,\"bos_token\":\"<s>\","
+    "\"arguments\":{\"a\":[1,2.5,null,true]}}}]}],\"add_generation_prompt\":true,\"bos_token\":\"<"
+    "s>\","
     "\"eos_token\":\"</s>\",\"tools\":[{\"type\":\"function\"}]}";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "formats/bytes/bytes.h"
-#include "formats/pytorch/zip_directory.h"
+#include "formats/zip/zip_directory.h"
 #include "runtime/base/strbuf.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/promises.h"

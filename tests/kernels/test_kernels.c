@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/check/check.h"
+#include "kernels/check/check_case.h"
 #include "kernels/exp.h"
 #include "kernels/kernels.h"
 
@@ -197,10 +197,43 @@ static void second_run_for_the_third(const swg_attention *a)
     sound()->attention(&mixed);
 }
 
+static void zero_points_are_zero(const swg_sparse_panels *s, const uint8_t *panel, uint8_t *out)
+{
+    swg_sparse_panels symmetric = *s;
+    symmetric.dense.scheme.asymmetric = false;
+    symmetric.dense.symmetric_zero = 0;
+    sound()->expand(&symmetric, panel, out);
+}
+
+static void one_scale_for_all_values(const swg_attention *a)
+{
+    static float same[SWG_CHECK_KEYS];
+    swg_kv_run runs[16];
+    for (size_t i = 0; i < a->n_runs; i++) {
+        runs[i] = a->runs[i];
+        for (size_t j = 0; runs[i].v_scales && j < SWG_CHECK_KEYS; j++)
+            same[j] = runs[0].v_scales[0];
+        runs[i].v_scales = runs[i].v_scales ? same : NULL;
+    }
+    swg_attention wrong = *a;
+    wrong.runs = runs;
+    sound()->attention(&wrong);
+}
+
+static void rounds_down(const float *x, size_t n, uint16_t *y)
+{
+    sound()->f32_to_f16(x, n, y);
+    for (size_t i = 0; i < n; i++)
+        y[i] &= (uint16_t)(y[i] % 4 == 2 ? ~2 : ~0);
+}
+
 static const struct {
     const char *name;
     swg_kernels table;
 } faults[] = {
+    {"zero points are zero", {.expand = zero_points_are_zero}},
+    {"one scale for all values", {.attention = one_scale_for_all_values}},
+    {"rounds to multiples of four", {.f32_to_f16 = rounds_down}},
     {"code off by one", {.quantize_act = code_off_by_one}},
     {"sum misses the tail", {.quantize_act = sum_misses_the_tail}},
     {"lane wrong in tail", {.add = lane_wrong_in_tail}},

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "kernels/isa_table.h"
 #include "kernels/limits/limits.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/thread.h"
@@ -46,7 +47,9 @@ START_TEST(peaks_are_measured)
         ck_assert(f32.ops_per_s > 0 && isfinite(f32.ops_per_s));
         ck_assert_int_le(int8.isa, cap);
         ck_assert(swg_isa_is_available(int8.isa));
-        if (swg_isa_is_available((swg_isa)cap))
+        /* Sets without a peak loop of their own are measured with the next lower. */
+        if (swg_isa_is_available((swg_isa)cap) &&
+            swg_isa_table_of((swg_isa)cap)->peaks[SWG_PEAK_INT8].run)
             ck_assert_int_eq(int8.isa, cap);
         printf("%s: int8 %.1f, f32 %.1f GOP/s\n", swg_isa_name(int8.isa), int8.ops_per_s / 1e9,
                f32.ops_per_s / 1e9);

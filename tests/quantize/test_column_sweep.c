@@ -302,6 +302,37 @@ START_TEST(refinement_ends_in_a_local_optimum)
 }
 END_TEST
 
+/* A factorization is taken again for the same numbers, wherever they lie, and for nothing else. */
+START_TEST(equal_statistics_share_a_factor)
+{
+    swg_rng rng = swg_rng_seeded(swg_test_seed());
+    layer *l = make_layer(&rng, 64, 4, 200), *same = NULL;
+    swg_shared_factor shared = {0};
+    swg_second_order alone;
+    const swg_second_order *so;
+    ck_ok(SWG_NEW(same, 1));
+    memcpy(same, l, sizeof *same);
+    ck_ok(swg_second_order_init(&alone, "w", l->hessian, 64, 32, 0.01));
+    ck_ok(swg_second_order_share(&shared, "q", l->hessian, 64, 32, 0.01, &so));
+    ck_ok(swg_second_order_share(&shared, "k", same->hessian, 64, 32, 0.01, &so));
+    ck_assert_uint_eq(shared.n_made, 1);
+    ck_assert_ptr_eq(so->hessian, same->hessian);
+    ck_assert_mem_eq(so->factor, alone.factor, 64 * 64 * sizeof *so->factor);
+    ck_ok(swg_second_order_share(&shared, "v", l->hessian, 64, 64, 0.01, &so));
+    ck_ok(swg_second_order_share(&shared, "v", l->hessian, 64, 64, 0.02, &so));
+    l->hessian[7] = l->hessian[7 * 64] = l->hessian[7] * 1.5f;
+    ck_ok(swg_second_order_share(&shared, "v", l->hessian, 64, 64, 0.02, &so));
+    ck_assert_uint_eq(shared.n_made, 4);
+    l->hessian[0] = -1;
+    ck_status_is(SWG_CORRUPT, swg_second_order_share(&shared, "v", l->hessian, 64, 64, 0.02, &so));
+    ck_ok(swg_second_order_share(&shared, "v", same->hessian, 64, 64, 0.02, &so));
+    swg_second_order_deinit(&alone);
+    swg_shared_factor_deinit(&shared);
+    swg_free(same);
+    swg_free(l);
+}
+END_TEST
+
 /* Fewer tokens than columns, dead columns, and impossible statistics. */
 START_TEST(bad_statistics)
 {
@@ -364,6 +395,7 @@ Suite *swg_test_suite(void)
     tcase_add_loop_test(tcase, order_is_group_aware, 0, N_SHAPES);
     tcase_add_loop_test(tcase, sweep_is_optimal_brain_quantization, 0, N_SHAPES);
     tcase_add_loop_test(tcase, refinement_ends_in_a_local_optimum, 0, N_SHAPES);
+    tcase_add_test(tcase, equal_statistics_share_a_factor);
     tcase_add_test(tcase, bad_statistics);
     tcase_add_test(tcase, each_allocation_may_fail);
     suite_add_tcase(suite, tcase);

@@ -69,6 +69,30 @@ START_TEST(texts_come_back)
 }
 END_TEST
 
+/* What recipes say of pruning comes back too; a recipe that says nothing of it writes nothing. */
+START_TEST(pruning_comes_back)
+{
+    static const char text[] =
+        "{\"recipe\":1,\"rules\":[{\"sparsity\":{\"ratio\":0.5,\"block\":\"16x1\"},"
+        "\"prune\":\"gradual\",\"prune_parameters\":{\"rounds\":8}}]}";
+    swg_recipe *recipe = NULL, *again = NULL;
+    swg_json_writer json = {.compact = true};
+    ck_ok(swg_recipe_parse(text, strlen(text), "a", &recipe));
+    swg_recipe_write(recipe, &json, NULL);
+    ck_ok(swg_recipe_parse(json.out.text, json.out.length, "b", &again));
+    const swg_recipe_setting *setting = &again->rules[0].setting;
+    ck_assert_double_eq(setting->sparsity.ratio, 0.5);
+    ck_assert_uint_eq(setting->sparsity.block, 16);
+    ck_assert_str_eq(setting->prune, "gradual");
+    ck_assert_uint_eq(setting->n_prune_parameters, 1);
+    ck_assert_double_eq(setting->prune_parameters[0].number, 8);
+    ck_assert_ptr_null(again->defaults.prune);
+    swg_json_deinit(&json);
+    swg_recipe_free(&again);
+    swg_recipe_free(&recipe);
+}
+END_TEST
+
 START_TEST(texts_around_a_recipe_are_read)
 {
     swg_recipe *recipe = NULL;
@@ -129,6 +153,14 @@ static const struct {
     {"{\"recipe\":1,\"rules\":[{\"sparsity\":\"0:4\"}]}", "\"sparsity\" is not", SWG_USAGE},
     {"{\"recipe\":1,\"rules\":[{\"sparsity\":\"2:4x\"}]}", "\"sparsity\" is not", SWG_USAGE},
     {"{\"recipe\":1,\"rules\":[{\"sparsity\":\" 2:4\"}]}", "\"sparsity\" is not", SWG_USAGE},
+    {"{\"recipe\":1,\"rules\":[{\"sparsity\":{\"ratio\":0.5}}]}", "\"sparsity\" is not", SWG_USAGE},
+    {"{\"recipe\":1,\"rules\":[{\"sparsity\":{\"ratio\":0.5,\"block\":\"16x2\"}}]}",
+     "\"sparsity\" is not", SWG_USAGE},
+    {"{\"recipe\":1,\"rules\":[{\"sparsity\":{\"ratio\":1,\"block\":\"16x1\"}}]}",
+     "\"sparsity\" is not", SWG_USAGE},
+    {"{\"recipe\":1,\"rules\":[{\"prune\":3}]}", "\"prune\" is not", SWG_USAGE},
+    {"{\"recipe\":1,\"rules\":[{\"prune_parameters\":[]}]}", "\"prune_parameters\" is not",
+     SWG_USAGE},
     {"{\"recipe\":1,\"rules\":[{\"parameters\":[]}]}", "\"parameters\" is not an object",
      SWG_USAGE},
     {"{\"recipe\":1,\"rules\":[{\"parameters\":{\"a\":[]}}]}", "\"a\" is not a number", SWG_USAGE},
@@ -262,6 +294,7 @@ Suite *swg_test_suite(void)
     TCase *c = tcase_create("recipes");
     tcase_add_test(c, texts_come_back);
     tcase_add_test(c, texts_around_a_recipe_are_read);
+    tcase_add_test(c, pruning_comes_back);
     tcase_add_loop_test(c, wrong_texts_are_refused, 0, sizeof refused / sizeof *refused);
     tcase_add_test(c, later_rules_win_field_by_field);
     tcase_add_test(c, patterns_must_match);

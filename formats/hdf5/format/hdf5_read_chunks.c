@@ -1,13 +1,13 @@
 /* Boxes of datasets, chunk by chunk, through fletcher32, deflate and shuffle in the order in which
- * the dataset lists them, backwards; the only user of zlib. Every stage's size is known or bounded,
- * and the last must give exactly the chunk. */
+ * the dataset lists them, backwards. Every stage's size is known or bounded, and the last must give
+ * exactly the chunk. */
 #include "formats/hdf5/format/hdf5_read_chunks.h"
 
 #include <string.h>
-#include <zlib.h>
 
 #include "formats/bytes/byteplanes.h"
 #include "formats/bytes/bytes.h"
+#include "formats/bytes/inflate.h"
 #include "formats/hdf5/format/fletcher32.h"
 
 enum { CHECKSUM_BYTES = 4 };
@@ -33,8 +33,8 @@ static bool undo_checksum(stage *s)
 
 static bool undo_deflate(stage *s)
 {
-    uLongf length = (uLongf)s->capacity;
-    if (uncompress(s->buffers[s->next], &length, s->bytes, (uLong)s->length) != Z_OK)
+    size_t length = s->capacity;
+    if (!swg_inflate_zlib(s->bytes, s->length, s->buffers[s->next], &length))
         return false;
     s->bytes = s->buffers[s->next];
     s->length = length;

@@ -1,8 +1,7 @@
 /* Binding the arguments of a call to the parameters of a row: see call.h. */
 #include "runtime/text/jinja/call.h"
 
-const swg_jfunction *swg_jfunction_find(const swg_jfunction *rows, size_t n,
-                                        const swg_jvalue *name)
+const swg_jfunction *swg_jfunction_find(const swg_jfunction *rows, size_t n, const swg_jvalue *name)
 {
     for (size_t i = 0; i < n; i++)
         if (swg_jtext_is(name, rows[i].name))

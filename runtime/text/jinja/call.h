@@ -9,7 +9,7 @@ enum { SWG_J_PARAMETERS = 6 };
 
 typedef struct swg_jcall {
     swg_jstate *state;
-    swg_jvalue self; /* what is filtered, tested, or has the method */
+    swg_jvalue self;             /* what is filtered, tested, or has the method */
     const swg_jvalue *arguments; /* positional ones, then those with names */
     size_t n_arguments, n_positional;
     const swg_jvalue *names; /* of arguments from n_positional on */
@@ -21,7 +21,8 @@ typedef swg_status swg_jcall_run(const swg_jcall *call, const swg_jvalue *p, swg
 typedef struct swg_jfunction {
     const char *name;
     swg_jcall_run *run;
-    const char *parameters[SWG_J_PARAMETERS + 1]; /* NULL after the last; "*" alone: any, in `call` */
+    const char
+        *parameters[SWG_J_PARAMETERS + 1]; /* NULL after the last; "*" alone: any, in `call` */
 } swg_jfunction;
 
 /* Call a row. SWG_FAILED for arguments that it has no parameters for. */

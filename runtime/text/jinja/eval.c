@@ -117,8 +117,8 @@ static swg_jvalue cut_text(const swg_jlist *characters, const swg_jvalue *text, 
     if (from >= to)
         return swg_jtext("", 0);
     const char *begin = characters->items[from].text;
-    const char *end = (size_t)to < characters->count ? characters->items[to].text
-                                                     : text->text + text->length;
+    const char *end =
+        (size_t)to < characters->count ? characters->items[to].text : text->text + text->length;
     return swg_jtext(begin, (size_t)(end - begin));
 }
 
@@ -383,7 +383,10 @@ static swg_status compare(const swg_jplace *place, unsigned op, const swg_jvalue
     SWG_TRY(swg_work_spend(&place->state->work, steps));
     if (order == 2)
         return bad_operands(place, a, b);
-    *out = op == '<' ? order < 0 : op == '>' ? order > 0 : op == SWG_JOP('<', '=') ? order <= 0 : order >= 0;
+    *out = op == '<'                 ? order < 0
+           : op == '>'               ? order > 0
+           : op == SWG_JOP('<', '=') ? order <= 0
+                                     : order >= 0;
     return SWG_OK;
 }
 
@@ -521,8 +524,8 @@ static swg_status eval_test(const swg_jplace *place, const swg_jnode *node, swg_
 static swg_status eval_items(const swg_jplace *place, const swg_jnode *node, swg_jvalue *out)
 {
     swg_jvalue item, value;
-    SWG_TRY(swg_jlist_new(place->state, node->kind == SWG_JN_LIST ? SWG_J_LIST : SWG_J_TUPLE,
-                          &value));
+    SWG_TRY(
+        swg_jlist_new(place->state, node->kind == SWG_JN_LIST ? SWG_J_LIST : SWG_J_TUPLE, &value));
     for (size_t i = 0; i < node->n_items; i++) {
         SWG_TRY(swg_jeval(place, node->items[i], &item));
         SWG_TRY(swg_jlist_add(place->state, value.list, &item));

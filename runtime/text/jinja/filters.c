@@ -127,8 +127,9 @@ static swg_status tojson(const swg_jcall *call, const swg_jvalue *p, swg_jvalue 
         for (size_t i = 0; i < 2; i++) {
             const swg_jvalue *s = &p[2].list->items[i];
             if (!swg_jis_text(s) || s->length >= sizeof separators[i])
-                return swg_jfail(call->state, SWG_UNSUPPORTED, "tojson: separators are not short "
-                                                               "texts");
+                return swg_jfail(call->state, SWG_UNSUPPORTED,
+                                 "tojson: separators are not short "
+                                 "texts");
             memcpy(separators[i], s->text, s->length);
         }
         how.between = separators[0];
@@ -231,16 +232,15 @@ static swg_status length(const swg_jcall *call, const swg_jvalue *p, swg_jvalue 
     else if (self->kind == SWG_J_UNDEFINED)
         *out = swg_jint(0);
     else
-        return swg_jfail(call->state, SWG_FAILED, "a %s has no length",
-                         swg_jkind_name(self->kind));
+        return swg_jfail(call->state, SWG_FAILED, "a %s has no length", swg_jkind_name(self->kind));
     return SWG_OK;
 }
 
 /* default(value="", boolean=false) */
 static swg_status otherwise(const swg_jcall *call, const swg_jvalue *p, swg_jvalue *out)
 {
-    const bool is_missing = call->self.kind == SWG_J_UNDEFINED ||
-                            (swg_jtruth(&p[1]) && !swg_jtruth(&call->self));
+    const bool is_missing =
+        call->self.kind == SWG_J_UNDEFINED || (swg_jtruth(&p[1]) && !swg_jtruth(&call->self));
     *out = !is_missing ? call->self : p[0].kind == SWG_J_ABSENT ? swg_jtext("", 0) : p[0];
     return SWG_OK;
 }
@@ -477,8 +477,8 @@ static swg_status dictsort(const swg_jcall *call, const swg_jvalue *p, swg_jvalu
     const size_t place = swg_jtext_is(&by, "value");
     for (size_t i = 0; i < pairs.list->count; i++) {
         sorted[i].item = pairs.list->items[i];
-        SWG_TRY(sort_key(call, &sorted[i].item.list->items[place], swg_jtruth(&p[0]),
-                         &sorted[i].key));
+        SWG_TRY(
+            sort_key(call, &sorted[i].item.list->items[place], swg_jtruth(&p[0]), &sorted[i].key));
     }
     return sort_list(call, sorted, pairs.list->count, swg_jtruth(&p[2]), out);
 }

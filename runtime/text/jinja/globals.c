@@ -32,7 +32,8 @@ static swg_status strftime_now(const swg_jcall *call, const swg_jvalue *p, swg_j
 static swg_status members(const swg_jcall *call, swg_jkind kind, swg_jvalue *out)
 {
     SWG_TRY(swg_jdict_new(call->state, kind, out));
-    if (call->n_positional > 1 || (call->n_positional == 1 && call->arguments[0].kind != SWG_J_DICT))
+    if (call->n_positional > 1 ||
+        (call->n_positional == 1 && call->arguments[0].kind != SWG_J_DICT))
         return swg_jfail(call->state, SWG_UNSUPPORTED,
                          "dict() and namespace() take members by name, or a dict");
     for (size_t i = 0; call->n_positional && i < call->arguments[0].dict->count; i++)

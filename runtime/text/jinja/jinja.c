@@ -1,7 +1,7 @@
 /* Chat templates: see jinja.h. */
 #include "runtime/text/jinja/jinja.h"
 
-#include "runtime/text/jinja/exec.h"
+#include "runtime/text/jinja/statements.h"
 #include "runtime/text/jinja/parser.h"
 
 static const char file[] = "chat template";
@@ -83,14 +83,16 @@ static swg_status value_of(swg_jstate *state, const swg_json *json, swg_jvalue *
         return SWG_OK;
     case SWG_JSON_ARRAY:
         SWG_TRY(swg_jlist_new(state, SWG_J_LIST, out));
-        for (const swg_json *member = swg_json_first(json); member; member = swg_json_next(member)) {
+        for (const swg_json *member = swg_json_first(json); member;
+             member = swg_json_next(member)) {
             SWG_TRY(value_of(state, member, &item));
             SWG_TRY(swg_jlist_add(state, out->list, &item));
         }
         return SWG_OK;
     case SWG_JSON_OBJECT:
         SWG_TRY(swg_jdict_new(state, SWG_J_DICT, out));
-        for (const swg_json *member = swg_json_first(json); member; member = swg_json_next(member)) {
+        for (const swg_json *member = swg_json_first(json); member;
+             member = swg_json_next(member)) {
             const char *key = swg_json_key(member);
             const swg_jvalue name = swg_jtext(key, strlen(key));
             SWG_TRY(value_of(state, member, &item));

@@ -22,9 +22,10 @@ swg_status swg_jinja_parse(const char *text, size_t length, swg_jinja **out);
 void swg_jinja_free(swg_jinja **template); /* NULL inside is accepted */
 
 /* Append what the template prints, given the members of two objects, those of `variables` before
- * those of `defaults`. `now` is the time of strftime_now. SWG_UNSUPPORTED when it refuses the variables (raise_exception), or needs what is
- * not supported; SWG_FAILED when it fails on them (an undefined value, a wrong kind); SWG_LIMIT,
- * SWG_NO_MEMORY, SWG_INTERRUPTED. On failure `out` holds what it held before. */
+ * those of `defaults`. `now` is the time of strftime_now. SWG_UNSUPPORTED when it refuses the
+ * variables (raise_exception), or needs what is not supported; SWG_FAILED when it fails on them (an
+ * undefined value, a wrong kind); SWG_LIMIT, SWG_NO_MEMORY, SWG_INTERRUPTED. On failure `out` holds
+ * what it held before. */
 swg_status swg_jinja_render(const swg_jinja *template, const swg_json *variables,
                             const swg_json *defaults, time_t now, swg_strbuf *out);
 

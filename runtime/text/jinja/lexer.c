@@ -17,8 +17,8 @@ typedef struct lexer {
     swg_jtoken *tokens;
     size_t count, capacity;
     unsigned line;
-    size_t line_at; /* up to where lines were counted */
-    bool is_line_start; /* the last tag ended with a line break that went with it */
+    size_t line_at;              /* up to where lines were counted */
+    bool is_line_start;          /* the last tag ended with a line break that went with it */
     char brackets[MAX_BRACKETS]; /* open inside the tag */
     size_t n_brackets;
 } lexer;
@@ -100,10 +100,9 @@ static swg_status push_data(lexer *l, size_t begin, size_t end, char sign, bool 
     }
     if (last == begin)
         return SWG_OK;
-    return push(l,
-                (swg_jtoken){
-                    .kind = SWG_JT_DATA, .text = l->source + begin, .length = last - begin},
-                begin);
+    return push(
+        l, (swg_jtoken){.kind = SWG_JT_DATA, .text = l->source + begin, .length = last - begin},
+        begin);
 }
 
 static char sign_at(const lexer *l, size_t at)
@@ -196,17 +195,16 @@ static swg_status lex_name(lexer *l)
     while (l->at < l->length && is_name_part(l->source[l->at]))
         l->at++;
     return push(
-        l,
-        (swg_jtoken){.kind = SWG_JT_NAME, .text = l->source + begin, .length = l->at - begin},
+        l, (swg_jtoken){.kind = SWG_JT_NAME, .text = l->source + begin, .length = l->at - begin},
         begin);
 }
 
 /* Digits with single underscores between them. */
 static size_t digits_end(const lexer *l, size_t at)
 {
-    while (at < l->length && (isdigit((unsigned char)l->source[at]) ||
-                              (l->source[at] == '_' && at + 1 < l->length &&
-                               isdigit((unsigned char)l->source[at + 1]))))
+    while (at < l->length &&
+           (isdigit((unsigned char)l->source[at]) || (l->source[at] == '_' && at + 1 < l->length &&
+                                                      isdigit((unsigned char)l->source[at + 1]))))
         at++;
     return at;
 }
@@ -218,7 +216,8 @@ static swg_status lex_number(lexer *l)
     size_t end = digits_end(l, begin), n = 0;
     char text[MAX_DIGITS];
     bool is_float = false;
-    if (end + 1 < l->length && l->source[end] == '.' && isdigit((unsigned char)l->source[end + 1])) {
+    if (end + 1 < l->length && l->source[end] == '.' &&
+        isdigit((unsigned char)l->source[end + 1])) {
         end = digits_end(l, end + 1);
         is_float = true;
     }
@@ -336,8 +335,7 @@ static swg_status lex_operator(lexer *l)
             return swg_error(SWG_LIMIT, "%s, line %u: brackets nest more than %d deep", l->file,
                              line_of(l, l->at), MAX_BRACKETS);
         l->brackets[l->n_brackets++] = c == '(' ? ')' : c == '[' ? ']' : '}';
-    } else if (strchr(")]}", c) &&
-               (l->n_brackets == 0 || l->brackets[--l->n_brackets] != c)) {
+    } else if (strchr(")]}", c) && (l->n_brackets == 0 || l->brackets[--l->n_brackets] != c)) {
         return bad(l, "a bracket closes what is not open");
     }
     l->at += token.op > 0xff ? 2 : 1;

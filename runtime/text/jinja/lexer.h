@@ -33,8 +33,8 @@ typedef struct swg_jtoken {
     double real;
 } swg_jtoken;
 
-/* All tokens of `source` (an array that ends with SWG_JT_END, the caller's to free), which must stay
- * as it is: line breaks are "\n" already, and the last one is gone. `file` is for messages.
+/* All tokens of `source` (an array that ends with SWG_JT_END, the caller's to free), which must
+ * stay as it is: line breaks are "\n" already, and the last one is gone. `file` is for messages.
  * SWG_CORRUPT, SWG_NO_MEMORY. */
 swg_status swg_jlex(const char *source, size_t length, const char *file, swg_arena *arena,
                     swg_jtoken **out);

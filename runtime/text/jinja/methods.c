@@ -1,5 +1,5 @@
-/* Methods of texts, lists and dicts in a chat template. Those that would change a value are missing:
- * transformers forbids them (its environment is immutable). */
+/* Methods of texts, lists and dicts in a chat template. Those that would change a value are
+ * missing: transformers forbids them (its environment is immutable). */
 #include "runtime/base/utf8.h"
 #include "runtime/text/jinja/call.h"
 #include "runtime/text/match/unicode.h"
@@ -111,10 +111,9 @@ static swg_status split(const swg_jcall *call, const swg_jvalue *p, swg_jvalue *
     if (!swg_jis_text(separator) || separator->length == 0)
         return swg_jfail(call->state, SWG_FAILED, "split() needs a separator that is not empty");
     for (int64_t n = 0; most < 0 || n < most; n++) {
-        const char *found = begin < self->length
-                                ? memmem(self->text + begin, self->length - begin, separator->text,
-                                         separator->length)
-                                : NULL;
+        const char *found = begin < self->length ? memmem(self->text + begin, self->length - begin,
+                                                          separator->text, separator->length)
+                                                 : NULL;
         if (!found)
             break;
         SWG_TRY(add_piece(call, begin, (size_t)(found - self->text), out->list));
@@ -268,8 +267,7 @@ static swg_status all_characters(const swg_jcall *call, bool (*test)(uint32_t co
     bool all = call->self.length > 0;
     for (size_t at = 0; all && at < call->self.length;) {
         uint32_t code = 0;
-        const size_t step =
-            swg_utf8_decode(call->self.text + at, call->self.length - at, &code);
+        const size_t step = swg_utf8_decode(call->self.text + at, call->self.length - at, &code);
         all = step > 0 && test(code);
         at += step;
     }

@@ -28,24 +28,24 @@ typedef enum swg_jnode_kind {
     SWG_JN_OPERAND,     /* op a, in a comparison */
     SWG_JN_CONDITIONAL, /* a if b else c; c may be NULL */
     /* statements */
-    SWG_JN_BODY,     /* items, one after the other */
-    SWG_JN_DATA,     /* text */
-    SWG_JN_PRINT,    /* a */
-    SWG_JN_IF,       /* items: condition, body, condition, body ...; a: else, or NULL */
-    SWG_JN_FOR,      /* target a, over b, if items[0] or NULL, body items[1], else items[2] or NULL */
-    SWG_JN_SET,      /* target a = b */
+    SWG_JN_BODY,  /* items, one after the other */
+    SWG_JN_DATA,  /* text */
+    SWG_JN_PRINT, /* a */
+    SWG_JN_IF,    /* items: condition, body, condition, body ...; a: else, or NULL */
+    SWG_JN_FOR,   /* target a, over b, if items[0] or NULL, body items[1], else items[2] or NULL */
+    SWG_JN_SET,   /* target a = b */
     SWG_JN_SET_BLOCK, /* target a = the output of b, through the filters of c or NULL */
-    SWG_JN_WITH,     /* items: target, value ...; body a */
-    SWG_JN_MACRO,    /* text(items: name or NULL default, ...) body a; see swg_jmacro */
-    SWG_JN_FILTERED, /* the output of a through the filters of b */
-    SWG_JN_SCOPE,    /* a, with variables of its own */
+    SWG_JN_WITH,      /* items: target, value ...; body a */
+    SWG_JN_MACRO,     /* text(items: name or NULL default, ...) body a; see swg_jmacro */
+    SWG_JN_FILTERED,  /* the output of a through the filters of b */
+    SWG_JN_SCOPE,     /* a, with variables of its own */
     SWG_JN_BREAK,
     SWG_JN_CONTINUE
 } swg_jnode_kind;
 
 typedef struct swg_jnode {
     swg_jnode_kind kind;
-    unsigned op;    /* SWG_JOP, or SWG_JOP_IN, SWG_JOP_NOT_IN */
+    unsigned op; /* SWG_JOP, or SWG_JOP_IN, SWG_JOP_NOT_IN */
     unsigned line;
     unsigned depth; /* of the tree below, itself included */
     const char *text;

@@ -216,8 +216,9 @@ static swg_status parse_arguments(swg_jparser *p, swg_jnode *node)
         if (node->n_items == MAX_ARGUMENTS)
             return swg_jparser_bad(p, "a call has too many arguments");
         if (swg_jat_op(p, '*') || swg_jat_op(p, SWG_JOP('*', '*')))
-            return swg_error(SWG_UNSUPPORTED, "%s, line %u: arguments out of a list or a dict are "
-                                              "not supported",
+            return swg_error(SWG_UNSUPPORTED,
+                             "%s, line %u: arguments out of a list or a dict are "
+                             "not supported",
                              p->file, p->at->line);
         if (p->at->kind == SWG_JT_NAME && p->at[1].kind == SWG_JT_OPERATOR && p->at[1].op == '=') {
             if (!names && !(names = swg_arena_calloc(p->arena, MAX_ARGUMENTS, sizeof *names)))
@@ -430,8 +431,8 @@ static swg_status parse_level(swg_jparser *p, int level, const swg_jnode **out)
 
 static bool take_comparison(swg_jparser *p, unsigned *op)
 {
-    static const unsigned table[] = {SWG_JOP('=', '='), SWG_JOP('!', '='), SWG_JOP('<', '='),
-                                     SWG_JOP('>', '='), '<', '>'};
+    static const unsigned table[] = {
+        SWG_JOP('=', '='), SWG_JOP('!', '='), SWG_JOP('<', '='), SWG_JOP('>', '='), '<', '>'};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (swg_jtake_op(p, table[i])) {
             *op = table[i];
@@ -535,8 +536,7 @@ static bool ends_tuple(const swg_jparser *p)
            swg_jat_op(p, ')') || swg_jat_op(p, ']') || swg_jat_op(p, '=') || swg_jat_name(p, "in");
 }
 
-swg_status swg_jparse_expression(swg_jparser *p, bool tuples, bool condition,
-                                 const swg_jnode **out)
+swg_status swg_jparse_expression(swg_jparser *p, bool tuples, bool condition, const swg_jnode **out)
 {
     swg_jnode *tuple = NULL;
     SWG_TRY(condition ? parse_condition(p, out) : parse_or(p, out));

@@ -59,8 +59,7 @@ static swg_status parse_target(swg_jparser *p, bool members, const swg_jnode **o
             *out = tuple;
         }
     }
-    return !in_brackets || swg_jtake_op(p, ')') ? SWG_OK
-                                                : swg_jparser_bad(p, "\")\" is missing");
+    return !in_brackets || swg_jtake_op(p, ')') ? SWG_OK : swg_jparser_bad(p, "\")\" is missing");
 }
 
 /* --- Statements ------------------------------------------------------------------------------- */
@@ -97,8 +96,8 @@ static swg_status parse_for(swg_jparser *p, swg_jnode *node)
     if (swg_jtake_name(p, "if"))
         SWG_TRY(swg_jparse_expression(p, false, true, &condition));
     if (swg_jat_name(p, "recursive"))
-        return swg_error(SWG_UNSUPPORTED, "%s, line %u: recursive loops are not supported",
-                         p->file, p->at->line);
+        return swg_error(SWG_UNSUPPORTED, "%s, line %u: recursive loops are not supported", p->file,
+                         p->at->line);
     SWG_TRY(expect_end_of_tag(p));
     p->loops++;
     SWG_TRY(parse_body(p, ends, &body));

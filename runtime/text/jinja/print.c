@@ -1,5 +1,5 @@
 /* Values as text: Python's str() and repr(), and its json.dumps. Nested values are walked, so their
- * depth is bounded where they are built (swg_jlist_add). */
+ * depth is bounded where they are built. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -190,8 +190,7 @@ static bool json_key(const swg_jvalue *key, const swg_jjson *how, swg_strbuf *ou
     const bool is_text = key->kind == SWG_J_STRING;
     if (!is_text)
         swg_strbuf_puts(out, "\"");
-    if (key->kind < SWG_J_NONE || key->kind > SWG_J_STRING ||
-        !json_value(key, how, 0, out))
+    if (key->kind < SWG_J_NONE || key->kind > SWG_J_STRING || !json_value(key, how, 0, out))
         return false;
     swg_strbuf_puts(out, is_text ? "" : "\"");
     swg_strbuf_puts(out, how->after_key ? how->after_key : ": ");
@@ -201,8 +200,8 @@ static bool json_key(const swg_jvalue *key, const swg_jjson *how, swg_strbuf *ou
 static int compare_keys(const void *a, const void *b)
 {
     uint64_t steps = 0;
-    return swg_jcompare(&(*(const swg_jentry *const *)a)->key, &(*(const swg_jentry *const *)b)->key,
-                        &steps);
+    return swg_jcompare(&(*(const swg_jentry *const *)a)->key,
+                        &(*(const swg_jentry *const *)b)->key, &steps);
 }
 
 /* Entries in the order in which they are written; the caller frees. */
@@ -235,8 +234,7 @@ static bool json_dict(const swg_jdict *dict, const swg_jjson *how, size_t depth,
     return ok;
 }
 
-static bool json_value(const swg_jvalue *value, const swg_jjson *how, size_t depth,
-                       swg_strbuf *out)
+static bool json_value(const swg_jvalue *value, const swg_jjson *how, size_t depth, swg_strbuf *out)
 {
     switch (value->kind) {
     case SWG_J_STRING:
@@ -250,7 +248,9 @@ static bool json_value(const swg_jvalue *value, const swg_jjson *how, size_t dep
         return true;
     case SWG_J_FLOAT:
         if (isnan(value->real) || isinf(value->real))
-            swg_strbuf_puts(out, isnan(value->real) ? "NaN" : value->real > 0 ? "Infinity" : "-Infinity");
+            swg_strbuf_puts(out, isnan(value->real) ? "NaN"
+                                 : value->real > 0  ? "Infinity"
+                                                    : "-Infinity");
         else
             print_float(value->real, out);
         return true;

@@ -129,9 +129,9 @@ static swg_status grow(swg_jstate *state, void *items, size_t *capacity, size_t 
 
 static size_t depth_of(const swg_jvalue *value)
 {
-    return swg_jis_list(value)             ? value->list->depth
+    return swg_jis_list(value)         ? value->list->depth
            : value->kind == SWG_J_DICT ? value->dict->depth
-                                           : 0;
+                                       : 0;
 }
 
 static swg_status deepen(const swg_jstate *state, size_t *depth, const swg_jvalue *item)

@@ -19,8 +19,8 @@ struct swg_jcall;
 typedef struct swg_jstate {
     swg_work work;
     swg_arena arena;
-    size_t bytes; /* of the arena, bounded */
-    time_t now;   /* for strftime_now */
+    size_t bytes;         /* of the arena, bounded */
+    time_t now;           /* for strftime_now */
     unsigned line, calls; /* where the template is; macros that call each other */
     /* Hooks, so that what they use need not be known where they are called. */
     swg_status (*filter)(struct swg_jcall *call, const swg_jvalue *name, swg_jvalue *out);
@@ -33,9 +33,8 @@ void swg_jstate_deinit(swg_jstate *state);
 swg_status swg_jnew(swg_jstate *state, size_t count, size_t size, void *out);
 
 /* A failure of the template at the current line: "chat template, line N: ...". */
-__attribute__((format(printf, 3, 4))) swg_status swg_jfail(const swg_jstate *state,
-                                                           swg_status status, const char *format,
-                                                           ...);
+__attribute__((format(printf, 3, 4))) swg_status
+swg_jfail(const swg_jstate *state, swg_status status, const char *format, ...);
 
 /* Spend what comparing cost. */
 swg_status swg_jequal_in(swg_jstate *state, const swg_jvalue *a, const swg_jvalue *b, bool *out);

@@ -28,7 +28,8 @@ KIND_TEST(is_true, self->kind == SWG_J_BOOL && self->boolean)
 KIND_TEST(is_false, self->kind == SWG_J_BOOL && !self->boolean)
 KIND_TEST(is_integer, self->kind == SWG_J_INT)
 KIND_TEST(is_float, self->kind == SWG_J_FLOAT)
-KIND_TEST(is_number, self->kind == SWG_J_INT || self->kind == SWG_J_FLOAT || self->kind == SWG_J_BOOL)
+KIND_TEST(is_number,
+          self->kind == SWG_J_INT || self->kind == SWG_J_FLOAT || self->kind == SWG_J_BOOL)
 KIND_TEST(is_callable, self->kind == SWG_J_FUNCTION || self->kind == SWG_J_MACRO)
 /* Undefined values iterate as nothing, and have a length of nothing. */
 KIND_TEST(is_iterable, self->kind == SWG_J_UNDEFINED || self->kind == SWG_J_STRING ||
@@ -44,8 +45,8 @@ static swg_status remainder_is(const swg_jcall *call, int64_t divisor, int64_t w
     int64_t number;
     if (!swg_jas_int(&call->self, &number) || divisor == 0)
         return swg_jfail(call->state, SWG_FAILED, "a test of divisibility needs integers");
-    *out = swg_jbool(divisor == -1 ? wanted == 0 : number % divisor == wanted ||
-                                                       number % divisor == -wanted);
+    *out = swg_jbool(divisor == -1 ? wanted == 0
+                                   : number % divisor == wanted || number % divisor == -wanted);
     return SWG_OK;
 }
 

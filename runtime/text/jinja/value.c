@@ -4,13 +4,20 @@
 const char *swg_jkind_name(swg_jkind kind)
 {
     static const char *const names[] = {
-        [SWG_J_ABSENT] = "nothing",   [SWG_J_UNDEFINED] = "Undefined",
-        [SWG_J_NONE] = "None",        [SWG_J_BOOL] = "bool",
-        [SWG_J_INT] = "int",          [SWG_J_FLOAT] = "float",
-        [SWG_J_STRING] = "str",       [SWG_J_LIST] = "list",
-        [SWG_J_TUPLE] = "tuple",      [SWG_J_DICT] = "dict",
-        [SWG_J_NAMESPACE] = "Namespace", [SWG_J_FUNCTION] = "function",
-        [SWG_J_MACRO] = "Macro",      [SWG_J_LOOP] = "LoopContext",
+        [SWG_J_ABSENT] = "nothing",
+        [SWG_J_UNDEFINED] = "Undefined",
+        [SWG_J_NONE] = "None",
+        [SWG_J_BOOL] = "bool",
+        [SWG_J_INT] = "int",
+        [SWG_J_FLOAT] = "float",
+        [SWG_J_STRING] = "str",
+        [SWG_J_LIST] = "list",
+        [SWG_J_TUPLE] = "tuple",
+        [SWG_J_DICT] = "dict",
+        [SWG_J_NAMESPACE] = "Namespace",
+        [SWG_J_FUNCTION] = "function",
+        [SWG_J_MACRO] = "Macro",
+        [SWG_J_LOOP] = "LoopContext",
     };
     return names[kind];
 }

@@ -65,8 +65,8 @@ typedef struct swg_jdict {
 /* What `loop` is inside a loop. */
 typedef struct swg_jloop {
     const swg_jlist *items;
-    size_t index; /* from 0 */
-    swg_jvalue changed;  /* argument of the last loop.changed() */
+    size_t index;       /* from 0 */
+    swg_jvalue changed; /* argument of the last loop.changed() */
 } swg_jloop;
 
 static inline swg_jvalue swg_jbool(bool value)

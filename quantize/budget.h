@@ -5,8 +5,8 @@
  * Lagrange's multiplier gives the optimum among choices on the lower convex hulls of the items,
  * which misses the optimum by less than one item's step; what the limit leaves over is then spent
  * step by step where it saves most. */
-#ifndef SWG_QUANTIZE_ALLOCATE_H
-#define SWG_QUANTIZE_ALLOCATE_H
+#ifndef SWG_QUANTIZE_BUDGET_H
+#define SWG_QUANTIZE_BUDGET_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +19,10 @@ typedef struct swg_allocation {
 /* choice [n_items] receives a candidate of each item. False when even the smallest candidates
  * exceed the limit: choice then holds those. Ties go to the lower index. */
 bool swg_allocate(const swg_allocation *a, double limit, size_t *choice);
+
+/* The same with few changes to a choice that is there, after sizes have changed a little: step by
+ * step down where a byte costs least, then up as above. */
+bool swg_allocation_repair(const swg_allocation *a, double limit, size_t *choice);
 
 double swg_allocation_sum(const swg_allocation *a, const double *of, const size_t *choice);
 

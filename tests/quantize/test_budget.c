@@ -1,7 +1,7 @@
 /* Dividing a budget: against all choices where they can be counted, and at the ends. */
 #include <math.h>
 
-#include "quantize/allocate.h"
+#include "quantize/budget.h"
 #include "quantize/candidate.h"
 #include "runtime/base/rng.h"
 #include "tests/harness.h"
@@ -77,7 +77,7 @@ END_TEST
 
 Suite *swg_test_suite(void)
 {
-    Suite *suite = suite_create("allocate");
+    Suite *suite = suite_create("budget");
     TCase *tcase = tcase_create("allocation");
     tcase_add_loop_test(tcase, is_close_to_the_best_of_all_choices, 0, 8);
     tcase_add_test(tcase, tells_what_is_least);

@@ -1,13 +1,13 @@
 /* Reading a zip's central directory: from the end record, through the zip64 one where there is one,
  * every entry checked against its local header. */
-#include "formats/pytorch/zip_directory.h"
+#include "formats/zip/zip_directory.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "formats/bytes/bytes.h"
+#include "formats/bytes/inflate.h"
 #include "runtime/base/header_limit.h"
 #include "runtime/base/tensor.h"
 #include "runtime/base/utf8.h"
@@ -20,7 +20,8 @@ enum {
     CENTRAL_BYTES = 46,
     LOCAL_BYTES = 30,
     EXTRA_ZIP64 = 1,
-    FLAG_ENCRYPTED = 1
+    FLAG_ENCRYPTED = 1,
+    METHOD_DEFLATE = 8
 };
 static const uint32_t end_magic = 0x06054b50, end64_magic = 0x06064b50, locator_magic = 0x07064b50,
                       central_magic = 0x02014b50, local_magic = 0x04034b50;
@@ -154,7 +155,7 @@ static swg_cursor find_zip64(const uint8_t *extra, size_t length)
 }
 
 /* Where the data begin: after the local header, which must be of the same entry. */
-static swg_status locate(const directory *d, uint64_t local, swg_zip_entry *entry)
+static swg_status locate(const directory *d, uint64_t local, uint64_t method, swg_zip_entry *entry)
 {
     if (local > d->offset || d->offset - local < LOCAL_BYTES ||
         swg_get_le(d->map->data + local, 4) != local_magic)
@@ -162,15 +163,16 @@ static swg_status locate(const directory *d, uint64_t local, swg_zip_entry *entr
     const uint8_t *header = d->map->data + local;
     const uint64_t name_length = swg_get_le(header + 26, 2), extra = swg_get_le(header + 28, 2);
     const uint64_t data = local + LOCAL_BYTES + name_length + extra;
-    if (data > d->offset || entry->bytes > d->offset - data || name_length != entry->name_length ||
-        swg_get_le(header + 8, 2) != 0 ||
+    if (data > d->offset || entry->stored_bytes > d->offset - data ||
+        name_length != entry->name_length || swg_get_le(header + 8, 2) != method ||
         memcmp(header + LOCAL_BYTES, entry->name, entry->name_length) != 0)
         return broken(d, "an entry's header contradicts the directory");
     entry->offset = data;
     return SWG_OK;
 }
 
-static swg_status read_entry(const directory *d, swg_cursor *in, swg_zip_entry *entry)
+static swg_status read_entry(const directory *d, bool may_deflate, swg_cursor *in,
+                             swg_zip_entry *entry)
 {
     const uint8_t *record = swg_cursor_take(in, CENTRAL_BYTES);
     if (!record || swg_get_le(record, 4) != central_magic)
@@ -189,15 +191,21 @@ static swg_status read_entry(const directory *d, swg_cursor *in, swg_zip_entry *
     swg_cursor wide = find_zip64(extra, extra_length);
     if (!widen(&wide, &bytes) || !widen(&wide, &stored) || !widen(&wide, &local))
         return broken(d, "an entry's zip64 sizes are missing");
-    if (method != 0 || flags & FLAG_ENCRYPTED)
-        return swg_error(SWG_UNSUPPORTED,
-                         "%s: zip entry %.*s is compressed or encrypted; torch.save stores entries",
-                         d->path, (int)(entry->name_length < 200 ? entry->name_length : 200),
-                         swg_name_is_printable(entry->name, entry->name_length) ? entry->name : "");
-    if (stored != bytes)
+    entry->is_deflated = method == METHOD_DEFLATE;
+    if ((method != 0 && !(entry->is_deflated && may_deflate)) || flags & FLAG_ENCRYPTED)
+        return swg_error(SWG_UNSUPPORTED, "%s: zip entry %.*s is %s", d->path,
+                         (int)(entry->name_length < 200 ? entry->name_length : 200),
+                         swg_name_is_printable(entry->name, entry->name_length) ? entry->name : "",
+                         flags & FLAG_ENCRYPTED ? "encrypted"
+                         : may_deflate          ? "compressed in another way than by deflate"
+                                                : "compressed; torch.save stores entries");
+    if (!entry->is_deflated && stored != bytes)
         return broken(d, "a stored entry has two sizes");
+    if (entry->is_deflated && bytes / SWG_MOST_DEFLATED > stored)
+        return broken(d, "an entry claims more bytes than its compression can give");
     entry->bytes = bytes;
-    return locate(d, local, entry);
+    entry->stored_bytes = stored;
+    return locate(d, local, method, entry);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -216,10 +224,11 @@ static int compare_offsets(const void *a, const void *b)
     const swg_zip_entry *left = a, *right = b;
     if (left->offset != right->offset)
         return left->offset < right->offset ? -1 : 1;
-    return left->bytes < right->bytes ? -1 : left->bytes > right->bytes;
+    return left->stored_bytes < right->stored_bytes ? -1 : left->stored_bytes > right->stored_bytes;
 }
 
-swg_status swg_zip_open(const char *path, const swg_map *map, swg_arena *arena, swg_zip *out)
+swg_status swg_zip_open(const char *path, const swg_map *map, bool may_deflate, swg_arena *arena,
+                        swg_zip *out)
 {
     directory d = {.path = path, .map = map};
     SWG_TRY(read_end(&d));
@@ -229,12 +238,12 @@ swg_status swg_zip_open(const char *path, const swg_map *map, swg_arena *arena, 
     if (!zip.entries)
         return SWG_NO_MEMORY;
     for (size_t i = 0; i < zip.n_entries; i++)
-        SWG_TRY(read_entry(&d, &in, &zip.entries[i]));
+        SWG_TRY(read_entry(&d, may_deflate, &in, &zip.entries[i]));
     if (in.left != 0)
         return broken(&d, "its directory is longer than its entries");
     qsort(zip.entries, zip.n_entries, sizeof *zip.entries, compare_offsets);
     for (size_t i = 1; i < zip.n_entries; i++)
-        if (zip.entries[i].offset - zip.entries[i - 1].offset < zip.entries[i - 1].bytes)
+        if (zip.entries[i].offset - zip.entries[i - 1].offset < zip.entries[i - 1].stored_bytes)
             return broken(&d, "two entries overlap");
     qsort(zip.entries, zip.n_entries, sizeof *zip.entries, compare_names);
     for (size_t i = 1; i < zip.n_entries; i++)
@@ -250,4 +259,31 @@ const swg_zip_entry *swg_zip_find(const swg_zip *zip, const char *name, size_t l
     return zip->n_entries
                ? bsearch(&wanted, zip->entries, zip->n_entries, sizeof *zip->entries, compare_names)
                : NULL;
+}
+
+swg_status swg_zip_read(const char *path, const swg_map *map, const swg_zip_entry *entry,
+                        uint64_t most, char **out)
+{
+    const int length = (int)(entry->name_length < 200 ? entry->name_length : 200);
+    char *bytes;
+    if (entry->bytes > most)
+        return swg_error(SWG_LIMIT, "%s: entry %.*s has %llu bytes; at most %llu are read", path,
+                         length, entry->name, (unsigned long long)entry->bytes,
+                         (unsigned long long)most);
+    SWG_TRY(SWG_NEW_UNINIT(bytes, (size_t)entry->bytes + 1));
+    const uint8_t *stored = map->data + entry->offset;
+    bool is_whole = true;
+    if (entry->is_deflated)
+        is_whole = swg_inflate_bare(stored, (size_t)entry->stored_bytes, (uint8_t *)bytes,
+                                    (size_t)entry->bytes);
+    else
+        memcpy(bytes, stored, (size_t)entry->bytes);
+    if (!is_whole || swg_crc32(0, (const uint8_t *)bytes, (size_t)entry->bytes) != entry->crc32) {
+        swg_free(bytes);
+        return swg_error(SWG_CORRUPT, "%s: the bytes of entry %.*s do not match their CRC", path,
+                         length, entry->name);
+    }
+    bytes[entry->bytes] = '\0';
+    *out = bytes;
+    return SWG_OK;
 }

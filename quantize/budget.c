@@ -1,5 +1,5 @@
-/* See allocate.h. */
-#include "quantize/allocate.h"
+/* See budget.h. */
+#include "quantize/budget.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -54,6 +54,49 @@ static bool find_step(const swg_allocation *a, double left, const size_t *choice
     return most > 0;
 }
 
+/* Spend what the limit leaves over. */
+static void fill(const swg_allocation *a, double limit, size_t *choice)
+{
+    size_t item, to;
+    double left = limit - swg_allocation_sum(a, a->sizes, choice);
+    while (find_step(a, left, choice, &item, &to)) {
+        choice[item] = to;
+        left = limit - swg_allocation_sum(a, a->sizes, choice);
+    }
+}
+
+/* The step to a smaller size that costs least per unit. */
+static bool find_step_down(const swg_allocation *a, const size_t *choice, size_t *item, size_t *to)
+{
+    double least = INFINITY;
+    for (size_t i = 0; i < a->n_items; i++) {
+        const double *costs = a->costs + i * a->n_candidates;
+        const double *sizes = a->sizes + i * a->n_candidates;
+        for (size_t c = 0; c < a->n_candidates; c++) {
+            const double saved = sizes[choice[i]] - sizes[c];
+            const double price = saved > 0 ? (costs[c] - costs[choice[i]]) / saved : INFINITY;
+            if (price >= least)
+                continue;
+            least = price;
+            *item = i;
+            *to = c;
+        }
+    }
+    return least < INFINITY;
+}
+
+bool swg_allocation_repair(const swg_allocation *a, double limit, size_t *choice)
+{
+    size_t item, to;
+    while (swg_allocation_sum(a, a->sizes, choice) > limit) {
+        if (!find_step_down(a, choice, &item, &to))
+            return false;
+        choice[item] = to;
+    }
+    fill(a, limit, choice);
+    return true;
+}
+
 bool swg_allocate(const swg_allocation *a, double limit, size_t *choice)
 {
     double low = 1e-300, high = 1e300; /* multipliers */
@@ -71,11 +114,6 @@ bool swg_allocate(const swg_allocation *a, double limit, size_t *choice)
     choose(a, high, choice);
     if (swg_allocation_sum(a, a->sizes, choice) > limit)
         choose(a, INFINITY, choice);
-    size_t item, to;
-    double left = limit - swg_allocation_sum(a, a->sizes, choice);
-    while (find_step(a, left, choice, &item, &to)) {
-        choice[item] = to;
-        left = limit - swg_allocation_sum(a, a->sizes, choice);
-    }
+    fill(a, limit, choice);
     return true;
 }

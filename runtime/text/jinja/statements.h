@@ -1,6 +1,6 @@
 /* Running the statements of a chat template. Private to runtime/text/jinja. */
-#ifndef SWG_RUNTIME_TEXT_JINJA_EXEC_H
-#define SWG_RUNTIME_TEXT_JINJA_EXEC_H
+#ifndef SWG_RUNTIME_TEXT_JINJA_STATEMENTS_H
+#define SWG_RUNTIME_TEXT_JINJA_STATEMENTS_H
 
 #include "runtime/text/jinja/eval.h"
 

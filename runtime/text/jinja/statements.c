@@ -1,6 +1,6 @@
 /* Statements of a chat template: what they print, and what they set. A loop's body, a macro and
  * {% with %} have variables of their own; {% if %} does not. */
-#include "runtime/text/jinja/exec.h"
+#include "runtime/text/jinja/statements.h"
 
 enum { NODE_COST = 16, MAX_CALLS = 32 };
 
@@ -82,8 +82,7 @@ static swg_status bind(runner *r, const swg_jmacro *macro, const swg_jcall *call
     swg_jdict *variables = &r->place.scope->variables;
     if (call->n_positional > node->n_items)
         return swg_jfail(state, SWG_FAILED, "the macro \"%.*s\" takes %zu arguments, not %zu",
-                         (int)(node->length & 0xff), node->text, node->n_items,
-                         call->n_positional);
+                         (int)(node->length & 0xff), node->text, node->n_items, call->n_positional);
     for (size_t i = 0; i < call->n_positional; i++)
         SWG_TRY(swg_jdict_set(state, variables, &node->names[i], &call->arguments[i]));
     for (size_t i = call->n_positional; i < call->n_arguments; i++)

@@ -1,0 +1,450 @@
+/* swage distill: train a student to predict what a teacher predicts. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "distill/distill.h"
+#include "formats/provenance.h"
+#include "kernels/linalg.h"
+#include "quantize/calibration_text.h"
+#include "quantize/checkpoint.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/file.h"
+#include "runtime/base/mem.h"
+#include "runtime/cli/cli.h"
+#include "runtime/hparams.h"
+
+typedef struct arguments {
+    const char *output, *teacher, *text, *log, *recipe, *bits, *group_size, *embedding_bits;
+    int64_t tokens, window, steps, batch, held_out, judge_every, warm_up, seed, level;
+    double minutes, rate, final_rate, temperature, kl, ce, decay;
+    bool keep_mask, documents, asymmetric, force;
+} arguments;
+
+static const char bit_words[] = ""
+#define SWG_INTEGER_FORMAT(name, bits) "|" #bits
+#include "runtime/base/weight_formats.def"
+    ;
+
+static const swg_option options[] = {
+    {.kind = SWG_OPTION_IS_STRING,
+     .letter = 'o',
+     .name = "output",
+     .metavar = "OUT",
+     .help = "what to write: any output of `swage convert`, or a .swg, which holds codes",
+     .offset = offsetof(arguments, output),
+     .is_required = true},
+    {.kind = SWG_OPTION_IS_STRING,
+     .letter = 'T',
+     .name = "teacher",
+     .metavar = "MODEL",
+     .help = "the model to predict like: usually the one that STUDENT was compressed from",
+     .offset = offsetof(arguments, teacher),
+     .is_required = true},
+    {.kind = SWG_OPTION_IS_STRING,
+     .letter = 'c',
+     .name = "text",
+     .metavar = "FILE",
+     .help = "text to train on; its end is held out to judge by",
+     .offset = offsetof(arguments, text),
+     .is_required = true},
+    SWG_OPTION_FLAG(arguments, documents, 0, "documents",
+                    "blank lines of the text separate documents that each begin with BOS"),
+    SWG_OPTION_INT(arguments, tokens, 0, "tokens", "N", 2, 1 << 30, "1073741824",
+                   "largest number of tokens of the text to use"),
+    SWG_OPTION_INT(arguments, window, 0, "window", "N", 0, 1 << 20, "0",
+                   "tokens read together; 0 = 512, or the model's positions if those are fewer"),
+    SWG_OPTION_INT(arguments, steps, 0, "steps", "N", 0, 1 << 30, "0",
+                   "steps to train for; the result is then the same every time"),
+    SWG_OPTION_DOUBLE(arguments, minutes, 0, "minutes", "N", 0, 1e6, "0",
+                      "minutes to train for, instead or at most"),
+    SWG_OPTION_INT(arguments, batch, 0, "batch", "N", 1, 4096, "4", "windows per step"),
+    SWG_OPTION_DOUBLE(arguments, rate, 0, "rate", "R", 0, 1, "0.0003",
+                      "rate of the optimizer (AdamW) after its warm-up"),
+    SWG_OPTION_DOUBLE(arguments, final_rate, 0, "final-rate", "F", 0, 1, "0.1",
+                      "fraction of the rate that a cosine falls to"),
+    SWG_OPTION_INT(arguments, warm_up, 0, "warm-up", "N", 0, 1 << 30, "20",
+                   "steps over which the rate rises"),
+    SWG_OPTION_DOUBLE(arguments, decay, 0, "weight-decay", "D", 0, 10, "0",
+                      "decoupled decay of matrices"),
+    SWG_OPTION_DOUBLE(arguments, kl, 0, "kl-weight", "W", 0, 1e6, "1",
+                      "weight of the divergence from the teacher"),
+    SWG_OPTION_DOUBLE(arguments, ce, 0, "ce-weight", "W", 0, 1e6, "0",
+                      "weight of the cross-entropy of the text itself"),
+    SWG_OPTION_DOUBLE(arguments, temperature, 0, "temperature", "T", 0.01, 100, "1",
+                      "divide the logits of both by this in the divergence"),
+    SWG_OPTION_FLAG(arguments, keep_mask, 0, "keep-mask",
+                    "weights of matrices that are zero stay zero: a pruned student stays pruned"),
+    SWG_OPTION_CHOICE(arguments, bits, 'b', "bits", bit_words + 1, NULL,
+                      "train through rounding to this many bits: the codes that are written are "
+                      "those that were trained with"),
+    SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "32|64|128|256|row", NULL,
+                      "with --bits: weights of a row that share a scale"),
+    SWG_OPTION_FLAG(arguments, asymmetric, 0, "asymmetric",
+                    "with --bits: store a zero point for every group"),
+    SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_words + 1, NULL,
+                      "with --bits: bits of embeddings and output heads (default 8)"),
+    SWG_OPTION_STRING(arguments, recipe, 'r', "recipe", "FILE",
+                      "JSON that says how each tensor is quantized (docs/recipes.md), instead of "
+                      "--bits; codes are chosen by rounding to nearest whatever its methods"),
+    SWG_OPTION_INT(arguments, held_out, 0, "held-out", "N", 1, 1 << 20, "8",
+                   "windows at the text's end to judge by"),
+    SWG_OPTION_INT(arguments, judge_every, 0, "judge-every", "N", 1, 1 << 30, "50",
+                   "steps between two judgements; the best weights are kept"),
+    SWG_OPTION_INT(arguments, seed, 0, "seed", "N", 0, INT64_MAX, "0",
+                   "of the order of the windows"),
+    SWG_OPTION_STRING(arguments, log, 0, "log", "FILE", "write one JSON object per step"),
+    SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
+                   "zstd level of a .swg; 0 = the container's default"),
+    SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
+};
+
+/* Everything between open checkpoints and the printed result. */
+typedef struct job {
+    const swg_cli *cli;
+    const arguments *a;
+    swg_recipe *recipe; /* NULL: nothing is quantized */
+    swg_source *source, *teacher_source;
+    swg_tensor_desc *inputs, *outputs;
+    swg_tensor_use *uses;
+    swg_plan plan;
+    swg_pool *pool;
+    swg_calibration_ids text;
+    swg_trainer *trainer;
+    swg_model *teacher;
+    swg_sink_meta meta;
+    FILE *log;
+    swg_distill_result result;
+    char *provenance;
+} job;
+
+/* --- What is written -------------------------------------------------------------------------- */
+
+static swg_status make_recipe(job *j)
+{
+    enum { MOST_BYTES = 64 << 20 };
+    const arguments *a = j->a;
+    swg_recipe_preset preset = swg_recipe_preset_default();
+    char *text = NULL;
+    size_t length = 0;
+    if (a->recipe && a->bits)
+        return swg_error(SWG_USAGE, "--recipe and --bits both say what is quantized");
+    if (!a->bits && (a->group_size || a->asymmetric || a->embedding_bits))
+        return swg_error(SWG_USAGE, "--%s is of use only with --bits",
+                         a->group_size   ? "group-size"
+                         : a->asymmetric ? "asymmetric"
+                                         : "embedding-bits");
+    if (a->recipe) {
+        SWG_TRY(swg_file_read(a->recipe, MOST_BYTES, &text, &length));
+        const swg_status status = swg_recipe_parse(text, length, a->recipe, &j->recipe);
+        swg_free(text);
+        return status;
+    }
+    if (!a->bits)
+        return SWG_OK;
+    preset.bits = (unsigned)strtoul(a->bits, NULL, 10);
+    if (a->embedding_bits)
+        preset.embedding_bits = (unsigned)strtoul(a->embedding_bits, NULL, 10);
+    if (a->group_size)
+        preset.group =
+            strcmp(a->group_size, "row") == 0 ? 0 : (uint32_t)strtoul(a->group_size, NULL, 10);
+    preset.asymmetric = a->asymmetric;
+    return swg_recipe_from_preset(&preset, &j->recipe);
+}
+
+/* A plan that quantizes nothing: every tensor in its own type, codes as F32. */
+static swg_status make_plain_plan(job *j)
+{
+    swg_plan *plan = &j->plan;
+    plan->n_entries = swg_source_n_tensors(j->source);
+    SWG_TRY(SWG_NEW(plan->entries, plan->n_entries));
+    SWG_TRY(SWG_NEW(plan->order, plan->n_entries));
+    for (size_t i = 0; i < plan->n_entries; i++) {
+        swg_plan_entry *entry = &plan->entries[i];
+        entry->desc = j->inputs[i];
+        entry->desc.n_stored = 0;
+        entry->desc.scheme = swg_scheme_is_quantized(j->inputs[i].scheme)
+                                 ? swg_scheme_plain(SWG_F32)
+                                 : swg_scheme_expanded(j->inputs[i].scheme);
+        entry->dense = entry->desc.scheme;
+        plan->order[i] = i;
+    }
+    return SWG_OK;
+}
+
+static swg_status make_plan(job *j)
+{
+    SWG_TRY(swg_quantize_source_descs(j->source, &j->inputs));
+    if (!j->recipe)
+        SWG_TRY(make_plain_plan(j));
+    else {
+        j->recipe->requantize = true;
+        SWG_TRY(swg_quantize_source_uses(j->source, j->inputs, &j->uses));
+        SWG_TRY(swg_plan_make(j->inputs, swg_source_n_tensors(j->source), j->uses, j->recipe,
+                              &j->plan));
+    }
+    return swg_quantize_output_descs(&j->plan, &j->outputs);
+}
+
+/* --- What is printed -------------------------------------------------------------------------- */
+
+static void write_record(const swg_distill_record *r, swg_json_writer *json)
+{
+    swg_json_begin_object(json, NULL);
+    swg_json_uint(json, "step", r->step);
+    if (r->step > 0) {
+        swg_json_double(json, "rate", r->rate);
+        swg_json_double(json, "loss", r->loss);
+        swg_json_double(json, "gradient_norm", r->gradient_norm);
+        swg_json_double(json, "seconds", r->seconds);
+        swg_json_double(json, "tokens_per_s", r->tokens_per_s);
+    }
+    if (r->is_judged) {
+        swg_json_double(json, "kld", r->kld);
+        swg_json_double(json, "perplexity", exp(r->nll));
+        swg_json_double(json, "perplexity_teacher", exp(r->nll_teacher));
+        swg_json_bool(json, "is_best", r->is_best);
+    }
+    swg_json_end_object(json);
+}
+
+static void log_record(void *context, const swg_distill_record *record)
+{
+    job *j = context;
+    if (record->is_judged)
+        swg_cli_say(j->cli, "step %" PRIu64 ": divergence %.5f, perplexity %.4f%s", record->step,
+                    record->kld, exp(record->nll), record->is_best ? ", the best so far" : "");
+    if (!j->log)
+        return;
+    swg_json_writer json = {.compact = true};
+    write_record(record, &json);
+    if (swg_strbuf_status(&json.out) == SWG_OK)
+        fprintf(j->log, "%s\n", swg_strbuf_text(&json.out));
+    fflush(j->log);
+    swg_json_deinit(&json);
+}
+
+static swg_status print(const job *j, uint64_t file_bytes)
+{
+    const swg_distill_result *r = &j->result;
+    if (j->cli->json) {
+        swg_json_writer json = {0};
+        swg_cli_json_begin(j->cli, &json);
+        swg_json_string(&json, "output", j->a->output);
+        swg_json_uint(&json, "file_bytes", file_bytes);
+        swg_json_uint(&json, "steps", r->steps);
+        swg_json_uint(&json, "tokens", r->tokens);
+        swg_json_uint(&json, "weights", swg_trainer_n_weights(j->trainer));
+        swg_json_uint(&json, "zeros_kept", swg_trainer_n_zeros(j->trainer));
+        swg_json_double(&json, "kld_before", r->first.kld);
+        swg_json_double(&json, "kld", r->best.kld);
+        swg_json_double(&json, "perplexity_before", exp(r->first.nll));
+        swg_json_double(&json, "perplexity", exp(r->best.nll));
+        swg_json_double(&json, "perplexity_teacher", exp(r->first.nll_teacher));
+        swg_json_uint(&json, "best_step", r->best.step);
+        swg_json_double(&json, "elapsed_s", r->seconds);
+        return swg_cli_json_print(&json);
+    }
+    printf("%" PRIu64 " steps on %" PRIu64 " tokens in %.1f s; the best was step %" PRIu64 "\n",
+           r->steps, r->tokens, r->seconds, r->best.step);
+    printf("held-out text   before      after       teacher\n");
+    printf("divergence      %-10.6f  %-10.6f  0\n", r->first.kld, r->best.kld);
+    printf("perplexity      %-10.4f  %-10.4f  %.4f\n", exp(r->first.nll), exp(r->best.nll),
+           exp(r->first.nll_teacher));
+    return SWG_OK;
+}
+
+/* --- The work --------------------------------------------------------------------------------- */
+
+static swg_status read_text(job *j)
+{
+    const arguments *a = j->a;
+    const swg_calibration_source from = {.path = a->text,
+                                         .max_tokens = (size_t)a->tokens,
+                                         .window = (size_t)a->window,
+                                         .documents = a->documents};
+    const swg_arch *arch;
+    swg_hparams hparams;
+    size_t length;
+    const char *config = swg_source_config(j->source, &length);
+    SWG_TRY(swg_hparams_read(config, length, &arch, &hparams));
+    return swg_calibration_ids_read(j->source, &from, (size_t)hparams.max_positions, &j->text);
+}
+
+static swg_status prepare(job *j, const char *input)
+{
+    const arguments *a = j->a;
+    if (a->steps == 0 && a->minutes <= 0)
+        return swg_error(SWG_USAGE, "how long? Give --steps or --minutes");
+    if (a->kl <= 0 && a->ce <= 0)
+        return swg_error(SWG_USAGE, "--kl-weight and --ce-weight are both 0");
+    if (swg_path_is_same(input, a->output))
+        return swg_error(SWG_USAGE, "%s is both the input and the output", input);
+    SWG_TRY(make_recipe(j));
+    SWG_TRY(swg_source_open(input, NULL, &j->source));
+    SWG_TRY(swg_source_open(a->teacher, NULL, &j->teacher_source));
+    SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));
+    SWG_TRY(make_plan(j));
+    SWG_TRY(read_text(j));
+    swg_model_options how = swg_model_options_default();
+    how.pool = j->pool;
+    SWG_TRY(swg_model_load(j->teacher_source, &how, &j->teacher));
+    swg_trainer_options training = swg_trainer_options_default();
+    training.pool = j->pool;
+    training.window = j->text.text.window;
+    training.keep_zeros = a->keep_mask;
+    SWG_TRY(swg_trainer_new(j->source, &j->plan, &training, &j->trainer));
+    if (a->log && !(j->log = fopen(a->log, "w")))
+        return swg_error(SWG_IO, "cannot write %s", a->log);
+    return swg_sink_meta_from_source(j->source, &j->meta);
+}
+
+static swg_status train(job *j)
+{
+    const arguments *a = j->a;
+    swg_distill_options how = swg_distill_options_default();
+    how.pool = j->pool;
+    how.progress = j->cli->progress;
+    how.ids = j->text.text.ids;
+    how.n_windows = j->text.text.n_windows;
+    how.window = j->text.text.window;
+    how.held_out = (size_t)a->held_out;
+    how.steps = (uint64_t)a->steps;
+    how.seconds = 60 * a->minutes;
+    how.batch = (size_t)a->batch;
+    how.rate = a->rate;
+    how.final_rate = a->final_rate;
+    how.warm_up = (double)a->warm_up;
+    how.adamw.decay = a->decay;
+    how.weights[SWG_LOSS_kl] = a->kl;
+    how.weights[SWG_LOSS_ce] = a->ce;
+    how.temperature = a->temperature;
+    how.seed = (uint64_t)a->seed;
+    how.judge_every = (uint64_t)a->judge_every;
+    how.log = log_record;
+    how.log_context = j;
+    return swg_distill(j->trainer, j->teacher, &how, &j->result);
+}
+
+/* What the result depends on beside the input: all options that training read. */
+static void write_options(const job *j, swg_json_writer *json)
+{
+    const arguments *a = j->a;
+    swg_json_begin_object(json, NULL);
+    swg_json_string(json, "text_sha256", j->text.sha256);
+    swg_json_uint(json, "windows", j->text.text.n_windows);
+    swg_json_uint(json, "window_tokens", j->text.text.window);
+    swg_json_bool(json, "documents", a->documents);
+    swg_json_uint(json, "steps", j->result.steps);
+    swg_json_uint(json, "batch", (uint64_t)a->batch);
+    swg_json_double(json, "rate", a->rate);
+    swg_json_double(json, "kl_weight", a->kl);
+    swg_json_double(json, "ce_weight", a->ce);
+    swg_json_double(json, "temperature", a->temperature);
+    swg_json_double(json, "weight_decay", a->decay);
+    swg_json_bool(json, "keep_mask", a->keep_mask);
+    swg_json_uint(json, "seed", (uint64_t)a->seed);
+    swg_json_string(json, "linear_algebra", swg_linalg_name());
+    swg_json_double(json, "kld", j->result.best.kld);
+    swg_json_end_object(json);
+}
+
+static swg_status add_provenance(job *j)
+{
+    swg_status status = SWG_OK;
+    swg_input_hashes *hashes = NULL;
+    swg_json_writer recipe = {.compact = true}, options_json = {.compact = true};
+    if (j->recipe)
+        swg_recipe_write(j->recipe, &recipe, NULL);
+    SWG_GO(swg_strbuf_status(&recipe.out));
+    write_options(j, &options_json);
+    SWG_GO(swg_strbuf_status(&options_json.out));
+    SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
+    const swg_step step = {.command = "distill",
+                           .options = swg_strbuf_text(&options_json.out),
+                           .recipe = j->recipe ? swg_strbuf_text(&recipe.out) : NULL};
+    SWG_GO(swg_provenance_add(j->source, &step, hashes, &j->provenance));
+done:
+    swg_input_hashes_free(&hashes);
+    swg_json_deinit(&options_json);
+    swg_json_deinit(&recipe);
+    return status;
+}
+
+static swg_status write_output(job *j)
+{
+    swg_status status = SWG_OK;
+    swg_sink *sink = NULL;
+    uint64_t bytes = 0;
+    swg_sink_options how = swg_sink_options_default();
+    how.force = j->a->force;
+    how.level = (int)j->a->level;
+    how.pool = j->pool;
+    SWG_GO(add_provenance(j));
+    SWG_GO(swg_sink_open(j->a->output, &how, &j->meta, j->outputs, j->plan.n_entries, &sink));
+    SWG_GO(swg_trainer_write(j->trainer, sink));
+    SWG_GO(swg_sink_set_provenance(sink, j->provenance));
+    SWG_GO(swg_sink_finish(&sink, &bytes));
+    SWG_GO(print(j, bytes));
+done:
+    swg_sink_abort(&sink);
+    return status;
+}
+
+static swg_status run(const swg_cli *cli, const void *values)
+{
+    job j = {.cli = cli, .a = values};
+    swg_status status = SWG_OK;
+    SWG_GO(prepare(&j, cli->positionals[0]));
+    SWG_GO(train(&j));
+    SWG_GO(write_output(&j));
+done:
+    if (j.log)
+        fclose(j.log);
+    swg_trainer_free(&j.trainer);
+    swg_model_free(&j.teacher);
+    swg_calibration_ids_deinit(&j.text);
+    swg_sink_meta_deinit(&j.meta);
+    swg_free(j.provenance);
+    swg_pool_free(&j.pool);
+    swg_plan_deinit(&j.plan);
+    swg_free(j.outputs);
+    swg_free(j.uses);
+    swg_free(j.inputs);
+    swg_source_close(&j.source);
+    swg_source_close(&j.teacher_source);
+    swg_recipe_free(&j.recipe);
+    return status;
+}
+
+static const swg_example examples[] = {
+    {"swage distill model -T model -c book.txt -o small.swg --bits 3 --steps 20 --window 64",
+     "train through rounding to 3 bits"},
+    {"swage distill model -T model -c book.txt -o recovered --keep-mask --steps 10 --window 64 "
+     "--held-out 4",
+     "what is zero stays zero: recover what pruning lost"},
+};
+
+const swg_command swg_command_distill = {
+    .name = "distill",
+    .synopsis = "STUDENT -T TEACHER -c FILE -o OUT --steps N|--minutes N [options]",
+    .summary = "train a compressed model to predict what the original predicts",
+    .description =
+        "Trains all float weights of STUDENT with AdamW so that its predictions on a text come "
+        "close to the teacher's, judges on the end of the text, and writes the best weights. "
+        "Needs about 16 bytes per weight.\n\n"
+        "With --keep-mask a pruned student stays pruned. With --bits or --recipe it is trained "
+        "through rounding (straight-through estimator), and the output holds exactly the codes "
+        "that it was trained with. With --steps the result is the same for any number of "
+        "threads; with --minutes it depends on the speed of the machine.",
+    .options = options,
+    .n_options = sizeof options / sizeof *options,
+    .arguments_bytes = sizeof(arguments),
+    .min_positionals = 1,
+    .max_positionals = 1,
+    .examples = examples,
+    .n_examples = sizeof examples / sizeof *examples,
+    .run = run,
+};

@@ -1,0 +1,353 @@
+/* The training loop. See distill.h. */
+#include "distill/distill.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/rng.h"
+#include "runtime/exec.h"
+
+/* Rows of logits computed together. */
+enum { END_ROWS = 64 };
+
+/* A loss beyond this multiple of the first step's has diverged. */
+#define DIVERGED 10.0
+
+/* A model that predicts: forward only. */
+typedef struct predictor {
+    swg_exec *exec;
+    size_t n_layers, width; /* columns of what leaves the last layer */
+    float *rows[2];         /* [window][widest], one layer's input and output in turn */
+} predictor;
+
+typedef struct run {
+    swg_trainer *trainer;
+    const swg_distill_options *options;
+    predictor student, teacher; /* the student's for judging */
+    size_t vocab;
+    float *teacher_rows;    /* [batch * window][width]: what leaves the teacher's last layer */
+    float *logits, *slopes; /* [END_ROWS][vocab] */
+    int32_t *ids;           /* [batch][window] of the step */
+    size_t *order;          /* of the windows in this pass */
+    size_t n_train, next;   /* windows to train on; the next of the order */
+    uint64_t n_passes;
+    double loss_sum; /* of the step */
+    double start;
+} run;
+
+swg_distill_options swg_distill_options_default(void)
+{
+    return (swg_distill_options){
+        .size = sizeof(swg_distill_options),
+        .held_out = 8,
+        .batch = 4,
+        .rate = 3e-4,
+        .warm_up = 20,
+        .final_rate = 0.1,
+        .adamw = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .max_norm = 1},
+        .weights = {[SWG_LOSS_kl] = 1},
+        .temperature = 1,
+        .judge_every = 50};
+}
+
+/* --- Predictions ------------------------------------------------------------------------------ */
+
+static swg_status predictor_init(predictor *p, const swg_model *model, const swg_distill_options *o)
+{
+    swg_exec_options options = swg_exec_options_default();
+    size_t widest = 0;
+    options.context = options.chunk = o->window;
+    options.activations = SWG_ACT_F32;
+    SWG_TRY(swg_exec_new(model, o->pool, &options, &p->exec));
+    p->n_layers = (size_t)model->hparams.n_layers;
+    p->width = swg_exec_width(p->exec, p->n_layers);
+    for (size_t layer = 0; layer <= p->n_layers; layer++)
+        if (swg_exec_width(p->exec, layer) > widest)
+            widest = swg_exec_width(p->exec, layer);
+    SWG_TRY(SWG_NEW_UNINIT(p->rows[0], o->window * widest));
+    return SWG_NEW_UNINIT(p->rows[1], o->window * widest);
+}
+
+static void predictor_deinit(predictor *p)
+{
+    swg_free(p->rows[0]);
+    swg_free(p->rows[1]);
+    swg_exec_free(&p->exec);
+}
+
+/* *out = what leaves the last layer for one window: [window][width], until the next call. */
+static swg_status predict(predictor *p, const int32_t *ids, size_t window, const float **out)
+{
+    SWG_TRY(swg_exec_begin(p->exec, 0, 0, ids, NULL, window, p->rows[0]));
+    for (size_t layer = 0; layer < p->n_layers; layer++)
+        SWG_TRY(swg_exec_layer(p->exec, layer, 0, 0, window, p->rows[layer % 2],
+                               p->rows[(layer + 1) % 2]));
+    *out = p->rows[p->n_layers % 2];
+    return SWG_OK;
+}
+
+/* The token after token `t` of these windows, or -1 at a window's end. */
+static int32_t target_of(const run *r, const int32_t *ids, size_t t)
+{
+    return (t + 1) % r->options->window ? ids[t + 1] : -1;
+}
+
+/* The weighted losses of one position; adds the slopes of its share of the step's loss. */
+static double position_loss(const run *r, const swg_loss_input *in, double share, float *slopes)
+{
+    double sum = 0;
+    for (int loss = 0; loss < SWG_LOSS_COUNT; loss++) {
+        const double weight = r->options->weights[loss];
+        if (weight > 0)
+            sum += weight * swg_loss_of((swg_loss)loss)(in, weight * share, slopes);
+    }
+    return sum;
+}
+
+/* swg_backprop_job.slopes: the student's logits become the loss's slopes. */
+static swg_status take_slopes(void *context, size_t first, size_t n, float *logits)
+{
+    run *r = context;
+    const double share = 1 / (double)(r->options->batch * r->options->window);
+    SWG_TRY(
+        swg_exec_end(r->teacher.exec, n, r->teacher_rows + first * r->teacher.width, r->logits));
+    for (size_t t = 0; t < n; t++) {
+        const swg_loss_input in = {.vocab = r->vocab,
+                                   .student = logits + t * r->vocab,
+                                   .teacher = r->logits + t * r->vocab,
+                                   .target = target_of(r, r->ids, first + t),
+                                   .temperature = r->options->temperature};
+        memset(r->slopes, 0, r->vocab * sizeof *r->slopes);
+        r->loss_sum += share * position_loss(r, &in, share, r->slopes);
+        memcpy(logits + t * r->vocab, r->slopes, r->vocab * sizeof *r->slopes);
+    }
+    return SWG_OK;
+}
+
+/* --- Judging ---------------------------------------------------------------------------------- */
+
+typedef struct sums {
+    double kld, nll, nll_teacher;
+    uint64_t positions, targets;
+} sums;
+
+static swg_status judge_window(run *r, const int32_t *ids, sums *s)
+{
+    const size_t window = r->options->window;
+    const float *student, *teacher;
+    SWG_TRY(predict(&r->student, ids, window, &student));
+    SWG_TRY(predict(&r->teacher, ids, window, &teacher));
+    for (size_t at = 0; at < window; at += END_ROWS) {
+        const size_t n = window - at < END_ROWS ? window - at : END_ROWS;
+        SWG_TRY(swg_exec_end(r->student.exec, n, student + at * r->student.width, r->slopes));
+        SWG_TRY(swg_exec_end(r->teacher.exec, n, teacher + at * r->teacher.width, r->logits));
+        for (size_t t = 0; t < n; t++) {
+            swg_loss_input in = {.vocab = r->vocab,
+                                 .student = r->slopes + t * r->vocab,
+                                 .teacher = r->logits + t * r->vocab,
+                                 .target = target_of(r, ids, at + t),
+                                 .temperature = 1};
+            s->kld += swg_loss_kl(&in, 0, NULL);
+            s->nll += swg_loss_ce(&in, 0, NULL);
+            in.student = in.teacher;
+            s->nll_teacher += swg_loss_ce(&in, 0, NULL);
+            s->positions++;
+            s->targets += in.target >= 0;
+        }
+    }
+    return SWG_OK;
+}
+
+static swg_status judge(run *r, swg_distill_record *record)
+{
+    const swg_distill_options *o = r->options;
+    sums s = {0};
+    for (size_t w = r->n_train; w < o->n_windows; w++)
+        SWG_TRY(judge_window(r, o->ids + w * o->window, &s));
+    record->is_judged = true;
+    record->kld = s.kld / (double)s.positions;
+    record->nll = s.nll / (double)s.targets;
+    record->nll_teacher = s.nll_teacher / (double)s.targets;
+    return SWG_OK;
+}
+
+/* The better of two judgements: by divergence if that is trained on, else by cross-entropy. */
+static bool is_better(const run *r, const swg_distill_record *a, const swg_distill_record *b)
+{
+    return r->options->weights[SWG_LOSS_kl] > 0 ? a->kld < b->kld : a->nll < b->nll;
+}
+
+/* --- Steps ------------------------------------------------------------------------------------ */
+
+/* A new order of the windows for the next pass (Fisher and Yates 1938; Durstenfeld 1964). */
+static void shuffle(run *r)
+{
+    swg_rng rng = swg_rng_seeded(r->options->seed * 0x9e3779b97f4a7c15u + r->n_passes++);
+    for (size_t i = 0; i < r->n_train; i++)
+        r->order[i] = i;
+    for (size_t i = r->n_train; i > 1; i--) {
+        const size_t j = (size_t)(swg_rng_next(&rng) % i), last = r->order[i - 1];
+        r->order[i - 1] = r->order[j];
+        r->order[j] = last;
+    }
+    r->next = 0;
+}
+
+/* The step's windows, and what the teacher makes of them. */
+static swg_status take_batch(run *r)
+{
+    const swg_distill_options *o = r->options;
+    for (size_t i = 0; i < o->batch; i++) {
+        const float *rows;
+        if (r->next == r->n_train)
+            shuffle(r);
+        int32_t *ids = r->ids + i * o->window;
+        memcpy(ids, o->ids + r->order[r->next++] * o->window, o->window * sizeof *ids);
+        SWG_TRY(predict(&r->teacher, ids, o->window, &rows));
+        memcpy(r->teacher_rows + i * o->window * r->teacher.width, rows,
+               o->window * r->teacher.width * sizeof *rows);
+    }
+    return SWG_OK;
+}
+
+/* How much of the work is done, 0 to 1, by steps or by seconds, whichever ends first. */
+static double progress_of(const run *r, uint64_t step)
+{
+    const swg_distill_options *o = r->options;
+    const double by_steps = o->steps ? (double)step / (double)o->steps : 0;
+    const double by_time = o->seconds > 0 ? (swg_clock_s() - r->start) / o->seconds : 0;
+    const double most = by_steps > by_time ? by_steps : by_time;
+    return most < 1 ? most : 1;
+}
+
+/* Warm-up, then a cosine down to final_rate (Loshchilov and Hutter 2017, arXiv 1608.03983). */
+static double rate_of(const run *r, uint64_t step)
+{
+    const swg_distill_options *o = r->options;
+    const double cosine = (1 + cos(M_PI * progress_of(r, step))) / 2;
+    const double rise = (double)(step + 1) < o->warm_up ? (double)(step + 1) / o->warm_up : 1;
+    return o->rate * rise * (o->final_rate + (1 - o->final_rate) * cosine);
+}
+
+static swg_status take_step(run *r, uint64_t step, double first_loss, swg_distill_record *record)
+{
+    const swg_distill_options *o = r->options;
+    const double start = swg_clock_s();
+    r->loss_sum = 0;
+    SWG_TRY(take_batch(r));
+    SWG_TRY(swg_trainer_backward(r->trainer, r->ids, o->batch, take_slopes, r));
+    *record = (swg_distill_record){.step = step + 1, .rate = rate_of(r, step), .loss = r->loss_sum};
+    if (!isfinite(record->loss) || (step > 0 && record->loss > DIVERGED * first_loss))
+        return swg_error(SWG_FAILED,
+                         "the loss of step %llu is %g, and of the first %g, at a rate of %g: "
+                         "training diverged; a smaller --rate may help",
+                         (unsigned long long)step + 1, record->loss, first_loss, record->rate);
+    SWG_TRY(swg_trainer_step(r->trainer, &o->adamw, record->rate, &record->gradient_norm));
+    record->seconds = swg_clock_s() - r->start;
+    record->tokens_per_s = (double)(o->batch * o->window) / (swg_clock_s() - start);
+    return SWG_OK;
+}
+
+static bool is_done(const run *r, uint64_t step)
+{
+    return progress_of(r, step) >= 1;
+}
+
+static swg_status judge_step(run *r, swg_distill_record *record, swg_distill_result *out)
+{
+    SWG_TRY(judge(r, record));
+    record->is_best = is_better(r, record, &out->best);
+    if (!record->is_best)
+        return SWG_OK;
+    out->best = *record;
+    return swg_trainer_keep(r->trainer);
+}
+
+static swg_status walk(run *r, swg_distill_result *out)
+{
+    const swg_distill_options *o = r->options;
+    double first_loss = 0;
+    SWG_TRY(judge(r, &out->first));
+    out->best = out->first;
+    SWG_TRY(swg_trainer_keep(r->trainer));
+    if (o->log)
+        o->log(o->log_context, &out->first);
+    for (uint64_t step = 0; !is_done(r, step); step++) {
+        swg_distill_record record;
+        SWG_TRY(swg_progress_step(o->progress, "training", o->steps ? "steps" : "s",
+                                  o->steps ? step : (uint64_t)(swg_clock_s() - r->start),
+                                  o->steps ? o->steps : (uint64_t)o->seconds));
+        SWG_TRY(take_step(r, step, first_loss, &record));
+        first_loss = step ? first_loss : record.loss;
+        out->steps = step + 1;
+        out->tokens += o->batch * o->window;
+        if ((step + 1) % o->judge_every == 0 || is_done(r, step + 1))
+            SWG_TRY(judge_step(r, &record, out));
+        if (o->log)
+            o->log(o->log_context, &record);
+    }
+    return SWG_OK;
+}
+
+/* --- Set-up ----------------------------------------------------------------------------------- */
+
+static swg_status check(const swg_model *student, const swg_model *teacher,
+                        const swg_distill_options *o)
+{
+    SWG_TRY(swg_options_check("swg_distill_options", o->size, sizeof *o));
+    if (student->hparams.n_outputs != teacher->hparams.n_outputs)
+        return swg_error(SWG_USAGE,
+                         "the student predicts %lld tokens and the teacher %lld: they must have "
+                         "the same vocabulary",
+                         (long long)student->hparams.n_outputs,
+                         (long long)teacher->hparams.n_outputs);
+    if (o->held_out < 1 || o->n_windows < o->held_out + o->batch || o->batch < 1)
+        return swg_error(SWG_FAILED,
+                         "the text has %zu windows of %zu tokens: too few for %zu held out and "
+                         "steps of %zu",
+                         o->n_windows, o->window, o->held_out, o->batch);
+    if (o->steps == 0 && o->seconds <= 0)
+        return swg_error(SWG_USAGE, "neither a number of steps nor of seconds to train for");
+    return SWG_OK;
+}
+
+static swg_status begin(run *r, const swg_model *teacher)
+{
+    const swg_distill_options *o = r->options;
+    const swg_model *student = swg_trainer_model(r->trainer);
+    SWG_TRY(check(student, teacher, o));
+    r->vocab = (size_t)student->hparams.n_outputs;
+    r->n_train = o->n_windows - o->held_out;
+    r->next = r->n_train;
+    SWG_TRY(predictor_init(&r->student, student, o));
+    SWG_TRY(predictor_init(&r->teacher, teacher, o));
+    SWG_TRY(SWG_NEW_UNINIT(r->teacher_rows, o->batch * o->window * r->teacher.width));
+    SWG_TRY(SWG_NEW_UNINIT(r->logits, END_ROWS * r->vocab));
+    SWG_TRY(SWG_NEW_UNINIT(r->slopes, END_ROWS * r->vocab));
+    SWG_TRY(SWG_NEW_UNINIT(r->ids, o->batch * o->window));
+    return SWG_NEW_UNINIT(r->order, r->n_train);
+}
+
+swg_status swg_distill(swg_trainer *trainer, const swg_model *teacher,
+                       const swg_distill_options *options, swg_distill_result *out)
+{
+    run r = {.trainer = trainer, .options = options, .start = swg_clock_s()};
+    *out = (swg_distill_result){0};
+    swg_status status = begin(&r, teacher);
+    if (status == SWG_OK) {
+        status = walk(&r, out);
+        const swg_status restored = swg_trainer_restore(trainer);
+        status = status == SWG_OK ? restored : status;
+    }
+    out->seconds = swg_clock_s() - r.start;
+    predictor_deinit(&r.student);
+    predictor_deinit(&r.teacher);
+    swg_free(r.teacher_rows);
+    swg_free(r.logits);
+    swg_free(r.slopes);
+    swg_free(r.ids);
+    swg_free(r.order);
+    return status;
+}

@@ -1,0 +1,80 @@
+/* A model whose weights are trained: every float tensor that its computation uses, with gradients
+ * and the moments of AdamW, on the tape (runtime/backprop.h).
+ *
+ *     swg_trainer *t;
+ *     SWG_TRY(swg_trainer_new(source, plan, &options, &t));
+ *     for (...) {
+ *         SWG_TRY(swg_trainer_backward(t, ids, n_windows, slopes, context));   // adds gradients
+ *         SWG_TRY(swg_trainer_step(t, &adamw, rate, &norm));                   // and uses them up
+ *     }
+ *     SWG_TRY(swg_trainer_write(t, sink));
+ *     swg_trainer_free(&t);
+ *
+ * Tensors that the plan quantizes are trained through rounding: the model computes with the values
+ * of their codes, chosen anew after every step, and gradients by those are applied to the weights
+ * behind them (straight-through estimator; Bengio et al. 2013, arXiv 1308.3432). What is written
+ * are exactly the codes that were trained with. Biases of products and norms stay as they are.
+ *
+ * Needs 16 bytes per weight, 20 where codes are trained. Results do not depend on the number of
+ * threads. */
+#ifndef SWG_DISTILL_TRAINER_H
+#define SWG_DISTILL_TRAINER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "formats/formats.h"
+#include "quantize/plan.h"
+#include "runtime/base/thread.h"
+
+typedef struct swg_trainer swg_trainer;
+
+typedef struct swg_trainer_options {
+    size_t size;     /* of this struct */
+    swg_pool *pool;  /* default NULL: the caller's thread alone */
+    size_t window;   /* tokens read together; required */
+    bool keep_zeros; /* weights of matrices that are 0 stay 0: a pruned model stays pruned */
+} swg_trainer_options;
+swg_trainer_options swg_trainer_options_default(void);
+
+/* AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101). */
+typedef struct swg_adamw {
+    double beta1, beta2, epsilon; /* usually 0.9, 0.999, 1e-8 */
+    double decay;                 /* of matrices' weights, times the rate; 0 = none */
+    double max_norm; /* gradients are scaled down to this norm over all tensors; 0 = not */
+} swg_adamw;
+
+/* Load the model of `source` for training. `plan`, made for its tensors, says which are quantized,
+ * and must outlive the trainer. SWG_UNSUPPORTED for models that gradients cannot be taken of. */
+swg_status swg_trainer_new(swg_source *source, const swg_plan *plan,
+                           const swg_trainer_options *options, swg_trainer **out);
+void swg_trainer_free(swg_trainer **trainer); /* NULL inside is accepted */
+
+/* The model as it computes now: changed by every step. */
+const swg_model *swg_trainer_model(const swg_trainer *trainer);
+
+/* Trained weights of all tensors, and those of them that are kept 0. */
+uint64_t swg_trainer_n_weights(const swg_trainer *trainer);
+uint64_t swg_trainer_n_zeros(const swg_trainer *trainer);
+
+/* Run windows ids [n_windows][window] forward and backward and add the gradients of the loss whose
+ * slopes by the logits `slopes` gives (swg_backprop_job). */
+swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t n_windows,
+                                swg_status (*slopes)(void *context, size_t first, size_t n,
+                                                     float *logits),
+                                void *context);
+
+/* One step of the optimizer with the gradients added since the last; *norm is theirs before
+ * scaling. SWG_FAILED, with nothing changed, when it is not finite. */
+swg_status swg_trainer_step(swg_trainer *trainer, const swg_adamw *adamw, double rate,
+                            double *norm);
+
+/* Keep a copy of the weights as they are, and go back to the copy kept last. */
+swg_status swg_trainer_keep(swg_trainer *trainer);
+swg_status swg_trainer_restore(swg_trainer *trainer);
+
+/* Write all tensors of the plan, in the plan's order, to a sink opened with its descriptions. */
+swg_status swg_trainer_write(swg_trainer *trainer, swg_sink *sink);
+
+#endif

@@ -1,0 +1,117 @@
+/* Sparse panels to dense ones with VBMI2: vpexpandb spreads the stored codes of a step, one to a
+ * byte, over the 64 bytes of its 16 rows and 4 columns, and leaves the zero points elsewhere. */
+#include "kernels/avx512/simd_avx512.h"
+#include "kernels/kernels.h"
+
+#undef SWG_VARIANT
+#define SWG_VARIANT(op) swg_##op##__avx512vbmi2
+#include "kernels/variants.h"
+
+/* Every code is used once: prefetch as the products of a single token do. */
+enum { STREAM_AHEAD = 16 * 1024 };
+
+#define SPARSE_TARGET                                                                              \
+    __attribute__((                                                                                \
+        target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi2,avx2,fma,f16c,popcnt")))
+#define SPARSE_INLINE static inline __attribute__((always_inline)) SPARSE_TARGET
+
+/* Up to 64 codes of `bits` bits, one to a byte. */
+SPARSE_INLINE __m512i load_codes(const uint8_t *codes, const unsigned bits)
+{
+    if (bits == 8)
+        return _mm512_loadu_si512(codes);
+    const __m512i pairs = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)codes));
+    return _mm512_and_si512(_mm512_or_si512(pairs, _mm512_slli_epi16(pairs, 4)),
+                            _mm512_set1_epi8(15));
+}
+
+/* The codes of one step; *codes moves on. */
+SPARSE_INLINE __m512i expand_step(uint64_t mask, __m512i zeros, const unsigned bits,
+                                  const uint8_t **codes)
+{
+    const __m512i stored = load_codes(*codes, bits);
+    const size_t n = (size_t)_mm_popcnt_u64(mask);
+    *codes += bits == 8 ? n : (n + 1) / 2;
+    return _mm512_mask_expand_epi8(zeros, _cvtu64_mask64(mask), stored);
+}
+
+SPARSE_INLINE uint64_t step_mask(const uint8_t *panel, size_t c, const bool by_column)
+{
+    uint64_t mask;
+    if (by_column)
+        return (panel[c / 8] >> c % 8 & 15) * UINT64_C(0x1111111111111111);
+    memcpy(&mask, panel + c / SWG_STEP_COLUMNS * sizeof mask, sizeof mask);
+    return mask;
+}
+
+SPARSE_INLINE __m512i group_zeros(const swg_sparse_panels *s, const uint8_t *panel, size_t g)
+{
+    if (!s->dense.scheme.asymmetric)
+        return _mm512_set1_epi8((char)s->dense.symmetric_zero);
+    const __m128i zeros =
+        _mm_loadu_si128((const __m128i *)(panel + s->zeros_offset + g * SWG_PANEL_ROWS));
+    return _mm512_mullo_epi32(_mm512_cvtepu8_epi32(zeros), _mm512_set1_epi32(0x01010101));
+}
+
+/* `bits` and `by_column` are constants in every caller. */
+SPARSE_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint8_t *out,
+                          const unsigned bits, const bool by_column)
+{
+    const swg_packed *w = &s->dense;
+    const uint8_t *codes = panel + s->codes_offset;
+    for (size_t g = 0; g < w->n_groups; g++) {
+        const size_t begin = g * w->group;
+        const size_t end = g + 1 < w->n_groups ? begin + w->group : w->k_padded;
+        const __m512i zeros = group_zeros(s, panel, g);
+        for (size_t c = begin; c < end; c += SWG_COLUMN_STEP) {
+            __builtin_prefetch(codes + STREAM_AHEAD);
+            if (!by_column)
+                __builtin_prefetch(panel + c / SWG_STEP_COLUMNS * sizeof(uint64_t) + STREAM_AHEAD);
+            const __m512i low = expand_step(step_mask(panel, c, by_column), zeros, bits, &codes);
+            const __m512i high =
+                expand_step(step_mask(panel, c + SWG_STEP_COLUMNS, by_column), zeros, bits, &codes);
+            if (bits == 8) {
+                _mm512_storeu_si512(out, low);
+                _mm512_storeu_si512(out + 64, high);
+                out += 128;
+            } else {
+                _mm512_storeu_si512(out, _mm512_or_si512(low, _mm512_slli_epi16(high, 4)));
+                out += 64;
+            }
+        }
+    }
+}
+
+SPARSE_TARGET void SWG_VARIANT(expand)(const swg_sparse_panels *s, const uint8_t *panel,
+                                       uint8_t *out)
+{
+    const swg_packed *w = &s->dense;
+    if (w->panel_bits == 8 && s->by_column)
+        expand(s, panel, out, 8, true);
+    else if (w->panel_bits == 8)
+        expand(s, panel, out, 8, false);
+    else if (s->by_column)
+        expand(s, panel, out, 4, true);
+    else
+        expand(s, panel, out, 4, false);
+    memcpy(out + w->scales_offset, panel + s->scales_offset,
+           SWG_PANEL_ROWS * w->n_groups * w->scale_bytes);
+    if (w->scheme.asymmetric)
+        memcpy(out + w->zeros_offset, panel + s->zeros_offset, SWG_PANEL_ROWS * w->n_groups);
+}
+
+typedef __m512i sparse_zeros;
+
+SPARSE_INLINE sparse_zeros sparse_group_zeros(const swg_sparse_panels *s, const uint8_t *panel,
+                                              size_t g)
+{
+    return group_zeros(s, panel, g);
+}
+
+SPARSE_INLINE v16i v16i_sparse_step(uint64_t mask, const sparse_zeros *zeros, const unsigned bits,
+                                    const uint8_t **codes)
+{
+    return expand_step(mask, *zeros, bits, codes);
+}
+
+#include "kernels/simd16/sparse_body.h"

@@ -1,0 +1,159 @@
+/* expand and matvec_sparse: sparse panels to dense ones, and times one token. */
+#include "kernels/check/case_weights.h"
+#include "runtime/base/numeric.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What a code of the case must be: as it was generated. Held in the case's arena by the buffers
+ * below, so the reference does not unpack anything. */
+enum { PANEL, OUT, CODES, STORED, ACT_CODES, ACT_SCALES, ACT_SUMS };
+
+static swg_sparse_panels panels_of(const swg_check_case *c)
+{
+    return swg_sparse_panels_layout(c->w.scheme, c->n, c->k, c->in_place);
+}
+
+/* Zeros of `percent`: of single weights, or of columns. */
+static void fill_stored(swg_check_case *c, unsigned percent, bool *is_stored)
+{
+    for (size_t i = 0; i < c->n * c->k; i++)
+        is_stored[i] = swg_check_below(c->rng, 100) >= percent;
+    for (size_t i = 0; c->in_place && i < c->n * c->k; i++)
+        is_stored[i] = is_stored[i % c->k];
+}
+
+/* 0: sparse panel, 1: dense panel, 2: codes, one per byte, 3: whether they are stored.
+ * c->in_place: whole columns are left out. */
+static swg_status generate_expand(swg_check_case *c, size_t index, bool for_timing)
+{
+    static const unsigned percents[] = {50, 0, 100, 60, 7, 93};
+    c->k = for_timing ? CHECK_TIMED_ROW : swg_check_size(c, index, 500);
+    c->in_place = !for_timing && index % 3 == 2;
+    c->n = for_timing || c->in_place ? SWG_PANEL_ROWS : 1 + swg_check_below(c->rng, SWG_PANEL_ROWS);
+    swg_scheme scheme = swg_check_any_scheme(c, index, for_timing);
+    while (swg_scheme_has_codebook(scheme) || swg_scheme_has_row_scales(scheme))
+        scheme = swg_check_any_scheme(c, index, for_timing);
+    c->w = swg_packed_layout(scheme, c->n, c->k);
+    const swg_sparse_panels s = panels_of(c);
+    uint8_t *panel, *out, *codes, *made;
+    bool *is_stored;
+    swg_check_planes planes;
+    SWG_TRY(swg_check_make_planes(c, false, &planes));
+    made = swg_arena_calloc(&c->arena, swg_sparse_panels_bytes(&s, c->n * c->k), 1);
+    if (!made)
+        return SWG_NO_MEMORY;
+    SWG_TRY(swg_check_add_buffer(c, "panel", CHECK_IN, 1, &panel)); /* resized below */
+    SWG_TRY(swg_check_add_buffer(c, "out", CHECK_OUT, c->w.panel_bytes, &out));
+    SWG_TRY(swg_check_add_buffer(c, "codes", CHECK_IN, c->n * c->k, &codes));
+    SWG_TRY(
+        swg_check_add_buffer(c, "stored", CHECK_IN, c->n * c->k * sizeof *is_stored, &is_stored));
+    for (size_t i = 0; i < c->n * c->k; i++)
+        codes[i] = (uint8_t)swg_check_below(c->rng, (size_t)1 << scheme.bits);
+    fill_stored(c, percents[for_timing ? 0 : index % 6], is_stored);
+    const size_t bytes = swg_sparse_pack_panel(&s, c->n, is_stored, codes, planes.scales,
+                                               scheme.asymmetric ? planes.zeros : NULL, made);
+    c->buffers[PANEL].bytes = bytes;
+    c->buffers[PANEL].initial = made;
+    c->bytes = (double)bytes;
+    char more[48];
+    snprintf(more, sizeof more, ", %u %% zero%s", percents[for_timing ? 0 : index % 6],
+             c->in_place ? ", by columns" : "");
+    swg_check_describe_weights(c, more);
+    return SWG_OK;
+}
+
+static void invoke_expand(const swg_check_case *c, const swg_kernels *kernels, void *const at[])
+{
+    const swg_sparse_panels s = panels_of(c);
+    kernels->expand(&s, at[PANEL], at[OUT]);
+}
+
+static bool check_expand(const swg_check_case *c, void *const at[], char *failure)
+{
+    const uint8_t *codes = swg_check_initial(c, CODES);
+    const bool *is_stored = swg_check_initial(c, STORED);
+    for (size_t r = 0; r < c->n; r++)
+        for (size_t j = 0; j < c->k; j++) {
+            const int got = swg_check_panel_code(&c->w, at[OUT], r, j);
+            const int wanted = is_stored[r * c->k + j]
+                                   ? codes[r * c->k + j]
+                                   : swg_check_panel_zero(&c->w, at[OUT], r, j / c->w.group);
+            if (!swg_check_near(got, wanted, 0, "code: row x columns", r * c->k + j, failure))
+                return false;
+        }
+    return true;
+}
+
+const swg_op_check swg_check__expand = {generate_expand, invoke_expand, check_expand};
+
+/* 0 to 3 as above, 1 being y; 4 to 6: the token's codes, scales and sums. */
+static swg_status generate_matvec(swg_check_case *c, size_t index, bool for_timing)
+{
+    SWG_TRY(generate_expand(c, index, for_timing));
+    int8_t *codes;
+    float *scales, *y;
+    int32_t *sums;
+    c->n_buffers = OUT; /* y in the place of the dense panel */
+    const swg_check_buffer panel_codes = c->buffers[CODES], stored = c->buffers[STORED];
+    SWG_TRY(swg_check_add_buffer(c, "y", CHECK_OUT, c->n * sizeof *y, &y));
+    c->buffers[c->n_buffers++] = panel_codes;
+    c->buffers[c->n_buffers++] = stored;
+    SWG_TRY(swg_check_add_buffer(c, "codes", CHECK_IN, c->w.k_padded, &codes));
+    SWG_TRY(swg_check_add_buffer(c, "scales", CHECK_IN, c->w.n_groups * sizeof *scales, &scales));
+    SWG_TRY(swg_check_add_buffer(c, "sums", CHECK_IN, c->w.n_groups * sizeof *sums, &sums));
+    float *x = swg_arena_calloc(&c->arena, c->k, sizeof *x);
+    if (!x)
+        return SWG_NO_MEMORY;
+    swg_check_fill(c, x, c->k, swg_check_any_flavour(c, index, for_timing), 1000);
+    swg_kernels_of(SWG_ISA_scalar)->quantize_act(x, c->k, c->w.group, codes, scales, sums);
+    c->ops = 2.0 * (double)c->n * (double)c->k;
+    return SWG_OK;
+}
+
+static void invoke_matvec(const swg_check_case *c, const swg_kernels *kernels, void *const at[])
+{
+    const swg_sparse_panels s = panels_of(c);
+    const swg_act x = {.m = 1,
+                       .k = c->k,
+                       .group = c->w.group,
+                       .n_groups = c->w.n_groups,
+                       .codes = at[ACT_CODES],
+                       .scales = at[ACT_SCALES],
+                       .sums = at[ACT_SUMS]};
+    kernels->matvec_sparse(&s, at[PANEL], &x, c->n, at[OUT]);
+}
+
+/* As of the dense products: a group's sum is exact, three roundings follow. */
+static bool check_matvec(const swg_check_case *c, void *const at[], char *failure)
+{
+    const swg_sparse_panels s = panels_of(c);
+    const uint8_t *codes = swg_check_initial(c, CODES), *panel = swg_check_initial(c, PANEL);
+    const bool *is_stored = swg_check_initial(c, STORED);
+    const int8_t *a = swg_check_initial(c, ACT_CODES);
+    const float *a_scales = swg_check_initial(c, ACT_SCALES), *y = at[OUT];
+    for (size_t r = 0; r < c->n; r++) {
+        double wanted = 0, magnitude = 0;
+        for (size_t g = 0; g < c->w.n_groups; g++) {
+            const size_t at_group = g * SWG_PANEL_ROWS + r;
+            const int zero = c->w.scheme.asymmetric ? panel[s.zeros_offset + at_group]
+                                                    : 1 << (c->w.scheme.bits - 1);
+            double dot = 0;
+            for (size_t j = g * c->w.group; j < (g + 1) * c->w.group && j < c->k; j++)
+                if (is_stored[r * c->k + j])
+                    dot += (codes[r * c->k + j] - zero) * a[j];
+            const double term =
+                dot * (double)a_scales[g] *
+                (double)swg_float_load(c->w.scheme.scale_type, panel + s.scales_offset, at_group);
+            wanted += term;
+            magnitude += fabs(term);
+        }
+        const double bound = ((double)c->w.n_groups + 3) * CHECK_EPS * magnitude;
+        if (!swg_check_near((double)y[r], wanted, bound, "y", r, failure))
+            return false;
+    }
+    return true;
+}
+
+const swg_op_check swg_check__matvec_sparse = {generate_matvec, invoke_matvec, check_matvec};

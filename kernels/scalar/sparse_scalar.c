@@ -1,0 +1,84 @@
+/* Sparse panels: to dense ones, and times one token: the definition. kernels.h has the drawing of
+ * both. Exactness: same bytes. */
+#include "kernels/variants.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "runtime/base/numeric.h"
+
+static uint64_t step_mask(const swg_sparse_panels *s, const uint8_t *panel, size_t c)
+{
+    uint64_t mask;
+    if (s->by_column)
+        return (panel[c / 8] >> c % 8 & 15) * UINT64_C(0x1111111111111111);
+    memcpy(&mask, panel + c / SWG_STEP_COLUMNS * sizeof mask, sizeof mask);
+    return mask;
+}
+
+void swg_expand__scalar(const swg_sparse_panels *s, const uint8_t *panel, uint8_t *out)
+{
+    const swg_packed *w = &s->dense;
+    const uint8_t *codes = panel + s->codes_offset;
+    for (size_t c = 0; c < w->k_padded; c += SWG_STEP_COLUMNS) {
+        const uint64_t mask = step_mask(s, panel, c);
+        const size_t g = c < w->k ? c / w->group : w->n_groups - 1; /* padding: of the last */
+        const uint8_t *zeros = panel + s->zeros_offset + g * SWG_PANEL_ROWS;
+        uint8_t *to = out + (w->panel_bits == 8 ? c * SWG_PANEL_ROWS : c / 8 * 64);
+        size_t n = 0;
+        for (size_t bit = 0; bit < 64; bit++) {
+            unsigned code = w->scheme.asymmetric ? zeros[bit / 4] : (unsigned)w->symmetric_zero;
+            if (mask >> bit & 1) {
+                code = w->panel_bits == 8 ? codes[n] : codes[n / 2] >> n % 2 * 4 & 15;
+                n++;
+            }
+            if (w->panel_bits == 8 || c % 8 == 0)
+                to[bit] = (uint8_t)code;
+            else
+                to[bit] = (uint8_t)(to[bit] | code << 4);
+        }
+        codes += w->panel_bits == 8 ? n : (n + 1) / 2;
+    }
+    memcpy(out + w->scales_offset, panel + s->scales_offset,
+           SWG_PANEL_ROWS * w->n_groups * w->scale_bytes);
+    if (w->scheme.asymmetric)
+        memcpy(out + w->zeros_offset, panel + s->zeros_offset, SWG_PANEL_ROWS * w->n_groups);
+}
+
+/* sum_c code[r][c] a[c] of the 16 rows over a step of 4 columns; returns the bytes of its codes. */
+static size_t dot_step(const swg_packed *w, uint64_t mask, const uint8_t *codes,
+                       const uint8_t *zeros, const int8_t *a, int32_t sums[SWG_PANEL_ROWS])
+{
+    size_t n = 0;
+    for (size_t bit = 0; bit < 64; bit++) {
+        int32_t code = w->scheme.asymmetric ? zeros[bit / 4] : w->symmetric_zero;
+        if (mask >> bit & 1) {
+            code = w->panel_bits == 8 ? codes[n] : codes[n / 2] >> n % 2 * 4 & 15;
+            n++;
+        }
+        sums[bit / 4] += code * a[bit % 4];
+    }
+    return w->panel_bits == 8 ? n : (n + 1) / 2;
+}
+
+void swg_matvec_sparse__scalar(const swg_sparse_panels *s, const uint8_t *panel, const swg_act *x,
+                               size_t n_rows, float *y)
+{
+    const swg_packed *w = &s->dense;
+    const uint8_t *codes = panel + s->codes_offset;
+    float total[SWG_PANEL_ROWS] = {0};
+    for (size_t g = 0; g < w->n_groups; g++) {
+        const size_t end = g + 1 < w->n_groups ? (g + 1) * w->group : w->k_padded;
+        const uint8_t *zeros = panel + s->zeros_offset + g * SWG_PANEL_ROWS;
+        int32_t sums[SWG_PANEL_ROWS] = {0};
+        for (size_t c = g * w->group; c < end; c += SWG_STEP_COLUMNS)
+            codes += dot_step(w, step_mask(s, panel, c), codes, zeros, x->codes + c, sums);
+        for (size_t r = 0; r < SWG_PANEL_ROWS; r++) {
+            const int32_t zero = w->scheme.asymmetric ? zeros[r] : w->symmetric_zero;
+            const float scale = swg_float_load(w->scheme.scale_type, panel + s->scales_offset,
+                                               g * SWG_PANEL_ROWS + r);
+            total[r] = fmaf(scale, (float)(sums[r] - zero * x->sums[g]) * x->scales[g], total[r]);
+        }
+    }
+    memcpy(y, total, n_rows * sizeof *y);
+}

@@ -1,0 +1,431 @@
+/* From a target to a recipe and its file. Candidates for every matrix are estimated once
+ * (search.h); a choice is quantized, and the file measured: its bytes, and its divergence on text
+ * that was held out. What came out corrects the estimates until the target is met. Matrices that
+ * keep their setting between two tries are taken from the journal. */
+#include "quantize/cmd_quantize_search.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "eval/lockstep.h"
+#include "formats/swg/frame.h"
+#include "quantize/search.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/file.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/strbuf.h"
+#include "runtime/base/words.h"
+
+enum {
+    MAX_TRIES = 5,
+    FILE_FRAME = 1 << 20, /* carried files are compressed in such pieces, at least at this level */
+    FILE_LEVEL = 12,
+    ITEM_BYTES = 200, /* of the directory, about: names, frames and their hashes */
+    RESERVE = 512     /* for what the history says in the end */
+};
+
+/* The first try aims below the budget by the error that estimates usually have, and any file above
+ * the least part of the budget will do. */
+static const double first_aim = 0.996, least_part = 0.99;
+
+/* Of a divergence: the least part of the limit that a file should use, and what is aimed at. */
+static const double least_kld_part = 0.9, kld_aim = 0.96;
+
+typedef struct hunt {
+    swg_quantize_state *j;
+    swg_search search;
+    swg_quantize_search_report *report;
+    double overhead; /* bytes of the file beside the matrices */
+    uint64_t bytes;  /* of the last file */
+    char *try_path;  /* of the file of a try, beside the output */
+} hunt;
+
+/* --- What the file takes beside the matrices ----------------------------------------------------
+ */
+
+static swg_status add_file(swg_frame_encoder *encoder, const swg_file_view *file, uint8_t *out,
+                           double *bytes)
+{
+    for (size_t at = 0; at < file->length; at += FILE_FRAME) {
+        const size_t left = file->length - at, n = left < FILE_FRAME ? left : FILE_FRAME;
+        const swg_frame_shape shape = {.bytes = n, .elem_bytes = 1};
+        uint32_t stored;
+        swg_codec codec;
+        SWG_TRY(swg_frame_encode(encoder, FILE_LEVEL, shape, (const uint8_t *)file->data + at, out,
+                                 &stored, &codec));
+        *bytes += stored;
+    }
+    return SWG_OK;
+}
+
+static swg_status add_files(const swg_sink_meta *meta, double *bytes)
+{
+    swg_status status = SWG_OK;
+    swg_frame_encoder *encoder = NULL;
+    uint8_t *out = NULL;
+    SWG_GO(swg_frame_encoder_new(&encoder));
+    SWG_GO(SWG_NEW_UNINIT(out, FILE_FRAME));
+    for (size_t i = 0; i < meta->n_files; i++)
+        SWG_GO(add_file(encoder, &meta->files[i], out, bytes));
+done:
+    swg_free(out);
+    swg_frame_encoder_free(&encoder);
+    return status;
+}
+
+/* Tensors that stay, carried files, configuration and directory. */
+static swg_status estimate_overhead(hunt *h)
+{
+    const swg_quantize_state *j = h->j;
+    h->overhead = (double)j->meta.config_length / 3 + ITEM_BYTES * (double)h->search.n_items;
+    for (size_t i = 0; i < j->plan.n_entries; i++)
+        if (h->search.item_of[i] == SIZE_MAX && swg_source_same_as(j->source, i) == i)
+            h->overhead += ITEM_BYTES + (double)swg_tensor_bytes(&j->plan.entries[i].desc);
+    return add_files(&j->meta, &h->overhead);
+}
+
+/* What it was in the last file. */
+static void correct_overhead(hunt *h)
+{
+    h->overhead = (double)h->bytes;
+    for (size_t i = 0; i < h->search.n_items; i++)
+        h->overhead -= (double)h->j->reports[h->search.items[i].entry].stored_bytes;
+}
+
+/* --- Trying a choice ----------------------------------------------------------------------------
+ */
+
+/* The recipe of the choice, and its plan. */
+static swg_status take_recipe(hunt *h)
+{
+    swg_quantize_state *j = h->j;
+    swg_recipe *recipe = NULL;
+    swg_status status = SWG_OK;
+    SWG_GO(swg_quantize_recipe_make(j->a, &recipe));
+    SWG_GO(swg_search_add_rules(&h->search, recipe));
+    SWG_GO(swg_quantize_recipe_add_patterns(j->a, recipe));
+    swg_recipe_free(&j->recipe);
+    j->recipe = recipe;
+    recipe = NULL;
+    SWG_GO(swg_quantize_plan_again(j));
+done:
+    swg_recipe_free(&recipe);
+    return status;
+}
+
+void swg_quantize_search_write(const swg_quantize_search_report *r, const char *decisions,
+                               swg_json_writer *json)
+{
+    if (r->target_bytes > 0)
+        swg_json_uint(json, "target_bytes", (uint64_t)r->target_bytes);
+    if (r->max_kld > 0)
+        swg_json_double(json, "max_kld", r->max_kld);
+    swg_json_double(json, "predicted_kld", r->loss);
+    if (r->tokens_scored) {
+        swg_json_double(json, "held_out_kld", r->kld);
+        swg_json_double(json, "held_out_kld_standard_error", r->kld_standard_error);
+        swg_json_uint(json, "held_out_tokens_scored", r->tokens_scored);
+    }
+    swg_json_raw(json, "decisions", decisions, strlen(decisions));
+}
+
+/* The table of decisions as text, which the caller frees. */
+static swg_status write_decisions(const hunt *h, bool all, char **out)
+{
+    swg_json_writer json = {.compact = true};
+    swg_search_write(&h->search, all, &json, NULL);
+    swg_status status = swg_strbuf_status(&json.out);
+    if (status == SWG_OK) {
+        *out = swg_strdup(json.out.text);
+        status = *out ? SWG_OK : SWG_NO_MEMORY;
+    }
+    swg_json_deinit(&json);
+    return status;
+}
+
+/* Write a file by the choice, with the figures so far in its history. */
+static swg_status write_file(hunt *h, const char *path, bool force)
+{
+    swg_json_writer json = {.compact = true};
+    char *decisions = NULL;
+    swg_status status = SWG_OK;
+    SWG_GO(write_decisions(h, false, &decisions));
+    swg_json_begin_object(&json, NULL);
+    swg_quantize_search_write(h->report, decisions, &json);
+    swg_json_end_object(&json);
+    SWG_GO(swg_strbuf_status(&json.out));
+    SWG_GO(swg_quantize_write(h->j, path, json.out.text, force, &h->bytes));
+done:
+    swg_free(decisions);
+    swg_json_deinit(&json);
+    return status;
+}
+
+/* Quantize by the choice and write the file. */
+static swg_status try_choice(hunt *h)
+{
+    SWG_TRY(take_recipe(h));
+    h->report->loss = swg_search_loss(&h->search);
+    h->report->tokens_scored = 0;
+    if (swg_quantize_is_sequential(h->j->a) || h->j->transforms)
+        swg_journal_finish(&h->j->journal); /* its matrices are those of another recipe */
+    SWG_TRY(write_file(h, h->try_path, true));
+    h->report->n_tries++;
+    swg_cli_say(h->j->cli, "try %zu: %llu bytes, %.4f nats per token expected", h->report->n_tries,
+                (unsigned long long)h->bytes, h->report->loss);
+    swg_search_correct(&h->search, h->j->reports);
+    correct_overhead(h);
+    return SWG_OK;
+}
+
+/* --- Verifying -------------------------------------------------------------------------------- */
+
+/* Each window scored from its second token on. */
+static swg_status make_windows(const swg_calibration_text *text, swg_windows *out)
+{
+    const size_t n = text->n_windows * text->window;
+    SWG_TRY(SWG_NEW_UNINIT(out->ids, n));
+    memcpy(out->ids, text->ids, n * sizeof *out->ids);
+    SWG_TRY(SWG_NEW(out->windows, text->n_windows));
+    out->n_ids = out->tokens_total = n;
+    out->n_windows = text->n_windows;
+    for (size_t w = 0; w < text->n_windows; w++)
+        out->windows[w] = (swg_window){.begin = w * text->window,
+                                       .count = text->window,
+                                       .first_scored = 1,
+                                       .n_scored = text->window - 1};
+    return SWG_OK;
+}
+
+/* A model of the output, on the threads of the work. */
+static swg_status load(const hunt *h, swg_source *source, swg_model **model, swg_exec **exec)
+{
+    swg_model_options options = swg_model_options_default();
+    swg_exec_options exec_options = swg_exec_options_default();
+    options.pool = h->j->pool;
+    exec_options.context = h->j->calibration.held_out.window;
+    exec_options.activations = SWG_ACT_F32;
+    SWG_TRY(swg_model_load(source, &options, model));
+    return swg_exec_new(*model, h->j->pool, &exec_options, exec);
+}
+
+/* Divergence of the file from the source on the text that was held out. */
+static swg_status verify(hunt *h)
+{
+    swg_source *source = NULL;
+    swg_model *model = NULL, *original = NULL;
+    swg_exec *exec = NULL, *exec_original = NULL;
+    swg_windows windows = {0};
+    swg_divergence divergence;
+    swg_status status = SWG_OK;
+    const double start = swg_clock_s();
+    SWG_GO(make_windows(&h->j->calibration.held_out, &windows));
+    SWG_GO(swg_source_open(h->try_path, NULL, &source));
+    SWG_GO(load(h, source, &model, &exec));
+    SWG_GO(load(h, h->j->source, &original, &exec_original));
+    SWG_GO(swg_divergence_measure(exec, exec_original, (size_t)model->hparams.vocab, h->j->pool,
+                                  &windows, h->j->cli->progress, &divergence));
+    h->report->kld = divergence.kld_mean;
+    h->report->kld_standard_error = divergence.kld_standard_error;
+    h->report->tokens_scored = divergence.tokens_scored;
+    h->report->search_s += swg_clock_s() - start;
+    swg_cli_say(h->j->cli, "try %zu: %.4f +- %.4f nats per token on the text held out",
+                h->report->n_tries, divergence.kld_mean, divergence.kld_standard_error);
+done:
+    swg_exec_free(&exec_original);
+    swg_exec_free(&exec);
+    swg_model_free(&original);
+    swg_model_free(&model);
+    swg_source_close(&source);
+    swg_windows_deinit(&windows);
+    return status;
+}
+
+/* --- Towards the target ----------------------------------------------------------------------- */
+
+/* Bytes that matrices may take. */
+static double room(const hunt *h, double part)
+{
+    return part * (h->report->target_bytes - RESERVE) - h->overhead;
+}
+
+static swg_status refuse_budget(const hunt *h)
+{
+    return swg_error(SWG_FAILED,
+                     "%s: at most %.0f bytes are asked for, and the smallest file that the "
+                     "candidates give takes about %.0f",
+                     h->j->a->output, h->report->target_bytes,
+                     swg_search_bytes(&h->search) + h->overhead);
+}
+
+/* Try until the file is within the budget and uses it, or nothing is left to improve. */
+static swg_status fit_budget(hunt *h)
+{
+    if (!swg_search_fit_bytes(&h->search, room(h, 1)))
+        return refuse_budget(h);
+    (void)swg_search_fit_bytes(&h->search, room(h, first_aim));
+    for (;;) {
+        SWG_TRY(try_choice(h));
+        const double before = swg_search_bytes(&h->search);
+        const bool is_within = (double)h->bytes <= h->report->target_bytes - RESERVE;
+        if (is_within && ((double)h->bytes >= least_part * h->report->target_bytes ||
+                          h->report->n_tries == MAX_TRIES))
+            return SWG_OK;
+        if (h->report->n_tries == MAX_TRIES || !swg_search_repair_bytes(&h->search, room(h, 0.999)))
+            return refuse_budget(h);
+        if (is_within && swg_search_bytes(&h->search) == before)
+            return SWG_OK; /* the best candidates leave some of it over */
+    }
+}
+
+/* The smallest file whose divergence on the text held out is within the limit. */
+static swg_status fit_divergence(hunt *h)
+{
+    double aim = kld_aim * h->report->max_kld;
+    size_t *best = NULL;
+    const size_t n = h->search.n_items;
+    uint64_t best_bytes = UINT64_MAX;
+    swg_status status = SWG_OK;
+    SWG_GO(SWG_NEW(best, n));
+    while (h->report->n_tries < MAX_TRIES) {
+        const bool is_reached = swg_search_fit_loss(&h->search, aim);
+        SWG_GO(try_choice(h));
+        SWG_GO(verify(h));
+        const bool is_good = h->report->kld <= h->report->max_kld;
+        if (is_good && h->bytes < best_bytes) {
+            best_bytes = h->bytes;
+            memcpy(best, h->search.choice, n * sizeof *best);
+        }
+        if ((is_good && h->report->kld >= least_kld_part * h->report->max_kld) || !is_reached)
+            break;
+        aim *= kld_aim * h->report->max_kld / h->report->kld;
+    }
+    if (best_bytes == UINT64_MAX)
+        SWG_GO(swg_error(SWG_FAILED,
+                         "%s: a divergence of at most %g is asked for; the closest try has %g",
+                         h->j->a->output, h->report->max_kld, h->report->kld));
+    if (memcmp(best, h->search.choice, n * sizeof *best) != 0) {
+        memcpy(h->search.choice, best, n * sizeof *best);
+        SWG_GO(try_choice(h));
+        SWG_GO(verify(h));
+    }
+done:
+    swg_free(best);
+    return status;
+}
+
+/* --- The search ------------------------------------------------------------------------------- */
+
+/* Elements of tensors of numbers, tied ones once. */
+static double n_parameters(const swg_quantize_state *j)
+{
+    double sum = 0;
+    for (size_t i = 0; i < j->plan.n_entries; i++) {
+        const swg_dtype dtype = j->inputs[i].scheme.dtype;
+        if (swg_source_same_as(j->source, i) == i && swg_dtype_is_float(dtype))
+            sum += (double)swg_tensor_elems(&j->inputs[i]);
+    }
+    return sum;
+}
+
+static swg_status read_target(hunt *h)
+{
+    const swg_quantize_arguments *a = h->j->a;
+    uint64_t bytes = 0;
+    if ((a->target_bytes != NULL) + (a->target_bits > 0) + (a->max_kld > 0) > 1)
+        return swg_error(SWG_USAGE,
+                         "--target-bytes, --target-bits and --max-kld exclude each other");
+    if (a->recipe || a->format || a->bits || a->embedding_bits || a->group_size ||
+        a->embedding_group_size || a->asymmetric || a->scale_type)
+        return swg_error(SWG_USAGE, "a target makes the recipe: bits, groups, scale types and "
+                                    "--recipe cannot be given with it");
+    if (!a->calibration)
+        return swg_error(SWG_USAGE, "a target needs a text to measure divergence on: "
+                                    "--calibration FILE");
+    if (a->target_bytes)
+        SWG_TRY(swg_parse_bytes("target-bytes", a->target_bytes, &bytes));
+    h->report->target_bytes =
+        a->target_bits > 0 ? a->target_bits / 8 * n_parameters(h->j) : (double)bytes;
+    h->report->max_kld = a->max_kld;
+    return SWG_OK;
+}
+
+static swg_status estimate(hunt *h)
+{
+    swg_quantize_state *j = h->j;
+    const double start = swg_clock_s();
+    SWG_TRY(swg_quantize_measure_sensitivity(j->transformed, NULL, &j->calibration.text, j->pool,
+                                             j->cli->progress, &j->sensitivity));
+    const swg_search_subject subject = {.source = j->transformed,
+                                        .transforms = j->transforms,
+                                        .plan = &j->plan,
+                                        .statistics = j->statistics,
+                                        .sensitivity = j->sensitivity,
+                                        .pool = j->pool,
+                                        .progress = j->cli->progress};
+    SWG_TRY(swg_search_init(&h->search, &subject, j->a->method));
+    SWG_TRY(estimate_overhead(h));
+    h->report->search_s += swg_clock_s() - start;
+    return SWG_OK;
+}
+
+/* The choice without quantizing by it. */
+static swg_status plan_only(hunt *h)
+{
+    const bool is_reached = h->report->target_bytes > 0
+                                ? swg_search_fit_bytes(&h->search, room(h, first_aim))
+                                : swg_search_fit_loss(&h->search, h->report->max_kld);
+    if (!is_reached && h->report->target_bytes > 0)
+        return refuse_budget(h);
+    h->report->loss = swg_search_loss(&h->search);
+    h->bytes = (uint64_t)(swg_search_bytes(&h->search) + h->overhead);
+    return take_recipe(h);
+}
+
+/* Tries go to a file of their own, so that the output appears when the target is met. */
+static swg_status name_tries(hunt *h)
+{
+    static const char ending[] = ".swg";
+    const char *output = h->j->a->output;
+    swg_strbuf path = {0};
+    if (!swg_path_ends_with(output, ending, sizeof ending - 1))
+        return swg_error(SWG_USAGE, "%s: a target is of the bytes of a .swg", output);
+    swg_strbuf_printf(&path, "%s.try.swg", output);
+    SWG_TRY(swg_strbuf_status(&path));
+    h->try_path = path.text; /* freed as any block */
+    return SWG_OK;
+}
+
+static swg_status meet_target(hunt *h)
+{
+    if (h->report->max_kld > 0) {
+        SWG_TRY(fit_divergence(h));
+    } else {
+        SWG_TRY(fit_budget(h));
+        SWG_TRY(verify(h));
+    }
+    return write_file(h, h->j->a->output, h->j->a->force);
+}
+
+swg_status swg_quantize_search(swg_quantize_state *j, swg_quantize_search_report *report,
+                               uint64_t *bytes)
+{
+    hunt h = {.j = j, .report = report};
+    swg_status status = SWG_OK;
+    *report = (swg_quantize_search_report){0};
+    SWG_GO(read_target(&h));
+    SWG_GO(name_tries(&h));
+    SWG_GO(swg_quantize_open_statistics(j));
+    SWG_GO(estimate(&h));
+    SWG_GO(j->a->dry_run ? plan_only(&h) : meet_target(&h));
+    SWG_GO(write_decisions(&h, true, &report->decisions));
+    *bytes = h.bytes;
+done:
+    if (status == SWG_FAILED)
+        swg_journal_finish(&j->journal); /* going on would not help */
+    if (h.try_path)
+        (void)unlink(h.try_path);
+    swg_free(h.try_path);
+    swg_search_deinit(&h.search);
+    return status;
+}

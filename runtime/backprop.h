@@ -1,0 +1,48 @@
+/* Forward and backward over windows of tokens, layer by layer, on the tape (backend/tape.h): the
+ * rows that enter every layer are kept, and a layer runs again when its gradients are taken.
+ *
+ *     swg_backprop *b;
+ *     SWG_TRY(swg_backprop_new(model, pool, window, &b));
+ *     const swg_backprop_job job = {.ids = ids, .n_windows = n, .slopes = slopes, ...};
+ *     SWG_TRY(swg_backprop_run(b, &job));
+ *     swg_backprop_free(&b);
+ *
+ * The model is of backend "tape". Where it is opened rather than loaded (model.h), its layers are
+ * loaded for each pass over them and released: one layer's weights are then in memory at a time,
+ * beside those outside layers. Results do not depend on the number of threads. */
+#ifndef SWG_RUNTIME_BACKPROP_H
+#define SWG_RUNTIME_BACKPROP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/backend/tape.h"
+#include "runtime/base/progress.h"
+#include "runtime/base/status.h"
+#include "runtime/base/thread.h"
+#include "runtime/model.h"
+
+typedef struct swg_backprop swg_backprop;
+
+typedef struct swg_backprop_job {
+    const int32_t *ids; /* [n_windows][window], each window read from an empty sequence */
+    size_t n_windows;
+    const swg_progress *progress; /* NULL: none, and not interrupted either */
+    const swg_gradient_observer *observer;
+    /* logits [n][n_outputs] of tokens [first, first + n) of all windows' become dL/dlogits, in
+     * place. */
+    swg_status (*slopes)(void *context, size_t first, size_t n, float *logits);
+    void *context; /* of slopes */
+} swg_backprop_job;
+
+/* For windows of that many tokens. The model and the pool (may be NULL) must outlive it.
+ * SWG_UNSUPPORTED for models that are not autoregressive; SWG_USAGE for a window of 0; otherwise as
+ * swg_exec_new. */
+swg_status swg_backprop_new(swg_model *model, swg_pool *pool, size_t window, swg_backprop **out);
+void swg_backprop_free(swg_backprop **backprop); /* NULL inside is accepted */
+
+/* Run a job. Memory grows with its tokens: 4 bytes for every column of the rows between layers.
+ * What the observer's and the job's functions return, or what running and loading return. */
+swg_status swg_backprop_run(swg_backprop *backprop, const swg_backprop_job *job);
+
+#endif

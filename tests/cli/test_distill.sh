@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# swage distill on the example model: what pruning and coarse codes lost comes back in part, zeros and
+# codes stay what they were, the same file for any number of threads, refusals.
+. tests/cli/lib.sh
+
+model=examples/tiny-tales text=examples/tiny-tales/eval.txt
+train=(--teacher "$model" --text "$text" --window 64 --held-out 4 --judge-every 5 --batch 2 --rate 0.001)
+less() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a < b) }'; }
+zeros() { "$CHECKPOINT_TOOL" zeros "$1" _proj; }
+
+expect_exit 0 "prune" "$SWAGE" prune "$model" -o "$scratch/pruned" -q --sparsity 0.5
+before=$(zeros "$scratch/pruned")
+expect_exit 0 "recover" "$SWAGE" distill "$scratch/pruned" -o "$scratch/recovered" "${train[@]}" \
+  --keep-mask --steps 15 --json -q --log "$scratch/log.jsonl"
+expect_keys "report" steps tokens weights zeros_kept kld_before kld perplexity_before perplexity \
+  perplexity_teacher best_step
+lost=$(value kld_before) left=$(value kld)
+check "divergence falls: $lost to $left" less "$left" "$lost"
+check "zeros stay: $before" [ "$(zeros "$scratch/recovered")" = "$before" ]
+check "a line per step, and one before" [ "$(wc -l <"$scratch/log.jsonl")" = 16 ]
+expect_exit 0 "the result evaluates" "$SWAGE" eval "$scratch/recovered" --text "$text" --max-tokens 512 -q
+
+# Codes: what is written is what was judged, and the same for any number of threads.
+codes=(--bits 2 --group-size 64 --embedding-bits 8 --steps 10)
+expect_exit 0 "train codes" "$SWAGE" distill "$model" -o "$scratch/codes.swg" "${train[@]}" "${codes[@]}" -q \
+  --json --threads 1
+check "codes improve: $(value kld_before) to $(value kld)" less "$(value kld)" "$(value kld_before)"
+expect_exit 0 "train codes on two threads" "$SWAGE" distill "$model" -o "$scratch/again.swg" \
+  "${train[@]}" "${codes[@]}" -q --threads 2
+check "threads do not matter" cmp "$scratch/codes.swg" "$scratch/again.swg"
+expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/codes.swg"
+check "the scheme" grep -q int2-g64 "$scratch/stdout"
+
+# Refusals.
+expect_exit 2 "no length" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}"
+check "it says what to give" grep -q -e "--steps or --minutes" "$scratch/stderr"
+expect_exit 2 "group without bits" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 --group-size 64
+expect_exit 2 "no loss" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 --kl-weight 0
+expect_exit 2 "another vocabulary" "$SWAGE" distill "$model" -o "$scratch/x" --teacher tests/runtime/fixtures/qwen3 \
+  --text "$text" --window 64 --steps 1
+check "it says why" grep -q "same vocabulary" "$scratch/stderr"
+printf 'Too short.' >"$scratch/short.txt"
+expect_exit 1 "short text" "$SWAGE" distill "$model" -o "$scratch/x" --teacher "$model" --text "$scratch/short.txt" --steps 1
+check "nothing was written" [ ! -e "$scratch/x" ]
+
+finish

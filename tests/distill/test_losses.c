@@ -1,0 +1,90 @@
+/* Losses: values against sums in long double, slopes against central differences. */
+#include <math.h>
+#include <string.h>
+
+#include "distill/losses.h"
+#include "runtime/base/rng.h"
+#include "tests/harness.h"
+
+enum { VOCAB = 23 };
+
+typedef struct sample {
+    float student[VOCAB], teacher[VOCAB];
+    swg_loss_input in;
+} sample;
+
+static void fill(sample *s, uint64_t seed, double temperature)
+{
+    swg_rng rng = swg_rng_seeded(swg_test_seed() + seed);
+    for (size_t i = 0; i < VOCAB; i++) {
+        s->student[i] = 3 * swg_rng_normal(&rng);
+        s->teacher[i] = 3 * swg_rng_normal(&rng);
+    }
+    s->in = (swg_loss_input){.vocab = VOCAB,
+                             .student = s->student,
+                             .teacher = s->teacher,
+                             .target = (int32_t)(seed % VOCAB),
+                             .temperature = temperature};
+}
+
+/* log softmax(x / t)[i] */
+static long double log_probability(const float *x, size_t i, double t)
+{
+    long double sum = 0;
+    for (size_t j = 0; j < VOCAB; j++)
+        sum += expl((long double)x[j] / t);
+    return (long double)x[i] / t - logl(sum);
+}
+
+START_TEST(values_are_the_formulas)
+{
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        sample s;
+        const double t = seed % 2 ? 1 : 2.5;
+        long double kl = 0;
+        fill(&s, seed, t);
+        for (size_t i = 0; i < VOCAB; i++)
+            kl += expl(log_probability(s.teacher, i, t)) *
+                  (log_probability(s.teacher, i, t) - log_probability(s.student, i, t));
+        ck_assert_double_eq_tol(swg_loss_kl(&s.in, 1, NULL), (double)(kl * t * t), 1e-9);
+        ck_assert_double_eq_tol(swg_loss_ce(&s.in, 1, NULL),
+                                (double)-log_probability(s.student, (size_t)s.in.target, 1), 1e-9);
+        s.in.teacher = s.student;
+        ck_assert_double_eq(swg_loss_kl(&s.in, 1, NULL), 0);
+        s.in.target = -1;
+        ck_assert_double_eq(swg_loss_ce(&s.in, 1, NULL), 0);
+    }
+}
+END_TEST
+
+START_TEST(slopes_are_what_differences_say)
+{
+    for (int loss = 0; loss < SWG_LOSS_COUNT; loss++) {
+        sample s;
+        float slopes[VOCAB] = {0};
+        fill(&s, (uint64_t)loss + 50, 1.7);
+        (void)swg_loss_of((swg_loss)loss)(&s.in, 0.5, slopes);
+        for (size_t i = 0; i < VOCAB; i++) {
+            const float x = s.student[i], step = 1e-2f;
+            s.student[i] = x + step;
+            const double plus = swg_loss_of((swg_loss)loss)(&s.in, 0, NULL);
+            s.student[i] = x - step;
+            const double minus = swg_loss_of((swg_loss)loss)(&s.in, 0, NULL);
+            s.student[i] = x;
+            const double wanted = 0.5 * (plus - minus) / (double)((x + step) - (x - step));
+            ck_assert_msg(fabs((double)slopes[i] - wanted) < 1e-4, "loss %d, logit %zu: %g, not %g",
+                          loss, i, (double)slopes[i], wanted);
+        }
+    }
+}
+END_TEST
+
+Suite *swg_test_suite(void)
+{
+    Suite *suite = suite_create("losses");
+    TCase *cases = tcase_create("losses");
+    tcase_add_test(cases, values_are_the_formulas);
+    tcase_add_test(cases, slopes_are_what_differences_say);
+    suite_add_tcase(suite, cases);
+    return suite;
+}

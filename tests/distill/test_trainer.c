@@ -1,0 +1,323 @@
+/* Training: one step against AdamW written here in double, what is kept zero and what is rounded,
+ * and that a student comes closer to its teacher, the same for any number of threads. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "distill/distill.h"
+#include "quantize/checkpoint.h"
+#include "runtime/backend/backend.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/rng.h"
+#include "runtime/exec.h"
+#include "tests/harness.h"
+
+enum { WINDOW = 12, WINDOWS = 10, VOCAB = 29 };
+
+/* A source, a plan for it, and a trainer. */
+typedef struct student {
+    swg_source *source;
+    swg_tensor_desc *descs;
+    swg_tensor_use *uses;
+    swg_recipe *recipe;
+    swg_plan plan;
+    swg_trainer *trainer;
+} student;
+
+static void plain_plan(student *s)
+{
+    s->plan.n_entries = swg_source_n_tensors(s->source);
+    ck_ok(SWG_NEW(s->plan.entries, s->plan.n_entries));
+    ck_ok(SWG_NEW(s->plan.order, s->plan.n_entries));
+    for (size_t i = 0; i < s->plan.n_entries; i++) {
+        s->plan.entries[i].desc = s->descs[i];
+        s->plan.entries[i].dense = s->descs[i].scheme;
+        s->plan.order[i] = i;
+    }
+}
+
+static void open_student(student *s, const char *fixture, unsigned bits, bool keep_zeros,
+                         swg_pool *pool)
+{
+    char path[256];
+    snprintf(path, sizeof path, "tests/runtime/fixtures/%s", fixture);
+    *s = (student){0};
+    ck_ok(swg_source_open(path, NULL, &s->source));
+    ck_ok(swg_quantize_source_descs(s->source, &s->descs));
+    if (bits) {
+        swg_recipe_preset preset = swg_recipe_preset_default();
+        preset.bits = preset.embedding_bits = bits;
+        preset.group = preset.embedding_group = 0;
+        ck_ok(swg_recipe_from_preset(&preset, &s->recipe));
+        ck_ok(swg_quantize_source_uses(s->source, s->descs, &s->uses));
+        ck_ok(
+            swg_plan_make(s->descs, swg_source_n_tensors(s->source), s->uses, s->recipe, &s->plan));
+    } else {
+        plain_plan(s);
+    }
+    swg_trainer_options options = swg_trainer_options_default();
+    options.window = WINDOW;
+    options.keep_zeros = keep_zeros;
+    options.pool = pool;
+    ck_ok(swg_trainer_new(s->source, &s->plan, &options, &s->trainer));
+}
+
+static void close_student(student *s)
+{
+    swg_trainer_free(&s->trainer);
+    swg_plan_deinit(&s->plan);
+    swg_recipe_free(&s->recipe);
+    swg_free(s->uses);
+    swg_free(s->descs);
+    swg_source_close(&s->source);
+}
+
+static void window_ids(int32_t *ids)
+{
+    swg_rng rng = swg_rng_seeded(4);
+    for (size_t i = 0; i < WINDOWS * WINDOW; i++)
+        ids[i] = (int32_t)(swg_rng_next(&rng) % VOCAB);
+}
+
+/* --- One step --------------------------------------------------------------------------------- */
+
+/* Slopes that do not depend on the logits. */
+static swg_status constant_slopes(void *context, size_t first, size_t n, float *logits)
+{
+    (void)context;
+    for (size_t i = 0; i < n * VOCAB; i++)
+        logits[i] = 0.01f * sinf((float)(first * VOCAB + i));
+    return SWG_OK;
+}
+
+/* All rows of a weight as the model has them. */
+static float *values_of(const swg_model *model, swg_role role, size_t *n)
+{
+    const swg_weight *weight = swg_model_weight(model, role, 0);
+    float *values = swg_calloc(weight->n * weight->k, sizeof *values);
+    for (size_t row = 0; row < weight->n; row++)
+        model->backend->weights->row_f32(weight, row, values + row * weight->k);
+    *n = weight->n * weight->k;
+    return values;
+}
+
+/* The gradient by the head is known without a tape: slopes^T rows. */
+typedef struct seen {
+    const swg_weight *head;
+    double gradient[VOCAB * 64];
+} seen;
+
+static void see_head(void *context, const swg_weight *const *weights, size_t count, const float *x,
+                     size_t rows, size_t columns, size_t stride)
+{
+    seen *s = context;
+    if (count != 1 || weights[0] != s->head)
+        return;
+    for (size_t t = 0; t < rows; t++)
+        for (size_t i = 0; i < VOCAB; i++)
+            for (size_t j = 0; j < columns; j++)
+                s->gradient[i * columns + j] +=
+                    (double)(0.01f * sinf((float)(t * VOCAB + i))) * (double)x[t * stride + j];
+}
+
+START_TEST(a_step_is_adamw)
+{
+    student s;
+    int32_t ids[WINDOWS * WINDOW];
+    float logits[WINDOW * VOCAB];
+    seen *head = swg_calloc(1, sizeof *head);
+    window_ids(ids);
+    open_student(&s, "qwen3", 0, false, NULL);
+    const swg_model *model = swg_trainer_model(s.trainer);
+    head->head = swg_model_weight(model, SWG_ROLE_HEAD, 0);
+    const swg_observer observer = {.context = head, .inputs = see_head};
+    swg_exec_options how = swg_exec_options_default();
+    how.context = how.chunk = WINDOW;
+    how.observer = &observer;
+    swg_exec *exec;
+    ck_ok(swg_exec_new(model, NULL, &how, &exec));
+    ck_ok(swg_exec_run(exec, ids, WINDOW, 0, logits));
+    size_t n;
+    float *before = values_of(model, SWG_ROLE_HEAD, &n);
+    const swg_adamw adamw = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8, .decay = 0.1};
+    double norm, square = 0;
+    ck_ok(swg_trainer_backward(s.trainer, ids, 1, constant_slopes, NULL));
+    ck_ok(swg_trainer_step(s.trainer, &adamw, 0.01, &norm));
+    float *after = values_of(model, SWG_ROLE_HEAD, &n);
+    for (size_t i = 0; i < n; i++) {
+        /* m / (1 - beta1) and v / (1 - beta2) of the first step are g and g^2. */
+        const double g = head->gradient[i];
+        const double wanted =
+            (double)before[i] * (1 - 0.01 * 0.1) - 0.01 * g / (sqrt(g * g) + 1e-8);
+        square += g * g;
+        if (fabs(g) > 1e-6)
+            ck_assert_msg(fabs((double)after[i] - wanted) < 1e-5, "%zu: %g, not %g", i,
+                          (double)after[i], wanted);
+    }
+    ck_assert_double_gt(norm, sqrt(square)); /* the other tensors have gradients too */
+    swg_free(after);
+    swg_free(before);
+    swg_exec_free(&exec);
+    close_student(&s);
+    swg_free(head);
+}
+END_TEST
+
+/* --- Whole runs ------------------------------------------------------------------------------- */
+
+/* A teacher that differs: the same architecture with other weights. */
+static swg_model *new_teacher(const char *fixture)
+{
+    char path[256];
+    size_t length;
+    swg_model *model = NULL;
+    snprintf(path, sizeof path, "tests/runtime/fixtures/%s/config.json", fixture);
+    char *config = (char *)swg_test_read_file(path, &length);
+    ck_ok(swg_model_random(config, length, swg_scheme_plain(SWG_F32), 3, NULL, &model));
+    swg_free(config);
+    return model;
+}
+
+static swg_status distill(student *s, const swg_model *teacher, const int32_t *ids, size_t steps,
+                          swg_pool *pool, swg_distill_result *out)
+{
+    swg_distill_options o = swg_distill_options_default();
+    o.ids = ids;
+    o.n_windows = WINDOWS;
+    o.window = WINDOW;
+    o.held_out = 2;
+    o.steps = steps;
+    o.batch = 2;
+    o.rate = 0.01;
+    o.warm_up = 3;
+    o.judge_every = 5;
+    o.pool = pool;
+    return swg_distill(s->trainer, teacher, &o, out);
+}
+
+START_TEST(students_come_closer)
+{
+    static const char *const fixtures[] = {"qwen3", "gpt2-untied", "llama-biases", "rnn-gru"};
+    student s;
+    int32_t ids[WINDOWS * WINDOW];
+    swg_distill_result r;
+    window_ids(ids);
+    swg_model *teacher = new_teacher(fixtures[_i]);
+    open_student(&s, fixtures[_i], 0, false, NULL);
+    ck_ok(distill(&s, teacher, ids, 30, NULL, &r));
+    ck_assert_double_lt(r.best.kld, 0.9 * r.first.kld);
+    ck_assert_uint_eq(r.tokens, 30 * 2 * WINDOW);
+    close_student(&s);
+    swg_model_free(&teacher);
+}
+END_TEST
+
+START_TEST(threads_do_not_matter)
+{
+    student one, three;
+    int32_t ids[WINDOWS * WINDOW];
+    swg_distill_result a, b;
+    swg_pool *pool;
+    window_ids(ids);
+    ck_ok(swg_pool_new(3, &pool));
+    swg_model *teacher = new_teacher("qwen3");
+    open_student(&one, "qwen3", 4, false, NULL);
+    open_student(&three, "qwen3", 4, false, pool);
+    ck_ok(distill(&one, teacher, ids, 6, NULL, &a));
+    ck_ok(distill(&three, teacher, ids, 6, pool, &b));
+    ck_assert_double_eq(a.best.kld, b.best.kld);
+    size_t n;
+    float *x = values_of(swg_trainer_model(one.trainer), SWG_ROLE_FFN_DOWN, &n);
+    float *y = values_of(swg_trainer_model(three.trainer), SWG_ROLE_FFN_DOWN, &n);
+    ck_assert_mem_eq(x, y, n * sizeof *x);
+    swg_free(x);
+    swg_free(y);
+    close_student(&three);
+    close_student(&one);
+    swg_model_free(&teacher);
+    swg_pool_free(&pool);
+}
+END_TEST
+
+/* With codes, a row has few values; with kept zeros, as many zeros as before. */
+START_TEST(what_compression_made_is_kept)
+{
+    student s;
+    int32_t ids[WINDOWS * WINDOW];
+    swg_distill_result r;
+    size_t n;
+    window_ids(ids);
+    swg_model *teacher = new_teacher("qwen3");
+    open_student(&s, "qwen3", 3, false, NULL);
+    ck_ok(distill(&s, teacher, ids, 8, NULL, &r));
+    const size_t k = swg_model_weight(teacher, SWG_ROLE_QUERY, 0)->k;
+    float *values = values_of(swg_trainer_model(s.trainer), SWG_ROLE_QUERY, &n);
+    for (size_t row = 0; row < n / k; row++) {
+        size_t different = 0;
+        for (size_t i = 0; i < k; i++) {
+            bool is_new = true;
+            for (size_t j = 0; j < i; j++)
+                is_new &= values[row * k + i] != values[row * k + j];
+            different += is_new;
+        }
+        ck_assert_uint_le(different, 8);
+    }
+    swg_free(values);
+    close_student(&s);
+    open_student(&s, "qwen3", 0, true, NULL);
+    const uint64_t zeros = swg_trainer_n_zeros(s.trainer);
+    ck_ok(distill(&s, teacher, ids, 8, NULL, &r));
+    ck_assert_uint_eq(swg_trainer_n_zeros(s.trainer), zeros);
+    close_student(&s);
+    swg_model_free(&teacher);
+}
+END_TEST
+
+START_TEST(what_cannot_be_trained_is_refused)
+{
+    student s;
+    int32_t ids[WINDOWS * WINDOW];
+    swg_distill_result r;
+    window_ids(ids);
+    open_student(&s, "qwen3", 0, false, NULL);
+    swg_model *teacher = new_teacher("qwen3");
+    swg_distill_options o = swg_distill_options_default();
+    o.ids = ids;
+    o.n_windows = WINDOWS;
+    o.window = WINDOW;
+    o.held_out = WINDOWS;
+    o.steps = 1;
+    ck_status_is(SWG_FAILED, swg_distill(s.trainer, teacher, &o, &r));
+    o.held_out = 1;
+    o.steps = 0;
+    ck_status_is(SWG_USAGE, swg_distill(s.trainer, teacher, &o, &r));
+    /* A rate at which nothing can stay finite or near: stopped, with the best weights kept. */
+    o.steps = 40;
+    o.rate = 30;
+    o.batch = 1;
+    o.warm_up = 0;
+    ck_status_is(SWG_FAILED, swg_distill(s.trainer, teacher, &o, &r));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "step"));
+    size_t n;
+    float *values = values_of(swg_trainer_model(s.trainer), SWG_ROLE_QUERY, &n);
+    for (size_t i = 0; i < n; i++)
+        ck_assert(fabsf(values[i]) < 100);
+    swg_free(values);
+    swg_model_free(&teacher);
+    close_student(&s);
+}
+END_TEST
+
+Suite *swg_test_suite(void)
+{
+    Suite *suite = suite_create("trainer");
+    TCase *cases = tcase_create("training");
+    tcase_set_timeout(cases, 60);
+    tcase_add_test(cases, a_step_is_adamw);
+    tcase_add_loop_test(cases, students_come_closer, 0, 4);
+    tcase_add_test(cases, threads_do_not_matter);
+    tcase_add_test(cases, what_compression_made_is_kept);
+    tcase_add_test(cases, what_cannot_be_trained_is_refused);
+    suite_add_tcase(suite, cases);
+    return suite;
+}
