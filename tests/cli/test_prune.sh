@@ -5,6 +5,15 @@
 
 model=examples/tiny-tales text=examples/tiny-tales/eval.txt
 calibration=(--calibration "$text" --calibration-tokens 4096 --calibration-window 128)
+rounds=()
+better() { check "$@"; }
+# Under sanitizers: less text and fewer rounds, which say nothing of quality.
+if grep -q '^SWAGE_SANITIZE:STRING=.' "$(dirname "$SWAGE")/CMakeCache.txt" 2>/dev/null; then
+  calibration=(--calibration "$text" --calibration-tokens 512 --calibration-window 128)
+  rounds=(--parameter rounds=1 --parameter steps=1)
+  better() { :; }
+  skip "quality is not judged under sanitizers"
+fi
 less() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a < b) }'; }
 
 pruned() { # NAME OPTIONS...
@@ -24,10 +33,10 @@ expect_keys "report" tensors_pruned pruned_weights pruned_zeros pruned_raw_bytes
 counted="$(value pruned_zeros) $(value pruned_weights)"
 check "the file has the zeros that were reported: $counted" [ "$(zeros "$scratch/magnitude.swg")" = "$counted" ]
 pruned wanda --sparsity 0.5 --method wanda "${calibration[@]}"
-pruned gradual --sparsity 0.5 "${calibration[@]}"
+pruned gradual --sparsity 0.5 "${rounds[@]}" "${calibration[@]}"
 magnitude=$(diverges magnitude) wanda=$(diverges wanda) gradual=$(diverges gradual)
-check "wanda beats magnitude: $wanda, $magnitude" less "$wanda" "$magnitude"
-check "gradual beats wanda: $gradual, $wanda" less "$gradual" "$wanda"
+better "wanda beats magnitude: $wanda, $magnitude" less "$wanda" "$magnitude"
+better "gradual beats wanda: $gradual, $wanda" less "$gradual" "$wanda"
 
 # The same numbers in an ordinary checkpoint, with zeros.
 expect_exit 0 "prune to a folder" "$SWAGE" prune "$model" -o "$scratch/folder" -q --sparsity 0.5
@@ -41,19 +50,19 @@ for method in rtn gptq; do
   check "$method keeps zeros: $found of $all" [ "$found" -ge "${counted% *}" ]
 done
 expect_exit 0 "prune again" "$SWAGE" prune "$scratch/magnitude.swg" -q -f -o "$scratch/later.swg" \
-  --sparsity 0.2 "${calibration[@]}"
+  --sparsity 0.2 "${rounds[@]}" "${calibration[@]}"
 read -r found all <<<"$(zeros "$scratch/later.swg")"
 check "pruning less keeps zeros" [ "$found" -ge "${counted% *}" ]
 
 # Together with quantization: better than one after the other, and small.
-joint=(--sparsity 0.5 --bits 4 --group-size 128 "${calibration[@]}")
+joint=(--sparsity 0.5 --bits 4 --group-size 128 "${rounds[@]}" "${calibration[@]}")
 pruned joint "${joint[@]}"
-check "at most 3.25 bits per weight" less "$(value pruned_raw_bytes)" \
+check "at most 3.9 bits per weight before compression" less "$(value pruned_raw_bytes)" \
   "$(awk -v n="$(value pruned_weights)" 'BEGIN { print n * 3.9 / 8 }')"
 expect_exit 0 "one after the other" "$SWAGE" quantize "$scratch/gradual.swg" -q -o "$scratch/after.swg" \
   --method gptq --bits 4 --group-size 128 --embedding-bits 16 "${calibration[@]}"
 joint_kl=$(diverges joint) after_kl=$(diverges after)
-check "joint beats one after the other: $joint_kl, $after_kl" less "$joint_kl" "$after_kl"
+better "joint beats one after the other: $joint_kl, $after_kl" less "$joint_kl" "$after_kl"
 
 # The same bytes for any number of threads, and again from the recipe in the output.
 for threads in 1 3; do
