@@ -59,7 +59,7 @@ START_TEST(rows_are_kept)
                     for (size_t p = 0; p < CONTEXT; p++) {
                         float(*row)[MOST_DIM] = x[s][l][h][p];
                         for (size_t d = 0; d < 2 * MOST_DIM; d++)
-                            row[0][d] = swg_rng_normal(&rng);
+                            row[d / MOST_DIM][d % MOST_DIM] = swg_rng_normal(&rng);
                         swg_kvcache_store(&cache, kernels, s, l, h, p, row[0], row[1]);
                     }
         for (size_t s = 0; s < SEQUENCES; s++)
