@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/base/file_calls.h"
 #include "runtime/base/folder.h"
 #include "runtime/base/mem.h"
 
@@ -42,8 +43,7 @@ uint64_t swg_file_fail_at(uint64_t n)
     return atomic_exchange(&calls, 0);
 }
 
-/* Whether the next write, sync or rename may go ahead; sets errno when not. */
-static bool count_call(void)
+bool swg_file_count_call(void)
 {
     const uint64_t index = atomic_fetch_add(&calls, 1) + 1;
     if (index != atomic_load(&fail_at))
@@ -267,7 +267,7 @@ swg_status swg_file_create(const char *path, bool force, uint64_t size_hint, swg
     SWG_GO(open_temporary(writer));
     if (size_hint > 0 && size_hint <= INT64_MAX) {
         const int failure =
-            count_call() ? posix_fallocate(writer->fd, 0, (off_t)size_hint) : ENOSPC;
+            swg_file_count_call() ? posix_fallocate(writer->fd, 0, (off_t)size_hint) : ENOSPC;
         /* File systems may not support preallocation; that is not a reason to fail. */
         if (failure == ENOSPC || failure == EFBIG) {
             errno = failure;
@@ -300,7 +300,7 @@ swg_status swg_file_write_at(swg_file_writer *writer, uint64_t offset, const voi
     while (bytes > 0) {
         const size_t step = bytes < (1u << 30) ? bytes : 1u << 30;
         const ssize_t written =
-            count_call() ? pwrite(writer->fd, at, step, (off_t)offset) : (ssize_t)-1;
+            swg_file_count_call() ? pwrite(writer->fd, at, step, (off_t)offset) : (ssize_t)-1;
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
@@ -338,9 +338,9 @@ swg_status swg_file_seal(swg_file_writer *writer)
 {
     if (writer->is_sealed)
         return SWG_OK;
-    if (!count_call() || ftruncate(writer->fd, (off_t)atomic_load(&writer->end)) != 0)
+    if (!swg_file_count_call() || ftruncate(writer->fd, (off_t)atomic_load(&writer->end)) != 0)
         return io_error("set the length of", writer->path);
-    if (!count_call() || fsync(writer->fd) != 0)
+    if (!swg_file_count_call() || fsync(writer->fd) != 0)
         return io_error("flush", writer->path);
     writer->is_sealed = true;
     close(writer->fd);
@@ -364,7 +364,8 @@ static swg_status rename_finished(swg_file_writer *w)
 {
     /* Without --force a target that has appeared in the meantime must survive too. */
     const unsigned flags = w->force ? 0 : RENAME_NOREPLACE;
-    int failure = count_call() ? renameat2(AT_FDCWD, w->temporary, AT_FDCWD, w->path, flags) : -1;
+    int failure =
+        swg_file_count_call() ? renameat2(AT_FDCWD, w->temporary, AT_FDCWD, w->path, flags) : -1;
     if (failure != 0 && flags && errno == EINVAL) /* a file system without RENAME_NOREPLACE */
         failure = swg_path_exists(w->path) ? -1 : rename(w->temporary, w->path);
     if (failure != 0)
