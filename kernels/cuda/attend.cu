@@ -2,7 +2,8 @@
  *
  * A block of 128 threads computes the query heads of one row that share a key/value head (up to 8),
  * over one split of its keys: positions [begin + s * split_keys, ...), always the same ones however
- * many rows and splits a launch has. It walks over tiles of 128 keys with a running maximum and sum:
+ * many rows and splits a launch has. It walks over tiles of 128 keys with a running maximum and
+ * sum:
  *
  *     scores      thread i: q . key i of the tile, for every head       -> shared [heads][128]
  *     softmax     m' = max(m, scores), p = exp(score - m'), sum = sum exp(m - m') + sum(p)

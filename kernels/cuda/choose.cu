@@ -14,7 +14,8 @@ struct row_shared {
     int32_t places[threads];
 };
 
-/* The maximum of x, and the sum of exp((x - max) * scale) over the thread's elements i, i + 256 ... */
+/* The maximum of x, and the sum of exp((x - max) * scale) over the thread's elements i, i + 256 ...
+ */
 SWG_DEVICE float row_max(const float *x, unsigned n, row_shared *shared)
 {
     float largest = -INFINITY;
@@ -22,8 +23,7 @@ SWG_DEVICE float row_max(const float *x, unsigned n, row_shared *shared)
         largest = fmaxf(largest, x[i]);
     return block_max(largest, shared->scratch);
 }
-SWG_DEVICE float row_sum(const float *x, unsigned n, float largest, float scale,
-                         row_shared *shared)
+SWG_DEVICE float row_sum(const float *x, unsigned n, float largest, float scale, row_shared *shared)
 {
     float sum = 0;
     for (unsigned i = threadIdx.x; i < n; i += threads)
@@ -87,9 +87,9 @@ SWG_KERNEL(threads) argmax_kernel(const float *all, unsigned n, int32_t *index)
         index[blockIdx.x] = place == 0x7fffffff ? 0 : place;
 }
 
-/* Where the running sum of exp exceeds `wanted`: the first thread whose stretch ends beyond it, then
- * the first element of that stretch. Rounding may leave the sum below: then the last element that
- * adds something. */
+/* Where the running sum of exp exceeds `wanted`: the first thread whose stretch ends beyond it,
+ * then the first element of that stretch. Rounding may leave the sum below: then the last element
+ * that adds something. */
 SWG_DEVICE int32_t find_place(const float *x, unsigned n, unsigned stretch, float largest,
                               float scale, float wanted, const row_shared *shared)
 {
@@ -128,8 +128,8 @@ sample_kernel(const float *all, unsigned n, float scale, const float *uniform, i
     float total = 0;
     for (unsigned t = 0; t < threads; t++)
         total += shared->values[t];
-    index[blockIdx.x] = find_place(x, n, stretch, largest, scale, uniform[blockIdx.x] * total,
-                                   shared);
+    index[blockIdx.x] =
+        find_place(x, n, stretch, largest, scale, uniform[blockIdx.x] * total, shared);
 }
 
 int check_rows(size_t rows, size_t n)

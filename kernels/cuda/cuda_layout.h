@@ -16,10 +16,10 @@
  *     row g             a0  a1        a4    a5
  *     row g + 8         a2  a3        a6    a7
  *
- * W4: 16 bytes per lane and unit, one little-endian word per fragment. From its lowest four bits up:
- * a0 a2 a4 a6 a1 a3 a5 a7, so that `word >> 4i & 0x000f000f` is the pair (a2i, a2i+1) in two halves:
- * register i of the operand. Even nibbles are row g, odd ones row g + 8: `word & 0x0f0f0f0f` are
- * four bytes of the A operand of an integer product.
+ * W4: 16 bytes per lane and unit, one little-endian word per fragment. From its lowest four bits
+ * up: a0 a2 a4 a6 a1 a3 a5 a7, so that `word >> 4i & 0x000f000f` is the pair (a2i, a2i+1) in two
+ * halves: register i of the operand. Even nibbles are row g, odd ones row g + 8: `word &
+ * 0x0f0f0f0f` are four bytes of the A operand of an integer product.
  *
  *     unit: | lane 0: words of fragments 0 1 2 3 | lane 1: ... | ... lane 31 |        512 bytes
  *
@@ -41,10 +41,10 @@
  *
  *     w[r][c] = scale[r][c / group] * (code[r][c] - zero[r][c / group])
  *
- * Scales of padded rows are 0. Wider schemes than these have no kernels: codes of 2 and 3 bits become
- * W4, of 5 and 6 bits and of codebooks W8 (the numbers plus 128), all exactly; matrices of F16,
- * BF16 or F32 elements become F16 under a power of two per row, which for BF16 is exact unless a
- * row spans more than 2^38. Groups that are not multiples of 16 columns also become F16. */
+ * Scales of padded rows are 0. Wider schemes than these have no kernels: codes of 2 and 3 bits
+ * become W4, of 5 and 6 bits and of codebooks W8 (the numbers plus 128), all exactly; matrices of
+ * F16, BF16 or F32 elements become F16 under a power of two per row, which for BF16 is exact unless
+ * a row spans more than 2^38. Groups that are not multiples of 16 columns also become F16. */
 #ifndef SWG_KERNELS_CUDA_CUDA_LAYOUT_H
 #define SWG_KERNELS_CUDA_CUDA_LAYOUT_H
 
@@ -79,10 +79,10 @@ typedef struct swg_cuda_matrix {
     uint32_t scale_type; /* swg_cuda_scale */
     uint32_t has_zeros;  /* zero points are stored */
     uint32_t n, k;
-    uint32_t group;      /* columns that share a scale, a multiple of 16; 0 = the whole row */
-    uint32_t n_groups;   /* in a row */
-    uint32_t row_tiles;  /* units below one another */
-    uint32_t units;      /* units in a row */
+    uint32_t group;     /* columns that share a scale, a multiple of 16; 0 = the whole row */
+    uint32_t n_groups;  /* in a row */
+    uint32_t row_tiles; /* units below one another */
+    uint32_t units;     /* units in a row */
     uint32_t unit_bytes;
     uint64_t scales_at, zeros_at; /* byte offsets in data */
     uint64_t bytes;               /* of data, a multiple of 16 */
@@ -95,14 +95,11 @@ bool swg_cuda_matrix_init(swg_cuda_matrix *m, swg_cuda_type type, size_t n, size
                           swg_cuda_scale scale, bool has_zeros);
 
 /* Pack rows [row, row + n_rows) into `packed` (m->bytes, zeroed before the first call, aligned to
- * 16). `row` is a multiple of 16, and n_rows is one, too, unless it ends the matrix. Several threads
- * may pack disjoint rows.
- *   codes   W4, W8: [n_rows][k], one per byte
- *   f16     F16: [n_rows][k], IEEE halves
- *   sparse  S4: codes [n_rows][k] and is_stored [n_rows][k], with at most two stored in every four
- *           columns from a multiple of four on; false when there are more
- *   scales  [n_rows][n_groups] floats; rounded to half for SWG_CUDA_SCALE_F16
- *   zeros   [n_rows][n_groups] */
+ * 16). `row` is a multiple of 16, and n_rows is one, too, unless it ends the matrix. Several
+ * threads may pack disjoint rows. codes   W4, W8: [n_rows][k], one per byte f16     F16:
+ * [n_rows][k], IEEE halves sparse  S4: codes [n_rows][k] and is_stored [n_rows][k], with at most
+ * two stored in every four columns from a multiple of four on; false when there are more scales
+ * [n_rows][n_groups] floats; rounded to half for SWG_CUDA_SCALE_F16 zeros   [n_rows][n_groups] */
 void swg_cuda_pack_codes(const swg_cuda_matrix *m, void *packed, size_t row, size_t n_rows,
                          const uint8_t *codes);
 void swg_cuda_pack_f16(const swg_cuda_matrix *m, void *packed, size_t row, size_t n_rows,

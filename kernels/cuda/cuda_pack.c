@@ -1,6 +1,6 @@
 /* Packs matrices for the CUDA kernels, and reads packed ones element by element (cuda_layout.h has
- * the picture). Every offset comes from the functions at the top, so that packing and reading cannot
- * disagree about anything but the picture itself. */
+ * the picture). Every offset comes from the functions at the top, so that packing and reading
+ * cannot disagree about anything but the picture itself. */
 #include "kernels/cuda/cuda_layout.h"
 
 #include <math.h>
@@ -124,8 +124,8 @@ void swg_cuda_pack_f16(const swg_cuda_matrix *m, void *packed, size_t row, size_
 {
     for (size_t r = 0; r < n_rows; r++)
         for (size_t c = 0; c < m->k; c++)
-            memcpy((uint8_t *)packed + f16_byte(m, place_of(m, row + r, c)),
-                   &values[r * m->k + c], sizeof *values);
+            memcpy((uint8_t *)packed + f16_byte(m, place_of(m, row + r, c)), &values[r * m->k + c],
+                   sizeof *values);
 }
 
 void swg_cuda_pack_scales(const swg_cuda_matrix *m, void *packed, size_t row, size_t n_rows,
@@ -177,9 +177,9 @@ void swg_cuda_pack_floats(const swg_cuda_matrix *m, void *packed, size_t row, si
 /* --- 2:4 -------------------------------------------------------------------------------------- */
 
 /* Bit of the places of stored column `stored` (two bits for each). mma.sp.m16n8k32 takes the places
- * of 16 stored columns of 16 rows: each of lanes 4g and 4g + 1 holds a word of row g in its low half
- * and of row g + 8 in its high half, eight stored columns each, the first in the lowest bits. A
- * unit's four fragments put theirs side by side, so that a lane reads two words at once:
+ * of 16 stored columns of 16 rows: each of lanes 4g and 4g + 1 holds a word of row g in its low
+ * half and of row g + 8 in its high half, eight stored columns each, the first in the lowest bits.
+ * A unit's four fragments put theirs side by side, so that a lane reads two words at once:
  *
  *     | lane 0: fragments 0 1 (of its selector) ... */
 static size_t places_bit(const swg_cuda_matrix *m, size_t row, size_t stored)
@@ -191,10 +191,10 @@ static size_t places_bit(const swg_cuda_matrix *m, size_t row, size_t stored)
 }
 
 static void put_place(const swg_cuda_matrix *m, uint8_t *units, size_t row, size_t stored,
-                      unsigned place)
+                      unsigned column)
 {
     const size_t bit = places_bit(m, row, stored);
-    units[bit / 8] = (uint8_t)((units[bit / 8] & ~(3u << bit % 8)) | place << bit % 8);
+    units[bit / 8] = (uint8_t)((units[bit / 8] & ~(3u << bit % 8)) | column << bit % 8);
 }
 
 /* The two columns of four that are stored, ascending. Where fewer are, columns with `zero` codes
@@ -273,17 +273,25 @@ static bool s4_code(const swg_cuda_matrix *m, const uint8_t *units, size_t row, 
     return false;
 }
 
+static float scale_at(const swg_cuda_matrix *m, const uint8_t *units, size_t number)
+{
+    const uint8_t *at = units + m->scales_at + number * scale_bytes(m);
+    float scale;
+    uint16_t half;
+    if (m->scale_type == SWG_CUDA_SCALE_F32) {
+        memcpy(&scale, at, sizeof scale);
+        return scale;
+    }
+    memcpy(&half, at, sizeof half);
+    return swg_f16_to_f32(half);
+}
+
 float swg_cuda_packed_at(const swg_cuda_matrix *m, const void *packed, size_t row, size_t column)
 {
     const uint8_t *units = packed;
     const size_t number = scale_number(m, row, group_of(m, column));
-    const uint8_t *at = units + m->scales_at + number * scale_bytes(m);
-    float scale;
+    const float scale = scale_at(m, units, number);
     uint16_t half;
-    memcpy(&scale, at, scale_bytes(m) == 4 ? 4 : 0);
-    memcpy(&half, at, sizeof half);
-    if (m->scale_type == SWG_CUDA_SCALE_F16)
-        scale = swg_f16_to_f32(half);
     const int zero = m->has_zeros ? units[m->zeros_at + number] : m->type == SWG_CUDA_W8 ? 128 : 8;
     unsigned code = 0;
     switch (m->type) {

@@ -15,9 +15,7 @@ namespace SWG_BUILD
 namespace
 {
 /* Any kernel: whether the driver finds code for the device in it. */
-SWG_KERNEL(32) probe_kernel()
-{
-}
+SWG_KERNEL(32) probe_kernel() {}
 
 int status_of(cudaError_t error)
 {
@@ -198,23 +196,20 @@ int stream_sync(swg_cuda_stream *stream)
 
 int stream_copy_in(swg_cuda_stream *stream, void *d_to, const void *from, size_t bytes)
 {
-    return checked(
-        cudaMemcpyAsync(d_to, from, bytes, cudaMemcpyHostToDevice, stream->native),
-        "copying to the device");
+    return checked(cudaMemcpyAsync(d_to, from, bytes, cudaMemcpyHostToDevice, stream->native),
+                   "copying to the device");
 }
 
 int stream_copy_out(swg_cuda_stream *stream, void *to, const void *d_from, size_t bytes)
 {
-    return checked(
-        cudaMemcpyAsync(to, d_from, bytes, cudaMemcpyDeviceToHost, stream->native),
-        "copying from the device");
+    return checked(cudaMemcpyAsync(to, d_from, bytes, cudaMemcpyDeviceToHost, stream->native),
+                   "copying from the device");
 }
 
 int stream_copy(swg_cuda_stream *stream, void *d_to, const void *d_from, size_t bytes)
 {
-    return checked(
-        cudaMemcpyAsync(d_to, d_from, bytes, cudaMemcpyDeviceToDevice, stream->native),
-        "copying within the device");
+    return checked(cudaMemcpyAsync(d_to, d_from, bytes, cudaMemcpyDeviceToDevice, stream->native),
+                   "copying within the device");
 }
 
 int stream_fill_zero(swg_cuda_stream *stream, void *d_to, size_t bytes)

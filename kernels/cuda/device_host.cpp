@@ -311,8 +311,8 @@ namespace simt
 int run_on(swg_cuda_stream *stream, const char *name, dim3 grid, unsigned threads,
            size_t shared_bytes, void (*body)(const void *), const void *context, size_t bytes)
 {
-    const recorded call = {nullptr, name,         grid, threads,
-                           shared_bytes, body, const_cast<void *>(context)};
+    const recorded call = {
+        nullptr, name, grid, threads, shared_bytes, body, const_cast<void *>(context)};
     return SWG_BUILD::run_or_record(stream, call, bytes);
 }
 } // namespace simt

@@ -129,9 +129,8 @@ static inline void *fiber_start(fiber_stacks *stacks, unsigned t, void (*entry)(
 static inline void fiber_enter(fiber_stacks *stacks, unsigned t, void **scheduler, void *load)
 {
 #ifdef __SANITIZE_ADDRESS__
-    __sanitizer_start_switch_fiber(&fiber_scheduler_fake,
-                                   stacks->memory + (size_t)t * fiber_stack_bytes,
-                                   fiber_stack_bytes);
+    __sanitizer_start_switch_fiber(
+        &fiber_scheduler_fake, stacks->memory + (size_t)t * fiber_stack_bytes, fiber_stack_bytes);
 #else
     (void)stacks;
     (void)t;

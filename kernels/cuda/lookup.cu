@@ -15,8 +15,8 @@ embed_kernel(swg_cuda_matrix w, const int32_t *index, bool is_added, float *x)
     if (column >= w.k)
         return;
     const int32_t row = index[blockIdx.x];
-    const float value = row >= 0 && (unsigned)row < w.n ? element_at(w, (unsigned)row, column)
-                                                        : nanf("");
+    const float value =
+        row >= 0 && (unsigned)row < w.n ? element_at(w, (unsigned)row, column) : nanf("");
     float *const at = x + (size_t)blockIdx.x * w.k + column;
     *at = is_added ? *at + value : value;
 }

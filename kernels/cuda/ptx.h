@@ -202,7 +202,8 @@ SWG_DEVICE void mma_f16(float d[4], const uint32_t a[4], const uint32_t b[2])
         const float below = reinterpret_cast<const float *>(of_a)[4 * half + 2 + odd];
         for (unsigned column = 0; column < 2; column++) {
             const unsigned char *of_b = slots + (4 * (2 * t + column) + pair) * simt::warp_slot;
-            const float right = reinterpret_cast<const float *>(of_b + sizeof mine.a)[2 * half + odd];
+            const float right =
+                reinterpret_cast<const float *>(of_b + sizeof mine.a)[2 * half + odd];
             d[column] += above * right;
             d[2 + column] += below * right;
         }

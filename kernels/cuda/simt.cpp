@@ -72,8 +72,9 @@ template <class... A> void report(const char *format, A... arguments)
 {
     if (m->problem[0])
         return;
-    const int n = snprintf(m->problem, sizeof m->problem, "kernel %s, block (%u, %u, %u): ",
-                           m->name, block_index.x, block_index.y, block_index.z);
+    const int n =
+        snprintf(m->problem, sizeof m->problem, "kernel %s, block (%u, %u, %u): ", m->name,
+                 block_index.x, block_index.y, block_index.z);
     snprintf(m->problem + n, sizeof m->problem - (size_t)n, format, arguments...);
 }
 
@@ -286,8 +287,8 @@ int run(const char *name, dim3 grid, unsigned threads, size_t shared_bytes,
     }
     free(memory);
     if (status)
-        SWG_BUILD::fail(status, "%s", status == SWG_CUDA_FAILED ? m->problem
-                                                                : "no memory for the executor");
+        SWG_BUILD::fail(status, "%s",
+                        status == SWG_CUDA_FAILED ? m->problem : "no memory for the executor");
     pthread_mutex_unlock(&one_at_a_time);
     return status;
 }

@@ -1,7 +1,7 @@
-/* What kernels use of CUDA, for both compilers. nvcc brings it along. For a C++ compiler this header
- * is an executor of grids: every thread of a block is a fiber, which runs until it has to wait for
- * others, and the next one is chosen at random (SWAGE_CUDA_SEED). So what CUDA leaves open is open
- * here, too, and mistakes show:
+/* What kernels use of CUDA, for both compilers. nvcc brings it along. For a C++ compiler this
+ * header is an executor of grids: every thread of a block is a fiber, which runs until it has to
+ * wait for others, and the next one is chosen at random (SWAGE_CUDA_SEED). So what CUDA leaves open
+ * is open here, too, and mistakes show:
  *
  *   - blocks run one at a time in random order; shared memory and fresh device memory are filled
  *     with bytes 0xff, which are NaN, and end with a guard that is checked, or in a redzone of the
@@ -51,8 +51,8 @@ struct swg_cuda_stream {
 #define SWG_PRAGMA(text) _Pragma(#text)
 #define SWG_UNROLL(n)    SWG_PRAGMA(unroll n)
 #define SWG_FAULT(name)  false
-#define SWG_BARRIER()   __syncthreads()
-#define SWG_WARP_SYNC() __syncwarp()
+#define SWG_BARRIER()    __syncthreads()
+#define SWG_WARP_SYNC()  __syncwarp()
 
 namespace SWG_BUILD
 {
@@ -63,10 +63,10 @@ int launch(swg_cuda_stream *stream, const char *name, void (*kernel)(P...), dim3
            unsigned threads, size_t shared, A... arguments)
 {
     if (shared > 48 * 1024) {
-        const int status = checked(cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel),
-                                                        cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                        (int)shared),
-                                   name);
+        const int status =
+            checked(cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel),
+                                         cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared),
+                    name);
         if (status)
             return status;
     }
@@ -103,9 +103,7 @@ struct uint3 {
 };
 struct dim3 {
     unsigned x, y, z;
-    dim3(unsigned x_, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_)
-    {
-    }
+    dim3(unsigned x_, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
 };
 struct alignas(8) uint2 {
     unsigned x, y;
@@ -140,13 +138,13 @@ static inline float4 make_float4(float x, float y, float z, float w)
 #define SWG_DEVICE             static inline
 #define SWG_SHARED(type, name) type *const name = reinterpret_cast<type *>(::simt::shared)
 #define SWG_UNROLL(n)
-#define SWG_FAULT(name)        (::simt::fault == ::simt::fault_##name)
-#define SWG_BARRIER()          ::simt::barrier(__FILE__, __LINE__)
-#define SWG_WARP_SYNC()        ::simt::warp_meet(__FILE__, __LINE__, nullptr, 0)
-#define threadIdx              (::simt::self->index)
-#define blockIdx               (::simt::block_index)
-#define blockDim               (::simt::block_size)
-#define gridDim                (::simt::grid_size)
+#define SWG_FAULT(name)                          (::simt::fault == ::simt::fault_##name)
+#define SWG_BARRIER()                            ::simt::barrier(__FILE__, __LINE__)
+#define SWG_WARP_SYNC()                          ::simt::warp_meet(__FILE__, __LINE__, nullptr, 0)
+#define threadIdx                                (::simt::self->index)
+#define blockIdx                                 (::simt::block_index)
+#define blockDim                                 (::simt::block_size)
+#define gridDim                                  (::simt::grid_size)
 
 namespace simt
 {
@@ -250,9 +248,7 @@ template <class T> T atomicAdd(T *to, T value)
     *to = old + value;
     return old;
 }
-static inline void __threadfence()
-{
-}
+static inline void __threadfence() {}
 static inline double cospi(double x)
 {
     return cos(M_PI * x);

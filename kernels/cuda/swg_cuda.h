@@ -1,5 +1,5 @@
-/* CUDA kernels behind a C interface: devices, memory, streams, graphs, and one call per operation of
- * the runtime's vocabulary (runtime/forward.h). The smallest program:
+/* CUDA kernels behind a C interface: devices, memory, streams, graphs, and one call per operation
+ * of the runtime's vocabulary (runtime/forward.h). The smallest program:
  *
  *     const swg_cuda *cuda = swg_cuda_find("gpu");
  *     swg_cuda_device *device;
@@ -11,19 +11,19 @@
  *     cuda->copy_out(stream, host, y, bytes);
  *     cuda->stream_sync(stream);
  *
- * There are up to two builds of the same sources. "gpu" was compiled by nvcc. "host" was compiled by
- * the C++ compiler and runs every thread of every kernel on this processor (simt.h): it is for
+ * There are up to two builds of the same sources. "gpu" was compiled by nvcc. "host" was compiled
+ * by the C++ compiler and runs every thread of every kernel on this processor (simt.h): it is for
  * tests, is slow, and is offered only by name.
  *
  * Rules for all calls. Each returns 0 (SWG_CUDA_OK) or another swg_cuda_status, and then message()
- * has a sentence. Operations enqueue work on a stream and return; their errors may come with a later
- * call, at the latest with stream_sync. They allocate nothing, so that they can be captured in a
- * graph, and use of a device from several threads needs a stream for each. Pointers named `d_...`
- * are memory of the device (alloc), aligned to 16 bytes; all others are host memory, read before the
- * call returns. Matrices of float are row-major, one row per token, without gaps, at most 2^31 - 1
- * rows and columns. All sums have a fixed order: the same call on the same device gives the same
- * bytes, and a row's result does not depend on the other rows of an attention, norm or embedding;
- * of a product (linear) it does not depend on the other rows' contents. */
+ * has a sentence. Operations enqueue work on a stream and return; their errors may come with a
+ * later call, at the latest with stream_sync. They allocate nothing, so that they can be captured
+ * in a graph, and use of a device from several threads needs a stream for each. Pointers named
+ * `d_...` are memory of the device (alloc), aligned to 16 bytes; all others are host memory, read
+ * before the call returns. Matrices of float are row-major, one row per token, without gaps, at
+ * most 2^31 - 1 rows and columns. All sums have a fixed order: the same call on the same device
+ * gives the same bytes, and a row's result does not depend on the other rows of an attention, norm
+ * or embedding; of a product (linear) it does not depend on the other rows' contents. */
 #ifndef SWG_KERNELS_CUDA_SWG_CUDA_H
 #define SWG_KERNELS_CUDA_SWG_CUDA_H
 
@@ -196,10 +196,11 @@ typedef struct swg_cuda {
     int (*cache_store)(swg_cuda_stream *stream, const swg_cuda_cache *cache,
                        const swg_cuda_rows *where, size_t rows, const float *d_k, const float *d_v);
     /* y [rows][heads * head_dim] = softmax(scale * q K^T) V over positions [key_begin, key_end) of
-     * each row's sequence; heads is a multiple of the cache's, and heads / n_heads neighbouring ones
-     * share one of the cache's. y may be q. A row that sees no position becomes 0. most_keys is a
-     * bound on key_end - key_begin over the batch (and over later launches of a captured graph); it
-     * decides how many blocks share a row, never the result's meaning. d_scratch as in linear. */
+     * each row's sequence; heads is a multiple of the cache's, and heads / n_heads neighbouring
+     * ones share one of the cache's. y may be q. A row that sees no position becomes 0. most_keys
+     * is a bound on key_end - key_begin over the batch (and over later launches of a captured
+     * graph); it decides how many blocks share a row, never the result's meaning. d_scratch as in
+     * linear. */
     size_t (*attend_scratch)(const swg_cuda_cache *cache, size_t rows, size_t heads,
                              size_t most_keys);
     int (*attend)(swg_cuda_stream *stream, const swg_cuda_cache *cache, const swg_cuda_rows *where,

@@ -29,8 +29,7 @@ SWG_DEVICE unsigned w4_code_at(const swg_cuda_matrix &m, unsigned row, unsigned 
     const size_t unit = (size_t)(row / 16) * m.units + column / 64;
     const unsigned lane = r % 8 * 4 + c % 8 / 2, number = c / 8 * 4 + r / 8 * 2 + c % 2;
     const unsigned char *at = static_cast<const unsigned char *>(m.data) + unit * m.unit_bytes;
-    const uint32_t word =
-        reinterpret_cast<const uint32_t *>(at)[lane * 4 + column % 64 / 16];
+    const uint32_t word = reinterpret_cast<const uint32_t *>(at)[lane * 4 + column % 64 / 16];
     return word >> 4 * (number / 2 + number % 2 * 4) & 15;
 }
 

@@ -1,6 +1,6 @@
 /* Checks of the CUDA kernels against references in double precision, on either build. A check
- * computes one operation on small and odd shapes with random data. Buffers have guard bands, outputs
- * start as NaN, and every operation runs twice and must give the same bytes.
+ * computes one operation on small and odd shapes with random data. Buffers have guard bands,
+ * outputs start as NaN, and every operation runs twice and must give the same bytes.
  *
  *     static void check_add(check *c)
  *     {
@@ -10,7 +10,8 @@
  *         check_close(c, "add", check_out(c, d_x), wanted, rows, columns, 1e-6);
  *     }
  *
- * All memory belongs to the check and is freed after it. After the first failure calls do nothing. */
+ * All memory belongs to the check and is freed after it. After the first failure calls do nothing.
+ */
 #ifndef SWG_KERNELS_CUDA_CHECK_CUDA_CHECK_H
 #define SWG_KERNELS_CUDA_CHECK_CUDA_CHECK_H
 

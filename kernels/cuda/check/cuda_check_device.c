@@ -68,7 +68,8 @@ static void check_refusals(check *c)
     swg_cuda_device *device;
     swg_cuda_info info;
     swg_cuda_matrix m;
-    refused(c, "too much memory", SWG_CUDA_NO_MEMORY, cuda->alloc(c->device, SIZE_MAX / 2, &d_none));
+    refused(c, "too much memory", SWG_CUDA_NO_MEMORY,
+            cuda->alloc(c->device, SIZE_MAX / 2, &d_none));
     if (cuda->info(1000, &info) == SWG_CUDA_OK || cuda->open(1000, &device) == SWG_CUDA_OK)
         check_fail(c, "device 1000 was opened");
     refused(c, "a wide head", SWG_CUDA_UNSUPPORTED,

@@ -88,8 +88,8 @@ static void over_matrices(check *c, each_matrix *work)
 {
     static const struct {
         uint16_t n, k, group;
-    } shapes[] = {{1, 1, 0}, {16, 64, 64}, {37, 192, 64}, {50, 160, 32}, {33, 200, 128},
-                  {16, 1031, 0}, {65, 257, 96}};
+    } shapes[] = {{1, 1, 0},      {16, 64, 64},  {37, 192, 64}, {50, 160, 32},
+                  {33, 200, 128}, {16, 1031, 0}, {65, 257, 96}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
         for (int type = 0; type < SWG_CUDA_TYPES && !c->problem[0]; type++)
             for (int zeros = 0; zeros < (type == SWG_CUDA_F16 ? 1 : 2); zeros++) {
@@ -223,6 +223,9 @@ static void check_linear(check *c)
 }
 
 const check_row swg_cuda_checks_products[] = {
-    {"packing", check_packing}, {"dequantize", check_dequantize}, {"embed", check_embed},
-    {"linear", check_linear},   {NULL, NULL},
+    {"packing", check_packing},
+    {"dequantize", check_dequantize},
+    {"embed", check_embed},
+    {"linear", check_linear},
+    {NULL, NULL},
 };

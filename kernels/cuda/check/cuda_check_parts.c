@@ -12,7 +12,7 @@ enum { guard_bytes = 256, guard_byte = 0x5a };
 /* Host memory, or device memory with what it started as. */
 typedef struct block {
     struct block *next;
-    void *memory; /* host memory; of a device's its start, the guard included */
+    void *memory;           /* host memory; of a device's its start, the guard included */
     unsigned char *initial; /* of device memory, on the host */
     size_t bytes;
 } block;
@@ -200,8 +200,8 @@ void check_close(check *c, const char *what, const float *out, const double *wan
     const double of_row = sqrt(worst * (double)rows / (sizes > 0 ? sizes : 1));
     c->worst = relative > c->worst ? relative : c->worst;
     if (relative > bound || of_row > 8 * bound)
-        check_fail(c, "%s [%zu, %zu]: relative error %.3g, of row %zu %.3g; the bound is %.3g", what,
-                   rows, columns, relative, worst_row, of_row, bound);
+        check_fail(c, "%s [%zu, %zu]: relative error %.3g, of row %zu %.3g; the bound is %.3g",
+                   what, rows, columns, relative, worst_row, of_row, bound);
 }
 
 void check_same(check *c, const char *what, const void *a, const void *b, size_t bytes)

@@ -258,8 +258,8 @@ static void check_argmax(check *c)
                 row[n - 1] = row[wanted[r]]; /* the first of equal ones */
         }
         void *d_index = check_in(c, NULL, sizeof wanted);
-        check_run(c, c->cuda->argmax(c->stream, check_in(c, x, rows * n * sizeof *x), rows, n,
-                                     d_index));
+        check_run(
+            c, c->cuda->argmax(c->stream, check_in(c, x, rows * n * sizeof *x), rows, n, d_index));
         check_same(c, "argmax", check_out(c, d_index), wanted, sizeof wanted);
     }
 }
@@ -270,7 +270,8 @@ static void check_sample(check *c)
 {
     for (size_t w = 0; w < n_widths && !c->problem[0]; w++) {
         const size_t rows = 3, n = widths[w];
-        float *x = check_floats(c, rows * n, 2), uniform[3] = {0, (float)check_uniform(c), 0.9999999f};
+        float *x = check_floats(c, rows * n, 2),
+              uniform[3] = {0, (float)check_uniform(c), 0.9999999f};
         void *d_index = check_in(c, NULL, rows * sizeof(int32_t));
         check_run(c, c->cuda->sample(c->stream, check_in(c, x, rows * n * sizeof *x), rows, n, 0.7f,
                                      check_in(c, uniform, sizeof uniform), d_index));
@@ -283,8 +284,8 @@ static void check_sample(check *c)
                 before += exp(x[r * n + (size_t)i] / 0.7) / all;
             if (index[r] < 0 || (size_t)index[r] >= n || before > uniform[r] + 1e-5 ||
                 before + exp(x[r * n + (size_t)index[r]] / 0.7) / all < uniform[r] - 1e-5)
-                check_fail(c, "sample: draw %g of row %zu gives place %d of %zu", (double)uniform[r],
-                           r, index[r], n);
+                check_fail(c, "sample: draw %g of row %zu gives place %d of %zu",
+                           (double)uniform[r], r, index[r], n);
         }
     }
 }
@@ -333,8 +334,10 @@ static void check_gru(check *c)
 }
 
 const check_row swg_cuda_checks_rows[] = {
-    {"rmsnorm", check_rmsnorm},   {"layernorm", check_layernorm}, {"rope", check_rope},
-    {"activate", check_activate}, {"elements", check_elements},   {"gather", check_gather},
-    {"softmax", check_softmax},   {"argmax", check_argmax},       {"sample", check_sample},
-    {"lstm", check_lstm},         {"gru", check_gru},             {NULL, NULL},
+    {"rmsnorm", check_rmsnorm},   {"layernorm", check_layernorm},
+    {"rope", check_rope},         {"activate", check_activate},
+    {"elements", check_elements}, {"gather", check_gather},
+    {"softmax", check_softmax},   {"argmax", check_argmax},
+    {"sample", check_sample},     {"lstm", check_lstm},
+    {"gru", check_gru},           {NULL, NULL},
 };

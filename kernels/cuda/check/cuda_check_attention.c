@@ -48,8 +48,8 @@ static void fill_cache(check *c, attention_case *a)
         sequence[r] = (int32_t)(r % s->sequences);
         position[r] = (int32_t)(r / s->sequences);
         for (size_t i = 0; i < width; i++) {
-            const size_t to = cache_at(s, r % s->sequences, i / s->head_dim, r / s->sequences) +
-                              i % s->head_dim;
+            const size_t to =
+                cache_at(s, r % s->sequences, i / s->head_dim, r / s->sequences) + i % s->head_dim;
             a->keys[to] = rounded(s, k[r * width + i]);
             a->values[to] = rounded(s, v[r * width + i]);
         }
