@@ -1,9 +1,9 @@
 /* Training of a byte-level byte-pair encoding. See bpe_trainer.h.
  *
  * Only different pieces of the text are kept, each with its count. Every pair knows how often it
- * occurs and in which pieces; a heap gives the most frequent one. Merging it visits its pieces alone:
- * their old pairs are subtracted, their new ones added. Counts of old pairs only fall, so an entry of
- * the heap whose count is no longer true is put back with the true one. */
+ * occurs and in which pieces; a heap gives the most frequent one. Merging it visits its pieces
+ * alone: their old pairs are subtracted, their new ones added. Counts of old pairs only fall, so an
+ * entry of the heap whose count is no longer true is put back with the true one. */
 #include "runtime/text/bpe_trainer.h"
 
 #include "runtime/base/hash.h"
@@ -156,8 +156,8 @@ static swg_status find_pair(swg_bpe_trainer *t, int32_t left, int32_t right, pai
         SWG_TRY(grow_pairs(t));
     uint32_t *slot = pair_slot(t, left, right);
     if (!*slot) {
-        SWG_TRY(swg_reserve((void **)&t->pairs, &t->pairs_capacity, t->n_pairs + 1,
-                            sizeof *t->pairs));
+        SWG_TRY(
+            swg_reserve((void **)&t->pairs, &t->pairs_capacity, t->n_pairs + 1, sizeof *t->pairs));
         t->pairs[t->n_pairs] = (pair){.left = left, .right = right};
         *slot = (uint32_t)++t->n_pairs;
     }
@@ -201,8 +201,8 @@ static heap_entry pop(swg_bpe_trainer *t)
 
 /* --- Merging ---------------------------------------------------------------------------------- */
 
-/* Add the pairs of a word `sign` times its count; those with the token `made` (-1: all) note the word
- * and are put on the heap after this merge. */
+/* Add the pairs of a word `sign` times its count; those with the token `made` (-1: all) note the
+ * word and are put on the heap after this merge. */
 static swg_status add_pairs(swg_bpe_trainer *t, size_t number, int sign, int32_t made)
 {
     const word *w = &t->words[number];
@@ -214,8 +214,8 @@ static swg_status add_pairs(swg_bpe_trainer *t, size_t number, int sign, int32_t
         if (sign < 0 || (made >= 0 && p->left != made && p->right != made))
             continue;
         if (p->n_words == 0 || p->words[p->n_words - 1] != number) {
-            SWG_TRY(swg_reserve((void **)&p->words, &p->capacity, p->n_words + 1,
-                                sizeof *p->words));
+            SWG_TRY(
+                swg_reserve((void **)&p->words, &p->capacity, p->n_words + 1, sizeof *p->words));
             p->words[p->n_words++] = (uint32_t)number;
         }
         if (p->queued != t->n_merges + 1) {
@@ -242,8 +242,7 @@ static void merge_word(const swg_bpe_trainer *t, word *w, const int32_t merge[2]
     int32_t *tokens = t->tokens + w->first;
     size_t n = 0;
     for (size_t i = 0; i < w->n; n++) {
-        const bool is_pair =
-            i + 1 < w->n && tokens[i] == merge[0] && tokens[i + 1] == merge[1];
+        const bool is_pair = i + 1 < w->n && tokens[i] == merge[0] && tokens[i + 1] == merge[1];
         tokens[n] = is_pair ? token : tokens[i];
         i += is_pair ? 2 : 1;
     }
@@ -297,8 +296,8 @@ static swg_status merge_pair(swg_bpe_trainer *t, uint32_t which)
         SWG_GO(add_pairs(t, words[i], 1, token));
     }
     SWG_GO(push_queue(t));
-    SWG_GO(swg_reserve((void **)&t->merges, &t->merges_capacity, t->n_merges + 1,
-                       sizeof *t->merges));
+    SWG_GO(
+        swg_reserve((void **)&t->merges, &t->merges_capacity, t->n_merges + 1, sizeof *t->merges));
     memcpy(t->merges[t->n_merges++], merge, sizeof merge);
 done:
     swg_free(words);
@@ -369,8 +368,8 @@ swg_status swg_bpe_trainer_add(swg_bpe_trainer *t, const char *text, size_t leng
         const size_t end = piece_end(text, length, at), before = t->pieces.n;
         size_t number;
         SWG_TRY(string_number(&t->pieces, text + at, end - at, &number));
-        SWG_TRY(swg_reserve((void **)&t->counts, &t->counts_capacity, t->pieces.n,
-                            sizeof *t->counts));
+        SWG_TRY(
+            swg_reserve((void **)&t->counts, &t->counts_capacity, t->pieces.n, sizeof *t->counts));
         if (number == before)
             t->counts[number] = 0;
         t->counts[number]++;
@@ -472,8 +471,8 @@ static swg_status write_tokenizer(swg_bpe_trainer *t, swg_strbuf *out)
     return status;
 }
 
-swg_status swg_bpe_trainer_finish(swg_bpe_trainer *t, size_t n_tokens,
-                                  const swg_progress *progress, swg_strbuf *json)
+swg_status swg_bpe_trainer_finish(swg_bpe_trainer *t, size_t n_tokens, const swg_progress *progress,
+                                  swg_strbuf *json)
 {
     if (n_tokens < SWG_BPE_LEAST_TOKENS || n_tokens > SWG_BPE_MOST_TOKENS)
         return swg_error(SWG_USAGE, "a vocabulary of %zu tokens; it can have %d to %d", n_tokens,

@@ -1,6 +1,6 @@
-/* Training of a byte-level byte-pair encoding (Sennrich et al. 2016, arXiv 1508.07909, over bytes as
- * GPT-2 has it): text is cut by GPT-2's pattern, and the pair of neighbouring tokens that occurs most
- * often becomes a token, until the vocabulary is full.
+/* Training of a byte-level byte-pair encoding (Sennrich et al. 2016, arXiv 1508.07909, over bytes
+ * as GPT-2 has it): text is cut by GPT-2's pattern, and the pair of neighbouring tokens that occurs
+ * most often becomes a token, until the vocabulary is full.
  *
  *     swg_bpe_trainer *trainer;
  *     swg_strbuf json = {0};
@@ -9,10 +9,10 @@
  *     SWG_TRY(swg_bpe_trainer_finish(trainer, 1024, progress, &json));   // a tokenizer.json
  *     swg_bpe_trainer_free(&trainer);
  *
- * The tokens are "<|endoftext|>", the 256 bytes in the order of their characters in GPT-2's alphabet,
- * and the merged ones. Equal counts are decided by the smaller ids, left before right, so the result
- * depends on the text alone; it is that of Hugging Face's BpeTrainer with this special token and
- * alphabet. */
+ * The tokens are "<|endoftext|>", the 256 bytes in the order of their characters in GPT-2's
+ * alphabet, and the merged ones. Equal counts are decided by the smaller ids, left before right, so
+ * the result depends on the text alone; it is that of Hugging Face's BpeTrainer with this special
+ * token and alphabet. */
 #ifndef SWG_RUNTIME_TEXT_BPE_TRAINER_H
 #define SWG_RUNTIME_TEXT_BPE_TRAINER_H
 
