@@ -92,7 +92,9 @@ static void format_number(double value, char out[48])
                        : size >= 100             ? 1
                        : size >= 10              ? 2
                        : size >= 1               ? 3
-                                                 : 4;
+                       : size >= 0.01            ? 4
+                       : size >= 0.001           ? 5
+                                                 : 6;
     snprintf(out, 48, "%.*f", digits, value);
 }
 
@@ -139,6 +141,34 @@ const char *swg_unit_format(swg_metric_unit unit, double value, char out[48])
         format_number(value, out);
         break;
     }
+    return out;
+}
+
+const char *swg_unit_format_bare(swg_metric_unit unit, double value, char out[48])
+{
+    const bool is_bare = unit == SWG_UNIT_MS || unit == SWG_UNIT_S || unit == SWG_UNIT_TOKENS_PER_S;
+    return swg_unit_format(is_bare ? SWG_UNIT_PLAIN : unit, value, out);
+}
+
+bool swg_metric_format_interval(swg_metric_id metric, const swg_result *result, char out[112])
+{
+    char from[48], to[48];
+    double low, high;
+    if (!swg_metric_interval(metric, result, &low, &high))
+        return false;
+    const swg_metric_unit unit = swg_metrics[metric].unit;
+    snprintf(out, 112, "%s to %s", swg_unit_format_bare(unit, low, from),
+             swg_unit_format_bare(unit, high, to));
+    return true;
+}
+
+const char *swg_metric_heading(swg_metric_id metric, char out[96])
+{
+    const swg_metric *m = &swg_metrics[metric];
+    if (m->unit == SWG_UNIT_PLAIN || m->unit == SWG_UNIT_BYTES || m->unit == SWG_UNIT_PERCENT)
+        snprintf(out, 96, "%s", m->title);
+    else
+        snprintf(out, 96, "%s (%s)", m->title, swg_unit_name(m->unit));
     return out;
 }
 

@@ -47,7 +47,16 @@ bool swg_metric_is_better(swg_metric_id metric, double a, double b);
 const char *swg_metric_format(swg_metric_id metric, double value, char out[48]);
 const char *swg_unit_format(swg_metric_unit unit, double value, char out[48]);
 
-/* "MB", "nats per token", "tokens/s"; "" for plain numbers. */
+/* The same without the unit where swg_metric_heading has it: "101". */
+const char *swg_unit_format_bare(swg_metric_unit unit, double value, char out[48]);
+
+/* The interval of a figure, likewise: "0.0341 to 0.0359". False when it has none. */
+bool swg_metric_format_interval(swg_metric_id metric, const swg_result *result, char out[112]);
+
+/* "Decode (tokens/s)", "File size": title and unit. */
+const char *swg_metric_heading(swg_metric_id metric, char out[96]);
+
+/* "bytes", "nats per token", "tokens/s"; "" for plain numbers. */
 const char *swg_unit_name(swg_metric_unit unit);
 
 /* The records that no other one beats or equals in both metrics without being equal in both: the

@@ -5,7 +5,7 @@
 
 swg_axis swg_axis_fit(const double *values, size_t n, double from, double to)
 {
-    const double log_ratio = 6, margin = 0.06, largest = 1e30;
+    const double log_ratio = 3, margin = 0.06, largest = 1e30;
     double least = INFINITY, most = -INFINITY, positive = INFINITY;
     for (size_t i = 0; i < n; i++) {
         if (!isfinite(values[i]))

@@ -16,7 +16,7 @@ typedef struct swg_axis {
 } swg_axis;
 
 /* An axis over the finite ones of `values` [n], from pixel `from` to `to`: logarithmic where the
- * positive values span more than a factor of 6, with a place of its own for zeros (and below);
+ * positive values span more than a factor of 3, with a place of its own for zeros (and below);
  * linear otherwise. */
 swg_axis swg_axis_fit(const double *values, size_t n, double from, double to);
 

@@ -89,9 +89,8 @@ void swg_series_mark(size_t series, swg_strbuf *out)
     swg_strbuf_puts(out, "</svg>");
 }
 
-static void put_tick(char words[48], const swg_axis *axis, swg_metric_unit unit, double value)
+static void put_tick(char words[48], swg_metric_unit unit, double value)
 {
-    (void)axis;
     const double size = fabs(value);
     if (unit == SWG_UNIT_BYTES)
         swg_unit_format(unit, value, words);
@@ -103,33 +102,22 @@ static void put_tick(char words[48], const swg_axis *axis, swg_metric_unit unit,
         snprintf(words, 48, "%.6g", value);
 }
 
-/* "File size (MB)": title and unit. */
-static void put_title(char words[96], const char *title, swg_metric_unit unit)
-{
-    const char *name = swg_unit_name(unit);
-    if (*name && unit != SWG_UNIT_BYTES && unit != SWG_UNIT_PERCENT)
-        snprintf(words, 96, "%s (%s)", title, name);
-    else
-        snprintf(words, 96, "%s", title);
-}
-
 void swg_svg_x_axis(swg_strbuf *out, const swg_axis *axis, const swg_svg_area *area,
                     swg_metric_unit unit, size_t max_ticks, const char *title)
 {
     double ticks[SWG_AXIS_MAX_TICKS];
-    char words[96];
+    char words[48];
     const size_t n = swg_axis_ticks(axis, max_ticks, ticks);
     for (size_t i = 0; i < n; i++) {
         const double x = swg_axis_at(axis, ticks[i]);
         swg_svg_line(out, "gr", x, area->top, x, area->bottom);
-        put_tick(words, axis, unit, ticks[i]);
+        put_tick(words, unit, ticks[i]);
         swg_svg_text(out, "q", x, area->bottom + 17, "middle", words, SIZE_MAX);
     }
     if (axis->has_zero)
         swg_svg_text(out, "q", axis->zero, area->bottom + 17, "middle", "0", SIZE_MAX);
     swg_svg_line(out, "ax", area->left, area->bottom, area->right, area->bottom);
-    put_title(words, title, unit);
-    swg_svg_text(out, "", (area->left + area->right) / 2, area->bottom + 36, "middle", words,
+    swg_svg_text(out, "", (area->left + area->right) / 2, area->bottom + 36, "middle", title,
                  SIZE_MAX);
 }
 
@@ -137,19 +125,18 @@ void swg_svg_y_axis(swg_strbuf *out, const swg_axis *axis, const swg_svg_area *a
                     swg_metric_unit unit, size_t max_ticks, const char *title)
 {
     double ticks[SWG_AXIS_MAX_TICKS];
-    char words[96];
+    char words[48];
     const size_t n = swg_axis_ticks(axis, max_ticks, ticks);
     for (size_t i = 0; i < n; i++) {
         const double y = swg_axis_at(axis, ticks[i]);
         swg_svg_line(out, "gr", area->left, y, area->right, y);
-        put_tick(words, axis, unit, ticks[i]);
+        put_tick(words, unit, ticks[i]);
         swg_svg_text(out, "q", area->left - 6, y + 4, "end", words, SIZE_MAX);
     }
     if (axis->has_zero)
         swg_svg_text(out, "q", area->left - 6, axis->zero + 4, "end", "0", SIZE_MAX);
     swg_svg_line(out, "ax", area->left, area->top, area->left, area->bottom);
-    put_title(words, title, unit);
     /* Above the axis, where it reads without turning the head. */
-    swg_svg_text(out, "", area->left - 46 < 4 ? 4 : area->left - 46, area->top - 12, "start", words,
+    swg_svg_text(out, "", area->left - 46 < 4 ? 4 : area->left - 46, area->top - 12, "start", title,
                  SIZE_MAX);
 }

@@ -10,30 +10,29 @@
 
 static void put_model(const swg_report *report, const swg_report_item *item, swg_strbuf *out)
 {
-    char words[48], low[48], high[48];
+    char words[48], interval[112];
     swg_strbuf_puts(out, item->is_on_front ? "| **" : "| ");
     swg_markup_markdown(out, item->result->id);
     swg_strbuf_puts(out, item->is_on_front ? "**" : "");
     for (size_t m = 0; m < SWG_N_METRICS; m++) {
         const swg_metric_id metric = (swg_metric_id)m;
-        double from, to;
         if (!swg_report_has(report, metric))
             continue;
-        swg_strbuf_printf(out, " | %s",
-                          swg_metric_format(metric, swg_metric_value(metric, item->result), words));
-        if (swg_metric_interval(metric, item->result, &from, &to))
-            swg_strbuf_printf(out, " (%s to %s)", swg_metric_format(metric, from, low),
-                              swg_metric_format(metric, to, high));
+        const double value = swg_metric_value(metric, item->result);
+        swg_strbuf_printf(out, " | %s", swg_unit_format_bare(swg_metrics[m].unit, value, words));
+        if (swg_metric_format_interval(metric, item->result, interval))
+            swg_strbuf_printf(out, " (%s)", interval);
     }
     swg_strbuf_puts(out, " |\n");
 }
 
 static void put_models(const swg_report *report, swg_strbuf *out)
 {
+    char heading[96];
     swg_strbuf_puts(out, "| model");
     for (size_t m = 0; m < SWG_N_METRICS; m++)
         if (swg_report_has(report, (swg_metric_id)m))
-            swg_strbuf_printf(out, " | %s", swg_metrics[m].title);
+            swg_strbuf_printf(out, " | %s", swg_metric_heading((swg_metric_id)m, heading));
     swg_strbuf_puts(out, " |\n|---");
     for (size_t m = 0; m < SWG_N_METRICS; m++)
         if (swg_report_has(report, (swg_metric_id)m))

@@ -79,13 +79,9 @@ static void write_summary(const swg_report *report, swg_strbuf *out)
         n_front += report->items[i].is_on_front;
     swg_strbuf_printf(out, "<p>%zu models measured", report->n_items + report->n_left_out);
     if (n_front > 0)
-        swg_strbuf_printf(out, "; no other one beats %s in both size and %s",
-                          n_front == 1 ? "one of them" : "some of them",
-                          report->accuracy == SWG_METRIC_kld_mean     ? "divergence"
-                          : report->accuracy == SWG_METRIC_perplexity ? "perplexity"
-                                                                      : "accuracy");
-    if (n_front > 1)
-        swg_strbuf_printf(out, " (%zu: the front)", n_front);
+        swg_strbuf_printf(out, "; %zu on the front: no other model is both smaller and %s", n_front,
+                          report->accuracy == SWG_METRIC_kld_mean ? "closer to the base"
+                                                                  : "more accurate");
     swg_strbuf_puts(out, ".");
     if (report->n_failed > 0)
         swg_strbuf_printf(out, " <a class=\"bad\" href=\"#failed\">%zu failed</a>.",
@@ -140,7 +136,7 @@ static swg_status write_scatter(const swg_report *report, swg_metric_id x, swg_m
     SWG_TRY(swg_scatter_svg(report, x, y, SWG_FIGURE_NARROW, name, out));
     swg_strbuf_printf(out,
                       "<figcaption>Better is %s and %s. The dashed line joins the models that no "
-                      "other one beats in both (filled marks). Bars are intervals.</figcaption>\n"
+                      "other one beats in both.</figcaption>\n"
                       "</figure>\n",
                       swg_metrics[y].more_is_better ? "above" : "below",
                       swg_metrics[x].more_is_better ? "to the right" : "to the left");
@@ -167,9 +163,10 @@ static swg_status write_figures(const swg_report *report, swg_strbuf *out)
         return SWG_OK;
     swg_strbuf_puts(out, "<section id=\"figures\">\n<h2>Size, speed, accuracy</h2>\n");
     write_legend(report, out);
+    swg_strbuf_puts(out, "<div class=\"grid\">\n");
     for (size_t i = 0; i < SWG_N_SCATTERS; i++)
         SWG_TRY(write_scatter(report, swg_scatters[i].x, swg_scatters[i].y, out));
-    swg_strbuf_puts(out, "</section>\n");
+    swg_strbuf_puts(out, "</div>\n</section>\n");
     return SWG_OK;
 }
 

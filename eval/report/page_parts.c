@@ -72,28 +72,28 @@ static void open_scroll(swg_strbuf *out, const char *label)
 
 static void put_heads(const swg_report *report, swg_strbuf *out)
 {
+    char heading[96];
     swg_strbuf_puts(out, "<thead><tr><th scope=\"col\" class=\"t\">Model</th>");
     for (size_t m = 0; m < SWG_N_METRICS; m++)
         if (swg_report_has(report, (swg_metric_id)m))
-            swg_strbuf_printf(out, "<th scope=\"col\">%s</th>", swg_metrics[m].title);
+            swg_strbuf_printf(out, "<th scope=\"col\">%s</th>",
+                              swg_metric_heading((swg_metric_id)m, heading));
     swg_strbuf_puts(out, "</tr></thead>\n<tbody>\n");
 }
 
 /* A figure with the half width of its interval, if it has one. */
 static void put_figure(swg_metric_id metric, const swg_result *result, swg_strbuf *out)
 {
-    char words[48], low[48], high[48];
-    double from, to;
+    char words[48], interval[112];
     const double value = swg_metric_value(metric, result);
     if (isnan(value)) {
         swg_strbuf_puts(out, "<td data-v=\"\"></td>");
         return;
     }
     swg_strbuf_printf(out, "<td data-v=\"%.9g\">%s", value,
-                      swg_metric_format(metric, value, words));
-    if (swg_metric_interval(metric, result, &from, &to))
-        swg_strbuf_printf(out, "<br><small>%s to %s</small>", swg_metric_format(metric, from, low),
-                          swg_metric_format(metric, to, high));
+                      swg_unit_format_bare(swg_metrics[metric].unit, value, words));
+    if (swg_metric_format_interval(metric, result, interval))
+        swg_strbuf_printf(out, "<br><small>%s</small>", interval);
     swg_strbuf_puts(out, "</td>");
 }
 
@@ -153,6 +153,7 @@ void swg_page_front_table(const swg_report *report, swg_strbuf *out)
                                           SWG_METRIC_perplexity, SWG_METRIC_accuracy,
                                           SWG_METRIC_decode_tokens_per_s};
     enum { N = sizeof shown / sizeof *shown };
+    char heading[96];
     swg_strbuf_printf(out,
                       "<section id=\"front\">\n<h2>The front</h2>\n<p class=\"quiet\">The models "
                       "that no other one beats in both file size and %s: choose among "
@@ -163,7 +164,8 @@ void swg_page_front_table(const swg_report *report, swg_strbuf *out)
                          "class=\"t\">Model</th>");
     for (size_t m = 0; m < N; m++)
         if (swg_report_has(report, shown[m]))
-            swg_strbuf_printf(out, "<th scope=\"col\">%s</th>", swg_metrics[shown[m]].title);
+            swg_strbuf_printf(out, "<th scope=\"col\">%s</th>",
+                              swg_metric_heading(shown[m], heading));
     if (report->base && report->base->file_bytes > 0)
         swg_strbuf_puts(out, "<th scope=\"col\">Smaller than the base</th>");
     swg_strbuf_puts(out, "</tr></thead>\n<tbody>\n");

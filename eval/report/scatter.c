@@ -120,14 +120,13 @@ static void draw_front(const scatter *s, const mark **sorted, swg_strbuf *out)
 /* All figures of a mark, as its title. */
 static void put_words(const scatter *s, const mark *m, swg_strbuf *out)
 {
-    char x[48], y[48], low[48], high[48];
+    char x[48], y[48], interval[112];
     swg_markup_short(out, m->item->result->id, 80);
     swg_strbuf_printf(out, ": %s %s, %s %s", swg_metrics[s->x].title,
                       swg_metric_format(s->x, m->x, x), swg_metrics[s->y].title,
                       swg_metric_format(s->y, m->y, y));
-    if (m->low < m->high)
-        swg_strbuf_printf(out, " (%s to %s)", swg_metric_format(s->y, m->low, low),
-                          swg_metric_format(s->y, m->high, high));
+    if (swg_metric_format_interval(s->y, m->item->result, interval))
+        swg_strbuf_printf(out, " (%s)", interval);
     if (m->is_on_front)
         swg_strbuf_puts(out, "; on the front");
 }
@@ -230,7 +229,7 @@ swg_status swg_scatter_svg(const swg_report *report, swg_metric_id x, swg_metric
 {
     swg_status status = SWG_OK;
     const bool is_narrow = form == SWG_FIGURE_NARROW;
-    const int width = is_narrow ? 360 : 760, height = is_narrow ? 340 : 420;
+    const int width = is_narrow ? 360 : 576, height = is_narrow ? 340 : 380;
     scatter s = {.report = report,
                  .x = x,
                  .y = y,
@@ -239,7 +238,7 @@ swg_status swg_scatter_svg(const swg_report *report, swg_metric_id x, swg_metric
     double *values = NULL;
     const mark **sorted = NULL;
     swg_strbuf text = {0};
-    char title[160];
+    char title[160], heading[96];
     SWG_GO(SWG_NEW(s.marks, report->n_items));
     SWG_GO(SWG_NEW(values, 3 * report->n_items));
     SWG_GO(SWG_NEW(sorted, report->n_items));
@@ -248,10 +247,10 @@ swg_status swg_scatter_svg(const swg_report *report, swg_metric_id x, swg_metric
     describe(&s, &text);
     snprintf(title, sizeof title, "%s against %s", swg_metrics[y].title, swg_metrics[x].title);
     swg_svg_begin(out, form, name, width, height, title, swg_strbuf_text(&text));
-    swg_svg_x_axis(out, &s.x_axis, &s.area, swg_metrics[x].unit, is_narrow ? 5 : 9,
-                   swg_metrics[x].title);
+    swg_svg_x_axis(out, &s.x_axis, &s.area, swg_metrics[x].unit, is_narrow ? 5 : 7,
+                   swg_metric_heading(x, heading));
     swg_svg_y_axis(out, &s.y_axis, &s.area, swg_metrics[y].unit, is_narrow ? 6 : 8,
-                   swg_metrics[y].title);
+                   swg_metric_heading(y, heading));
     draw_front(&s, sorted, out);
     for (size_t i = 0; i < s.n; i++)
         draw_mark(&s, &s.marks[i], form, out);

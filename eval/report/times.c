@@ -149,7 +149,7 @@ swg_status swg_times_svg(const swg_report *report, swg_time_kind kind, swg_figur
     const bool is_narrow = form == SWG_FIGURE_NARROW;
     const int width = is_narrow ? 360 : 760;
     times t = {.name_above = is_narrow, .pitch = is_narrow ? 34 : 24};
-    char text[240];
+    char text[240], heading[96];
     collect_bars(report, kind, &t);
     const int height = (int)(t.pitch * (double)t.n) + 66;
     t.area = (swg_svg_area){is_narrow ? 12 : 184, width - 24, 12, height - 46};
@@ -160,7 +160,8 @@ swg_status swg_times_svg(const swg_report *report, swg_time_kind kind, swg_figur
         "is all there is), a line across at the 90th, thin lines with ends for intervals%s.",
         t.n, t.n_left_out ? "; further models are left out" : "");
     swg_svg_begin(out, form, name, width, height, kinds[kind].title, text);
-    swg_svg_x_axis(out, &t.axis, &t.area, SWG_UNIT_MS, is_narrow ? 5 : 9, kinds[kind].title);
+    snprintf(heading, sizeof heading, "%s (ms)", kinds[kind].title);
+    swg_svg_x_axis(out, &t.axis, &t.area, SWG_UNIT_MS, is_narrow ? 5 : 9, heading);
     for (size_t i = 0; i < t.n; i++)
         draw_bar(&t, i, out);
     swg_svg_end(out);
@@ -175,7 +176,7 @@ swg_status swg_histogram_svg(const swg_result *result, const swg_result_histogra
     const int width = 360, height = 190;
     const swg_svg_area area = {46, width - 14, 26, height - 46};
     int64_t most = 1;
-    char title[160], text[160];
+    char title[160], text[160], heading[96];
     double total = 0;
     for (size_t i = 0; i < histogram->n_bins; i++) {
         most = histogram->counts[i] > most ? histogram->counts[i] : most;
@@ -192,7 +193,8 @@ swg_status swg_histogram_svg(const swg_result *result, const swg_result_histogra
     snprintf(text, sizeof text, "A histogram of %.0f values from %.4g to %.4g ms.", total,
              histogram->edges[0], histogram->edges[histogram->n_bins]);
     swg_svg_begin(out, form, name, width, height, title, text);
-    swg_svg_x_axis(out, &x, &area, SWG_UNIT_MS, 5, words);
+    snprintf(heading, sizeof heading, "%.60s (ms)", words);
+    swg_svg_x_axis(out, &x, &area, SWG_UNIT_MS, 5, heading);
     swg_svg_y_axis(out, &y, &area, SWG_UNIT_PLAIN, 4, "Count");
     for (size_t i = 0; i < histogram->n_bins; i++) {
         if (histogram->counts[i] == 0)
