@@ -55,7 +55,7 @@ static size_t linear_ticks(const swg_axis *axis, size_t most, double *ticks)
     step *= rough <= step ? 1 : rough <= 2 * step ? 2 : rough <= 5 * step ? 5 : 10;
     size_t n = 0;
     for (double k = ceil(axis->least / step - 1e-9); n < most && k * step <= axis->most; k++)
-        ticks[n++] = k * step;
+        ticks[n++] = k * step + 0.0; /* -0 becomes 0 */
     return n;
 }
 

@@ -92,9 +92,12 @@ void swg_series_mark(size_t series, swg_strbuf *out)
 static void put_tick(char words[48], swg_metric_unit unit, double value)
 {
     const double size = fabs(value);
-    if (unit == SWG_UNIT_BYTES)
+    if (unit == SWG_UNIT_BYTES) {
         swg_unit_format(unit, value, words);
-    else if (unit == SWG_UNIT_PERCENT)
+        char *zero = strstr(words, ".0 ");
+        if (zero)
+            memmove(zero, zero + 2, strlen(zero + 2) + 1);
+    } else if (unit == SWG_UNIT_PERCENT)
         snprintf(words, 48, "%.6g %%", 100 * value);
     else if (size != 0 && (size < 1e-4 || size >= 1e7))
         snprintf(words, 48, "%.0e", value);

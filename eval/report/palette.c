@@ -208,4 +208,7 @@ const char swg_page_script[] =
     "      body.append(...rows.map(r=>r.row));\n"
     "    });\n"
     "  });\n"
-    "}\n";
+    "}\n"
+    "const reveal=()=>{const d=document.getElementById(location.hash.slice(1));"
+    "if(d&&d.tagName==='DETAILS')d.open=true;};\n"
+    "addEventListener('hashchange',reveal);reveal();\n";
