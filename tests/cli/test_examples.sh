@@ -35,6 +35,7 @@ prepare() { # [NAME THAT MUST NOT EXIST]
   cp "$scratch/quantized.swg" "$scratch/model.swg" .
   cp "$scratch/stories.txt" .
   sed -n '/^```json/,/^```/p' "$root/docs/recipes.md" | grep -v '^```' >recipe.json
+  sed -n '/^```json/,/^```/p' "$root/docs/sweep.md" | grep -v '^```' >sweep.json
   head -c 12000 "$model/eval.txt" | tee book.txt >wiki.test.raw
   rm -f "${1:-none}"
 }
@@ -44,6 +45,7 @@ mkdir -p "$scratch/bin" && ln -s "$(realpath "$SWAGE")" "$scratch/bin/swage"
 run_line() { # NAME LINE
   local line=${2/d_model=2048,n_layers=22,d_ff=5632/d_model=256,n_layers=2,d_ff=512} output
   line=${line/swage bench /swage bench --no-limits }
+  line=${line/swage sweep /swage sweep --no-speed }
   line=${line/101,7,102,9,102/2,7,3,9,3} # the fixture's vocabulary is smaller
   case $line in
     *stories.bin* | *model.gguf* | *.h5* | *tokenizer.model*)
@@ -83,6 +85,7 @@ while IFS= read -r line; do
   line=${line%%#*}
   line=${line/--context 2048/--context 256}
   line=${line/swage bench /swage bench --no-limits }
+  line=${line/swage sweep /swage sweep --no-speed }
   if bash -c "$line" >/dev/null 2>"$scratch/stderr"; then
     pass
   else

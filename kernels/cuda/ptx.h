@@ -1,0 +1,215 @@
+/* Every instruction that the kernels use beyond C++, twice: as PTX, and for the host executor in
+ * plain C++ as the PTX manual defines it. Words hold packed elements, the first in the lowest bits.
+ * Of a warp, g = lane / 4 and t = lane % 4. */
+#ifndef SWG_KERNELS_CUDA_PTX_H
+#define SWG_KERNELS_CUDA_PTX_H
+
+#include "kernels/cuda/simt.h"
+
+#ifndef __CUDACC__
+extern "C" {
+#include "runtime/base/numeric.h"
+}
+#endif
+
+namespace SWG_BUILD
+{
+/* --- Halves ----------------------------------------------------------------------------------- */
+
+/* cvt.f32.f16 and cvt.rn.f16.f32: an IEEE half as its bits. */
+SWG_DEVICE float half_to_float(uint16_t bits)
+{
+#ifdef __CUDACC__
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+    return value;
+#else
+    return swg_f16_to_f32(bits);
+#endif
+}
+
+SWG_DEVICE uint16_t float_to_half(float value)
+{
+#ifdef __CUDACC__
+    uint16_t bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+    return bits;
+#else
+    return swg_f32_to_f16(value);
+#endif
+}
+
+SWG_DEVICE float low_half(uint32_t pair)
+{
+    return half_to_float((uint16_t)pair);
+}
+SWG_DEVICE float high_half(uint32_t pair)
+{
+    return half_to_float((uint16_t)(pair >> 16));
+}
+SWG_DEVICE uint32_t pair_of(float low, float high)
+{
+    return float_to_half(low) | (uint32_t)float_to_half(high) << 16;
+}
+
+/* sub.f16x2 and fma.rn.f16x2. */
+SWG_DEVICE uint32_t half2_sub(uint32_t a, uint32_t b)
+{
+#ifdef __CUDACC__
+    uint32_t d;
+    asm("sub.f16x2 %0, %1, %2;" : "=r"(d) : "r"(a), "r"(b));
+    return d;
+#else
+    return pair_of(low_half(a) - low_half(b), high_half(a) - high_half(b));
+#endif
+}
+
+SWG_DEVICE uint32_t half2_fma(uint32_t a, uint32_t b, uint32_t c)
+{
+#ifdef __CUDACC__
+    uint32_t d;
+    asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+    return d;
+#else
+    /* A product of halves is exact in float; the sum of that and a half is exact in double. */
+    return pair_of((float)((double)low_half(a) * low_half(b) + low_half(c)),
+                   (float)((double)high_half(a) * high_half(b) + high_half(c)));
+#endif
+}
+
+/* --- Bits ------------------------------------------------------------------------------------- */
+
+/* lop3.b32 with the table of (a & b) | c. */
+SWG_DEVICE uint32_t and_or(uint32_t a, uint32_t b, uint32_t c)
+{
+#ifdef __CUDACC__
+    uint32_t d;
+    asm("lop3.b32 %0, %1, %2, %3, 0xea;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+    return d;
+#else
+    /* Bit i of the table is the result for a = i >> 2, b = i >> 1, c = i, each & 1. */
+    uint32_t d = 0;
+    for (unsigned bit = 0; bit < 32; bit++) {
+        const unsigned i = (a >> bit & 1) << 2 | (b >> bit & 1) << 1 | (c >> bit & 1);
+        d |= (uint32_t)(0xeau >> i & 1) << bit;
+    }
+    return d;
+#endif
+}
+
+/* prmt.b32: byte i of the result is byte (selector >> 4 i & 7) of b:a. */
+SWG_DEVICE uint32_t permute(uint32_t a, uint32_t b, uint32_t selector)
+{
+#ifdef __CUDACC__
+    uint32_t d;
+    asm("prmt.b32 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(selector));
+    return d;
+#else
+    const uint64_t bytes = (uint64_t)b << 32 | a;
+    uint32_t d = 0;
+    for (unsigned i = 0; i < 4; i++)
+        d |= (uint32_t)(bytes >> 8 * (selector >> 4 * i & 7) & 255) << 8 * i;
+    return d;
+#endif
+}
+
+/* --- Loads and copies ------------------------------------------------------------------------- */
+
+/* ld.global.nc with a hint that the line will not be needed again: weights, each read once. */
+SWG_DEVICE uint4 load_once(const void *from)
+{
+#ifdef __CUDACC__
+    uint4 value;
+    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
+                 : "l"(from));
+    return value;
+#else
+    return *static_cast<const uint4 *>(from);
+#endif
+}
+
+/* cp.async.cg of 16 bytes from global to shared memory; without `is_valid` zeros are written and
+ * nothing is read. Then commit the copies since the last commit as a group, and wait until at most
+ * `left` groups are under way. The wait makes a thread's own copies visible to it; a barrier, to
+ * others. */
+SWG_DEVICE void async_copy16(void *to, const void *from, bool is_valid)
+{
+#ifdef __CUDACC__
+    const uint32_t address = (uint32_t)__cvta_generic_to_shared(to);
+    const int bytes = is_valid ? 16 : 0;
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from),
+                 "r"(bytes)
+                 : "memory");
+#else
+    static const uint4 zeros = {0, 0, 0, 0};
+    simt::copy_async(to, is_valid ? from : &zeros, 16);
+#endif
+}
+
+SWG_DEVICE void async_commit()
+{
+#ifdef __CUDACC__
+    asm volatile("cp.async.commit_group;" ::: "memory");
+#else
+    simt::copy_commit();
+#endif
+}
+
+template <int left> SWG_DEVICE void async_wait()
+{
+#ifdef __CUDACC__
+    asm volatile("cp.async.wait_group %0;" ::"n"(left) : "memory");
+#else
+    simt::copy_wait(left);
+#endif
+}
+
+/* --- Tensor cores ----------------------------------------------------------------------------- */
+
+/* mma.sync.m16n8k16.row.col.f32.f16.f16.f32: d (16 x 8) += a (16 x 16) b (16 x 8).
+ *
+ *     a[0] row g      columns 2t 2t+1     a[2] row g      columns 2t+8 2t+9
+ *     a[1] row g + 8  columns 2t 2t+1     a[3] row g + 8  columns 2t+8 2t+9
+ *     b[0] rows 2t 2t+1, column g         b[1] rows 2t+8 2t+9, column g
+ *     d[0] d[1] row g, columns 2t 2t+1    d[2] d[3] row g + 8, columns 2t 2t+1 */
+SWG_DEVICE void mma_f16(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+#ifdef __CUDACC__
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    struct {
+        float a[8], b[4];
+    } mine;
+    for (int i = 0; i < 4; i++) {
+        mine.a[2 * i] = low_half(a[i]);
+        mine.a[2 * i + 1] = high_half(a[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        mine.b[2 * i] = low_half(b[i]);
+        mine.b[2 * i + 1] = high_half(b[i]);
+    }
+    const unsigned char *const slots = simt::warp_meet(__FILE__, __LINE__, &mine, sizeof mine);
+    const unsigned g = simt::self->lane / 4, t = simt::self->lane % 4;
+    /* Column k of A is element k % 2 + 4 (k / 8) of lane k / 2 % 4's row; likewise row k of B. */
+    for (unsigned k = 0; k < 16; k++) {
+        const unsigned pair = k % 8 / 2, half = k / 8, odd = k % 2;
+        const unsigned char *of_a = slots + (4 * g + pair) * simt::warp_slot;
+        const float above = reinterpret_cast<const float *>(of_a)[4 * half + odd];
+        const float below = reinterpret_cast<const float *>(of_a)[4 * half + 2 + odd];
+        for (unsigned column = 0; column < 2; column++) {
+            const unsigned char *of_b = slots + (4 * (2 * t + column) + pair) * simt::warp_slot;
+            const float right =
+                reinterpret_cast<const float *>(of_b + sizeof mine.a)[2 * half + odd];
+            d[column] += above * right;
+            d[2 + column] += below * right;
+        }
+    }
+#endif
+}
+} // namespace SWG_BUILD
+
+#endif
