@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# swage report: pages, tables and figures of a results.jsonl, and what it refuses.
+# swage report and choose: pages, tables and figures of a results.jsonl, the best model within
+# limits, and what both refuse.
 . tests/cli/lib.sh
 mkdir "$scratch/out"
 cat >"$scratch/out/results.jsonl" <<'END'
@@ -48,4 +49,24 @@ echo '{"results_version": 7}' >"$scratch/newer.jsonl"
 expect_exit 4 "other version" "$SWAGE" report "$scratch/newer.jsonl"
 : >"$scratch/empty.jsonl"
 expect_exit 1 "no records" "$SWAGE" report "$scratch/empty.jsonl"
+
+expect_exit 0 "choose the smallest" "$SWAGE" choose "$scratch/out" --max-perplexity 2.6
+expect_match "chosen" "$stdout" '^chosen      int8'
+expect_match "runner-up" "$stdout" 'runner-up   worse <b>: File size 400 B'
+expect_match "what failed" "$stdout" 'excluded    int2: failed: tensor a\|b'
+expect_match "its recipe" "$stdout" 'recipe      \{"recipe": 1\}'
+expect_exit 0 "choose the most accurate" "$SWAGE" choose "$scratch/out" --max-bytes 500 --json
+expect_keys "JSON" results best chosen recipe runner_up candidates
+expect_match "by divergence" "$(value best) $(value chosen) $(value runner_up)" '^kld_mean int8 worse <b>$'
+expect_exit 0 "exactly at the limit" "$SWAGE" choose "$scratch/out" --max-bytes 300
+expect_exit 7 "one below it" "$SWAGE" choose "$scratch/out" --max-bytes 299
+expect_match "nearest miss" "$stderr" 'the nearest is int8: File size 300 B, above 299 B'
+expect_exit 7 "nothing was measured" "$SWAGE" choose "$scratch/out" --max-ttft-ms 5
+expect_match "says so" "$stderr" 'none has all limited figures'
+expect_exit 0 "by another figure" "$SWAGE" choose "$scratch/out" --best perplexity
+expect_match "the base is the best" "$stdout" '^chosen      base'
+expect_exit 2 "no limit" "$SWAGE" choose "$scratch/out"
+expect_exit 2 "a limit that is not a number" "$SWAGE" choose "$scratch/out" --max-kld 0.1x
+expect_exit 2 "a share above 1" "$SWAGE" choose "$scratch/out" --min-accuracy 50
+expect_exit 3 "choose from a bad record" "$SWAGE" choose "$scratch/bad.jsonl" --max-kld 1
 finish
