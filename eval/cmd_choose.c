@@ -19,16 +19,11 @@ typedef struct arguments {
 #define WORDS_LESS  " at most this"
 #define WORDS_MORE  " at least this"
 
-static const char best_words[] = ""
-#define SWG_METRIC(key, low, high, title, unit, better, limit) "|" limit
-#include "eval/metrics.def"
-#undef SWG_METRIC
-    ;
-
 static const swg_option options[] = {
-    SWG_OPTION_CHOICE(arguments, best, 0, "best", best_words + 1, NULL,
-                      "figure by which the best one is taken (default: the smallest when its bytes "
-                      "are not limited, else the most accurate)"),
+    SWG_OPTION_STRING(arguments, best, 0, "best", "FIGURE",
+                      "figure by which the best one is taken, named as in its limit: kld, bytes, "
+                      "decode-per-s (default: the smallest when its bytes are not limited, else "
+                      "the most accurate)"),
 #define SWG_METRIC(key, low, high, title, unit, better, limit)                                     \
     SWG_OPTION_STRING(arguments, limits[SWG_METRIC_##key], 0, PREFIX_##better limit, "N",          \
                       title WORDS_##better),
@@ -88,6 +83,24 @@ static swg_metric_id accuracy_of(const swg_results *results)
     return SWG_METRIC_file_bytes;
 }
 
+/* The metric of that name; SWG_N_METRICS for none. */
+static swg_status read_best(const char *name, swg_metric_id *out)
+{
+    const char *names[SWG_N_METRICS];
+    *out = SWG_N_METRICS;
+    for (size_t m = 0; m < SWG_N_METRICS && name; m++) {
+        names[m] = swg_metrics[m].limit;
+        if (strcmp(name, names[m]) == 0)
+            *out = (swg_metric_id)m;
+    }
+    if (!name || *out != SWG_N_METRICS)
+        return SWG_OK;
+    const char *nearest = swg_nearest_word(name, names, SWG_N_METRICS);
+    return swg_error(SWG_USAGE, "--best: there is no figure \"%s\"%s%s%s", name,
+                     nearest ? "; did you mean \"" : "; swage choose --help lists them",
+                     nearest ? nearest : "", nearest ? "\"?" : "");
+}
+
 static swg_status read_arguments(job *j)
 {
     bool has_limit = false;
@@ -98,11 +111,7 @@ static swg_status read_arguments(job *j)
     if (!has_limit && !j->args->best)
         return swg_error(SWG_USAGE,
                          "give a limit, for example --max-bytes or --max-kld, or --best");
-    j->best = SWG_N_METRICS;
-    for (size_t m = 0; m < SWG_N_METRICS && j->args->best; m++)
-        if (strcmp(j->args->best, swg_metrics[m].limit) == 0)
-            j->best = (swg_metric_id)m;
-    return SWG_OK;
+    return read_best(j->args->best, &j->best);
 }
 
 /* --- Words ------------------------------------------------------------------------------------ */

@@ -65,6 +65,8 @@ expect_exit 7 "nothing was measured" "$SWAGE" choose "$scratch/out" --max-ttft-m
 expect_match "says so" "$stderr" 'none has all limited figures'
 expect_exit 0 "by another figure" "$SWAGE" choose "$scratch/out" --best perplexity
 expect_match "the base is the best" "$stdout" '^chosen      base'
+expect_exit 2 "no such figure" "$SWAGE" choose "$scratch/out" --best perplexty
+expect_match "the nearest name" "$stderr" 'did you mean "perplexity"\?'
 expect_exit 2 "no limit" "$SWAGE" choose "$scratch/out"
 expect_exit 2 "a limit that is not a number" "$SWAGE" choose "$scratch/out" --max-kld 0.1x
 expect_exit 2 "a share above 1" "$SWAGE" choose "$scratch/out" --min-accuracy 50
