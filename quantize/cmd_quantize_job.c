@@ -5,6 +5,7 @@
 
 #include "kernels/linalg.h"
 #include "quantize/calibrated.h"
+#include "quantize/cmd_quantize_remarks.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 #include "runtime/hparams.h"
@@ -124,23 +125,6 @@ swg_status swg_quantize_prepare(swg_quantize_state *j, const char *input)
     return swg_sink_meta_from_source(j->source, &j->meta);
 }
 
-/* The matrices some rows of which were kept rounded to nearest, since that lost less output. */
-static void write_fallbacks(const swg_quantize_state *j, swg_json_writer *json)
-{
-    bool is_open = false;
-    for (size_t i = 0; j->reports && i < j->plan.n_entries; i++) {
-        const swg_quant_stats *stats = &j->reports[i].stats;
-        if (stats->n_fallback_rows == 0)
-            continue;
-        if (!is_open)
-            swg_json_begin_object(json, "rows_kept_rtn");
-        is_open = true;
-        swg_json_uint(json, j->inputs[i].name, stats->n_fallback_rows);
-    }
-    if (is_open)
-        swg_json_end_object(json);
-}
-
 /* What the history records of the calibration text: everything that the result depends on. */
 static void write_options(const swg_quantize_state *j, const char *extra, swg_json_writer *json,
                           const char *key)
@@ -156,7 +140,7 @@ static void write_options(const swg_quantize_state *j, const char *extra, swg_js
     swg_json_string(json, "statistics", j->a->statistics);
     swg_json_string(json, "linear_algebra", swg_linalg_name());
     swg_json_end_object(json);
-    write_fallbacks(j, json);
+    swg_quantize_remarks_write(j, json);
     if (extra)
         swg_json_raw(json, "search", extra, strlen(extra));
     swg_json_end_object(json);
@@ -264,6 +248,7 @@ swg_status swg_quantize_write(swg_quantize_state *j, const char *path, const cha
     SWG_GO(swg_sink_set_provenance(sink, j->provenance));
     SWG_GO(swg_sink_finish(&sink, bytes));
     warn_of_nonfinite(j);
+    swg_quantize_remarks_say(j);
 done:
     swg_sink_abort(&sink);
     return status;
