@@ -5,11 +5,9 @@
 
 #include "kernels/linalg.h"
 #include "quantize/calibrated.h"
-#include "quantize/memory_plan.h"
-#include "runtime/base/clock.h"
+#include "quantize/cmd_quantize_remarks.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
-#include "runtime/base/notice.h"
 #include "runtime/hparams.h"
 #include "runtime/verdict.h"
 
@@ -127,23 +125,6 @@ swg_status swg_quantize_prepare(swg_quantize_state *j, const char *input)
     return swg_sink_meta_from_source(j->source, &j->meta);
 }
 
-/* The matrices some rows of which were kept rounded to nearest, since that lost less output. */
-static void write_fallbacks(const swg_quantize_state *j, swg_json_writer *json)
-{
-    bool is_open = false;
-    for (size_t i = 0; j->reports && i < j->plan.n_entries; i++) {
-        const swg_quant_stats *stats = &j->reports[i].stats;
-        if (stats->n_fallback_rows == 0)
-            continue;
-        if (!is_open)
-            swg_json_begin_object(json, "rows_kept_rtn");
-        is_open = true;
-        swg_json_uint(json, j->inputs[i].name, stats->n_fallback_rows);
-    }
-    if (is_open)
-        swg_json_end_object(json);
-}
-
 /* What the history records of the calibration text: everything that the result depends on. */
 static void write_options(const swg_quantize_state *j, const char *extra, swg_json_writer *json,
                           const char *key)
@@ -159,7 +140,7 @@ static void write_options(const swg_quantize_state *j, const char *extra, swg_js
     swg_json_string(json, "statistics", j->a->statistics);
     swg_json_string(json, "linear_algebra", swg_linalg_name());
     swg_json_end_object(json);
-    write_fallbacks(j, json);
+    swg_quantize_remarks_write(j, json);
     if (extra)
         swg_json_raw(json, "search", extra, strlen(extra));
     swg_json_end_object(json);
@@ -190,82 +171,6 @@ static void warn_of_nonfinite(const swg_quantize_state *j)
         if (j->reports[i].n_nonfinite)
             swg_cli_say(j->cli, "tensor %s has %llu values that are not finite", j->inputs[i].name,
                         (unsigned long long)j->reports[i].n_nonfinite);
-}
-
-/* The folder of the cache: the user's, or the usual one if it can be used; *out NULL = none. */
-static swg_status choose_cache(const swg_quantize_arguments *a, char **out)
-{
-    char *folder = NULL;
-    *out = NULL;
-    if (a->no_cache)
-        return SWG_OK;
-    if (a->cache) {
-        *out = swg_strdup(a->cache);
-        return *out ? SWG_OK : SWG_NO_MEMORY;
-    }
-    SWG_TRY(swg_model_stats_default_cache(&folder));
-    if (folder && swg_make_folders(folder) != SWG_OK) {
-        swg_notice("statistics are not kept: %s", swg_error_message());
-        SWG_FREE(folder);
-    }
-    *out = folder;
-    return SWG_OK;
-}
-
-static void tell_statistics(const swg_quantize_state *j, double seconds)
-{
-    const char *path = swg_model_stats_path(j->statistics);
-    char bytes[32];
-    swg_format_bytes(swg_model_stats_file_bytes(j->statistics), bytes);
-    if (swg_model_stats_were_cached(j->statistics))
-        swg_cli_say(j->cli, "statistics taken from %s", path);
-    else if (path)
-        swg_cli_say(j->cli, "statistics collected in %.1f s and kept in %s (%s)", seconds, path,
-                    bytes);
-    else
-        swg_cli_say(j->cli, "statistics collected in %.1f s (%s, not kept)", seconds, bytes);
-}
-
-static bool needs_full_statistics(const swg_quantize_state *j)
-{
-    return j->a->calibration && (!swg_quantize_is_sequential(j->a) || j->transforms_need_stats ||
-                                 swg_quantize_has_target(j->a));
-}
-
-/* How statistics are collected; `cache` and `scratch` are folders, or NULL. */
-static swg_model_stats_options statistics_options(const swg_quantize_state *j, const char *cache,
-                                                  const char *scratch)
-{
-    swg_model_stats_options how = swg_model_stats_options_default();
-    how.pool = j->pool;
-    how.progress = j->cli->progress;
-    how.ids = j->calibration.text.ids;
-    how.n_windows = j->calibration.text.n_windows;
-    how.window = j->calibration.text.window;
-    how.hashes = j->hashes;
-    how.cache = cache;
-    how.scratch = scratch;
-    return how;
-}
-
-/* Full statistics of the calibration text, if they are asked for or transforms need them. */
-static swg_status open_statistics(swg_quantize_state *j)
-{
-    const double start = swg_clock_s();
-    char *cache = NULL, *scratch = NULL;
-    swg_status status = SWG_OK;
-    if (!needs_full_statistics(j))
-        return SWG_OK;
-    SWG_GO(choose_cache(j->a, &cache));
-    scratch = swg_path_dirname(j->a->output);
-    SWG_GO(scratch ? SWG_OK : SWG_NO_MEMORY);
-    const swg_model_stats_options how = statistics_options(j, cache, scratch);
-    SWG_GO(swg_model_stats_open(j->source, &how, &j->statistics));
-    tell_statistics(j, swg_clock_s() - start);
-done:
-    swg_free(cache);
-    swg_free(scratch);
-    return status;
 }
 
 /* Open the journal beside the output. Its key is all that matrices depend on besides their own
@@ -307,80 +212,6 @@ done:
     return status;
 }
 
-/* For the present plan. */
-static swg_status fit_transforms(swg_quantize_state *j)
-{
-    return j->transforms ? swg_transforms_fit(j->transforms, &j->plan, j->statistics, j->pool)
-                         : SWG_OK;
-}
-
-/* Whether full statistics are in the cache. */
-static swg_status find_cached(const swg_quantize_state *j, bool *out)
-{
-    char *cache = NULL;
-    swg_status status = SWG_OK;
-    *out = false;
-    SWG_GO(choose_cache(j->a, &cache));
-    if (cache && j->hashes) {
-        const swg_model_stats_options how = statistics_options(j, cache, NULL);
-        SWG_GO(swg_model_stats_find(&how, out));
-    }
-done:
-    swg_free(cache);
-    return status;
-}
-
-static bool needs_sensitivity(const swg_quantize_state *j)
-{
-    bool is_needed = swg_quantize_has_target(j->a);
-    for (size_t i = 0; i < j->plan.n_entries; i++)
-        is_needed |= j->plan.entries[i].is_quantized &&
-                     swg_quant_method_needs_sensitivity(j->plan.entries[i].method);
-    return is_needed;
-}
-
-swg_status swg_quantize_plan_memory(const swg_quantize_state *j, uint64_t *peak)
-{
-    const bool is_sequential = swg_quantize_is_sequential(j->a);
-    bool is_cached = false;
-    if (!j->a->calibration) {
-        *peak = swg_quantize_peak_bytes(&j->plan, swg_pool_threads(j->pool));
-        return SWG_OK;
-    }
-    SWG_TRY(find_cached(j, &is_cached));
-    const swg_memory_request request = {.source = j->source,
-                                        .plan = &j->plan,
-                                        .text = &j->calibration.text,
-                                        .pool = j->pool,
-                                        .collects = needs_full_statistics(j) && !is_cached,
-                                        .is_sequential = is_sequential,
-                                        .is_paired = strcmp(j->a->statistics, "paired") == 0,
-                                        .needs_sensitivity = needs_sensitivity(j),
-                                        .verifies = swg_quantize_has_target(j->a)};
-    swg_memory_plan plan;
-    SWG_TRY(swg_memory_plan_make(&request, &plan));
-    *peak = plan.peak;
-    return SWG_OK;
-}
-
-swg_status swg_quantize_open_statistics(swg_quantize_state *j)
-{
-    uint64_t peak;
-    char bytes[32];
-    SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
-    if (j->a->calibration) {
-        SWG_TRY(swg_quantize_plan_memory(j, &peak));
-        swg_cli_say(j->cli, "about %s of memory will be needed at the peak",
-                    swg_format_bytes(peak, bytes));
-    }
-    SWG_TRY(open_statistics(j));
-    SWG_TRY(fit_transforms(j));
-    return j->a->calibration && !swg_quantize_has_target(j->a)
-               ? swg_quantize_measure_sensitivity(j->transformed, &j->plan, &j->calibration.text,
-                                                  j->pool, j->cli->progress, &j->sensitivity)
-               : SWG_OK;
-}
-
 static swg_quantize_options options_of(const swg_quantize_state *j)
 {
     swg_quantize_options how = swg_quantize_options_default();
@@ -409,7 +240,7 @@ swg_status swg_quantize_write(swg_quantize_state *j, const char *path, const cha
     SWG_FREE(j->reports);
     SWG_GO(SWG_NEW(j->reports, j->plan.n_entries));
     SWG_GO(open_journal(j));
-    SWG_GO(fit_transforms(j));
+    SWG_GO(swg_quantize_fit_transforms(j));
     const swg_quantize_options how = options_of(j);
     SWG_GO(swg_sink_open(path, &sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
     SWG_GO(swg_quantize_checkpoint(j->transformed, &j->plan, &how, sink, j->reports));
@@ -417,6 +248,7 @@ swg_status swg_quantize_write(swg_quantize_state *j, const char *path, const cha
     SWG_GO(swg_sink_set_provenance(sink, j->provenance));
     SWG_GO(swg_sink_finish(&sink, bytes));
     warn_of_nonfinite(j);
+    swg_quantize_remarks_say(j);
 done:
     swg_sink_abort(&sink);
     return status;
