@@ -151,9 +151,9 @@ int check_product(const swg_cuda_matrix &w, swg_cuda_input input, size_t rows)
     if (input == SWG_CUDA_INPUT_INT8 && w.group % 32 != 0)
         return fail(SWG_CUDA_UNSUPPORTED,
                     "integer products take groups of whole 32 columns, not of %u", w.group);
-    if (rows > 65535u * 32 || w.row_tiles > 65535u * 8)
-        return fail(SWG_CUDA_UNSUPPORTED, "a product of %zu rows with %u outputs is too large",
-                    rows, w.n);
+    if (w.row_tiles > 65535u * 8 || w.k > 65535u * 4 * threads)
+        return fail(SWG_CUDA_UNSUPPORTED, "a product of %u inputs and %u outputs is too large", w.k,
+                    w.n);
     return check_sizes("a product", rows, w.k);
 }
 

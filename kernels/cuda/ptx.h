@@ -24,7 +24,18 @@ SWG_DEVICE float half_to_float(uint16_t bits)
     asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
     return value;
 #else
-    return swg_f16_to_f32(bits);
+    /* A half's exponent and fraction at a float's place are 2^112 times too small, subnormals
+     * included; infinities and NaN have an exponent of their own. */
+    const uint32_t size = (uint32_t)(bits & 0x7fff) << 13, sign = (uint32_t)(bits & 0x8000) << 16;
+    const uint32_t special = size >= 0x0f800000u ? size | 0x7f800000u : 0;
+    float value;
+    memcpy(&value, &size, sizeof value);
+    value *= 5192296858534827628530496329220096.0f; /* 2^112 */
+    uint32_t result;
+    memcpy(&result, &value, sizeof result);
+    result = (special ? special : result) | sign;
+    memcpy(&value, &result, sizeof value);
+    return value;
 #endif
 }
 

@@ -271,7 +271,7 @@ static void check_models(check *c)
     static const struct {
         uint16_t n, k, rows;
     } shapes[] = {{4096, 4096, 1}, {4160, 4160, 33}, {300, 11008, 7}, {1030, 4096, 257}};
-    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0] && !c->is_small; s++)
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
         for (int type = 0; type < SWG_CUDA_TYPES && !c->problem[0]; type++) {
             matrix_case k;
             matrix_case_make(c, &k, (swg_cuda_type)type, shapes[s].n, shapes[s].k, 128,
@@ -308,13 +308,13 @@ static void check_alone(check *c)
 }
 
 const check_row swg_cuda_checks_products[] = {
-    {"packing", check_packing},
-    {"dequantize", check_dequantize},
-    {"embed", check_embed},
-    {"linear", check_linear},
-    {"linear_int8", check_linear_int8},
-    {"slices", check_slices},
-    {"models", check_models},
-    {"alone", check_alone},
-    {NULL, NULL},
+    {.name = "packing", .run = check_packing},
+    {.name = "dequantize", .run = check_dequantize},
+    {.name = "embed", .run = check_embed},
+    {.name = "linear", .run = check_linear},
+    {.name = "linear_int8", .run = check_linear_int8},
+    {.name = "slices", .run = check_slices},
+    {.name = "alone", .run = check_alone},
+    {.name = "models", .run = check_models, .is_large = true},
+    {.name = NULL},
 };
