@@ -118,7 +118,9 @@ expect_keys "choices of two models" items_gained items_lost mcnemar_p verdict ac
 is "a model against itself" accuracy "$accuracy"
 is "a model against itself" items_lost 0
 is "a model against itself" verdict indistinguishable
-expect_exit 0 "choices as text" choose --few-shot "$scratch/choices.jsonl" --context 200
+printf 'bob\n' >"$scratch/shots.txt"
+expect_exit 0 "choices as text" choose --few-shot "$scratch/shots.txt"
+expect_match "says the three rules" "$stdout" '^by character '
 printf '%s\n' '{"goal": "stay", "sol1": "out", "sol2": "came", "label": 1}' >"$scratch/piqa.jsonl"
 expect_exit 0 "another form" evaluate "$fixtures/gpt2-bare" --data "$scratch/piqa.jsonl" \
   --data-format piqa --json
@@ -155,7 +157,7 @@ expect_exit 4 "perplexity of an encoder" evaluate_bert --task perplexity
 expect_exit 4 "no task for answers" evaluate "$fixtures/bert-span" --text "$scratch/text.txt"
 expect_exit 4 "a text for a classifier" evaluate "$fixtures/bert-sequence" --text "$scratch/text.txt"
 expect_match "a text for a classifier" "$stderr" 'reads --data'
-expect_exit 4 "data for a causal model" evaluate "$fixtures/gpt2-bare" --data "$scratch/items.jsonl"
+expect_exit 3 "data for a causal model" evaluate "$fixtures/gpt2-bare" --data "$scratch/items.jsonl"
 expect_exit 2 "neither text nor data" evaluate "$fixtures/gpt2-bare"
 expect_exit 2 "both" evaluate_bert --data "$scratch/items.jsonl"
 expect_exit 2 "a protocol for data" classify --protocol gptq
