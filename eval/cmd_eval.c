@@ -2,9 +2,9 @@
  * reproduce the figure. */
 #include "eval/task.h"
 #include "runtime/base/clock.h"
-#include "runtime/base/file.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/text_file.h"
 #include "runtime/cli/cli.h"
 #include "runtime/kv_type.h"
 #include "runtime/session.h"
@@ -59,7 +59,7 @@ typedef struct evaluation {
     const arguments *args;
     swg_eval_source source;
     const char *path; /* of the text or data */
-    swg_map file;
+    swg_text_file file;
     swg_session loaded, ref;
     const swg_eval_task *task;
     char sha256[SWG_SHA256_TEXT];
@@ -71,13 +71,13 @@ static swg_status open_input(evaluation *e)
 {
     const arguments *args = e->args;
     if (!args->text == !args->data)
-        return swg_error(SWG_USAGE, "give either a --text or --data");
+        return swg_error(SWG_USAGE, "give either --text or --data");
     e->source = args->text ? SWG_EVAL_TEXT : SWG_EVAL_DATA;
     e->path = args->text ? args->text : args->data;
-    SWG_TRY(swg_map_open(e->path, &e->file));
-    if (e->file.size == 0)
-        return swg_error(SWG_FAILED, "%s is empty", e->path);
-    swg_sha256_text(e->file.data, e->file.size, e->sha256);
+    SWG_TRY(swg_text_file_open(e->path, args->text ? SWG_TEXT_PROSE : SWG_TEXT_DATA, &e->file));
+    if (e->file.length == 0)
+        return swg_error(SWG_CORRUPT, "%s is empty", e->path);
+    swg_sha256_text(e->file.bytes.data, e->file.bytes.size, e->sha256);
     return SWG_OK;
 }
 
@@ -94,8 +94,8 @@ static swg_status evaluate(evaluation *e)
     swg_eval_input input = {.loaded = &e->loaded,
                             .ref = args->ref ? &e->ref : NULL,
                             .path = e->path,
-                            .bytes = (const char *)e->file.data,
-                            .length = e->file.size,
+                            .bytes = e->file.text,
+                            .length = e->file.length,
                             .context = (size_t)args->context,
                             .stride = (size_t)args->stride,
                             .max_tokens = (size_t)args->max_tokens,
@@ -153,7 +153,7 @@ done:
     swg_strbuf_deinit(&e.report.text);
     swg_session_close(&e.ref);
     swg_session_close(&e.loaded);
-    swg_map_close(&e.file);
+    swg_text_file_close(&e.file);
     return status;
 }
 

@@ -11,7 +11,7 @@
 #include "runtime/base/mem.h"
 
 /* What is known of a path before a reader is chosen. */
-enum { SWG_PROBE_BYTES = 64 };
+enum { SWG_PROBE_BYTES = 512 };
 typedef struct swg_probe {
     const char *path;
     bool is_directory;
@@ -87,6 +87,9 @@ struct swg_reader {
     const char *summary; /* "Hugging Face safetensors (file or folder)" */
     /* Whether this reader takes the path: decided by content alone. */
     bool (*claims)(const swg_probe *probe);
+    /* ".gguf": a file with this ending that no reader claims is opened by this one, which says what
+     * is wrong with it; NULL when others use the ending too. */
+    const char *ending;
     /* Fill the source. On failure swg_source_close undoes everything, close() included. */
     swg_status (*open)(swg_source *source, const swg_probe *probe);
     void (*close)(swg_source *source);
@@ -125,7 +128,8 @@ swg_status swg_source_add_input(swg_source *source, const char *path);
 /* SWG_CORRUPT unless the text is a JSON object. */
 swg_status swg_source_set_config(swg_source *source, const char *text, size_t length);
 
-/* Map one of the source's files, or borrow its memory. The reader closes *out. */
+/* Map one of the source's files, or borrow its memory. SWG_UNSUPPORTED for files that are certainly
+ * not weights (runtime/base/file_kind.h). The reader closes *out. */
 swg_status swg_source_map(const swg_source *source, const char *path, swg_map *out);
 
 /* Read a plain plane from the map of its tensor. */

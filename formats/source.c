@@ -7,8 +7,10 @@
 #include "formats/huggingface/tokenizer_files.h"
 #include "formats/json/json.h"
 #include "formats/reader.h"
+#include "runtime/base/file_kind.h"
 #include "runtime/base/namesort.h"
 #include "runtime/base/strbuf.h"
+#include "runtime/base/utf8.h"
 
 static const swg_reader *const readers[] = {
 #define SWG_READER(name, endings) &swg_reader_##name,
@@ -33,7 +35,7 @@ static swg_status probe_path(const char *path, swg_probe *out)
     if (out->is_directory)
         return SWG_OK;
     swg_map map = {0};
-    SWG_TRY(swg_map_open(path, &map));
+    SWG_TRY(swg_explain_missing(swg_map_open(path, &map), path));
     const swg_status status = probe_bytes(path, &map, out);
     swg_map_close(&map);
     return status;
@@ -48,11 +50,37 @@ static const swg_reader *claiming_reader(const swg_probe *probe)
     return NULL;
 }
 
+/* The reader whose files have the path's ending; NULL when there is none. */
+static const swg_reader *reader_by_ending(const swg_probe *probe)
+{
+    for (size_t i = 0; i < N_READERS && !probe->is_directory; i++)
+        if (readers[i]->ending &&
+            swg_path_ends_with(probe->path, readers[i]->ending, strlen(readers[i]->ending)))
+            return readers[i];
+    return NULL;
+}
+
+static bool is_text(const swg_probe *probe)
+{
+    const char *const head = (const char *)probe->head;
+    return !probe->is_directory && !memchr(head, 0, probe->head_bytes) &&
+           swg_utf8_is_valid(head, swg_utf8_complete_prefix(head, probe->head_bytes));
+}
+
 static swg_status choose_reader(const swg_probe *probe, const swg_reader **out)
 {
     *out = claiming_reader(probe);
     if (*out)
         return SWG_OK;
+    SWG_TRY(swg_file_refuse_mistaken(probe->path, probe->head, probe->head_bytes));
+    *out = reader_by_ending(probe);
+    if (*out)
+        return SWG_OK;
+    if (is_text(probe))
+        return swg_error(SWG_UNSUPPORTED,
+                         "%s is a text, not a checkpoint; of a model that is a folder, give the "
+                         "folder",
+                         probe->path);
     char known[256] = "";
     for (size_t i = 0; i < N_READERS; i++) {
         const size_t used = strlen(known);

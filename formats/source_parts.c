@@ -4,15 +4,21 @@
 #include "formats/huggingface/carried_names.h"
 #include "formats/json/json.h"
 #include "formats/reader.h"
+#include "runtime/base/file_kind.h"
 
 /* --- What readers fill in --------------------------------------------------------------------- */
 
 swg_status swg_source_map(const swg_source *source, const char *path, swg_map *out)
 {
-    if (!source->memory.data || strcmp(path, source->path) != 0)
-        return swg_map_open(path, out);
-    *out = source->memory;
-    return SWG_OK;
+    if (source->memory.data && strcmp(path, source->path) == 0) {
+        *out = source->memory;
+        return SWG_OK;
+    }
+    SWG_TRY(swg_map_open(path, out));
+    const swg_status status = swg_file_refuse_mistaken(path, out->data, out->size);
+    if (status != SWG_OK)
+        swg_map_close(out);
+    return status;
 }
 
 /* Planes are taken from blocks, so that names lie close together: sorting 100,000 of them is half

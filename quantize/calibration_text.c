@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "runtime/base/file.h"
+#include "runtime/base/text_file.h"
 
 enum { DEFAULT_WINDOW = 512 };
 
@@ -17,13 +17,13 @@ static const char *document_end(const char *at, const char *end)
 }
 
 /* Tokenize the text until there are enough tokens. */
-static swg_status encode(const swg_tokenizer *tokenizer, const swg_map *file, bool documents,
+static swg_status encode(const swg_tokenizer *tokenizer, const swg_text_file *file, bool documents,
                          size_t enough, swg_ids *ids)
 {
     const swg_encode_options options = {.add_special = true, .parse_special = false};
-    const char *at = (const char *)file->data, *end = at + file->size;
+    const char *at = file->text, *end = at + file->length;
     if (!documents)
-        return swg_tokenizer_encode(tokenizer, at, file->size, &options, ids);
+        return swg_tokenizer_encode(tokenizer, at, file->length, &options, ids);
     while (at < end && ids->count < enough) {
         const char *stop = document_end(at, end);
         if (stop > at)
@@ -69,7 +69,7 @@ swg_status swg_calibration_ids_read(swg_source *source, const swg_calibration_so
 {
     swg_status status = SWG_OK;
     swg_tokenizer *tokenizer = NULL;
-    swg_map file = {0};
+    swg_text_file file = {0};
     swg_calibration_ids read = {0};
     const size_t usual = max_window < DEFAULT_WINDOW ? max_window : DEFAULT_WINDOW;
     const size_t window = from->window ? from->window : usual;
@@ -78,8 +78,8 @@ swg_status swg_calibration_ids_read(swg_source *source, const swg_calibration_so
                          "calibration windows of %zu tokens; the model has %zu positions", window,
                          max_window);
     SWG_GO(swg_tokenizer_from_source(source, &tokenizer));
-    SWG_GO(swg_map_open(from->path, &file));
-    swg_sha256_text(file.data, file.size, read.sha256);
+    SWG_GO(swg_text_file_open(from->path, SWG_TEXT_PROSE, &file));
+    swg_sha256_text(file.bytes.data, file.bytes.size, read.sha256);
     SWG_GO(encode(tokenizer, &file, from->documents, from->max_tokens + from->held_out * window,
                   &read.ids));
     SWG_GO(cut(from, tokenizer, window, &read));
@@ -87,7 +87,7 @@ swg_status swg_calibration_ids_read(swg_source *source, const swg_calibration_so
     read = (swg_calibration_ids){0};
 done:
     swg_calibration_ids_deinit(&read);
-    swg_map_close(&file);
+    swg_text_file_close(&file);
     swg_tokenizer_free(&tokenizer);
     return status;
 }

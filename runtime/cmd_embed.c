@@ -3,8 +3,8 @@
 
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/text_file.h"
 #include "runtime/cli/cli.h"
-#include "runtime/cli/input.h"
 #include "runtime/embedder.h"
 
 typedef struct arguments {
@@ -50,7 +50,8 @@ static const swg_option options[] = {
 typedef struct job {
     const swg_cli *cli;
     const arguments *args;
-    swg_strbuf input, result;
+    swg_text_file input;
+    swg_strbuf result;
     swg_text_view *texts; /* views into the input */
     size_t n;
     swg_session loaded;
@@ -209,10 +210,11 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
     job j = {.cli = cli, .args = raw_arguments};
     if (j.args->normalize && j.args->no_normalize)
         return swg_error(SWG_USAGE, "--normalize and --no-normalize exclude each other");
-    SWG_GO(swg_cli_read_input(j.args->text, &j.input));
-    SWG_GO(swg_split_lines(swg_strbuf_text(&j.input), j.input.length, &j.texts, &j.n));
+    SWG_GO(swg_text_file_open(j.args->text, SWG_TEXT_PROSE, &j.input));
+    SWG_GO(swg_split_lines(j.input.text, j.input.length, &j.texts, &j.n));
     if (j.n == 0)
-        SWG_GO(swg_error(SWG_USAGE, "%s holds no texts", j.args->text ? j.args->text : "-"));
+        SWG_GO(swg_error(SWG_USAGE, "%s holds no texts",
+                         j.args->text ? j.args->text : "standard input"));
     SWG_GO(compute(&j));
     SWG_GO(print(&j));
 done:
@@ -220,7 +222,7 @@ done:
     swg_session_close(&j.loaded);
     swg_free(j.vectors);
     swg_free(j.texts);
-    swg_strbuf_deinit(&j.input);
+    swg_text_file_close(&j.input);
     swg_strbuf_deinit(&j.result);
     return status;
 }

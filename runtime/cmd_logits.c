@@ -3,6 +3,7 @@
 
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/text_file.h"
 #include "runtime/cli/cli.h"
 #include "runtime/exec.h"
 #include "runtime/kv_type.h"
@@ -11,8 +12,6 @@
 /* Positions computed together: their logits are held until they are written, one row of the whole
  * vocabulary per position (33 MB for a vocabulary of 128,000 tokens). */
 enum { PIECE = 64 };
-
-enum { MAX_IDS_BYTES = 1 << 28 };
 
 typedef struct arguments {
     const char *ids, *token_type_ids, *output, *activations, *kv_cache;
@@ -51,14 +50,13 @@ static bool is_list(const char *text)
 
 static swg_status read_ids(const char *argument, const char *option, swg_ids *out)
 {
-    char *text = NULL;
-    size_t length = strlen(argument);
+    swg_text_file file = {.text = argument, .length = strlen(argument)};
     const bool is_file = !is_list(argument);
-    if (is_file)
-        SWG_TRY(swg_file_read(argument, MAX_IDS_BYTES, &text, &length));
     const char *what = is_file ? argument : option;
-    const swg_status status = swg_ids_parse(is_file ? text : argument, length, what, out);
-    swg_free(text);
+    if (is_file)
+        SWG_TRY(swg_text_file_open(argument, SWG_TEXT_DATA, &file));
+    const swg_status status = swg_ids_parse(file.text, file.length, what, out);
+    swg_text_file_close(&file);
     SWG_TRY(status);
     return out->count ? SWG_OK : swg_error(SWG_USAGE, "%s: no token ids", what);
 }

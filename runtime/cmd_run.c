@@ -1,9 +1,8 @@
 /* swage run: continue a prompt, printing the text as it comes. */
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/mem.h"
+#include "runtime/base/text_file.h"
 #include "runtime/cli/cli.h"
 #include "runtime/cmd_run_chat.h"
 #include "runtime/cmd_run_encoder.h"
@@ -77,40 +76,20 @@ typedef struct run_state {
 
 /* --- The prompt ------------------------------------------------------------------------------- */
 
-enum { MAX_PROMPT = 1 << 30, READ_BYTES = 1 << 16 };
-
-static swg_status read_prompt(FILE *stream, const char *name, swg_strbuf *out)
+/* Without the line break at the end of a file, which is not meant. */
+static swg_status read_prompt(const char *path, swg_strbuf *out)
 {
-    char bytes[READ_BYTES];
-    size_t n;
-    while ((n = fread(bytes, 1, sizeof bytes, stream)) > 0) {
-        if (n > MAX_PROMPT - out->length)
-            return swg_error(SWG_LIMIT, "%s has more than %d bytes", name, MAX_PROMPT);
-        if (memchr(bytes, 0, n))
-            return swg_error(SWG_CORRUPT, "%s is not a text: it has a NUL byte", name);
-        swg_strbuf_append(out, bytes, n);
-        SWG_TRY(swg_strbuf_status(out));
-    }
-    if (swg_is_interrupted())
-        return swg_error(SWG_INTERRUPTED, "interrupted");
-    if (ferror(stream))
-        return swg_error(SWG_IO, "cannot read %s: %s", name, strerror(errno));
-    /* The line break at the end of a file is not meant. */
-    if (out->length > 0 && out->text[out->length - 1] == '\n')
-        out->text[--out->length] = '\0';
-    return SWG_OK;
-}
-
-static swg_status read_prompt_file(const char *path, swg_strbuf *out)
-{
-    if (strcmp(path, "-") == 0)
-        return read_prompt(stdin, "standard input", out);
-    FILE *stream = fopen(path, "rbe");
-    if (!stream)
-        return swg_error(SWG_IO, "cannot open %s: %s", path, strerror(errno));
-    const swg_status status = read_prompt(stream, path, out);
-    fclose(stream);
-    return status;
+    swg_text_file file = {0};
+    SWG_TRY(swg_text_file_open(path, SWG_TEXT_PROSE, &file));
+    const bool has_break = file.length > 0 && file.text[file.length - 1] == '\n';
+    const size_t length = file.length - has_break;
+    swg_status status = SWG_OK;
+    if (length > 0 && memchr(file.text, 0, length))
+        status = swg_error(SWG_CORRUPT, "%s is not a plain text: it has a NUL byte", path);
+    else
+        swg_strbuf_append(out, file.text, length);
+    swg_text_file_close(&file);
+    return status == SWG_OK ? swg_strbuf_status(out) : status;
 }
 
 static swg_status find_prompt(run_state *r)
@@ -120,7 +99,7 @@ static swg_status find_prompt(run_state *r)
         return swg_error(SWG_USAGE, "give either a --prompt or a --prompt-file");
     r->has_prompt = args->prompt || args->prompt_file;
     if (args->prompt_file || (args->prompt && strcmp(args->prompt, "-") == 0))
-        return read_prompt_file(args->prompt_file ? args->prompt_file : "-", &r->prompt);
+        return read_prompt(args->prompt_file ? args->prompt_file : "-", &r->prompt);
     if (args->prompt)
         swg_strbuf_puts(&r->prompt, args->prompt);
     return swg_strbuf_status(&r->prompt);

@@ -2,10 +2,9 @@
 #include <string.h>
 
 #include "formats/formats.h"
-#include "runtime/base/file.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/text_file.h"
 #include "runtime/cli/cli.h"
-#include "runtime/cli/input.h"
 #include "runtime/text/chat.h"
 #include "runtime/text/tokenizer.h"
 
@@ -107,13 +106,12 @@ static swg_status print_text(const swg_cli *cli, const swg_tokenizer *tokenizer,
 /* --- The command ------------------------------------------------------------------------------ */
 
 static swg_status encode(const swg_cli *cli, const arguments *args, const swg_tokenizer *tokenizer,
-                         const swg_strbuf *input)
+                         const swg_text_file *input)
 {
     const swg_encode_options how = {.add_special = !args->no_special,
                                     .parse_special = !args->no_special};
     swg_ids ids = {0};
-    swg_status status =
-        swg_tokenizer_encode(tokenizer, swg_strbuf_text(input), input->length, &how, &ids);
+    swg_status status = swg_tokenizer_encode(tokenizer, input->text, input->length, &how, &ids);
     if (status == SWG_OK)
         status = print_ids(cli, tokenizer, &ids, input->length, NULL);
     swg_ids_deinit(&ids);
@@ -121,7 +119,7 @@ static swg_status encode(const swg_cli *cli, const arguments *args, const swg_to
 }
 
 static swg_status encode_chat(const swg_cli *cli, const arguments *args,
-                              const swg_tokenizer *tokenizer, const swg_strbuf *input)
+                              const swg_tokenizer *tokenizer, const swg_text_file *input)
 {
     const char *source = cli->positionals[0];
     const char *what = args->text ? args->text : "standard input";
@@ -133,8 +131,8 @@ static swg_status encode_chat(const swg_cli *cli, const arguments *args,
     SWG_GO(swg_chat_from_path(source, &chat));
     if (!chat)
         SWG_GO(swg_error(SWG_UNSUPPORTED, "%s has no chat template", source));
-    SWG_GO(swg_chat_render_json(chat, tokenizer, swg_strbuf_text(input), input->length, what,
-                                time(NULL), &text));
+    SWG_GO(
+        swg_chat_render_json(chat, tokenizer, input->text, input->length, what, time(NULL), &text));
     SWG_GO(swg_tokenizer_encode(tokenizer, swg_strbuf_text(&text), text.length, &how, &ids));
     SWG_GO(print_ids(cli, tokenizer, &ids, text.length, &text));
 done:
@@ -145,15 +143,15 @@ done:
 }
 
 static swg_status decode(const swg_cli *cli, const arguments *args, const swg_tokenizer *tokenizer,
-                         const swg_strbuf *input)
+                         const swg_text_file *input)
 {
     const swg_decode_options how = {.skip_special = args->no_special};
     const bool is_stdin = !args->text || strcmp(args->text, "-") == 0;
     swg_ids ids = {0};
     swg_strbuf text = {0};
     swg_status status;
-    SWG_GO(swg_ids_parse(swg_strbuf_text(input), input->length,
-                         is_stdin ? "standard input" : args->text, &ids));
+    SWG_GO(
+        swg_ids_parse(input->text, input->length, is_stdin ? "standard input" : args->text, &ids));
     SWG_GO(swg_tokenizer_decode(tokenizer, ids.data, ids.count, &how, &text));
     SWG_GO(print_text(cli, tokenizer, &ids, &text));
 done:
@@ -166,18 +164,19 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
 {
     const arguments *args = raw_arguments;
     swg_tokenizer *tokenizer = NULL;
-    swg_strbuf input = {0};
+    swg_text_file input = {0};
     swg_status status;
     if (args->chat && (args->decode || args->no_special))
         return swg_error(SWG_USAGE, "--chat encodes a conversation: --decode and --no-special do "
                                     "not apply");
     SWG_GO(open_tokenizer(cli->positionals[0], &tokenizer));
-    SWG_GO(swg_cli_read_input(args->text, &input));
+    SWG_GO(swg_text_file_open(args->text,
+                              args->decode || args->chat ? SWG_TEXT_DATA : SWG_TEXT_PROSE, &input));
     SWG_GO((args->decode ? decode
             : args->chat ? encode_chat
                          : encode)(cli, args, tokenizer, &input));
 done:
-    swg_strbuf_deinit(&input);
+    swg_text_file_close(&input);
     swg_tokenizer_free(&tokenizer);
     return status;
 }

@@ -379,6 +379,7 @@ const swg_reader swg_reader_gguf = {
     .name = "gguf",
     .summary = "GGUF",
     .claims = claims,
+    .ending = ".gguf",
     .open = open_source,
     .close = close_source,
     .read = read_rows,

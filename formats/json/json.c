@@ -12,6 +12,7 @@
 
 #include "formats/json/json_check.h"
 #include "formats/json/json_scan.h"
+#include "runtime/base/file_kind.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/namesort.h"
 #include "runtime/base/tensor.h"
@@ -197,9 +198,25 @@ static swg_status build_value(builder *b, swg_json *value)
     }
 }
 
+/* Of a text that is not JSON: say what it is instead, where that is known. */
+static swg_status explain_failure(swg_status status, const char *text, size_t length,
+                                  const char *what)
+{
+    const swg_file_kind kind = length ? swg_file_kind_of(text, length) : SWG_FILE_UNKNOWN;
+    if (kind != SWG_FILE_UNKNOWN)
+        return swg_error(status, "%s %s", what, swg_file_kind_sentence(kind));
+    if (swg_has_byte_order_mark(text, length))
+        return swg_error(
+            status, "%s: bad JSON: it begins with a byte-order mark; save it as UTF-8 without one",
+            what);
+    return status;
+}
+
 swg_status swg_json_parse(const char *text, size_t length, const char *what, swg_json_doc **out)
 {
-    SWG_TRY(swg_json_check(text, length, what));
+    const swg_status checked = swg_json_check(text, length, what);
+    if (checked != SWG_OK)
+        return explain_failure(checked, text, length, what);
     swg_status status = SWG_OK;
     swg_json_doc *doc = NULL;
     SWG_GO(SWG_NEW(doc, 1));

@@ -356,6 +356,7 @@ const swg_reader swg_reader_safetensors = {
     .name = "safetensors",
     .summary = "safetensors, or a Hugging Face folder with model.safetensors",
     .claims = claims,
+    .ending = ".safetensors",
     .open = open_source,
     .close = close_source,
 };

@@ -366,6 +366,7 @@ const swg_reader swg_reader_swg = {
     .name = "swg",
     .summary = "swage's .swg",
     .claims = claims,
+    .ending = ".swg",
     .open = open_source,
     .close = close_source,
     .read = read_rows,

@@ -72,6 +72,8 @@ swg_status swg_map_open(const char *path, swg_map *out)
     struct stat info;
     if (fstat(fd, &info) != 0) {
         status = io_error("examine", path);
+    } else if (S_ISDIR(info.st_mode)) {
+        status = swg_error(SWG_UNSUPPORTED, "%s is a folder, not a regular file", path);
     } else if (!S_ISREG(info.st_mode)) {
         status = swg_error(SWG_UNSUPPORTED, "%s is not a regular file", path);
     } else if (info.st_size == 0) {

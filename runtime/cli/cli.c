@@ -11,6 +11,7 @@
 
 #include "runtime/base/notice.h"
 #include "runtime/base/header_limit.h"
+#include "runtime/cli/foreign_words.h"
 #include "runtime/cli/help.h"
 #include "runtime/cli/options.h"
 #include "runtime/cli/signals.h"
@@ -56,6 +57,9 @@ static const swg_command *find_command(const char *name)
 
 static swg_status refuse_command(const char *name)
 {
+    const char *answer = swg_foreign_command(name);
+    if (answer)
+        return swg_error(SWG_USAGE, "unknown command \"%s\"; %s", name, answer);
     const char *names[MAX_COMMANDS] = {"help"};
     size_t n = 1;
     for (const swg_command *const *command = all_commands; *command && n < MAX_COMMANDS; command++)
@@ -101,6 +105,8 @@ static swg_status run_program(const swg_cli *cli, const void *arguments)
 {
     const program_arguments *a = arguments;
     swg_strbuf text = {0};
+    if (cli->n_positionals > 0)
+        return swg_error(SWG_USAGE, "a command must come first, options after it");
     if (a->version)
         return find_command("version")->run(cli, NULL);
     if (a->manual)
@@ -108,7 +114,7 @@ static swg_status run_program(const swg_cli *cli, const void *arguments)
     else if (a->completion)
         swg_help_completion(all_commands, a->completion, &text);
     else
-        return swg_error(SWG_USAGE, "a command must come first");
+        return swg_error(SWG_USAGE, "a command must come first, options after it");
     return print_buffer(&text);
 }
 
@@ -127,6 +133,7 @@ static const swg_command program_command = {
     .options = program_options,
     .n_options = sizeof program_options / sizeof program_options[0],
     .arguments_bytes = sizeof(program_arguments),
+    .max_positionals = SIZE_MAX,
     .run = run_program,
 };
 
@@ -210,7 +217,7 @@ static int finish(const swg_command *command, swg_status status, bool ask_help)
         status = swg_error(SWG_INTERRUPTED, "interrupted");
     if (status == SWG_OK)
         return EXIT_SUCCESS;
-    const bool has_name = command && command != &program_command;
+    const bool has_name = command && command != &program_command && command != &help_command;
     const char *space = has_name ? " " : "", *name = has_name ? command->name : "";
     const char *sentence = swg_error_message();
     fprintf(stderr, "swage%s%s: %s\n", space, name,
@@ -242,7 +249,7 @@ int swg_cli_main(int argc, char **argv)
     else
         status = run_parsed(command, &parsed);
     swg_parsed_deinit(&parsed);
-    return finish(command, status, false);
+    return finish(command, status, status == SWG_USAGE);
 }
 
 static void talk(const char *format, va_list arguments)

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/cli/foreign_words.h"
+
 enum { MAX_WORDS_SUGGESTED = 64, MAX_WORD_SHOWN = 200 };
 
 const swg_option swg_common_options[SWG_N_COMMON_OPTIONS] = {
@@ -74,6 +76,10 @@ bool swg_choice_word(const char *choices, size_t index, const char **word, size_
 
 static swg_status refuse_choice(const swg_option *option, const char *text)
 {
+    const char *answer = swg_foreign_value(text);
+    if (answer)
+        return swg_error(SWG_USAGE, "option --%s: \"%.*s\" is not one of %s; %s", option->name,
+                         MAX_WORD_SHOWN, text, option->choices, answer);
     char words[MAX_WORDS_SUGGESTED][32];
     const char *candidates[MAX_WORDS_SUGGESTED], *word;
     size_t n = 0, length;
@@ -102,8 +108,11 @@ static swg_status store_choice(const swg_option *option, const char *text, const
 
 static swg_status refuse_range(const swg_option *option, const char *text)
 {
-    return swg_error(SWG_USAGE, "option --%s: %.*s is not between %.15g and %.15g", option->name,
-                     MAX_WORD_SHOWN, text, option->min, option->max);
+    const char *format = option->kind == SWG_OPTION_IS_INT
+                             ? "option --%s: %.*s is not between %.0f and %.0f"
+                             : "option --%s: %.*s is not between %.15g and %.15g";
+    return swg_error(SWG_USAGE, format, option->name, MAX_WORD_SHOWN, text, option->min,
+                     option->max);
 }
 
 static swg_status store_int(const swg_option *option, const char *text, int64_t *value)
@@ -208,12 +217,21 @@ static swg_status take_value(parser *p, size_t index)
     return swg_error(SWG_USAGE, "option --%s needs a value", option->name);
 }
 
+static bool begins_with_no(const char *name)
+{
+    return strncmp(name, "no-", 3) == 0;
+}
+
+/* Options that end in the same way but mean the opposite ("--no-x" of "--x") are not suggested. */
 static swg_status refuse_long(const swg_command *command, const char *name)
 {
     const char *candidates[MAX_WORDS_SUGGESTED];
     size_t n = 0;
+    if (swg_foreign_option_refuse(command, "--", name))
+        return SWG_USAGE;
     for (size_t i = 0; i < option_count(command) && n < MAX_WORDS_SUGGESTED; i++)
-        candidates[n++] = option_at(command, i)->name;
+        if (begins_with_no(option_at(command, i)->name) == begins_with_no(name))
+            candidates[n++] = option_at(command, i)->name;
     const char *near = swg_nearest_word(name, candidates, n);
     return near ? swg_error(SWG_USAGE, "unknown option --%.*s; did you mean --%s?", MAX_WORD_SHOWN,
                             name, near)
@@ -239,15 +257,42 @@ static swg_status parse_long(parser *p, const char *text)
     return refuse_long(p->command, name);
 }
 
+static swg_status refuse_letter(const swg_command *command, char letter)
+{
+    if (swg_foreign_option_refuse(command, "-", (const char[]){letter, '\0'}))
+        return SWG_USAGE;
+    return swg_error(SWG_USAGE, "unknown option -%c", letter);
+}
+
+static size_t find_letter(const swg_command *command, char letter)
+{
+    size_t i = 0;
+    while (i < option_count(command) && option_at(command, i)->letter != letter)
+        i++;
+    return i;
+}
+
+static bool are_flags(const swg_command *command, const char *letters)
+{
+    for (; *letters; letters++) {
+        const size_t i = find_letter(command, *letters);
+        if (i == option_count(command) || option_at(command, i)->kind != SWG_OPTION_IS_FLAG)
+            return false;
+    }
+    return true;
+}
+
 /* "-qv", "-t4", "-qt 4": flags, the last of which may be an option with a value. */
 static swg_status parse_short(parser *p, const char *letters)
 {
+    /* Other programs have long options with one dash: "-ngl" is not -n with the value "gl". */
+    if (letters[1] && !are_flags(p->command, letters) &&
+        swg_foreign_option_refuse(p->command, "-", letters))
+        return SWG_USAGE;
     for (; *letters; letters++) {
-        size_t i = 0;
-        while (i < option_count(p->command) && option_at(p->command, i)->letter != *letters)
-            i++;
+        const size_t i = find_letter(p->command, *letters);
         if (i == option_count(p->command))
-            return swg_error(SWG_USAGE, "unknown option -%c", *letters);
+            return refuse_letter(p->command, *letters);
         SWG_TRY(mark_seen(p, i));
         if (option_at(p->command, i)->kind != SWG_OPTION_IS_FLAG)
             return letters[1] ? store(p, i, letters + 1) : take_value(p, i);
@@ -273,20 +318,36 @@ static swg_status parse_words(parser *p)
     return SWG_OK;
 }
 
+/* What an argument too many was probably meant as. */
+static swg_status refuse_argument(const swg_command *command, const char *word)
+{
+    static const struct {
+        const char *option, *hint;
+    } meant[] = {{"output", "; the output is given by --output"},
+                 {"prompt", "; a prompt is given by --prompt"},
+                 {"text", "; a text is given by --text"}};
+    const char *answer = swg_foreign_value(word), *hint = "";
+    for (size_t m = 0; m < sizeof meant / sizeof *meant && !*hint; m++)
+        for (size_t i = 0; i < command->n_options && !*hint; i++)
+            if (strcmp(command->options[i].name, meant[m].option) == 0)
+                hint = meant[m].hint;
+    return swg_error(SWG_USAGE, "unexpected argument \"%.*s\"%s%s", MAX_WORD_SHOWN, word,
+                     answer ? "; " : hint, answer ? answer : "");
+}
+
 static swg_status check_complete(const parser *p)
 {
     const swg_command *command = p->command;
-    for (size_t i = 0; i < command->n_options; i++)
-        if (command->options[i].is_required && !p->seen[i])
-            return swg_error(SWG_USAGE, "option --%s is required", command->options[i].name);
     const size_t given = p->out->n_positionals;
     if (given < command->min_positionals)
         return swg_error(SWG_USAGE, "%zu of %s%zu arguments given: %s", given,
                          command->max_positionals > command->min_positionals ? "at least " : "",
                          command->min_positionals, command->synopsis);
     if (given > command->max_positionals)
-        return swg_error(SWG_USAGE, "unexpected argument \"%.*s\"", MAX_WORD_SHOWN,
-                         p->out->positionals[command->max_positionals]);
+        return refuse_argument(command, p->out->positionals[command->max_positionals]);
+    for (size_t i = 0; i < command->n_options; i++)
+        if (command->options[i].is_required && !p->seen[i])
+            return swg_error(SWG_USAGE, "option --%s is required", command->options[i].name);
     if (p->out->common.quiet && p->out->common.verbose)
         return swg_error(SWG_USAGE, "options --quiet and --verbose exclude each other");
     return SWG_OK;

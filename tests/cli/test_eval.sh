@@ -108,7 +108,7 @@ expect_exit 2 "an unknown task" evaluate_bert --task guess
 expect_exit 5 "no room between special tokens" evaluate_bert --context 2
 expect_exit 4 "more than the learned positions" evaluate_bert --context 30
 : >"$scratch/empty"
-expect_exit 1 "an empty text" evaluate "$fixtures/bert-masked" --text "$scratch/empty"
+expect_exit 3 "an empty text" evaluate "$fixtures/bert-masked" --text "$scratch/empty"
 
 # Every protocol on the example model.
 model=examples/tiny-tales

@@ -195,7 +195,7 @@ START_TEST(unknown_names_get_a_suggestion)
     is_refused("unknown option --thread; did you mean --threads?", "m", "--thread");
     is_refused("unknown option --xyz", "m", "--xyz");
     is_refused("unknown option -x", "m", "-fx");
-    is_refused("unknown option -1", "m", "-1");
+    is_refused("unknown option -j", "m", "-j");
     is_refused("option --format: \"ggfu\" is not one of swg|safetensors|gguf; did you mean gguf?",
                "m", "--format", "ggfu");
     is_refused("option --format: \"swg|gguf\" is not one of swg|safetensors|gguf", "m",
@@ -220,7 +220,7 @@ START_TEST(slips_are_refused)
                "m", "-o", "--");
     is_refused("options --quiet and --verbose exclude each other", "m", "-qv");
     is_refused("0 of at least 1 arguments given: MODEL [OTHER]", "-f");
-    is_refused("unexpected argument \"c\"", "a", "b", "c");
+    is_refused("unexpected argument \"c\"; the output is given by --output", "a", "b", "c");
 }
 END_TEST
 

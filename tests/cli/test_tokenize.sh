@@ -60,7 +60,7 @@ expect_exit 3 "an id that is not a token" "$SWAGE" tokenize "$file" --decode <<<
 expect_match "id and vocabulary are named" "$stderr" 'id 11 .* 11 ids'
 expect_exit 6 "a missing text" "$SWAGE" tokenize "$file" --text "$scratch/none"
 expect_match "the text is named" "$stderr" 'none'
-expect_exit 6 "a folder as text" "$SWAGE" tokenize "$file" --text "$scratch"
+expect_exit 4 "a folder as text" "$SWAGE" tokenize "$file" --text "$scratch"
 expect_exit 6 "a missing source" "$SWAGE" tokenize "$scratch/none"
 mkdir "$scratch/empty"
 expect_exit 1 "a folder without tokenizer" "$SWAGE" tokenize "$scratch/empty" </dev/null

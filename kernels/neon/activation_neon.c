@@ -1,0 +1,4 @@
+/* Activation functions and gates with four 128-bit vectors at a time. */
+#include "kernels/neon/simd_neon.h"
+
+#include "kernels/simd16/activation_body.h"

@@ -1,0 +1,4 @@
+/* Attention with four 128-bit vectors at a time. */
+#include "kernels/neon/simd_neon.h"
+
+#include "kernels/simd16/attention_body.h"
