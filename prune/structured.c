@@ -87,8 +87,8 @@ static swg_status check_tensor(const swg_structured *s, size_t i)
                          "--structured hidden: tensor %s adds to the residual stream, and biases "
                          "there are not supported",
                          desc->name);
-    SWG_TRY(check_side(s, desc, of.rows, swg_tensor_rows(desc)));
-    return desc->rank > 1 ? check_side(s, desc, of.columns, swg_tensor_cols(desc)) : SWG_OK;
+    SWG_TRY(check_side(s, desc, of.rows, desc->shape[0]));
+    return desc->rank > 1 ? check_side(s, desc, of.columns, desc->shape[1]) : SWG_OK;
 }
 
 /* "model.layers.7.mlp..." -> "model.layers.5.mlp...": the first part of the name that is the

@@ -304,7 +304,7 @@ static swg_status write_cut(const swg_structured *s, size_t place, const float *
     const swg_tensor_desc *const desc = swg_structured_input(s, part);
     const swg_sides of = swg_structured_sides(&part->use);
     const bool *const rows = kept_of(s, of.rows), *const columns = kept_of(s, of.columns);
-    const size_t n = swg_tensor_rows(desc), k = swg_tensor_cols(desc);
+    const size_t n = desc->shape[0], k = desc->rank > 1 ? desc->shape[1] : 1;
     void *planes[SWG_PLANE_KINDS] = {0};
     uint8_t *out = NULL;
     size_t at = 0;

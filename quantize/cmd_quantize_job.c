@@ -3,14 +3,11 @@
 
 #include <string.h>
 
-#include "kernels/linalg.h"
 #include "quantize/calibrated.h"
+#include "quantize/cmd_calibration.h"
 #include "quantize/memory_plan.h"
-#include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
-#include "runtime/base/notice.h"
-#include "runtime/hparams.h"
 #include "runtime/verdict.h"
 
 /* Windows of the text that a search verifies its recipe on. */
@@ -21,24 +18,22 @@ bool swg_quantize_has_target(const swg_quantize_arguments *a)
     return a->target_bytes || a->target_bits > 0 || a->max_kld > 0;
 }
 
-/* The calibration text, if one is given. */
+/* The options on the calibration text. */
+static swg_calibration_arguments calibration_arguments(const swg_quantize_arguments *a)
+{
+    return (swg_calibration_arguments){.text = a->calibration,
+                                       .tokens = a->calibration_tokens,
+                                       .window = a->calibration_window,
+                                       .documents = a->calibration_documents,
+                                       .cache = a->cache,
+                                       .no_cache = a->no_cache};
+}
+
 static swg_status read_calibration(swg_quantize_state *j)
 {
-    const swg_quantize_arguments *a = j->a;
-    const swg_calibration_source from = {.path = a->calibration,
-                                         .max_tokens = (size_t)a->calibration_tokens,
-                                         .window = (size_t)a->calibration_window,
-                                         .documents = a->calibration_documents,
-                                         .held_out = swg_quantize_has_target(a) ? HELD_OUT : 0};
-    const swg_arch *arch;
-    swg_hparams hparams;
-    size_t length;
-    if (!a->calibration)
-        return SWG_OK;
-    const char *config = swg_source_config(j->source, &length);
-    SWG_TRY(swg_hparams_read(config, length, &arch, &hparams));
-    return swg_calibration_ids_read(j->source, &from, (size_t)hparams.max_positions,
-                                    &j->calibration);
+    const swg_calibration_arguments from = calibration_arguments(j->a);
+    return swg_calibration_arguments_read(
+        &from, j->source, swg_quantize_has_target(j->a) ? HELD_OUT : 0, &j->calibration);
 }
 
 bool swg_quantize_is_sequential(const swg_quantize_arguments *a)
@@ -148,16 +143,12 @@ static void write_fallbacks(const swg_quantize_state *j, swg_json_writer *json)
 static void write_options(const swg_quantize_state *j, const char *extra, swg_json_writer *json,
                           const char *key)
 {
+    const swg_calibration_arguments from = calibration_arguments(j->a);
     if (!j->a->calibration)
         return;
     swg_json_begin_object(json, key);
     swg_json_begin_object(json, "calibration");
-    swg_json_string(json, "text_sha256", j->calibration.sha256);
-    swg_json_uint(json, "windows", j->calibration.text.n_windows);
-    swg_json_uint(json, "window_tokens", j->calibration.text.window);
-    swg_json_bool(json, "documents", j->a->calibration_documents);
-    swg_json_string(json, "statistics", j->a->statistics);
-    swg_json_string(json, "linear_algebra", swg_linalg_name());
+    swg_calibration_arguments_write(&from, &j->calibration, j->a->statistics, json);
     swg_json_end_object(json);
     write_fallbacks(j, json);
     if (extra)
@@ -167,20 +158,14 @@ static void write_options(const swg_quantize_state *j, const char *extra, swg_js
 
 swg_status swg_quantize_add_provenance(swg_quantize_state *j, const char *extra, bool has_hashes)
 {
-    swg_status status = SWG_OK;
-    swg_json_writer recipe = {.compact = true}, options_json = {.compact = true};
-    swg_recipe_write(j->recipe, &recipe, NULL);
-    SWG_GO(swg_strbuf_status(&recipe.out));
-    write_options(j, extra, &options_json, NULL);
-    SWG_GO(swg_strbuf_status(&options_json.out));
-    const swg_step step = {.command = "quantize",
-                           .options = options_json.out.length ? options_json.out.text : NULL,
-                           .recipe = swg_strbuf_text(&recipe.out)};
+    swg_json_writer options = {.compact = true};
+    write_options(j, extra, &options, NULL);
+    swg_status status = swg_strbuf_status(&options.out);
     SWG_FREE(j->provenance);
-    SWG_GO(swg_provenance_add(j->source, &step, has_hashes ? j->hashes : NULL, &j->provenance));
-done:
-    swg_json_deinit(&options_json);
-    swg_json_deinit(&recipe);
+    if (status == SWG_OK)
+        status = swg_command_history(j->source, "quantize", options.out.text, j->recipe,
+                                     has_hashes ? j->hashes : NULL, &j->provenance);
+    swg_json_deinit(&options);
     return status;
 }
 
@@ -192,38 +177,17 @@ static void warn_of_nonfinite(const swg_quantize_state *j)
                         (unsigned long long)j->reports[i].n_nonfinite);
 }
 
-/* The folder of the cache: the user's, or the usual one if it can be used; *out NULL = none. */
-static swg_status choose_cache(const swg_quantize_arguments *a, char **out)
+/* `from` must outlive the result. */
+static swg_statistics_request statistics_request(const swg_quantize_state *j,
+                                                 const swg_calibration_arguments *from)
 {
-    char *folder = NULL;
-    *out = NULL;
-    if (a->no_cache)
-        return SWG_OK;
-    if (a->cache) {
-        *out = swg_strdup(a->cache);
-        return *out ? SWG_OK : SWG_NO_MEMORY;
-    }
-    SWG_TRY(swg_model_stats_default_cache(&folder));
-    if (folder && swg_make_folders(folder) != SWG_OK) {
-        swg_notice("statistics are not kept: %s", swg_error_message());
-        SWG_FREE(folder);
-    }
-    *out = folder;
-    return SWG_OK;
-}
-
-static void tell_statistics(const swg_quantize_state *j, double seconds)
-{
-    const char *path = swg_model_stats_path(j->statistics);
-    char bytes[32];
-    swg_format_bytes(swg_model_stats_file_bytes(j->statistics), bytes);
-    if (swg_model_stats_were_cached(j->statistics))
-        swg_cli_say(j->cli, "statistics taken from %s", path);
-    else if (path)
-        swg_cli_say(j->cli, "statistics collected in %.1f s and kept in %s (%s)", seconds, path,
-                    bytes);
-    else
-        swg_cli_say(j->cli, "statistics collected in %.1f s (%s, not kept)", seconds, bytes);
+    return (swg_statistics_request){.cli = j->cli,
+                                    .arguments = from,
+                                    .ids = &j->calibration,
+                                    .source = j->source,
+                                    .hashes = j->hashes,
+                                    .pool = j->pool,
+                                    .output = j->a->output};
 }
 
 static bool needs_full_statistics(const swg_quantize_state *j)
@@ -232,40 +196,12 @@ static bool needs_full_statistics(const swg_quantize_state *j)
                                  swg_quantize_has_target(j->a));
 }
 
-/* How statistics are collected; `cache` and `scratch` are folders, or NULL. */
-static swg_model_stats_options statistics_options(const swg_quantize_state *j, const char *cache,
-                                                  const char *scratch)
-{
-    swg_model_stats_options how = swg_model_stats_options_default();
-    how.pool = j->pool;
-    how.progress = j->cli->progress;
-    how.ids = j->calibration.text.ids;
-    how.n_windows = j->calibration.text.n_windows;
-    how.window = j->calibration.text.window;
-    how.hashes = j->hashes;
-    how.cache = cache;
-    how.scratch = scratch;
-    return how;
-}
-
 /* Full statistics of the calibration text, if they are asked for or transforms need them. */
 static swg_status open_statistics(swg_quantize_state *j)
 {
-    const double start = swg_clock_s();
-    char *cache = NULL, *scratch = NULL;
-    swg_status status = SWG_OK;
-    if (!needs_full_statistics(j))
-        return SWG_OK;
-    SWG_GO(choose_cache(j->a, &cache));
-    scratch = swg_path_dirname(j->a->output);
-    SWG_GO(scratch ? SWG_OK : SWG_NO_MEMORY);
-    const swg_model_stats_options how = statistics_options(j, cache, scratch);
-    SWG_GO(swg_model_stats_open(j->source, &how, &j->statistics));
-    tell_statistics(j, swg_clock_s() - start);
-done:
-    swg_free(cache);
-    swg_free(scratch);
-    return status;
+    const swg_calibration_arguments from = calibration_arguments(j->a);
+    const swg_statistics_request request = statistics_request(j, &from);
+    return needs_full_statistics(j) ? swg_statistics_open(&request, &j->statistics) : SWG_OK;
 }
 
 /* Open the journal beside the output. Its key is all that matrices depend on besides their own
@@ -314,22 +250,6 @@ static swg_status fit_transforms(swg_quantize_state *j)
                          : SWG_OK;
 }
 
-/* Whether full statistics are in the cache. */
-static swg_status find_cached(const swg_quantize_state *j, bool *out)
-{
-    char *cache = NULL;
-    swg_status status = SWG_OK;
-    *out = false;
-    SWG_GO(choose_cache(j->a, &cache));
-    if (cache && j->hashes) {
-        const swg_model_stats_options how = statistics_options(j, cache, NULL);
-        SWG_GO(swg_model_stats_find(&how, out));
-    }
-done:
-    swg_free(cache);
-    return status;
-}
-
 static bool needs_sensitivity(const swg_quantize_state *j)
 {
     bool is_needed = swg_quantize_has_target(j->a);
@@ -347,7 +267,9 @@ swg_status swg_quantize_plan_memory(const swg_quantize_state *j, uint64_t *peak)
         *peak = swg_quantize_peak_bytes(&j->plan, swg_pool_threads(j->pool));
         return SWG_OK;
     }
-    SWG_TRY(find_cached(j, &is_cached));
+    const swg_calibration_arguments from = calibration_arguments(j->a);
+    const swg_statistics_request statistics = statistics_request(j, &from);
+    SWG_TRY(swg_statistics_find(&statistics, &is_cached));
     const swg_memory_request request = {.source = j->source,
                                         .plan = &j->plan,
                                         .text = &j->calibration.text,

@@ -70,7 +70,8 @@ swg_status swg_calibration_observe_rest(swg_calibration *calibration, size_t lay
  * next. */
 swg_status swg_calibration_advance(swg_calibration *calibration, size_t layer);
 
-/* Leave the layer out: the rows that enter it enter the next one, as if the model did not have it. */
+/* Leave the layer out: the rows that enter it enter the next one, as if the model did not have it.
+ */
 swg_status swg_calibration_skip(swg_calibration *calibration, size_t layer);
 
 /* The rows [*n_rows][*columns] that enter the next layer; valid until the next call. */
