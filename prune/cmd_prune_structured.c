@@ -45,8 +45,9 @@ static swg_status prepare(job *j)
     for (size_t i = 0; i < a->structures->count; i++)
         SWG_TRY(swg_structured_request_add(&j->request, a->structures->items[i]));
     if (!a->calibration.text)
-        return swg_error(SWG_USAGE, "--structured chooses by what flows through the model: it needs "
-                                    "a text, --calibration FILE");
+        return swg_error(SWG_USAGE,
+                         "--structured chooses by what flows through the model: it needs "
+                         "a text, --calibration FILE");
     if (swg_path_is_same(a->input, a->output))
         return swg_error(SWG_USAGE, "%s is both the input and the output", a->input);
     SWG_TRY(swg_source_open(a->input, &source_options, &j->source));
@@ -68,8 +69,9 @@ static swg_status open_statistics(job *j)
                                             .hashes = j->hashes,
                                             .pool = j->pool,
                                             .output = j->a->output};
-    return j->request.ratio[SWG_STRUCTURE_HIDDEN] > 0 ? swg_statistics_open(&request, &j->statistics)
-                                                      : SWG_OK;
+    return j->request.ratio[SWG_STRUCTURE_HIDDEN] > 0
+               ? swg_statistics_open(&request, &j->statistics)
+               : SWG_OK;
 }
 
 /* What the result depends on: the ratios, the text, and what was chosen. */

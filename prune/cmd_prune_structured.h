@@ -13,8 +13,8 @@ typedef struct swg_structured_arguments {
     bool refit, dry_run, force;
 } swg_structured_arguments;
 
-/* Do it and print the result. SWG_USAGE, before any work, for ratios that the model cannot have, and
- * without a calibration text. */
+/* Do it and print the result. SWG_USAGE, before any work, for ratios that the model cannot have,
+ * and without a calibration text. */
 swg_status swg_prune_structured(const swg_cli *cli, const swg_structured_arguments *arguments);
 
 #endif

@@ -38,21 +38,19 @@ swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated, boo
 enum { SENSITIVITY_WINDOWS = 16 };
 
 swg_status swg_quantize_measure_sensitivity(swg_source *source, const swg_plan *plan,
-                                            const swg_calibration_text *text, swg_pool *pool,
-                                            const swg_progress *progress, swg_sensitivity **out)
+                                            const swg_calibration_text *text,
+                                            const swg_sensitivity_options *options,
+                                            swg_sensitivity **out)
 {
     const size_t windows =
         text->n_windows < SENSITIVITY_WINDOWS ? text->n_windows : SENSITIVITY_WINDOWS;
-    swg_sensitivity_options options = swg_sensitivity_options_default();
     bool is_needed = !plan;
     for (size_t i = 0; plan && i < plan->n_entries; i++)
         is_needed |= plan->entries[i].is_quantized &&
                      swg_quant_method_needs_sensitivity(plan->entries[i].method);
-    options.pool = pool;
-    options.progress = progress;
     *out = NULL;
     return is_needed
-               ? swg_sensitivity_measure(source, text->ids, windows, text->window, &options, out)
+               ? swg_sensitivity_measure(source, text->ids, windows, text->window, options, out)
                : SWG_OK;
 }
 

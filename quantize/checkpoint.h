@@ -87,10 +87,12 @@ swg_status swg_quantize_output_descs(const swg_plan *plan, swg_tensor_desc **out
 swg_status swg_quantize_check_plan(const swg_plan *plan, bool is_calibrated, bool may_prune);
 
 /* Measure the sensitivity that methods of the plan need, on the first windows of the text: *out is
- * NULL when none does. Free with swg_sensitivity_free. */
+ * NULL when none does. A plan of NULL always needs it. Fails as swg_sensitivity_measure; free with
+ * swg_sensitivity_free. */
 swg_status swg_quantize_measure_sensitivity(swg_source *source, const swg_plan *plan,
-                                            const swg_calibration_text *text, swg_pool *pool,
-                                            const swg_progress *progress, swg_sensitivity **out);
+                                            const swg_calibration_text *text,
+                                            const swg_sensitivity_options *options,
+                                            swg_sensitivity **out);
 
 /* Write all tensors of the plan, made for this source's tensors, in the plan's order, to a sink
  * opened with the plan's descriptions in that order. `reports` [n_entries], in the order of the

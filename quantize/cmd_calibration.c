@@ -43,8 +43,7 @@ void swg_calibration_arguments_write(const swg_calibration_arguments *a,
 
 /* --- Statistics of the whole model ------------------------------------------------------------ */
 
-/* The folder of the cache: the user's, or the usual one if it can be used; *out NULL = none. */
-static swg_status choose_cache(const swg_calibration_arguments *a, char **out)
+swg_status swg_statistics_folder(const swg_calibration_arguments *a, char **out)
 {
     char *folder = NULL;
     *out = NULL;
@@ -98,7 +97,7 @@ swg_status swg_statistics_open(const swg_statistics_request *r, swg_model_stats 
     const double start = swg_clock_s();
     char *cache = NULL, *scratch = NULL;
     swg_status status = SWG_OK;
-    SWG_GO(choose_cache(r->arguments, &cache));
+    SWG_GO(swg_statistics_folder(r->arguments, &cache));
     scratch = swg_path_dirname(r->output);
     SWG_GO(scratch ? SWG_OK : SWG_NO_MEMORY);
     const swg_model_stats_options how = options_of(r, cache, scratch);
@@ -115,7 +114,7 @@ swg_status swg_statistics_find(const swg_statistics_request *r, bool *out)
     char *cache = NULL;
     swg_status status = SWG_OK;
     *out = false;
-    SWG_GO(choose_cache(r->arguments, &cache));
+    SWG_GO(swg_statistics_folder(r->arguments, &cache));
     if (cache && r->hashes) {
         const swg_model_stats_options how = options_of(r, cache, NULL);
         SWG_GO(swg_model_stats_find(&how, out));

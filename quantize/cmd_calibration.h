@@ -23,8 +23,8 @@ swg_status swg_calibration_arguments_read(const swg_calibration_arguments *argum
                                           swg_source *source, size_t held_out,
                                           swg_calibration_ids *out);
 
-/* Members of the open object "calibration": everything that results depend on. `statistics` says how
- * they were collected; NULL = not said. */
+/* Members of the open object "calibration": everything that results depend on. `statistics` says
+ * how they were collected; NULL = not said. */
 void swg_calibration_arguments_write(const swg_calibration_arguments *arguments,
                                      const swg_calibration_ids *ids, const char *statistics,
                                      swg_json_writer *json);
@@ -41,6 +41,10 @@ typedef struct swg_statistics_request {
     swg_pool *pool;
     const char *output; /* of the command: temporary files are beside it */
 } swg_statistics_request;
+
+/* The folder of the cache: the user's, or the usual one if it can be used; NULL in *out = none. The
+ * caller frees it. */
+swg_status swg_statistics_folder(const swg_calibration_arguments *arguments, char **out);
 
 /* From the cache, or collected and kept there, with a word to the user. */
 swg_status swg_statistics_open(const swg_statistics_request *request, swg_model_stats **out);

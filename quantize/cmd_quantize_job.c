@@ -4,8 +4,6 @@
 #include <string.h>
 
 #include "quantize/calibrated.h"
-#include "quantize/cmd_calibration.h"
-#include "quantize/memory_plan.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 #include "runtime/verdict.h"
@@ -18,8 +16,7 @@ bool swg_quantize_has_target(const swg_quantize_arguments *a)
     return a->target_bytes || a->target_bits > 0 || a->max_kld > 0;
 }
 
-/* The options on the calibration text. */
-static swg_calibration_arguments calibration_arguments(const swg_quantize_arguments *a)
+swg_calibration_arguments swg_quantize_calibration(const swg_quantize_arguments *a)
 {
     return (swg_calibration_arguments){.text = a->calibration,
                                        .tokens = a->calibration_tokens,
@@ -31,7 +28,7 @@ static swg_calibration_arguments calibration_arguments(const swg_quantize_argume
 
 static swg_status read_calibration(swg_quantize_state *j)
 {
-    const swg_calibration_arguments from = calibration_arguments(j->a);
+    const swg_calibration_arguments from = swg_quantize_calibration(j->a);
     return swg_calibration_arguments_read(
         &from, j->source, swg_quantize_has_target(j->a) ? HELD_OUT : 0, &j->calibration);
 }
@@ -143,7 +140,7 @@ static void write_fallbacks(const swg_quantize_state *j, swg_json_writer *json)
 static void write_options(const swg_quantize_state *j, const char *extra, swg_json_writer *json,
                           const char *key)
 {
-    const swg_calibration_arguments from = calibration_arguments(j->a);
+    const swg_calibration_arguments from = swg_quantize_calibration(j->a);
     if (!j->a->calibration)
         return;
     swg_json_begin_object(json, key);
@@ -175,33 +172,6 @@ static void warn_of_nonfinite(const swg_quantize_state *j)
         if (j->reports[i].n_nonfinite)
             swg_cli_say(j->cli, "tensor %s has %llu values that are not finite", j->inputs[i].name,
                         (unsigned long long)j->reports[i].n_nonfinite);
-}
-
-/* `from` must outlive the result. */
-static swg_statistics_request statistics_request(const swg_quantize_state *j,
-                                                 const swg_calibration_arguments *from)
-{
-    return (swg_statistics_request){.cli = j->cli,
-                                    .arguments = from,
-                                    .ids = &j->calibration,
-                                    .source = j->source,
-                                    .hashes = j->hashes,
-                                    .pool = j->pool,
-                                    .output = j->a->output};
-}
-
-static bool needs_full_statistics(const swg_quantize_state *j)
-{
-    return j->a->calibration && (!swg_quantize_is_sequential(j->a) || j->transforms_need_stats ||
-                                 swg_quantize_has_target(j->a));
-}
-
-/* Full statistics of the calibration text, if they are asked for or transforms need them. */
-static swg_status open_statistics(swg_quantize_state *j)
-{
-    const swg_calibration_arguments from = calibration_arguments(j->a);
-    const swg_statistics_request request = statistics_request(j, &from);
-    return needs_full_statistics(j) ? swg_statistics_open(&request, &j->statistics) : SWG_OK;
 }
 
 /* Open the journal beside the output. Its key is all that matrices depend on besides their own
@@ -243,66 +213,6 @@ done:
     return status;
 }
 
-/* For the present plan. */
-static swg_status fit_transforms(swg_quantize_state *j)
-{
-    return j->transforms ? swg_transforms_fit(j->transforms, &j->plan, j->statistics, j->pool)
-                         : SWG_OK;
-}
-
-static bool needs_sensitivity(const swg_quantize_state *j)
-{
-    bool is_needed = swg_quantize_has_target(j->a);
-    for (size_t i = 0; i < j->plan.n_entries; i++)
-        is_needed |= j->plan.entries[i].is_quantized &&
-                     swg_quant_method_needs_sensitivity(j->plan.entries[i].method);
-    return is_needed;
-}
-
-swg_status swg_quantize_plan_memory(const swg_quantize_state *j, uint64_t *peak)
-{
-    const bool is_sequential = swg_quantize_is_sequential(j->a);
-    bool is_cached = false;
-    if (!j->a->calibration) {
-        *peak = swg_quantize_peak_bytes(&j->plan, swg_pool_threads(j->pool));
-        return SWG_OK;
-    }
-    const swg_calibration_arguments from = calibration_arguments(j->a);
-    const swg_statistics_request statistics = statistics_request(j, &from);
-    SWG_TRY(swg_statistics_find(&statistics, &is_cached));
-    const swg_memory_request request = {.source = j->source,
-                                        .plan = &j->plan,
-                                        .text = &j->calibration.text,
-                                        .pool = j->pool,
-                                        .collects = needs_full_statistics(j) && !is_cached,
-                                        .is_sequential = is_sequential,
-                                        .is_paired = strcmp(j->a->statistics, "paired") == 0,
-                                        .needs_sensitivity = needs_sensitivity(j),
-                                        .verifies = swg_quantize_has_target(j->a)};
-    swg_memory_plan plan;
-    SWG_TRY(swg_memory_plan_make(&request, &plan));
-    *peak = plan.peak;
-    return SWG_OK;
-}
-
-swg_status swg_quantize_open_statistics(swg_quantize_state *j)
-{
-    uint64_t peak;
-    char bytes[32];
-    SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
-    if (j->a->calibration) {
-        SWG_TRY(swg_quantize_plan_memory(j, &peak));
-        swg_cli_say(j->cli, "about %s of memory will be needed at the peak",
-                    swg_format_bytes(peak, bytes));
-    }
-    SWG_TRY(open_statistics(j));
-    SWG_TRY(fit_transforms(j));
-    return j->a->calibration && !swg_quantize_has_target(j->a)
-               ? swg_quantize_measure_sensitivity(j->transformed, &j->plan, &j->calibration.text,
-                                                  j->pool, j->cli->progress, &j->sensitivity)
-               : SWG_OK;
-}
-
 static swg_quantize_options options_of(const swg_quantize_state *j)
 {
     swg_quantize_options how = swg_quantize_options_default();
@@ -331,7 +241,7 @@ swg_status swg_quantize_write(swg_quantize_state *j, const char *path, const cha
     SWG_FREE(j->reports);
     SWG_GO(SWG_NEW(j->reports, j->plan.n_entries));
     SWG_GO(open_journal(j));
-    SWG_GO(fit_transforms(j));
+    SWG_GO(swg_quantize_fit_transforms(j));
     const swg_quantize_options how = options_of(j);
     SWG_GO(swg_sink_open(path, &sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
     SWG_GO(swg_quantize_checkpoint(j->transformed, &j->plan, &how, sink, j->reports));

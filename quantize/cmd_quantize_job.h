@@ -1,10 +1,11 @@
 /* swage quantize in parts: what was asked for, the recipe that this makes (cmd_quantize_recipe.c),
- * and the work between an open source and the printed result (cmd_quantize_job.c). */
+ * what is learned of the model first (cmd_quantize_statistics.c), and the work between an open
+ * source and the printed result (cmd_quantize_job.c). */
 #ifndef SWG_QUANTIZE_CMD_QUANTIZE_JOB_H
 #define SWG_QUANTIZE_CMD_QUANTIZE_JOB_H
 
 #include "formats/provenance.h"
-#include "quantize/calibration_text.h"
+#include "quantize/cmd_calibration.h"
 #include "quantize/checkpoint.h"
 #include "quantize/journal.h"
 #include "quantize/plan.h"
@@ -57,6 +58,9 @@ typedef struct swg_quantize_state {
 /* Whether a target is given, for which a recipe is searched (cmd_quantize_search.h). */
 bool swg_quantize_has_target(const swg_quantize_arguments *arguments);
 
+/* The options on the calibration text. */
+swg_calibration_arguments swg_quantize_calibration(const swg_quantize_arguments *arguments);
+
 /* Whether statistics are collected while layers are quantized. */
 bool swg_quantize_is_sequential(const swg_quantize_arguments *arguments);
 
@@ -68,8 +72,12 @@ void swg_quantize_state_deinit(swg_quantize_state *state);
 /* Plan anew, for another recipe. */
 swg_status swg_quantize_plan_again(swg_quantize_state *state);
 
-/* Start to hash the inputs, open full statistics if they are needed, and fit the transforms. */
+/* Start to hash the inputs, open full statistics if they are needed, fit the transforms, and
+ * measure or open sensitivities if a target or a method needs them. */
 swg_status swg_quantize_open_statistics(swg_quantize_state *state);
+
+/* Fit the transforms for the present plan. */
+swg_status swg_quantize_fit_transforms(swg_quantize_state *state);
 
 /* The memory that the work will take. */
 swg_status swg_quantize_plan_memory(const swg_quantize_state *state, uint64_t *peak);

@@ -72,6 +72,25 @@ static void table_row(swg_strbuf *out, const swg_quantize_result *r, size_t i, i
     swg_strbuf_printf(out, "%s%s\n", *entry->why ? "  kept: " : "", entry->why);
 }
 
+/* What the search expected, what was measured, and what it took. */
+static void table_search(swg_strbuf *out, const swg_quantize_search_report *search)
+{
+    if (!search->tokens_scored) {
+        swg_strbuf_printf(out, "divergence: %.4f nats per token estimated\n", search->loss);
+        return;
+    }
+    swg_strbuf_printf(out,
+                      "divergence: %.4f +- %.4f nats per token on the text held out (%.4f "
+                      "estimated; the first try had %.2f times its estimate)\n",
+                      search->kld, search->kld_standard_error, search->loss,
+                      search->measured_per_estimate);
+    swg_strbuf_printf(out,
+                      "search: %.1f s, %.0f %% of the %.1f s that statistics and quantizing once "
+                      "took\n",
+                      search->search_s, 100 * search->search_s / search->quantize_s,
+                      search->quantize_s);
+}
+
 static void table_totals(swg_strbuf *out, const swg_quantize_result *r)
 {
     const totals sum = add_up(r);
@@ -101,14 +120,8 @@ static void table_totals(swg_strbuf *out, const swg_quantize_result *r)
                       r->file_bytes, swg_format_bytes(r->file_bytes, bytes),
                       swg_format_bytes(sum.input_bytes, from),
                       bits_each(r->file_bytes, sum.parameters));
-    if (r->search && r->search->tokens_scored)
-        swg_strbuf_printf(out,
-                          "divergence: %.4f +- %.4f nats per token on the text held out (%.4f "
-                          "expected); the search took %.1f s\n",
-                          r->search->kld, r->search->kld_standard_error, r->search->loss,
-                          r->search->search_s);
-    else if (r->search)
-        swg_strbuf_printf(out, "divergence: %.4f nats per token expected\n", r->search->loss);
+    if (r->search)
+        table_search(out, r->search);
     if (!r->is_exact && !r->search)
         swg_strbuf_puts(out,
                         "the file size is an upper bound: what compression saves is known only "
@@ -207,6 +220,7 @@ swg_status swg_quantize_print_json(const swg_cli *cli, const swg_quantize_result
         swg_quantize_search_write(r->search, r->search->decisions, &json);
         swg_json_uint(&json, "tries", r->search->n_tries);
         swg_json_double(&json, "search_s", r->search->search_s);
+        swg_json_double(&json, "quantize_s", r->search->quantize_s);
         swg_json_end_object(&json);
     }
     swg_json_uint(&json, "tensors_quantized", r->plan->n_quantized);

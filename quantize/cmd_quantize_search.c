@@ -113,6 +113,11 @@ done:
     return status;
 }
 
+double swg_quantize_search_expected(const swg_quantize_search_report *r)
+{
+    return r->measured_per_estimate > 0 ? r->measured_per_estimate * r->loss : r->loss;
+}
+
 void swg_quantize_search_write(const swg_quantize_search_report *r, const char *decisions,
                                swg_json_writer *json)
 {
@@ -120,7 +125,10 @@ void swg_quantize_search_write(const swg_quantize_search_report *r, const char *
         swg_json_uint(json, "target_bytes", (uint64_t)r->target_bytes);
     if (r->max_kld > 0)
         swg_json_double(json, "max_kld", r->max_kld);
-    swg_json_double(json, "predicted_kld", r->loss);
+    swg_json_double(json, "estimated_kld", r->loss);
+    if (r->measured_per_estimate > 0)
+        swg_json_double(json, "measured_per_estimate", r->measured_per_estimate);
+    swg_json_double(json, "predicted_kld", swg_quantize_search_expected(r));
     if (r->tokens_scored) {
         swg_json_double(json, "held_out_kld", r->kld);
         swg_json_double(json, "held_out_kld_standard_error", r->kld_standard_error);
@@ -164,15 +172,18 @@ done:
 /* Quantize by the choice and write the file. */
 static swg_status try_choice(hunt *h)
 {
+    const double start = swg_clock_s();
     SWG_TRY(take_recipe(h));
     h->report->loss = swg_search_loss(&h->search);
     h->report->tokens_scored = 0;
     if (swg_quantize_is_sequential(h->j->a) || h->j->transforms)
         swg_journal_finish(&h->j->journal); /* its matrices are those of another recipe */
     SWG_TRY(write_file(h, h->try_path, true));
-    h->report->n_tries++;
-    swg_cli_say(h->j->cli, "try %zu: %llu bytes, %.4f nats per token expected", h->report->n_tries,
-                (unsigned long long)h->bytes, h->report->loss);
+    *(h->report->n_tries++ ? &h->report->search_s : &h->report->quantize_s) +=
+        swg_clock_s() - start;
+    swg_cli_say(h->j->cli, "try %zu: %llu bytes, %.4f nats per token estimated, %.4f expected",
+                h->report->n_tries, (unsigned long long)h->bytes, h->report->loss,
+                swg_quantize_search_expected(h->report));
     swg_search_correct(&h->search, h->j->reports);
     correct_overhead(h);
     return SWG_OK;
@@ -228,6 +239,8 @@ static swg_status verify(hunt *h)
     h->report->kld = divergence.kld_mean;
     h->report->kld_standard_error = divergence.kld_standard_error;
     h->report->tokens_scored = divergence.tokens_scored;
+    if (h->report->measured_per_estimate == 0 && h->report->loss > 0)
+        h->report->measured_per_estimate = divergence.kld_mean / h->report->loss;
     h->report->search_s += swg_clock_s() - start;
     swg_cli_say(h->j->cli, "try %zu: %.4f +- %.4f nats per token on the text held out",
                 h->report->n_tries, divergence.kld_mean, divergence.kld_standard_error);
@@ -354,8 +367,6 @@ static swg_status estimate(hunt *h)
 {
     swg_quantize_state *j = h->j;
     const double start = swg_clock_s();
-    SWG_TRY(swg_quantize_measure_sensitivity(j->transformed, NULL, &j->calibration.text, j->pool,
-                                             j->cli->progress, &j->sensitivity));
     const swg_search_subject subject = {.source = j->transformed,
                                         .transforms = j->transforms,
                                         .plan = &j->plan,
@@ -404,7 +415,10 @@ static swg_status meet_target(hunt *h)
         SWG_TRY(fit_budget(h));
         SWG_TRY(verify(h));
     }
-    return write_file(h, h->j->a->output, h->j->a->force);
+    const double start = swg_clock_s();
+    SWG_TRY(write_file(h, h->j->a->output, h->j->a->force));
+    h->report->search_s += swg_clock_s() - start;
+    return SWG_OK;
 }
 
 swg_status swg_quantize_search(swg_quantize_state *j, swg_quantize_search_report *report,
@@ -415,7 +429,9 @@ swg_status swg_quantize_search(swg_quantize_state *j, swg_quantize_search_report
     *report = (swg_quantize_search_report){0};
     SWG_GO(read_target(&h));
     SWG_GO(name_tries(&h));
+    const double start = swg_clock_s();
     SWG_GO(swg_quantize_open_statistics(j));
+    report->quantize_s = swg_clock_s() - start;
     SWG_GO(estimate(&h));
     SWG_GO(j->a->dry_run ? plan_only(&h) : meet_target(&h));
     SWG_GO(write_decisions(&h, true, &report->decisions));

@@ -7,13 +7,19 @@
 /* What the search found. */
 typedef struct swg_quantize_search_report {
     double target_bytes, max_kld;   /* the target; 0 = not given */
-    double loss;                    /* predicted divergence, nats per token */
+    double loss;                    /* estimated divergence, nats per token */
+    double measured_per_estimate;   /* of the first try that was measured; 0 = none was yet */
     double kld, kld_standard_error; /* measured on the text held out */
     uint64_t tokens_scored;         /* there; 0 = not measured */
     size_t n_tries;
-    double search_s; /* what the search took beside quantizing */
+    double quantize_s; /* statistics, sensitivities and the first try: without a search as long */
+    double search_s;   /* estimates, measurements and the tries after the first */
     char *decisions; /* JSON text: the whole table; the caller frees it */
 } swg_quantize_search_report;
+
+/* The divergence expected of the choice: the estimate times what the first measurement was of its
+ * own. */
+double swg_quantize_search_expected(const swg_quantize_search_report *report);
 
 /* Everything but the tries and the time as members of the open object, with that table. */
 void swg_quantize_search_write(const swg_quantize_search_report *report, const char *decisions,

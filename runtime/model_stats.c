@@ -6,11 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kernels/kernels.h"
-#include "kernels/linalg.h"
 #include "runtime/base/notice.h"
 #include "runtime/calibration.h"
 #include "runtime/stats_file.h"
+#include "runtime/stats_key.h"
 
 struct swg_model_stats {
     swg_source *source;
@@ -32,48 +31,6 @@ swg_model_stats_options swg_model_stats_options_default(void)
 /* --- What they are of, and where they lie ------------------------------------------------------
  */
 
-/* The highest instruction set that any operation uses: rounding may depend on it. */
-static swg_status used_isa(swg_isa *out)
-{
-    const swg_kernels *kernels;
-    SWG_TRY(swg_kernels_best(&kernels));
-    swg_isa most = swg_kernels_isa_of(kernels, (swg_op_id)0);
-    for (int op = 1; op < SWG_OP_COUNT; op++) {
-        const swg_isa isa = swg_kernels_isa_of(kernels, (swg_op_id)op);
-        most = isa > most ? isa : most;
-    }
-    *out = most;
-    return SWG_OK;
-}
-
-/* Everything that the statistics depend on. Tokens stand for the text, the tokenizer and how they
- * were cut. */
-static swg_status make_key(swg_model_stats *s)
-{
-    const swg_model_stats_options *o = &s->options;
-    swg_json_writer json = {.compact = true};
-    char ids[SWG_HASH128_TEXT];
-    swg_status status = SWG_OK;
-    swg_isa isa;
-    SWG_GO(used_isa(&isa));
-    swg_hash128_text(o->ids, o->n_windows * o->window * sizeof *o->ids, ids);
-    swg_json_begin_object(&json, NULL);
-    if (o->hashes)
-        SWG_GO(swg_input_hashes_write(o->hashes, &json));
-    swg_json_string(&json, "ids_xxh3_128", ids);
-    swg_json_uint(&json, "windows", o->n_windows);
-    swg_json_uint(&json, "window_tokens", o->window);
-    swg_json_string(&json, "linear_algebra", swg_linalg_name());
-    swg_json_string(&json, "instruction_set", swg_isa_name(isa));
-    swg_json_end_object(&json);
-    SWG_GO(swg_strbuf_status(&json.out));
-    s->key = swg_strdup(json.out.text);
-    status = s->key ? SWG_OK : SWG_NO_MEMORY;
-done:
-    swg_json_deinit(&json);
-    return status;
-}
-
 swg_status swg_model_stats_default_cache(char **out)
 {
     const char *const cache = getenv("XDG_CACHE_HOME"), *const home = getenv("HOME");
@@ -90,19 +47,18 @@ swg_status swg_model_stats_default_cache(char **out)
     return path ? SWG_OK : SWG_NO_MEMORY;
 }
 
+/* Everything that the statistics depend on, and where they lie. */
 static swg_status choose_path(swg_model_stats *s)
 {
     const swg_model_stats_options *o = &s->options;
-    char name[64], hash[SWG_HASH128_TEXT];
-    swg_hash128_text(s->key, strlen(s->key), hash);
-    if (o->cache) {
-        SWG_TRY(swg_make_folders(o->cache));
-        snprintf(name, sizeof name, "%s.statistics", hash);
-        s->path = swg_path_join(o->cache, name);
-    } else {
-        snprintf(name, sizeof name, ".swage-statistics.%ld", (long)getpid());
-        s->path = swg_path_join(o->scratch ? o->scratch : ".", name);
-    }
+    const swg_stats_subject subject = {
+        .hashes = o->hashes, .ids = o->ids, .n_windows = o->n_windows, .window = o->window};
+    char name[64];
+    SWG_TRY(swg_stats_key(&subject, &s->key));
+    if (o->cache)
+        return swg_stats_key_path(s->key, o->cache, "statistics", &s->path);
+    snprintf(name, sizeof name, ".swage-statistics.%ld", (long)getpid());
+    s->path = swg_path_join(o->scratch ? o->scratch : ".", name);
     return s->path ? SWG_OK : SWG_NO_MEMORY;
 }
 
@@ -201,7 +157,6 @@ static swg_status collect_and_open(swg_model_stats *s)
 
 static swg_status begin(swg_model_stats *s)
 {
-    SWG_TRY(make_key(s));
     SWG_TRY(choose_path(s));
     if (!s->options.cache || !swg_path_exists(s->path))
         return collect_and_open(s);
@@ -218,7 +173,6 @@ swg_status swg_model_stats_find(const swg_model_stats_options *options, bool *is
     swg_model_stats s = {.options = *options};
     swg_status status = SWG_OK;
     bool found = false;
-    SWG_GO(make_key(&s));
     SWG_GO(choose_path(&s));
     found = options->cache && swg_stats_file_open(s.path, s.key, &s.file) == SWG_OK;
     *is_cached = found;

@@ -6,23 +6,14 @@
 #include <string.h>
 
 #include "runtime/backprop.h"
-#include "runtime/base/mem.h"
+#include "runtime/base/file.h"
+#include "runtime/base/notice.h"
 #include "runtime/base/rng.h"
+#include "runtime/sensitivity_file.h"
+#include "runtime/stats_key.h"
 
 /* Outputs that one work item sums. */
 enum { OUTPUTS = 256 };
-
-/* The sums of one tensor; views of `arena`. */
-typedef struct tensor_sums {
-    swg_row_sensitivity rows;
-    double *product, *look_up;
-} tensor_sums;
-
-struct swg_sensitivity {
-    swg_arena arena;
-    tensor_sums *tensors;
-    size_t n_tensors;
-};
 
 typedef struct measurement {
     swg_sensitivity *result;
@@ -30,7 +21,8 @@ typedef struct measurement {
     swg_model *model;
     swg_backprop *backprop;
     size_t n_tokens;
-    tensor_sums **of_weight; /* [n_weights] the tensor that a weight comes from, or NULL */
+    swg_sensitivity_tensor *
+        *of_weight;          /* [n_weights] the tensor that a weight comes from, or NULL */
     const swg_weight *head;  /* its sums are exact: no drawn labels */
     swg_status status;       /* of an observer, which cannot return one */
 } measurement;
@@ -47,7 +39,7 @@ static bool is_matrix(const swg_weight *weight)
     return weight->n > 0 && weight->k > 1 && weight->tensor;
 }
 
-static tensor_sums *find_sums(const swg_sensitivity *s, const char *tensor)
+static swg_sensitivity_tensor *find_sums(const swg_sensitivity *s, const char *tensor)
 {
     for (size_t i = 0; i < s->n_tensors; i++)
         if (strcmp(s->tensors[i].rows.tensor, tensor) == 0)
@@ -59,7 +51,7 @@ static tensor_sums *find_sums(const swg_sensitivity *s, const char *tensor)
  * the look-ups. NULL when memory runs out. */
 static double *sums_of(measurement *m, const swg_weight *weight, bool is_product)
 {
-    tensor_sums *sums = m->of_weight[weight - m->model->weights];
+    swg_sensitivity_tensor *sums = m->of_weight[weight - m->model->weights];
     double **array = is_product ? &sums->product : &sums->look_up;
     if (!*array)
         *array = swg_arena_calloc(&m->result->arena, sums->rows.rows, sizeof **array);
@@ -153,7 +145,8 @@ static swg_status draw_labels(void *context, size_t first, size_t n, float *logi
 /* --- The result ------------------------------------------------------------------------------- */
 
 /* Sums become means per token, which must be finite. */
-static swg_status finish_rows(const measurement *m, const tensor_sums *sums, double *array)
+static swg_status finish_rows(const measurement *m, const swg_sensitivity_tensor *sums,
+                              double *array)
 {
     for (uint64_t i = 0; array && i < sums->rows.rows; i++) {
         array[i] /= (double)m->n_tokens;
@@ -169,7 +162,7 @@ static swg_status finish_rows(const measurement *m, const tensor_sums *sums, dou
 static swg_status finish(measurement *m)
 {
     for (size_t i = 0; i < m->result->n_tensors; i++) {
-        tensor_sums *sums = &m->result->tensors[i];
+        swg_sensitivity_tensor *sums = &m->result->tensors[i];
         SWG_TRY(finish_rows(m, sums, sums->product));
         SWG_TRY(finish_rows(m, sums, sums->look_up));
         sums->rows.product = sums->product;
@@ -192,7 +185,7 @@ static swg_status list_tensors(measurement *m)
         const swg_weight *weight = &m->model->weights[i];
         if (!is_matrix(weight))
             continue;
-        tensor_sums *sums = find_sums(s, weight->tensor);
+        swg_sensitivity_tensor *sums = find_sums(s, weight->tensor);
         if (!sums) {
             sums = &s->tensors[s->n_tensors++];
             sums->rows.cols = weight->k;
@@ -235,15 +228,13 @@ static swg_status measure(measurement *m, const int32_t *ids, size_t n_windows)
     return m->status;
 }
 
-swg_status swg_sensitivity_measure(swg_source *source, const int32_t *ids, size_t n_windows,
-                                   size_t window, const swg_sensitivity_options *options,
-                                   swg_sensitivity **out)
+/* From the text, without a cache. */
+static swg_status measure_anew(swg_source *source, const int32_t *ids, size_t n_windows,
+                               size_t window, const swg_sensitivity_options *options,
+                               swg_sensitivity **out)
 {
     swg_status status = SWG_OK;
-    measurement m = {.n_tokens = n_windows * window};
-    if (options)
-        SWG_TRY(swg_options_check("swg_sensitivity_options", options->size, sizeof *options));
-    m.options = options ? *options : swg_sensitivity_options_default();
+    measurement m = {.n_tokens = n_windows * window, .options = *options};
     SWG_GO(SWG_NEW(m.result, 1));
     SWG_GO(begin(&m, source, window));
     SWG_GO(measure(&m, ids, n_windows));
@@ -256,6 +247,49 @@ done:
     swg_model_free(&m.model);
     swg_sensitivity_free(&m.result);
     return status;
+}
+
+swg_status swg_sensitivity_measure(swg_source *source, const int32_t *ids, size_t n_windows,
+                                   size_t window, const swg_sensitivity_options *options,
+                                   swg_sensitivity **out)
+{
+    const swg_sensitivity_options usual = swg_sensitivity_options_default();
+    const swg_sensitivity_options *o = options ? options : &usual;
+    swg_status status = SWG_OK;
+    swg_sensitivity *s = NULL;
+    char *key = NULL, *path = NULL;
+    SWG_TRY(swg_options_check("swg_sensitivity_options", o->size, sizeof *o));
+    if (o->cache && n_windows > 0) {
+        const swg_stats_subject subject = {.hashes = o->hashes,
+                                           .ids = ids,
+                                           .n_windows = n_windows,
+                                           .window = window,
+                                           .seed = &o->seed};
+        SWG_GO(swg_stats_key(&subject, &key));
+        SWG_GO(swg_stats_key_path(key, o->cache, "sensitivity", &path));
+    }
+    if (path && swg_path_exists(path)) {
+        status = swg_sensitivity_read(path, key, &s);
+        if (status != SWG_CORRUPT)
+            goto done;
+        swg_notice("%s; the sensitivities were measured anew", swg_error_message());
+    }
+    SWG_GO(measure_anew(source, ids, n_windows, window, o, &s));
+    if (path)
+        SWG_GO(swg_sensitivity_write(s, key, path));
+done:
+    swg_free(key);
+    swg_free(path);
+    if (status == SWG_OK)
+        *out = s;
+    else
+        swg_sensitivity_free(&s);
+    return status;
+}
+
+bool swg_sensitivity_was_cached(const swg_sensitivity *s)
+{
+    return s->was_cached;
 }
 
 void swg_sensitivity_free(swg_sensitivity **sensitivity)
@@ -271,6 +305,6 @@ void swg_sensitivity_free(swg_sensitivity **sensitivity)
 const swg_row_sensitivity *swg_sensitivity_find(const swg_sensitivity *sensitivity,
                                                 const char *tensor)
 {
-    const tensor_sums *sums = find_sums(sensitivity, tensor);
+    const swg_sensitivity_tensor *sums = find_sums(sensitivity, tensor);
     return sums ? &sums->rows : NULL;
 }

@@ -15,10 +15,12 @@
 #ifndef SWG_RUNTIME_SENSITIVITY_H
 #define SWG_RUNTIME_SENSITIVITY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "formats/formats.h"
+#include "formats/provenance.h"
 #include "runtime/base/progress.h"
 #include "runtime/base/status.h"
 #include "runtime/base/thread.h"
@@ -38,7 +40,9 @@ typedef struct swg_sensitivity_options {
     size_t size; /* of this struct */
     swg_pool *pool;
     const swg_progress *progress;
-    uint64_t seed; /* of the labels that are drawn */
+    uint64_t seed;            /* of the labels that are drawn */
+    const char *cache;        /* folder of files of sensitivities, made if missing; default NULL */
+    swg_input_hashes *hashes; /* of the source; required with `cache` */
 } swg_sensitivity_options;
 swg_sensitivity_options swg_sensitivity_options_default(void);
 
@@ -47,11 +51,17 @@ swg_sensitivity_options swg_sensitivity_options_default(void);
  * rows that enter every layer, 4 d_model n_layers bytes per token. The result does not depend on
  * the number of threads. `options` may be NULL. SWG_UNSUPPORTED for models that are not
  * autoregressive; SWG_USAGE for no windows; SWG_FAILED when a gradient is not finite,
- * naming the tensor; otherwise as swg_model_open and swg_exec_new. */
+ * naming the tensor; otherwise as swg_model_open and swg_exec_new.
+ *
+ * With a cache the result is kept there, and taken from there when it was measured of the same
+ * input files on the same tokens with the same seed, linear algebra and instruction set: then no
+ * model runs. A damaged file is replaced, and swg_notice says so. */
 swg_status swg_sensitivity_measure(swg_source *source, const int32_t *ids, size_t n_windows,
                                    size_t window, const swg_sensitivity_options *options,
                                    swg_sensitivity **out);
 void swg_sensitivity_free(swg_sensitivity **sensitivity); /* NULL inside is accepted */
+
+bool swg_sensitivity_was_cached(const swg_sensitivity *sensitivity); /* no model was run */
 
 /* What is known of a tensor; NULL when no weight comes from it. */
 const swg_row_sensitivity *swg_sensitivity_find(const swg_sensitivity *sensitivity,

@@ -176,17 +176,19 @@ void swg_cuda_pack_floats(const swg_cuda_matrix *m, void *packed, size_t row, si
 
 /* --- 2:4 -------------------------------------------------------------------------------------- */
 
-/* Bit of the places of stored column `stored` (two bits for each). mma.sp.m16n8k32 takes the places
- * of 16 stored columns of 16 rows: each of lanes 4g and 4g + 1 holds a word of row g in its low
- * half and of row g + 8 in its high half, eight stored columns each, the first in the lowest bits.
- * A unit's four fragments put theirs side by side, so that a lane reads two words at once:
+/* Bit of the place of stored column `stored`, two bits each. mma.sp.m16n8k32 takes the places of a
+ * fragment, 16 stored columns of 16 rows, from two lanes of every four: a word with row g in its low
+ * half and row g + 8 in its high half, eight stored columns each, the first in the lowest bits. Even
+ * fragments are served by lanes 4g and 4g + 1, odd ones by the other two, so that two words per lane
+ * are enough for a unit:
  *
- *     | lane 0: fragments 0 1 (of its selector) ... */
+ *     | lane 0: of fragment 0, of fragment 2 | lane 1: likewise | lane 2: of 1, of 3 | ... */
 static size_t places_bit(const swg_cuda_matrix *m, size_t row, size_t stored)
 {
     const size_t unit = row / 16 * m->units + stored / SWG_CUDA_UNIT_COLUMNS;
     const size_t fragment = stored % SWG_CUDA_UNIT_COLUMNS / 16, within = stored % 16;
-    const size_t g = row % 8, word = (fragment * 8 + g) * 2 + within / 8;
+    const size_t lane = row % 8 * 4 + fragment % 2 * 2 + within / 8;
+    const size_t word = lane * 2 + fragment / 2;
     return (unit * m->unit_bytes + 512 + word * 4) * 8 + row % 16 / 8 * 16 + within % 8 * 2;
 }
 

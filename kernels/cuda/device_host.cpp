@@ -37,6 +37,7 @@ struct allocation {
 };
 
 allocation *allocations;
+size_t bytes_in_use;
 pthread_mutex_t allocations_lock = PTHREAD_MUTEX_INITIALIZER;
 
 bool is_intact(const unsigned char *bytes)
@@ -45,6 +46,13 @@ bool is_intact(const unsigned char *bytes)
         if (bytes[i] != guard_byte)
             return false;
     return true;
+}
+
+/* How much memory the device has: SWAGE_CUDA_MEMORY bytes, for tests of what happens without. */
+size_t memory_limit()
+{
+    const char *limit = getenv("SWAGE_CUDA_MEMORY");
+    return limit ? strtoull(limit, nullptr, 10) : (size_t)64 << 30;
 }
 
 unsigned char *user_of(const allocation *a)
@@ -83,7 +91,8 @@ int device_info(int number, swg_cuda_info *out)
     *out = {};
     strcpy(out->name, "this processor, executing CUDA kernels thread by thread");
     out->multiprocessors = 1;
-    out->memory_bytes = out->free_bytes = (uint64_t)1 << 40;
+    out->memory_bytes = memory_limit();
+    out->free_bytes = out->memory_bytes - bytes_in_use;
     return SWG_CUDA_OK;
 }
 
@@ -106,9 +115,11 @@ int memory_alloc(swg_cuda_device *, size_t bytes, void **d_out)
 {
     allocation *a = static_cast<allocation *>(calloc(1, sizeof *a));
     void *start = nullptr;
-    if (!a || bytes > SIZE_MAX / 2 || posix_memalign(&start, 256, 256 + bytes + guard) != 0) {
+    const size_t limit = memory_limit(), left = limit > bytes_in_use ? limit - bytes_in_use : 0;
+    if (!a || bytes > left || posix_memalign(&start, 256, 256 + bytes + guard) != 0) {
         free(a);
-        return fail(SWG_CUDA_NO_MEMORY, "no memory for %zu bytes", bytes);
+        return fail(SWG_CUDA_NO_MEMORY, "the device has %zu free bytes, and %zu are needed", left,
+                    bytes);
     }
     a->start = static_cast<unsigned char *>(start);
     a->bytes = bytes;
@@ -122,6 +133,7 @@ int memory_alloc(swg_cuda_device *, size_t bytes, void **d_out)
     if (a->next)
         a->next->link = &a->next;
     allocations = a;
+    bytes_in_use += bytes;
     pthread_mutex_unlock(&allocations_lock);
     *d_out = user_of(a);
     return SWG_CUDA_OK;
@@ -133,6 +145,7 @@ void memory_free(swg_cuda_device *, void *d_memory)
         return;
     allocation *a = *reinterpret_cast<allocation **>(static_cast<unsigned char *>(d_memory) - 256);
     pthread_mutex_lock(&allocations_lock);
+    bytes_in_use -= a->bytes;
     *a->link = a->next;
     if (a->next)
         a->next->link = a->link;

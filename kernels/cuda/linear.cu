@@ -1,44 +1,200 @@
-/* Products of activations with packed matrices: the launcher, which chooses a kernel. */
-#include "kernels/cuda/units.h"
+/* Products of activations with packed matrices: rounds the activations into the scratch memory, has
+ * one of the kernels multiply, and adds the slices of k where there are several.
+ *
+ *     scratch:  | rounded activations | scales [rows] | sums [units * 2][rows] | slices
+ * [s][rows][n] |
+ */
+#include "kernels/cuda/product.h"
 
 namespace SWG_BUILD
 {
 namespace
 {
-enum { threads = 128 };
+enum { threads = 256, most_matvec_rows = 16 };
 
-/* One thread per output element. */
-SWG_KERNEL(threads)
-product_kernel(swg_cuda_matrix w, const float *x, const float *bias, float *y)
+/* Four elements of row `row` that are neighbours in the products' order: fragment f of lane t in a
+ * stretch of 64 columns, `number` = 16 * stretch + 4 * t + f. They are columns c, c + 1, c + 8 and
+ * c + 9; those beyond the end are 0. */
+SWG_DEVICE void load_four(float four[4], const float *x, unsigned k, unsigned number)
 {
-    const unsigned row = blockIdx.y * threads + threadIdx.x;
-    if (row >= w.n)
+    const unsigned c = number / 16 * 64 + number % 4 * 16 + number / 4 % 4 * 2;
+    four[0] = c < k ? x[c] : 0;
+    four[1] = c + 1 < k ? x[c + 1] : 0;
+    four[2] = c + 8 < k ? x[c + 8] : 0;
+    four[3] = c + 9 < k ? x[c + 9] : 0;
+}
+
+/* One thread per four elements. */
+SWG_KERNEL(threads) halves_kernel(const float *x, unsigned k, unsigned fours, uint2 *rounded)
+{
+    const unsigned number = blockIdx.y * threads + threadIdx.x;
+    if (number >= fours)
+        return;
+    float four[4];
+    load_four(four, x + (size_t)blockIdx.x * k, k, number);
+    rounded[(size_t)blockIdx.x * fours + number] =
+        make_uint2(pair_of(four[0], four[1]), pair_of(four[2], four[3]));
+}
+
+/* One block per row: the largest magnitude becomes 127. One thread per 32 columns adds up their
+ * sum. */
+SWG_KERNEL(threads)
+bytes_kernel(const float *all, unsigned k, unsigned fours, uint32_t *rounded, float *scales,
+             int32_t *sums)
+{
+    SWG_SHARED(float, scratch);
+    const float *x = all + (size_t)blockIdx.x * k;
+    float largest = 0;
+    for (unsigned i = threadIdx.x; i < k; i += threads)
+        largest = fmaxf(largest, fabsf(x[i]));
+    largest = block_max(largest, scratch);
+    const float inverse = largest > 0 ? 127 / largest : 0;
+    if (threadIdx.x == 0)
+        scales[blockIdx.x] = largest / 127;
+    for (unsigned half = threadIdx.x; half < fours / 8; half += threads) {
+        int32_t sum = 0;
+        for (unsigned i = 0; i < 8; i++) {
+            const unsigned number = half / 2 * 16 + i / 2 * 4 + half % 2 * 2 + i % 2;
+            float four[4];
+            load_four(four, x, k, number);
+            int32_t code[4];
+            for (int j = 0; j < 4; j++) {
+                code[j] = (int32_t)rintf(four[j] * inverse);
+                sum += code[j];
+            }
+            /* in the order of the codes' bytes: c, c + 8, c + 1, c + 9 */
+            rounded[(size_t)blockIdx.x * fours + number] =
+                (uint32_t)(code[0] & 255) | (uint32_t)(code[2] & 255) << 8 |
+                (uint32_t)(code[1] & 255) << 16 | (uint32_t)(code[3] & 255) << 24;
+        }
+        sums[(size_t)half * gridDim.x + blockIdx.x] = sum;
+    }
+}
+
+/* The slices' sums in their order, and the bias. */
+SWG_KERNEL(threads)
+slices_kernel(const float *partial, unsigned slices, size_t elements, unsigned n, const float *bias,
+              float *y)
+{
+    const size_t i = (size_t)blockIdx.x * threads + threadIdx.x;
+    if (i >= elements)
         return;
     float sum = 0;
-    for (unsigned c = 0; c < w.k; c++)
-        sum = fmaf(half_to_float(float_to_half(x[(size_t)blockIdx.x * w.k + c])),
-                   element_at(w, row, c), sum);
-    y[(size_t)blockIdx.x * w.n + row] = sum + (bias ? bias[row] : 0);
+    for (unsigned s = 0; s < slices; s++)
+        sum += partial[s * elements + i];
+    y[i] = bias ? sum + bias[i % n] : sum;
+}
+
+unsigned unit_columns(const swg_cuda_matrix &w)
+{
+    return w.type == SWG_CUDA_S4 ? 128 : 64;
+}
+
+/* How many parts of k are computed by different blocks: few rows give few blocks, and a device
+ * needs several hundred. A slice is at least `least` units. Depends on nothing but the shape. */
+unsigned units_per_slice(const swg_cuda_matrix &w, size_t rows)
+{
+    const bool is_matvec = rows <= most_matvec_rows;
+    const size_t tokens = rows <= 32 ? 32 : 64;
+    const size_t blocks =
+        is_matvec ? w.row_tiles : (size_t)blocks_for(w.row_tiles, 8) * blocks_for(rows, tokens);
+    const unsigned least = is_matvec ? 32 : 16;
+    const size_t wanted = (is_matvec ? 512 : 256) / blocks, most = w.units / least;
+    const size_t slices = wanted < most ? wanted : most;
+    return slices == 0 ? w.units : (w.units + (unsigned)slices - 1) / (unsigned)slices;
+}
+
+unsigned slices_of(const swg_cuda_matrix &w, size_t rows)
+{
+    return blocks_for(w.units, units_per_slice(w, rows));
+}
+
+/* The parts of the scratch memory, as offsets. */
+struct scratch_parts {
+    size_t scales, sums, partial, bytes;
+};
+
+size_t aligned(size_t bytes)
+{
+    return (bytes + 255) / 256 * 256;
+}
+
+scratch_parts scratch_of(const swg_cuda_matrix &w, size_t rows)
+{
+    const unsigned slices = slices_of(w, rows);
+    scratch_parts s;
+    s.scales = aligned(rows * w.units * unit_columns(w) * 2);
+    s.sums = s.scales + aligned(rows * sizeof(float));
+    s.partial = s.sums + aligned(rows * w.units * 2 * sizeof(int32_t));
+    s.bytes = s.partial + (slices > 1 ? slices * rows * w.n * sizeof(float) : 0);
+    return s;
+}
+
+int check_product(const swg_cuda_matrix &w, swg_cuda_input input, size_t rows)
+{
+    if (input == SWG_CUDA_INPUT_INT8 && (w.type == SWG_CUDA_F16 || w.type == SWG_CUDA_S4))
+        return fail(SWG_CUDA_UNSUPPORTED,
+                    "integer products take codes of 4 or 8 bits, dense, not this matrix");
+    if (input == SWG_CUDA_INPUT_INT8 && w.group % 32 != 0)
+        return fail(SWG_CUDA_UNSUPPORTED,
+                    "integer products take groups of whole 32 columns, not of %u", w.group);
+    if (rows > 65535u * 32 || w.row_tiles > 65535u * 8)
+        return fail(SWG_CUDA_UNSUPPORTED, "a product of %zu rows with %u outputs is too large",
+                    rows, w.n);
+    return check_sizes("a product", rows, w.k);
+}
+
+int round_input(swg_cuda_stream *stream, const swg_cuda_matrix &w, bool is_int8, const float *d_x,
+                size_t rows, unsigned char *scratch, const scratch_parts &parts)
+{
+    const unsigned fours = w.units * unit_columns(w) / 4;
+    if (is_int8)
+        return launch(stream, "round_to_bytes", bytes_kernel, dim3((unsigned)rows), threads,
+                      threads / 32 * sizeof(float), d_x, w.k, fours,
+                      reinterpret_cast<uint32_t *>(scratch),
+                      reinterpret_cast<float *>(scratch + parts.scales),
+                      reinterpret_cast<int32_t *>(scratch + parts.sums));
+    return launch(stream, "round_to_halves", halves_kernel,
+                  dim3((unsigned)rows, blocks_for(fours, threads)), threads, 0, d_x, w.k, fours,
+                  reinterpret_cast<uint2 *>(scratch));
 }
 } // namespace
 
 size_t linear_scratch(const swg_cuda_matrix *w, size_t rows)
 {
-    (void)w;
-    (void)rows;
-    return 16;
+    return scratch_of(*w, rows).bytes;
 }
 
 int linear(swg_cuda_stream *stream, const swg_cuda_matrix *w, swg_cuda_input input,
            const float *d_x, size_t rows, const float *d_bias, float *d_y, void *d_scratch)
 {
-    (void)d_scratch;
-    (void)input;
-    const int status = check_sizes("a product", rows, w->k);
+    int status = check_product(*w, input, rows);
     if (status || rows == 0)
         return status;
-    return launch(stream, "product", product_kernel,
-                  dim3((unsigned)rows, blocks_for(w->n, threads)), threads, 0, *w, d_x, d_bias,
-                  d_y);
+    unsigned char *const scratch = static_cast<unsigned char *>(d_scratch);
+    const scratch_parts parts = scratch_of(*w, rows);
+    const bool is_int8 = input == SWG_CUDA_INPUT_INT8;
+    status = round_input(stream, *w, is_int8, d_x, rows, scratch, parts);
+    if (status)
+        return status;
+    const unsigned slices = slices_of(*w, rows);
+    float *const partial = reinterpret_cast<float *>(scratch + parts.partial);
+    product p;
+    p.w = *w;
+    p.x = scratch;
+    p.x_scales = is_int8 ? reinterpret_cast<const float *>(scratch + parts.scales) : nullptr;
+    p.x_sums = reinterpret_cast<const int32_t *>(scratch + parts.sums);
+    p.bias = d_bias;
+    p.y = slices > 1 ? partial : d_y;
+    p.rows = (unsigned)rows;
+    p.slice_units = units_per_slice(*w, rows);
+    p.is_partial = slices > 1;
+    status = rows <= most_matvec_rows ? launch_matvec(stream, p, is_int8, slices)
+                                      : launch_matmul(stream, p, is_int8, slices);
+    if (status || slices == 1)
+        return status;
+    const size_t elements = rows * w->n;
+    return launch(stream, "add_slices", slices_kernel, dim3(blocks_for(elements, threads)), threads,
+                  0, partial, slices, elements, w->n, d_bias, d_y);
 }
 } // namespace SWG_BUILD

@@ -210,6 +210,84 @@ SWG_DEVICE void mma_f16(float d[4], const uint32_t a[4], const uint32_t b[2])
     }
 #endif
 }
+
+/* mma.sync.m16n8k32.row.col.s32.u8.s8.s32: d (16 x 8) += a (16 x 32) b (32 x 8).
+ *
+ *     a[0] row g      columns 4t .. 4t+3       a[2] row g      columns 4t+16 .. 4t+19
+ *     a[1] row g + 8  columns 4t .. 4t+3       a[3] row g + 8  columns 4t+16 .. 4t+19
+ *     b[0] rows 4t .. 4t+3, column g           b[1] rows 4t+16 .. 4t+19, column g
+ *     d as in mma_f16 */
+SWG_DEVICE void mma_u8s8(int32_t d[4], const uint32_t a[4], const uint32_t b[2])
+{
+#ifdef __CUDACC__
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    struct {
+        uint32_t a[4], b[2];
+    } mine;
+    memcpy(mine.a, a, sizeof mine.a);
+    memcpy(mine.b, b, sizeof mine.b);
+    const unsigned char *const slots = simt::warp_meet(__FILE__, __LINE__, &mine, sizeof mine);
+    const unsigned g = simt::self->lane / 4, t = simt::self->lane % 4;
+    for (unsigned k = 0; k < 32; k++) {
+        const unsigned quarter = k % 16 / 4, half = k / 16, byte = k % 4;
+        const unsigned char *of_a = slots + (4 * g + quarter) * simt::warp_slot;
+        const int above = of_a[8 * half + byte], below = of_a[8 * half + 4 + byte];
+        for (unsigned column = 0; column < 2; column++) {
+            const unsigned char *of_b = slots + (4 * (2 * t + column) + quarter) * simt::warp_slot;
+            const int right = (int8_t)of_b[sizeof mine.a + 4 * half + byte];
+            d[column] += above * right;
+            d[2 + column] += below * right;
+        }
+    }
+#endif
+}
+
+/* mma.sp::ordered_metadata.sync.m16n8k32.row.col.f32.f16.f16.f32: d (16 x 8) += a (16 x 32, of
+ * which two in four columns are stored) b (32 x 8). a is the fragment of mma_f16 of the stored
+ * columns; b[0..1] and b[2..3] are its fragments of rows 0 to 15 and 16 to 31. The places come from
+ * lanes 4g and 4g + 1 (selector 0) or 4g + 2 and 4g + 3 (selector 1), for the stored columns 0 to 7
+ * and 8 to 15: two bits each, row g in the low half, row g + 8 in the high half. */
+template <int selector>
+SWG_DEVICE void mma_sparse_f16(float d[4], const uint32_t a[4], const uint32_t b[4],
+                               uint32_t places)
+{
+#ifdef __CUDACC__
+    asm volatile("mma.sp::ordered_metadata.sync.aligned.m16n8k32.row.col.f32.f16.f16.f32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9, %10, %11}, {%0, %1, %2, %3}, %12, "
+                 "%13;"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(b[2]),
+                   "r"(b[3]), "r"(places), "n"(selector));
+#else
+    struct {
+        uint32_t a[4], b[4], places;
+    } mine;
+    memcpy(mine.a, a, sizeof mine.a);
+    memcpy(mine.b, b, sizeof mine.b);
+    mine.places = places;
+    const unsigned char *const slots = simt::warp_meet(__FILE__, __LINE__, &mine, sizeof mine);
+    const unsigned g = simt::self->lane / 4, t = simt::self->lane % 4;
+    const auto lane_at = [slots](unsigned lane) {
+        return reinterpret_cast<const uint32_t *>(slots + lane * simt::warp_slot);
+    };
+    for (unsigned below = 0; below < 2; below++)
+        for (unsigned stored = 0; stored < 16; stored++) {
+            const uint32_t word = lane_at(4 * g + 2 * selector + stored / 8)[8];
+            const unsigned k = stored / 2 * 4 + (word >> (16 * below + stored % 8 * 2) & 3);
+            const uint32_t pair = lane_at(4 * g + stored % 8 / 2)[stored / 8 * 2 + below];
+            const float left = half_to_float((uint16_t)(pair >> 16 * (stored % 2)));
+            for (unsigned column = 0; column < 2; column++) {
+                const uint32_t right =
+                    lane_at(4 * (2 * t + column) + k % 8 / 2)[4 + k / 16 * 2 + k % 16 / 8];
+                d[2 * below + column] += left * half_to_float((uint16_t)(right >> 16 * (k % 2)));
+            }
+        }
+#endif
+}
 } // namespace SWG_BUILD
 
 #endif

@@ -43,13 +43,14 @@ struct swg_cuda_stream {
     cudaStream_t native;
 };
 
-#define SWG_KERNEL(threads) __global__ void __launch_bounds__(threads)
+#define SWG_KERNEL(threads) __global__ void __launch_bounds__(threads, 1)
 #define SWG_DEVICE          __device__ __forceinline__
 #define SWG_SHARED(type, name)                                                                     \
     extern __shared__ __align__(128) unsigned char swg_shared_memory[];                            \
     type *const name = reinterpret_cast<type *>(swg_shared_memory)
 #define SWG_PRAGMA(text) _Pragma(#text)
 #define SWG_UNROLL(n)    SWG_PRAGMA(unroll n)
+#define SWG_UNROLL_ALL   SWG_PRAGMA(unroll) /* where arrays are registers */
 #define SWG_FAULT(name)  false
 #define SWG_BARRIER()    __syncthreads()
 #define SWG_WARP_SYNC()  __syncwarp()
@@ -117,6 +118,17 @@ struct alignas(8) float2 {
 struct alignas(16) float4 {
     float x, y, z, w;
 };
+struct alignas(8) int2 {
+    int x, y;
+};
+static inline int2 make_int2(int x, int y)
+{
+    return {x, y};
+}
+static inline unsigned min(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
 static inline uint2 make_uint2(unsigned x, unsigned y)
 {
     return {x, y};
@@ -138,6 +150,7 @@ static inline float4 make_float4(float x, float y, float z, float w)
 #define SWG_DEVICE             static inline
 #define SWG_SHARED(type, name) type *const name = reinterpret_cast<type *>(::simt::shared)
 #define SWG_UNROLL(n)
+#define SWG_UNROLL_ALL
 #define SWG_FAULT(name)                          (::simt::fault == ::simt::fault_##name)
 #define SWG_BARRIER()                            ::simt::barrier(__FILE__, __LINE__)
 #define SWG_WARP_SYNC()                          ::simt::warp_meet(__FILE__, __LINE__, nullptr, 0)

@@ -3,6 +3,7 @@
 # those of a uniform recipe of the same bytes, and what cannot be reached is refused by both numbers.
 . tests/cli/lib.sh
 
+export XDG_CACHE_HOME=$scratch/cache
 model=examples/tiny-tales text=examples/tiny-tales/eval.txt
 calibration=(--calibration "$text" --calibration-tokens 4096 --calibration-window 128)
 less() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a < b) }'; }
@@ -23,9 +24,14 @@ diverges() { # NAME: its mean divergence, on text of which the calibration saw a
 quantized uniform --bits 4 --method gptq
 budget=$(bytes_of uniform)
 quantized target --target-bytes "$budget"
-expect_keys "the search is reported" decisions predicted_kld held_out_kld held_out_tokens_scored \
-  search_s tries target_bytes
+expect_keys "the search is reported" decisions estimated_kld measured_per_estimate predicted_kld \
+  held_out_kld held_out_tokens_scored search_s quantize_s tries target_bytes
 expect_match "tries are told" "$stderr" 'try 1: [0-9]+ bytes'
+expect_match "the first search measures sensitivities" "$stderr" 'sensitivities measured in'
+check "the first measurement calibrates the estimate: $(value estimated_kld) * \
+$(value measured_per_estimate) is $(value predicted_kld)" awk -v e="$(value estimated_kld)" \
+  -v c="$(value measured_per_estimate)" -v p="$(value predicted_kld)" \
+  'BEGIN { exit !(p > 0 && e * c / p > 0.999 && e * c / p < 1.001) }'
 size=$(bytes_of target)
 check "within the budget: $size of $budget" [ "$size" -le "$budget" ]
 check "all but 1 % of it is used: $size of $budget" [ $((size * 100)) -ge $((budget * 99)) ]
@@ -33,6 +39,8 @@ uniform=$(diverges uniform) target=$(diverges target)
 check "closer than the uniform recipe: $target, $uniform" less "$target" "$uniform"
 
 quantized again --target-bytes "$budget" --threads 1
+expect_match "the second search takes the sensitivities that the first measured" "$stderr" \
+  'sensitivities taken from .*/cache/swage'
 check "the same file on one thread" cmp -s "$scratch/target.swg" "$scratch/again.swg"
 expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/target.swg" --json
 check "the history holds the decisions" grep -q '"decisions"' "$scratch/stdout"
@@ -53,7 +61,7 @@ check "what is kept is not searched" sh -c "! grep -q '\"tensor\": *\"[^\"]*o_pr
 
 expect_exit 0 "dry run" "$SWAGE" quantize "$model" -o "$scratch/dry.swg" -n --target-bytes "$budget" \
   "${calibration[@]}"
-expect_match "a dry run predicts" "$stdout" 'divergence: [0-9.]+ nats per token expected'
+expect_match "a dry run predicts" "$stdout" 'divergence: [0-9.]+ nats per token estimated'
 
 check "a dry run writes nothing" [ ! -e "$scratch/dry.swg" ]
 

@@ -1,7 +1,9 @@
-/* The reader of results: what it takes can be written, and reads back as the same records. */
+/* The reader of results: what it takes can be written, and reads back as the same records; the
+ * report holds its texts as text. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/report/report.h"
 #include "eval/results.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -11,6 +13,31 @@ static void write_all(const swg_results *results, swg_strbuf *out)
     for (size_t i = 0; i < results->count; i++)
         if (swg_result_write(&results->items[i], out) != SWG_OK)
             abort();
+}
+
+static swg_status pass(void *context, const char *name, const swg_strbuf *svg)
+{
+    (void)context;
+    (void)name;
+    return svg->length > 0 ? SWG_OK : SWG_FAILED;
+}
+
+/* Whatever the records say, the page's own script is the only one. */
+static void report_on(const swg_results *results)
+{
+    swg_report report;
+    swg_strbuf page = {0};
+    if (swg_report_init(results, &report) != SWG_OK || swg_report_html(&report, &page) != SWG_OK)
+        abort();
+    const char *script = strstr(page.text, "<script");
+    if (!script || strstr(script + 1, "<script") || strstr(page.text, "nan\""))
+        abort();
+    page.length = 0;
+    if (swg_report_markdown(&report, &page) != SWG_OK ||
+        swg_report_figures(&report, pass, NULL) != SWG_OK)
+        abort();
+    swg_strbuf_deinit(&page);
+    swg_report_deinit(&report);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -27,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
         swg_results_write_csv(&read, &csv);
         swg_results_write_tensors_csv(&read, &csv);
+        report_on(&read);
     }
     swg_strbuf_deinit(&csv);
     swg_strbuf_deinit(&twice);

@@ -1,11 +1,14 @@
 /* The Fisher diagonal: the mean over many seeds against the exact expectation, which takes every
  * label at every position in turn. */
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "runtime/backend/tape.h"
+#include "runtime/base/file.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/notice.h"
 #include "runtime/sensitivity.h"
 #include "tests/harness.h"
 #include "tests/runtime/arch_models.h"
@@ -216,12 +219,124 @@ START_TEST(threads_do_not_matter)
 }
 END_TEST
 
+/* --- The cache -------------------------------------------------------------------------------- */
+
+static void assert_same(const swg_sensitivity *a, const swg_sensitivity *b, const char *tensor)
+{
+    const swg_row_sensitivity *x = swg_sensitivity_find(a, tensor);
+    const swg_row_sensitivity *y = swg_sensitivity_find(b, tensor);
+    ck_assert(x && y && x->rows == y->rows && x->cols == y->cols);
+    ck_assert_int_eq(x->product != NULL, y->product != NULL);
+    ck_assert_int_eq(x->look_up != NULL, y->look_up != NULL);
+    if (x->product)
+        ck_assert_mem_eq(x->product, y->product, x->rows * sizeof *x->product);
+    if (x->look_up)
+        ck_assert_mem_eq(x->look_up, y->look_up, x->rows * sizeof *x->look_up);
+}
+
+static swg_sensitivity *measure_cached(swg_source *source, const int32_t *ids, const char *folder,
+                                       uint64_t seed, bool is_cached)
+{
+    swg_sensitivity_options options = swg_sensitivity_options_default();
+    swg_sensitivity *s = NULL;
+    options.cache = folder;
+    options.seed = seed;
+    ck_ok(swg_sensitivity_measure(source, ids, WINDOWS, WINDOW, &options, &s));
+    ck_assert_int_eq(swg_sensitivity_was_cached(s), is_cached);
+    return s;
+}
+
+/* The only file of the folder, which the caller frees. */
+static char *cached_file(const char *folder)
+{
+    char *path = NULL;
+    DIR *dir = opendir(folder);
+    ck_assert_ptr_nonnull(dir);
+    for (const struct dirent *e; (e = readdir(dir));) {
+        if (e->d_name[0] == '.')
+            continue;
+        ck_assert_ptr_null(path);
+        path = swg_path_join(folder, e->d_name);
+    }
+    closedir(dir);
+    ck_assert_ptr_nonnull(path);
+    return path;
+}
+
+/* What is kept comes back for the same tokens and seed alone, bit by bit. */
+START_TEST(cache_gives_what_was_measured)
+{
+    const char *folder = swg_test_path("kept");
+    swg_source *source = open_fixture("gpt2-untied");
+    int32_t ids[WINDOWS * WINDOW];
+    window_ids(ids);
+    swg_sensitivity *measured = measure_cached(source, ids, folder, 1, false);
+    swg_sensitivity *cached = measure_cached(source, ids, folder, 1, true);
+    assert_same(measured, cached, "transformer.h.0.attn.c_attn.weight");
+    assert_same(measured, cached, "transformer.wte.weight");
+    assert_same(measured, cached, "lm_head.weight");
+    ck_assert_ptr_null(swg_sensitivity_find(cached, "nothing"));
+    swg_sensitivity_free(&cached);
+    cached = measure_cached(source, ids, folder, 2, false);
+    swg_sensitivity_free(&cached);
+    ids[1]++;
+    cached = measure_cached(source, ids, folder, 1, false);
+    swg_sensitivity_free(&cached);
+    swg_sensitivity_free(&measured);
+    swg_source_close(&source);
+}
+END_TEST
+
+static bool has_notice(const char *part)
+{
+    char sentence[SWG_NOTICE_BYTES];
+    bool found = false;
+    while (swg_notice_take(sentence))
+        found |= strstr(sentence, part) != NULL;
+    return found;
+}
+
+/* A file with any byte changed, or cut anywhere, is replaced. */
+START_TEST(damaged_cache_is_replaced)
+{
+    const char *folder = swg_test_path("damaged");
+    char *path, *data;
+    size_t size;
+    swg_source *source = open_fixture("qwen3");
+    int32_t ids[WINDOWS * WINDOW];
+    window_ids(ids);
+    swg_sensitivity *s = measure_cached(source, ids, folder, 1, false);
+    swg_sensitivity_free(&s);
+    path = cached_file(folder);
+    ck_ok(swg_file_read(path, 1 << 20, &data, &size));
+    for (size_t i = 0; i < 6; i++) {
+        const size_t at = i * (size - 1) / 5, length = i % 2 ? size : at;
+        data[at] ^= 4;
+        FILE *file = fopen(path, "wb");
+        ck_assert_ptr_nonnull(file);
+        ck_assert_uint_eq(fwrite(data, 1, length, file), length);
+        fclose(file);
+        data[at] ^= 4;
+        s = measure_cached(source, ids, folder, 1, false);
+        ck_assert_msg(has_notice("measured anew"), "damage at %zu was not told", at);
+        swg_sensitivity_free(&s);
+        s = measure_cached(source, ids, folder, 1, true);
+        swg_sensitivity_free(&s);
+    }
+    swg_source_close(&source);
+    swg_free(data);
+    swg_free(path);
+}
+END_TEST
+
 static swg_status measure_fixture(void *context)
 {
     int32_t ids[WINDOWS * WINDOW];
     swg_sensitivity *s = NULL;
+    swg_sensitivity_options options = swg_sensitivity_options_default();
+    options.cache = swg_test_path("failing");
     window_ids(ids);
-    const swg_status status = swg_sensitivity_measure(context, ids, WINDOWS, WINDOW, NULL, &s);
+    const swg_status status = swg_sensitivity_measure(context, ids, WINDOWS, WINDOW, &options, &s);
     swg_sensitivity_free(&s);
     return status;
 }
@@ -251,6 +366,8 @@ Suite *swg_test_suite(void)
     tcase_set_timeout(cases, 120);
     tcase_add_loop_test(cases, mean_over_seeds_is_the_expectation, 0, N_DECODERS);
     tcase_add_test(cases, threads_do_not_matter);
+    tcase_add_test(cases, cache_gives_what_was_measured);
+    tcase_add_test(cases, damaged_cache_is_replaced);
     tcase_add_test(cases, failures_are_reported);
     suite_add_tcase(suite, cases);
     return suite;

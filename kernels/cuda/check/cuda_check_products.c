@@ -161,11 +161,21 @@ static void check_embed(check *c)
 /* --- Products --------------------------------------------------------------------------------- */
 
 /* x as the kernel sees it, [rows][k]. */
-static double *rounded_input(check *c, const float *x, size_t n)
+static double *rounded_input(check *c, swg_cuda_input input, const float *x, size_t rows, size_t k)
 {
-    double *rounded = check_memory(c, n * sizeof *rounded);
-    for (size_t i = 0; i < n; i++)
-        rounded[i] = (double)swg_f16_to_f32(swg_f32_to_f16(x[i]));
+    double *rounded = check_memory(c, rows * k * sizeof *rounded);
+    for (size_t t = 0; t < rows; t++) {
+        float largest = 0;
+        for (size_t i = 0; i < k; i++)
+            largest = fmaxf(largest, fabsf(x[t * k + i]));
+        for (size_t i = 0; i < k; i++) {
+            const float value = x[t * k + i];
+            rounded[t * k + i] =
+                input == SWG_CUDA_INPUT_HALF
+                    ? (double)swg_f16_to_f32(swg_f32_to_f16(value))
+                    : (double)rintf(value * (127 / largest)) * (double)(largest / 127);
+        }
+    }
     return rounded;
 }
 
@@ -184,14 +194,16 @@ static void product_wanted(const matrix_case *k, const double *x, const float *b
 /* Float sums of exact products, up to a thousand and more of them. */
 #define PRODUCT_BOUND 2e-5
 
-static void product_rows(check *c, const matrix_case *k, size_t rows, bool has_bias)
+static void product_rows(check *c, const matrix_case *k, swg_cuda_input input, size_t rows,
+                         bool has_bias)
 {
     const size_t n = k->m.n, columns = k->m.k;
     float *x = check_floats(c, rows * columns, 1), *bias = check_floats(c, n, 1);
     for (size_t t = 0; t < rows; t++) /* outliers, as activations have them */
         x[t * columns + check_below(c, (uint32_t)columns)] = 1000;
     double *wanted = check_memory(c, rows * n * sizeof *wanted);
-    product_wanted(k, rounded_input(c, x, rows * columns), has_bias ? bias : NULL, rows, wanted);
+    product_wanted(k, rounded_input(c, input, x, rows, columns), has_bias ? bias : NULL, rows,
+                   wanted);
     void *d_x = check_in(c, x, rows * columns * sizeof *x);
     void *d_bias = has_bias ? check_in(c, bias, n * sizeof *bias) : NULL;
     void *d_y = check_in(c, NULL, rows * n * sizeof(float));
@@ -199,8 +211,7 @@ static void product_rows(check *c, const matrix_case *k, size_t rows, bool has_b
     float *y[2] = {NULL};
     for (int i = 0; i < 2 && !c->problem[0]; i++) {
         check_again(c, d_y);
-        check_run(c, c->cuda->linear(c->stream, &k->m, SWG_CUDA_INPUT_HALF, d_x, rows, d_bias, d_y,
-                                     d_scratch));
+        check_run(c, c->cuda->linear(c->stream, &k->m, input, d_x, rows, d_bias, d_y, d_scratch));
         y[i] = check_out(c, d_y);
         check_out(c, d_scratch);
     }
@@ -212,9 +223,10 @@ static void product_rows(check *c, const matrix_case *k, size_t rows, bool has_b
 
 static void linear_case(check *c, const matrix_case *k)
 {
-    product_rows(c, k, 1, false);
-    product_rows(c, k, 2 + check_below(c, 15), true);
-    product_rows(c, k, 17 + check_below(c, 20), check_below(c, 2) == 1);
+    product_rows(c, k, SWG_CUDA_INPUT_HALF, 1, false);
+    product_rows(c, k, SWG_CUDA_INPUT_HALF, 2 + check_below(c, 15), true);
+    product_rows(c, k, SWG_CUDA_INPUT_HALF, 17 + check_below(c, 16), check_below(c, 2) == 1);
+    product_rows(c, k, SWG_CUDA_INPUT_HALF, 33 + check_below(c, 40), check_below(c, 2) == 1);
 }
 
 static void check_linear(check *c)
@@ -222,10 +234,43 @@ static void check_linear(check *c)
     over_matrices(c, linear_case);
 }
 
+static void linear_int8_case(check *c, const matrix_case *k)
+{
+    if ((k->m.type != SWG_CUDA_W4 && k->m.type != SWG_CUDA_W8) || k->m.group % 32 != 0)
+        return;
+    product_rows(c, k, SWG_CUDA_INPUT_INT8, 1 + check_below(c, 8), false);
+    product_rows(c, k, SWG_CUDA_INPUT_INT8, 9 + check_below(c, 8), true);
+    product_rows(c, k, SWG_CUDA_INPUT_INT8, 17 + check_below(c, 60), check_below(c, 2) == 1);
+}
+
+static void check_linear_int8(check *c)
+{
+    over_matrices(c, linear_int8_case);
+}
+
+/* Long rows, which several blocks share: slices of 32 units (of 16, for many tokens). */
+static void check_slices(check *c)
+{
+    for (int type = 0; type < SWG_CUDA_TYPES && !c->problem[0]; type++) {
+        const size_t columns = type == SWG_CUDA_S4 ? 128 : 64;
+        matrix_case k;
+        matrix_case_make(c, &k, (swg_cuda_type)type, 40, 67 * columns + 5, type % 2 ? 0 : 128,
+                         SWG_CUDA_SCALE_F16, false);
+        if (c->problem[0])
+            return;
+        product_rows(c, &k, SWG_CUDA_INPUT_HALF, 2, true);
+        product_rows(c, &k, SWG_CUDA_INPUT_HALF, 18, true);
+        if (type == SWG_CUDA_W8)
+            product_rows(c, &k, SWG_CUDA_INPUT_INT8, 3, true);
+    }
+}
+
 const check_row swg_cuda_checks_products[] = {
     {"packing", check_packing},
     {"dequantize", check_dequantize},
     {"embed", check_embed},
     {"linear", check_linear},
+    {"linear_int8", check_linear_int8},
+    {"slices", check_slices},
     {NULL, NULL},
 };
