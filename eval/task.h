@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "eval/text_prep.h"
 #include "eval/windows.h"
 #include "runtime/base/progress.h"
 #include "runtime/base/json_writer.h"
@@ -23,6 +24,8 @@ typedef struct swg_eval_input {
     const char *path;         /* of the text or data, for messages */
     const char *bytes;        /* [length] its contents */
     size_t length;
+    const swg_prepared_text *prepared; /* texts: what `bytes` are of */
+    swg_text_prep prep;
     swg_protocol protocol; /* for texts */
     size_t context;        /* longest window or item in tokens; 0 = by protocol and model */
     size_t stride;         /* tokens between windows that overlap; 0 = by protocol */
@@ -36,6 +39,8 @@ typedef struct swg_eval_input {
 typedef struct swg_eval_report {
     swg_json_writer json;
     swg_strbuf text;
+    double kld_mean, perplexity_increase; /* for gates: relative to the reference's; NaN where they
+                                             were not measured */
 } swg_eval_report;
 
 typedef struct swg_eval_task {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "quantize/calibrated.h"
+#include "quantize/cmd_quantize_remarks.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 #include "runtime/verdict.h"
@@ -119,23 +120,6 @@ swg_status swg_quantize_prepare(swg_quantize_state *j, const char *input)
     return swg_sink_meta_from_source(j->source, &j->meta);
 }
 
-/* The matrices some rows of which were kept rounded to nearest, since that lost less output. */
-static void write_fallbacks(const swg_quantize_state *j, swg_json_writer *json)
-{
-    bool is_open = false;
-    for (size_t i = 0; j->reports && i < j->plan.n_entries; i++) {
-        const swg_quant_stats *stats = &j->reports[i].stats;
-        if (stats->n_fallback_rows == 0)
-            continue;
-        if (!is_open)
-            swg_json_begin_object(json, "rows_kept_rtn");
-        is_open = true;
-        swg_json_uint(json, j->inputs[i].name, stats->n_fallback_rows);
-    }
-    if (is_open)
-        swg_json_end_object(json);
-}
-
 /* What the history records of the calibration text: everything that the result depends on. */
 static void write_options(const swg_quantize_state *j, const char *extra, swg_json_writer *json,
                           const char *key)
@@ -147,7 +131,7 @@ static void write_options(const swg_quantize_state *j, const char *extra, swg_js
     swg_json_begin_object(json, "calibration");
     swg_calibration_arguments_write(&from, &j->calibration, j->a->statistics, json);
     swg_json_end_object(json);
-    write_fallbacks(j, json);
+    swg_quantize_remarks_write(j, json);
     if (extra)
         swg_json_raw(json, "search", extra, strlen(extra));
     swg_json_end_object(json);
@@ -172,6 +156,12 @@ static void warn_of_nonfinite(const swg_quantize_state *j)
         if (j->reports[i].n_nonfinite)
             swg_cli_say(j->cli, "tensor %s has %llu values that are not finite", j->inputs[i].name,
                         (unsigned long long)j->reports[i].n_nonfinite);
+}
+
+swg_status swg_quantize_fit_transforms(swg_quantize_state *j)
+{
+    return j->transforms ? swg_transforms_fit(j->transforms, &j->plan, j->statistics, j->pool)
+                         : SWG_OK;
 }
 
 /* Open the journal beside the output. Its key is all that matrices depend on besides their own
@@ -249,6 +239,7 @@ swg_status swg_quantize_write(swg_quantize_state *j, const char *path, const cha
     SWG_GO(swg_sink_set_provenance(sink, j->provenance));
     SWG_GO(swg_sink_finish(&sink, bytes));
     warn_of_nonfinite(j);
+    swg_quantize_remarks_say(j);
 done:
     swg_sink_abort(&sink);
     return status;

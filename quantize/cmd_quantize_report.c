@@ -196,6 +196,10 @@ static void json_tensor(swg_json_writer *json, const swg_quantize_result *r, siz
                 swg_json_uint(json, "rows_kept_rtn", stats->n_fallback_rows);
                 swg_json_double(json, "damping", stats->damping);
             }
+            if (stats->n_tokens > 0) {
+                swg_json_uint(json, "tokens_seen", stats->n_tokens);
+                swg_json_uint(json, "dead_inputs", stats->n_dead);
+            }
         }
     }
     swg_json_end_object(json);

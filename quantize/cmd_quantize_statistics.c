@@ -36,12 +36,6 @@ static swg_status open_statistics(swg_quantize_state *j)
     return needs_full_statistics(j) ? swg_statistics_open(&request, &j->statistics) : SWG_OK;
 }
 
-swg_status swg_quantize_fit_transforms(swg_quantize_state *j)
-{
-    return j->transforms ? swg_transforms_fit(j->transforms, &j->plan, j->statistics, j->pool)
-                         : SWG_OK;
-}
-
 static bool needs_sensitivity(const swg_quantize_state *j)
 {
     bool is_needed = swg_quantize_has_target(j->a);

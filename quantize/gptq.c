@@ -240,6 +240,7 @@ swg_status swg_gptq_run(const swg_quantize_job *job, const swg_gptq_options *opt
     for (size_t i = 0; i < n_blocks; i++)
         swg_quant_stats_add(stats, &m.stats[i]);
     stats->damping = m.so.damping;
+    stats->n_attempts = m.so.n_attempts;
 done:
     for (size_t t = 0; m.workers && t < n_threads; t++)
         worker_deinit(&m.workers[t]);

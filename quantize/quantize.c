@@ -98,6 +98,17 @@ static swg_status make_codebook(const swg_quantize_job *job, int8_t *stored, swg
     return SWG_OK;
 }
 
+/* What the statistics saw. */
+static void count_inputs(const swg_layer_stats *in, swg_quant_stats *stats)
+{
+    stats->n_inputs = in->k;
+    stats->n_tokens = in->n_tokens;
+    for (size_t i = 0; i < in->k; i++)
+        stats->n_dead += in->mean_square ? in->mean_square[i] == 0
+                         : in->hessian   ? in->hessian[i * in->k + i] == 0
+                                         : 0;
+}
+
 swg_status swg_quantize_tensor(swg_quant_method method, const swg_quantize_job *job,
                                void *const planes[SWG_PLANE_KINDS], swg_quant_stats *stats)
 {
@@ -122,6 +133,8 @@ swg_status swg_quantize_tensor(swg_quant_method method, const swg_quantize_job *
         with_levels.levels = &levels;
     }
     SWG_TRY(methods[method].quantize(&with_levels, planes, &result));
+    if (job->stats)
+        count_inputs(job->stats, &result);
     *stats = result;
     return SWG_OK;
 }
@@ -154,6 +167,11 @@ void swg_quant_stats_add(swg_quant_stats *sum, const swg_quant_stats *part)
     sum->plain_output_noise += part->plain_output_noise;
     sum->n_fallback_rows += part->n_fallback_rows;
     sum->damping = fmax(sum->damping, part->damping);
+    sum->n_attempts = part->n_attempts > sum->n_attempts ? part->n_attempts : sum->n_attempts;
+    sum->n_inputs += part->n_inputs;
+    sum->n_dead += part->n_dead;
+    if (sum->n_tokens == 0 || (part->n_tokens > 0 && part->n_tokens < sum->n_tokens))
+        sum->n_tokens = part->n_tokens;
 }
 
 void swg_quant_stats_measure(swg_quant_stats *stats, swg_grid grid, const float *x,

@@ -96,6 +96,12 @@ typedef struct swg_quant_stats {
     double plain_output_noise; /* the same of rounding to nearest on importance-weighted grids */
     uint64_t n_fallback_rows;  /* rows where that lost less, and was kept */
     double damping;            /* largest added to the Hessian's diagonal, relative to its mean */
+    unsigned n_attempts;       /* most factorizations that a matrix took: above 1, `damping` is more
+                                  than was asked for */
+    /* Of all methods, where there are statistics; otherwise 0. */
+    uint64_t n_inputs; /* columns */
+    uint64_t n_dead;   /* columns whose input was 0 throughout: nothing tells what they cost */
+    uint64_t n_tokens; /* rows that the statistics saw. Of a sum: of the matrix with the fewest */
 } swg_quant_stats;
 
 /* Choose codes, scales and zero points of the whole matrix by `method` and write them to `planes`:

@@ -18,6 +18,7 @@ typedef struct swg_span {
 
 /* The rows that are computed together, at most options.chunk. A sequence has at most one span. */
 typedef struct swg_batch {
+    bool is_whole; /* begin, all layers and end are computed, not a part of them */
     size_t n;
     int32_t *ids, *types; /* [n] */
     size_t *positions;    /* [n] */

@@ -97,6 +97,7 @@ static void add_part(swg_exec *exec, const swg_piece *piece, size_t at, size_t n
 static void clear_batch(swg_batch *batch)
 {
     batch->n = batch->n_spans = batch->n_kept = 0;
+    batch->is_whole = false;
 }
 
 /* The next rows of the pieces, from token `at` of pieces[*next] on. An encoder's text is not split.
@@ -167,7 +168,8 @@ static swg_status check_loaded(const swg_exec *exec, size_t begin, size_t end)
 static swg_status run_batch(swg_exec *exec, float *logits)
 {
     const size_t n_layers = (size_t)exec->model->hparams.n_layers;
-    const swg_batch *batch = &exec->batch;
+    swg_batch *batch = &exec->batch;
+    batch->is_whole = true;
     exec->backend->begin(exec);
     run_begin(exec);
     for (size_t layer = 0; layer < n_layers; layer++)

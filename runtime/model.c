@@ -16,13 +16,14 @@ swg_status swg_model_begin(const char *config, size_t length, const swg_model_op
     const swg_model_options options = given ? *given : swg_model_options_default();
     SWG_TRY(swg_options_check("swg_model_options", options.size, sizeof options));
     SWG_GO(SWG_NEW(model, 1));
+    model->revision = 1;
     model->pool = options.pool;
     model->progress = options.progress;
-    SWG_GO(swg_backend_find(options.backend, &model->backend));
     SWG_GO(swg_hparams_read_among(options.archs ? options.archs : swg_archs, config, length,
                                   &model->arch, &model->hparams));
     if (options.without_head)
         SWG_GO(swg_hparams_leave_out_head(model->arch, &model->hparams));
+    SWG_GO(swg_backend_choose(options.backend, &model->hparams, &model->backend));
     SWG_GO(swg_model_make_table(model));
     SWG_GO(swg_model_read_labels(model, config, length));
     *out = model;

@@ -64,6 +64,7 @@ typedef struct swg_model {
     size_t n_weights;
     const char *const *labels; /* [n_labels] names of a classifier's labels ("id2label"), or NULL */
     uint64_t n_parameters;
+    uint64_t revision;   /* changes whenever weights are loaded, replaced or released */
     double load_s;       /* seconds spent loading so far */
     uint64_t load_bytes; /* canonical (decompressed) bytes loaded so far */
 

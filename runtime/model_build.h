@@ -79,6 +79,9 @@ swg_status swg_model_visit(swg_model *model, size_t layer, swg_row_visitor *visi
 swg_status swg_model_reserve(swg_model *model, size_t layer);
 void swg_model_unreserve(swg_model *model, size_t layer);
 
+/* All matrices in that memory have been stored. */
+swg_status swg_model_complete(swg_model *model, swg_pages *memory);
+
 /* Find and declare the weights of the model's source: match the architecture's tensor rows with the
  * checkpoint's tensors, both ways (model_match.c). */
 swg_status swg_model_match(swg_model *model);

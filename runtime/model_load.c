@@ -30,6 +30,7 @@ typedef struct loader {
     uint8_t **scratch; /* [threads], each of the largest block's bytes */
     size_t scratch_bytes;
     uint64_t bytes; /* of all blocks */
+    atomic_size_t *left; /* [n_layers + 1] blocks of the layer that are not stored yet */
     atomic_uint_fast64_t done_bytes;
 } loader;
 
@@ -223,11 +224,29 @@ static swg_status load_planes(loader *l, const load_block *block)
                                    rows);
 }
 
+/* The layer that a block's weight is in; n_layers: outside layers. */
+static size_t layer_of(const loader *l, const load_block *block)
+{
+    return swg_role_scope_of(block->weight->role) == SWG_PER_MODEL
+               ? (size_t)l->model->hparams.n_layers
+               : block->weight->layer;
+}
+
+/* With the last block of a layer its matrices are complete. */
+static swg_status count_block(loader *l, const load_block *block)
+{
+    const size_t layer = layer_of(l, block);
+    if (atomic_fetch_sub(&l->left[layer], 1) > 1)
+        return SWG_OK;
+    return swg_model_complete(l->model, &l->model->layers[layer].pages);
+}
+
 static swg_status load_block_of(void *context, size_t index)
 {
     loader *l = context;
     const load_block *block = &l->blocks[index];
     SWG_TRY(block->is_sparse ? load_sparse(l, block) : load_planes(l, block));
+    SWG_TRY(count_block(l, block));
     const uint64_t done = atomic_fetch_add(&l->done_bytes, block->bytes) + block->bytes;
     if (swg_pool_thread_index() == 0)
         return swg_progress_step(l->model->progress, "loading", "B", done, l->bytes);
@@ -241,6 +260,9 @@ static swg_status run_blocks(loader *l)
     SWG_TRY(SWG_NEW(l->scratch, n_threads));
     for (size_t t = 0; t < n_threads; t++)
         SWG_TRY(SWG_NEW_UNINIT(l->scratch[t], l->scratch_bytes));
+    SWG_TRY(SWG_NEW(l->left, (size_t)l->model->hparams.n_layers + 1));
+    for (size_t i = 0; i < l->n_blocks; i++)
+        l->left[layer_of(l, &l->blocks[i])]++;
     return swg_pool_for(pool, l->n_blocks, load_block_of, l);
 }
 
@@ -268,6 +290,7 @@ swg_status swg_model_load_layers(swg_model *model, size_t begin, size_t end)
     SWG_GO(run_blocks(&l));
     for (size_t layer = begin; layer < end; layer++)
         model->layers[layer].is_loaded = true;
+    model->revision++;
     model->load_bytes += l.bytes;
     model->load_s += swg_clock_s() - start;
 done:
@@ -277,6 +300,7 @@ done:
     for (size_t t = 0; l.scratch && t < swg_pool_threads(model->pool); t++)
         swg_free(l.scratch[t]);
     swg_free(l.scratch);
+    swg_free(l.left);
     swg_free(l.blocks);
     return status;
 }

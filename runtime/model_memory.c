@@ -8,6 +8,12 @@ typedef struct placing {
     uint8_t *memory; /* NULL: only add up sizes */
 } placing;
 
+swg_status swg_model_complete(swg_model *model, swg_pages *memory)
+{
+    const swg_backend_weights *storage = swg_model_storage(model);
+    return storage->complete ? storage->complete(memory) : SWG_OK;
+}
+
 static swg_status place_matrix(swg_model *model, const swg_tensor_row *row, size_t layer,
                                size_t expert, void *context)
 {
@@ -59,6 +65,7 @@ void swg_model_unreserve(swg_model *model, size_t layer)
 {
     swg_model_visit(model, layer, forget_matrix, NULL);
     swg_model_storage(model)->memory_free(&model->layers[layer].pages);
+    model->revision++;
     model->layers[layer].is_loaded = false;
 }
 

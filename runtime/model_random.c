@@ -190,6 +190,7 @@ swg_status swg_model_random(const char *config, size_t length, swg_scheme scheme
         SWG_GO(swg_model_visit(model, layer, declare_row, &how));
         SWG_GO(swg_model_reserve(model, layer));
         SWG_GO(swg_model_visit(model, layer, fill_weight, &how));
+        SWG_GO(swg_model_complete(model, &model->layers[layer].pages));
         model->layers[layer].is_loaded = true;
     }
     model->pool = NULL;

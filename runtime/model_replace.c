@@ -44,10 +44,10 @@ static swg_status replace_vector(swg_model *model, swg_weight *weight, swg_schem
 
 /* Give `next` memory of its own and fill it with its rows of the planes, which begin at
  * first_row. */
-static swg_status fill_matrix(const swg_backend_weights *storage, swg_weight *next,
-                              const swg_tensor_desc *desc, const void *const *data,
-                              uint64_t first_row, swg_pages *memory)
+static swg_status fill_matrix(swg_model *model, swg_weight *next, const swg_tensor_desc *desc,
+                              const void *const *data, uint64_t first_row, swg_pages *memory)
 {
+    const swg_backend_weights *storage = swg_model_storage(model);
     swg_plane planes[SWG_PLANE_KINDS];
     const size_t n_planes = swg_tensor_planes(desc, planes);
     SWG_TRY(storage->check(next));
@@ -61,7 +61,7 @@ static swg_status fill_matrix(const swg_backend_weights *storage, swg_weight *ne
         SWG_TRY(storage->store(next, kind, 0, n,
                                (const uint8_t *)data[kind] + first * planes[p].row_bytes));
     }
-    return SWG_OK;
+    return swg_model_complete(model, memory);
 }
 
 /* The weight's rows begin at first_row of the given tensor. */
@@ -70,6 +70,7 @@ static swg_status replace_rows(swg_model *model, swg_weight *weight, const swg_t
 {
     const swg_backend_weights *storage = swg_model_storage(model);
     swg_weight_origin *origin = swg_model_origin(model, weight);
+    model->revision++;
     if (swg_weight_is_vector(weight))
         return replace_vector(model, weight, desc->scheme, data[SWG_PLANE_VALUES], (size_t)first_row);
     if (!weight->memory)
@@ -78,7 +79,7 @@ static swg_status replace_rows(swg_model *model, swg_weight *weight, const swg_t
     swg_pages memory = {0};
     swg_weight next = *weight;
     next.scheme = desc->scheme;
-    const swg_status status = fill_matrix(storage, &next, desc, data, first_row, &memory);
+    const swg_status status = fill_matrix(model, &next, desc, data, first_row, &memory);
     if (status != SWG_OK) {
         storage->memory_free(&memory);
         return status;

@@ -64,11 +64,11 @@ static void choose_items(swg_report *report, const bool *is_on_front)
         }
         if (is_base && !report->base)
             report->base = r;
-        report->items[report->n_items++] =
-            (swg_report_item){.result = r,
-                              .series = has_series ? series_of(report, r->series) : 0,
-                              .is_on_front = is_on_front[i],
-                              .is_base = is_base};
+        report->items[report->n_items++] = (swg_report_item){
+            .result = r,
+            .series = has_series ? series_of(report, is_base ? "base" : r->series) : 0,
+            .is_on_front = is_on_front[i],
+            .is_base = is_base};
     }
 }
 

@@ -182,18 +182,18 @@ static bool is_free(const scatter *s, const box *at, const box *names, size_t n_
 
 static void draw_names(const scatter *s, swg_strbuf *out)
 {
-    enum { MAX_NAMES = 24, MAX_CHARACTERS = 22 };
+    enum { MAX_NAMES = 24 };
     /* Right above, left above, right below, left below, beside. */
     static const int places[][2] = {{1, -1}, {-1, -1}, {1, 1}, {-1, 1}, {1, 0}, {-1, 0}};
     box names[MAX_NAMES];
     size_t n = 0;
-    const size_t most = s->is_narrow ? 8 : MAX_NAMES;
+    const size_t most = s->is_narrow ? 8 : MAX_NAMES, characters = s->is_narrow ? 22 : 30;
     for (size_t i = 0; i < s->n && n < most; i++) {
         const mark *m = &s->marks[i];
         if (!m->is_on_front && !m->item->is_base)
             continue;
         const size_t length = strlen(m->item->result->id);
-        const double width = 6.3 * (double)(length < MAX_CHARACTERS ? length : MAX_CHARACTERS);
+        const double width = 6.3 * (double)(length < characters ? length : characters);
         for (size_t p = 0; p < sizeof places / sizeof *places; p++) {
             const double x = m->at_x + 8 * places[p][0], y = m->at_y + 4 + 11 * places[p][1];
             const bool is_right = places[p][0] > 0;
@@ -201,7 +201,7 @@ static void draw_names(const scatter *s, swg_strbuf *out)
             if (!is_free(s, &at, names, n))
                 continue;
             swg_svg_text(out, "l", x, y, is_right ? "start" : "end", m->item->result->id,
-                         MAX_CHARACTERS);
+                         characters);
             names[n++] = at;
             break;
         }

@@ -10,19 +10,20 @@
  *     values      thread i: elements i, i + 128 of acc = acc exp(m - m') + sum_j p_j value_j
  *
  * With one split the block divides by the sum; otherwise (m, sum, acc) go to the scratch memory and
- * a second kernel adds the splits in order. */
-#include "kernels/cuda/ops.h"
+ * a second kernel adds the splits in order. Tiles of rows of one sequence go to flash.cu. */
+#include "kernels/cuda/attend.h"
 
 namespace SWG_BUILD
 {
 namespace
 {
-enum { threads = 128, split_keys = 1024, most_head_dim = 256, most_heads_together = 8 };
-
-SWG_DEVICE size_t cache_row(const swg_cuda_cache &c, int32_t sequence, unsigned head, unsigned at)
-{
-    return (((size_t)sequence * c.n_heads + head) * c.context + at) * c.head_dim;
-}
+enum {
+    threads = 128,
+    split_keys = 1024,
+    most_head_dim = 256,
+    most_heads_together = 8,
+    least_flash_run = 16
+};
 
 SWG_DEVICE float cache_element(const swg_cuda_cache &c, const void *elements, size_t i)
 {
@@ -113,7 +114,8 @@ SWG_DEVICE void attend_tile(const swg_cuda_cache &c, size_t key, unsigned n, flo
         for (unsigned e = 0; e < most_head_dim / threads; e++)
             state->acc[h][e] *= shrink;
     }
-    SWG_BARRIER();
+    if (!SWG_FAULT(attend_tile))
+        SWG_BARRIER();
     for (unsigned e = 0; e < most_head_dim / threads; e++) {
         const unsigned i = e * threads + threadIdx.x;
         for (unsigned j = 0; j < n && i < c.head_dim; j++) {
@@ -270,6 +272,8 @@ int attend(swg_cuda_stream *stream, const swg_cuda_cache *cache, const swg_cuda_
     int status = check_cache(cache, rows, heads, most_keys);
     if (status || rows == 0 || heads == 0)
         return status;
+    if (where->usual_run >= least_flash_run && flash_takes(*cache))
+        return launch_flash(stream, *cache, *where, rows, heads, scale, d_q, d_y);
     const unsigned splits = splits_of(most_keys), sharing = (unsigned)heads / cache->n_heads;
     float *const partial = splits > 1 ? static_cast<float *>(d_scratch) : nullptr;
     const auto with = sharing == 1   ? attend_with<1>

@@ -62,6 +62,11 @@ bytes_kernel(const float *all, unsigned k, unsigned fours, uint32_t *rounded, fl
                 code[j] = (int32_t)rintf(four[j] * inverse);
                 sum += code[j];
             }
+            if (SWG_FAULT(pair_order)) {
+                const int32_t other = code[1];
+                code[1] = code[2];
+                code[2] = other;
+            }
             /* in the order of the codes' bytes: c, c + 8, c + 1, c + 9 */
             rounded[(size_t)blockIdx.x * fours + number] =
                 (uint32_t)(code[0] & 255) | (uint32_t)(code[2] & 255) << 8 |
@@ -119,14 +124,22 @@ size_t aligned(size_t bytes)
     return (bytes + 255) / 256 * 256;
 }
 
+/* A bound on the slices' sums for up to `rows` tokens: there are several slices only where that
+ * gives no more than 256 blocks of 128 rows and 64 tokens, and each is at least 16 units. */
+size_t partial_bytes(const swg_cuda_matrix &w, size_t rows)
+{
+    const size_t most_blocks = (size_t)256 * 128 * 64, most_slices = w.units / 16;
+    const size_t elements = most_slices * rows * w.n;
+    return most_slices < 2 ? 0 : (elements < most_blocks ? elements : most_blocks) * sizeof(float);
+}
+
 scratch_parts scratch_of(const swg_cuda_matrix &w, size_t rows)
 {
-    const unsigned slices = slices_of(w, rows);
     scratch_parts s;
     s.scales = aligned(rows * w.units * unit_columns(w) * 2);
     s.sums = s.scales + aligned(rows * sizeof(float));
     s.partial = s.sums + aligned(rows * w.units * 2 * sizeof(int32_t));
-    s.bytes = s.partial + (slices > 1 ? slices * rows * w.n * sizeof(float) : 0);
+    s.bytes = s.partial + partial_bytes(w, rows);
     return s;
 }
 

@@ -165,6 +165,31 @@ template <int left> SWG_DEVICE void async_wait()
 #endif
 }
 
+/* ldmatrix.sync.m8n8.x4.trans.shared.b16: four matrices of 8 x 8 halves, of which lanes 8 m to 8 m
+ * + 7 give the addresses of matrix m's rows, 16 bytes each. d[m] is the pair of rows 2t and 2t + 1
+ * in column g of matrix m. */
+SWG_DEVICE void load_matrices_transposed(uint32_t d[4], const void *row)
+{
+#ifdef __CUDACC__
+    const uint32_t address = (uint32_t)__cvta_generic_to_shared(row);
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+                 : "r"(address)
+                 : "memory");
+#else
+    const unsigned char *const slots = simt::warp_meet(__FILE__, __LINE__, row, 16);
+    const unsigned g = simt::self->lane / 4, t = simt::self->lane % 4;
+    for (unsigned m = 0; m < 4; m++) {
+        d[m] = 0;
+        for (unsigned i = 0; i < 2; i++) {
+            uint16_t half;
+            memcpy(&half, slots + (8 * m + 2 * t + i) * simt::warp_slot + 2 * g, sizeof half);
+            d[m] |= (uint32_t)half << 16 * i;
+        }
+    }
+#endif
+}
+
 /* --- Tensor cores ----------------------------------------------------------------------------- */
 
 /* mma.sync.m16n8k16.row.col.f32.f16.f16.f32: d (16 x 8) += a (16 x 16) b (16 x 8).

@@ -85,6 +85,9 @@ typedef struct swg_cuda_rows {
     const int32_t *d_positions; /* [rows] */
     const int32_t *d_key_begin; /* [rows] first position that the row sees */
     const int32_t *d_key_end;   /* [rows] the position after the last one */
+    /* How many rows of one sequence follow one another, typically; 0 = 1. It decides whether
+     * attention works row by row or on tiles of 64 rows, which share the keys that they read. */
+    uint32_t usual_run;
 } swg_cuda_rows;
 
 typedef struct swg_cuda {
@@ -139,8 +142,9 @@ typedef struct swg_cuda {
     /* --- Products ----------------------------------------------------------------------------- */
 
     /* y [rows][n] = x [rows][k] W^T (+ d_bias [n] unless NULL). Any rows >= 1, n and k. d_scratch
-     * has at least linear_scratch bytes, belongs to the caller, and may be shared by calls on one
-     * stream. x may not overlap y. UNSUPPORTED for INT8 input of F16 and S4 matrices.
+     * has at least linear_scratch bytes, which are enough for any number of rows up to that; it
+     * belongs to the caller and may be shared by calls on one stream. x may not overlap y.
+     * UNSUPPORTED for INT8 input of F16 and S4 matrices, or of groups that are not multiples of 32.
      *
      * Which kernel computes a product depends on rows and the matrix only: up to 16 rows are
      * multiplied while the matrix is read once; more go through tiles of the tensor cores. */

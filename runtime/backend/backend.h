@@ -18,9 +18,21 @@
  * when there is none. */
 swg_status swg_backend_find(const char *name, const swg_backend **out);
 
+/* The same for a model, if the backend can run it here: otherwise SWG_UNSUPPORTED, with the reason.
+ * "auto" is cuda if it can, or else the first row; a notice (base/notice.h) then gives the reason.
+ */
+swg_status swg_backend_choose(const char *name, const swg_hparams *hparams,
+                              const swg_backend **out);
+
 struct swg_backend {
     const char *name;
     const swg_backend_weights *weights; /* how it stores matrices */
+
+    /* Whether it can run such a model here; SWG_UNSUPPORTED with the reason. NULL: always. */
+    swg_status (*check)(const swg_hparams *hparams);
+
+    /* What it computes on, for reports: "cuda: NVIDIA H100". NULL: this machine's processors. */
+    const char *(*device)(void);
 
     /* Set and release exec->backend_state: scratch memory, and the caches or recurrent states of
      * all sequences. exec->options has its defaults filled in. After a failed init, deinit is

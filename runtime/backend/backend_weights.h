@@ -2,7 +2,8 @@
  * canonical planes of a checkpoint (base/tensor.h) get there. The loader knows nothing else about
  * the layout. Vectors and biases are host floats in swg_weight.
  *
- * For every matrix:  check -> bytes -> place -> direct or store, plane by plane -> row_f32. */
+ * For every matrix:  check -> bytes -> place -> direct or store, plane by plane -> complete, once
+ * for all matrices in the same memory -> row_f32. */
 #ifndef SWG_RUNTIME_BACKEND_BACKEND_WEIGHTS_H
 #define SWG_RUNTIME_BACKEND_BACKEND_WEIGHTS_H
 
@@ -41,6 +42,10 @@ typedef struct swg_backend_weights {
     swg_status (*store_sparse)(const swg_weight *weight, uint64_t row, uint64_t n_rows,
                                const bool *is_stored, const uint8_t *codes, const void *scales,
                                const uint8_t *zeros);
+
+    /* All matrices in that memory have been stored, or stored again. Called from any thread; NULL:
+     * nothing is left to do. */
+    swg_status (*complete)(swg_pages *memory);
 
     /* One row as floats, for embedding look-up. `out` is [k]. */
     void (*row_f32)(const swg_weight *weight, size_t row, float *out);

@@ -137,4 +137,55 @@ expect_exit 2 "divergence without a reference" "$SWAGE" eval "$model" --text "$t
 expect_match "the reference is asked for" "$stderr" '--ref'
 expect_exit 2 "a reference without a comparison" "$SWAGE" eval "$model" --ref "$model" --text "$text" \
   --task perplexity
+
+# What rests on little, or went otherwise than asked for, is said and kept in the history.
+damaged() { # FOLDER LAYER BYTES...: the model, its attention norm in that layer beginning with them
+  local folder=$scratch/$1 name="model.layers.$2.input_layernorm.weight" at
+  cp -r "$model" "$folder"
+  local weights=$folder/model.safetensors
+  local header
+  header=$(od -An -tu8 -N8 "$weights" | tr -d ' ')
+  at=$(head -c "$((header + 8))" "$weights" | grep -ao "\"$name\":{[^}]*}" | grep -o '\[[0-9]*,' |
+    tail -n 1 | tr -d '[,')
+  printf '%b' "$3" | dd of="$weights" bs=1 seek="$((8 + header + at))" conv=notrunc status=none
+}
+history() { "$SWAGE" inspect "$1" --json | tr -d ' \n' | grep -o '"provenance".*"recipe":{' | head -c 4000; }
+
+expect_exit 0 "few tokens" "$SWAGE" quantize "$model" -o "$scratch/few.swg" --method gptq \
+  --calibration "$text" --calibration-tokens 64 --calibration-window 32 --no-cache
+expect_match "matrices that saw few tokens are told" "$stderr" \
+  'quantized matrices have more inputs than there are calibration tokens .*: first model[a-z0-9_.]+, 64 tokens'
+expect_match "and kept" "$(history "$scratch/few.swg")" \
+  '"tokens_seen":\{[^}]*"model.layers.0.mlp.up_proj.weight":64'
+check "enough tokens are not remarked" sh -c "! '$SWAGE' inspect '$scratch/gptq.swg' --json |
+  grep -qE 'tokens_seen|dead_inputs|damping_raised'"
+
+damaged dead 1 '\0\0\0\0\0\0\0\0'
+for method in rtn gptq; do
+  expect_exit 0 "dead inputs, $method" "$SWAGE" quantize "$scratch/dead" -o "$scratch/dead.swg" -f \
+    --method "$method" "${calibration[@]}" --no-cache
+  expect_match "$method tells of dead inputs" "$stderr" \
+    '3 of [0-9]+ quantized matrices have inputs that are 0 .*layers.1.self_attn.[qkv]_proj.weight, 2 such inputs'
+  expect_match "and keeps them" "$(history "$scratch/dead.swg")" \
+    '"dead_inputs":\{[^}]*"model.layers.1.self_attn.q_proj.weight":2,'
+done
+
+printf '%s' '{"recipe":1,"rules":[{"classes":["linear"],"format":"int","method":"gptq",
+  "parameters":{"damping":0}}]}' >"$scratch/undamped.json"
+expect_exit 0 "damping that does not suffice" "$SWAGE" quantize "$model" -o "$scratch/raised.swg" \
+  --calibration "$text" --calibration-tokens 64 --calibration-window 32 --no-cache \
+  --recipe "$scratch/undamped.json"
+expect_match "raised damping is told" "$stderr" \
+  'not positive definite with the damping asked for: .*weight, [0-9.e-]+ of the mean diagonal was added'
+expect_match "and kept" "$(history "$scratch/raised.swg")" \
+  '"damping_raised":\{"model[a-z0-9_.]*":[0-9.e-]+'
+
+damaged infinite 2 '\xff\xff\x7f\x7f'
+for how in full paired; do
+  expect_exit 1 "an infinite input, $how" "$SWAGE" quantize "$scratch/infinite" -o "$scratch/none.swg" \
+    --method gptq --statistics "$how" "${calibration[@]}" --no-cache
+  expect_match "it is named" "$stderr" \
+    'column 0 of the input of model.layers.2.self_attn.q_proj.weight is not finite'
+done
+check "nothing was written for it" [ ! -e "$scratch/none.swg" ]
 finish

@@ -46,6 +46,38 @@ expect_match "says the protocol" "$stdout" 'protocol      llama.cpp, context 8:'
 expect_match "says the type of the cache" "$stdout" 'KV cache      f32'
 expect_exit 5 "a document longer than the context" evaluate_gpt2 --protocol per-doc
 
+# Figures per word and byte, preparations, intervals.
+expect_exit 0 "protocol lm-eval" evaluate_gpt2 --protocol lm-eval --json
+expect_keys "lm-eval" word_perplexity byte_perplexity bits_per_byte perplexity_low perplexity_high
+is "lm-eval" text_prep lm-eval
+is "lm-eval" text_bytes "$(wc -c <"$scratch/text.txt" | tr -d ' ')"
+is "every token of lm-eval is scored" tokens_scored "$(value tokens_total)"
+check "bits per byte are those of all tokens" awk -v b="$(value bits_per_byte)" \
+  -v n="$(value mean_nll)" -v t="$(value tokens_total)" -v bytes="$(value text_bytes)" \
+  'BEGIN {d = b - n * t / bytes / log(2); exit !(d * d < 1e-20)}'
+check "the interval holds the perplexity" awk -v p="$(value perplexity)" -v l="$(value perplexity_low)" \
+  -v h="$(value perplexity_high)" 'BEGIN {exit !(l < p && p < h)}'
+expect_exit 0 "joined rows" evaluate_gpt2 --prep hf-join --json
+is "joined rows" text_prep hf-join
+expect_exit 2 "an unknown preparation" evaluate_gpt2 --prep none
+
+# Comparison and gates: 7 exactly when crossed.
+compared() { evaluate_gpt2 --ref "$fixtures/gpt2-bare" --kv-cache int8 --json "$@"; }
+expect_exit 0 "compared" compared
+expect_keys "compared" top5_agreement hits_gained hits_lost mcnemar_p verdict kld_mean_low \
+  kld_mean_high smallest_detectable_log_ratio
+kld=$(value kld_mean)
+increase=$(awk -v p="$(value log_perplexity_ratio)" 'BEGIN {printf "%.17g", exp(p) - 1}')
+expect_exit 0 "a gate that is just met" compared --max-kld "$kld"
+expect_exit 7 "a gate that is crossed" compared --max-kld "$(awk -v k="$kld" 'BEGIN {print k * 0.999}')"
+expect_match "says by how much" "$stderr" 'the mean divergence is .*, above the limit of'
+check "the figures are printed all the same" test "$(value kld_mean)" = "$kld"
+above=$(awk -v i="$increase" 'BEGIN {printf "%.9f", i + 1e-6}')
+below=$(awk -v i="$increase" 'BEGIN {printf "%.9f", i - 1e-6}')
+expect_exit 0 "an increase that is allowed" compared --max-perplexity-increase "$above"
+expect_exit 7 "an increase that is not" compared --max-perplexity-increase "$below"
+expect_exit 2 "a gate without a reference" evaluate_gpt2 --max-kld 1
+
 # Pseudo-log-likelihood.
 evaluate_bert() { evaluate "$fixtures/bert-masked" --text "$scratch/text.txt" "$@"; }
 expect_exit 0 "pll" evaluate_bert --json
@@ -92,7 +124,7 @@ for protocol in gptq llama.cpp per-doc hf-stride; do
   check "$protocol of an encoder prints nothing" test -z "$stdout"
 done
 expect_exit 4 "pll of a causal model" evaluate_gpt2 --protocol pll
-expect_match "pll of a causal model" "$stderr" 'use protocol gptq or llama.cpp or per-doc or hf-stride$'
+expect_match "pll of a causal model" "$stderr" 'use protocol gptq or llama.cpp or per-doc or hf-stride or lm-eval$'
 expect_exit 4 "perplexity of an encoder" evaluate_bert --task perplexity
 expect_exit 4 "no task for answers" evaluate "$fixtures/bert-span" --text "$scratch/text.txt"
 expect_exit 4 "a text for a classifier" evaluate "$fixtures/bert-sequence" --text "$scratch/text.txt"

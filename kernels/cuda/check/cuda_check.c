@@ -1,5 +1,5 @@
 /* Checks the CUDA kernels of a build against references:
- *   cuda_check [--build gpu|host] [--seeds N] [--only NAME] [--verbose]
+ *   cuda_check [--build gpu|host] [--seeds N] [--only NAME] [--small] [--verbose]
  * and, on the host executor, that each planted fault is found: cuda_check --faults. Ends with
  * "RESULT passed failed skipped". Without a device all checks count as skipped, with the reason; if
  * SWAGE_REQUIRE_GPU=1 that is a failure. */
@@ -16,7 +16,7 @@ enum { n_tables = sizeof tables / sizeof tables[0] };
 static struct {
     const char *build, *only;
     unsigned seeds;
-    bool faults, is_verbose;
+    bool faults, is_small, is_verbose;
 } options = {.build = "gpu", .seeds = 1};
 
 static const struct {
@@ -33,6 +33,8 @@ static bool parse(int argc, char **argv)
         const bool has_value = i + 1 < argc;
         if (strcmp(argv[i], "--faults") == 0)
             options.faults = true;
+        else if (strcmp(argv[i], "--small") == 0)
+            options.is_small = true;
         else if (strcmp(argv[i], "--verbose") == 0)
             options.is_verbose = true;
         else if (strcmp(argv[i], "--build") == 0 && has_value)
@@ -117,7 +119,8 @@ static int skip(const char *reason, int n)
 int main(int argc, char **argv)
 {
     if (!parse(argc, argv)) {
-        fputs("cuda_check [--build gpu|host] [--seeds N] [--only NAME] [--faults] [--verbose]\n",
+        fputs("cuda_check [--build gpu|host] [--seeds N] [--only NAME] [--small] [--faults] "
+              "[--verbose]\n",
               stderr);
         return 2;
     }
@@ -128,7 +131,7 @@ int main(int argc, char **argv)
         return skip("this program was built without them", (int)n);
     if (c.cuda->count(&devices))
         return skip(c.cuda->message(), (int)n);
-    c.is_host = strcmp(options.build, "host") == 0;
+    c.is_small = options.is_small || strcmp(options.build, "host") == 0;
     if (c.cuda->open(0, &c.device) || c.cuda->stream_new(c.device, &c.stream))
         return skip(c.cuda->message(), (int)n);
     unsigned failed = 0;

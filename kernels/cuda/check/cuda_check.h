@@ -22,7 +22,7 @@ struct check {
     const swg_cuda *cuda;
     swg_cuda_device *device;
     swg_cuda_stream *stream;
-    bool is_host;      /* runs on the executor: shapes are smaller */
+    bool is_small;     /* without the shapes of real models: on the executor, under sanitizers */
     uint64_t random;   /* state of the generator */
     char problem[512]; /* the first failure; empty = none */
     double worst;      /* the largest relative error seen */
@@ -55,8 +55,9 @@ void *check_out(check *c, void *d_memory);
 /* Restore what check_in put there. */
 void check_again(check *c, void *d_memory);
 
-/* The status of an operation, waited for. */
-bool check_run(check *c, int status);
+/* Do a call, whose value is a status, and wait for it; not after a failure. False after one. */
+#define check_run(c, call) ((c)->problem[0] ? false : check_status(c, call))
+bool check_status(check *c, int status);
 
 /* ||out - wanted|| <= bound ||wanted||, no row's error above 8 times that of the bound, and none is
  * NaN where `wanted` is not. */

@@ -86,7 +86,8 @@ static void make_rows(check *c, attention_case *a, size_t runs, size_t run)
             a->end[t] = (int32_t)(s->sees_all ? s->context : visible);
         }
     }
-    a->where = (swg_cuda_rows){.d_sequences = check_in(c, a->sequence, a->rows * 4),
+    a->where = (swg_cuda_rows){.usual_run = (uint32_t)run,
+                               .d_sequences = check_in(c, a->sequence, a->rows * 4),
                                .d_positions = check_in(c, a->position, a->rows * 4),
                                .d_key_begin = check_in(c, a->begin, a->rows * 4),
                                .d_key_end = check_in(c, a->end, a->rows * 4)};
@@ -160,6 +161,16 @@ static void check_attend(check *c)
     check_shape(c, (shape){3, 1, 7, 1100, 1, SWG_CUDA_CACHE_F32, 0, false}, 2, 1); /* two splits */
 }
 
+/* Tiles of rows: whole ones, and ones with the ends and beginnings of several sequences. */
+static void check_flash(check *c)
+{
+    check_shape(c, (shape){1, 1, 64, 64, 1, SWG_CUDA_CACHE_F16, 0, false}, 1, 64);
+    check_shape(c, (shape){2, 1, 48, 100, 2, SWG_CUDA_CACHE_F16, 0, false}, 2, 37);
+    check_shape(c, (shape){2, 2, 8, 70, 3, SWG_CUDA_CACHE_F16, 0, true}, 3, 30);
+    check_shape(c, (shape){1, 1, 128, 150, 1, SWG_CUDA_CACHE_F16, 40, false}, 1, 90);
+    check_shape(c, (shape){2, 1, 72, 21, 2, SWG_CUDA_CACHE_F16, 0, false}, 2, 17);
+}
+
 static void check_no_keys(check *c)
 {
     attention_case a = {.s = {2, 1, 16, 4, 1, SWG_CUDA_CACHE_F16, 0, false}};
@@ -175,4 +186,4 @@ static void check_no_keys(check *c)
 }
 
 const check_row swg_cuda_checks_attention[] = {
-    {"attend", check_attend}, {"no_keys", check_no_keys}, {NULL, NULL}};
+    {"attend", check_attend}, {"flash", check_flash}, {"no_keys", check_no_keys}, {NULL, NULL}};

@@ -63,7 +63,7 @@ static void check_refusals(check *c)
     void *d_x = check_in(c, NULL, 1024), *d_none = NULL;
     const swg_cuda_cache wide = {d_x, d_x, SWG_CUDA_CACHE_F16, 1, 257, 4};
     const swg_cuda_cache three = {d_x, d_x, SWG_CUDA_CACHE_F16, 3, 8, 4};
-    const swg_cuda_rows rows = {d_x, d_x, d_x, d_x};
+    const swg_cuda_rows rows = {d_x, d_x, d_x, d_x, 0};
     const swg_cuda *cuda = c->cuda;
     swg_cuda_device *device;
     swg_cuda_info info;

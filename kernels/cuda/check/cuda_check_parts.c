@@ -150,7 +150,7 @@ void *check_out(check *c, void *d_memory)
     return copy + guard_bytes;
 }
 
-bool check_run(check *c, int status)
+bool check_status(check *c, int status)
 {
     if (status == SWG_CUDA_OK)
         status = c->cuda->stream_sync(c->stream);

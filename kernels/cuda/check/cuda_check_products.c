@@ -265,6 +265,48 @@ static void check_slices(check *c)
     }
 }
 
+/* Shapes of models, on a GPU only. */
+static void check_models(check *c)
+{
+    static const struct {
+        uint16_t n, k, rows;
+    } shapes[] = {{4096, 4096, 1}, {4160, 4160, 33}, {300, 11008, 7}, {1030, 4096, 257}};
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0] && !c->is_small; s++)
+        for (int type = 0; type < SWG_CUDA_TYPES && !c->problem[0]; type++) {
+            matrix_case k;
+            matrix_case_make(c, &k, (swg_cuda_type)type, shapes[s].n, shapes[s].k, 128,
+                             SWG_CUDA_SCALE_F16, false);
+            if (!c->problem[0])
+                product_rows(c, &k, SWG_CUDA_INPUT_HALF, shapes[s].rows, true);
+        }
+}
+
+/* A token's product does not depend on the tokens beside it. */
+static void alone_case(check *c, const matrix_case *k)
+{
+    enum { rows = 11 };
+    const size_t n = k->m.n, columns = k->m.k;
+    float *x = check_floats(c, rows * columns, 1);
+    void *d_y = check_in(c, NULL, rows * n * sizeof(float));
+    void *d_one = check_in(c, NULL, n * sizeof(float));
+    void *d_scratch = check_in(c, NULL, c->cuda->linear_scratch(&k->m, rows));
+    check_run(c, c->cuda->linear(c->stream, &k->m, SWG_CUDA_INPUT_HALF,
+                                 check_in(c, x, rows * columns * sizeof *x), rows, NULL, d_y,
+                                 d_scratch));
+    const float *y = check_out(c, d_y);
+    for (size_t t = 0; t < rows && !c->problem[0]; t += 5) {
+        void *d_x = check_in(c, x + t * columns, columns * sizeof *x);
+        check_run(c, c->cuda->linear(c->stream, &k->m, SWG_CUDA_INPUT_HALF, d_x, 1, NULL, d_one,
+                                     d_scratch));
+        check_same(c, k->name, check_out(c, d_one), y + t * n, n * sizeof *y);
+    }
+}
+
+static void check_alone(check *c)
+{
+    over_matrices(c, alone_case);
+}
+
 const check_row swg_cuda_checks_products[] = {
     {"packing", check_packing},
     {"dequantize", check_dequantize},
@@ -272,5 +314,7 @@ const check_row swg_cuda_checks_products[] = {
     {"linear", check_linear},
     {"linear_int8", check_linear_int8},
     {"slices", check_slices},
+    {"models", check_models},
+    {"alone", check_alone},
     {NULL, NULL},
 };
