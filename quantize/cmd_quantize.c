@@ -128,6 +128,9 @@ static const swg_option options[] = {
                       "tokenizer, or GGUF with one, to pack instead of the one found"),
     SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
                    "zstd level; 0 = the container's default"),
+    SWG_OPTION_STRING(arguments, tensors, 0, "tensors", "PATTERN",
+                      "list the tensors with matching names, '*' all, with scheme, error and bytes "
+                      "(--dry-run lists all)"),
     SWG_OPTION_FLAG(arguments, dry_run, 'n', "dry-run",
                     "print the plan, an upper bound of its bytes, and memory; write nothing"),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
@@ -144,6 +147,7 @@ static swg_quantize_result result_of(const swg_quantize_state *j)
     return (swg_quantize_result){.source = j->source,
                                  .inputs = j->inputs,
                                  .output = j->a->output,
+                                 .tensors = j->a->dry_run && !j->a->tensors ? "*" : j->a->tensors,
                                  .recipe = j->recipe,
                                  .plan = &j->plan,
                                  .is_calibrated = j->a->calibration != NULL};

@@ -17,7 +17,7 @@ typedef struct swg_quantize_arguments {
         *embedding_group_size;
     const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration, *statistics,
         *cache;
-    const char *target_bytes;
+    const char *target_bytes, *tensors;
     double target_bits, max_kld; /* 0 = none */
     swg_string_list keep, bits_for, transform;
     int64_t level, calibration_tokens, calibration_window;
