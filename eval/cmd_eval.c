@@ -25,7 +25,8 @@ static const char protocol_words[] = ""
     ;
 
 typedef struct arguments {
-    const char *text, *data, *ref, *task, *protocol, *prep, *activations, *kv_cache, *tokenizer;
+    const char *text, *data, *data_format, *few_shot, *ref, *task, *protocol, *prep, *activations,
+        *kv_cache, *tokenizer;
     int64_t context, stride, max_tokens;
     double max_kld, max_perplexity_increase;
 } arguments;
@@ -34,7 +35,12 @@ static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, text, 0, "text", "FILE", "text to score, read as it is"),
     SWG_OPTION_STRING(
         arguments, data, 0, "data", "FILE",
-        "items, one JSON object per line: text, label and optionally text_pair; or scored pairs"),
+        "items, one JSON object per line: text, label and optionally text_pair; scored pairs; or "
+        "context, choices and gold"),
+    SWG_OPTION_CHOICE(arguments, data_format, 0, "data-format", SWG_CHOICE_FORMAT_CHOICES,
+                      "choices", "form of multiple-choice items"),
+    SWG_OPTION_STRING(arguments, few_shot, 0, "few-shot", "FILE",
+                      "text put before every multiple-choice context as it is: solved examples"),
     SWG_OPTION_STRING(arguments, ref, 0, "ref", "MODEL",
                       "compare with this model, usually the one that was compressed"),
     SWG_OPTION_CHOICE(arguments, task, 0, "task", task_words + 1, NULL,
@@ -74,6 +80,8 @@ typedef struct evaluation {
     const char *path; /* of the text or data */
     swg_text_file file;
     swg_prepared_text prepared;
+    swg_text_file few_shot;
+    char *prefix; /* its text with an end */
     swg_session loaded, ref;
     const swg_eval_task *task;
     char sha256[SWG_SHA256_TEXT];
@@ -107,6 +115,19 @@ static swg_status prepare(evaluation *e, swg_eval_input *input)
     input->prepared = &e->prepared;
     input->bytes = swg_strbuf_text(&e->prepared.text);
     input->length = e->prepared.text.length;
+    return SWG_OK;
+}
+
+static swg_status read_few_shot(evaluation *e, swg_eval_input *input)
+{
+    if (!e->args->few_shot)
+        return SWG_OK;
+    if (strcmp(e->task->name, "choice") != 0)
+        return swg_error(SWG_USAGE, "--few-shot is for multiple choice (task choice)");
+    SWG_TRY(swg_text_file_open(e->args->few_shot, SWG_TEXT_PROSE, &e->few_shot));
+    SWG_TRY(SWG_NEW(e->prefix, e->few_shot.length + 1));
+    memcpy(e->prefix, e->few_shot.text, e->few_shot.length);
+    input->prefix = e->prefix;
     return SWG_OK;
 }
 
@@ -153,6 +174,8 @@ static swg_status evaluate(evaluation *e)
                             .context = (size_t)args->context,
                             .stride = (size_t)args->stride,
                             .max_tokens = (size_t)args->max_tokens,
+                            .choice_format = swg_choice_format_named(args->data_format),
+                            .prefix = "",
                             .activations = swg_act_named(args->activations),
                             .kv_type = swg_kv_type_named(args->kv_cache),
                             .progress = e->cli->progress};
@@ -165,6 +188,7 @@ static swg_status evaluate(evaluation *e)
     if (args->ref)
         swg_json_string(&e->report.json, "ref", args->ref);
     swg_json_string(&e->report.json, "task", e->task->name);
+    SWG_TRY(read_few_shot(e, &input));
     const double start = swg_clock_s();
     SWG_TRY(prepare(e, &input));
     SWG_TRY(e->task->run(&input, &e->report));
@@ -211,6 +235,8 @@ done:
     swg_strbuf_deinit(&e.report.text);
     swg_session_close(&e.ref);
     swg_session_close(&e.loaded);
+    swg_free(e.prefix);
+    swg_text_file_close(&e.few_shot);
     swg_prepared_text_deinit(&e.prepared);
     swg_text_file_close(&e.file);
     return status;
@@ -230,6 +256,8 @@ static const swg_example examples[] = {
     {"swage eval minilm-int8.swg --ref all-MiniLM-L6-v2 --text sentences.txt",
      "how far compression moved vectors of texts"},
     {"swage eval minilm-int8.swg --data sts-test.tsv", "how well they follow scored similarity"},
+    {"swage eval model.swg --ref model --data hellaswag_val.jsonl --data-format hellaswag",
+     "accuracy in multiple choice, and which items compression flipped"},
     {"swage eval bert --task classify --data labelled.jsonl", "accuracy of a classifier"},
 };
 
