@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "distill/distill.h"
+#include "distill/cmd_training.h"
 #include "formats/provenance.h"
 #include "kernels/linalg.h"
 #include "quantize/calibration_text.h"
@@ -17,9 +17,10 @@
 #include "runtime/hparams.h"
 
 typedef struct arguments {
-    const char *output, *teacher, *text, *log, *recipe, *bits, *group_size, *embedding_bits;
-    int64_t tokens, window, steps, batch, held_out, judge_every, warm_up, seed, level;
-    double minutes, rate, final_rate, temperature, kl, ce, decay;
+    const char *output, *teacher, *text, *recipe, *bits, *group_size, *embedding_bits;
+    int64_t tokens, level;
+    double temperature, kl, ce;
+    swg_training_arguments training;
     bool keep_mask, documents, asymmetric, force;
 } arguments;
 
@@ -54,21 +55,7 @@ static const swg_option options[] = {
                     "blank lines of the text separate documents that each begin with BOS"),
     SWG_OPTION_INT(arguments, tokens, 0, "tokens", "N", 2, 1 << 30, "1073741824",
                    "largest number of tokens of the text to use"),
-    SWG_OPTION_INT(arguments, window, 0, "window", "N", 0, 1 << 20, "0",
-                   "tokens read together; 0 = 512, or the model's positions if those are fewer"),
-    SWG_OPTION_INT(arguments, steps, 0, "steps", "N", 0, 1 << 30, "0",
-                   "steps to train for; the result is then the same every time"),
-    SWG_OPTION_DOUBLE(arguments, minutes, 0, "minutes", "N", 0, 1e6, "0",
-                      "minutes to train for, instead or at most"),
-    SWG_OPTION_INT(arguments, batch, 0, "batch", "N", 1, 4096, "4", "windows per step"),
-    SWG_OPTION_DOUBLE(arguments, rate, 0, "rate", "R", 0, 1, "0.0003",
-                      "rate of the optimizer (AdamW) after its warm-up"),
-    SWG_OPTION_DOUBLE(arguments, final_rate, 0, "final-rate", "F", 0, 1, "0.1",
-                      "fraction of the rate that a cosine falls to"),
-    SWG_OPTION_INT(arguments, warm_up, 0, "warm-up", "N", 0, 1 << 30, "20",
-                   "steps over which the rate rises"),
-    SWG_OPTION_DOUBLE(arguments, decay, 0, "weight-decay", "D", 0, 10, "0",
-                      "decoupled decay of matrices"),
+    SWG_TRAINING_OPTIONS(arguments, "0.0003", "0", "8"),
     SWG_OPTION_DOUBLE(arguments, kl, 0, "kl-weight", "W", 0, 1e6, "1",
                       "weight of the divergence from the teacher"),
     SWG_OPTION_DOUBLE(arguments, ce, 0, "ce-weight", "W", 0, 1e6, "0",
@@ -89,13 +76,6 @@ static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, recipe, 'r', "recipe", "FILE",
                       "JSON that says how each tensor is quantized (docs/recipes.md), instead of "
                       "--bits; codes are chosen by rounding to nearest whatever its methods"),
-    SWG_OPTION_INT(arguments, held_out, 0, "held-out", "N", 1, 1 << 20, "8",
-                   "windows at the text's end to judge by"),
-    SWG_OPTION_INT(arguments, judge_every, 0, "judge-every", "N", 1, 1 << 30, "50",
-                   "steps between two judgements; the best weights are kept"),
-    SWG_OPTION_INT(arguments, seed, 0, "seed", "N", 0, INT64_MAX, "0",
-                   "of the order of the windows"),
-    SWG_OPTION_STRING(arguments, log, 0, "log", "FILE", "write one JSON object per step"),
     SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
                    "zstd level of a .swg; 0 = the container's default"),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
@@ -115,7 +95,7 @@ typedef struct job {
     swg_trainer *trainer;
     swg_model *teacher;
     swg_sink_meta meta;
-    FILE *log;
+    swg_training_log log;
     swg_distill_result result;
     char *provenance;
 } job;
@@ -154,31 +134,11 @@ static swg_status make_recipe(job *j)
     return swg_recipe_from_preset(&preset, &j->recipe);
 }
 
-/* A plan that quantizes nothing: every tensor in its own type, codes as F32. */
-static swg_status make_plain_plan(job *j)
-{
-    swg_plan *plan = &j->plan;
-    plan->n_entries = swg_source_n_tensors(j->source);
-    SWG_TRY(SWG_NEW(plan->entries, plan->n_entries));
-    SWG_TRY(SWG_NEW(plan->order, plan->n_entries));
-    for (size_t i = 0; i < plan->n_entries; i++) {
-        swg_plan_entry *entry = &plan->entries[i];
-        entry->desc = j->inputs[i];
-        entry->desc.n_stored = 0;
-        entry->desc.scheme = swg_scheme_is_quantized(j->inputs[i].scheme)
-                                 ? swg_scheme_plain(SWG_F32)
-                                 : swg_scheme_expanded(j->inputs[i].scheme);
-        entry->dense = entry->desc.scheme;
-        plan->order[i] = i;
-    }
-    return SWG_OK;
-}
-
 static swg_status make_plan(job *j)
 {
     SWG_TRY(swg_quantize_source_descs(j->source, &j->inputs));
     if (!j->recipe)
-        SWG_TRY(make_plain_plan(j));
+        SWG_TRY(swg_plan_make_plain(j->inputs, swg_source_n_tensors(j->source), &j->plan));
     else {
         j->recipe->requantize = true;
         SWG_TRY(swg_quantize_source_uses(j->source, j->inputs, &j->uses));
@@ -189,42 +149,6 @@ static swg_status make_plan(job *j)
 }
 
 /* --- What is printed -------------------------------------------------------------------------- */
-
-static void write_record(const swg_distill_record *r, swg_json_writer *json)
-{
-    swg_json_begin_object(json, NULL);
-    swg_json_uint(json, "step", r->step);
-    if (r->step > 0) {
-        swg_json_double(json, "rate", r->rate);
-        swg_json_double(json, "loss", r->loss);
-        swg_json_double(json, "gradient_norm", r->gradient_norm);
-        swg_json_double(json, "seconds", r->seconds);
-        swg_json_double(json, "tokens_per_s", r->tokens_per_s);
-    }
-    if (r->is_judged) {
-        swg_json_double(json, "kld", r->kld);
-        swg_json_double(json, "perplexity", exp(r->nll));
-        swg_json_double(json, "perplexity_teacher", exp(r->nll_teacher));
-        swg_json_bool(json, "is_best", r->is_best);
-    }
-    swg_json_end_object(json);
-}
-
-static void log_record(void *context, const swg_distill_record *record)
-{
-    job *j = context;
-    if (record->is_judged)
-        swg_cli_say(j->cli, "step %" PRIu64 ": divergence %.5f, perplexity %.4f%s", record->step,
-                    record->kld, exp(record->nll), record->is_best ? ", the best so far" : "");
-    if (!j->log)
-        return;
-    swg_json_writer json = {.compact = true};
-    write_record(record, &json);
-    if (swg_strbuf_status(&json.out) == SWG_OK)
-        fprintf(j->log, "%s\n", swg_strbuf_text(&json.out));
-    fflush(j->log);
-    swg_json_deinit(&json);
-}
 
 static swg_status print(const job *j, uint64_t file_bytes)
 {
@@ -263,7 +187,7 @@ static swg_status read_text(job *j)
     const arguments *a = j->a;
     const swg_calibration_source from = {.path = a->text,
                                          .max_tokens = (size_t)a->tokens,
-                                         .window = (size_t)a->window,
+                                         .window = (size_t)a->training.window,
                                          .documents = a->documents};
     const swg_arch *arch;
     swg_hparams hparams;
@@ -276,8 +200,7 @@ static swg_status read_text(job *j)
 static swg_status prepare(job *j, const char *input)
 {
     const arguments *a = j->a;
-    if (a->steps == 0 && a->minutes <= 0)
-        return swg_error(SWG_USAGE, "how long? Give --steps or --minutes");
+    SWG_TRY(swg_training_check(&a->training));
     if (a->kl <= 0 && a->ce <= 0)
         return swg_error(SWG_USAGE, "--kl-weight and --ce-weight are both 0");
     if (swg_path_is_same(input, a->output))
@@ -296,35 +219,21 @@ static swg_status prepare(job *j, const char *input)
     training.window = j->text.text.window;
     training.keep_zeros = a->keep_mask;
     SWG_TRY(swg_trainer_new(j->source, &j->plan, &training, &j->trainer));
-    if (a->log && !(j->log = fopen(a->log, "w")))
-        return swg_error(SWG_IO, "cannot write %s", a->log);
+    SWG_TRY(swg_training_log_open(&a->training, j->cli, true, &j->log));
     return swg_sink_meta_from_source(j->source, &j->meta);
 }
 
 static swg_status train(job *j)
 {
     const arguments *a = j->a;
-    swg_distill_options how = swg_distill_options_default();
+    swg_distill_options how = swg_training_options(&a->training, &j->log);
     how.pool = j->pool;
-    how.progress = j->cli->progress;
     how.ids = j->text.text.ids;
     how.n_windows = j->text.text.n_windows;
     how.window = j->text.text.window;
-    how.held_out = (size_t)a->held_out;
-    how.steps = (uint64_t)a->steps;
-    how.seconds = 60 * a->minutes;
-    how.batch = (size_t)a->batch;
-    how.rate = a->rate;
-    how.final_rate = a->final_rate;
-    how.warm_up = (double)a->warm_up;
-    how.adamw.decay = a->decay;
     how.weights[SWG_LOSS_kl] = a->kl;
     how.weights[SWG_LOSS_ce] = a->ce;
     how.temperature = a->temperature;
-    how.seed = (uint64_t)a->seed;
-    how.judge_every = (uint64_t)a->judge_every;
-    how.log = log_record;
-    how.log_context = j;
     return swg_distill(j->trainer, j->teacher, &how, &j->result);
 }
 
@@ -337,15 +246,11 @@ static void write_options(const job *j, swg_json_writer *json)
     swg_json_uint(json, "windows", j->text.text.n_windows);
     swg_json_uint(json, "window_tokens", j->text.text.window);
     swg_json_bool(json, "documents", a->documents);
-    swg_json_uint(json, "steps", j->result.steps);
-    swg_json_uint(json, "batch", (uint64_t)a->batch);
-    swg_json_double(json, "rate", a->rate);
+    swg_training_write(&a->training, &j->result, json);
     swg_json_double(json, "kl_weight", a->kl);
     swg_json_double(json, "ce_weight", a->ce);
     swg_json_double(json, "temperature", a->temperature);
-    swg_json_double(json, "weight_decay", a->decay);
     swg_json_bool(json, "keep_mask", a->keep_mask);
-    swg_json_uint(json, "seed", (uint64_t)a->seed);
     swg_json_string(json, "linear_algebra", swg_linalg_name());
     swg_json_double(json, "kld", j->result.best.kld);
     swg_json_end_object(json);
@@ -401,8 +306,7 @@ static swg_status run(const swg_cli *cli, const void *values)
     SWG_GO(train(&j));
     SWG_GO(write_output(&j));
 done:
-    if (j.log)
-        fclose(j.log);
+    swg_training_log_close(&j.log);
     swg_trainer_free(&j.trainer);
     swg_model_free(&j.teacher);
     swg_calibration_ids_deinit(&j.text);

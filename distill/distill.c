@@ -2,6 +2,7 @@
 #include "distill/distill.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/clock.h"
@@ -26,6 +27,7 @@ typedef struct run {
     swg_trainer *trainer;
     const swg_distill_options *options;
     predictor student, teacher; /* the student's for judging */
+    bool has_teacher;
     size_t vocab;
     float *teacher_rows;    /* [batch * window][width]: what leaves the teacher's last layer */
     float *logits, *slopes; /* [END_ROWS][vocab] */
@@ -43,6 +45,7 @@ swg_distill_options swg_distill_options_default(void)
         .size = sizeof(swg_distill_options),
         .held_out = 8,
         .batch = 4,
+        .accumulate = 1,
         .rate = 3e-4,
         .warm_up = 20,
         .final_rate = 0.1,
@@ -110,15 +113,17 @@ static double position_loss(const run *r, const swg_loss_input *in, double share
 static swg_status take_slopes(void *context, size_t first, size_t n, float *logits)
 {
     run *r = context;
-    const double share = 1 / (double)(r->options->batch * r->options->window);
-    SWG_TRY(
-        swg_exec_end(r->teacher.exec, n, r->teacher_rows + first * r->teacher.width, r->logits));
+    const swg_distill_options *o = r->options;
+    const double share = 1 / (double)(o->accumulate * o->batch * o->window);
+    if (r->has_teacher)
+        SWG_TRY(swg_exec_end(r->teacher.exec, n, r->teacher_rows + first * r->teacher.width,
+                             r->logits));
     for (size_t t = 0; t < n; t++) {
         const swg_loss_input in = {.vocab = r->vocab,
                                    .student = logits + t * r->vocab,
                                    .teacher = r->logits + t * r->vocab,
                                    .target = target_of(r, r->ids, first + t),
-                                   .temperature = r->options->temperature};
+                                   .temperature = o->temperature};
         memset(r->slopes, 0, r->vocab * sizeof *r->slopes);
         r->loss_sum += share * position_loss(r, &in, share, r->slopes);
         memcpy(logits + t * r->vocab, r->slopes, r->vocab * sizeof *r->slopes);
@@ -133,28 +138,37 @@ typedef struct sums {
     uint64_t positions, targets;
 } sums;
 
+static void judge_position(const run *r, swg_loss_input in, sums *s)
+{
+    s->positions++;
+    s->targets += in.target >= 0;
+    s->nll += swg_loss_ce(&in, 0, NULL);
+    if (!r->has_teacher)
+        return;
+    s->kld += swg_loss_kl(&in, 0, NULL);
+    in.student = in.teacher;
+    s->nll_teacher += swg_loss_ce(&in, 0, NULL);
+}
+
 static swg_status judge_window(run *r, const int32_t *ids, sums *s)
 {
     const size_t window = r->options->window;
-    const float *student, *teacher;
+    const float *student, *teacher = NULL;
     SWG_TRY(predict(&r->student, ids, window, &student));
-    SWG_TRY(predict(&r->teacher, ids, window, &teacher));
+    if (r->has_teacher)
+        SWG_TRY(predict(&r->teacher, ids, window, &teacher));
     for (size_t at = 0; at < window; at += END_ROWS) {
         const size_t n = window - at < END_ROWS ? window - at : END_ROWS;
         SWG_TRY(swg_exec_end(r->student.exec, n, student + at * r->student.width, r->slopes));
-        SWG_TRY(swg_exec_end(r->teacher.exec, n, teacher + at * r->teacher.width, r->logits));
+        if (r->has_teacher)
+            SWG_TRY(swg_exec_end(r->teacher.exec, n, teacher + at * r->teacher.width, r->logits));
         for (size_t t = 0; t < n; t++) {
-            swg_loss_input in = {.vocab = r->vocab,
-                                 .student = r->slopes + t * r->vocab,
-                                 .teacher = r->logits + t * r->vocab,
-                                 .target = target_of(r, ids, at + t),
-                                 .temperature = 1};
-            s->kld += swg_loss_kl(&in, 0, NULL);
-            s->nll += swg_loss_ce(&in, 0, NULL);
-            in.student = in.teacher;
-            s->nll_teacher += swg_loss_ce(&in, 0, NULL);
-            s->positions++;
-            s->targets += in.target >= 0;
+            const swg_loss_input in = {.vocab = r->vocab,
+                                       .student = r->slopes + t * r->vocab,
+                                       .teacher = r->logits + t * r->vocab,
+                                       .target = target_of(r, ids, at + t),
+                                       .temperature = 1};
+            judge_position(r, in, s);
         }
     }
     return SWG_OK;
@@ -195,7 +209,7 @@ static void shuffle(run *r)
     r->next = 0;
 }
 
-/* The step's windows, and what the teacher makes of them. */
+/* The next windows, and what the teacher makes of them. */
 static swg_status take_batch(run *r)
 {
     const swg_distill_options *o = r->options;
@@ -205,11 +219,18 @@ static swg_status take_batch(run *r)
             shuffle(r);
         int32_t *ids = r->ids + i * o->window;
         memcpy(ids, o->ids + r->order[r->next++] * o->window, o->window * sizeof *ids);
+        if (!r->has_teacher)
+            continue;
         SWG_TRY(predict(&r->teacher, ids, o->window, &rows));
         memcpy(r->teacher_rows + i * o->window * r->teacher.width, rows,
                o->window * r->teacher.width * sizeof *rows);
     }
     return SWG_OK;
+}
+
+static uint64_t tokens_per_step(const swg_distill_options *o)
+{
+    return (uint64_t)o->accumulate * o->batch * o->window;
 }
 
 /* How much of the work is done, 0 to 1, by steps or by seconds, whichever ends first. */
@@ -236,8 +257,10 @@ static swg_status take_step(run *r, uint64_t step, double first_loss, swg_distil
     const swg_distill_options *o = r->options;
     const double start = swg_clock_s();
     r->loss_sum = 0;
-    SWG_TRY(take_batch(r));
-    SWG_TRY(swg_trainer_backward(r->trainer, r->ids, o->batch, take_slopes, r));
+    for (size_t i = 0; i < o->accumulate; i++) {
+        SWG_TRY(take_batch(r));
+        SWG_TRY(swg_trainer_backward(r->trainer, r->ids, o->batch, take_slopes, r));
+    }
     *record = (swg_distill_record){.step = step + 1, .rate = rate_of(r, step), .loss = r->loss_sum};
     if (!isfinite(record->loss) || (step > 0 && record->loss > DIVERGED * first_loss))
         return swg_error(SWG_FAILED,
@@ -246,7 +269,7 @@ static swg_status take_step(run *r, uint64_t step, double first_loss, swg_distil
                          (unsigned long long)step + 1, record->loss, first_loss, record->rate);
     SWG_TRY(swg_trainer_step(r->trainer, &o->adamw, record->rate, &record->gradient_norm));
     record->seconds = swg_clock_s() - r->start;
-    record->tokens_per_s = (double)(o->batch * o->window) / (swg_clock_s() - start);
+    record->tokens_per_s = (double)tokens_per_step(o) / (swg_clock_s() - start);
     return SWG_OK;
 }
 
@@ -265,6 +288,18 @@ static swg_status judge_step(run *r, swg_distill_record *record, swg_distill_res
     return swg_trainer_keep(r->trainer);
 }
 
+/* With a number of steps in tokens, so that the line gives their rate. */
+static swg_status show_progress(const run *r, uint64_t step, double loss)
+{
+    const swg_distill_options *o = r->options;
+    char label[64];
+    snprintf(label, sizeof label, step ? "training: loss %.4f" : "training", loss);
+    return o->steps ? swg_progress_step(o->progress, label, "tokens", step * tokens_per_step(o),
+                                        o->steps * tokens_per_step(o))
+                    : swg_progress_step(o->progress, label, "s",
+                                        (uint64_t)(swg_clock_s() - r->start), (uint64_t)o->seconds);
+}
+
 static swg_status walk(run *r, swg_distill_result *out)
 {
     const swg_distill_options *o = r->options;
@@ -274,15 +309,13 @@ static swg_status walk(run *r, swg_distill_result *out)
     SWG_TRY(swg_trainer_keep(r->trainer));
     if (o->log)
         o->log(o->log_context, &out->first);
+    swg_distill_record record = {0};
     for (uint64_t step = 0; !is_done(r, step); step++) {
-        swg_distill_record record;
-        SWG_TRY(swg_progress_step(o->progress, "training", o->steps ? "steps" : "s",
-                                  o->steps ? step : (uint64_t)(swg_clock_s() - r->start),
-                                  o->steps ? o->steps : (uint64_t)o->seconds));
+        SWG_TRY(show_progress(r, step, step ? record.loss : 0));
         SWG_TRY(take_step(r, step, first_loss, &record));
         first_loss = step ? first_loss : record.loss;
         out->steps = step + 1;
-        out->tokens += o->batch * o->window;
+        out->tokens += tokens_per_step(o);
         if ((step + 1) % o->judge_every == 0 || is_done(r, step + 1))
             SWG_TRY(judge_step(r, &record, out));
         if (o->log)
@@ -297,13 +330,16 @@ static swg_status check(const swg_model *student, const swg_model *teacher,
                         const swg_distill_options *o)
 {
     SWG_TRY(swg_options_check("swg_distill_options", o->size, sizeof *o));
-    if (student->hparams.n_outputs != teacher->hparams.n_outputs)
+    if (!teacher && o->weights[SWG_LOSS_kl] > 0)
+        return swg_error(SWG_USAGE, "divergence from a teacher, but there is no teacher");
+    if (teacher && student->hparams.n_outputs != teacher->hparams.n_outputs)
         return swg_error(SWG_USAGE,
                          "the student predicts %lld tokens and the teacher %lld: they must have "
                          "the same vocabulary",
                          (long long)student->hparams.n_outputs,
                          (long long)teacher->hparams.n_outputs);
-    if (o->held_out < 1 || o->n_windows < o->held_out + o->batch || o->batch < 1)
+    if (o->held_out < 1 || o->n_windows < o->held_out + o->batch || o->batch < 1 ||
+        o->accumulate < 1)
         return swg_error(SWG_FAILED,
                          "the text has %zu windows of %zu tokens: too few for %zu held out and "
                          "steps of %zu",
@@ -322,8 +358,11 @@ static swg_status begin(run *r, const swg_model *teacher)
     r->n_train = o->n_windows - o->held_out;
     r->next = r->n_train;
     SWG_TRY(predictor_init(&r->student, student, o));
-    SWG_TRY(predictor_init(&r->teacher, teacher, o));
-    SWG_TRY(SWG_NEW_UNINIT(r->teacher_rows, o->batch * o->window * r->teacher.width));
+    r->has_teacher = teacher != NULL;
+    if (teacher) {
+        SWG_TRY(predictor_init(&r->teacher, teacher, o));
+        SWG_TRY(SWG_NEW_UNINIT(r->teacher_rows, o->batch * o->window * r->teacher.width));
+    }
     SWG_TRY(SWG_NEW_UNINIT(r->logits, END_ROWS * r->vocab));
     SWG_TRY(SWG_NEW_UNINIT(r->slopes, END_ROWS * r->vocab));
     SWG_TRY(SWG_NEW_UNINIT(r->ids, o->batch * o->window));

@@ -1,6 +1,6 @@
-/* Distillation: training a student to predict what a teacher predicts, on windows of a text in an
- * order drawn anew for every pass, with the last windows held out to judge by. The weights of the
- * best judgement are what remains. */
+/* The training loop: a student learns to predict what a teacher predicts, or what follows in the
+ * text, on windows of a text in an order drawn anew for every pass, with the last windows held out
+ * to judge by. The weights of the best judgement are what remains. */
 #ifndef SWG_DISTILL_DISTILL_H
 #define SWG_DISTILL_DISTILL_H
 
@@ -16,7 +16,8 @@ typedef struct swg_distill_record {
     double gradient_norm; /* before scaling */
     double seconds, tokens_per_s;
     bool is_judged;               /* the three below are known */
-    double kld, nll, nll_teacher; /* means per token of the held-out windows, nats */
+    double kld, nll, nll_teacher; /* means per token of the held-out windows, nats; kld and
+                                     nll_teacher are 0 without a teacher */
     bool is_best;
 } swg_distill_record;
 
@@ -29,7 +30,8 @@ typedef struct swg_distill_options {
     size_t held_out;      /* of them, the last; at least 1 */
     uint64_t steps;       /* at most; 0 = no limit but the seconds */
     double seconds;       /* at most; 0 = no limit but the steps */
-    size_t batch;         /* windows per step */
+    size_t batch;         /* windows that run forward and backward together */
+    size_t accumulate;    /* batches whose gradients are added for a step */
     double rate, warm_up; /* of the optimizer; steps over which it rises */
     double final_rate;    /* the fraction of the rate that a cosine ends at */
     swg_adamw adamw;
@@ -49,7 +51,8 @@ typedef struct swg_distill_result {
     double seconds;
 } swg_distill_result;
 
-/* Train. `teacher` has the student's vocabulary (SWG_USAGE otherwise, with both sizes). SWG_FAILED
+/* Train. `teacher` has the student's vocabulary (SWG_USAGE otherwise, with both sizes); NULL: only
+ * losses that need none have a weight (SWG_USAGE otherwise). SWG_FAILED
  * when the loss or a gradient stops being finite, or exceeds ten times that of the first step:
  * naming step and rate; the trainer then has the best weights so far. On SWG_INTERRUPTED too. */
 swg_status swg_distill(swg_trainer *trainer, const swg_model *teacher,

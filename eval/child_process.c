@@ -73,17 +73,28 @@ static swg_status await(const swg_child *child, pid_t pid, int *state)
     }
 }
 
-/* The last line of the log without the words "swage COMMAND: " in front. */
+/* The last line of a text, which is cut off it. */
+static char *cut_last_line(char *text, size_t *length)
+{
+    while (*length > 0 && text[*length - 1] == '\n')
+        text[--*length] = '\0';
+    char *const line_break = strrchr(text, '\n');
+    char *const line = line_break ? line_break + 1 : text;
+    *length = (size_t)(line - text);
+    return line;
+}
+
+/* The sentence of the log: its last line, but for the one that points to the help, and without the
+ * words "swage COMMAND: " in front. */
 static swg_status tell_failure(const swg_child *child)
 {
     enum { MOST = 1 << 20 };
     char *text = NULL;
     size_t length = 0;
     SWG_TRY(swg_file_read(child->log, MOST, &text, &length));
-    while (length > 0 && text[length - 1] == '\n')
-        text[--length] = '\0';
-    const char *line = strrchr(text, '\n');
-    line = line ? line + 1 : text;
+    const char *line = cut_last_line(text, &length);
+    if (strncmp(line, "see swage ", 10) == 0)
+        line = cut_last_line(text, &length);
     const size_t name = strlen(child->words[0]);
     if (strncmp(line, "swage ", 6) == 0 && strncmp(line + 6, child->words[0], name) == 0 &&
         strncmp(line + 6 + name, ": ", 2) == 0)

@@ -18,7 +18,7 @@ typedef struct swg_child {
 } swg_child;
 
 /* Run it and wait. When this process is interrupted the child is asked to stop; when this one dies
- * it is killed. SWG_FAILED with the last line of its log, or with the signal that ended it,
+ * it is killed. SWG_FAILED with the sentence that ends its log, or with the signal that ended it,
  * when it does not succeed; *exit_code is its exit code then, -1 after a signal. SWG_INTERRUPTED
  * when this process is; SWG_IO, SWG_NO_MEMORY. */
 swg_status swg_child_run(const swg_child *child, int *exit_code);

@@ -1,5 +1,8 @@
 /* swage eval: how good a model is on a text or on labelled items, with everything needed to
  * reproduce the figure. */
+#include <math.h>
+#include <string.h>
+
 #include "eval/task.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/hash.h"
@@ -23,16 +26,22 @@ static const char protocol_words[] = ""
     ;
 
 typedef struct arguments {
-    const char *text, *data, *ref, *task, *protocol, *activations, *kv_cache, *tokenizer;
-    const char *device;
+    const char *text, *data, *data_format, *few_shot, *ref, *task, *protocol, *prep, *activations,
+        *kv_cache, *tokenizer, *device;
     int64_t context, stride, max_tokens;
+    double max_kld, max_perplexity_increase;
 } arguments;
 
 static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, text, 0, "text", "FILE", "text to score, read as it is"),
     SWG_OPTION_STRING(
         arguments, data, 0, "data", "FILE",
-        "items, one JSON object per line: text, label and optionally text_pair; or scored pairs"),
+        "items, one JSON object per line: text, label and optionally text_pair; scored pairs; or "
+        "context, choices and gold"),
+    SWG_OPTION_CHOICE(arguments, data_format, 0, "data-format", SWG_CHOICE_FORMAT_CHOICES,
+                      "choices", "form of multiple-choice items"),
+    SWG_OPTION_STRING(arguments, few_shot, 0, "few-shot", "FILE",
+                      "text put before every multiple-choice context as it is: solved examples"),
     SWG_OPTION_STRING(arguments, ref, 0, "ref", "MODEL",
                       "compare with this model, usually the one that was compressed"),
     SWG_OPTION_CHOICE(arguments, task, 0, "task", task_words + 1, NULL,
@@ -40,6 +49,9 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, protocol, 0, "protocol", protocol_words + 1, NULL,
                       "how the text is cut and which tokens are scored (default: the first that "
                       "fits the model)"),
+    SWG_OPTION_CHOICE(arguments, prep, 0, "prep", SWG_TEXT_PREP_CHOICES, NULL,
+                      "how the text is prepared first (default: lm-eval for that protocol, else "
+                      "raw)"),
     SWG_OPTION_INT(arguments, context, 0, "context", "N", 2, 1 << 24, NULL,
                    "tokens per window (default: the protocol's, at most the model's)"),
     SWG_OPTION_INT(arguments, stride, 0, "stride", "N", 1, 1 << 24, NULL,
@@ -52,6 +64,12 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, kv_cache, 0, "kv-cache", SWG_KV_TYPE_CHOICES, "f32",
                       swg_kv_type_help),
     SWG_OPTION_CHOICE(arguments, device, 0, "device", SWG_DEVICE_CHOICES, "cpu", swg_device_help),
+    SWG_OPTION_DOUBLE(arguments, max_kld, 0, "max-kld", "X", 0, 1e6, NULL,
+                      "with --ref: exit 7 when the mean divergence is above X nats per token"),
+    SWG_OPTION_DOUBLE(arguments, max_perplexity_increase, 0, "max-perplexity-increase", "R", -1,
+                      1e6, NULL,
+                      "with --ref: exit 7 when the perplexity is above (1 + R) times the "
+                      "reference's"),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
                       "tokenizer to use instead of the model's"),
 };
@@ -63,6 +81,9 @@ typedef struct evaluation {
     swg_eval_source source;
     const char *path; /* of the text or data */
     swg_text_file file;
+    swg_prepared_text prepared;
+    swg_text_file few_shot;
+    char *prefix; /* its text with an end */
     swg_session loaded, ref;
     const swg_eval_task *task;
     swg_act_precision activations;
@@ -85,6 +106,59 @@ static swg_status open_input(evaluation *e)
     return SWG_OK;
 }
 
+static swg_status prepare(evaluation *e, swg_eval_input *input)
+{
+    if (e->source != SWG_EVAL_TEXT)
+        return SWG_OK;
+    input->prep =
+        input->protocol == SWG_PROTOCOL_lm_eval ? SWG_TEXT_PREP_lm_eval : SWG_TEXT_PREP_raw;
+    if (e->args->prep)
+        input->prep = swg_text_prep_named(e->args->prep);
+    SWG_TRY(swg_text_prepare(input->prep, e->file.text, e->file.length, &e->prepared));
+    input->prepared = &e->prepared;
+    input->bytes = swg_strbuf_text(&e->prepared.text);
+    input->length = e->prepared.text.length;
+    return SWG_OK;
+}
+
+static swg_status read_few_shot(evaluation *e, swg_eval_input *input)
+{
+    if (!e->args->few_shot)
+        return SWG_OK;
+    if (strcmp(e->task->name, "choice") != 0)
+        return swg_error(SWG_USAGE, "--few-shot is for multiple choice (task choice)");
+    SWG_TRY(swg_text_file_open(e->args->few_shot, SWG_TEXT_PROSE, &e->few_shot));
+    SWG_TRY(SWG_NEW(e->prefix, e->few_shot.length + 1));
+    memcpy(e->prefix, e->few_shot.text, e->few_shot.length);
+    input->prefix = e->prefix;
+    return SWG_OK;
+}
+
+/* SWG_GATE for a figure beyond its limit, or that could not be measured. A limit of NaN is none. */
+static swg_status check_gate(const char *what, double value, double limit)
+{
+    if (isnan(limit) || value <= limit)
+        return SWG_OK;
+    return swg_error(SWG_GATE, "%s is %.6g, above the limit of %.6g", what, value, limit);
+}
+
+static swg_status check_gates(const evaluation *e)
+{
+    SWG_TRY(check_gate("the mean divergence", e->report.kld_mean, e->args->max_kld));
+    return check_gate("the relative increase of the perplexity", e->report.perplexity_increase,
+                      e->args->max_perplexity_increase);
+}
+
+/* Gates are about figures that only one task has: said before any work. */
+static swg_status check_gates_fit(const evaluation *e)
+{
+    if ((isnan(e->args->max_kld) && isnan(e->args->max_perplexity_increase)) ||
+        strcmp(e->task->name, "divergence") == 0)
+        return SWG_OK;
+    return swg_error(SWG_USAGE, "--max-kld and --max-perplexity-increase compare with a model on a "
+                                "text: give --ref MODEL and --text");
+}
+
 /* The JSON object is opened here and closed by report_json; the task writes its members between. */
 static swg_status evaluate(evaluation *e)
 {
@@ -104,18 +178,23 @@ static swg_status evaluate(evaluation *e)
                             .context = (size_t)args->context,
                             .stride = (size_t)args->stride,
                             .max_tokens = (size_t)args->max_tokens,
+                                                        .choice_format = swg_choice_format_named(args->data_format),
+                            .prefix = "",
                             .activations = e->activations,
                             .kv_type = swg_kv_type_named(args->kv_cache),
                             .progress = e->cli->progress};
     SWG_TRY(swg_eval_choose(args->task, args->protocol, e->source, args->ref != NULL,
                             (swg_output_kind)e->loaded.model->hparams.task, &e->task,
                             &input.protocol));
+    SWG_TRY(check_gates_fit(e));
     swg_cli_json_begin(e->cli, &e->report.json);
     swg_json_string(&e->report.json, "model", e->cli->positionals[0]);
     if (args->ref)
         swg_json_string(&e->report.json, "ref", args->ref);
     swg_json_string(&e->report.json, "task", e->task->name);
+    SWG_TRY(read_few_shot(e, &input));
     const double start = swg_clock_s();
+    SWG_TRY(prepare(e, &input));
     SWG_TRY(e->task->run(&input, &e->report));
     e->seconds = swg_clock_s() - start;
     return SWG_OK;
@@ -153,14 +232,19 @@ static swg_status report_text(evaluation *e)
 static swg_status run(const swg_cli *cli, const void *raw_arguments)
 {
     swg_status status = SWG_OK;
-    evaluation e = {.cli = cli, .args = raw_arguments};
+    evaluation e = {
+        .cli = cli, .args = raw_arguments, .report = {.kld_mean = NAN, .perplexity_increase = NAN}};
     SWG_GO(evaluate(&e));
     SWG_GO(cli->json ? report_json(&e) : report_text(&e));
+    SWG_GO(check_gates(&e));
 done:
     swg_json_deinit(&e.report.json);
     swg_strbuf_deinit(&e.report.text);
     swg_session_close(&e.ref);
     swg_session_close(&e.loaded);
+    swg_free(e.prefix);
+    swg_text_file_close(&e.few_shot);
+    swg_prepared_text_deinit(&e.prepared);
     swg_text_file_close(&e.file);
     return status;
 }
@@ -168,6 +252,10 @@ done:
 static const swg_example examples[] = {
     {"swage eval model.swg --text wiki.test.raw --protocol llama.cpp --context 512",
      "comparable with llama-perplexity"},
+    {"swage eval model.swg --text wiki.test.raw --protocol lm-eval",
+     "comparable with lm-evaluation-harness's task wikitext"},
+    {"swage eval model.swg --ref model --text wiki.test.raw --max-kld 0.05",
+     "exit code 7 when compression moved the predictions further than that"},
     {"swage eval model.swg --text stories.txt --protocol per-doc --json",
      "every story a separate document; figures as JSON"},
     {"swage eval model.swg --ref model --text wiki.test.raw",
@@ -175,6 +263,8 @@ static const swg_example examples[] = {
     {"swage eval minilm-int8.swg --ref all-MiniLM-L6-v2 --text sentences.txt",
      "how far compression moved vectors of texts"},
     {"swage eval minilm-int8.swg --data sts-test.tsv", "how well they follow scored similarity"},
+    {"swage eval model.swg --ref model --data hellaswag_val.jsonl --data-format hellaswag",
+     "accuracy in multiple choice, and which items compression flipped"},
     {"swage eval bert --task classify --data labelled.jsonl", "accuracy of a classifier"},
 };
 

@@ -1,4 +1,6 @@
 /* The task that compares a model with a reference on a text: see lockstep.h. */
+#include <math.h>
+
 #include "eval/lockstep.h"
 #include "eval/text_task.h"
 
@@ -22,12 +24,23 @@ static void report_json(const swg_divergence *d, swg_json_writer *json)
     swg_json_double(json, "kld_p99", d->kld_p99);
     swg_json_double(json, "kld_max", d->kld_max);
     swg_json_double(json, "kld_min", d->kld_min);
+    swg_json_double(json, "kld_mean_low", d->kld_interval.low);
+    swg_json_double(json, "kld_mean_high", d->kld_interval.high);
     swg_json_double(json, "top1_agreement", d->top1_agreement);
     swg_json_double(json, "top1_agreement_standard_error", d->top1_standard_error);
+    swg_json_double(json, "top5_agreement", d->top5_agreement);
+    swg_json_uint(json, "hits_gained", d->hits_gained);
+    swg_json_uint(json, "hits_lost", d->hits_lost);
+    swg_json_double(json, "mcnemar_p", d->mcnemar_p);
     swg_json_double(json, "perplexity", d->perplexity);
+    swg_json_double(json, "perplexity_low", d->perplexity_interval.low);
+    swg_json_double(json, "perplexity_high", d->perplexity_interval.high);
     swg_json_double(json, "perplexity_ref", d->perplexity_ref);
     swg_json_double(json, "log_perplexity_ratio", d->log_ratio);
     swg_json_double(json, "log_perplexity_ratio_standard_error", d->log_ratio_standard_error);
+    swg_json_string(json, "verdict", swg_verdict_text(d->log_ratio_comparison.verdict));
+    swg_json_double(json, "smallest_detectable_log_ratio",
+                    d->log_ratio_comparison.smallest_detectable);
 }
 
 static void report_text(const swg_divergence *d, swg_strbuf *text)
@@ -35,12 +48,22 @@ static void report_text(const swg_divergence *d, swg_strbuf *text)
     swg_strbuf_printf(text,
                       "divergence    %.6f +- %.6f nats per token (mean KL from the reference)\n"
                       "              median %.6f, 90 %% %.6f, 99 %% %.6f, largest %.6f\n"
-                      "same top      %.3f %% +- %.3f\n"
+                      "same top      %.3f %% +- %.3f; among the five most likely %.3f %%\n"
+                      "right top     %llu tokens only here, %llu only in the reference "
+                      "(McNemar's p %.3g)\n"
                       "perplexity    %.4f, the reference's %.4f\n"
                       "log ratio     %.6f +- %.6f nats per token (paired, over windows)\n",
                       d->kld_mean, d->kld_standard_error, d->kld_median, d->kld_p90, d->kld_p99,
                       d->kld_max, 100 * d->top1_agreement, 100 * d->top1_standard_error,
-                      d->perplexity, d->perplexity_ref, d->log_ratio, d->log_ratio_standard_error);
+                      100 * d->top5_agreement, (unsigned long long)d->hits_gained,
+                      (unsigned long long)d->hits_lost, d->mcnemar_p, d->perplexity,
+                      d->perplexity_ref, d->log_ratio, d->log_ratio_standard_error);
+    swg_strbuf_printf(text, "verdict       %s in perplexity",
+                      swg_verdict_text(d->log_ratio_comparison.verdict));
+    if (d->log_ratio_comparison.verdict != SWG_VERDICT_UNKNOWN)
+        swg_strbuf_printf(text, "; a log ratio of %.6f would have been found four times in five",
+                          d->log_ratio_comparison.smallest_detectable);
+    swg_strbuf_puts(text, "\n");
 }
 
 static swg_status run(const swg_eval_input *in, swg_eval_report *out)
@@ -64,6 +87,8 @@ static swg_status run(const swg_eval_input *in, swg_eval_report *out)
     report_json(&divergence, &out->json);
     report_text(&divergence, &out->text);
     swg_eval_report_windows(in, &windows, divergence.tokens_scored, out);
+    out->kld_mean = divergence.kld_mean;
+    out->perplexity_increase = expm1(divergence.log_ratio);
 done:
     swg_exec_free(&exec_ref);
     swg_exec_free(&exec);

@@ -49,14 +49,22 @@ swg_status swg_divergence_compare(const float *logits, const float *logits_ref, 
         const double log_q = (double)logits[i] - q.log_sum;
         kld += exp(log_p) * (log_p - log_q);
     }
+    size_t above = 0; /* the model's logits before that of the reference's top */
+    for (size_t i = 0; i < n; i++)
+        above += logits[i] > logits[p.top] || (logits[i] == logits[p.top] && i < p.top);
     const double nll = q.log_sum - (double)logits[target];
     const double nll_ref = p.log_sum - (double)logits_ref[target];
     /* A logit of minus infinity leaves log sum exp finite. */
     if (!isfinite(kld) || !isfinite(nll) || !isfinite(nll_ref))
         return swg_error(SWG_FAILED, "logits of the model or of the reference are minus infinity; "
                                      "their divergence is not defined");
-    *out = (swg_divergence_row){
-        .kld = kld, .nll = nll, .nll_ref = nll_ref, .same_top = p.top == q.top};
+    *out = (swg_divergence_row){.kld = kld,
+                                .nll = nll,
+                                .nll_ref = nll_ref,
+                                .same_top = p.top == q.top,
+                                .top_in_five = above < 5,
+                                .hit = q.top == target,
+                                .hit_ref = p.top == target};
     return SWG_OK;
 }
 
@@ -70,7 +78,7 @@ typedef struct lockstep {
     swg_divergence_row *rows;   /* [piece] */
     const int32_t *targets;     /* of the piece's rows */
     float *klds;                /* of all scored tokens so far */
-    size_t n_klds, n_same_top;
+    size_t n_klds, n_same_top, n_in_five, n_gained, n_lost;
     double *kld_sums, *nll_sums, *nll_ref_sums, *difference_sums; /* [windows] */
 } lockstep;
 
@@ -88,6 +96,9 @@ static void take_rows(lockstep *l, size_t window, size_t n)
         const swg_divergence_row *row = &l->rows[i];
         l->klds[l->n_klds++] = (float)row->kld;
         l->n_same_top += row->same_top;
+        l->n_in_five += row->top_in_five;
+        l->n_gained += row->hit && !row->hit_ref;
+        l->n_lost += row->hit_ref && !row->hit;
         l->kld_sums[window] += row->kld;
         l->nll_sums[window] += row->nll;
         l->nll_ref_sums[window] += row->nll_ref;
@@ -139,8 +150,8 @@ double swg_sorted_quantile(const float *sorted, size_t n, double q)
     return (double)sorted[below] * (1 - part) + (double)sorted[below + 1] * part;
 }
 
-static void summarise_text(lockstep *l, const swg_windows *windows, const swg_score *score,
-                           swg_divergence *out)
+static swg_status summarise_text(lockstep *l, const swg_windows *windows, const swg_score *score,
+                                 swg_divergence *out)
 {
     const double n = (double)l->n_klds;
     const double agreement = (double)l->n_same_top / n;
@@ -156,6 +167,10 @@ static void summarise_text(lockstep *l, const swg_windows *windows, const swg_sc
                             .top1_agreement = agreement,
                             .top1_standard_error =
                                 n > 1 ? sqrt(agreement * (1 - agreement) / (n - 1)) : 0,
+                            .top5_agreement = (double)l->n_in_five / n,
+                            .hits_gained = l->n_gained,
+                            .hits_lost = l->n_lost,
+                            .mcnemar_p = swg_mcnemar(l->n_gained, l->n_lost),
                             .perplexity = exp(swg_window_mean(l->nll_sums, windows)),
                             .perplexity_ref = exp(swg_window_mean(l->nll_ref_sums, windows)),
                             .log_ratio = log_ratio,
@@ -163,6 +178,13 @@ static void summarise_text(lockstep *l, const swg_windows *windows, const swg_sc
                                 swg_window_standard_error(l->difference_sums, windows, log_ratio),
                             .tokens_scored = l->n_klds,
                             .n_windows = windows->n_windows};
+    out->log_ratio_comparison =
+        swg_compare_difference(log_ratio, out->log_ratio_standard_error, windows->n_windows);
+    SWG_TRY(swg_window_bootstrap(l->kld_sums, windows, &out->kld_interval));
+    SWG_TRY(swg_window_bootstrap(l->nll_sums, windows, &out->perplexity_interval));
+    out->perplexity_interval.low = exp(out->perplexity_interval.low);
+    out->perplexity_interval.high = exp(out->perplexity_interval.high);
+    return SWG_OK;
 }
 
 static swg_status lockstep_init(lockstep *l, const swg_windows *windows)
@@ -191,7 +213,7 @@ swg_status swg_divergence_measure(swg_exec *exec, swg_exec *exec_ref, size_t voc
     lockstep l = {.exec = exec, .exec_ref = exec_ref, .pool = pool, .vocab = vocab};
     SWG_GO(lockstep_init(&l, windows));
     SWG_GO(swg_score_windows(windows, score_window, &l, progress, &score));
-    summarise_text(&l, windows, &score, out);
+    SWG_GO(summarise_text(&l, windows, &score, out));
 done:
     swg_free(l.difference_sums);
     swg_free(l.nll_ref_sums);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "eval/compare.h"
 #include "eval/windows.h"
 #include "runtime/base/progress.h"
 #include "runtime/exec.h"
@@ -21,6 +22,8 @@ typedef struct swg_divergence_row {
     double kld;          /* nats */
     double nll, nll_ref; /* of the token that follows, nats */
     bool same_top;       /* both find the same token most likely (ties: the lower id) */
+    bool top_in_five;    /* the reference's most likely token is among the model's five */
+    bool hit, hit_ref;   /* the most likely token is the one that follows */
 } swg_divergence_row;
 
 /* Compare logits [n] with the reference's, summed in double in the order of the vocabulary.
@@ -32,9 +35,15 @@ typedef struct swg_divergence {
     double kld_mean, kld_standard_error; /* windows taken as the independent units */
     double kld_min, kld_median, kld_p90, kld_p99, kld_max;
     double top1_agreement, top1_standard_error;
+    double top5_agreement;
     double perplexity, perplexity_ref;
     double log_ratio, log_ratio_standard_error; /* mean of nll - nll_ref; error of the paired
                                                    difference, by windows */
+    swg_interval kld_interval, perplexity_interval;
+    swg_comparison log_ratio_comparison; /* of the two perplexities */
+    uint64_t hits_gained, hits_lost;     /* tokens that only the model, and only the reference,
+                                            found most likely and that do follow */
+    double mcnemar_p;                    /* of these two counts */
     uint64_t tokens_scored;
     size_t n_windows;
 } swg_divergence;

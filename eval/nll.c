@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "runtime/base/mem.h"
+#include "runtime/base/rng.h"
 
 swg_status swg_nll(const float *logits, size_t n, size_t target, double *out)
 {
@@ -63,6 +64,34 @@ double swg_window_standard_error(const double *sums, const swg_windows *windows,
     return n < 2 ? 0 : sqrt(squares * (double)n / (double)(n - 1)) / weight;
 }
 
+/* Mean of as many windows as there are, drawn with replacement. */
+static double resampled_mean(const double *sums, const swg_windows *windows, swg_rng *rng)
+{
+    double total = 0, weight = 0;
+    for (size_t i = 0; i < windows->n_windows; i++) {
+        const size_t drawn = (size_t)(swg_rng_uniform(rng) * (double)windows->n_windows);
+        total += weighted(sums[drawn], &windows->windows[drawn]);
+        weight += weight_of(&windows->windows[drawn]);
+    }
+    return weight > 0 ? total / weight : 0;
+}
+
+swg_status swg_window_bootstrap(const double *sums, const swg_windows *windows, swg_interval *out)
+{
+    enum { RESAMPLES = 2000, SEED = 1 };
+    *out = (swg_interval){NAN, NAN};
+    if (windows->n_windows < 2)
+        return SWG_OK;
+    double *means;
+    SWG_TRY(SWG_NEW_UNINIT(means, RESAMPLES));
+    swg_rng rng = swg_rng_seeded(SEED);
+    for (size_t i = 0; i < RESAMPLES; i++)
+        means[i] = resampled_mean(sums, windows, &rng);
+    *out = swg_interval_of(means, RESAMPLES);
+    swg_free(means);
+    return SWG_OK;
+}
+
 swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scorer, void *context,
                              const swg_progress *progress, swg_score *out)
 {
@@ -83,6 +112,7 @@ swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scor
     score.mean_nll_by_token = total / (double)scoring.total;
     score.perplexity = exp(score.mean_nll);
     score.standard_error = swg_window_standard_error(sums, windows, score.mean_nll);
+    SWG_GO(swg_window_bootstrap(sums, windows, &score.interval));
     *out = score;
 done:
     swg_free(sums);

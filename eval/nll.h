@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "eval/compare.h"
 #include "eval/windows.h"
 #include "runtime/base/progress.h"
 
@@ -17,6 +18,7 @@ typedef struct swg_score {
     double mean_nll;          /* nats per scored token, windows weighted as their protocol says */
     double mean_nll_by_token; /* the same, every scored token with the same weight */
     double standard_error;    /* of mean_nll, windows taken as the independent units; 0 for one */
+    swg_interval interval;    /* of mean_nll, by resampling windows */
     uint64_t tokens_scored;
     size_t n_windows;
 } swg_score;
@@ -44,6 +46,11 @@ swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scor
  * standard error, that of a ratio of sums over windows, linearised. Windows, not tokens,
  * are taken as independent, because tokens of one window are not. The error of one window is 0. */
 double swg_window_mean(const double *sums, const swg_windows *windows);
+/* The 95 % interval of that mean by the bootstrap (Efron 1979): windows, as blocks of tokens that
+ * depend on each other, are drawn with replacement 2,000 times, and the 2.5 % and 97.5 % quantiles
+ * of their means taken. Seeded: the same windows give the same interval. NaN for fewer than two
+ * windows. SWG_NO_MEMORY. */
+swg_status swg_window_bootstrap(const double *sums, const swg_windows *windows, swg_interval *out);
 double swg_window_standard_error(const double *sums, const swg_windows *windows, double mean);
 
 #endif

@@ -19,10 +19,40 @@ static size_t window_length(const swg_eval_input *in)
     return usual && usual < most ? usual : most;
 }
 
+/* The text's negative log-likelihood, nats, at the mean of its scored tokens: from it follow
+ * figures per word and per byte, by which models with different tokenizers and protocols with
+ * different windows compare. */
+static void report_rates(const swg_eval_input *in, const swg_windows *windows,
+                         const swg_score *score, swg_eval_report *out)
+{
+    const swg_prepared_text *text = in->prepared;
+    const double nats = score->mean_nll_by_token * (double)windows->tokens_total;
+    /* What was tokenized: not separators, nor documents after the last token to be used. */
+    const double share = (double)windows->bytes_total / (double)text->text.length;
+    const double by_word = exp(nats / (share * (double)text->words));
+    const double by_byte = exp(nats / (share * (double)text->bytes));
+    swg_json_double(&out->json, "word_perplexity", by_word);
+    swg_json_double(&out->json, "byte_perplexity", by_byte);
+    swg_json_double(&out->json, "bits_per_byte", log2(by_byte));
+    swg_json_uint(&out->json, "text_words", text->words);
+    swg_json_uint(&out->json, "text_bytes", text->bytes);
+    swg_strbuf_printf(&out->text, "per word      %.4f; per byte %.6f, %.6f bits\n", by_word,
+                      by_byte, log2(by_byte));
+}
+
 /* Whether the protocol's mean differs from the mean over tokens. */
 static bool is_weighted(const swg_score *score)
 {
     return score->mean_nll_by_token != score->mean_nll;
+}
+
+static void report_interval(const char *key, double low, double high, swg_json_writer *json)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s_low", key);
+    swg_json_double(json, name, low);
+    snprintf(name, sizeof name, "%s_high", key);
+    swg_json_double(json, name, high);
 }
 
 static void report_json(const swg_text_score *kind, const swg_score *score, swg_json_writer *json)
@@ -30,6 +60,7 @@ static void report_json(const swg_text_score *kind, const swg_score *score, swg_
     swg_json_double(json, kind->exp_key, score->perplexity);
     swg_json_double(json, kind->mean_key, kind->sign * score->mean_nll);
     swg_json_double(json, kind->error_key, score->standard_error);
+    report_interval(kind->exp_key, exp(score->interval.low), exp(score->interval.high), json);
     if (is_weighted(score)) {
         swg_json_double(json, "perplexity_by_token", exp(score->mean_nll_by_token));
         swg_json_double(json, "mean_nll_by_token", score->mean_nll_by_token);
@@ -38,11 +69,14 @@ static void report_json(const swg_text_score *kind, const swg_score *score, swg_
 
 static void report_text(const swg_text_score *kind, const swg_score *score, swg_strbuf *text)
 {
+    swg_strbuf_printf(text, "%-14s%.4f", kind->exp_title, score->perplexity);
+    if (score->n_windows > 1)
+        swg_strbuf_printf(text, " (%.4f to %.4f: 95 %%, windows resampled)",
+                          exp(score->interval.low), exp(score->interval.high));
     swg_strbuf_printf(text,
-                      "%-14s%.4f\n"
+                      "\n"
                       "%-14s%.6f +- %.6f nats per token (standard error over windows)\n",
-                      kind->exp_title, score->perplexity, kind->mean_title,
-                      kind->sign * score->mean_nll, score->standard_error);
+                      kind->mean_title, kind->sign * score->mean_nll, score->standard_error);
     if (is_weighted(score))
         swg_strbuf_printf(text, "by token      %.4f (all scored tokens weighted equally)\n",
                           exp(score->mean_nll_by_token));
@@ -60,6 +94,7 @@ void swg_eval_report_windows(const swg_eval_input *in, const swg_windows *window
     swg_json_uint(json, "model_positions", (uint64_t)in->loaded->model->hparams.max_positions);
     if (windows->stride)
         swg_json_uint(json, "stride", windows->stride);
+    swg_json_string(json, "text_prep", swg_text_prep_name(in->prep));
     swg_json_string(json, "bos_rule", swg_protocol_bos_rule(in->protocol));
     char stride[48] = "";
     const size_t most = (size_t)in->loaded->model->hparams.max_positions;
@@ -71,10 +106,12 @@ void swg_eval_report_windows(const swg_eval_input *in, const swg_windows *window
     swg_strbuf_printf(&out->text,
                       "tokens        %llu scored of %zu, in %zu windows\n"
                       "protocol      %s, context %zu%s%s: %s\n"
-                      "BOS           %s\n",
+                      "BOS           %s\n"
+                      "prepared      %s\n",
                       (unsigned long long)tokens_scored, windows->tokens_total, windows->n_windows,
                       swg_protocol_name(in->protocol), window_length(in), beyond, stride,
-                      swg_protocol_text(in->protocol), swg_protocol_bos_rule(in->protocol));
+                      swg_protocol_text(in->protocol), swg_protocol_bos_rule(in->protocol),
+                      swg_text_prep_name(in->prep));
 }
 
 swg_status swg_eval_windows(const swg_eval_input *in, swg_windows *out)
@@ -83,6 +120,8 @@ swg_status swg_eval_windows(const swg_eval_input *in, swg_windows *out)
     cut.context = window_length(in);
     cut.stride = in->stride;
     cut.max_tokens = in->max_tokens;
+    cut.ends = in->prepared->ends;
+    cut.n_documents = in->prepared->n_documents;
     return swg_windows_make(in->protocol, in->loaded->tokenizer, in->bytes, in->length, &cut, out);
 }
 
@@ -103,6 +142,7 @@ swg_status swg_eval_text(const swg_eval_input *in, const swg_text_score *kind, s
     SWG_GO(kind->measure(in, exec, &windows, &score));
     report_json(kind, &score, &out->json);
     report_text(kind, &score, &out->text);
+    report_rates(in, &windows, &score, out);
     swg_eval_report_windows(in, &windows, score.tokens_scored, out);
 done:
     swg_exec_free(&exec);

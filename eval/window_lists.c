@@ -33,6 +33,7 @@ swg_status swg_windows_add_text(const swg_window_input *in, bool add_special,
     swg_status status = SWG_OK;
     SWG_GO(swg_tokenizer_encode(in->tokenizer, in->text, in->length, &options, &tokens));
     lists->made.tokens_total += tokens.count;
+    lists->made.bytes_total += in->length;
     const size_t left = in->max_tokens ? in->max_tokens - lists->n_used : tokens.count;
     const size_t used = tokens.count < left ? tokens.count : left;
     SWG_GO(swg_windows_add_ids(lists, tokens.data, used));

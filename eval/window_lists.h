@@ -14,6 +14,8 @@ typedef struct swg_window_input {
     size_t context;    /* >= 2 */
     size_t stride;     /* 1 to context; 0 for protocols without one */
     size_t max_tokens; /* of the text to use; 0 = all */
+    const size_t *ends; /* [n_documents] where documents end; NULL = the text is one */
+    size_t n_documents;
 } swg_window_input;
 
 /* The growing lists that become a swg_windows. */

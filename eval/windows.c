@@ -93,7 +93,9 @@ swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenize
                            .text = text,
                            .length = length,
                            .context = options->context,
-                           .max_tokens = options->max_tokens};
+                           .max_tokens = options->max_tokens,
+                           .ends = options->ends,
+                           .n_documents = options->n_documents};
     swg_window_lists lists = {0};
     SWG_TRY(swg_options_check("swg_window_options", options->size, sizeof *options));
     SWG_TRY(choose_stride(protocol, options, in.context, &in.stride));
@@ -115,7 +117,7 @@ size_t swg_windows_longest(const swg_windows *windows)
     for (size_t i = 0; i < windows->n_windows; i++)
         if (windows->windows[i].count > longest)
             longest = windows->windows[i].count;
-    return longest;
+    return longest - windows->n_unread;
 }
 
 void swg_windows_deinit(swg_windows *windows)

@@ -44,7 +44,10 @@ typedef struct swg_windows {
     size_t n_windows;
     size_t tokens_total; /* of the text (gptq and llama.cpp: with the special tokens that its
                             tokenizer adds), before any were replaced or dropped */
+    size_t bytes_total;  /* of the text that these were made of */
     size_t stride;       /* 0 where windows do not overlap */
+    size_t n_unread;     /* last tokens of a window beyond the context: 1 where the context counts
+                            the tokens that are read (lm-eval) */
 } swg_windows;
 
 typedef struct swg_window_options {
@@ -52,6 +55,9 @@ typedef struct swg_window_options {
     size_t context;    /* of the longest window, >= 2; no default */
     size_t stride;     /* default 0: the protocol's; else 1 to context */
     size_t max_tokens; /* of the text to use; default 0: all */
+    const size_t *ends; /* [n_documents], ascending: where the documents end that protocol lm-eval
+                           scores one by one; default NULL: the text is one */
+    size_t n_documents;
 } swg_window_options;
 
 swg_window_options swg_window_options_default(void);
@@ -64,7 +70,7 @@ swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenize
                             size_t length, const swg_window_options *options, swg_windows *out);
 void swg_windows_deinit(swg_windows *windows);
 
-/* Tokens of the longest window: positions that an execution must hold. */
+/* Positions that an execution must hold: tokens of the longest window that are read. */
 size_t swg_windows_longest(const swg_windows *windows);
 
 #endif

@@ -7,18 +7,20 @@
 #include "formats/provenance.h"
 #include "kernels/kernels.h"
 #include "kernels/linalg.h"
+#include "runtime/base/scheme_counts.h"
 #include "runtime/base/utf8.h"
 #include "runtime/cli/cli.h"
 #include "runtime/verdict.h"
 
 typedef struct arguments {
     const char *tensors;
-    bool kernels, recipe;
+    bool kernels, recipe, config;
 } arguments;
 
 static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, tensors, 0, "tensors", "PATTERN",
-                      "list only the tensors with such names"),
+                      "list the tensors with such names, '*' all; in JSON only these"),
+    SWG_OPTION_FLAG(arguments, config, 0, "config", "print the configuration's values too"),
     SWG_OPTION_FLAG(arguments, recipe, 0, "recipe",
                     "print only the recipe that the model was compressed by, as --recipe reads it"),
     SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
@@ -186,11 +188,16 @@ static void put_tensors(const swg_cli *cli, const arguments *a, const swg_source
     }
 }
 
-static void put_extras(const swg_source *source, swg_strbuf *out)
+static void put_extras(const arguments *a, const swg_source *source, swg_strbuf *out)
 {
+    enum { FEW = 4 };
     for (size_t i = 0; i < swg_source_n_files(source); i++)
         swg_strbuf_printf(out, "%s%s%s", i ? ", " : "files: ", swg_source_file_name(source, i),
                           i + 1 == swg_source_n_files(source) ? "\n" : "");
+    if (swg_source_n_metadata(source) > FEW && !a->config) {
+        swg_strbuf_printf(out, "metadata: %zu entries\n", swg_source_n_metadata(source));
+        return;
+    }
     for (size_t i = 0; i < swg_source_n_metadata(source); i++) {
         const char *key, *value;
         swg_source_metadata(source, i, &key, &value);
@@ -203,8 +210,8 @@ static void put_extras(const swg_source *source, swg_strbuf *out)
     }
 }
 
-/* The steps that made the file, and the recipe of the last that has one. */
-static swg_status put_history(const swg_source *source, swg_strbuf *out)
+/* The steps that made the file, and with --config the recipe of the last that has one. */
+static swg_status put_history(const arguments *a, const swg_source *source, swg_strbuf *out)
 {
     const char *provenance = swg_source_provenance(source);
     if (!swg_name_is_printable(provenance, strlen(provenance))) {
@@ -218,7 +225,8 @@ static swg_status put_history(const swg_source *source, swg_strbuf *out)
     swg_status status = SWG_OK;
     swg_strbuf_puts(out, "history:\n");
     SWG_GO(swg_provenance_describe(source, out));
-    SWG_GO(swg_provenance_write_recipe(source, &recipe, NULL, &has_recipe));
+    if (a->config)
+        SWG_GO(swg_provenance_write_recipe(source, &recipe, NULL, &has_recipe));
     SWG_GO(swg_strbuf_status(&recipe.out));
     if (has_recipe)
         swg_strbuf_printf(out, "recipe: %s\n", swg_strbuf_text(&recipe.out));
@@ -241,24 +249,42 @@ static void put_verdict(const swg_cli *cli, const swg_verdict *verdict, swg_strb
                           verdict->findings[i].sentence);
 }
 
+/* Counts and bytes, and what the tensors consist of. */
+static void put_sizes(const swg_source *source, swg_strbuf *out)
+{
+    const totals sum = add_up(source);
+    swg_scheme_counts schemes = {0};
+    char raw[32], stored[32];
+    for (size_t i = 0; i < swg_source_n_tensors(source); i++)
+        swg_scheme_counts_add(&schemes, swg_source_tensor(source, i)->scheme);
+    swg_strbuf_printf(out, "%zu tensors, %llu parameters, %s", swg_source_n_tensors(source),
+                      (unsigned long long)sum.parameters, swg_format_bytes(sum.bytes, raw));
+    if (sum.stored_bytes != sum.bytes)
+        swg_strbuf_printf(out, " in %s of the file (%.1f %%)",
+                          swg_format_bytes(sum.stored_bytes, stored), 100 * ratio(&sum));
+    swg_strbuf_printf(out, ", %.3f bits per weight\n", bits_per_weight(&sum));
+    if (schemes.n > 0) {
+        swg_strbuf_puts(out, "schemes: ");
+        swg_scheme_counts_put(&schemes, out);
+        swg_strbuf_puts(out, "\n");
+    }
+}
+
 static swg_status print_text(const swg_cli *cli, const arguments *a, const swg_source *source,
                              const swg_verdict *verdict)
 {
     swg_strbuf out = {0};
-    const totals sum = add_up(source);
-    char raw[32], stored[32];
     swg_strbuf_printf(&out, "%s: %s\n", swg_source_path(source), swg_source_format(source));
     put_verdict(cli, verdict, &out);
-    swg_status status = put_config(source, &out);
-    swg_strbuf_printf(&out, "%zu tensors, %llu parameters, %s", swg_source_n_tensors(source),
-                      (unsigned long long)sum.parameters, swg_format_bytes(sum.bytes, raw));
-    swg_strbuf_printf(&out, " stored in %s (%.4f of that), %.3f bits a weight\n",
-                      swg_format_bytes(sum.stored_bytes, stored), ratio(&sum),
-                      bits_per_weight(&sum));
-    put_extras(source, &out);
+    put_sizes(source, &out);
+    swg_status status = a->config ? put_config(source, &out) : SWG_OK;
+    put_extras(a, source, &out);
     if (status == SWG_OK)
-        status = put_history(source, &out);
-    put_tensors(cli, a, source, &out);
+        status = put_history(a, source, &out);
+    if (a->tensors)
+        put_tensors(cli, a, source, &out);
+    else if (!a->config)
+        swg_strbuf_puts(&out, "more: --config, --tensors '*', --recipe, --json\n");
     if (status == SWG_OK)
         status = swg_strbuf_status(&out);
     if (status == SWG_OK)
@@ -442,7 +468,8 @@ done:
 }
 
 static const swg_example examples[] = {
-    {"swage inspect model.swg", "what it is, how large, and every tensor"},
+    {"swage inspect model.swg", "what it is, how large, and whether it runs here"},
+    {"swage inspect model.swg --tensors '*'", "every tensor, with shape, scheme and bytes"},
     {"swage inspect model --tensors 'model.layers.0.*' --json", "one layer, for programs"},
     {"swage inspect quantized.swg --recipe >recipe.json", "how it was made, to make another so"},
     {"swage inspect --kernels", "which instruction sets are used here"},
@@ -450,15 +477,14 @@ static const swg_example examples[] = {
 
 const swg_command swg_command_inspect = {
     .name = "inspect",
-    .synopsis = "MODEL [--tensors PATTERN | --recipe] | --kernels",
+    .synopsis = "MODEL [--config] [--tensors PATTERN | --recipe] | --kernels",
     .summary = "show what a checkpoint is and holds",
     .description =
-        "Prints format, configuration, totals, carried files, metadata, the history with the "
-        "recipe "
-        "of the last compression, and the table "
-        "of tensors: shape, scheme (element type, or bits, group and scale type of quantized "
-        "tensors), bytes as numbers and bytes as stored. Reads no weights, whatever the size of "
-        "the model.\n\n"
+        "Prints format, totals, the schemes in use, carried files, metadata and the history; with "
+        "--config also the configuration's values and the recipe of the last compression; with "
+        "--tensors a table of tensors: shape, scheme (element type, or bits, group and scale type "
+        "of quantized tensors), bytes as numbers and bytes as stored. --json has all of it. Reads "
+        "no weights, whatever the size of the model.\n\n"
         "`runs here` says whether swage can run the model, and if not, why: quantize refuses such "
         "a model. Numbers are not read; `swage verify` looks for damage and NaN.\n\n"
         "A PATTERN with * and ? matches whole tensor names; without them it names one or more "

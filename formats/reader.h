@@ -117,6 +117,9 @@ swg_status swg_source_add_tensor(swg_source *source, const char *name, size_t na
 /* Check a tensor's description and derive its planes: again where a reader has
  * changed the description. */
 swg_status swg_source_set_planes(swg_source *source, swg_stored_tensor *tensor);
+/* Put the tensors into the order of names (swg_source_open does it after the reader). SWG_CORRUPT
+ * when two have one name. */
+swg_status swg_source_sort_tensors(swg_source *source);
 /* `path` or `detail` says where the bytes are. SWG_CORRUPT for names that are not those of
  * swg_folder_files (huggingface/carried_names.h). A second file of one name replaces the first. */
 swg_status swg_source_add_file(swg_source *source, const char *name, const char *path,

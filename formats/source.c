@@ -135,7 +135,7 @@ static swg_status reorder_tensors(swg_source *source, const size_t *order, size_
     return SWG_OK;
 }
 
-static swg_status sort_tensors(swg_source *source)
+swg_status swg_source_sort_tensors(swg_source *source)
 {
     bool is_sorted = true;
     for (size_t i = 1; i < source->n_tensors && is_sorted; i++)
@@ -193,7 +193,7 @@ static swg_status open_probed(const swg_probe *probe, swg_map memory,
     SWG_GO(choose_reader(probe, &source->reader));
     SWG_GO(source->reader->open(source, probe));
     SWG_GO(strip_wrappers(source));
-    SWG_GO(sort_tensors(source));
+    SWG_GO(swg_source_sort_tensors(source));
     source->left_out = "";
     if (probe->is_directory)
         SWG_GO(swg_source_list_left_out(source));

@@ -18,7 +18,7 @@
 
 typedef struct arguments {
     const char *output, *recipe, *method, *pattern, *block, *allocate, *calibration;
-    const char *bits, *group_size, *quant_method, *embedding_bits, *tokenizer;
+    const char *bits, *group_size, *quant_method, *embedding_bits, *tokenizer, *tensors;
     swg_string_list parameters, keep;
     double sparsity;
     int64_t level, calibration_tokens, calibration_window;
@@ -110,6 +110,9 @@ static const swg_option options[] = {
                       "tokenizer, or GGUF with one, to pack instead of the one found"),
     SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
                    "zstd level of a .swg; 0 = the container's default"),
+    SWG_OPTION_STRING(arguments, tensors, 0, "tensors", "PATTERN",
+                      "list the tensors with matching names, '*' all, with scheme, zeros and bytes "
+                      "(--dry-run lists all)"),
     SWG_OPTION_FLAG(arguments, dry_run, 'n', "dry-run",
                     "print the plan and an upper bound of its bytes; write nothing"),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
@@ -361,6 +364,7 @@ static swg_prune_result result_of(const job *j)
     return (swg_prune_result){.source = j->source,
                               .inputs = j->inputs,
                               .output = j->a->output,
+                              .tensors = j->a->dry_run && !j->a->tensors ? "*" : j->a->tensors,
                               .recipe = j->recipe,
                               .plan = &j->plan};
 }

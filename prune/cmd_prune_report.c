@@ -4,6 +4,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "runtime/base/scheme_counts.h"
+#include "runtime/base/words.h"
+
 /* Of the matrices that were pruned. */
 typedef struct totals {
     size_t n_matrices;
@@ -51,12 +54,17 @@ static double share(uint64_t part, uint64_t all)
 
 /* --- Table ------------------------------------------------------------------------------------ */
 
+static bool is_listed(const swg_prune_result *r, size_t i)
+{
+    return r->tensors && swg_pattern_matches(r->tensors, r->plan->entries[i].desc.name);
+}
+
 static int name_width(const swg_prune_result *r)
 {
     size_t width = strlen("tensor");
     for (size_t i = 0; i < r->plan->n_entries; i++) {
         const size_t length = strlen(r->plan->entries[i].desc.name);
-        width = length > width ? length : width;
+        width = is_listed(r, i) && length > width ? length : width;
     }
     return width < 64 ? (int)width : 64;
 }
@@ -74,25 +82,45 @@ static void table_row(swg_strbuf *out, const swg_prune_result *r, size_t i, int 
     swg_strbuf_puts(out, "\n");
 }
 
-static swg_status print_table(const swg_prune_result *r)
+static void put_table(swg_strbuf *out, const swg_prune_result *r)
 {
-    const totals sum = add_up(r);
     const int width = name_width(r);
-    swg_strbuf out = {0};
-    char bytes[32];
-    swg_strbuf_printf(&out, "%-*s  %-28s  %8s  %7s  %12s%s\n", width, "tensor", "scheme", "zeros",
+    swg_strbuf_printf(out, "%-*s  %-28s  %8s  %7s  %12s%s\n", width, "tensor", "scheme", "zeros",
                       "bits", "bytes", r->reports ? "        stored" : "");
     for (size_t i = 0; i < r->plan->n_entries; i++)
-        table_row(&out, r, r->plan->order[i], width);
+        if (is_listed(r, r->plan->order[i]))
+            table_row(out, r, r->plan->order[i], width);
+    swg_strbuf_puts(out, "\n");
+}
+
+static void put_schemes(swg_strbuf *out, const swg_prune_result *r)
+{
+    swg_scheme_counts schemes = {0};
+    for (size_t i = 0; i < r->plan->n_entries; i++)
+        swg_scheme_counts_add(&schemes, r->plan->entries[i].desc.scheme);
+    swg_strbuf_puts(out, "schemes: ");
+    swg_scheme_counts_put(&schemes, out);
+    swg_strbuf_puts(out, r->tensors ? "\n" : " (one by one: --tensors '*')\n");
+}
+
+static swg_status print_text(const swg_prune_result *r)
+{
+    const totals sum = add_up(r);
+    swg_strbuf out = {0};
+    char bytes[32];
+    if (r->tensors)
+        put_table(&out, r);
     swg_strbuf_printf(
-        &out, "\n%zu of %zu tensors pruned: %" PRIu64 " of %" PRIu64 " weights are zero (%.4f)\n",
+        &out, "%zu of %zu tensors pruned: %" PRIu64 " of %" PRIu64 " weights are zero (%.4f)\n",
         sum.n_matrices, r->plan->n_entries, sum.zeros, sum.elems, share(sum.zeros, sum.elems));
+    put_schemes(&out, r);
     swg_strbuf_printf(&out, "pruned matrices: %.3f bits per weight",
                       8 * share(sum.raw_bytes, sum.elems));
     if (r->reports)
         swg_strbuf_printf(&out, ", %.3f in the file", 8 * share(sum.stored_bytes, sum.elems));
-    swg_strbuf_printf(&out, "\nfile: %s%" PRIu64 " bytes (%s)\n", r->is_exact ? "" : "at most ",
-                      r->file_bytes, swg_format_bytes(r->file_bytes, bytes));
+    swg_strbuf_printf(&out, "\nfile: %s, %s%" PRIu64 " bytes (%s)\n", r->output,
+                      r->is_exact ? "" : "at most ", r->file_bytes,
+                      swg_format_bytes(r->file_bytes, bytes));
     if (r->reports)
         swg_strbuf_printf(&out, "memory: %s at the peak\ntime: %.2f s\n",
                           swg_format_bytes(r->peak_memory_bytes, bytes), r->elapsed_s);
@@ -158,5 +186,5 @@ static swg_status print_json(const swg_cli *cli, const swg_prune_result *r)
 
 swg_status swg_prune_print(const swg_cli *cli, const swg_prune_result *result)
 {
-    return cli->json ? print_json(cli, result) : print_table(result);
+    return cli->json ? print_json(cli, result) : print_text(result);
 }

@@ -10,6 +10,7 @@ typedef struct swg_prune_result {
     swg_source *source;
     const swg_tensor_desc *inputs; /* [plan->n_entries] */
     const char *output;
+    const char *tensors; /* pattern of those listed; NULL = none */
     const swg_recipe *recipe;
     const swg_plan *plan;
     const swg_tensor_report *reports;

@@ -7,8 +7,7 @@
 
 enum { DEFAULT_WINDOW = 512 };
 
-/* End of the document that begins at `at`: at a blank line or the end of the text. */
-static const char *document_end(const char *at, const char *end)
+const char *swg_document_end(const char *at, const char *end)
 {
     for (const char *s = at; s + 1 < end; s++)
         if (s[0] == '\n' && s[1] == '\n')
@@ -25,7 +24,7 @@ static swg_status encode(const swg_tokenizer *tokenizer, const swg_text_file *fi
     if (!documents)
         return swg_tokenizer_encode(tokenizer, at, file->length, &options, ids);
     while (at < end && ids->count < enough) {
-        const char *stop = document_end(at, end);
+        const char *stop = swg_document_end(at, end);
         if (stop > at)
             SWG_TRY(swg_tokenizer_encode(tokenizer, at, (size_t)(stop - at), &options, ids));
         at = stop;

@@ -24,6 +24,9 @@ typedef struct swg_calibration_ids {
     char sha256[SWG_SHA256_TEXT]; /* of the file */
 } swg_calibration_ids;
 
+/* The end of the document that begins at `at`: at a blank line or the end of the text. */
+const char *swg_document_end(const char *at, const char *end);
+
 /* Tokenize the file with the checkpoint's tokenizer and cut it into whole windows; where the
  * tokenizer begins texts with BOS, so does every window (its first token is replaced). `max_window`
  * is the most positions that the model has. Windows to hold out are taken from the end of the text

@@ -39,9 +39,19 @@ static swg_status read_calibration(swg_quantize_state *j)
                                     &j->calibration);
 }
 
+bool swg_quantize_is_free(const swg_quantize_arguments *a)
+{
+    return a->calibration && !a->method && !a->recipe && !swg_quantize_has_target(a);
+}
+
+const char *swg_quantize_statistics(const swg_quantize_arguments *a)
+{
+    return a->statistics ? a->statistics : swg_quantize_is_free(a) ? "paired" : "full";
+}
+
 bool swg_quantize_is_sequential(const swg_quantize_arguments *a)
 {
-    return strcmp(a->statistics, "full") != 0;
+    return strcmp(swg_quantize_statistics(a), "full") != 0;
 }
 
 /* Said before any work rather than when the output is opened. */
@@ -69,21 +79,34 @@ static swg_status check_arguments(const swg_quantize_arguments *a, const char *i
     return a->dry_run ? SWG_OK : check_folder(a->output);
 }
 
+/* Open the recipe's transforms. Those that nobody asked for may lack a place in the model. */
+static swg_status take_transforms(swg_quantize_state *j)
+{
+    swg_recipe *recipe = j->recipe;
+    SWG_TRY(
+        swg_transforms_check(recipe->transforms, recipe->n_transforms, &j->transforms_need_stats));
+    if (j->transforms_need_stats && !j->a->calibration)
+        return swg_error(SWG_USAGE, "the recipe's transforms need statistics of the layers' "
+                                    "inputs; --calibration FILE gives a text to collect them on");
+    const swg_status status = swg_transforms_open(
+        j->source, j->uses, recipe->transforms, recipe->n_transforms, recipe->seed, &j->transforms);
+    if (status == SWG_OK) {
+        j->transformed = swg_transforms_source(j->transforms);
+    } else if (status == SWG_UNSUPPORTED && swg_quantize_is_free(j->a) &&
+               j->a->transform.count == 0) {
+        swg_cli_say(j->cli, "transforms are left out: %s", swg_error_message());
+        recipe->n_transforms = 0;
+        j->transforms_need_stats = false;
+        return SWG_OK;
+    }
+    return status;
+}
+
 static swg_status open_transforms(swg_quantize_state *j)
 {
-    const swg_recipe *recipe = j->recipe;
     j->transformed = j->source;
-    if (recipe->n_transforms > 0) {
-        SWG_TRY(swg_transforms_check(recipe->transforms, recipe->n_transforms,
-                                     &j->transforms_need_stats));
-        if (j->transforms_need_stats && !j->a->calibration)
-            return swg_error(SWG_USAGE,
-                             "the recipe's transforms need statistics of the layers' inputs; "
-                             "--calibration FILE gives a text to collect them on");
-        SWG_TRY(swg_transforms_open(j->source, j->uses, recipe->transforms, recipe->n_transforms,
-                                    recipe->seed, &j->transforms));
-        j->transformed = swg_transforms_source(j->transforms);
-    }
+    if (j->recipe->n_transforms > 0)
+        SWG_TRY(take_transforms(j));
     return swg_quantize_source_descs(j->transformed, &j->changed);
 }
 
@@ -137,7 +160,7 @@ static void write_options(const swg_quantize_state *j, const char *extra, swg_js
     swg_json_uint(json, "windows", j->calibration.text.n_windows);
     swg_json_uint(json, "window_tokens", j->calibration.text.window);
     swg_json_bool(json, "documents", j->a->calibration_documents);
-    swg_json_string(json, "statistics", j->a->statistics);
+    swg_json_string(json, "statistics", swg_quantize_statistics(j->a));
     swg_json_string(json, "linear_algebra", swg_linalg_name());
     swg_json_end_object(json);
     swg_quantize_remarks_write(j, json);
@@ -220,7 +243,7 @@ static swg_quantize_options options_of(const swg_quantize_state *j)
     how.keep_nonfinite = j->recipe->nonfinite != SWG_NONFINITE_ERROR;
     if (j->a->calibration && swg_quantize_is_sequential(j->a))
         how.calibration = &j->calibration.text;
-    how.is_paired = strcmp(j->a->statistics, "paired") == 0;
+    how.is_paired = strcmp(swg_quantize_statistics(j->a), "paired") == 0;
     how.statistics = swg_quantize_is_sequential(j->a) ? NULL : j->statistics;
     how.transforms = j->transforms;
     how.sensitivity = j->sensitivity;

@@ -17,7 +17,7 @@ typedef struct swg_quantize_arguments {
         *embedding_group_size;
     const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration, *statistics,
         *cache;
-    const char *target_bytes;
+    const char *target_bytes, *tensors;
     double target_bits, max_kld; /* 0 = none */
     swg_string_list keep, bits_for, transform;
     int64_t level, calibration_tokens, calibration_window;
@@ -57,6 +57,14 @@ typedef struct swg_quantize_state {
 
 /* Whether a target is given, for which a recipe is searched (cmd_quantize_search.h). */
 bool swg_quantize_has_target(const swg_quantize_arguments *arguments);
+
+/* Whether a text is given and nothing says how codes are chosen by it: then the closest way at a
+ * fixed rate is taken, method gptq on paired statistics with awq's scales, where the model has a
+ * place for them. */
+bool swg_quantize_is_free(const swg_quantize_arguments *arguments);
+
+/* "full", "sequential" or "paired": the one asked for, or the usual one. */
+const char *swg_quantize_statistics(const swg_quantize_arguments *arguments);
 
 /* Whether statistics are collected while layers are quantized. */
 bool swg_quantize_is_sequential(const swg_quantize_arguments *arguments);

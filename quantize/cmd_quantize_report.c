@@ -4,6 +4,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "runtime/base/scheme_counts.h"
+#include "runtime/base/words.h"
+
 /* --- Totals ------------------------------------------------------------------------------------
  */
 
@@ -38,12 +41,17 @@ static double bits_each(uint64_t bytes, uint64_t elems)
 /* --- Table -------------------------------------------------------------------------------------
  */
 
+static bool is_listed(const swg_quantize_result *r, size_t i)
+{
+    return r->tensors && swg_pattern_matches(r->tensors, r->plan->entries[i].desc.name);
+}
+
 static int name_width(const swg_quantize_result *r)
 {
     size_t width = strlen("tensor");
     for (size_t i = 0; i < r->plan->n_entries; i++) {
         const size_t length = strlen(r->plan->entries[i].desc.name);
-        width = length > width ? length : width;
+        width = is_listed(r, i) && length > width ? length : width;
     }
     return width < 64 ? (int)width : 64;
 }
@@ -72,6 +80,47 @@ static void table_row(swg_strbuf *out, const swg_quantize_result *r, size_t i, i
     swg_strbuf_printf(out, "%s%s\n", *entry->why ? "  kept: " : "", entry->why);
 }
 
+/* The index of the quantized tensor with the largest error of those that come after `before` in
+ * this order (SIZE_MAX: of all); SIZE_MAX when there is none. */
+static size_t next_worst(const swg_quantize_result *r, size_t before)
+{
+    size_t worst = SIZE_MAX;
+    double worst_error = 0;
+    const double limit =
+        before == SIZE_MAX ? 0 : swg_quant_relative_error(&r->reports[before].stats);
+    for (size_t i = 0; i < r->plan->n_entries; i++) {
+        const double error = swg_quant_relative_error(&r->reports[i].stats);
+        const bool is_after = before == SIZE_MAX || error < limit || (error == limit && i > before);
+        if (r->plan->entries[i].is_quantized && is_after && error > worst_error) {
+            worst = i;
+            worst_error = error;
+        }
+    }
+    return worst;
+}
+
+/* What hurts most, for users who do not ask for the table. */
+static void put_worst(swg_strbuf *out, const swg_quantize_result *r)
+{
+    enum { N_SHOWN = 3 };
+    size_t i = next_worst(r, SIZE_MAX), n = 0;
+    for (; i != SIZE_MAX && n < N_SHOWN; i = next_worst(r, i), n++)
+        swg_strbuf_printf(out, "%s%s %.2f dB",
+                          n ? ", " : "largest errors: ", r->plan->entries[i].desc.name,
+                          swg_quant_snr_db(&r->reports[i].stats));
+    if (n > 0)
+        swg_strbuf_puts(out, " (all: --tensors '*')\n");
+}
+
+static void put_schemes(swg_strbuf *out, const swg_quantize_result *r)
+{
+    swg_scheme_counts schemes = {0};
+    for (size_t i = 0; i < r->plan->n_entries; i++)
+        swg_scheme_counts_add(&schemes, r->plan->entries[i].desc.scheme);
+    swg_strbuf_puts(out, "\nschemes: ");
+    swg_scheme_counts_put(&schemes, out);
+}
+
 /* What the search expected, what was measured, and what it took. */
 static void table_search(swg_strbuf *out, const swg_quantize_search_report *search)
 {
@@ -91,11 +140,11 @@ static void table_search(swg_strbuf *out, const swg_quantize_search_report *sear
                       search->quantize_s);
 }
 
-static void table_totals(swg_strbuf *out, const swg_quantize_result *r)
+static void put_totals(swg_strbuf *out, const swg_quantize_result *r)
 {
     const totals sum = add_up(r);
     char bytes[32], from[32], peak[32];
-    swg_strbuf_printf(out, "\n%zu of %zu tensors quantized", r->plan->n_quantized,
+    swg_strbuf_printf(out, "%zu of %zu tensors quantized", r->plan->n_quantized,
                       r->plan->n_entries);
     if (r->reports)
         swg_strbuf_printf(out, ", relative error %.6f, %.2f dB",
@@ -107,13 +156,15 @@ static void table_totals(swg_strbuf *out, const swg_quantize_result *r)
                           " rows kept rounded to nearest",
                           sum.quantized.output_noise / sum.quantized.plain_output_noise,
                           sum.quantized.n_fallback_rows);
+    put_schemes(out, r);
     swg_strbuf_printf(out,
                       "\ntensors: %" PRIu64 " bytes before, %" PRIu64 " after (%.3f bits per "
                       "parameter) without compression\n",
                       sum.input_bytes, r->plan->bytes, bits_each(r->plan->bytes, sum.parameters));
     swg_strbuf_printf(out,
-                      "file: %s%" PRIu64 " bytes (%s from %s of tensors), %.3f bits per "
+                      "file: %s, %s%" PRIu64 " bytes (%s from %s of tensors), %.3f bits per "
                       "parameter in total\n",
+                      r->output,
                       r->is_exact ? ""
                       : r->search ? "about "
                                   : "at most ",
@@ -136,19 +187,29 @@ static void table_totals(swg_strbuf *out, const swg_quantize_result *r)
         swg_strbuf_printf(out, "time: %.2f s\n", r->elapsed_s);
 }
 
+static void put_table(swg_strbuf *out, const swg_quantize_result *r)
+{
+    const int width = name_width(r);
+    swg_strbuf_printf(out, "%-*s  %-9s  %-20s", width, "tensor", "role", "scheme");
+    if (r->reports)
+        swg_strbuf_printf(out, "  %9s  %7s  %7s  %12s  %12s\n", "rel.error", "SNR dB", "bits",
+                          "bytes", "stored");
+    else
+        swg_strbuf_printf(out, "  %7s  %12s\n", "bits", "bytes");
+    for (size_t i = 0; i < r->plan->n_entries; i++)
+        if (is_listed(r, r->plan->order[i]))
+            table_row(out, r, r->plan->order[i], width);
+    swg_strbuf_puts(out, "\n");
+}
+
 swg_status swg_quantize_print_table(const swg_quantize_result *result)
 {
     swg_strbuf out = {0};
-    const int width = name_width(result);
-    swg_strbuf_printf(&out, "%-*s  %-9s  %-20s", width, "tensor", "role", "scheme");
-    if (result->reports)
-        swg_strbuf_printf(&out, "  %9s  %7s  %7s  %12s  %12s\n", "rel.error", "SNR dB", "bits",
-                          "bytes", "stored");
-    else
-        swg_strbuf_printf(&out, "  %7s  %12s\n", "bits", "bytes");
-    for (size_t i = 0; i < result->plan->n_entries; i++)
-        table_row(&out, result, result->plan->order[i], width);
-    table_totals(&out, result);
+    if (result->tensors)
+        put_table(&out, result);
+    put_totals(&out, result);
+    if (result->reports && !result->tensors)
+        put_worst(&out, result);
     swg_status status = swg_strbuf_status(&out);
     if (status == SWG_OK)
         status = swg_cli_print(swg_strbuf_text(&out), out.length);

@@ -12,6 +12,7 @@ typedef struct swg_quantize_result {
     swg_source *source;
     const swg_tensor_desc *inputs; /* [plan->n_entries] */
     const char *output;
+    const char *tensors; /* pattern of those listed; NULL = none */
     const swg_recipe *recipe;
     const swg_plan *plan;
     const swg_tensor_report *reports;
@@ -23,7 +24,7 @@ typedef struct swg_quantize_result {
     double elapsed_s;
 } swg_quantize_result;
 
-/* Print on stdout. */
+/* Print on stdout: a summary, after a table of the tensors that are to be listed. */
 swg_status swg_quantize_print_table(const swg_quantize_result *result);
 swg_status swg_quantize_print_json(const swg_cli *cli, const swg_quantize_result *result);
 

@@ -133,7 +133,8 @@ swg_status swg_quantize_plan_memory(const swg_quantize_state *j, uint64_t *peak)
                                         .pool = j->pool,
                                         .collects = needs_full_statistics(j) && !is_cached,
                                         .is_sequential = is_sequential,
-                                        .is_paired = strcmp(j->a->statistics, "paired") == 0,
+                                        .is_paired =
+                                            strcmp(swg_quantize_statistics(j->a), "paired") == 0,
                                         .needs_sensitivity = needs_sensitivity(j),
                                         .verifies = swg_quantize_has_target(j->a)};
     swg_memory_plan plan;

@@ -260,6 +260,29 @@ done:
     return status;
 }
 
+swg_status swg_plan_make_plain(const swg_tensor_desc *tensors, size_t n, swg_plan *out)
+{
+    swg_plan plan = {.n_entries = n};
+    swg_status status = SWG_OK;
+    SWG_GO(SWG_NEW(plan.entries, n));
+    SWG_GO(SWG_NEW(plan.order, n));
+    for (size_t i = 0; i < n; i++) {
+        swg_plan_entry *entry = &plan.entries[i];
+        entry->desc = tensors[i];
+        entry->desc.n_stored = 0;
+        entry->desc.scheme = swg_scheme_is_quantized(tensors[i].scheme)
+                                 ? swg_scheme_plain(SWG_F32)
+                                 : swg_scheme_expanded(tensors[i].scheme);
+        entry->dense = entry->desc.scheme;
+        plan.order[i] = i;
+    }
+    *out = plan;
+    plan = (swg_plan){0};
+done:
+    swg_plan_deinit(&plan);
+    return status;
+}
+
 swg_status swg_plan_store_as(swg_plan *plan, size_t entry, swg_scheme scheme, uint64_t n_stored)
 {
     swg_tensor_desc *desc = &plan->entries[entry].desc, stored = *desc;

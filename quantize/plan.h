@@ -72,6 +72,9 @@ typedef struct swg_plan {
  * SWG_NO_MEMORY. */
 swg_status swg_plan_make(const swg_tensor_desc *tensors, size_t n, const swg_tensor_use *uses,
                          const swg_recipe *recipe, swg_plan *out);
+/* A plan that quantizes nothing: every tensor in its own type, codes and blocks as the floats that
+ * they mean, in the order of the input. SWG_NO_MEMORY. */
+swg_status swg_plan_make_plain(const swg_tensor_desc *tensors, size_t n, swg_plan *out);
 void swg_plan_deinit(swg_plan *plan); /* zero-initialised is accepted */
 
 /* Store a tensor in another format than the dense one that it is computed in: `scheme`, with

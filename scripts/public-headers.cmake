@@ -56,6 +56,7 @@ set(SWAGE_PUBLIC_HEADERS
     distill/losses.h
     distill/trainer.h
     eval/classify.h
+    eval/compare.h
     eval/latency.h
     eval/nll.h
     eval/perplexity.h

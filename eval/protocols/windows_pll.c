@@ -65,6 +65,7 @@ static swg_status add_masked_document(const swg_window_input *document, swg_wind
     SWG_GO(add_pieces(document, plain.made.ids, plain.made.n_ids, &special, n_before, lists));
     lists->n_used = plain.n_used;
     lists->made.tokens_total += plain.made.tokens_total;
+    lists->made.bytes_total += plain.made.bytes_total;
 done:
     swg_windows_deinit(&plain.made);
     swg_ids_deinit(&special);

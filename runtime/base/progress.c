@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 
 static atomic_bool interrupted;
 
@@ -21,6 +22,7 @@ swg_status swg_progress_step(const swg_progress *progress, const char *label, co
 {
     if (progress && progress->show)
         progress->show(progress->context, label, unit, done, total);
-    return swg_is_interrupted() ? swg_error(SWG_INTERRUPTED, "interrupted while %s", label)
+    return swg_is_interrupted() ? swg_error(SWG_INTERRUPTED, "interrupted while %.*s",
+                                            (int)strcspn(label, ":"), label)
                                 : SWG_OK;
 }

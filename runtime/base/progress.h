@@ -10,7 +10,8 @@
 
 typedef struct swg_progress {
     /* `done` of `total` (0 = unknown) `unit`s ("B", "tokens", ...) of the step called `label`.
-     * Called from one thread at a time, with any frequency. */
+     * Called from one thread at a time, with any frequency. What follows a colon in the label may
+     * change while the step goes on ("training: loss 2.1"). */
     void (*show)(void *context, const char *label, const char *unit, uint64_t done,
                  uint64_t total);
     void *context;

@@ -31,7 +31,8 @@ typedef enum swg_option_kind {
     SWG_OPTION_IS_FLAG,   /* bool; --name */
     SWG_OPTION_IS_STRING, /* const char *; NULL when absent and without default */
     SWG_OPTION_IS_INT,    /* int64_t within [min, max] */
-    SWG_OPTION_IS_DOUBLE, /* double within [min, max], finite */
+    SWG_OPTION_IS_DOUBLE, /* double within [min, max], finite; NaN when absent and without default
+                           */
     SWG_OPTION_IS_CHOICE, /* const char *, one of `choices` ("a|b|c") */
     SWG_OPTION_IS_LIST    /* swg_string_list; the option may be repeated */
 } swg_option_kind;
@@ -48,7 +49,7 @@ typedef struct swg_option {
     const char *metavar; /* "FILE", "N"; for choices the choices themselves; NULL for flags */
     const char *help;    /* one sentence, lower case, no full stop */
     size_t offset;       /* of the value in the subcommand's arguments */
-    const char *initial; /* default, as the user would type it; NULL = none (0, NULL, false) */
+    const char *initial; /* default, as the user would type it; NULL = none (0, NaN, NULL, false) */
     double min, max;     /* numbers */
     const char *choices; /* "a|b|c" */
     bool is_required;

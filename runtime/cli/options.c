@@ -181,9 +181,13 @@ static swg_status store(parser *p, size_t index, const char *text)
 
 static swg_status set_defaults(parser *p)
 {
-    for (size_t i = 0; i < option_count(p->command); i++)
-        if (option_at(p->command, i)->initial)
-            SWG_TRY(store(p, i, option_at(p->command, i)->initial));
+    for (size_t i = 0; i < option_count(p->command); i++) {
+        const swg_option *option = option_at(p->command, i);
+        if (option->initial)
+            SWG_TRY(store(p, i, option->initial));
+        else if (option->kind == SWG_OPTION_IS_DOUBLE)
+            *(double *)value_at(p, i) = NAN;
+    }
     return SWG_OK;
 }
 

@@ -117,9 +117,10 @@ static void show(void *context, const char *label, const char *unit, uint64_t do
 {
     swg_terminal_progress *state = context;
     const double now = state->clock_s();
-    const bool is_new = strncmp(state->label, label, sizeof state->label - 1) != 0;
-    if (is_new || done < state->first_done) {
-        snprintf(state->label, sizeof state->label, "%s", label);
+    char step[sizeof state->label];
+    snprintf(step, sizeof step, "%.*s", (int)strcspn(label, ":"), label);
+    if (strcmp(state->label, step) != 0 || done < state->first_done) {
+        memcpy(state->label, step, sizeof step);
         state->first_done = done;
         state->started_s = now;
     }

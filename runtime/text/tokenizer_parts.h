@@ -239,6 +239,8 @@ bool swg_bytelevel_take_last_split(swg_tokenizer *tokenizer);
 /* The bytes that a token of the alphabet stands for, to `out` (at least `length` bytes); false when
  * it has characters outside of the alphabet. */
 bool swg_bytelevel_bytes(const char *text, size_t length, char *out, size_t *n_out);
+/* Append the characters of the alphabet that stand for these bytes. */
+void swg_bytelevel_text(const char *bytes, size_t length, swg_strbuf *out);
 
 /* A split step (split.c): what becomes of matches. */
 typedef enum swg_split_behavior {

@@ -12,8 +12,11 @@ floats=$((16 * 8 + 8 + 64 + 32 + 32 + 64 + 8 + 3 * 64 + 8 + 2 * 4 * 2))
 } >"$scratch/model.bin"
 printf 'a tokenizer' >"$scratch/tokenizer.bin"
 
-expect_exit 0 "inspect llama2.c" "$SWAGE" inspect "$scratch/model.bin"
+expect_exit 0 "inspect llama2.c" "$SWAGE" inspect "$scratch/model.bin" --config --tensors "*"
 expect_match "inspect names format and tensors" "$stdout" 'llama2c.*model_type +llama.*tokenizer\.bin.*self_attn\.q_proj'
+expect_exit 0 "inspect, the summary" "$SWAGE" inspect "$scratch/model.bin"
+check "the summary is short" [ "$(wc -l <"$scratch/stdout")" -le 8 ]
+expect_match "the summary" "$stdout" 'runs here: .*schemes: [0-9]+ f32.*--tensors'
 expect_exit 0 "inspect one tensor as JSON" "$SWAGE" inspect "$scratch/model.bin" --tensors 'model.norm*' --json
 expect_match "inspect JSON" "$stdout" '"format": "llama2c".*"bits_per_weight": 32.*"name": "model.norm.weight"'
 expect_exit 2 "inspect with a pattern that matches nothing" "$SWAGE" inspect "$scratch/model.bin" --tensors nothing

@@ -46,6 +46,38 @@ expect_match "says the protocol" "$stdout" 'protocol      llama.cpp, context 8:'
 expect_match "says the type of the cache" "$stdout" 'KV cache      f32'
 expect_exit 5 "a document longer than the context" evaluate_gpt2 --protocol per-doc
 
+# Figures per word and byte, preparations, intervals.
+expect_exit 0 "protocol lm-eval" evaluate_gpt2 --protocol lm-eval --json
+expect_keys "lm-eval" word_perplexity byte_perplexity bits_per_byte perplexity_low perplexity_high
+is "lm-eval" text_prep lm-eval
+is "lm-eval" text_bytes "$(wc -c <"$scratch/text.txt" | tr -d ' ')"
+is "every token of lm-eval is scored" tokens_scored "$(value tokens_total)"
+check "bits per byte are those of all tokens" awk -v b="$(value bits_per_byte)" \
+  -v n="$(value mean_nll)" -v t="$(value tokens_total)" -v bytes="$(value text_bytes)" \
+  'BEGIN {d = b - n * t / bytes / log(2); exit !(d * d < 1e-20)}'
+check "the interval holds the perplexity" awk -v p="$(value perplexity)" -v l="$(value perplexity_low)" \
+  -v h="$(value perplexity_high)" 'BEGIN {exit !(l < p && p < h)}'
+expect_exit 0 "joined rows" evaluate_gpt2 --prep hf-join --json
+is "joined rows" text_prep hf-join
+expect_exit 2 "an unknown preparation" evaluate_gpt2 --prep none
+
+# Comparison and gates: 7 exactly when crossed.
+compared() { evaluate_gpt2 --ref "$fixtures/gpt2-bare" --kv-cache int8 --json "$@"; }
+expect_exit 0 "compared" compared
+expect_keys "compared" top5_agreement hits_gained hits_lost mcnemar_p verdict kld_mean_low \
+  kld_mean_high smallest_detectable_log_ratio
+kld=$(value kld_mean)
+increase=$(awk -v p="$(value log_perplexity_ratio)" 'BEGIN {printf "%.17g", exp(p) - 1}')
+expect_exit 0 "a gate that is just met" compared --max-kld "$kld"
+expect_exit 7 "a gate that is crossed" compared --max-kld "$(awk -v k="$kld" 'BEGIN {print k * 0.999}')"
+expect_match "says by how much" "$stderr" 'the mean divergence is .*, above the limit of'
+check "the figures are printed all the same" test "$(value kld_mean)" = "$kld"
+above=$(awk -v i="$increase" 'BEGIN {printf "%.9f", i + 1e-6}')
+below=$(awk -v i="$increase" 'BEGIN {printf "%.9f", i - 1e-6}')
+expect_exit 0 "an increase that is allowed" compared --max-perplexity-increase "$above"
+expect_exit 7 "an increase that is not" compared --max-perplexity-increase "$below"
+expect_exit 2 "a gate without a reference" evaluate_gpt2 --max-kld 1
+
 # Pseudo-log-likelihood.
 evaluate_bert() { evaluate "$fixtures/bert-masked" --text "$scratch/text.txt" "$@"; }
 expect_exit 0 "pll" evaluate_bert --json
@@ -71,10 +103,38 @@ is "shorter windows" tokens_scored 41
 expect_exit 0 "pll as text" evaluate_bert
 expect_match "pll says its own name" "$stdout" '^pseudo-perpl\. '
 
+# Multiple choice.
+printf '%s\n' '{"context": "Ann came", "choices": ["and stayed", "out"], "gold": 0}' \
+  '{"context": "the old", "choices": ["cat", "dog", "house"], "gold": 2}' \
+  '{"context": "", "choices": ["who", "came"], "gold": 1}' >"$scratch/choices.jsonl"
+choose() { evaluate "$fixtures/gpt2-bare" --data "$scratch/choices.jsonl" "$@"; }
+expect_exit 0 "choices" choose --json
+expect_keys "choices" accuracy accuracy_norm accuracy_bytes accuracy_standard_error items data_sha256
+is "choices" task choice
+is "choices" items 3
+accuracy=$(value accuracy)
+expect_exit 0 "choices of two models" choose --ref "$fixtures/gpt2-bare" --json
+expect_keys "choices of two models" items_gained items_lost mcnemar_p verdict accuracy_ref
+is "a model against itself" accuracy "$accuracy"
+is "a model against itself" items_lost 0
+is "a model against itself" verdict indistinguishable
+printf 'bob\n' >"$scratch/shots.txt"
+expect_exit 0 "choices as text" choose --few-shot "$scratch/shots.txt"
+expect_match "says the three rules" "$stdout" 'by character  '
+printf '%s\n' '{"goal": "stay", "sol1": "out", "sol2": "came", "label": 1}' >"$scratch/piqa.jsonl"
+expect_exit 0 "another form" evaluate "$fixtures/gpt2-bare" --data "$scratch/piqa.jsonl" \
+  --data-format piqa --json
+is "another form" items 1
+printf '{"goal": "stay"}\n' >>"$scratch/piqa.jsonl"
+expect_exit 3 "an item without choices" evaluate "$fixtures/gpt2-bare" --data "$scratch/piqa.jsonl" \
+  --data-format piqa
+expect_match "names its line" "$stderr" 'piqa.jsonl: line 2: "sol1" is missing'
+expect_exit 2 "examples before a text" evaluate_gpt2 --few-shot "$scratch/choices.jsonl"
+
 # Accuracy.
 classify() { evaluate "$fixtures/bert-sequence" --data "$scratch/items.jsonl" "$@"; }
 expect_exit 0 "accuracy" classify --task classify --json
-expect_keys "accuracy" accuracy accuracy_standard_error mean_log_loss items correct labels activations \
+expect_keys "accuracy" accuracy accuracy_standard_error f1_macro f1_weighted mean_log_loss items correct labels activations \
   data data_sha256
 is "accuracy" items 3
 check "as many labels as the model has" test "$(grep -c '"label"' "$scratch/stdout")" -eq 5
@@ -92,12 +152,12 @@ for protocol in gptq llama.cpp per-doc hf-stride; do
   check "$protocol of an encoder prints nothing" test -z "$stdout"
 done
 expect_exit 4 "pll of a causal model" evaluate_gpt2 --protocol pll
-expect_match "pll of a causal model" "$stderr" 'use protocol gptq or llama.cpp or per-doc or hf-stride$'
+expect_match "pll of a causal model" "$stderr" 'use protocol gptq or llama.cpp or per-doc or hf-stride or lm-eval$'
 expect_exit 4 "perplexity of an encoder" evaluate_bert --task perplexity
 expect_exit 4 "no task for answers" evaluate "$fixtures/bert-span" --text "$scratch/text.txt"
 expect_exit 4 "a text for a classifier" evaluate "$fixtures/bert-sequence" --text "$scratch/text.txt"
 expect_match "a text for a classifier" "$stderr" 'reads --data'
-expect_exit 4 "data for a causal model" evaluate "$fixtures/gpt2-bare" --data "$scratch/items.jsonl"
+expect_exit 3 "data for a causal model" evaluate "$fixtures/gpt2-bare" --data "$scratch/items.jsonl"
 expect_exit 2 "neither text nor data" evaluate "$fixtures/gpt2-bare"
 expect_exit 2 "both" evaluate_bert --data "$scratch/items.jsonl"
 expect_exit 2 "a protocol for data" classify --protocol gptq

@@ -36,6 +36,7 @@ prepare() { # [NAME THAT MUST NOT EXIST]
   cp "$scratch/stories.txt" .
   sed -n '/^```json/,/^```/p' "$root/docs/recipes.md" | grep -v '^```' >recipe.json
   sed -n '/^```json/,/^```/p' "$root/docs/sweep.md" | grep -v '^```' >sweep.json
+  cp "$model/config.json" .
   head -c 12000 "$model/eval.txt" | tee book.txt >wiki.test.raw
   rm -f "${1:-none}"
 }

@@ -92,7 +92,12 @@ for threads in 2 5; do
     --threads "$threads"
   check "the same bytes with $threads threads" cmp "$out" "$scratch/$threads.swg"
 done
-expect_match "the table has totals" "$stdout" 'file: [0-9]+ bytes'
+check "the summary is short" [ "$(wc -l <"$scratch/stdout")" -le 8 ]
+expect_match "the summary" "$stdout" 'schemes: .*largest errors: model[^ ]+ [0-9.]+ dB.*--tensors'
+expect_exit 0 "a table" quantize "$model" -o "$out" --force --tensors 'q_proj'
+check "it has the tensors asked for" [ "$(grep -c '^model.layers' "$scratch/stdout")" -eq "$(grep -c 'q_proj' "$scratch/stdout")" ]
+expect_match "it has them" "$stdout" 'tensor +role +scheme.*q_proj'
+expect_match "the table has totals" "$stdout" 'file: [^ ]+, [0-9]+ bytes'
 expect_exit 0 "force" quantize "$model" -o "$out" --force --bits 8
 check "another recipe, other bytes" [ "$(cmp "$out" "$scratch/2.swg" 2>&1 | wc -l)" -eq 1 ]
 
@@ -104,7 +109,7 @@ for options in "" "--bits 8 --group-size row --asymmetric --keep model.layers.1.
   expect_exit 0 "with: $options" quantize "$model" -o "$out" --force $options --json
   cp "$scratch/stdout" "$scratch/quantize.json"
   "$SWAGE" inspect "$out" --json >"$scratch/inspect.json"
-  "$SWAGE" inspect "$out" | sed -n 's/^recipe: //p' >"$scratch/line.json"
+  "$SWAGE" inspect "$out" --config | sed -n 's/^recipe: //p' >"$scratch/line.json"
   expect_exit 0 "inspect --recipe" "$SWAGE" inspect "$out" --recipe
   cp "$scratch/stdout" "$recipe"
   for form in recipe inspect line quantize; do
@@ -117,6 +122,7 @@ quantize "$model" -o "$out" --force --quiet >/dev/null
 "$SWAGE" convert "$out" -o "$scratch/copy.swg" --quiet >/dev/null
 expect_exit 0 "a copy still tells" "$SWAGE" inspect "$scratch/copy.swg"
 expect_match "a copy still tells" "$stdout" 'quantize by swage.*convert by swage [0-9.]+, from swg'
+expect_exit 0 "its recipe" "$SWAGE" inspect "$scratch/copy.swg" --config
 expect_match "its recipe" "$stdout" '"classes":\["linear"\],"format":"int"'
 expect_exit 1 "a model without a recipe" "$SWAGE" inspect "$model" --recipe
 plan "options besides a recipe" "int8-g128-sym-f16 f32 int8-g64-sym-f16 f32" \

@@ -24,18 +24,6 @@ typedef struct student {
     swg_trainer *trainer;
 } student;
 
-static void plain_plan(student *s)
-{
-    s->plan.n_entries = swg_source_n_tensors(s->source);
-    ck_ok(SWG_NEW(s->plan.entries, s->plan.n_entries));
-    ck_ok(SWG_NEW(s->plan.order, s->plan.n_entries));
-    for (size_t i = 0; i < s->plan.n_entries; i++) {
-        s->plan.entries[i].desc = s->descs[i];
-        s->plan.entries[i].dense = s->descs[i].scheme;
-        s->plan.order[i] = i;
-    }
-}
-
 static void open_student(student *s, const char *fixture, unsigned bits, bool keep_zeros,
                          swg_pool *pool)
 {
@@ -53,7 +41,7 @@ static void open_student(student *s, const char *fixture, unsigned bits, bool ke
         ck_ok(
             swg_plan_make(s->descs, swg_source_n_tensors(s->source), s->uses, s->recipe, &s->plan));
     } else {
-        plain_plan(s);
+        ck_ok(swg_plan_make_plain(s->descs, swg_source_n_tensors(s->source), &s->plan));
     }
     swg_trainer_options options = swg_trainer_options_default();
     options.window = WINDOW;

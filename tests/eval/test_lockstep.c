@@ -82,6 +82,21 @@ START_TEST(the_top_is_the_first_of_equals)
 }
 END_TEST
 
+START_TEST(tops_and_hits_are_counted)
+{
+    /* The reference's top, 0, is fifth of the model, then sixth. */
+    const float ref[] = {9, 0, 0, 0, 0, 0, 1}, fifth[] = {4, 8, 7, 6, 5, 3, 2},
+                sixth[] = {3, 8, 7, 6, 5, 4, 2};
+    swg_divergence_row row;
+    ck_ok(swg_divergence_compare(fifth, ref, 7, 1, &row));
+    ck_assert(row.top_in_five && row.hit && !row.hit_ref && !row.same_top);
+    ck_ok(swg_divergence_compare(sixth, ref, 7, 0, &row));
+    ck_assert(!row.top_in_five && !row.hit && row.hit_ref);
+    ck_ok(swg_divergence_compare(ref, ref, 7, 0, &row));
+    ck_assert(row.top_in_five && row.hit && row.hit_ref);
+}
+END_TEST
+
 START_TEST(quantiles_are_order_statistics)
 {
     const float x[] = {1, 2, 4, 8, 16};
@@ -197,6 +212,9 @@ START_TEST(a_model_does_not_diverge_from_itself)
     const swg_divergence d = measure(&model, &model, &w);
     ck_assert(d.kld_mean == 0 && d.kld_max == 0 && d.kld_min == 0 && d.kld_standard_error == 0);
     ck_assert(d.top1_agreement == 1 && d.log_ratio == 0 && d.perplexity == d.perplexity_ref);
+    ck_assert(d.top5_agreement == 1 && d.hits_gained == 0 && d.hits_lost == 0 && d.mcnemar_p == 1);
+    ck_assert(d.log_ratio_comparison.verdict == SWG_VERDICT_INDISTINGUISHABLE);
+    ck_assert(d.kld_interval.low == 0 && d.kld_interval.high == 0);
     swg_windows_deinit(&w);
     swg_session_close(&model);
 }
@@ -226,6 +244,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(tcase, a_position_is_the_definition);
     tcase_add_test(tcase, equal_logits_diverge_by_nothing);
     tcase_add_test(tcase, the_top_is_the_first_of_equals);
+    tcase_add_test(tcase, tops_and_hits_are_counted);
     tcase_add_test(tcase, quantiles_are_order_statistics);
     tcase_add_test(tcase, a_text_is_its_positions);
     tcase_add_test(tcase, a_model_does_not_diverge_from_itself);

@@ -247,7 +247,8 @@ START_TEST(protocols_are_found_by_name)
     }
     swg_protocol none;
     ck_status_is(SWG_USAGE, swg_protocol_parse("gptq2", &none));
-    ck_assert_ptr_nonnull(strstr(swg_error_message(), "gptq, llama.cpp, per-doc, hf-stride, pll"));
+    ck_assert_ptr_nonnull(
+        strstr(swg_error_message(), "gptq, llama.cpp, per-doc, hf-stride, lm-eval, pll"));
     ck_assert_int_eq(swg_protocol_output(PLL), SWG_OUTPUT_MASKED_TOKEN);
     ck_assert_int_eq(swg_protocol_output(PER_DOC), SWG_OUTPUT_NEXT_TOKEN);
 }

@@ -121,6 +121,40 @@ START_TEST(documents_stand_alone)
 }
 END_TEST
 
+/* Windows of lm-evaluation-harness's get_rolling_token_windows and make_disjoint_window, with a
+ * longest input of 4: a document of 10 tokens as (prefix + 3 | 4), (1 | 4), (3 | 2). */
+START_TEST(lm_eval_scores_every_token_once)
+{
+    static const size_t ends[] = {10, 12, 12, 13};
+    swg_windows w = {0};
+    swg_window_options options = swg_window_options_default();
+    use_tokenizer(true);
+    options.context = 4;
+    options.ends = ends;
+    options.n_documents = 4;
+    ck_ok(swg_windows_make(SWG_PROTOCOL_lm_eval, tokenizer, "abcabcabcaccb", 13, &options, &w));
+    ck_assert_uint_eq(w.n_windows, 5);
+    check_window(&w, 0, 0, 5, 1);
+    check_window(&w, 1, 4, 5, 1);
+    check_window(&w, 2, 6, 5, 3);
+    check_window(&w, 3, 11, 3, 1);
+    check_window(&w, 4, 14, 2, 1);
+    size_t scored = 0;
+    for (size_t i = 0; i < w.n_windows; i++) {
+        scored += w.windows[i].n_scored;
+        ck_assert_uint_eq(w.windows[i].first_scored + w.windows[i].n_scored, w.windows[i].count);
+    }
+    ck_assert_uint_eq(scored, 13);
+    ck_assert_uint_eq(w.tokens_total, 13);
+    ck_assert_uint_eq(w.bytes_total, 13);
+    ck_assert_uint_eq(swg_windows_longest(&w), 4);
+    ck_assert_int_eq(w.ids[0], 0); /* the prefix */
+    ck_assert_int_eq(w.ids[11], 0);
+    ck_assert_int_eq(w.ids[14], 0);
+    swg_windows_deinit(&w);
+}
+END_TEST
+
 START_TEST(texts_without_windows_are_refused)
 {
     swg_windows w = {0};
@@ -170,6 +204,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, llama_cpp_scores_second_halves);
     tcase_add_test(cases, llama_cpp_refuses_windows_without_scored_tokens);
     tcase_add_test(cases, documents_stand_alone);
+    tcase_add_test(cases, lm_eval_scores_every_token_once);
     tcase_add_test(cases, texts_without_windows_are_refused);
     tcase_add_test(cases, protocols_are_found_by_name);
     tcase_add_test(cases, failing_allocations_are_survived);

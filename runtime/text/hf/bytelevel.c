@@ -49,7 +49,7 @@ bool swg_bytelevel_bytes(const char *text, size_t length, char *out, size_t *n_o
 
 /* --- Before the model ------------------------------------------------------------------------- */
 
-static void append_mapped(const char *text, size_t length, swg_strbuf *out)
+void swg_bytelevel_text(const char *text, size_t length, swg_strbuf *out)
 {
     for (size_t i = 0; i < length; i++)
         swg_char_append(out, code_of_byte((unsigned char)text[i]));
@@ -61,7 +61,7 @@ static swg_status map_bytes(const void *data, swg_encoder *encoder, size_t at, c
     (void)data;
     swg_strbuf *out = &encoder->scratch[at];
     swg_work_prepare(&encoder->work, out);
-    append_mapped(text, length, out);
+    swg_bytelevel_text(text, length, out);
     SWG_TRY(swg_work_written(&encoder->work, out));
     return swg_encoder_emit(encoder, at + 1, out->text, out->length, is_first);
 }
@@ -112,7 +112,7 @@ static swg_status normalize(const void *data, swg_work *work, const char *text, 
 {
     (void)data;
     (void)work;
-    append_mapped(text, length, out);
+    swg_bytelevel_text(text, length, out);
     return SWG_OK;
 }
 

@@ -1,0 +1,114 @@
+/* What the commands that train have in common. See cmd_training.h. */
+#include "distill/cmd_training.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+swg_status swg_training_check(const swg_training_arguments *a)
+{
+    return a->steps > 0 || a->minutes > 0
+               ? SWG_OK
+               : swg_error(SWG_USAGE, "how long? Give --steps or --minutes");
+}
+
+/* --- The log ---------------------------------------------------------------------------------- */
+
+swg_status swg_training_log_open(const swg_training_arguments *a, const swg_cli *cli,
+                                 bool has_teacher, swg_training_log *out)
+{
+    *out = (swg_training_log){.cli = cli, .has_teacher = has_teacher};
+    if (a->log && !(out->file = fopen(a->log, "w")))
+        return swg_error(SWG_IO, "cannot write %s", a->log);
+    return SWG_OK;
+}
+
+void swg_training_log_close(swg_training_log *log)
+{
+    if (log->file)
+        fclose(log->file);
+    log->file = NULL;
+}
+
+static void write_record(const swg_training_log *log, const swg_distill_record *r,
+                         swg_json_writer *json)
+{
+    swg_json_begin_object(json, NULL);
+    swg_json_uint(json, "step", r->step);
+    if (r->step > 0) {
+        swg_json_double(json, "rate", r->rate);
+        swg_json_double(json, "loss", r->loss);
+        swg_json_double(json, "gradient_norm", r->gradient_norm);
+        swg_json_double(json, "seconds", r->seconds);
+        swg_json_double(json, "tokens_per_s", r->tokens_per_s);
+    }
+    if (r->is_judged) {
+        if (log->has_teacher)
+            swg_json_double(json, "kld", r->kld);
+        swg_json_double(json, "perplexity", exp(r->nll));
+        if (log->has_teacher)
+            swg_json_double(json, "perplexity_teacher", exp(r->nll_teacher));
+        swg_json_bool(json, "is_best", r->is_best);
+    }
+    swg_json_end_object(json);
+}
+
+static void say_judgement(const swg_training_log *log, const swg_distill_record *r)
+{
+    const char *best = r->is_best ? ", the best so far" : "";
+    if (log->has_teacher)
+        swg_cli_say(log->cli, "step %" PRIu64 ": divergence %.5f, perplexity %.4f%s", r->step,
+                    r->kld, exp(r->nll), best);
+    else
+        swg_cli_say(log->cli, "step %" PRIu64 ": loss %.4f, perplexity %.4f, %.0f tokens/s%s",
+                    r->step, r->step ? r->loss : r->nll, exp(r->nll), r->tokens_per_s, best);
+}
+
+static void log_record(void *context, const swg_distill_record *record)
+{
+    const swg_training_log *log = context;
+    if (record->is_judged)
+        say_judgement(log, record);
+    if (!log->file)
+        return;
+    swg_json_writer json = {.compact = true};
+    write_record(log, record, &json);
+    if (swg_strbuf_status(&json.out) == SWG_OK)
+        fprintf(log->file, "%s\n", swg_strbuf_text(&json.out));
+    fflush(log->file);
+    swg_json_deinit(&json);
+}
+
+/* --- Options ---------------------------------------------------------------------------------- */
+
+swg_distill_options swg_training_options(const swg_training_arguments *a, swg_training_log *log)
+{
+    swg_distill_options how = swg_distill_options_default();
+    how.progress = log->cli->progress;
+    how.held_out = (size_t)a->held_out;
+    how.steps = (uint64_t)a->steps;
+    how.seconds = 60 * a->minutes;
+    how.batch = (size_t)a->batch;
+    how.accumulate = (size_t)a->accumulate;
+    how.rate = a->rate;
+    how.final_rate = a->final_rate;
+    how.warm_up = (double)a->warm_up;
+    how.adamw.decay = a->decay;
+    how.seed = (uint64_t)a->seed;
+    how.judge_every = (uint64_t)a->judge_every;
+    how.log = log_record;
+    how.log_context = log;
+    return how;
+}
+
+void swg_training_write(const swg_training_arguments *a, const swg_distill_result *result,
+                        swg_json_writer *json)
+{
+    swg_json_uint(json, "steps", result->steps);
+    swg_json_uint(json, "batch", (uint64_t)a->batch);
+    swg_json_uint(json, "accumulate", (uint64_t)a->accumulate);
+    swg_json_double(json, "rate", a->rate);
+    swg_json_double(json, "final_rate", a->final_rate);
+    swg_json_uint(json, "warm_up", (uint64_t)a->warm_up);
+    swg_json_double(json, "weight_decay", a->decay);
+    swg_json_uint(json, "seed", (uint64_t)a->seed);
+}

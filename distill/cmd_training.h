@@ -1,0 +1,66 @@
+/* What the commands that train have in common: the options of the optimizer and the loop, the log and
+ * the progress that they print. */
+#ifndef SWG_DISTILL_CMD_TRAINING_H
+#define SWG_DISTILL_CMD_TRAINING_H
+
+#include "distill/distill.h"
+#include "runtime/cli/cli.h"
+
+typedef struct swg_training_arguments {
+    const char *log;
+    int64_t window, steps, batch, accumulate, held_out, judge_every, warm_up, seed;
+    double minutes, rate, final_rate, decay;
+} swg_training_arguments;
+
+/* Rows of an option table for a swg_training_arguments that is the field `training` of `type`. */
+#define SWG_TRAINING_OPTIONS(type, usual_rate, usual_decay, usual_held_out)                        \
+    SWG_OPTION_INT(type, training.window, 0, "window", "N", 0, 1 << 20, "0",                       \
+                   "tokens read together; 0 = 512, or the model's positions if those are fewer"),  \
+        SWG_OPTION_INT(type, training.steps, 0, "steps", "N", 0, 1 << 30, "0",                     \
+                       "steps to train for; the result is then the same every time"),              \
+        SWG_OPTION_DOUBLE(type, training.minutes, 0, "minutes", "N", 0, 1e6, "0",                  \
+                          "minutes to train for, instead or at most"),                             \
+        SWG_OPTION_INT(type, training.batch, 0, "batch", "N", 1, 4096, "4",                        \
+                       "windows that run forward and backward together"),                          \
+        SWG_OPTION_INT(type, training.accumulate, 0, "accumulate", "N", 1, 4096, "1",              \
+                       "batches per step, whose gradients are added"),                             \
+        SWG_OPTION_DOUBLE(type, training.rate, 0, "rate", "R", 0, 1, usual_rate,                   \
+                          "rate of the optimizer (AdamW) after its warm-up"),                      \
+        SWG_OPTION_DOUBLE(type, training.final_rate, 0, "final-rate", "F", 0, 1, "0.1",            \
+                          "fraction of the rate that a cosine falls to; 1 = a constant rate"),     \
+        SWG_OPTION_INT(type, training.warm_up, 0, "warm-up", "N", 0, 1 << 30, "20",                \
+                       "steps over which the rate rises"),                                         \
+        SWG_OPTION_DOUBLE(type, training.decay, 0, "weight-decay", "D", 0, 10, usual_decay,        \
+                          "decoupled decay of matrices"),                                          \
+        SWG_OPTION_INT(type, training.held_out, 0, "held-out", "N", 1, 1 << 20, usual_held_out,    \
+                       "windows at the text's end to judge by"),                                   \
+        SWG_OPTION_INT(type, training.judge_every, 0, "judge-every", "N", 1, 1 << 30, "50",        \
+                       "steps between two judgements; the best weights are kept"),                 \
+        SWG_OPTION_INT(type, training.seed, 0, "seed", "N", 0, INT64_MAX, "0",                     \
+                       "of the order of the windows, and of weights that training begins with"),   \
+        SWG_OPTION_STRING(type, training.log, 0, "log", "FILE", "write one JSON object per step")
+
+/* What a command prints while it trains. */
+typedef struct swg_training_log {
+    const swg_cli *cli;
+    FILE *file; /* NULL: no log */
+    bool has_teacher;
+} swg_training_log;
+
+/* SWG_USAGE when neither steps nor minutes were given. */
+swg_status swg_training_check(const swg_training_arguments *arguments);
+
+/* SWG_IO when the log cannot be written. */
+swg_status swg_training_log_open(const swg_training_arguments *arguments, const swg_cli *cli,
+                                 bool has_teacher, swg_training_log *out);
+void swg_training_log_close(swg_training_log *log);
+
+/* The loop's options as the arguments and the log say; text, pool and losses are left to set. */
+swg_distill_options swg_training_options(const swg_training_arguments *arguments,
+                                         swg_training_log *log);
+
+/* Members of an open object that say what of the arguments a result depends on. */
+void swg_training_write(const swg_training_arguments *arguments, const swg_distill_result *result,
+                        swg_json_writer *json);
+
+#endif
