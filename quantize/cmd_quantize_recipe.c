@@ -7,7 +7,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 
-/* --- What the options ask for ------------------------------------------------------------------ */
+/* --- What the options ask for ---------------------------------------------------------------- */
 
 bool swg_quantize_has_target(const swg_quantize_arguments *a)
 {
@@ -39,7 +39,7 @@ bool swg_quantize_is_sequential(const swg_quantize_arguments *a)
     return strcmp(swg_quantize_statistics(a), "full") != 0;
 }
 
-/* --- The recipe -------------------------------------------------------------------------------- */
+/* --- The recipe ------------------------------------------------------------------------------ */
 
 static uint32_t group_of(const char *word)
 {
