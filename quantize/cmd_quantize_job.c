@@ -3,12 +3,10 @@
 
 #include <string.h>
 
-#include "kernels/linalg.h"
 #include "quantize/calibrated.h"
 #include "quantize/cmd_quantize_remarks.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
-#include "runtime/hparams.h"
 #include "runtime/verdict.h"
 
 /* Windows of the text that a search verifies its recipe on. */
@@ -19,24 +17,21 @@ bool swg_quantize_has_target(const swg_quantize_arguments *a)
     return a->target_bytes || a->target_bits > 0 || a->max_kld > 0;
 }
 
-/* The calibration text, if one is given. */
+swg_calibration_arguments swg_quantize_calibration(const swg_quantize_arguments *a)
+{
+    return (swg_calibration_arguments){.text = a->calibration,
+                                       .tokens = a->calibration_tokens,
+                                       .window = a->calibration_window,
+                                       .documents = a->calibration_documents,
+                                       .cache = a->cache,
+                                       .no_cache = a->no_cache};
+}
+
 static swg_status read_calibration(swg_quantize_state *j)
 {
-    const swg_quantize_arguments *a = j->a;
-    const swg_calibration_source from = {.path = a->calibration,
-                                         .max_tokens = (size_t)a->calibration_tokens,
-                                         .window = (size_t)a->calibration_window,
-                                         .documents = a->calibration_documents,
-                                         .held_out = swg_quantize_has_target(a) ? HELD_OUT : 0};
-    const swg_arch *arch;
-    swg_hparams hparams;
-    size_t length;
-    if (!a->calibration)
-        return SWG_OK;
-    const char *config = swg_source_config(j->source, &length);
-    SWG_TRY(swg_hparams_read(config, length, &arch, &hparams));
-    return swg_calibration_ids_read(j->source, &from, (size_t)hparams.max_positions,
-                                    &j->calibration);
+    const swg_calibration_arguments from = swg_quantize_calibration(j->a);
+    return swg_calibration_arguments_read(
+        &from, j->source, swg_quantize_has_target(j->a) ? HELD_OUT : 0, &j->calibration);
 }
 
 bool swg_quantize_is_free(const swg_quantize_arguments *a)
@@ -152,16 +147,12 @@ swg_status swg_quantize_prepare(swg_quantize_state *j, const char *input)
 static void write_options(const swg_quantize_state *j, const char *extra, swg_json_writer *json,
                           const char *key)
 {
+    const swg_calibration_arguments from = swg_quantize_calibration(j->a);
     if (!j->a->calibration)
         return;
     swg_json_begin_object(json, key);
     swg_json_begin_object(json, "calibration");
-    swg_json_string(json, "text_sha256", j->calibration.sha256);
-    swg_json_uint(json, "windows", j->calibration.text.n_windows);
-    swg_json_uint(json, "window_tokens", j->calibration.text.window);
-    swg_json_bool(json, "documents", j->a->calibration_documents);
-    swg_json_string(json, "statistics", swg_quantize_statistics(j->a));
-    swg_json_string(json, "linear_algebra", swg_linalg_name());
+    swg_calibration_arguments_write(&from, &j->calibration, swg_quantize_statistics(j->a), json);
     swg_json_end_object(json);
     swg_quantize_remarks_write(j, json);
     if (extra)
@@ -171,20 +162,14 @@ static void write_options(const swg_quantize_state *j, const char *extra, swg_js
 
 swg_status swg_quantize_add_provenance(swg_quantize_state *j, const char *extra, bool has_hashes)
 {
-    swg_status status = SWG_OK;
-    swg_json_writer recipe = {.compact = true}, options_json = {.compact = true};
-    swg_recipe_write(j->recipe, &recipe, NULL);
-    SWG_GO(swg_strbuf_status(&recipe.out));
-    write_options(j, extra, &options_json, NULL);
-    SWG_GO(swg_strbuf_status(&options_json.out));
-    const swg_step step = {.command = "quantize",
-                           .options = options_json.out.length ? options_json.out.text : NULL,
-                           .recipe = swg_strbuf_text(&recipe.out)};
+    swg_json_writer options = {.compact = true};
+    write_options(j, extra, &options, NULL);
+    swg_status status = swg_strbuf_status(&options.out);
     SWG_FREE(j->provenance);
-    SWG_GO(swg_provenance_add(j->source, &step, has_hashes ? j->hashes : NULL, &j->provenance));
-done:
-    swg_json_deinit(&options_json);
-    swg_json_deinit(&recipe);
+    if (status == SWG_OK)
+        status = swg_command_history(j->source, "quantize", options.out.text, j->recipe,
+                                     has_hashes ? j->hashes : NULL, &j->provenance);
+    swg_json_deinit(&options);
     return status;
 }
 
@@ -194,6 +179,12 @@ static void warn_of_nonfinite(const swg_quantize_state *j)
         if (j->reports[i].n_nonfinite)
             swg_cli_say(j->cli, "tensor %s has %llu values that are not finite", j->inputs[i].name,
                         (unsigned long long)j->reports[i].n_nonfinite);
+}
+
+swg_status swg_quantize_fit_transforms(swg_quantize_state *j)
+{
+    return j->transforms ? swg_transforms_fit(j->transforms, &j->plan, j->statistics, j->pool)
+                         : SWG_OK;
 }
 
 /* Open the journal beside the output. Its key is all that matrices depend on besides their own
