@@ -12,41 +12,11 @@
 /* Windows of the text that a search verifies its recipe on. */
 enum { HELD_OUT = 4 };
 
-bool swg_quantize_has_target(const swg_quantize_arguments *a)
-{
-    return a->target_bytes || a->target_bits > 0 || a->max_kld > 0;
-}
-
-swg_calibration_arguments swg_quantize_calibration(const swg_quantize_arguments *a)
-{
-    return (swg_calibration_arguments){.text = a->calibration,
-                                       .tokens = a->calibration_tokens,
-                                       .window = a->calibration_window,
-                                       .documents = a->calibration_documents,
-                                       .cache = a->cache,
-                                       .no_cache = a->no_cache};
-}
-
 static swg_status read_calibration(swg_quantize_state *j)
 {
     const swg_calibration_arguments from = swg_quantize_calibration(j->a);
     return swg_calibration_arguments_read(
         &from, j->source, swg_quantize_has_target(j->a) ? HELD_OUT : 0, &j->calibration);
-}
-
-bool swg_quantize_is_free(const swg_quantize_arguments *a)
-{
-    return a->calibration && !a->method && !a->recipe && !swg_quantize_has_target(a);
-}
-
-const char *swg_quantize_statistics(const swg_quantize_arguments *a)
-{
-    return a->statistics ? a->statistics : swg_quantize_is_free(a) ? "paired" : "full";
-}
-
-bool swg_quantize_is_sequential(const swg_quantize_arguments *a)
-{
-    return strcmp(swg_quantize_statistics(a), "full") != 0;
 }
 
 /* Said before any work rather than when the output is opened. */

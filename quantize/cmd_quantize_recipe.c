@@ -7,6 +7,40 @@
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 
+/* --- What the options ask for ---------------------------------------------------------------- */
+
+bool swg_quantize_has_target(const swg_quantize_arguments *a)
+{
+    return a->target_bytes || a->target_bits > 0 || a->max_kld > 0;
+}
+
+swg_calibration_arguments swg_quantize_calibration(const swg_quantize_arguments *a)
+{
+    return (swg_calibration_arguments){.text = a->calibration,
+                                       .tokens = a->calibration_tokens,
+                                       .window = a->calibration_window,
+                                       .documents = a->calibration_documents,
+                                       .cache = a->cache,
+                                       .no_cache = a->no_cache};
+}
+
+bool swg_quantize_is_free(const swg_quantize_arguments *a)
+{
+    return a->calibration && !a->method && !a->recipe && !swg_quantize_has_target(a);
+}
+
+const char *swg_quantize_statistics(const swg_quantize_arguments *a)
+{
+    return a->statistics ? a->statistics : swg_quantize_is_free(a) ? "paired" : "full";
+}
+
+bool swg_quantize_is_sequential(const swg_quantize_arguments *a)
+{
+    return strcmp(swg_quantize_statistics(a), "full") != 0;
+}
+
+/* --- The recipe ------------------------------------------------------------------------------ */
+
 static uint32_t group_of(const char *word)
 {
     return !word || strcmp(word, "auto") == 0 ? SWG_GROUP_AUTO
