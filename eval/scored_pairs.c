@@ -9,7 +9,8 @@
 enum { WHERE_BYTES = 512, MOST_CELLS = 64 };
 static const char *const column_names[SWG_PAIR_COLUMNS] = {"sentence1", "sentence2", "score"};
 
-static swg_status add_pair(swg_scored_pairs *p, swg_text_view first, swg_text_view second, double score)
+static swg_status add_pair(swg_scored_pairs *p, swg_text_view first, swg_text_view second,
+                           double score)
 {
     SWG_TRY(swg_reserve((void **)&p->texts, &p->text_capacity, 2 * p->n + 2, sizeof *p->texts));
     SWG_TRY(swg_reserve((void **)&p->scores, &p->score_capacity, p->n + 1, sizeof *p->scores));
@@ -19,8 +20,8 @@ static swg_status add_pair(swg_scored_pairs *p, swg_text_view first, swg_text_vi
     return SWG_OK;
 }
 
-static swg_status copy_member(swg_scored_pairs *p, const swg_json *root, const char *key, const char *where,
-                              swg_text_view *out)
+static swg_status copy_member(swg_scored_pairs *p, const swg_json *root, const char *key,
+                              const char *where, swg_text_view *out)
 {
     const char *text;
     if (!swg_json_as_string(swg_json_get(root, key), &text))

@@ -14,7 +14,7 @@ typedef struct swg_scored_pairs {
     swg_text_view *texts;
     double *scores;
     size_t n, text_capacity, score_capacity;
-    swg_arena strings;              /* of JSON, where escapes were resolved */
+    swg_arena strings;             /* of JSON, where escapes were resolved */
     size_t cell[SWG_PAIR_COLUMNS]; /* of a table: which cell is which column */
     size_t n_cells;
 } swg_scored_pairs;

@@ -177,10 +177,10 @@ void swg_cuda_pack_floats(const swg_cuda_matrix *m, void *packed, size_t row, si
 /* --- 2:4 -------------------------------------------------------------------------------------- */
 
 /* Bit of the place of stored column `stored`, two bits each. mma.sp.m16n8k32 takes the places of a
- * fragment, 16 stored columns of 16 rows, from two lanes of every four: a word with row g in its low
- * half and row g + 8 in its high half, eight stored columns each, the first in the lowest bits. Even
- * fragments are served by lanes 4g and 4g + 1, odd ones by the other two, so that two words per lane
- * are enough for a unit:
+ * fragment, 16 stored columns of 16 rows, from two lanes of every four: a word with row g in its
+ * low half and row g + 8 in its high half, eight stored columns each, the first in the lowest bits.
+ * Even fragments are served by lanes 4g and 4g + 1, odd ones by the other two, so that two words
+ * per lane are enough for a unit:
  *
  *     | lane 0: of fragment 0, of fragment 2 | lane 1: likewise | lane 2: of 1, of 3 | ... */
 static size_t places_bit(const swg_cuda_matrix *m, size_t row, size_t stored)

@@ -29,8 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (length > 0)
         memcpy(path, data, length);
     path[length] = '\0';
-    fuzz_expect(swg_explain_missing(swg_error(SWG_IO, "gone"), path) == SWG_IO,
-                "the status stays");
+    fuzz_expect(swg_explain_missing(swg_error(SWG_IO, "gone"), path) == SWG_IO, "the status stays");
     const char *sentence = swg_error_message();
     fuzz_expect(swg_name_is_printable(sentence, strlen(sentence)), "sentences are printable");
     return 0;
