@@ -6,15 +6,12 @@
 #include <string.h>
 
 #include "distill/cmd_training.h"
-#include "formats/provenance.h"
-#include "kernels/linalg.h"
-#include "quantize/calibration_text.h"
+#include "quantize/cmd_calibration.h"
 #include "quantize/checkpoint.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
-#include "runtime/hparams.h"
 
 typedef struct arguments {
     const char *output, *teacher, *text, *recipe, *bits, *group_size, *embedding_bits;
@@ -182,19 +179,18 @@ static swg_status print(const job *j, uint64_t file_bytes)
 
 /* --- The work --------------------------------------------------------------------------------- */
 
+static swg_calibration_arguments text_arguments(const arguments *a)
+{
+    return (swg_calibration_arguments){.text = a->text,
+                                       .tokens = a->tokens,
+                                       .window = a->training.window,
+                                       .documents = a->documents};
+}
+
 static swg_status read_text(job *j)
 {
-    const arguments *a = j->a;
-    const swg_calibration_source from = {.path = a->text,
-                                         .max_tokens = (size_t)a->tokens,
-                                         .window = (size_t)a->training.window,
-                                         .documents = a->documents};
-    const swg_arch *arch;
-    swg_hparams hparams;
-    size_t length;
-    const char *config = swg_source_config(j->source, &length);
-    SWG_TRY(swg_hparams_read(config, length, &arch, &hparams));
-    return swg_calibration_ids_read(j->source, &from, (size_t)hparams.max_positions, &j->text);
+    const swg_calibration_arguments from = text_arguments(j->a);
+    return swg_calibration_arguments_read(&from, j->source, 0, &j->text);
 }
 
 static swg_status prepare(job *j, const char *input)
@@ -241,17 +237,14 @@ static swg_status train(job *j)
 static void write_options(const job *j, swg_json_writer *json)
 {
     const arguments *a = j->a;
+    const swg_calibration_arguments from = text_arguments(a);
     swg_json_begin_object(json, NULL);
-    swg_json_string(json, "text_sha256", j->text.sha256);
-    swg_json_uint(json, "windows", j->text.text.n_windows);
-    swg_json_uint(json, "window_tokens", j->text.text.window);
-    swg_json_bool(json, "documents", a->documents);
+    swg_calibration_arguments_write(&from, &j->text, NULL, json);
     swg_training_write(&a->training, &j->result, json);
     swg_json_double(json, "kl_weight", a->kl);
     swg_json_double(json, "ce_weight", a->ce);
     swg_json_double(json, "temperature", a->temperature);
     swg_json_bool(json, "keep_mask", a->keep_mask);
-    swg_json_string(json, "linear_algebra", swg_linalg_name());
     swg_json_double(json, "kld", j->result.best.kld);
     swg_json_end_object(json);
 }
@@ -260,21 +253,15 @@ static swg_status add_provenance(job *j)
 {
     swg_status status = SWG_OK;
     swg_input_hashes *hashes = NULL;
-    swg_json_writer recipe = {.compact = true}, options_json = {.compact = true};
-    if (j->recipe)
-        swg_recipe_write(j->recipe, &recipe, NULL);
-    SWG_GO(swg_strbuf_status(&recipe.out));
+    swg_json_writer options_json = {.compact = true};
     write_options(j, &options_json);
     SWG_GO(swg_strbuf_status(&options_json.out));
     SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
-    const swg_step step = {.command = "distill",
-                           .options = swg_strbuf_text(&options_json.out),
-                           .recipe = j->recipe ? swg_strbuf_text(&recipe.out) : NULL};
-    SWG_GO(swg_provenance_add(j->source, &step, hashes, &j->provenance));
+    status = swg_command_history(j->source, "distill", options_json.out.text, j->recipe, hashes,
+                                 &j->provenance);
 done:
     swg_input_hashes_free(&hashes);
     swg_json_deinit(&options_json);
-    swg_json_deinit(&recipe);
     return status;
 }
 

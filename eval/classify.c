@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/json_lines.h"
 #include "eval/nll.h"
 #include "eval/task.h"
-#include "formats/json/json.h"
 #include "runtime/base/mem.h"
 #include "runtime/encoder_input.h"
 
@@ -68,8 +68,7 @@ static swg_status read_item(const swg_model *model, const swg_json *root, const 
 {
     const swg_json *pair = swg_json_get(root, "text_pair");
     item read = {0};
-    if (!swg_json_as_string(swg_json_get(root, "text"), &read.text))
-        return swg_error(SWG_CORRUPT, "%s: \"text\" is missing or not a string", where);
+    SWG_TRY(swg_json_line_string(root, "text", where, &read.text));
     if (pair && !swg_json_as_string(pair, &read.pair))
         return swg_error(SWG_CORRUPT, "%s: \"text_pair\" is not a string", where);
     SWG_TRY(find_label(model, swg_json_get(root, "label"), where, &read.label));
@@ -104,17 +103,12 @@ static swg_status classify(classifier *c, const item *given, const char *where)
     return SWG_OK;
 }
 
-static swg_status classify_line(classifier *c, const char *line, size_t length, const char *where)
+static swg_status classify_line(void *context, const swg_json *root, const char *where)
 {
-    swg_status status = SWG_OK;
-    swg_json_doc *doc = NULL;
+    classifier *c = context;
     item given = {0};
-    SWG_GO(swg_json_parse(line, length, where, &doc));
-    SWG_GO(read_item(c->loaded->model, swg_json_root(doc), where, &given));
-    SWG_GO(classify(c, &given, where));
-done:
-    swg_json_free(&doc);
-    return status;
+    SWG_TRY(read_item(c->loaded->model, root, where, &given));
+    return classify(c, &given, where);
 }
 
 /* --- All items -------------------------------------------------------------------------------- */
@@ -133,22 +127,6 @@ static swg_status check_model(const swg_model *model)
                          : "predicts numbers (regression)");
 }
 
-static swg_status classify_lines(classifier *c, const char *path, const char *data, size_t length,
-                                 const swg_progress *progress)
-{
-    const char *at = data, *const end = data + length;
-    char where[512];
-    for (size_t line = 1; at < end; line++) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        const size_t bytes = (size_t)((stop ? stop : end) - at);
-        SWG_TRY(swg_progress_step(progress, "classifying", "B", (uint64_t)(at - data), length));
-        snprintf(where, sizeof where, "%s: line %zu", path, line);
-        SWG_TRY(classify_line(c, at, bytes, where));
-        at += bytes + (stop != NULL);
-    }
-    return swg_progress_step(progress, "classifying", "B", length, length);
-}
-
 swg_status swg_accuracy_measure(const swg_session *loaded, const char *path, const char *data,
                                 size_t length, size_t context, swg_act_precision activations,
                                 const swg_progress *progress, swg_accuracy *out)
@@ -163,9 +141,7 @@ swg_status swg_accuracy_measure(const swg_session *loaded, const char *path, con
     SWG_GO(SWG_NEW(c.logits, made->n_labels));
     SWG_GO(SWG_NEW(made->labels, made->n_labels));
     SWG_GO(swg_exec_new(loaded->model, loaded->pool, &options, &c.exec));
-    SWG_GO(classify_lines(&c, path, data, length, progress));
-    if (made->n == 0)
-        SWG_GO(swg_error(SWG_FAILED, "%s has no items", path));
+    SWG_GO(swg_json_lines_each(path, data, length, "classifying", progress, classify_line, &c));
     const double n = (double)made->n, share = (double)made->n_correct / n;
     made->accuracy = share;
     made->standard_error = sqrt(share * (1 - share) / n);
@@ -186,12 +162,36 @@ void swg_accuracy_deinit(swg_accuracy *accuracy)
     *accuracy = (swg_accuracy){0};
 }
 
+/* 2 correct / (items + predicted): the harmonic mean of precision and recall; 0 where a label
+ * neither occurs nor is predicted. */
+static double f1_of(const swg_label_count *label)
+{
+    const double both = (double)label->n + (double)label->predicted;
+    return both > 0 ? 2 * (double)label->correct / both : 0;
+}
+
+/* The mean of the labels' F1: of those that occur or are predicted, each the same; or each weighted
+ * by its items. */
+static double mean_f1(const swg_accuracy *a, bool by_items)
+{
+    double sum = 0, weight = 0;
+    for (size_t i = 0; i < a->n_labels; i++) {
+        const swg_label_count *label = &a->labels[i];
+        const double w = by_items ? (double)label->n : label->n + label->predicted > 0;
+        sum += w * f1_of(label);
+        weight += w;
+    }
+    return sum / weight;
+}
+
 /* --- The task --------------------------------------------------------------------------------- */
 
 static void report_json(const swg_model *model, const swg_accuracy *a, swg_json_writer *json)
 {
     swg_json_double(json, "accuracy", a->accuracy);
     swg_json_double(json, "accuracy_standard_error", a->standard_error);
+    swg_json_double(json, "f1_macro", mean_f1(a, false));
+    swg_json_double(json, "f1_weighted", mean_f1(a, true));
     swg_json_double(json, "mean_log_loss", a->mean_log_loss);
     swg_json_uint(json, "items", a->n);
     swg_json_uint(json, "correct", a->n_correct);
@@ -203,6 +203,7 @@ static void report_json(const swg_model *model, const swg_accuracy *a, swg_json_
         swg_json_uint(json, "items", a->labels[i].n);
         swg_json_uint(json, "predicted", a->labels[i].predicted);
         swg_json_uint(json, "correct", a->labels[i].correct);
+        swg_json_double(json, "f1", f1_of(&a->labels[i]));
         swg_json_end_object(json);
     }
     swg_json_end_array(json);
@@ -212,16 +213,18 @@ static void report_text(const swg_model *model, const swg_accuracy *a, swg_strbu
 {
     swg_strbuf_printf(text,
                       "accuracy      %.4f +- %.4f (standard error), %llu of %llu correct\n"
+                      "F1            %.4f macro, %.4f weighted by items\n"
                       "mean log loss %.6f nats per item\n"
-                      "labels        %12s %12s %12s\n",
+                      "labels        %12s %12s %12s %8s\n",
                       a->accuracy, a->standard_error, (unsigned long long)a->n_correct,
-                      (unsigned long long)a->n, a->mean_log_loss, "items", "predicted", "correct");
+                      (unsigned long long)a->n, mean_f1(a, false), mean_f1(a, true),
+                      a->mean_log_loss, "items", "predicted", "correct", "F1");
     for (size_t i = 0; i < a->n_labels; i++) {
         char number[32];
-        swg_strbuf_printf(text, "  %-11s %12llu %12llu %12llu\n", swg_label_name(model, i, number),
-                          (unsigned long long)a->labels[i].n,
+        swg_strbuf_printf(text, "  %-11s %12llu %12llu %12llu %8.4f\n",
+                          swg_label_name(model, i, number), (unsigned long long)a->labels[i].n,
                           (unsigned long long)a->labels[i].predicted,
-                          (unsigned long long)a->labels[i].correct);
+                          (unsigned long long)a->labels[i].correct, f1_of(&a->labels[i]));
     }
 }
 

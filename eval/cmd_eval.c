@@ -9,6 +9,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text_file.h"
 #include "runtime/cli/cli.h"
+#include "runtime/device.h"
 #include "runtime/kv_type.h"
 #include "runtime/session.h"
 
@@ -25,7 +26,8 @@ static const char protocol_words[] = ""
     ;
 
 typedef struct arguments {
-    const char *text, *data, *ref, *task, *protocol, *prep, *activations, *kv_cache, *tokenizer;
+    const char *text, *data, *data_format, *few_shot, *ref, *task, *protocol, *prep, *activations,
+        *kv_cache, *tokenizer, *device;
     int64_t context, stride, max_tokens;
     double max_kld, max_perplexity_increase;
 } arguments;
@@ -34,7 +36,12 @@ static const swg_option options[] = {
     SWG_OPTION_STRING(arguments, text, 0, "text", "FILE", "text to score, read as it is"),
     SWG_OPTION_STRING(
         arguments, data, 0, "data", "FILE",
-        "items, one JSON object per line: text, label and optionally text_pair; or scored pairs"),
+        "items, one JSON object per line: text, label and optionally text_pair; scored pairs; or "
+        "context, choices and gold"),
+    SWG_OPTION_CHOICE(arguments, data_format, 0, "data-format", SWG_CHOICE_FORMAT_CHOICES,
+                      "choices", "form of multiple-choice items"),
+    SWG_OPTION_STRING(arguments, few_shot, 0, "few-shot", "FILE",
+                      "text put before every multiple-choice context as it is: solved examples"),
     SWG_OPTION_STRING(arguments, ref, 0, "ref", "MODEL",
                       "compare with this model, usually the one that was compressed"),
     SWG_OPTION_CHOICE(arguments, task, 0, "task", task_words + 1, NULL,
@@ -52,10 +59,11 @@ static const swg_option options[] = {
                    "protocol's)"),
     SWG_OPTION_INT(arguments, max_tokens, 0, "max-tokens", "N", 2, 1e15, NULL,
                    "use only the first N tokens of the text"),
-    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "f32",
+    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, NULL,
                       swg_act_help),
     SWG_OPTION_CHOICE(arguments, kv_cache, 0, "kv-cache", SWG_KV_TYPE_CHOICES, "f32",
                       swg_kv_type_help),
+    SWG_OPTION_CHOICE(arguments, device, 0, "device", SWG_DEVICE_CHOICES, "cpu", swg_device_help),
     SWG_OPTION_DOUBLE(arguments, max_kld, 0, "max-kld", "X", 0, 1e6, NULL,
                       "with --ref: exit 7 when the mean divergence is above X nats per token"),
     SWG_OPTION_DOUBLE(arguments, max_perplexity_increase, 0, "max-perplexity-increase", "R", -1,
@@ -74,8 +82,11 @@ typedef struct evaluation {
     const char *path; /* of the text or data */
     swg_text_file file;
     swg_prepared_text prepared;
+    swg_text_file few_shot;
+    char *prefix; /* its text with an end */
     swg_session loaded, ref;
     const swg_eval_task *task;
+    swg_act_precision activations;
     char sha256[SWG_SHA256_TEXT];
     double seconds;
     swg_eval_report report;
@@ -110,6 +121,19 @@ static swg_status prepare(evaluation *e, swg_eval_input *input)
     return SWG_OK;
 }
 
+static swg_status read_few_shot(evaluation *e, swg_eval_input *input)
+{
+    if (!e->args->few_shot)
+        return SWG_OK;
+    if (strcmp(e->task->name, "choice") != 0)
+        return swg_error(SWG_USAGE, "--few-shot is for multiple choice (task choice)");
+    SWG_TRY(swg_text_file_open(e->args->few_shot, SWG_TEXT_PROSE, &e->few_shot));
+    SWG_TRY(SWG_NEW(e->prefix, e->few_shot.length + 1));
+    memcpy(e->prefix, e->few_shot.text, e->few_shot.length);
+    input->prefix = e->prefix;
+    return SWG_OK;
+}
+
 /* SWG_GATE for a figure beyond its limit, or that could not be measured. A limit of NaN is none. */
 static swg_status check_gate(const char *what, double value, double limit)
 {
@@ -140,11 +164,12 @@ static swg_status evaluate(evaluation *e)
 {
     const arguments *args = e->args;
     SWG_TRY(open_input(e));
-    SWG_TRY(swg_session_open(e->cli->positionals[0], args->tokenizer, true, e->cli->n_threads,
-                             e->cli->progress, &e->loaded));
+    SWG_TRY(swg_session_open_on(args->device, e->cli->positionals[0], args->tokenizer, true,
+                                e->cli->n_threads, e->cli->progress, &e->loaded));
+    SWG_TRY(swg_device_precision(e->loaded.model, args->activations, SWG_ACT_F32, &e->activations));
     if (args->ref)
-        SWG_TRY(
-            swg_session_open(args->ref, NULL, false, e->cli->n_threads, e->cli->progress, &e->ref));
+        SWG_TRY(swg_session_open_on(args->device, args->ref, NULL, false, e->cli->n_threads,
+                                    e->cli->progress, &e->ref));
     swg_eval_input input = {.loaded = &e->loaded,
                             .ref = args->ref ? &e->ref : NULL,
                             .path = e->path,
@@ -153,7 +178,9 @@ static swg_status evaluate(evaluation *e)
                             .context = (size_t)args->context,
                             .stride = (size_t)args->stride,
                             .max_tokens = (size_t)args->max_tokens,
-                            .activations = swg_act_named(args->activations),
+                                                        .choice_format = swg_choice_format_named(args->data_format),
+                            .prefix = "",
+                            .activations = e->activations,
                             .kv_type = swg_kv_type_named(args->kv_cache),
                             .progress = e->cli->progress};
     SWG_TRY(swg_eval_choose(args->task, args->protocol, e->source, args->ref != NULL,
@@ -165,6 +192,7 @@ static swg_status evaluate(evaluation *e)
     if (args->ref)
         swg_json_string(&e->report.json, "ref", args->ref);
     swg_json_string(&e->report.json, "task", e->task->name);
+    SWG_TRY(read_few_shot(e, &input));
     const double start = swg_clock_s();
     SWG_TRY(prepare(e, &input));
     SWG_TRY(e->task->run(&input, &e->report));
@@ -176,7 +204,8 @@ static swg_status report_json(evaluation *e)
 {
     const bool is_text = e->source == SWG_EVAL_TEXT;
     swg_json_writer *json = &e->report.json;
-    swg_json_string(json, "activations", e->args->activations);
+    swg_json_string(json, "activations", swg_act_name(e->activations));
+    swg_json_string(json, "device", swg_device_name(e->loaded.model));
     swg_json_string(json, "kv_cache", e->args->kv_cache);
     swg_json_string(json, is_text ? "text" : "data", e->path);
     swg_json_string(json, is_text ? "text_sha256" : "data_sha256", e->sha256);
@@ -190,9 +219,11 @@ static swg_status report_text(evaluation *e)
     swg_strbuf_printf(text,
                       "activations   %s\n"
                       "KV cache      %s\n"
+                      "device        %s\n"
                       "%-14s%s, sha256 %s\n"
                       "time          %.2f s\n",
-                      e->args->activations, e->args->kv_cache,
+                      swg_act_name(e->activations), e->args->kv_cache,
+                      swg_device_name(e->loaded.model),
                       e->source == SWG_EVAL_TEXT ? "text" : "data", e->path, e->sha256, e->seconds);
     SWG_TRY(swg_strbuf_status(text));
     return swg_cli_print(text->text, text->length);
@@ -211,6 +242,8 @@ done:
     swg_strbuf_deinit(&e.report.text);
     swg_session_close(&e.ref);
     swg_session_close(&e.loaded);
+    swg_free(e.prefix);
+    swg_text_file_close(&e.few_shot);
     swg_prepared_text_deinit(&e.prepared);
     swg_text_file_close(&e.file);
     return status;
@@ -230,6 +263,8 @@ static const swg_example examples[] = {
     {"swage eval minilm-int8.swg --ref all-MiniLM-L6-v2 --text sentences.txt",
      "how far compression moved vectors of texts"},
     {"swage eval minilm-int8.swg --data sts-test.tsv", "how well they follow scored similarity"},
+    {"swage eval model.swg --ref model --data hellaswag_val.jsonl --data-format hellaswag",
+     "accuracy in multiple choice, and which items compression flipped"},
     {"swage eval bert --task classify --data labelled.jsonl", "accuracy of a classifier"},
 };
 
@@ -238,8 +273,10 @@ const swg_command swg_command_eval = {
     .synopsis = "MODEL --text FILE | --data FILE [--ref MODEL] [--task NAME] [--protocol NAME] "
                 "[--context N]",
     .summary = "Measure how good a model is on a text or on labelled items",
-    .description = "A task is what is measured, a protocol how a text is cut for it. Definitions: "
-                   "docs/perplexity.md."
+    .description =
+        "A task is what is measured, a protocol how a text is cut for it. Definitions: "
+        "docs/perplexity.md. --activations is f32 unless it is given, on a GPU f16, to which "
+        "a model's --ref is rounded there too."
 #define SWG_EVAL_TASK(name, text) "\n\nTask " #name ", " text "."
 #include "eval/tasks.def"
 #undef SWG_EVAL_TASK

@@ -140,9 +140,9 @@ static swg_status read_tensors(reader *r, const swg_json *value, swg_result *res
 static swg_status read_bins(reader *r, const swg_json *edges, const swg_json *counts,
                             swg_result_histogram *out)
 {
-    const size_t n = swg_json_count(counts);
-    if (swg_json_kind_of(edges) != SWG_JSON_ARRAY || swg_json_kind_of(counts) != SWG_JSON_ARRAY ||
-        n == 0 || swg_json_count(edges) != n + 1)
+    const size_t n = counts ? swg_json_count(counts) : 0;
+    if (!edges || n == 0 || swg_json_kind_of(edges) != SWG_JSON_ARRAY ||
+        swg_json_kind_of(counts) != SWG_JSON_ARRAY || swg_json_count(edges) != n + 1)
         return REFUSE(r, "a histogram must have %s", "n \"counts\" and n + 1 \"edges\"");
     double *edge = swg_arena_calloc(&r->out->arena, n + 1, sizeof *edge);
     int64_t *count = swg_arena_calloc(&r->out->arena, n, sizeof *count);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "eval/choice_item.h"
 #include "eval/text_prep.h"
 #include "eval/windows.h"
 #include "runtime/base/progress.h"
@@ -30,6 +31,8 @@ typedef struct swg_eval_input {
     size_t context;        /* longest window or item in tokens; 0 = by protocol and model */
     size_t stride;         /* tokens between windows that overlap; 0 = by protocol */
     size_t max_tokens;     /* of the text to use; 0 = all */
+    swg_choice_format choice_format; /* of multiple-choice data */
+    const char *prefix;              /* text before every context of such data; "" for none */
     swg_act_precision activations;
     swg_kv_type kv_type;          /* of the model; what it is compared with has floats */
     const swg_progress *progress; /* may be NULL */
@@ -48,6 +51,7 @@ typedef struct swg_eval_task {
     swg_output_kind output; /* of the models it is for */
     swg_eval_source source;
     bool needs_reference; /* compares with another model */
+    bool takes_reference; /* measures one model, or compares it with another one */
     swg_status (*run)(const swg_eval_input *input, swg_eval_report *report);
 } swg_eval_task;
 

@@ -83,12 +83,17 @@ static swg_status named_task(const char *name, swg_eval_source source, swg_outpu
     return swg_error(SWG_USAGE, "unknown evaluation task \"%s\"", name);
 }
 
+static bool takes(const swg_eval_task *task, bool has_reference)
+{
+    return task->takes_reference || task->needs_reference == has_reference;
+}
+
 static swg_status fitting_task(swg_eval_source source, bool has_reference, swg_output_kind output,
                                const swg_eval_task **out)
 {
     const swg_eval_task *other = NULL;
     for (int i = N_TASKS - 1; i >= 0; i--) {
-        if (tasks[i]->output != output || tasks[i]->needs_reference != has_reference)
+        if (tasks[i]->output != output || !takes(tasks[i], has_reference))
             continue;
         if (tasks[i]->source == source)
             *out = tasks[i];
@@ -133,10 +138,10 @@ swg_status swg_eval_choose(const char *task_name, const char *protocol_name, swg
         SWG_TRY(choose_protocol(protocol_name, output, protocol));
     SWG_TRY(task_name ? named_task(task_name, source, output, &chosen)
                       : fitting_task(source, has_reference, output, &chosen));
-    if (chosen->needs_reference != has_reference)
+    if (!takes(chosen, has_reference))
         return swg_error(SWG_USAGE,
                          has_reference ? "task %s does not compare with another model: --ref is "
-                                         "for tasks divergence and cosine"
+                                         "for tasks divergence, choice and cosine"
                                        : "task %s compares with another model: give it as --ref",
                          chosen->name);
     if (source == SWG_EVAL_TEXT)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "eval/white_space.h"
 #include "runtime/base/mem.h"
 
 static const char *const names[] = {
@@ -27,60 +28,19 @@ swg_text_prep swg_text_prep_named(const char *name)
     return (swg_text_prep)i;
 }
 
-/* --- White space ------------------------------------------------------------------------------ */
-
-/* Bytes of the white space that begins at `at`, 0 if there is none: what Python's \s matches. */
-static size_t space_at(const char *at, const char *end)
-{
-    static const char *const wide[] = {
-        "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81",
-        "\xe2\x80\x82", "\xe2\x80\x83", "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86",
-        "\xe2\x80\x87", "\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8",
-        "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80"};
-    const unsigned char c = (unsigned char)*at;
-    if (c < 0x80)
-        return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1c && c <= 0x1f);
-    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++) {
-        const size_t n = strlen(wide[i]);
-        if ((size_t)(end - at) >= n && memcmp(at, wide[i], n) == 0)
-            return n;
-    }
-    return 0;
-}
-
-static const char *skip_space(const char *at, const char *end)
-{
-    for (size_t n; at < end && (n = space_at(at, end)); at += n)
-        ;
-    return at;
-}
-
-/* Where the last byte before `end` that is not white space ends. */
-static const char *trim_end(const char *at, const char *end)
-{
-    const char *last = at;
-    while (at < end) {
-        const size_t n = space_at(at, end);
-        at += n ? n : 1;
-        if (!n)
-            last = at;
-    }
-    return last;
-}
+/* --- Documents -------------------------------------------------------------------------------- */
 
 /* Pieces between runs of white space, empty ones at both ends included. */
 static size_t count_words(const char *at, const char *end)
 {
     size_t words = 1;
     while (at < end) {
-        const char *behind = skip_space(at, end);
+        const char *behind = swg_skip_space(at, end);
         words += behind > at;
         at = behind > at ? behind : at + 1;
     }
     return words;
 }
-
-/* --- Documents -------------------------------------------------------------------------------- */
 
 /* The document that reaches from the last end to the present end of the text; `from` [length] is
  * what it was made from. */
@@ -114,7 +74,7 @@ static swg_status prepare_hf_join(const char *text, size_t length, swg_prepared_
         const char *const next = line_end(at, end);
         if (at > text)
             swg_strbuf_append(&out->text, "\n\n", 2);
-        if (skip_space(at, next) < next)
+        if (swg_skip_space(at, next) < next)
             swg_strbuf_append(&out->text, at, (size_t)(next - at));
         at = next;
     }
@@ -157,9 +117,9 @@ static void tighten(swg_strbuf *text, char open, char close)
     const char *at = text->text, *const end = at + text->length, *from, *to;
     while (at < end && (from = memchr(at, open, (size_t)(end - at))) &&
            (to = memchr(from + 1, close, (size_t)(end - from - 1)))) {
-        const char *const inner = skip_space(from + 1, to);
+        const char *const inner = swg_skip_space(from + 1, to);
         swg_strbuf_append(&made, at, (size_t)(from + 1 - at));
-        swg_strbuf_append(&made, inner, (size_t)(trim_end(inner, to) - inner));
+        swg_strbuf_append(&made, inner, (size_t)(swg_trim_end(inner, to) - inner));
         swg_strbuf_append(&made, to, 1);
         at = to + 1;
     }
@@ -192,8 +152,8 @@ static void detokenize(swg_strbuf *text)
 /* Whether a line is the title of a page: "= Title =", not "= = Section = =". */
 static bool is_title(const char *at, const char *end)
 {
-    at = skip_space(at, end);
-    end = trim_end(at, end);
+    at = swg_skip_space(at, end);
+    end = swg_trim_end(at, end);
     return end - at >= 2 && memcmp(at, "= ", 2) == 0 && memcmp(end - 2, " =", 2) == 0 &&
            !(end - at >= 3 && (memcmp(at, "= =", 3) == 0 || memcmp(end - 3, "= =", 3) == 0));
 }
@@ -219,7 +179,7 @@ static swg_status prepare_lm_eval(const char *text, size_t length, swg_prepared_
         const char *const next = line_end(at, end);
         /* A page does not have the line break before the next one's title. */
         if (at > page && is_title(at, next)) {
-            if (skip_space(page, at) < at)
+            if (swg_skip_space(page, at) < at)
                 SWG_TRY(add_page(page, at - 1, out));
             page = at;
         }

@@ -4,25 +4,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/provenance.h"
-#include "kernels/linalg.h"
 #include "prune/allocate.h"
 #include "prune/cmd_prune_report.h"
+#include "prune/cmd_prune_structured.h"
 #include "prune/prune.h"
 #include "quantize/calibrated.h"
-#include "quantize/calibration_text.h"
+#include "quantize/cmd_calibration.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
-#include "runtime/hparams.h"
 
 typedef struct arguments {
     const char *output, *recipe, *method, *pattern, *block, *allocate, *calibration;
     const char *bits, *group_size, *quant_method, *embedding_bits, *tokenizer, *tensors;
-    swg_string_list parameters, keep;
+    const char *statistics, *cache;
+    swg_string_list parameters, keep, structured;
     double sparsity;
     int64_t level, calibration_tokens, calibration_window;
-    bool asymmetric, requantize, dense, dry_run, force, calibration_documents;
+    bool asymmetric, requantize, dense, dry_run, force, calibration_documents, no_cache, no_refit;
 } arguments;
 
 /* Tables as options' choices: "|a|b". */
@@ -46,6 +45,12 @@ static const char allocation_help[] = "how a ratio is spread over the matrices (
 #define SWG_ALLOCATION(name, needs, meaning) "; " #name " = " meaning
 #include "prune/allocations.def"
 #undef SWG_ALLOCATION
+    ;
+static const char structure_help[] =
+    "remove floor(count * R) whole parts instead, and write the smaller model"
+#define SWG_STRUCTURE(name, word, meaning) "; " word " = " meaning
+#include "prune/structures.def"
+#undef SWG_STRUCTURE
     ;
 static const char quant_method_words[] = ""
 #define SWG_QUANT_METHOD(name, needs, parameters, meaning) "|" #name
@@ -87,6 +92,17 @@ static const swg_option options[] = {
                    "tokens read together; 0 = 512, or the model's positions if those are fewer"),
     SWG_OPTION_FLAG(arguments, calibration_documents, 0, "calibration-documents",
                     "blank lines of that text separate documents that each begin with BOS"),
+    SWG_OPTION_CHOICE(arguments, statistics, 0, "statistics", "sequential|full", "sequential",
+                      "what that text is read by: layer by layer, with the layers already pruned "
+                      "(default), or the whole model as it is, once, for all recipes"),
+    SWG_OPTION_STRING(arguments, cache, 0, "cache", "DIR",
+                      "folder that keeps full statistics for the next recipe (default "
+                      "$XDG_CACHE_HOME/swage, or ~/.cache/swage)"),
+    SWG_OPTION_FLAG(arguments, no_cache, 0, "no-cache",
+                    "collect full statistics anew, into a temporary file beside the output"),
+    SWG_OPTION_LIST(arguments, structured, 0, "structured", "WHAT=R", structure_help),
+    SWG_OPTION_FLAG(arguments, no_refit, 0, "no-refit",
+                    "with --structured: leave the weights that stay as they are"),
     SWG_OPTION_CHOICE(arguments, bits, 'b', "bits", bit_words + 1, NULL,
                       "also quantize what is left to this many bits, one making up for the other"),
     SWG_OPTION_CHOICE(arguments, group_size, 0, "group-size", "32|64|128|256|row", NULL,
@@ -253,25 +269,38 @@ typedef struct job {
     swg_pool *pool;
     swg_sink_meta meta;
     swg_calibration_ids calibration; /* empty without --calibration */
+    swg_input_hashes *hashes;
+    swg_model_stats *statistics; /* with --statistics full */
     char *provenance;
 } job;
 
-static swg_status read_calibration(job *j)
+static swg_calibration_arguments calibration_arguments(const arguments *a)
 {
-    const arguments *a = j->a;
-    const swg_calibration_source from = {.path = a->calibration,
-                                         .max_tokens = (size_t)a->calibration_tokens,
-                                         .window = (size_t)a->calibration_window,
-                                         .documents = a->calibration_documents};
-    const swg_arch *arch;
-    swg_hparams hparams;
-    size_t length;
-    if (!a->calibration)
-        return SWG_OK;
-    const char *config = swg_source_config(j->source, &length);
-    SWG_TRY(swg_hparams_read(config, length, &arch, &hparams));
-    return swg_calibration_ids_read(j->source, &from, (size_t)hparams.max_positions,
-                                    &j->calibration);
+    return (swg_calibration_arguments){.text = a->calibration,
+                                       .tokens = a->calibration_tokens,
+                                       .window = a->calibration_window,
+                                       .documents = a->calibration_documents,
+                                       .cache = a->cache,
+                                       .no_cache = a->no_cache};
+}
+
+static bool has_full_statistics(const arguments *a)
+{
+    return a->calibration && strcmp(a->statistics, "full") == 0;
+}
+
+static swg_status open_statistics(job *j)
+{
+    const swg_calibration_arguments from = calibration_arguments(j->a);
+    const swg_statistics_request request = {.cli = j->cli,
+                                            .arguments = &from,
+                                            .ids = &j->calibration,
+                                            .source = j->source,
+                                            .hashes = j->hashes,
+                                            .pool = j->pool,
+                                            .output = j->a->output};
+    SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
+    return has_full_statistics(j->a) ? swg_statistics_open(&request, &j->statistics) : SWG_OK;
 }
 
 static swg_status make_plan(job *j)
@@ -313,10 +342,11 @@ static swg_status prepare(job *j, const char *input)
     if (!j->uses)
         swg_cli_note(j->cli, "the architecture of %s is not known; tensors are classified by name",
                      input);
-    SWG_TRY(read_calibration(j));
+    const swg_calibration_arguments from = calibration_arguments(a);
+    SWG_TRY(swg_calibration_arguments_read(&from, j->source, 0, &j->calibration));
     SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));
     SWG_TRY(allocate(j));
-    if (a->calibration)
+    if (a->calibration && !has_full_statistics(a))
         SWG_TRY(swg_quantize_order_by_layers(j->uses, &j->plan));
     /* Containers keep every scheme, and the history; other formats neither. */
     if (!a->dense && swg_sink_keeps_provenance(a->output, NULL))
@@ -325,37 +355,30 @@ static swg_status prepare(job *j, const char *input)
     return swg_sink_meta_from_source(j->source, &j->meta);
 }
 
-static swg_status write_options(const job *j, swg_json_writer *json)
+static void write_options(const job *j, swg_json_writer *json)
 {
+    const swg_calibration_arguments from = calibration_arguments(j->a);
     if (!j->a->calibration)
-        return SWG_OK;
+        return;
     swg_json_begin_object(json, NULL);
     swg_json_begin_object(json, "calibration");
-    swg_json_string(json, "text_sha256", j->calibration.sha256);
-    swg_json_uint(json, "windows", j->calibration.text.n_windows);
-    swg_json_uint(json, "window_tokens", j->calibration.text.window);
-    swg_json_bool(json, "documents", j->a->calibration_documents);
-    swg_json_string(json, "linear_algebra", swg_linalg_name());
+    /* Layer by layer goes without saying, as it did when there was no other way. */
+    swg_calibration_arguments_write(&from, &j->calibration,
+                                    has_full_statistics(j->a) ? "full" : NULL, json);
     swg_json_end_object(json);
     swg_json_end_object(json);
-    return swg_strbuf_status(&json->out);
 }
 
 /* The history with this step's entry. Without hashes: for a dry run. */
 static swg_status add_provenance(job *j, swg_input_hashes *hashes)
 {
-    swg_status status = SWG_OK;
-    swg_json_writer recipe = {.compact = true}, options_json = {.compact = true};
-    swg_recipe_write(j->recipe, &recipe, NULL);
-    SWG_GO(swg_strbuf_status(&recipe.out));
-    SWG_GO(write_options(j, &options_json));
-    const swg_step step = {.command = "prune",
-                           .options = options_json.out.length ? options_json.out.text : NULL,
-                           .recipe = swg_strbuf_text(&recipe.out)};
-    SWG_GO(swg_provenance_add(j->source, &step, hashes, &j->provenance));
-done:
+    swg_json_writer options_json = {.compact = true};
+    write_options(j, &options_json);
+    swg_status status = swg_strbuf_status(&options_json.out);
+    if (status == SWG_OK)
+        status = swg_command_history(j->source, "prune", options_json.out.text, j->recipe, hashes,
+                                     &j->provenance);
     swg_json_deinit(&options_json);
-    swg_json_deinit(&recipe);
     return status;
 }
 
@@ -384,20 +407,21 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     swg_quantize_options how = swg_quantize_options_default();
     how.pool = j->pool;
     how.progress = j->cli->progress;
-    how.calibration = j->a->calibration ? &j->calibration.text : NULL;
     how.pruner = &swg_pruner_by_table;
     const double start = swg_clock_s();
     swg_prune_result result = result_of(j);
     swg_tensor_report *reports = NULL;
-    swg_input_hashes *hashes = NULL;
     swg_sink *sink = NULL;
     swg_status status = SWG_OK;
+    SWG_GO(open_statistics(j));
+    how.statistics = j->statistics;
+    if (j->a->calibration && !j->statistics)
+        how.calibration = &j->calibration.text;
     SWG_GO(SWG_NEW(reports, j->plan.n_entries));
     SWG_GO(
         swg_sink_open(j->a->output, sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
-    SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
     SWG_GO(swg_quantize_checkpoint(j->source, &j->plan, &how, sink, reports));
-    SWG_GO(add_provenance(j, hashes));
+    SWG_GO(add_provenance(j, j->hashes));
     SWG_GO(swg_sink_set_provenance(sink, j->provenance));
     SWG_GO(swg_sink_finish(&sink, &result.file_bytes));
     result.is_exact = true;
@@ -407,9 +431,55 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     SWG_GO(swg_prune_print(j->cli, &result));
 done:
     swg_sink_abort(&sink);
-    swg_input_hashes_free(&hashes);
     swg_free(reports);
     return status;
+}
+
+static swg_status check_cache(const arguments *a)
+{
+    if (a->cache && a->no_cache)
+        return swg_error(SWG_USAGE, "--cache and --no-cache exclude each other");
+    if (a->no_refit && !a->structured.count)
+        return swg_error(SWG_USAGE, "--no-refit is of use only with --structured");
+    return SWG_OK;
+}
+
+/* Options on single weights make no sense for a model that becomes smaller; a second command can
+ * prune or quantize that one. */
+static swg_status run_structured(const swg_cli *cli, const arguments *a)
+{
+    const char *const other = a->recipe             ? "recipe"
+                              : a->method           ? "method"
+                              : a->sparsity > 0     ? "sparsity"
+                              : a->pattern          ? "pattern"
+                              : a->block            ? "block"
+                              : a->allocate         ? "allocate"
+                              : a->parameters.count ? "parameter"
+                              : a->bits             ? "bits"
+                              : a->group_size       ? "group-size"
+                              : a->asymmetric       ? "asymmetric"
+                              : a->quant_method     ? "quant-method"
+                              : a->embedding_bits   ? "embedding-bits"
+                              : a->keep.count       ? "keep"
+                              : a->requantize       ? "requantize"
+                              : a->dense            ? "dense"
+                                                    : NULL;
+    const swg_structured_arguments structured = {.input = cli->positionals[0],
+                                                 .output = a->output,
+                                                 .tokenizer = a->tokenizer,
+                                                 .structures = &a->structured,
+                                                 .calibration = calibration_arguments(a),
+                                                 .level = (int)a->level,
+                                                 .refit = !a->no_refit,
+                                                 .dry_run = a->dry_run,
+                                                 .force = a->force};
+    if (other)
+        return swg_error(
+            SWG_USAGE,
+            "--%s is about single weights and cannot be given with --structured: prune "
+            "the smaller model in a second command",
+            other);
+    return swg_prune_structured(cli, &structured);
 }
 
 static swg_status run(const swg_cli *cli, const void *values)
@@ -417,6 +487,9 @@ static swg_status run(const swg_cli *cli, const void *values)
     const arguments *a = values;
     job j = {.cli = cli, .a = a};
     swg_status status = SWG_OK;
+    SWG_TRY(check_cache(a));
+    if (a->structured.count)
+        return run_structured(cli, a);
     SWG_GO(prepare(&j, cli->positionals[0]));
     swg_sink_options sink_options = swg_sink_options_default();
     sink_options.force = a->force;
@@ -424,6 +497,8 @@ static swg_status run(const swg_cli *cli, const void *values)
     sink_options.pool = j.pool;
     SWG_GO(a->dry_run ? dry_run(&j, &sink_options) : write_output(&j, &sink_options));
 done:
+    swg_model_stats_free(&j.statistics);
+    swg_input_hashes_free(&j.hashes);
     swg_calibration_ids_deinit(&j.calibration);
     swg_sink_meta_deinit(&j.meta);
     swg_free(j.provenance);
@@ -445,11 +520,14 @@ static const swg_example examples[] = {
      "prune and quantize, each making up for the other"},
     {"swage prune model -o pruned.swg --sparsity 0.5 --block 16x1 --dry-run",
      "what blocks would take"},
+    {"swage prune model -o smaller --structured ffn=0.25 --calibration book.txt",
+     "an ordinary checkpoint with a quarter fewer feed-forward channels"},
 };
 
 const swg_command swg_command_prune = {
     .name = "prune",
-    .synopsis = "MODEL -o OUT --sparsity R|--pattern N:M [--method M] [options]",
+    .synopsis =
+        "MODEL -o OUT --sparsity R|--pattern N:M|--structured WHAT=R [--method M] [options]",
     .summary = "make weights zero, in any pattern, and store what is left",
     .description =
         "Makes exactly the given share of every linear weight matrix zero: floor(count * R) "
@@ -461,7 +539,11 @@ const swg_command swg_command_prune = {
         "A .swg holds a bit mask and what is left, two of four with positions of two bits, or "
         "lists of blocks, whichever is smallest; other outputs hold ordinary matrices with "
         "zeros.\n\n"
-        "All of this is a recipe, which the output carries in its history and `swage inspect` "
+        "--structured removes whole layers, heads or channels: the output is a smaller ordinary "
+        "model. Those go whose absence changes the outputs of the weights that read them least, "
+        "and these weights are refitted by least squares.\n\n"
+        "All of this but --structured is a recipe, which the output carries in its history and "
+        "`swage inspect` "
         "prints: --recipe applies it to another checkpoint, or repeats it byte for byte.",
     .options = options,
     .n_options = sizeof options / sizeof *options,

@@ -13,7 +13,8 @@ static const char method_words[] = ""
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
     ;
-static const char method_help[] = "how codes are chosen (default rtn)"
+static const char method_help[] =
+    "how codes are chosen (default rtn; with --calibration gptq on paired statistics, after awq)"
 #define SWG_QUANT_METHOD(name, needs, parameters, meaning) "; " #name " = " meaning
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
@@ -78,18 +79,20 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, method, 0, "method", method_words + 1, NULL, method_help),
     SWG_OPTION_STRING(arguments, calibration, 'c', "calibration", "FILE",
                       "text to run the model on, collecting statistics of its weights' inputs: "
-                      "required by methods other than rtn; rtn weights errors by them"),
+                      "codes are then chosen by gptq unless --method or --recipe says otherwise "
+                      "(rtn weights errors by them)"),
     SWG_OPTION_INT(arguments, calibration_tokens, 0, "calibration-tokens", "N", 2, 1 << 30, "32768",
                    "largest number of tokens of that text to read"),
     SWG_OPTION_INT(arguments, calibration_window, 0, "calibration-window", "N", 0, 1 << 20, "0",
                    "tokens read together; 0 = 512, or the model's positions if those are fewer"),
     SWG_OPTION_FLAG(arguments, calibration_documents, 0, "calibration-documents",
                     "blank lines of that text separate documents that each begin with BOS"),
-    SWG_OPTION_CHOICE(arguments, statistics, 0, "statistics", "full|sequential|paired", "full",
+    SWG_OPTION_CHOICE(arguments, statistics, 0, "statistics", "full|sequential|paired", NULL,
                       "what that text is read by: the whole model as it is, once, for all recipes "
-                      "(default); layer by layer, with the layers already quantized; or that and "
+                      "(default with --method, --recipe or a target); layer by layer, with the "
+                      "layers already quantized; or that and "
                       "the model as it is side by side, so that each weight makes up for the "
-                      "errors before it (slowest, closest)"),
+                      "errors before it (slowest, closest; default otherwise)"),
     SWG_OPTION_STRING(arguments, cache, 0, "cache", "DIR",
                       "folder that keeps full statistics for the next recipe (default "
                       "$XDG_CACHE_HOME/swage, or ~/.cache/swage)"),
@@ -227,7 +230,7 @@ static const swg_example examples[] = {
      "--dry-run",
      "show what a mixed recipe would do"},
     {"swage quantize model -o model.swg --recipe recipe.json", "quantize as a recipe file says"},
-    {"swage quantize model -o model.swg --method gptq --calibration book.txt",
+    {"swage quantize model -o model.swg --calibration book.txt",
      "codes chosen by the weights' inputs on a text"},
     {"swage quantize model -o model.swg --target-bytes 90M --calibration book.txt",
      "the best recipe that fits 90 MiB"},

@@ -3,45 +3,20 @@
 
 #include <string.h>
 
-#include "kernels/linalg.h"
 #include "quantize/calibrated.h"
 #include "quantize/cmd_quantize_remarks.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
-#include "runtime/hparams.h"
 #include "runtime/verdict.h"
 
 /* Windows of the text that a search verifies its recipe on. */
 enum { HELD_OUT = 4 };
 
-bool swg_quantize_has_target(const swg_quantize_arguments *a)
-{
-    return a->target_bytes || a->target_bits > 0 || a->max_kld > 0;
-}
-
-/* The calibration text, if one is given. */
 static swg_status read_calibration(swg_quantize_state *j)
 {
-    const swg_quantize_arguments *a = j->a;
-    const swg_calibration_source from = {.path = a->calibration,
-                                         .max_tokens = (size_t)a->calibration_tokens,
-                                         .window = (size_t)a->calibration_window,
-                                         .documents = a->calibration_documents,
-                                         .held_out = swg_quantize_has_target(a) ? HELD_OUT : 0};
-    const swg_arch *arch;
-    swg_hparams hparams;
-    size_t length;
-    if (!a->calibration)
-        return SWG_OK;
-    const char *config = swg_source_config(j->source, &length);
-    SWG_TRY(swg_hparams_read(config, length, &arch, &hparams));
-    return swg_calibration_ids_read(j->source, &from, (size_t)hparams.max_positions,
-                                    &j->calibration);
-}
-
-bool swg_quantize_is_sequential(const swg_quantize_arguments *a)
-{
-    return strcmp(a->statistics, "full") != 0;
+    const swg_calibration_arguments from = swg_quantize_calibration(j->a);
+    return swg_calibration_arguments_read(
+        &from, j->source, swg_quantize_has_target(j->a) ? HELD_OUT : 0, &j->calibration);
 }
 
 /* Said before any work rather than when the output is opened. */
@@ -69,21 +44,34 @@ static swg_status check_arguments(const swg_quantize_arguments *a, const char *i
     return a->dry_run ? SWG_OK : check_folder(a->output);
 }
 
+/* Open the recipe's transforms. Those that nobody asked for may lack a place in the model. */
+static swg_status take_transforms(swg_quantize_state *j)
+{
+    swg_recipe *recipe = j->recipe;
+    SWG_TRY(
+        swg_transforms_check(recipe->transforms, recipe->n_transforms, &j->transforms_need_stats));
+    if (j->transforms_need_stats && !j->a->calibration)
+        return swg_error(SWG_USAGE, "the recipe's transforms need statistics of the layers' "
+                                    "inputs; --calibration FILE gives a text to collect them on");
+    const swg_status status = swg_transforms_open(
+        j->source, j->uses, recipe->transforms, recipe->n_transforms, recipe->seed, &j->transforms);
+    if (status == SWG_OK) {
+        j->transformed = swg_transforms_source(j->transforms);
+    } else if (status == SWG_UNSUPPORTED && swg_quantize_is_free(j->a) &&
+               j->a->transform.count == 0) {
+        swg_cli_say(j->cli, "transforms are left out: %s", swg_error_message());
+        recipe->n_transforms = 0;
+        j->transforms_need_stats = false;
+        return SWG_OK;
+    }
+    return status;
+}
+
 static swg_status open_transforms(swg_quantize_state *j)
 {
-    const swg_recipe *recipe = j->recipe;
     j->transformed = j->source;
-    if (recipe->n_transforms > 0) {
-        SWG_TRY(swg_transforms_check(recipe->transforms, recipe->n_transforms,
-                                     &j->transforms_need_stats));
-        if (j->transforms_need_stats && !j->a->calibration)
-            return swg_error(SWG_USAGE,
-                             "the recipe's transforms need statistics of the layers' inputs; "
-                             "--calibration FILE gives a text to collect them on");
-        SWG_TRY(swg_transforms_open(j->source, j->uses, recipe->transforms, recipe->n_transforms,
-                                    recipe->seed, &j->transforms));
-        j->transformed = swg_transforms_source(j->transforms);
-    }
+    if (j->recipe->n_transforms > 0)
+        SWG_TRY(take_transforms(j));
     return swg_quantize_source_descs(j->transformed, &j->changed);
 }
 
@@ -129,16 +117,12 @@ swg_status swg_quantize_prepare(swg_quantize_state *j, const char *input)
 static void write_options(const swg_quantize_state *j, const char *extra, swg_json_writer *json,
                           const char *key)
 {
+    const swg_calibration_arguments from = swg_quantize_calibration(j->a);
     if (!j->a->calibration)
         return;
     swg_json_begin_object(json, key);
     swg_json_begin_object(json, "calibration");
-    swg_json_string(json, "text_sha256", j->calibration.sha256);
-    swg_json_uint(json, "windows", j->calibration.text.n_windows);
-    swg_json_uint(json, "window_tokens", j->calibration.text.window);
-    swg_json_bool(json, "documents", j->a->calibration_documents);
-    swg_json_string(json, "statistics", j->a->statistics);
-    swg_json_string(json, "linear_algebra", swg_linalg_name());
+    swg_calibration_arguments_write(&from, &j->calibration, swg_quantize_statistics(j->a), json);
     swg_json_end_object(json);
     swg_quantize_remarks_write(j, json);
     if (extra)
@@ -148,20 +132,14 @@ static void write_options(const swg_quantize_state *j, const char *extra, swg_js
 
 swg_status swg_quantize_add_provenance(swg_quantize_state *j, const char *extra, bool has_hashes)
 {
-    swg_status status = SWG_OK;
-    swg_json_writer recipe = {.compact = true}, options_json = {.compact = true};
-    swg_recipe_write(j->recipe, &recipe, NULL);
-    SWG_GO(swg_strbuf_status(&recipe.out));
-    write_options(j, extra, &options_json, NULL);
-    SWG_GO(swg_strbuf_status(&options_json.out));
-    const swg_step step = {.command = "quantize",
-                           .options = options_json.out.length ? options_json.out.text : NULL,
-                           .recipe = swg_strbuf_text(&recipe.out)};
+    swg_json_writer options = {.compact = true};
+    write_options(j, extra, &options, NULL);
+    swg_status status = swg_strbuf_status(&options.out);
     SWG_FREE(j->provenance);
-    SWG_GO(swg_provenance_add(j->source, &step, has_hashes ? j->hashes : NULL, &j->provenance));
-done:
-    swg_json_deinit(&options_json);
-    swg_json_deinit(&recipe);
+    if (status == SWG_OK)
+        status = swg_command_history(j->source, "quantize", options.out.text, j->recipe,
+                                     has_hashes ? j->hashes : NULL, &j->provenance);
+    swg_json_deinit(&options);
     return status;
 }
 
@@ -171,6 +149,12 @@ static void warn_of_nonfinite(const swg_quantize_state *j)
         if (j->reports[i].n_nonfinite)
             swg_cli_say(j->cli, "tensor %s has %llu values that are not finite", j->inputs[i].name,
                         (unsigned long long)j->reports[i].n_nonfinite);
+}
+
+swg_status swg_quantize_fit_transforms(swg_quantize_state *j)
+{
+    return j->transforms ? swg_transforms_fit(j->transforms, &j->plan, j->statistics, j->pool)
+                         : SWG_OK;
 }
 
 /* Open the journal beside the output. Its key is all that matrices depend on besides their own
@@ -220,7 +204,7 @@ static swg_quantize_options options_of(const swg_quantize_state *j)
     how.keep_nonfinite = j->recipe->nonfinite != SWG_NONFINITE_ERROR;
     if (j->a->calibration && swg_quantize_is_sequential(j->a))
         how.calibration = &j->calibration.text;
-    how.is_paired = strcmp(j->a->statistics, "paired") == 0;
+    how.is_paired = strcmp(swg_quantize_statistics(j->a), "paired") == 0;
     how.statistics = swg_quantize_is_sequential(j->a) ? NULL : j->statistics;
     how.transforms = j->transforms;
     how.sensitivity = j->sensitivity;

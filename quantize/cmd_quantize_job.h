@@ -5,7 +5,7 @@
 #define SWG_QUANTIZE_CMD_QUANTIZE_JOB_H
 
 #include "formats/provenance.h"
-#include "quantize/calibration_text.h"
+#include "quantize/cmd_calibration.h"
 #include "quantize/checkpoint.h"
 #include "quantize/journal.h"
 #include "quantize/plan.h"
@@ -57,6 +57,17 @@ typedef struct swg_quantize_state {
 
 /* Whether a target is given, for which a recipe is searched (cmd_quantize_search.h). */
 bool swg_quantize_has_target(const swg_quantize_arguments *arguments);
+
+/* The options on the calibration text. */
+swg_calibration_arguments swg_quantize_calibration(const swg_quantize_arguments *arguments);
+
+/* Whether a text is given and nothing says how codes are chosen by it: then the closest way at a
+ * fixed rate is taken, method gptq on paired statistics with awq's scales, where the model has a
+ * place for them. */
+bool swg_quantize_is_free(const swg_quantize_arguments *arguments);
+
+/* "full", "sequential" or "paired": the one asked for, or the usual one. */
+const char *swg_quantize_statistics(const swg_quantize_arguments *arguments);
 
 /* Whether statistics are collected while layers are quantized. */
 bool swg_quantize_is_sequential(const swg_quantize_arguments *arguments);

@@ -7,6 +7,40 @@
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 
+/* --- What the options ask for ---------------------------------------------------------------- */
+
+bool swg_quantize_has_target(const swg_quantize_arguments *a)
+{
+    return a->target_bytes || a->target_bits > 0 || a->max_kld > 0;
+}
+
+swg_calibration_arguments swg_quantize_calibration(const swg_quantize_arguments *a)
+{
+    return (swg_calibration_arguments){.text = a->calibration,
+                                       .tokens = a->calibration_tokens,
+                                       .window = a->calibration_window,
+                                       .documents = a->calibration_documents,
+                                       .cache = a->cache,
+                                       .no_cache = a->no_cache};
+}
+
+bool swg_quantize_is_free(const swg_quantize_arguments *a)
+{
+    return a->calibration && !a->method && !a->recipe && !swg_quantize_has_target(a);
+}
+
+const char *swg_quantize_statistics(const swg_quantize_arguments *a)
+{
+    return a->statistics ? a->statistics : swg_quantize_is_free(a) ? "paired" : "full";
+}
+
+bool swg_quantize_is_sequential(const swg_quantize_arguments *a)
+{
+    return strcmp(swg_quantize_statistics(a), "full") != 0;
+}
+
+/* --- The recipe ------------------------------------------------------------------------------ */
+
 static uint32_t group_of(const char *word)
 {
     return !word || strcmp(word, "auto") == 0 ? SWG_GROUP_AUTO
@@ -20,6 +54,10 @@ static swg_dtype scale_type_of(const char *word)
     return word && swg_dtype_parse_word(word, strlen(word), &type) ? type : SWG_SCALE_TYPE_AUTO;
 }
 
+/* What goes with a text unless the options say otherwise. */
+static const char free_method[] = "gptq";
+static const char *const free_transforms[] = {"awq"};
+
 static swg_status recipe_from_options(const swg_quantize_arguments *a, swg_recipe **out)
 {
     swg_recipe_preset preset = swg_recipe_preset_default();
@@ -27,8 +65,8 @@ static swg_status recipe_from_options(const swg_quantize_arguments *a, swg_recip
         preset.bits = (unsigned)strtoul(a->bits, NULL, 10);
     if (a->embedding_bits)
         preset.embedding_bits = (unsigned)strtoul(a->embedding_bits, NULL, 10);
-    if (a->method)
-        preset.method = a->method;
+    if (a->method || swg_quantize_is_free(a))
+        preset.method = a->method ? a->method : free_method;
     if (a->format)
         preset.format = a->format;
     preset.group = group_of(a->group_size);
@@ -42,6 +80,10 @@ static swg_status recipe_from_options(const swg_quantize_arguments *a, swg_recip
     (*out)->requantize = a->requantize;
     (*out)->transforms = a->transform.items;
     (*out)->n_transforms = a->transform.count;
+    if (a->transform.count == 0 && swg_quantize_is_free(a)) {
+        (*out)->transforms = free_transforms;
+        (*out)->n_transforms = sizeof free_transforms / sizeof *free_transforms;
+    }
     if (a->nonfinite)
         (*out)->nonfinite = strcmp(a->nonfinite, "warn") == 0   ? SWG_NONFINITE_WARN
                             : strcmp(a->nonfinite, "keep") == 0 ? SWG_NONFINITE_KEEP

@@ -257,6 +257,21 @@ swg_status swg_calibration_advance(swg_calibration *c, size_t layer)
     return run_layer(c, layer, true, "running the layer");
 }
 
+swg_status swg_calibration_skip(swg_calibration *c, size_t layer)
+{
+    if (layer != c->next_layer)
+        return swg_error(SWG_USAGE, "calibration is at layer %zu, not %zu", c->next_layer, layer);
+    c->next_layer++;
+    return SWG_OK;
+}
+
+const float *swg_calibration_rows(const swg_calibration *c, size_t *n_rows, size_t *columns)
+{
+    *n_rows = c->n_windows * c->window;
+    *columns = swg_exec_width(c->exec, c->next_layer);
+    return c->rows;
+}
+
 const swg_layer_stats *swg_calibration_stats(const swg_calibration *c, const swg_weight *weight)
 {
     for (size_t i = 0; i < c->n_inputs; i++)

@@ -70,6 +70,14 @@ swg_status swg_calibration_observe_rest(swg_calibration *calibration, size_t lay
  * next. */
 swg_status swg_calibration_advance(swg_calibration *calibration, size_t layer);
 
+/* Leave the layer out: the rows that enter it enter the next one, as if the model did not have it.
+ */
+swg_status swg_calibration_skip(swg_calibration *calibration, size_t layer);
+
+/* The rows [*n_rows][*columns] that enter the next layer; valid until the next call. */
+const float *swg_calibration_rows(const swg_calibration *calibration, size_t *n_rows,
+                                  size_t *columns);
+
 /* Statistics of the inputs that the layer observed last gave to a weight; NULL when there were
  * none. Valid until the next observation. */
 const swg_layer_stats *swg_calibration_stats(const swg_calibration *calibration,

@@ -286,6 +286,19 @@ static swg_status read_fields(const swg_arch *const *archs, const swg_json *root
     return SWG_OK;
 }
 
+const char *swg_arch_name(const swg_arch *arch)
+{
+    return arch->name;
+}
+
+const char *swg_hparams_key(const swg_arch *arch, size_t field)
+{
+    for (size_t i = 0; i < arch->n_hparams; i++)
+        if (arch->hparams[i].offset == field)
+            return strchr(arch->hparams[i].key, '|') ? NULL : arch->hparams[i].key;
+    return NULL;
+}
+
 swg_status swg_hparams_leave_out_head(const swg_arch *arch, swg_hparams *h)
 {
     if (!h->is_encoder)

@@ -123,6 +123,13 @@ typedef struct swg_hparams {
 /* The window of a layer's attention; 0 = unlimited. */
 size_t swg_hparams_window(const swg_hparams *hparams, size_t layer);
 
+/* The architecture's name, as "model_type" has it. */
+const char *swg_arch_name(const swg_arch *arch);
+
+/* The configuration's key for a field, given by its offset in swg_hparams; NULL when the
+ * architecture has none, or several. */
+const char *swg_hparams_key(const swg_arch *arch, size_t field);
+
 /* Leave out the head that the configuration names: the output becomes SWG_OUTPUT_HIDDEN_STATE.
  * SWG_UNSUPPORTED for architectures that are not encoders. */
 swg_status swg_hparams_leave_out_head(const swg_arch *arch, swg_hparams *hparams);

@@ -292,16 +292,6 @@ bool swg_sensitivity_was_cached(const swg_sensitivity *s)
     return s->was_cached;
 }
 
-void swg_sensitivity_free(swg_sensitivity **sensitivity)
-{
-    swg_sensitivity *s = *sensitivity;
-    if (!s)
-        return;
-    swg_arena_deinit(&s->arena);
-    swg_free(s);
-    *sensitivity = NULL;
-}
-
 const swg_row_sensitivity *swg_sensitivity_find(const swg_sensitivity *sensitivity,
                                                 const char *tensor)
 {

@@ -166,6 +166,16 @@ static swg_status take_tensors(cursor *c, swg_sensitivity *s)
                : swg_error(SWG_CORRUPT, "%s has %zu bytes after the last tensor", c->path, c->left);
 }
 
+void swg_sensitivity_free(swg_sensitivity **sensitivity)
+{
+    swg_sensitivity *s = *sensitivity;
+    if (!s)
+        return;
+    swg_arena_deinit(&s->arena);
+    swg_free(s);
+    *sensitivity = NULL;
+}
+
 swg_status swg_sensitivity_read(const char *path, const char *key, swg_sensitivity **out)
 {
     swg_sensitivity *s = NULL;

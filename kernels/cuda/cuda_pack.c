@@ -107,25 +107,47 @@ static void put_w4(const swg_cuda_matrix *m, uint8_t *units, size_t row, size_t 
     *byte = (uint8_t)((*byte & ~(15u << shift)) | (code & 15u) << shift);
 }
 
+/* A row, two neighbouring columns at a time: they are in one lane, with numbers 2j and 2j + 1, and
+ * so two bytes apart. */
+static void pack_row_w4(const swg_cuda_matrix *m, uint8_t *units, size_t row, const uint8_t *codes)
+{
+    const unsigned shift = row % 16 / 8 * 4, keep = 0xf0u >> shift;
+    for (size_t c = 0; c < m->k; c += 2) {
+        uint8_t *word = units + w4_byte(m, place_of(m, row, c));
+        for (size_t i = 0; i < 2 && c + i < m->k; i++)
+            word[2 * i] = (uint8_t)((word[2 * i] & keep) | (codes[c + i] & 15u) << shift);
+    }
+}
+
+static void pack_row_w8(const swg_cuda_matrix *m, uint8_t *units, size_t row, const uint8_t *codes)
+{
+    for (size_t c = 0; c < m->k; c += 2) {
+        uint8_t *word = units + w8_byte(m, place_of(m, row, c));
+        word[0] = codes[c];
+        if (c + 1 < m->k)
+            word[2] = codes[c + 1];
+    }
+}
+
 void swg_cuda_pack_codes(const swg_cuda_matrix *m, void *packed, size_t row, size_t n_rows,
                          const uint8_t *codes)
 {
-    uint8_t *units = packed;
     for (size_t r = 0; r < n_rows; r++)
-        for (size_t c = 0; c < m->k; c++)
-            if (m->type == SWG_CUDA_W4)
-                put_w4(m, units, row + r, c, codes[r * m->k + c]);
-            else
-                units[w8_byte(m, place_of(m, row + r, c))] = codes[r * m->k + c];
+        if (m->type == SWG_CUDA_W4)
+            pack_row_w4(m, packed, row + r, codes + r * m->k);
+        else
+            pack_row_w8(m, packed, row + r, codes + r * m->k);
 }
 
 void swg_cuda_pack_f16(const swg_cuda_matrix *m, void *packed, size_t row, size_t n_rows,
                        const uint16_t *values)
 {
     for (size_t r = 0; r < n_rows; r++)
-        for (size_t c = 0; c < m->k; c++)
-            memcpy((uint8_t *)packed + f16_byte(m, place_of(m, row + r, c)), &values[r * m->k + c],
-                   sizeof *values);
+        for (size_t c = 0; c < m->k; c += 2) {
+            const size_t n = c + 1 < m->k ? 2 : 1; /* neighbours in the lane, too */
+            memcpy((uint8_t *)packed + f16_byte(m, place_of(m, row + r, c)), values + r * m->k + c,
+                   n * sizeof *values);
+        }
 }
 
 void swg_cuda_pack_scales(const swg_cuda_matrix *m, void *packed, size_t row, size_t n_rows,

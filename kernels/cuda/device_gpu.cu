@@ -172,7 +172,7 @@ int stream_new(swg_cuda_device *device, swg_cuda_stream **out)
     swg_cuda_stream *stream = static_cast<swg_cuda_stream *>(calloc(1, sizeof *stream));
     if (!stream)
         return fail(SWG_CUDA_NO_MEMORY, "no memory for a stream");
-    stream->device = device;
+    stream->device = device->number;
     status = checked(cudaStreamCreateWithFlags(&stream->native, cudaStreamNonBlocking),
                      "making a stream");
     if (status)

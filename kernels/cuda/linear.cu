@@ -24,16 +24,34 @@ SWG_DEVICE void load_four(float four[4], const float *x, unsigned k, unsigned nu
     four[3] = c + 9 < k ? x[c + 9] : 0;
 }
 
-/* One thread per four elements. */
-SWG_KERNEL(threads) halves_kernel(const float *x, unsigned k, unsigned fours, uint2 *rounded)
+SWG_DEVICE float largest_of(const float *x, unsigned k, float *scratch)
 {
-    const unsigned number = blockIdx.y * threads + threadIdx.x;
-    if (number >= fours)
-        return;
-    float four[4];
-    load_four(four, x + (size_t)blockIdx.x * k, k, number);
-    rounded[(size_t)blockIdx.x * fours + number] =
-        make_uint2(pair_of(four[0], four[1]), pair_of(four[2], four[3]));
+    float largest = 0;
+    for (unsigned i = threadIdx.x; i < k; i += threads)
+        largest = fmaxf(largest, fabsf(x[i]));
+    return block_max(largest, scratch);
+}
+
+/* One block per row. If its largest magnitude, in [2^e, 2^(e + 1)), is beyond what a half can hold,
+ * the row is divided by 2^(e - 14), which changes no digit. */
+SWG_KERNEL(threads)
+halves_kernel(const float *all, unsigned k, unsigned fours, uint2 *rounded, float *scales)
+{
+    SWG_SHARED(float, scratch);
+    const float *x = all + (size_t)blockIdx.x * k;
+    const float largest = largest_of(x, k, scratch);
+    const int exponent = (int)(bits_of(largest) >> 23) - 127;
+    const int shift = largest > 65504 ? exponent - 14 : 0;
+    const float inverse = float_of((uint32_t)(127 - shift) << 23);
+    if (threadIdx.x == 0)
+        scales[blockIdx.x] = float_of((uint32_t)(127 + shift) << 23);
+    for (unsigned number = threadIdx.x; number < fours; number += threads) {
+        float four[4];
+        load_four(four, x, k, number);
+        rounded[(size_t)blockIdx.x * fours + number] =
+            make_uint2(pair_of(four[0] * inverse, four[1] * inverse),
+                       pair_of(four[2] * inverse, four[3] * inverse));
+    }
 }
 
 /* One block per row: the largest magnitude becomes 127. One thread per 32 columns adds up their
@@ -44,10 +62,7 @@ bytes_kernel(const float *all, unsigned k, unsigned fours, uint32_t *rounded, fl
 {
     SWG_SHARED(float, scratch);
     const float *x = all + (size_t)blockIdx.x * k;
-    float largest = 0;
-    for (unsigned i = threadIdx.x; i < k; i += threads)
-        largest = fmaxf(largest, fabsf(x[i]));
-    largest = block_max(largest, scratch);
+    const float largest = largest_of(x, k, scratch);
     const float inverse = largest > 0 ? 127 / largest : 0;
     if (threadIdx.x == 0)
         scales[blockIdx.x] = largest / 127;
@@ -151,9 +166,8 @@ int check_product(const swg_cuda_matrix &w, swg_cuda_input input, size_t rows)
     if (input == SWG_CUDA_INPUT_INT8 && w.group % 32 != 0)
         return fail(SWG_CUDA_UNSUPPORTED,
                     "integer products take groups of whole 32 columns, not of %u", w.group);
-    if (rows > 65535u * 32 || w.row_tiles > 65535u * 8)
-        return fail(SWG_CUDA_UNSUPPORTED, "a product of %zu rows with %u outputs is too large",
-                    rows, w.n);
+    if (w.row_tiles > 65535u * 8)
+        return fail(SWG_CUDA_UNSUPPORTED, "a product of %u outputs is too large", w.n);
     return check_sizes("a product", rows, w.k);
 }
 
@@ -161,15 +175,14 @@ int round_input(swg_cuda_stream *stream, const swg_cuda_matrix &w, bool is_int8,
                 size_t rows, unsigned char *scratch, const scratch_parts &parts)
 {
     const unsigned fours = w.units * unit_columns(w) / 4;
-    if (is_int8)
-        return launch(stream, "round_to_bytes", bytes_kernel, dim3((unsigned)rows), threads,
-                      threads / 32 * sizeof(float), d_x, w.k, fours,
-                      reinterpret_cast<uint32_t *>(scratch),
-                      reinterpret_cast<float *>(scratch + parts.scales),
-                      reinterpret_cast<int32_t *>(scratch + parts.sums));
-    return launch(stream, "round_to_halves", halves_kernel,
-                  dim3((unsigned)rows, blocks_for(fours, threads)), threads, 0, d_x, w.k, fours,
-                  reinterpret_cast<uint2 *>(scratch));
+    float *const scales = reinterpret_cast<float *>(scratch + parts.scales);
+    const dim3 grid((unsigned)rows);
+    const size_t shared = threads / 32 * sizeof(float);
+    return is_int8 ? launch(stream, "round_to_bytes", bytes_kernel, grid, threads, shared, d_x, w.k,
+                            fours, reinterpret_cast<uint32_t *>(scratch), scales,
+                            reinterpret_cast<int32_t *>(scratch + parts.sums))
+                   : launch(stream, "round_to_halves", halves_kernel, grid, threads, shared, d_x,
+                            w.k, fours, reinterpret_cast<uint2 *>(scratch), scales);
 }
 } // namespace
 
@@ -195,7 +208,7 @@ int linear(swg_cuda_stream *stream, const swg_cuda_matrix *w, swg_cuda_input inp
     product p;
     p.w = *w;
     p.x = scratch;
-    p.x_scales = is_int8 ? reinterpret_cast<const float *>(scratch + parts.scales) : nullptr;
+    p.x_scales = reinterpret_cast<const float *>(scratch + parts.scales);
     p.x_sums = reinterpret_cast<const int32_t *>(scratch + parts.sums);
     p.bias = d_bias;
     p.y = slices > 1 ? partial : d_y;

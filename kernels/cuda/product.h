@@ -26,7 +26,7 @@ namespace SWG_BUILD
 struct product {
     swg_cuda_matrix w;
     const unsigned char *x; /* [rows][units * columns of a unit], halves or bytes */
-    const float *x_scales;  /* bytes: [rows] */
+    const float *x_scales;  /* [rows] */
     const int32_t *x_sums;  /* bytes: of 32 columns each, [units * 2][rows] */
     const float *bias;
     float *y;
@@ -257,8 +257,7 @@ SWG_DEVICE void put_result(const product &p, unsigned slice, unsigned row, unsig
 {
     if (row >= p.w.n || token >= p.rows)
         return;
-    if (p.x_scales)
-        value *= p.x_scales[token];
+    value *= p.x_scales[token];
     const size_t at = (size_t)token * p.w.n + row;
     if (p.is_partial)
         p.y[(size_t)slice * p.rows * p.w.n + at] = value;

@@ -14,6 +14,20 @@ extern "C" {
 
 namespace SWG_BUILD
 {
+/* A float's bits, and the reverse. */
+SWG_DEVICE uint32_t bits_of(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+SWG_DEVICE float float_of(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 /* --- Halves ----------------------------------------------------------------------------------- */
 
 /* cvt.f32.f16 and cvt.rn.f16.f32: an IEEE half as its bits. */
@@ -24,7 +38,12 @@ SWG_DEVICE float half_to_float(uint16_t bits)
     asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
     return value;
 #else
-    return swg_f16_to_f32(bits);
+    /* A half's exponent and fraction at a float's place are 2^112 times too small, subnormals
+     * included; infinities and NaN have an exponent of their own. */
+    const uint32_t size = (uint32_t)(bits & 0x7fff) << 13, sign = (uint32_t)(bits & 0x8000) << 16;
+    const uint32_t special = size >= 0x0f800000u ? size | 0x7f800000u : 0;
+    const float value = float_of(size) * 5192296858534827628530496329220096.0f; /* 2^112 */
+    return float_of((special ? special : bits_of(value)) | sign);
 #endif
 }
 

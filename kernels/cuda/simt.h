@@ -39,7 +39,7 @@ int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3
 #ifdef __CUDACC__
 
 struct swg_cuda_stream {
-    swg_cuda_device *device;
+    int device; /* its number */
     cudaStream_t native;
 };
 
@@ -63,14 +63,14 @@ template <class... P, class... A>
 int launch(swg_cuda_stream *stream, const char *name, void (*kernel)(P...), dim3 grid,
            unsigned threads, size_t shared, A... arguments)
 {
-    if (shared > 48 * 1024) {
-        const int status =
+    int status = checked(cudaSetDevice(stream->device), name); /* this may be another thread */
+    if (!status && shared > 48 * 1024)
+        status =
             checked(cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel),
                                          cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared),
                     name);
-        if (status)
-            return status;
-    }
+    if (status)
+        return status;
     kernel<<<grid, threads, shared, stream->native>>>(static_cast<P>(arguments)...);
     return checked(cudaGetLastError(), name);
 }

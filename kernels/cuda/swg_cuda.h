@@ -55,9 +55,10 @@ typedef struct swg_cuda_info {
     uint64_t l2_bytes;
 } swg_cuda_info;
 
-/* What a product's input is rounded to. HALF: IEEE half; inputs beyond 65,504 become infinite.
- * INT8: integers of 8 bits with one scale per row, max |x| / 127; W4 and W8 only. Sums are float in
- * either case, of exact products; integer sums are exact. */
+/* What a product's input is rounded to. HALF: IEEE half; a row with a magnitude beyond 65,504 is
+ * divided by a power of two before, so that nothing becomes infinite. INT8: integers of 8 bits with
+ * one scale per row, max |x| / 127; W4 and W8 only. Sums are float in either case, of exact
+ * products; sums of 64 columns of integers are exact. */
 typedef enum swg_cuda_input { SWG_CUDA_INPUT_HALF, SWG_CUDA_INPUT_INT8 } swg_cuda_input;
 
 typedef enum swg_cuda_activation {

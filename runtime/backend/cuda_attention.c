@@ -51,7 +51,8 @@ void swg_gpu_attend(swg_exec *exec, size_t layer, swg_attend_options options, sw
         .d_positions = swg_gpu_array_of(exec, SWG_GPU_POSITIONS),
         .d_key_begin =
             swg_gpu_array_of(exec, options.window ? SWG_GPU_FROM_WINDOW : SWG_GPU_FROM_START),
-        .d_key_end = swg_gpu_array_of(exec, options.sees_all ? SWG_GPU_TO_END : SWG_GPU_TO_ITSELF)};
+        .d_key_end = swg_gpu_array_of(exec, options.sees_all ? SWG_GPU_TO_END : SWG_GPU_TO_ITSELF),
+        .usual_run = (uint32_t)(exec->batch.n_spans ? exec->batch.n / exec->batch.n_spans : 0)};
     void *scratch = swg_gpu_reserve(
         gpu, &gpu->scratch, gpu->cuda->attend_scratch(cache, q.rows, heads, gpu->most_keys));
     SWG_GPU_CALL(gpu, cache_store, cache, &where, q.rows, k.data, v.data);

@@ -19,7 +19,7 @@ diverges() { # NAME: its mean divergence
 }
 
 quantized rtn --bits 4
-quantized weighted --bits 4 "${calibration[@]}"
+quantized weighted --bits 4 --method rtn "${calibration[@]}"
 quantized gptq --bits 4 --method gptq "${calibration[@]}"
 cp "$scratch/stdout" "$scratch/gptq.json"
 check "gptq loses less output than rounding to nearest" \
@@ -76,7 +76,7 @@ expect_exit 0 "paired on 1 thread" "$SWAGE" quantize "$model" -o "$scratch/p1.sw
   --method gptq --statistics paired "${calibration[@]}"
 check "the same file on 1 thread" cmp -s "$scratch/paired.swg" "$scratch/p1.swg"
 # Transforms: part of the recipe, with every way of choosing codes.
-quantized awq --bits 4 --transform awq "${calibration[@]}"
+quantized awq --bits 4 --method rtn --transform awq "${calibration[@]}"
 awq=$(diverges awq)
 check "awq beats rounding: $awq, $rtn" less "$awq" "$rtn"
 quantized both --bits 4 --method gptq --transform awq --transform value-rotation "${calibration[@]}"
@@ -90,6 +90,22 @@ quantized paired-both --bits 4 --method gptq --statistics paired --transform awq
   --transform value-rotation "${calibration[@]}"
 both=$(diverges paired-both)
 check "paired statistics go with transforms: $both, $gptq" less "$both" "$gptq"
+# A text alone asks for the closest way at a fixed rate: closer than gptq and awq at the same bytes.
+quantized usual --bits 4 "${calibration[@]}"
+expect_match "a text alone asks for gptq" "$(cat "$scratch/stdout")" '"method": "gptq"'
+usual=$(diverges usual)
+check "the usual way beats gptq: $usual, $gptq" less "$usual" "$gptq"
+check "the usual way beats awq: $usual, $awq" less "$usual" "$awq"
+expect_exit 0 "the usual way on 1 thread" "$SWAGE" quantize "$model" -o "$scratch/u1.swg" -q -t 1 --bits 4 \
+  "${calibration[@]}"
+check "the same file on 1 thread" cmp -s "$scratch/usual.swg" "$scratch/u1.swg"
+expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/usual.swg" --json
+cp "$scratch/stdout" "$scratch/usual.json"
+expect_match "the history names statistics and transform" "$(tr -d ' \n' <"$scratch/usual.json")" \
+  '"statistics":"paired".*"transforms":\["awq"\]'
+expect_exit 0 "again by recipe" "$SWAGE" quantize "$model" -o "$scratch/u2.swg" -q \
+  --recipe "$scratch/usual.json" --statistics paired "${calibration[@]}"
+check "recipe and statistics give the same file" cmp -s "$scratch/usual.swg" "$scratch/u2.swg"
 expect_exit 2 "awq without a text" "$SWAGE" quantize "$model" -o "$scratch/none.swg" --transform awq
 expect_match "the text is asked for" "$stderr" '--calibration FILE'
 expect_exit 2 "an unknown transform" "$SWAGE" quantize "$model" -o "$scratch/none.swg" --transform akq

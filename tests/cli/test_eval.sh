@@ -103,10 +103,38 @@ is "shorter windows" tokens_scored 41
 expect_exit 0 "pll as text" evaluate_bert
 expect_match "pll says its own name" "$stdout" '^pseudo-perpl\. '
 
+# Multiple choice.
+printf '%s\n' '{"context": "Ann came", "choices": ["and stayed", "out"], "gold": 0}' \
+  '{"context": "the old", "choices": ["cat", "dog", "house"], "gold": 2}' \
+  '{"context": "", "choices": ["who", "came"], "gold": 1}' >"$scratch/choices.jsonl"
+choose() { evaluate "$fixtures/gpt2-bare" --data "$scratch/choices.jsonl" "$@"; }
+expect_exit 0 "choices" choose --json
+expect_keys "choices" accuracy accuracy_norm accuracy_bytes accuracy_standard_error items data_sha256
+is "choices" task choice
+is "choices" items 3
+accuracy=$(value accuracy)
+expect_exit 0 "choices of two models" choose --ref "$fixtures/gpt2-bare" --json
+expect_keys "choices of two models" items_gained items_lost mcnemar_p verdict accuracy_ref
+is "a model against itself" accuracy "$accuracy"
+is "a model against itself" items_lost 0
+is "a model against itself" verdict indistinguishable
+printf 'bob\n' >"$scratch/shots.txt"
+expect_exit 0 "choices as text" choose --few-shot "$scratch/shots.txt"
+expect_match "says the three rules" "$stdout" 'by character  '
+printf '%s\n' '{"goal": "stay", "sol1": "out", "sol2": "came", "label": 1}' >"$scratch/piqa.jsonl"
+expect_exit 0 "another form" evaluate "$fixtures/gpt2-bare" --data "$scratch/piqa.jsonl" \
+  --data-format piqa --json
+is "another form" items 1
+printf '{"goal": "stay"}\n' >>"$scratch/piqa.jsonl"
+expect_exit 3 "an item without choices" evaluate "$fixtures/gpt2-bare" --data "$scratch/piqa.jsonl" \
+  --data-format piqa
+expect_match "names its line" "$stderr" 'piqa.jsonl: line 2: "sol1" is missing'
+expect_exit 2 "examples before a text" evaluate_gpt2 --few-shot "$scratch/choices.jsonl"
+
 # Accuracy.
 classify() { evaluate "$fixtures/bert-sequence" --data "$scratch/items.jsonl" "$@"; }
 expect_exit 0 "accuracy" classify --task classify --json
-expect_keys "accuracy" accuracy accuracy_standard_error mean_log_loss items correct labels activations \
+expect_keys "accuracy" accuracy accuracy_standard_error f1_macro f1_weighted mean_log_loss items correct labels activations \
   data data_sha256
 is "accuracy" items 3
 check "as many labels as the model has" test "$(grep -c '"label"' "$scratch/stdout")" -eq 5
@@ -129,7 +157,7 @@ expect_exit 4 "perplexity of an encoder" evaluate_bert --task perplexity
 expect_exit 4 "no task for answers" evaluate "$fixtures/bert-span" --text "$scratch/text.txt"
 expect_exit 4 "a text for a classifier" evaluate "$fixtures/bert-sequence" --text "$scratch/text.txt"
 expect_match "a text for a classifier" "$stderr" 'reads --data'
-expect_exit 4 "data for a causal model" evaluate "$fixtures/gpt2-bare" --data "$scratch/items.jsonl"
+expect_exit 3 "data for a causal model" evaluate "$fixtures/gpt2-bare" --data "$scratch/items.jsonl"
 expect_exit 2 "neither text nor data" evaluate "$fixtures/gpt2-bare"
 expect_exit 2 "both" evaluate_bert --data "$scratch/items.jsonl"
 expect_exit 2 "a protocol for data" classify --protocol gptq

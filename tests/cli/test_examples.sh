@@ -37,6 +37,12 @@ prepare() { # [NAME THAT MUST NOT EXIST]
   sed -n '/^```json/,/^```/p' "$root/docs/recipes.md" | grep -v '^```' >recipe.json
   sed -n '/^```json/,/^```/p' "$root/docs/sweep.md" | grep -v '^```' >sweep.json
   cp "$model/config.json" .
+  mkdir out
+  echo '{"results_version": 1, "id": "int4", "status": "ok", "file_bytes": 1000000, "kld_mean": 0.01,
+    "perplexity": 1.7, "decode_tokens_per_s": 200}' | tr -d '\n' >out/results.jsonl
+  echo >>out/results.jsonl
+  echo '{"activity_label": "Dog", "ctx_a": "One day", "ctx_b": "the dog", "endings": ["ran.", "sat."],
+    "label": 0}' | tr -d '\n' >hellaswag_val.jsonl
   head -c 12000 "$model/eval.txt" | tee book.txt >wiki.test.raw
   rm -f "${1:-none}"
 }

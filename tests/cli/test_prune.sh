@@ -92,6 +92,36 @@ expect_exit 0 "dry run" "$SWAGE" prune "$model" -o "$scratch/dry.swg" -n --spars
 expect_match "a dry run says how many" "$(value pruned_zeros) $(value pruned_weights)" "^$counted\$"
 check "a dry run writes nothing" [ ! -e "$scratch/dry.swg" ]
 
+# Statistics of the whole model, kept for the next recipe.
+pruned full --sparsity 0.5 --method wanda --statistics full "${calibration[@]}"
+expect_exit 0 "from the cache" "$SWAGE" prune "$model" -o "$scratch/cached.swg" --sparsity 0.5 --method wanda \
+  --statistics full "${calibration[@]}"
+expect_match "statistics are taken from the cache" "$stderr" "statistics taken from $scratch/cache"
+check "the same file from the cache" cmp -s "$scratch/full.swg" "$scratch/cached.swg"
+
+# Whole parts: a smaller ordinary model, whose refit recovers much of what was lost.
+perplexity() { # MODEL
+  expect_exit 0 "perplexity of $1" "$SWAGE" eval "$1" --text "$text" --max-tokens 4096 --json -q
+  value perplexity
+}
+smaller() { # NAME OPTIONS...
+  local name=$1
+  shift
+  expect_exit 0 "smaller $name" "$SWAGE" prune "$model" -o "$scratch/$name" --json -q "${calibration[@]}" "$@"
+}
+smaller refitted --structured ffn=0.25
+expect_match "parameters" "$(value parameters_before) $(value parameters_after)" "^918656 771200\$"
+check "the configuration says so" grep -q '"intermediate_size": *288' "$scratch/refitted/config.json"
+smaller cut --structured ffn=0.25 --no-refit
+original=$(perplexity "$model") refitted=$(perplexity "$scratch/refitted") cut=$(perplexity "$scratch/cut")
+better "refit recovers 40 %: $original, $refitted without, $cut with" awk -v o="$original" -v r="$refitted" \
+  -v c="$cut" 'BEGIN { exit !(c > o && r - o <= 0.6 * (c - o)) }'
+smaller all.swg --structured layers=0.25 --structured hidden=0.1 --structured kv-groups=0.5 --structured ffn=0.1
+check "layers" grep -q '"kept": false' "$scratch/stdout"
+expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/all.swg" --json
+expect_match "it runs" "$(value verdict)$(grep -c '"name": "model.layers.3' "$scratch/stdout")" "0\$"
+expect_exit 0 "it is quantized as any other" "$SWAGE" quantize "$scratch/all.swg" -o "$scratch/all4.swg" -q
+
 # Refusals, before any work.
 out=$scratch/none.swg
 refused() { # PATTERN OPTIONS...
@@ -113,5 +143,13 @@ refused '--calibration FILE' --sparsity 0.5 --allocate owl
 refused 'leaves --allocate global no ratio' --pattern 2:4 --allocate global
 refused 'no parameter "damp"' --sparsity 0.5 --parameter damp=1
 refused 'only with --bits' --sparsity 0.5 --group-size 64
+refused 'ratio is a number above 0 and below 1, not "1"' --structured ffn=1 "${calibration[@]}"
+refused 'removes none of 2' --structured kv-groups=0.4 "${calibration[@]}"
+refused 'leaves 3 of 4 heads, which are not divisible by 2 kv groups' --structured heads=0.25 "${calibration[@]}"
+refused 'did you mean layers' --structured layer=0.5 "${calibration[@]}"
+refused 'is given twice' --structured ffn=0.5 --structured ffn=0.25 "${calibration[@]}"
+refused '--calibration FILE' --structured ffn=0.5
+refused '--sparsity is about single weights' --structured ffn=0.5 --sparsity 0.5
+refused '--no-refit is of use only with --structured' --sparsity 0.5 --no-refit
 check "nothing was written" [ ! -e "$out" ]
 finish

@@ -126,7 +126,7 @@ static const struct {
     {"{\"label\": 0}", 0, SWG_CORRUPT, "\"text\" is missing"},
     {"{\"text\": 1, \"label\": 0}", 0, SWG_CORRUPT, "\"text\" is missing or not a string"},
     {"{\"text\": \"a\", \"text_pair\": 1, \"label\": 0}", 0, SWG_CORRUPT, "\"text_pair\""},
-    {"[\"a\", 0]", 0, SWG_CORRUPT, "\"text\" is missing"},
+    {"[\"a\", 0]", 0, SWG_CORRUPT, "is not a JSON object"},
     {"{\"text\": \"a\", \"text\": \"b\", \"label\": 0}", 0, SWG_CORRUPT, "line 1"},
     {"{\"text\": \"a\", \"label\": 0} x", 0, SWG_CORRUPT, "line 1"},
     {"{\"text\": \"a\", \"label\": 0}\n\n{\"text\": \"a\", \"label\": 0}", 0, SWG_CORRUPT,

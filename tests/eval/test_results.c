@@ -155,6 +155,12 @@ static const struct {
     {V "\"id\": \"a\", \"status\": \"ok\", \"histograms\": [{\"name\": \"t\", \"edges\": [1],"
        " \"counts\": []}]}\n",
      SWG_CORRUPT, "n + 1 \"edges\""},
+    {V "\"id\": \"a\", \"status\": \"ok\", \"histograms\": [{\"name\": \"t\", \"edge\": [1, 2],"
+       " \"counts\": [1]}]}\n",
+     SWG_CORRUPT, "n + 1 \"edges\""},
+    {V "\"id\": \"a\", \"status\": \"ok\", \"histograms\": [{\"name\": \"t\", \"edges\": [1, 2],"
+       " \"count\": [1]}]}\n",
+     SWG_CORRUPT, "n + 1 \"edges\""},
     {V "\"id\": \"a\", \"status\": \"ok\", \"histograms\": [{\"name\": \"t\", \"edges\": [1, 1],"
        " \"counts\": [1]}]}\n",
      SWG_CORRUPT, "edge 1"},

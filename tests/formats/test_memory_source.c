@@ -121,7 +121,7 @@ START_TEST(what_is_not_one_whole_file_is_refused)
     swg_source *source = NULL;
     ck_status_is(SWG_CORRUPT, swg_source_open_bytes("empty", "", 0, NULL, &source));
     ck_status_is(SWG_UNSUPPORTED, swg_source_open_bytes("text", "words", 5, NULL, &source));
-    ck_assert_ptr_nonnull(strstr(swg_error_message(), "text is not a checkpoint"));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "text is a text, not a checkpoint"));
     static const char *const indices[] = {"a.safetensors.index.json", "a.bin.index.json"};
     static const char index[] = "{\"weight_map\":{\"w\":\"one.safetensors\"}}";
     for (size_t i = 0; i < 2; i++)

@@ -3,9 +3,10 @@
  *   cuda_bench [--quick] [--csv FILE]
  *
  * Rules. Weights are random and rotate over at least 512 MiB, so that no matrix is found in the L2
- * cache. All launches of a measurement are in one graph, of at least 50; a time is the median of
- * five replays, by events. What is compared runs in turn in the same process, and every rate is
- * printed as a share of the rate of a copy. Bytes counted: weights with scales, input, output. */
+ * cache. All launches of a measurement are in one graph, of at least 50 (10 from 512 tokens on); a
+ * time is the median of five replays, by events. What is compared runs in the same process, and
+ * every rate is printed as a share of the rate of a copy. Bytes counted: weights with scales,
+ * input, output. */
 #include "kernels/cuda/simt.h"
 
 #include <stdio.h>
@@ -189,37 +190,51 @@ subject make_subject(swg_cuda_type type, const shape &s)
     return made;
 }
 
+/* How many launches are measured: long ones need neither fifty of them nor cold weights. */
+unsigned launches_of(unsigned rows, unsigned n_copies)
+{
+    return rows >= 512 ? 10 : n_copies > least_launches ? n_copies : least_launches;
+}
+
 double product_seconds(const subject &w, swg_cuda_input input, unsigned rows, const float *x,
                        float *y, void *scratch)
 {
-    const unsigned launches = w.n_copies > least_launches ? w.n_copies : least_launches;
-    return seconds_of(launches, [&](unsigned i) {
+    return seconds_of(launches_of(rows, w.n_copies), [&](unsigned i) {
         swg_cuda_matrix m = w.m;
         m.data = w.copies + (size_t)(i % w.n_copies) * m.bytes;
         need(cuda->linear(stream, &m, input, x, rows, nullptr, y, scratch), "a product");
     });
 }
 
-double fp16_seconds(const shape &s, unsigned rows, const void *weights, unsigned n_copies,
-                    const void *x, void *y)
+/* cuBLAS on dense weights: halves, or bytes with sums of 32 bits. 0 where it does not take the
+ * shape, or was not found. `weights` holds n_copies matrices of halves, or twice as many of bytes.
+ */
+double dense_seconds(const shape &s, bool is_int8, unsigned rows, const void *weights,
+                     unsigned n_copies, const void *x, void *y)
 {
 #ifdef SWAGE_CUBLAS
     static cublasHandle_t handle;
     const float one = 1, zero = 0;
+    const int32_t int_one = 1, int_zero = 0;
     if (!handle && cublasCreate(&handle) != CUBLAS_STATUS_SUCCESS)
         stop("cuBLAS", "does not start");
     cublasSetStream(handle, stream->native);
-    const unsigned launches = n_copies > least_launches ? n_copies : least_launches;
-    return seconds_of(launches, [&](unsigned i) {
-        const char *w = static_cast<const char *>(weights) + (size_t)(i % n_copies) * s.n * s.k * 2;
-        if (cublasGemmEx(handle, CUBLAS_OP_T, CUBLAS_OP_N, (int)s.n, (int)rows, (int)s.k, &one, w,
-                         CUDA_R_16F, (int)s.k, x, CUDA_R_16F, (int)s.k, &zero, y, CUDA_R_16F,
-                         (int)s.n, CUBLAS_COMPUTE_32F,
-                         CUBLAS_GEMM_DEFAULT) != CUBLAS_STATUS_SUCCESS)
-            stop("cuBLAS", "refuses a product in FP16");
-    });
+    n_copies *= is_int8 ? 2 : 1;
+    const auto multiply = [&](unsigned i) {
+        const size_t at = (size_t)(i % n_copies) * s.n * s.k * (is_int8 ? 1 : 2);
+        const void *a = is_int8 ? (const void *)&int_one : &one;
+        const void *b = is_int8 ? (const void *)&int_zero : &zero;
+        const cudaDataType_t in = is_int8 ? CUDA_R_8I : CUDA_R_16F;
+        return cublasGemmEx(handle, CUBLAS_OP_T, CUBLAS_OP_N, (int)s.n, (int)rows, (int)s.k, a,
+                            static_cast<const char *>(weights) + at, in, (int)s.k, x, in, (int)s.k,
+                            b, y, is_int8 ? CUDA_R_32I : CUDA_R_16F, (int)s.n,
+                            is_int8 ? CUBLAS_COMPUTE_32I : CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+    };
+    if (multiply(0) != CUBLAS_STATUS_SUCCESS)
+        return 0;
+    return seconds_of(launches_of(rows, n_copies), [&](unsigned i) { multiply(i); });
 #else
-    (void)s, (void)rows, (void)weights, (void)n_copies, (void)x, (void)y;
+    (void)s, (void)is_int8, (void)rows, (void)weights, (void)n_copies, (void)x, (void)y;
     return 0;
 #endif
 }
@@ -249,10 +264,14 @@ void measure_shape(const shape &s, const unsigned *rows, unsigned n_rows)
     fill_random(fp16, (size_t)fp16_copies * s.n * s.k * 2, half_bits);
     double dense[64] = {};
     for (unsigned r = 0; r < n_rows; r++) {
-        dense[r] = fp16_seconds(s, rows[r], fp16, fp16_copies, x, y);
+        dense[r] = dense_seconds(s, false, rows[r], fp16, fp16_copies, x, y);
+        const double int8 = dense_seconds(s, true, rows[r], fp16, fp16_copies, x, y);
+        const double weights = (double)s.n * s.k, sides = (double)rows[r] * (s.n + s.k);
         if (dense[r] > 0)
-            print_row("cuBLAS fp16", s, rows[r], dense[r],
-                      2.0 * s.n * s.k + 2.0 * rows[r] * (s.n + s.k), 0);
+            print_row("cuBLAS fp16", s, rows[r], dense[r], 2 * (weights + sides), 0);
+        if (int8 > 0)
+            print_row("cuBLAS int8", s, rows[r], int8, weights + rows[r] * (s.k + 4.0 * s.n),
+                      dense[r]);
     }
     for (const auto &kind : kinds) {
         const subject w = make_subject(kind.type, s);

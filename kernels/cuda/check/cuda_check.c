@@ -49,12 +49,18 @@ static bool parse(int argc, char **argv)
     return true;
 }
 
+static bool is_wanted(const check_row *row)
+{
+    return (!options.only || strcmp(row->name, options.only) == 0) &&
+           !(row->is_large && options.is_small);
+}
+
 static unsigned count_checks(void)
 {
     unsigned n = 0;
     for (size_t t = 0; t < n_tables; t++)
         for (const check_row *row = tables[t]; row->name; row++)
-            n += !options.only || strcmp(row->name, options.only) == 0;
+            n += is_wanted(row);
     return n;
 }
 
@@ -64,7 +70,7 @@ static unsigned run_checks(check *c)
     unsigned failed = 0;
     for (size_t t = 0; t < n_tables; t++)
         for (const check_row *row = tables[t]; row->name; row++) {
-            if (options.only && strcmp(row->name, options.only) != 0)
+            if (!is_wanted(row))
                 continue;
             bool good = true;
             for (unsigned seed = 1; seed <= options.seeds && good; seed++)
@@ -124,6 +130,7 @@ int main(int argc, char **argv)
               stderr);
         return 2;
     }
+    options.is_small |= strcmp(options.build, "host") == 0;
     const unsigned n = options.faults ? sizeof faults / sizeof faults[0] : count_checks();
     check c = {.cuda = swg_cuda_find(options.build)};
     int devices;
@@ -131,7 +138,6 @@ int main(int argc, char **argv)
         return skip("this program was built without them", (int)n);
     if (c.cuda->count(&devices))
         return skip(c.cuda->message(), (int)n);
-    c.is_small = options.is_small || strcmp(options.build, "host") == 0;
     if (c.cuda->open(0, &c.device) || c.cuda->stream_new(c.device, &c.stream))
         return skip(c.cuda->message(), (int)n);
     unsigned failed = 0;

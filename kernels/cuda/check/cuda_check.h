@@ -22,7 +22,6 @@ struct check {
     const swg_cuda *cuda;
     swg_cuda_device *device;
     swg_cuda_stream *stream;
-    bool is_small;     /* without the shapes of real models: on the executor, under sanitizers */
     uint64_t random;   /* state of the generator */
     char problem[512]; /* the first failure; empty = none */
     double worst;      /* the largest relative error seen */
@@ -33,6 +32,7 @@ struct check {
 typedef struct check_row {
     const char *name;
     void (*run)(check *c);
+    bool is_large; /* shapes of real models: not on the executor, not under sanitizers */
 } check_row;
 extern const check_row swg_cuda_checks_rows[], swg_cuda_checks_attention[],
     swg_cuda_checks_products[], swg_cuda_checks_device[]; /* each ends with a NULL name */

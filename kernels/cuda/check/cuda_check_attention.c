@@ -186,4 +186,8 @@ static void check_no_keys(check *c)
 }
 
 const check_row swg_cuda_checks_attention[] = {
-    {"attend", check_attend}, {"flash", check_flash}, {"no_keys", check_no_keys}, {NULL, NULL}};
+    {.name = "attend", .run = check_attend},
+    {.name = "flash", .run = check_flash},
+    {.name = "no_keys", .run = check_no_keys},
+    {.name = NULL},
+};

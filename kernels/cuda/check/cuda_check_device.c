@@ -90,4 +90,8 @@ static void check_refusals(check *c)
 }
 
 const check_row swg_cuda_checks_device[] = {
-    {"copies", check_copies}, {"graph", check_graph}, {"refusals", check_refusals}, {NULL, NULL}};
+    {.name = "copies", .run = check_copies},
+    {.name = "graph", .run = check_graph},
+    {.name = "refusals", .run = check_refusals},
+    {.name = NULL},
+};

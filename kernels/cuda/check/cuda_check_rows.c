@@ -334,10 +334,10 @@ static void check_gru(check *c)
 }
 
 const check_row swg_cuda_checks_rows[] = {
-    {"rmsnorm", check_rmsnorm},   {"layernorm", check_layernorm},
-    {"rope", check_rope},         {"activate", check_activate},
-    {"elements", check_elements}, {"gather", check_gather},
-    {"softmax", check_softmax},   {"argmax", check_argmax},
-    {"sample", check_sample},     {"lstm", check_lstm},
-    {"gru", check_gru},           {NULL, NULL},
+    {.name = "rmsnorm", .run = check_rmsnorm},   {.name = "layernorm", .run = check_layernorm},
+    {.name = "rope", .run = check_rope},         {.name = "activate", .run = check_activate},
+    {.name = "elements", .run = check_elements}, {.name = "gather", .run = check_gather},
+    {.name = "softmax", .run = check_softmax},   {.name = "argmax", .run = check_argmax},
+    {.name = "sample", .run = check_sample},     {.name = "lstm", .run = check_lstm},
+    {.name = "gru", .run = check_gru},           {.name = NULL},
 };
