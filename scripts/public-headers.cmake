@@ -29,6 +29,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/arch/tensor_use.h
     runtime/exec.h
     runtime/hparams.h
+    runtime/device.h
     runtime/embedder.h
     runtime/kv_type.h
     runtime/model.h
