@@ -173,6 +173,23 @@ static swg_status try_measuring(void *context)
     return status;
 }
 
+static swg_status try_requests(void *context)
+{
+    const swg_session *loaded = context;
+    swg_exec *exec = NULL;
+    swg_requests times = {0};
+    swg_status status = SWG_OK;
+    const swg_requests_options options = {
+        .prompt = 3, .generate = 2, .requests = 2, .clock = fake_clock};
+    const swg_exec_options exec_options = {.size = sizeof exec_options, .context = 5};
+    SWG_GO(swg_exec_new(loaded->model, NULL, &exec_options, &exec));
+    SWG_GO(swg_requests_measure(exec, loaded->model, &options, NULL, &times));
+done:
+    swg_requests_deinit(&times);
+    swg_exec_free(&exec);
+    return status;
+}
+
 START_TEST(allocations_may_fail)
 {
     char path[256];
@@ -180,6 +197,7 @@ START_TEST(allocations_may_fail)
     fixture_path("qwen3", path);
     ck_ok(swg_session_open(path, NULL, false, 1, NULL, &loaded));
     swg_test_each_allocation_fails(try_measuring, &loaded);
+    swg_test_each_allocation_fails(try_requests, &loaded);
     swg_session_close(&loaded);
 }
 END_TEST
