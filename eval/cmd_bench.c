@@ -123,9 +123,8 @@ static swg_status make_random(benchmark *b)
     SWG_GO(scheme_of(b->args, &scheme));
     SWG_GO(swg_shape_config(b->args->shape, &config));
     SWG_GO(swg_pool_new(b->cli->n_threads, &b->loaded.pool));
-    const swg_model_options how = {.size = sizeof how,
-                                   .pool = b->loaded.pool,
-                                   .random_density = 1 - b->args->sparsity};
+    const swg_model_options how = {
+        .size = sizeof how, .pool = b->loaded.pool, .random_density = 1 - b->args->sparsity};
     SWG_GO(swg_model_random(config.text, config.length, scheme, (uint64_t)b->args->seed, &how,
                             &b->loaded.model));
 done:
