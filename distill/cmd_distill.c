@@ -92,8 +92,7 @@ typedef struct job {
     swg_trainer *trainer;
     swg_model *teacher;
     swg_sink_meta meta;
-    swg_training_log log;
-    swg_distill_result result;
+    swg_training training;
     char *provenance;
 } job;
 
@@ -149,7 +148,7 @@ static swg_status make_plan(job *j)
 
 static swg_status print(const job *j, uint64_t file_bytes)
 {
-    const swg_distill_result *r = &j->result;
+    const swg_distill_result *r = &j->training.result;
     if (j->cli->json) {
         swg_json_writer json = {0};
         swg_cli_json_begin(j->cli, &json);
@@ -215,14 +214,35 @@ static swg_status prepare(job *j, const char *input)
     training.window = j->text.text.window;
     training.keep_zeros = a->keep_mask;
     SWG_TRY(swg_trainer_new(j->source, &j->plan, &training, &j->trainer));
-    SWG_TRY(swg_training_log_open(&a->training, j->cli, true, &j->log));
+    SWG_TRY(swg_training_log_open(&a->training, j->cli, true, &j->training.log));
     return swg_sink_meta_from_source(j->source, &j->meta);
+}
+
+/* What the result depends on beside the inputs. */
+static void write_settings(const job *j, swg_json_writer *json)
+{
+    const arguments *a = j->a;
+    const swg_calibration_arguments from = text_arguments(a);
+    swg_calibration_arguments_write(&from, &j->text, NULL, json);
+    swg_training_write(&a->training, json);
+    swg_json_double(json, "kl_weight", a->kl);
+    swg_json_double(json, "ce_weight", a->ce);
+    swg_json_double(json, "temperature", a->temperature);
+    swg_json_bool(json, "keep_mask", a->keep_mask);
 }
 
 static swg_status train(job *j)
 {
     const arguments *a = j->a;
-    swg_distill_options how = swg_training_options(&a->training, &j->log);
+    swg_distill_options how;
+    swg_json_writer *settings = &j->training.settings;
+    settings->compact = true;
+    swg_json_begin_object(settings, NULL);
+    write_settings(j, settings);
+    if (j->recipe)
+        swg_recipe_write(j->recipe, settings, "recipe");
+    swg_json_end_object(settings);
+    SWG_TRY(swg_training_begin(&j->training, &how));
     how.pool = j->pool;
     how.ids = j->text.text.ids;
     how.n_windows = j->text.text.n_windows;
@@ -230,23 +250,7 @@ static swg_status train(job *j)
     how.weights[SWG_LOSS_kl] = a->kl;
     how.weights[SWG_LOSS_ce] = a->ce;
     how.temperature = a->temperature;
-    return swg_distill(j->trainer, j->teacher, &how, &j->result);
-}
-
-/* What the result depends on beside the input: all options that training read. */
-static void write_options(const job *j, swg_json_writer *json)
-{
-    const arguments *a = j->a;
-    const swg_calibration_arguments from = text_arguments(a);
-    swg_json_begin_object(json, NULL);
-    swg_calibration_arguments_write(&from, &j->text, NULL, json);
-    swg_training_write(&a->training, &j->result, json);
-    swg_json_double(json, "kl_weight", a->kl);
-    swg_json_double(json, "ce_weight", a->ce);
-    swg_json_double(json, "temperature", a->temperature);
-    swg_json_bool(json, "keep_mask", a->keep_mask);
-    swg_json_double(json, "kld", j->result.best.kld);
-    swg_json_end_object(json);
+    return swg_distill(j->trainer, j->teacher, &how, &j->training.result);
 }
 
 static swg_status add_provenance(job *j)
@@ -254,7 +258,11 @@ static swg_status add_provenance(job *j)
     swg_status status = SWG_OK;
     swg_input_hashes *hashes = NULL;
     swg_json_writer options_json = {.compact = true};
-    write_options(j, &options_json);
+    swg_json_begin_object(&options_json, NULL);
+    write_settings(j, &options_json);
+    swg_json_uint(&options_json, "steps_taken", j->training.result.steps);
+    swg_json_double(&options_json, "kld", j->training.result.best.kld);
+    swg_json_end_object(&options_json);
     SWG_GO(swg_strbuf_status(&options_json.out));
     SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
     status = swg_command_history(j->source, "distill", options_json.out.text, j->recipe, hashes,
@@ -265,11 +273,10 @@ done:
     return status;
 }
 
-static swg_status write_output(job *j)
+static swg_status write_output(job *j, uint64_t *bytes)
 {
     swg_status status = SWG_OK;
     swg_sink *sink = NULL;
-    uint64_t bytes = 0;
     swg_sink_options how = swg_sink_options_default();
     how.force = j->a->force;
     how.level = (int)j->a->level;
@@ -278,8 +285,7 @@ static swg_status write_output(job *j)
     SWG_GO(swg_sink_open(j->a->output, &how, &j->meta, j->outputs, j->plan.n_entries, &sink));
     SWG_GO(swg_trainer_write(j->trainer, sink));
     SWG_GO(swg_sink_set_provenance(sink, j->provenance));
-    SWG_GO(swg_sink_finish(&sink, &bytes));
-    SWG_GO(print(j, bytes));
+    SWG_GO(swg_sink_finish(&sink, bytes));
 done:
     swg_sink_abort(&sink);
     return status;
@@ -287,13 +293,18 @@ done:
 
 static swg_status run(const swg_cli *cli, const void *values)
 {
-    job j = {.cli = cli, .a = values};
+    const arguments *a = values;
+    job j = {.cli = cli, .a = a, .training = {.arguments = &a->training, .output = a->output}};
     swg_status status = SWG_OK;
+    uint64_t bytes = 0;
     SWG_GO(prepare(&j, cli->positionals[0]));
-    SWG_GO(train(&j));
-    SWG_GO(write_output(&j));
+    const swg_status trained = train(&j);
+    if (swg_training_has_result(&j.training, trained))
+        SWG_GO(write_output(&j, &bytes));
+    SWG_GO(swg_training_end(&j.training, trained));
+    SWG_GO(print(&j, bytes));
 done:
-    swg_training_log_close(&j.log);
+    swg_training_deinit(&j.training);
     swg_trainer_free(&j.trainer);
     swg_model_free(&j.teacher);
     swg_calibration_ids_deinit(&j.text);

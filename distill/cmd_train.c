@@ -75,8 +75,7 @@ typedef struct job {
     swg_training_text text;
     swg_trainer *trainer;
     swg_sink_meta meta;
-    swg_training_log log;
-    swg_distill_result result;
+    swg_training training;
     char *provenance;
 } job;
 
@@ -256,13 +255,29 @@ static swg_status prepare(job *j)
     training.pool = j->pool;
     training.window = j->text.window;
     SWG_TRY(swg_trainer_new(j->source, &j->plan, &training, &j->trainer));
-    SWG_TRY(swg_training_log_open(&a->training, j->cli, false, &j->log));
+    SWG_TRY(swg_training_log_open(&a->training, j->cli, false, &j->training.log));
     return swg_sink_meta_from_source(j->source, &j->meta);
+}
+
+/* What the result depends on beside configuration and tokenizer. */
+static void write_settings(const job *j, swg_json_writer *json)
+{
+    swg_json_string(json, "text_sha256", j->text.sha256);
+    swg_json_uint(json, "window_tokens", j->text.window);
+    swg_json_bool(json, "documents", j->a->documents);
+    swg_training_write(&j->a->training, json);
+    swg_json_string(json, "linear_algebra", swg_linalg_name());
 }
 
 static swg_status train(job *j)
 {
-    swg_distill_options how = swg_training_options(&j->a->training, &j->log);
+    swg_distill_options how;
+    swg_json_writer *json = &j->training.settings;
+    json->compact = true;
+    swg_json_begin_object(json, NULL);
+    write_settings(j, json);
+    swg_json_end_object(json);
+    SWG_TRY(swg_training_begin(&j->training, &how));
     how.pool = j->pool;
     how.ids = j->text.ids.data;
     how.n_windows = j->text.n_windows;
@@ -271,7 +286,7 @@ static swg_status train(job *j)
     how.weights[SWG_LOSS_ce] = 1;
     swg_cli_say(j->cli, "%" PRIu64 " weights, %zu tokens of text in windows of %zu",
                 swg_trainer_n_weights(j->trainer), j->text.ids.count, j->text.window);
-    return swg_distill(j->trainer, NULL, &how, &j->result);
+    return swg_distill(j->trainer, NULL, &how, &j->training.result);
 }
 
 static swg_status add_provenance(job *j)
@@ -280,12 +295,9 @@ static swg_status add_provenance(job *j)
     swg_input_hashes *hashes = NULL;
     swg_json_writer json = {.compact = true};
     swg_json_begin_object(&json, NULL);
-    swg_json_string(&json, "text_sha256", j->text.sha256);
-    swg_json_uint(&json, "window_tokens", j->text.window);
-    swg_json_bool(&json, "documents", j->a->documents);
-    swg_training_write(&j->a->training, &j->result, &json);
-    swg_json_string(&json, "linear_algebra", swg_linalg_name());
-    swg_json_double(&json, "perplexity", exp(j->result.best.nll));
+    write_settings(j, &json);
+    swg_json_uint(&json, "steps_taken", j->training.result.steps);
+    swg_json_double(&json, "perplexity", exp(j->training.result.best.nll));
     swg_json_end_object(&json);
     SWG_GO(swg_strbuf_status(&json.out));
     SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
@@ -299,7 +311,7 @@ done:
 
 static swg_status print(const job *j, uint64_t file_bytes)
 {
-    const swg_distill_result *r = &j->result;
+    const swg_distill_result *r = &j->training.result;
     if (j->cli->json) {
         swg_json_writer json = {0};
         swg_cli_json_begin(j->cli, &json);
@@ -323,11 +335,10 @@ static swg_status print(const job *j, uint64_t file_bytes)
     return SWG_OK;
 }
 
-static swg_status write_output(job *j)
+static swg_status write_output(job *j, uint64_t *bytes)
 {
     swg_status status = SWG_OK;
     swg_sink *sink = NULL;
-    uint64_t bytes = 0;
     swg_sink_options how = swg_sink_options_default();
     how.force = j->a->force;
     how.level = (int)j->a->level;
@@ -336,8 +347,7 @@ static swg_status write_output(job *j)
     SWG_GO(swg_sink_open(j->a->output, &how, &j->meta, j->outputs, j->plan.n_entries, &sink));
     SWG_GO(swg_trainer_write(j->trainer, sink));
     SWG_GO(swg_sink_set_provenance(sink, j->provenance));
-    SWG_GO(swg_sink_finish(&sink, &bytes));
-    SWG_GO(print(j, bytes));
+    SWG_GO(swg_sink_finish(&sink, bytes));
 done:
     swg_sink_abort(&sink);
     return status;
@@ -345,13 +355,18 @@ done:
 
 static swg_status run(const swg_cli *cli, const void *values)
 {
-    job j = {.cli = cli, .a = values};
+    const arguments *a = values;
+    job j = {.cli = cli, .a = a, .training = {.arguments = &a->training, .output = a->output}};
     swg_status status = SWG_OK;
+    uint64_t bytes = 0;
     SWG_GO(prepare(&j));
-    SWG_GO(train(&j));
-    SWG_GO(write_output(&j));
+    const swg_status trained = train(&j);
+    if (swg_training_has_result(&j.training, trained))
+        SWG_GO(write_output(&j, &bytes));
+    SWG_GO(swg_training_end(&j.training, trained));
+    SWG_GO(print(&j, bytes));
 done:
-    swg_training_log_close(&j.log);
+    swg_training_deinit(&j.training);
     swg_trainer_free(&j.trainer);
     swg_training_text_deinit(&j.text);
     swg_sink_meta_deinit(&j.meta);

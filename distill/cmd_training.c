@@ -3,6 +3,11 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/file.h"
+#include "runtime/base/mem.h"
 
 swg_status swg_training_check(const swg_training_arguments *a)
 {
@@ -17,7 +22,8 @@ swg_status swg_training_log_open(const swg_training_arguments *a, const swg_cli 
                                  bool has_teacher, swg_training_log *out)
 {
     *out = (swg_training_log){.cli = cli, .has_teacher = has_teacher};
-    if (a->log && !(out->file = fopen(a->log, "w")))
+    const bool goes_on = a->resume && a->log && swg_path_exists(a->log);
+    if (a->log && !(out->file = fopen(a->log, goes_on ? "r+" : "w")))
         return swg_error(SWG_IO, "cannot write %s", a->log);
     return SWG_OK;
 }
@@ -78,9 +84,25 @@ static void log_record(void *context, const swg_distill_record *record)
     swg_json_deinit(&json);
 }
 
+/* Keep the lines up to that step: what was logged after the state was saved comes again. */
+static void resume_log(void *context, uint64_t step)
+{
+    const swg_training_log *log = context;
+    uint64_t n_lines = 0;
+    int c;
+    swg_cli_say(log->cli, "continuing after step %" PRIu64, step);
+    if (!log->file)
+        return;
+    while (n_lines <= step && (c = fgetc(log->file)) != EOF)
+        n_lines += c == '\n';
+    const long at = ftell(log->file);
+    if (at < 0 || ftruncate(fileno(log->file), at) != 0 || fseek(log->file, at, SEEK_SET) != 0)
+        swg_cli_say(log->cli, "the log could not be continued");
+}
+
 /* --- Options ---------------------------------------------------------------------------------- */
 
-swg_distill_options swg_training_options(const swg_training_arguments *a, swg_training_log *log)
+static swg_distill_options options_of(const swg_training_arguments *a, swg_training_log *log)
 {
     swg_distill_options how = swg_distill_options_default();
     how.progress = log->cli->progress;
@@ -95,20 +117,68 @@ swg_distill_options swg_training_options(const swg_training_arguments *a, swg_tr
     how.adamw.decay = a->decay;
     how.seed = (uint64_t)a->seed;
     how.judge_every = (uint64_t)a->judge_every;
+    how.save_every = (uint64_t)a->save_every;
+    how.resume = a->resume;
     how.log = log_record;
+    how.resumed = resume_log;
     how.log_context = log;
     return how;
 }
 
-void swg_training_write(const swg_training_arguments *a, const swg_distill_result *result,
-                        swg_json_writer *json)
+void swg_training_write(const swg_training_arguments *a, swg_json_writer *json)
 {
-    swg_json_uint(json, "steps", result->steps);
+    swg_json_uint(json, "steps", (uint64_t)a->steps);
+    swg_json_double(json, "minutes", a->minutes);
     swg_json_uint(json, "batch", (uint64_t)a->batch);
     swg_json_uint(json, "accumulate", (uint64_t)a->accumulate);
     swg_json_double(json, "rate", a->rate);
     swg_json_double(json, "final_rate", a->final_rate);
     swg_json_uint(json, "warm_up", (uint64_t)a->warm_up);
     swg_json_double(json, "weight_decay", a->decay);
+    swg_json_uint(json, "held_out", (uint64_t)a->held_out);
+    swg_json_uint(json, "judge_every", (uint64_t)a->judge_every);
     swg_json_uint(json, "seed", (uint64_t)a->seed);
+}
+
+/* --- A training ------------------------------------------------------------------------------- */
+
+swg_status swg_training_begin(swg_training *t, swg_distill_options *out)
+{
+    static const char ending[] = ".swage-resume";
+    swg_strbuf path = {0};
+    size_t length = strlen(t->output);
+    while (length > 1 && t->output[length - 1] == '/')
+        length--;
+    swg_strbuf_append(&path, t->output, length);
+    swg_strbuf_puts(&path, ending);
+    t->state = path.text;
+    SWG_TRY(swg_strbuf_status(&path));
+    SWG_TRY(swg_strbuf_status(&t->settings.out));
+    *out = options_of(t->arguments, &t->log);
+    out->state = t->state;
+    out->identity = swg_strbuf_text(&t->settings.out);
+    return SWG_OK;
+}
+
+bool swg_training_has_result(const swg_training *t, swg_status status)
+{
+    return status == SWG_OK || (status == SWG_FAILED && t->result.best.step > 0);
+}
+
+swg_status swg_training_end(swg_training *t, swg_status status)
+{
+    if (status == SWG_OK)
+        (void)remove(t->state); /* it need not be there */
+    if (status == SWG_FAILED && t->result.best.step > 0)
+        return swg_error_context(status,
+                                 "%s has the weights of step %" PRIu64 ", the best that was judged",
+                                 t->output, t->result.best.step);
+    return status;
+}
+
+void swg_training_deinit(swg_training *t)
+{
+    swg_training_log_close(&t->log);
+    swg_json_deinit(&t->settings);
+    swg_free(t->state);
 }

@@ -8,8 +8,9 @@
 
 typedef struct swg_training_arguments {
     const char *log;
-    int64_t window, steps, batch, accumulate, held_out, judge_every, warm_up, seed;
+    int64_t window, steps, batch, accumulate, held_out, judge_every, save_every, warm_up, seed;
     double minutes, rate, final_rate, decay;
+    bool resume;
 } swg_training_arguments;
 
 /* Rows of an option table for a swg_training_arguments that is the field `training` of `type`. */
@@ -36,6 +37,13 @@ typedef struct swg_training_arguments {
                        "windows at the text's end to judge by"),                                   \
         SWG_OPTION_INT(type, training.judge_every, 0, "judge-every", "N", 1, 1 << 30, "50",        \
                        "steps between two judgements; the best weights are kept"),                 \
+        SWG_OPTION_INT(type, training.save_every, 0, "save-every", "N", 0, 1 << 30, "200",         \
+                       "steps after which what --resume needs is saved beside the output; "        \
+                       "0 = only when interrupted"),                                               \
+        SWG_OPTION_FLAG(                                                                           \
+            type, training.resume, 0, "resume",                                                    \
+            "continue a training that was stopped: with the same arguments the result "            \
+            "is what it would have been"),                                                         \
         SWG_OPTION_INT(type, training.seed, 0, "seed", "N", 0, INT64_MAX, "0",                     \
                        "of the order of the windows, and of weights that training begins with"),   \
         SWG_OPTION_STRING(type, training.log, 0, "log", "FILE", "write one JSON object per step")
@@ -55,12 +63,31 @@ swg_status swg_training_log_open(const swg_training_arguments *arguments, const 
                                  bool has_teacher, swg_training_log *out);
 void swg_training_log_close(swg_training_log *log);
 
-/* The loop's options as the arguments and the log say; text, pool and losses are left to set. */
-swg_distill_options swg_training_options(const swg_training_arguments *arguments,
-                                         swg_training_log *log);
-
 /* Members of an open object that say what of the arguments a result depends on. */
-void swg_training_write(const swg_training_arguments *arguments, const swg_distill_result *result,
-                        swg_json_writer *json);
+void swg_training_write(const swg_training_arguments *arguments, swg_json_writer *json);
+
+/* A training on its way to an output. Zero-initialise to start. */
+typedef struct swg_training {
+    const swg_training_arguments *arguments;
+    const char *output;
+    char *state;              /* "OUT.swage-resume" */
+    swg_json_writer settings; /* what the result depends on, as one compact object */
+    swg_training_log log;
+    swg_distill_result result;
+} swg_training;
+
+/* The loop's options as the training says, whose settings are complete; text, pool and losses are
+ * left to set. SWG_NO_MEMORY. */
+swg_status swg_training_begin(swg_training *training, swg_distill_options *out);
+
+/* After the output was written, or could not be: `status` is that of the loop, and what the command
+ * returns. The state is removed when training is over; when it diverged, the sentence says which
+ * weights were written. */
+swg_status swg_training_end(swg_training *training, swg_status status);
+void swg_training_deinit(swg_training *training);
+
+/* Whether there is something to write after the loop returned `status`: all went well, or it
+ * diverged after weights that are better than the first. */
+bool swg_training_has_result(const swg_training *training, swg_status status);
 
 #endif

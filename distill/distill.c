@@ -23,6 +23,12 @@ typedef struct predictor {
     float *rows[2];         /* [window][widest], one layer's input and output in turn */
 } predictor;
 
+/* How far training has come. Numbers alone, so that it is saved as it is. */
+typedef struct position {
+    uint64_t step, n_passes, next; /* steps taken; passes begun; the next window of the order */
+    double first_loss;
+} position;
+
 typedef struct run {
     swg_trainer *trainer;
     const swg_distill_options *options;
@@ -33,10 +39,10 @@ typedef struct run {
     float *logits, *slopes; /* [END_ROWS][vocab] */
     int32_t *ids;           /* [batch][window] of the step */
     size_t *order;          /* of the windows in this pass */
-    size_t n_train, next;   /* windows to train on; the next of the order */
-    uint64_t n_passes;
+    size_t n_train;         /* windows to train on */
+    position at;
     double loss_sum; /* of the step */
-    double start;
+    double start;    /* on the clock, less the time before a resumption */
 } run;
 
 swg_distill_options swg_distill_options_default(void)
@@ -195,10 +201,10 @@ static bool is_better(const run *r, const swg_distill_record *a, const swg_disti
 
 /* --- Steps ------------------------------------------------------------------------------------ */
 
-/* A new order of the windows for the next pass (Fisher and Yates 1938; Durstenfeld 1964). */
-static void shuffle(run *r)
+/* The order of the windows for a pass (Fisher and Yates 1938; Durstenfeld 1964). */
+static void shuffle(run *r, uint64_t pass)
 {
-    swg_rng rng = swg_rng_seeded(r->options->seed * 0x9e3779b97f4a7c15u + r->n_passes++);
+    swg_rng rng = swg_rng_seeded(r->options->seed * 0x9e3779b97f4a7c15u + pass);
     for (size_t i = 0; i < r->n_train; i++)
         r->order[i] = i;
     for (size_t i = r->n_train; i > 1; i--) {
@@ -206,7 +212,6 @@ static void shuffle(run *r)
         r->order[i - 1] = r->order[j];
         r->order[j] = last;
     }
-    r->next = 0;
 }
 
 /* The next windows, and what the teacher makes of them. */
@@ -215,10 +220,12 @@ static swg_status take_batch(run *r)
     const swg_distill_options *o = r->options;
     for (size_t i = 0; i < o->batch; i++) {
         const float *rows;
-        if (r->next == r->n_train)
-            shuffle(r);
+        if (r->at.n_passes == 0 || r->at.next == r->n_train) {
+            shuffle(r, r->at.n_passes++);
+            r->at.next = 0;
+        }
         int32_t *ids = r->ids + i * o->window;
-        memcpy(ids, o->ids + r->order[r->next++] * o->window, o->window * sizeof *ids);
+        memcpy(ids, o->ids + r->order[r->at.next++] * o->window, o->window * sizeof *ids);
         if (!r->has_teacher)
             continue;
         SWG_TRY(predict(&r->teacher, ids, o->window, &rows));
@@ -252,24 +259,31 @@ static double rate_of(const run *r, uint64_t step)
     return o->rate * rise * (o->final_rate + (1 - o->final_rate) * cosine);
 }
 
-static swg_status take_step(run *r, uint64_t step, double first_loss, swg_distill_record *record)
+static swg_status take_step(run *r, swg_distill_record *record)
 {
     const swg_distill_options *o = r->options;
     const double start = swg_clock_s();
+    const uint64_t step = r->at.step;
     r->loss_sum = 0;
     for (size_t i = 0; i < o->accumulate; i++) {
         SWG_TRY(take_batch(r));
         SWG_TRY(swg_trainer_backward(r->trainer, r->ids, o->batch, take_slopes, r));
     }
     *record = (swg_distill_record){.step = step + 1, .rate = rate_of(r, step), .loss = r->loss_sum};
-    if (!isfinite(record->loss) || (step > 0 && record->loss > DIVERGED * first_loss))
+    r->at.first_loss = step ? r->at.first_loss : record->loss;
+    if (!isfinite(record->loss) || record->loss > DIVERGED * r->at.first_loss)
         return swg_error(SWG_FAILED,
                          "the loss of step %llu is %g, and of the first %g, at a rate of %g: "
                          "training diverged; a smaller --rate may help",
-                         (unsigned long long)step + 1, record->loss, first_loss, record->rate);
-    SWG_TRY(swg_trainer_step(r->trainer, &o->adamw, record->rate, &record->gradient_norm));
+                         (unsigned long long)step + 1, record->loss, r->at.first_loss,
+                         record->rate);
+    const swg_status status =
+        swg_trainer_step(r->trainer, &o->adamw, record->rate, &record->gradient_norm);
+    if (status != SWG_OK)
+        return swg_error_context(status, "at a rate of %g", record->rate);
     record->seconds = swg_clock_s() - r->start;
     record->tokens_per_s = (double)tokens_per_step(o) / (swg_clock_s() - start);
+    r->at.step++;
     return SWG_OK;
 }
 
@@ -300,26 +314,85 @@ static swg_status show_progress(const run *r, uint64_t step, double loss)
                                         (uint64_t)(swg_clock_s() - r->start), (uint64_t)o->seconds);
 }
 
+static swg_status save(const run *r, const position *at, const swg_distill_result *out)
+{
+    const double seconds = swg_clock_s() - r->start;
+    swg_state_writer *writer = NULL;
+    swg_status status = SWG_OK;
+    SWG_GO(swg_state_create(r->options->state, &writer));
+    SWG_GO(swg_state_put_text(writer, r->options->identity));
+    SWG_GO(swg_state_put(writer, at, sizeof *at));
+    SWG_GO(swg_state_put(writer, &seconds, sizeof seconds));
+    SWG_GO(swg_state_put(writer, out, sizeof *out));
+    SWG_GO(swg_trainer_save(r->trainer, writer));
+    SWG_GO(swg_state_commit(&writer));
+done:
+    swg_state_abort(&writer);
+    return status;
+}
+
+/* Continue from the file, if the student and the teacher are judged as they were at its beginning.
+ */
+static swg_status resume(run *r, swg_distill_result *out)
+{
+    const swg_distill_options *o = r->options;
+    swg_state_reader *reader = NULL;
+    swg_distill_result saved;
+    double seconds;
+    swg_status status = SWG_OK;
+    SWG_GO(swg_state_open(o->state, &reader));
+    SWG_GO(swg_state_expect_text(reader, o->identity, "settings"));
+    SWG_GO(swg_state_get(reader, &r->at, sizeof r->at));
+    SWG_GO(swg_state_get(reader, &seconds, sizeof seconds));
+    SWG_GO(swg_state_get(reader, &saved, sizeof saved));
+    if (saved.first.nll != out->first.nll || saved.first.kld != out->first.kld ||
+        saved.first.nll_teacher != out->first.nll_teacher)
+        SWG_GO(swg_error(SWG_USAGE, "%s was saved with another model, teacher or text", o->state));
+    SWG_GO(swg_trainer_resume(r->trainer, reader));
+    if (r->at.n_passes > 0)
+        shuffle(r, r->at.n_passes - 1);
+    r->start = swg_clock_s() - seconds;
+    *out = saved;
+    if (o->resumed)
+        o->resumed(o->log_context, r->at.step);
+done:
+    swg_state_close(&reader);
+    return status;
+}
+
+static swg_status step_once(run *r, swg_distill_record *record, swg_distill_result *out)
+{
+    const swg_distill_options *o = r->options;
+    SWG_TRY(show_progress(r, r->at.step, record->loss));
+    SWG_TRY(take_step(r, record));
+    out->steps = r->at.step;
+    out->tokens += tokens_per_step(o);
+    if (r->at.step % o->judge_every == 0 || is_done(r, r->at.step))
+        SWG_TRY(judge_step(r, record, out));
+    if (o->log)
+        o->log(o->log_context, record);
+    return SWG_OK;
+}
+
 static swg_status walk(run *r, swg_distill_result *out)
 {
     const swg_distill_options *o = r->options;
-    double first_loss = 0;
+    swg_distill_record record = {0};
     SWG_TRY(judge(r, &out->first));
     out->best = out->first;
     SWG_TRY(swg_trainer_keep(r->trainer));
-    if (o->log)
+    if (o->resume)
+        SWG_TRY(resume(r, out));
+    else if (o->log)
         o->log(o->log_context, &out->first);
-    swg_distill_record record = {0};
-    for (uint64_t step = 0; !is_done(r, step); step++) {
-        SWG_TRY(show_progress(r, step, step ? record.loss : 0));
-        SWG_TRY(take_step(r, step, first_loss, &record));
-        first_loss = step ? first_loss : record.loss;
-        out->steps = step + 1;
-        out->tokens += tokens_per_step(o);
-        if ((step + 1) % o->judge_every == 0 || is_done(r, step + 1))
-            SWG_TRY(judge_step(r, &record, out));
-        if (o->log)
-            o->log(o->log_context, &record);
+    while (!is_done(r, r->at.step)) {
+        const position before = r->at;
+        const swg_status status = step_once(r, &record, out);
+        if (status == SWG_INTERRUPTED && o->state && r->at.step == before.step)
+            SWG_TRY(save(r, &before, out));
+        SWG_TRY(status);
+        if (o->state && o->save_every && r->at.step % o->save_every == 0)
+            SWG_TRY(save(r, &r->at, out));
     }
     return SWG_OK;
 }
@@ -356,7 +429,6 @@ static swg_status begin(run *r, const swg_model *teacher)
     SWG_TRY(check(student, teacher, o));
     r->vocab = (size_t)student->hparams.n_outputs;
     r->n_train = o->n_windows - o->held_out;
-    r->next = r->n_train;
     SWG_TRY(predictor_init(&r->student, student, o));
     r->has_teacher = teacher != NULL;
     if (teacher) {

@@ -39,6 +39,11 @@ typedef struct swg_distill_options {
     double temperature;
     uint64_t seed;
     uint64_t judge_every; /* steps */
+    const char *state;    /* file to save to what training continues from; default NULL: none */
+    const char *identity; /* what the result depends on, as a text that is saved with it */
+    uint64_t save_every;  /* steps; it is saved on an interruption too */
+    bool resume;          /* continue from the state */
+    void (*resumed)(void *context, uint64_t step); /* of log_context: after so many steps */
     void (*log)(void *context, const swg_distill_record *record);
     void *log_context;
 } swg_distill_options;
@@ -54,7 +59,12 @@ typedef struct swg_distill_result {
 /* Train. `teacher` has the student's vocabulary (SWG_USAGE otherwise, with both sizes); NULL: only
  * losses that need none have a weight (SWG_USAGE otherwise). SWG_FAILED
  * when the loss or a gradient stops being finite, or exceeds ten times that of the first step:
- * naming step and rate; the trainer then has the best weights so far. On SWG_INTERRUPTED too. */
+ * naming step and rate; the trainer then has the best weights so far, which *out describes. On
+ * SWG_INTERRUPTED too.
+ *
+ * Resumed, it goes on as if it had not been stopped: weights and judgements are the same bits.
+ * SWG_USAGE when the state was saved with another identity, or the model and teacher at its
+ * beginning were others. */
 swg_status swg_distill(swg_trainer *trainer, const swg_model *teacher,
                        const swg_distill_options *options, swg_distill_result *out);
 

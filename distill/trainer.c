@@ -253,6 +253,51 @@ swg_status swg_trainer_restore(swg_trainer *trainer)
     return install_all(trainer);
 }
 
+/* --- Saving ----------------------------------------------------------------------------------- */
+
+swg_status swg_trainer_save(const swg_trainer *trainer, swg_state_writer *writer)
+{
+    SWG_TRY(swg_state_put(writer, &trainer->n_steps, sizeof trainer->n_steps));
+    for (size_t i = 0; i < trainer->n_tensors; i++) {
+        const trained *t = &trainer->tensors[i];
+        const uint64_t elems = elems_of(t), has_kept = t->kept != NULL;
+        const size_t bytes = elems_of(t) * sizeof *t->value;
+        SWG_TRY(swg_state_put(writer, &elems, sizeof elems));
+        SWG_TRY(swg_state_put(writer, &has_kept, sizeof has_kept));
+        SWG_TRY(swg_state_put(writer, t->value, bytes));
+        SWG_TRY(swg_state_put(writer, t->moment1, bytes));
+        SWG_TRY(swg_state_put(writer, t->moment2, bytes));
+        if (t->kept)
+            SWG_TRY(swg_state_put(writer, t->kept, bytes));
+    }
+    return SWG_OK;
+}
+
+static swg_status resume_tensor(trained *t, swg_state_reader *reader)
+{
+    uint64_t elems, has_kept;
+    const size_t bytes = elems_of(t) * sizeof *t->value;
+    SWG_TRY(swg_state_get(reader, &elems, sizeof elems));
+    SWG_TRY(swg_state_get(reader, &has_kept, sizeof has_kept));
+    if (elems != elems_of(t))
+        return swg_error(SWG_CORRUPT, "the saved state has a tensor of %llu weights, the model %zu",
+                         (unsigned long long)elems, elems_of(t));
+    SWG_TRY(swg_state_get(reader, t->value, bytes));
+    SWG_TRY(swg_state_get(reader, t->moment1, bytes));
+    SWG_TRY(swg_state_get(reader, t->moment2, bytes));
+    if (has_kept && !t->kept)
+        SWG_TRY(SWG_NEW_UNINIT(t->kept, elems_of(t)));
+    return has_kept ? swg_state_get(reader, t->kept, bytes) : SWG_OK;
+}
+
+swg_status swg_trainer_resume(swg_trainer *trainer, swg_state_reader *reader)
+{
+    SWG_TRY(swg_state_get(reader, &trainer->n_steps, sizeof trainer->n_steps));
+    for (size_t i = 0; i < trainer->n_tensors; i++)
+        SWG_TRY(resume_tensor(&trainer->tensors[i], reader));
+    return install_all(trainer);
+}
+
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 /* The planes of a tensor that is written: its codes, or its weights in the planned type. */

@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "distill/training_state.h"
 #include "formats/formats.h"
 #include "quantize/plan.h"
 #include "runtime/base/thread.h"
@@ -73,6 +74,11 @@ swg_status swg_trainer_step(swg_trainer *trainer, const swg_adamw *adamw, double
 /* Keep a copy of the weights as they are, and go back to the copy kept last. */
 swg_status swg_trainer_keep(swg_trainer *trainer);
 swg_status swg_trainer_restore(swg_trainer *trainer);
+
+/* Save all that training continues from - weights, moments, the copy kept - and go back to it in a
+ * trainer made of the same source, plan and options (SWG_CORRUPT for another's). */
+swg_status swg_trainer_save(const swg_trainer *trainer, swg_state_writer *writer);
+swg_status swg_trainer_resume(swg_trainer *trainer, swg_state_reader *reader);
 
 /* Write all tensors of the plan, in the plan's order, to a sink opened with its descriptions. */
 swg_status swg_trainer_write(swg_trainer *trainer, swg_sink *sink);

@@ -8,12 +8,13 @@
 #include "kernels/linalg.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
+#include "runtime/device.h"
 #include "runtime/kv_type.h"
 #include "runtime/session.h"
 
 typedef struct arguments {
     const char *shape, *group_size, *activations, *kv_cache, *scale_type;
-    const char *bits;
+    const char *bits, *device;
     int64_t prompt, generate, depth, repeats, chunk, seed;
     const char *pattern, *block;
     double sparsity;
@@ -56,10 +57,11 @@ static const swg_option options[] = {
                    "prompt tokens processed together"),
     SWG_OPTION_INT(arguments, seed, 0, "seed", "S", 0, 9007199254740992.0, "1",
                    "seed of the random weights and tokens"),
-    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "int8",
+    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, NULL,
                       swg_act_help),
     SWG_OPTION_CHOICE(arguments, kv_cache, 0, "kv-cache", SWG_KV_TYPE_CHOICES, "f32",
                       swg_kv_type_help),
+    SWG_OPTION_CHOICE(arguments, device, 0, "device", SWG_DEVICE_CHOICES, "cpu", swg_device_help),
     SWG_OPTION_FLAG(arguments, no_limits, 0, "no-limits",
                     "do not measure the machine's own limits"),
     SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
@@ -73,6 +75,7 @@ typedef struct benchmark {
     swg_session loaded;
     swg_exec *exec;
     size_t prompt, generate; /* as measured: at most the model's number of positions */
+    swg_act_precision activations;
     swg_dram_limit dram;     /* zero with --no-limits */
     swg_compute_limit peak;  /* the same; of the activations' arithmetic, int8 or f32 */
     swg_latency latency;
@@ -123,8 +126,10 @@ static swg_status make_random(benchmark *b)
     SWG_GO(scheme_of(b->args, &scheme));
     SWG_GO(swg_shape_config(b->args->shape, &config));
     SWG_GO(swg_pool_new(b->cli->n_threads, &b->loaded.pool));
-    const swg_model_options how = {
-        .size = sizeof how, .pool = b->loaded.pool, .random_density = 1 - b->args->sparsity};
+    const swg_model_options how = {.size = sizeof how,
+                                   .pool = b->loaded.pool,
+                                   .backend = b->args->device,
+                                   .random_density = 1 - b->args->sparsity};
     SWG_GO(swg_model_random(config.text, config.length, scheme, (uint64_t)b->args->seed, &how,
                             &b->loaded.model));
 done:
@@ -140,19 +145,25 @@ static swg_status load(benchmark *b)
     SWG_TRY(check_sparsity(b->args));
     if (!has_model)
         return make_random(b);
-    return swg_session_open(b->cli->positionals[0], NULL, false, b->cli->n_threads,
-                            b->cli->progress, &b->loaded);
+    return swg_session_open_on(b->args->device, b->cli->positionals[0], NULL, false,
+                               b->cli->n_threads, b->cli->progress, &b->loaded);
 }
 
 static bool is_float(const benchmark *b)
 {
-    return swg_act_is_float(swg_act_named(b->args->activations));
+    return swg_act_is_float(b->activations);
+}
+
+/* The processors' limits say nothing about a GPU. */
+static bool has_limits(const benchmark *b)
+{
+    return !b->args->no_limits && swg_device_is_cpu(b->loaded.model);
 }
 
 /* Limits drift on shared machines: they are measured before and after, and the better is used. */
 static swg_status measure_limits(benchmark *b)
 {
-    if (b->args->no_limits)
+    if (!has_limits(b))
         return SWG_OK;
     swg_dram_limit dram;
     SWG_TRY(swg_limits_dram_read(b->loaded.pool, 0, &dram));
@@ -198,12 +209,14 @@ static swg_status choose_lengths(benchmark *b)
 static swg_status measure(benchmark *b)
 {
     const arguments *args = b->args;
+    SWG_TRY(
+        swg_device_precision(b->loaded.model, args->activations, SWG_ACT_INT8, &b->activations));
     SWG_TRY(choose_lengths(b));
     const size_t behind = b->generate ? (size_t)args->depth + b->generate : 0;
     const swg_exec_options exec_options = {.size = sizeof exec_options,
                                            .context = b->prompt > behind ? b->prompt : behind,
                                            .chunk = (size_t)args->chunk,
-                                           .activations = swg_act_named(args->activations),
+                                           .activations = b->activations,
                                            .kv_type = swg_kv_type_named(args->kv_cache)};
     const swg_latency_options latency_options = {.prompt = b->prompt,
                                                  .generate = b->generate,
@@ -216,7 +229,7 @@ static swg_status measure(benchmark *b)
     SWG_TRY(swg_latency_measure(b->exec, b->loaded.model, &latency_options, b->cli->progress,
                                 &b->latency));
     /* The memory for running is still held; by now the peak is that of the limits' buffers. */
-    const uint64_t running = args->no_limits ? swg_peak_rss_bytes() : swg_rss_bytes();
+    const uint64_t running = has_limits(b) ? swg_rss_bytes() : swg_peak_rss_bytes();
     if (running > b->peak_rss_bytes)
         b->peak_rss_bytes = running;
     return measure_limits(b);
@@ -285,7 +298,8 @@ static swg_status report_json(const benchmark *b)
     swg_json_uint(&json, "generate", b->generate);
     swg_json_int(&json, "depth", b->args->depth);
     swg_json_int(&json, "repeats", b->args->repeats);
-    swg_json_string(&json, "activations", b->args->activations);
+    swg_json_string(&json, "activations", swg_act_name(b->activations));
+    swg_json_string(&json, "device", swg_device_name(b->loaded.model));
     swg_json_string(&json, "kv_cache", b->args->kv_cache);
     swg_json_uint(&json, "kv_cache_bytes", swg_exec_cache_bytes(b->exec));
     write_rate(&json, "prefill_tokens_per_s", b->latency.prefill_tokens_per_s);
@@ -336,7 +350,7 @@ static swg_status report_text(const benchmark *b)
                       swg_format_bytes(swg_model_bytes_per_token(model), bytes));
     swg_strbuf_printf(&out, "%-14s%s, %s\n", "KV cache", b->args->kv_cache,
                       swg_format_bytes(swg_exec_cache_bytes(b->exec), bytes));
-    if (!b->args->no_limits) {
+    if (has_limits(b)) {
         char turn[32];
         swg_strbuf_printf(&out, "%-14s%.1f GB/s (%s%s, %zu streams per thread)", "DRAM read",
                           1e-9 * b->dram.bytes_per_s,
@@ -351,6 +365,7 @@ static swg_status report_text(const benchmark *b)
             swg_strbuf_printf(&out, "; prefill takes %.0f %%", 100 * prefill_share(b));
         swg_strbuf_puts(&out, "\n");
     }
+    swg_strbuf_printf(&out, "%-14s%s\n", "device", swg_device_name(model));
     swg_strbuf_printf(&out, "%-14s%s\n", "f32 products", swg_linalg_name());
     swg_strbuf_printf(&out, "%-14s%s\n%-14s%zu\n", "peak memory",
                       swg_format_bytes(b->peak_rss_bytes, rss), "threads",

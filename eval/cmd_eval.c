@@ -9,6 +9,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text_file.h"
 #include "runtime/cli/cli.h"
+#include "runtime/device.h"
 #include "runtime/kv_type.h"
 #include "runtime/session.h"
 
@@ -26,7 +27,7 @@ static const char protocol_words[] = ""
 
 typedef struct arguments {
     const char *text, *data, *data_format, *few_shot, *ref, *task, *protocol, *prep, *activations,
-        *kv_cache, *tokenizer;
+        *kv_cache, *tokenizer, *device;
     int64_t context, stride, max_tokens;
     double max_kld, max_perplexity_increase;
 } arguments;
@@ -58,10 +59,11 @@ static const swg_option options[] = {
                    "protocol's)"),
     SWG_OPTION_INT(arguments, max_tokens, 0, "max-tokens", "N", 2, 1e15, NULL,
                    "use only the first N tokens of the text"),
-    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "f32",
+    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, NULL,
                       swg_act_help),
     SWG_OPTION_CHOICE(arguments, kv_cache, 0, "kv-cache", SWG_KV_TYPE_CHOICES, "f32",
                       swg_kv_type_help),
+    SWG_OPTION_CHOICE(arguments, device, 0, "device", SWG_DEVICE_CHOICES, "cpu", swg_device_help),
     SWG_OPTION_DOUBLE(arguments, max_kld, 0, "max-kld", "X", 0, 1e6, NULL,
                       "with --ref: exit 7 when the mean divergence is above X nats per token"),
     SWG_OPTION_DOUBLE(arguments, max_perplexity_increase, 0, "max-perplexity-increase", "R", -1,
@@ -84,6 +86,7 @@ typedef struct evaluation {
     char *prefix; /* its text with an end */
     swg_session loaded, ref;
     const swg_eval_task *task;
+    swg_act_precision activations;
     char sha256[SWG_SHA256_TEXT];
     double seconds;
     swg_eval_report report;
@@ -161,11 +164,12 @@ static swg_status evaluate(evaluation *e)
 {
     const arguments *args = e->args;
     SWG_TRY(open_input(e));
-    SWG_TRY(swg_session_open(e->cli->positionals[0], args->tokenizer, true, e->cli->n_threads,
-                             e->cli->progress, &e->loaded));
+    SWG_TRY(swg_session_open_on(args->device, e->cli->positionals[0], args->tokenizer, true,
+                                e->cli->n_threads, e->cli->progress, &e->loaded));
+    SWG_TRY(swg_device_precision(e->loaded.model, args->activations, SWG_ACT_F32, &e->activations));
     if (args->ref)
-        SWG_TRY(
-            swg_session_open(args->ref, NULL, false, e->cli->n_threads, e->cli->progress, &e->ref));
+        SWG_TRY(swg_session_open_on(args->device, args->ref, NULL, false, e->cli->n_threads,
+                                    e->cli->progress, &e->ref));
     swg_eval_input input = {.loaded = &e->loaded,
                             .ref = args->ref ? &e->ref : NULL,
                             .path = e->path,
@@ -174,9 +178,9 @@ static swg_status evaluate(evaluation *e)
                             .context = (size_t)args->context,
                             .stride = (size_t)args->stride,
                             .max_tokens = (size_t)args->max_tokens,
-                            .choice_format = swg_choice_format_named(args->data_format),
+                                                        .choice_format = swg_choice_format_named(args->data_format),
                             .prefix = "",
-                            .activations = swg_act_named(args->activations),
+                            .activations = e->activations,
                             .kv_type = swg_kv_type_named(args->kv_cache),
                             .progress = e->cli->progress};
     SWG_TRY(swg_eval_choose(args->task, args->protocol, e->source, args->ref != NULL,
@@ -200,7 +204,8 @@ static swg_status report_json(evaluation *e)
 {
     const bool is_text = e->source == SWG_EVAL_TEXT;
     swg_json_writer *json = &e->report.json;
-    swg_json_string(json, "activations", e->args->activations);
+    swg_json_string(json, "activations", swg_act_name(e->activations));
+    swg_json_string(json, "device", swg_device_name(e->loaded.model));
     swg_json_string(json, "kv_cache", e->args->kv_cache);
     swg_json_string(json, is_text ? "text" : "data", e->path);
     swg_json_string(json, is_text ? "text_sha256" : "data_sha256", e->sha256);
@@ -214,9 +219,11 @@ static swg_status report_text(evaluation *e)
     swg_strbuf_printf(text,
                       "activations   %s\n"
                       "KV cache      %s\n"
+                      "device        %s\n"
                       "%-14s%s, sha256 %s\n"
                       "time          %.2f s\n",
-                      e->args->activations, e->args->kv_cache,
+                      swg_act_name(e->activations), e->args->kv_cache,
+                      swg_device_name(e->loaded.model),
                       e->source == SWG_EVAL_TEXT ? "text" : "data", e->path, e->sha256, e->seconds);
     SWG_TRY(swg_strbuf_status(text));
     return swg_cli_print(text->text, text->length);
@@ -266,8 +273,10 @@ const swg_command swg_command_eval = {
     .synopsis = "MODEL --text FILE | --data FILE [--ref MODEL] [--task NAME] [--protocol NAME] "
                 "[--context N]",
     .summary = "Measure how good a model is on a text or on labelled items",
-    .description = "A task is what is measured, a protocol how a text is cut for it. Definitions: "
-                   "docs/perplexity.md."
+    .description =
+        "A task is what is measured, a protocol how a text is cut for it. Definitions: "
+        "docs/perplexity.md. --activations is f32 unless it is given, on a GPU f16, to which "
+        "a model's --ref is rounded there too."
 #define SWG_EVAL_TASK(name, text) "\n\nTask " #name ", " text "."
 #include "eval/tasks.def"
 #undef SWG_EVAL_TASK

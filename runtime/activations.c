@@ -39,3 +39,8 @@ swg_act_precision swg_act_named(const char *name)
         i++;
     return (swg_act_precision)i;
 }
+
+const char *swg_act_name(swg_act_precision act)
+{
+    return names[act];
+}

@@ -14,6 +14,7 @@ typedef enum swg_act_precision {
 
 /* The precision with that name; SWG_ACT_COUNT when there is none. */
 swg_act_precision swg_act_named(const char *name);
+const char *swg_act_name(swg_act_precision act);
 
 /* Whether the CPU multiplies inputs of that precision as floats, not as 8-bit integers. */
 bool swg_act_is_float(swg_act_precision act);

@@ -5,6 +5,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text_file.h"
 #include "runtime/cli/cli.h"
+#include "runtime/device.h"
 #include "runtime/exec.h"
 #include "runtime/kv_type.h"
 #include "runtime/session.h"
@@ -14,7 +15,7 @@
 enum { PIECE = 64 };
 
 typedef struct arguments {
-    const char *ids, *token_type_ids, *output, *activations, *kv_cache;
+    const char *ids, *token_type_ids, *output, *activations, *kv_cache, *device;
     bool force;
 } arguments;
 
@@ -35,10 +36,11 @@ static const swg_option options[] = {
      .is_required = true,
      .help = "file for the logits",
      .offset = offsetof(arguments, output)},
-    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, "int8",
+    SWG_OPTION_CHOICE(arguments, activations, 0, "activations", SWG_ACT_CHOICES, NULL,
                       swg_act_help),
     SWG_OPTION_CHOICE(arguments, kv_cache, 0, "kv-cache", SWG_KV_TYPE_CHOICES, "f32",
                       swg_kv_type_help),
+    SWG_OPTION_CHOICE(arguments, device, 0, "device", SWG_DEVICE_CHOICES, "cpu", swg_device_help),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
 };
 
@@ -69,6 +71,7 @@ typedef struct job {
     swg_session loaded;
     swg_exec *exec;
     swg_file_writer *writer;
+    swg_act_precision activations;
     size_t rows, columns; /* of the output */
 } job;
 
@@ -85,8 +88,10 @@ static swg_status read_input(job *j)
 
 static swg_status prepare(job *j)
 {
-    SWG_TRY(swg_session_open(j->cli->positionals[0], NULL, false, j->cli->n_threads,
-                             j->cli->progress, &j->loaded));
+    SWG_TRY(swg_session_open_on(j->args->device, j->cli->positionals[0], NULL, false,
+                                j->cli->n_threads, j->cli->progress, &j->loaded));
+    SWG_TRY(
+        swg_device_precision(j->loaded.model, j->args->activations, SWG_ACT_INT8, &j->activations));
     const swg_hparams *h = &j->loaded.model->hparams;
     if (j->types.count > 0 && h->n_token_types == 0)
         return swg_error(SWG_USAGE, "%s has no token types", j->cli->positionals[0]);
@@ -95,7 +100,7 @@ static swg_status prepare(job *j)
     const swg_exec_options exec_options = {.size = sizeof exec_options,
                                            .context = j->ids.count,
                                            .chunk = PIECE,
-                                           .activations = swg_act_named(j->args->activations),
+                                           .activations = j->activations,
                                            .kv_type = swg_kv_type_named(j->args->kv_cache)};
     SWG_TRY(swg_exec_new(j->loaded.model, j->loaded.pool, &exec_options, &j->exec));
     return swg_file_create(j->args->output, j->args->force,
@@ -140,6 +145,8 @@ static swg_status report(const job *j)
     if (!j->cli->json) {
         swg_cli_say(j->cli, "%zu positions x %zu logits, float32 little-endian, in %s", j->rows,
                     j->columns, j->args->output);
+        if (!swg_device_is_cpu(j->loaded.model))
+            swg_cli_say(j->cli, "computed on %s", swg_device_name(j->loaded.model));
         return SWG_OK;
     }
     swg_json_writer json = {0};
@@ -147,7 +154,8 @@ static swg_status report(const job *j)
     swg_json_string(&json, "output", j->args->output);
     swg_json_uint(&json, "positions", j->rows);
     swg_json_uint(&json, "vocabulary", j->columns);
-    swg_json_string(&json, "activations", j->args->activations);
+    swg_json_string(&json, "activations", swg_act_name(j->activations));
+    swg_json_string(&json, "device", swg_device_name(j->loaded.model));
     swg_json_string(&json, "kv_cache", j->args->kv_cache);
     return swg_cli_json_print(&json);
 }
@@ -184,7 +192,8 @@ const swg_command swg_command_logits = {
                    "float32 logits per position: [positions, vocabulary], row-major, nothing else. "
                    "Classifiers give one row of labels (per text, or per position), question "
                    "answering start and end per position. "
-                   "For comparing implementations and for feeding other tools.",
+                   "For comparing implementations and for feeding other tools.\n\n"
+                   "--activations is int8 unless it is given, on a GPU f16.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .arguments_bytes = sizeof(arguments),

@@ -6,11 +6,13 @@
 #include "runtime/cli/cli.h"
 #include "runtime/cmd_run_chat.h"
 #include "runtime/cmd_run_encoder.h"
+#include "runtime/device.h"
 #include "runtime/generation.h"
 #include "runtime/kv_type.h"
 
 typedef struct arguments {
-    const char *prompt, *prompt_file, *system, *passage, *activations, *kv_cache, *tokenizer;
+    const char *prompt, *prompt_file, *system, *passage, *activations, *kv_cache, *tokenizer,
+        *device;
     swg_string_list stops;
     int64_t max_tokens, context, seed, top_k, repetition_window;
     double temperature, top_p, min_p, repetition_penalty;
@@ -58,6 +60,7 @@ static const swg_option options[] = {
                       swg_act_help),
     SWG_OPTION_CHOICE(arguments, kv_cache, 0, "kv-cache", SWG_KV_TYPE_CHOICES, "f32",
                       swg_kv_type_help),
+    SWG_OPTION_CHOICE(arguments, device, 0, "device", SWG_DEVICE_CHOICES, "cpu", swg_device_help),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
                       "tokenizer to use instead of the model's"),
 };
@@ -67,6 +70,7 @@ typedef struct run_state {
     const swg_cli *cli;
     const arguments *args;
     swg_session loaded;
+    swg_act_precision activations;
     swg_strbuf prompt; /* as given, wherever it comes from */
     bool has_prompt;
     swg_generation *generation;
@@ -146,8 +150,7 @@ static swg_generation_options generation_options(const run_state *r)
 {
     const arguments *args = r->args;
     swg_generation_options how = {.sampling = swg_sampler_options_default(),
-                                  .activations =
-                                      swg_generation_precision(r->loaded.model, args->activations),
+                                  .activations = r->activations,
                                   .max_tokens = (size_t)args->max_tokens,
                                   .ignore_end = args->ignore_end,
                                   .stops = args->stops.items,
@@ -210,6 +213,7 @@ static swg_status report(run_state *r)
     swg_json_double(&json, "prefill_s", result.prefill_s);
     swg_json_double(&json, "decode_tokens_per_s", rate);
     swg_json_int(&json, "seed", r->args->seed);
+    swg_json_string(&json, "device", swg_device_name(r->loaded.model));
     return swg_cli_json_print(&json);
 }
 
@@ -269,12 +273,11 @@ static swg_status chat(run_state *r)
 static swg_status encode_text(const run_state *r)
 {
     const arguments *args = r->args;
-    const swg_encoder_run encoder = {
-        .cli = r->cli,
-        .loaded = &r->loaded,
-        .text = swg_strbuf_text(&r->prompt),
-        .second = args->passage,
-        .activations = swg_generation_precision(r->loaded.model, args->activations)};
+    const swg_encoder_run encoder = {.cli = r->cli,
+                                     .loaded = &r->loaded,
+                                     .text = swg_strbuf_text(&r->prompt),
+                                     .second = args->passage,
+                                     .activations = r->activations};
     if (args->chat || args->system || args->stops.count > 0)
         return swg_error(SWG_USAGE, "%s reads a text: --chat, --system and --stop do not apply",
                          r->cli->positionals[0]);
@@ -282,6 +285,15 @@ static swg_status encode_text(const run_state *r)
         return swg_error(SWG_USAGE, "%s reads a text: give one with --prompt",
                          r->cli->positionals[0]);
     return swg_run_encoder(&encoder);
+}
+
+static swg_status choose_precision(run_state *r)
+{
+    const swg_model *model = r->loaded.model;
+    if (!swg_device_is_cpu(model))
+        swg_cli_say(r->cli, "computing on %s", swg_device_name(model));
+    return swg_device_precision(model, r->args->activations, swg_generation_precision(model),
+                                &r->activations);
 }
 
 static swg_status run(const swg_cli *cli, const void *raw_arguments)
@@ -292,8 +304,9 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
         if (!*r.args->stops.items[i])
             SWG_GO(swg_error(SWG_USAGE, "--stop needs a text that is not empty"));
     SWG_GO(find_prompt(&r));
-    SWG_GO(swg_session_open(cli->positionals[0], r.args->tokenizer, true, cli->n_threads,
-                            cli->progress, &r.loaded));
+    SWG_GO(swg_session_open_on(r.args->device, cli->positionals[0], r.args->tokenizer, true,
+                               cli->n_threads, cli->progress, &r.loaded));
+    SWG_GO(choose_precision(&r));
     SWG_GO((r.loaded.model->hparams.is_encoder ? encode_text(&r)
             : r.args->chat                     ? chat(&r)
                                                : continue_text(&r)));
@@ -328,7 +341,7 @@ const swg_command swg_command_run = {
         "text for any number of threads. Generation stops at the model's end of text, after "
         "--max-tokens, before a --stop text, or when the context is full.\n\n"
         "--activations is int8 unless it is given or most of the model is not quantized; then f32 "
-        "costs next to nothing.\n\n"
+        "costs next to nothing. On a GPU it is f16.\n\n"
         "With --chat the prompt is a message to a chat model, put into the template that the "
         "model carries, as transformers does; --system goes before it. Without a prompt every line "
         "of standard input is a message, and the model knows the conversation so far (4096 "

@@ -19,11 +19,9 @@ struct swg_generation {
     swg_generation_result result;
 };
 
-swg_act_precision swg_generation_precision(const swg_model *model, const char *name)
+swg_act_precision swg_generation_precision(const swg_model *model)
 {
     uint64_t quantized = 0, all = 0;
-    if (name)
-        return swg_act_named(name);
     for (size_t i = 0; i < model->n_weights; i++) {
         const swg_weight *weight = &model->weights[i];
         if (weight->n == 0 || weight->vector)

@@ -18,10 +18,10 @@ typedef struct swg_generation_options {
     size_t n_stops;
 } swg_generation_options;
 
-/* The precision called `name`. NULL: int8, unless fewer than half of the model's matrix elements
+/* The precision of a model on the CPU: int8, unless fewer than half of the model's matrix elements
  * are quantized; then nearly all the time goes into float products anyway, and rounding inputs
  * would cost accuracy for nothing. */
-swg_act_precision swg_generation_precision(const swg_model *model, const char *name);
+swg_act_precision swg_generation_precision(const swg_model *model);
 
 /* Called with text as it is decided on; never with a part of a character or of a stop. */
 typedef swg_status swg_generation_print(void *context, const char *text, size_t length);

@@ -14,7 +14,7 @@ static swg_status make_tokenizer(swg_source *source, const swg_model *model, swg
 
 /* What a session is opened with. */
 typedef struct opening {
-    const char *path, *tokenizer_path;
+    const char *path, *tokenizer_path, *device;
     bool with_tokenizer, without_head;
     size_t n_threads;
     const swg_progress *progress;
@@ -27,6 +27,7 @@ static swg_status load(const opening *o, swg_source *source, swg_session *out)
     const swg_model_options how = {.size = sizeof how,
                                    .pool = out->pool,
                                    .progress = o->progress,
+                                   .backend = o->device,
                                    .without_head = o->without_head || is_declared};
     SWG_TRY(swg_model_load(source, &how, &out->model));
     if (out->model->hparams.task == SWG_OUTPUT_HIDDEN_STATE)
@@ -59,15 +60,24 @@ done:
     return status;
 }
 
-swg_status swg_session_open(const char *path, const char *tokenizer_path, bool with_tokenizer,
-                            size_t n_threads, const swg_progress *progress, swg_session *out)
+swg_status swg_session_open_on(const char *device, const char *path, const char *tokenizer_path,
+                               bool with_tokenizer, size_t n_threads, const swg_progress *progress,
+                               swg_session *out)
 {
     const opening o = {.path = path,
+                       .device = device,
                        .tokenizer_path = tokenizer_path,
                        .with_tokenizer = with_tokenizer,
                        .n_threads = n_threads,
                        .progress = progress};
     return open_session(&o, out);
+}
+
+swg_status swg_session_open(const char *path, const char *tokenizer_path, bool with_tokenizer,
+                            size_t n_threads, const swg_progress *progress, swg_session *out)
+{
+    return swg_session_open_on(NULL, path, tokenizer_path, with_tokenizer, n_threads, progress,
+                               out);
 }
 
 swg_status swg_session_open_encoder(const char *path, const char *tokenizer_path, size_t n_threads,

@@ -26,9 +26,16 @@ typedef struct swg_session {
 swg_status swg_session_open(const char *path, const char *tokenizer_path, bool with_tokenizer,
                             size_t n_threads, const swg_progress *progress, swg_session *out);
 
-/* The same for vectors of texts: the head that the configuration names is left out, with tokenizer.
- * (swg_session_open does so for checkpoints that carry modules.json.) SWG_UNSUPPORTED for models
- * that are not encoders. */
+/* The same on that device (device.h): "cpu", "cuda" or "auto". SWG_UNSUPPORTED when it is not
+ * there.
+ */
+swg_status swg_session_open_on(const char *device, const char *path, const char *tokenizer_path,
+                               bool with_tokenizer, size_t n_threads, const swg_progress *progress,
+                               swg_session *out);
+
+/* The same as the first for vectors of texts: the head that the configuration names is left out,
+ * with tokenizer. (swg_session_open does so for checkpoints that carry modules.json.)
+ * SWG_UNSUPPORTED for models that are not encoders. */
 swg_status swg_session_open_encoder(const char *path, const char *tokenizer_path, size_t n_threads,
                                     const swg_progress *progress, swg_session *out);
 void swg_session_close(swg_session *loaded);
