@@ -1,11 +1,14 @@
 /* swage bench: speed of a model, beside what the machine can do in the same run. */
+#include <math.h>
 #include <string.h>
 
 #include "eval/cmd_bench_kernels.h"
 #include "eval/latency.h"
+#include "eval/requests.h"
 #include "eval/shape.h"
 #include "kernels/limits/limits.h"
 #include "kernels/linalg.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
 #include "runtime/device.h"
@@ -15,7 +18,8 @@
 typedef struct arguments {
     const char *shape, *group_size, *activations, *kv_cache, *scale_type;
     const char *bits, *device;
-    int64_t prompt, generate, depth, repeats, chunk, seed;
+    int64_t prompt, generate, depth, repeats, requests, chunk, seed;
+    double max_ttft_ms;
     const char *pattern, *block;
     double sparsity;
     bool asymmetric, no_limits, kernels;
@@ -53,6 +57,10 @@ static const swg_option options[] = {
                    "tokens in the KV cache before decoding begins"),
     SWG_OPTION_INT(arguments, repeats, 0, "repeats", "N", 1, 1000, "3",
                    "runs of each, after a warm-up; medians are reported"),
+    SWG_OPTION_INT(arguments, requests, 0, "requests", "N", 0, 1000000, "0",
+                   "also N requests one after another: --prompt tokens read, --generate made"),
+    SWG_OPTION_DOUBLE(arguments, max_ttft_ms, 0, "max-ttft-ms", "X", 0, 1e9, NULL,
+                      "with --requests: exit 7 when the median time to the first token is above X"),
     SWG_OPTION_INT(arguments, chunk, 0, "chunk", "N", 1, 1 << 16, "256",
                    "prompt tokens processed together"),
     SWG_OPTION_INT(arguments, seed, 0, "seed", "S", 0, 9007199254740992.0, "1",
@@ -79,6 +87,7 @@ typedef struct benchmark {
     swg_dram_limit dram;     /* zero with --no-limits */
     swg_compute_limit peak;  /* the same; of the activations' arithmetic, int8 or f32 */
     swg_latency latency;
+    swg_requests requests;   /* empty without --requests */
     uint64_t peak_rss_bytes; /* of loading and running, without the buffers of the limits */
 } benchmark;
 
@@ -206,13 +215,55 @@ static swg_status choose_lengths(benchmark *b)
                : swg_error(SWG_USAGE, "--prompt and --generate are both 0: nothing to measure");
 }
 
+static swg_status check_requests(const benchmark *b)
+{
+    const arguments *args = b->args;
+    if (args->requests == 0)
+        return isnan(args->max_ttft_ms)
+                   ? SWG_OK
+                   : swg_error(SWG_USAGE, "--max-ttft-ms is about --requests: give their number");
+    if (b->loaded.model->hparams.is_encoder)
+        return swg_error(SWG_UNSUPPORTED, "--requests are for models that generate");
+    if (b->prompt == 0 || b->generate == 0)
+        return swg_error(SWG_USAGE, "--requests need a --prompt and tokens to --generate");
+    return SWG_OK;
+}
+
+static swg_status measure_requests(benchmark *b)
+{
+    const swg_requests_options how = {.prompt = b->prompt,
+                                      .generate = b->generate,
+                                      .requests = (size_t)b->args->requests,
+                                      .seed = (uint64_t)b->args->seed,
+                                      .clock = swg_clock_s};
+    return b->args->requests ? swg_requests_measure(b->exec, b->loaded.model, &how,
+                                                    b->cli->progress, &b->requests)
+                             : SWG_OK;
+}
+
+/* Exit code 7 for a median above its limit, or with too few requests for one. */
+static swg_status check_gate(const benchmark *b)
+{
+    if (isnan(b->args->max_ttft_ms))
+        return SWG_OK;
+    const double median = swg_quantile_with_interval(b->requests.ttft, b->requests.n, 0.5).value;
+    if (median <= b->args->max_ttft_ms)
+        return SWG_OK;
+    return swg_error(SWG_GATE,
+                     "the median time to the first token is %.6g ms, above the limit of %.6g",
+                     median, b->args->max_ttft_ms);
+}
+
 static swg_status measure(benchmark *b)
 {
     const arguments *args = b->args;
     SWG_TRY(
         swg_device_precision(b->loaded.model, args->activations, SWG_ACT_INT8, &b->activations));
     SWG_TRY(choose_lengths(b));
-    const size_t behind = b->generate ? (size_t)args->depth + b->generate : 0;
+    SWG_TRY(check_requests(b));
+    size_t behind = b->generate ? (size_t)args->depth + b->generate : 0;
+    if (args->requests && behind < b->prompt + b->generate)
+        behind = b->prompt + b->generate;
     const swg_exec_options exec_options = {.size = sizeof exec_options,
                                            .context = b->prompt > behind ? b->prompt : behind,
                                            .chunk = (size_t)args->chunk,
@@ -228,6 +279,7 @@ static swg_status measure(benchmark *b)
     SWG_TRY(measure_limits(b));
     SWG_TRY(swg_latency_measure(b->exec, b->loaded.model, &latency_options, b->cli->progress,
                                 &b->latency));
+    SWG_TRY(measure_requests(b));
     /* The memory for running is still held; by now the peak is that of the limits' buffers. */
     const uint64_t running = has_limits(b) ? swg_rss_bytes() : swg_peak_rss_bytes();
     if (running > b->peak_rss_bytes)
@@ -284,6 +336,69 @@ static void write_rate(swg_json_writer *json, const char *key, swg_rate rate)
     write_measured(json, name, rate.most);
 }
 
+/* The distributions of requests: key, title, and where they are. */
+static size_t list_times(const swg_requests *r, const double *times[4], size_t counts[4])
+{
+    times[0] = r->ttft, times[1] = r->tpot, times[2] = r->gaps, times[3] = r->e2e;
+    counts[0] = counts[3] = r->n;
+    counts[1] = r->n_gaps ? r->n : 0;
+    counts[2] = r->n_gaps;
+    return 4;
+}
+
+static void write_requests(const benchmark *b, swg_json_writer *json)
+{
+    static const char *const keys[] = {"ttft_ms", "tpot_ms", "gap_ms", "e2e_ms"};
+    static const int percents[] = {50, 90, 99};
+    const double *times[4];
+    size_t counts[4];
+    if (!b->requests.n)
+        return;
+    swg_json_string(json, "scenario", "single-stream");
+    swg_json_uint(json, "requests", b->requests.n);
+    const size_t n = list_times(&b->requests, times, counts);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < sizeof percents / sizeof percents[0]; j++) {
+            char key[32];
+            const swg_quantile_interval at =
+                swg_quantile_with_interval(times[i], counts[i], percents[j] / 100.0);
+            snprintf(key, sizeof key, "%s_p%d", keys[i], percents[j]);
+            swg_json_double(json, key, at.value);
+            snprintf(key, sizeof key, "%s_p%d_low", keys[i], percents[j]);
+            swg_json_double(json, key, at.low);
+            snprintf(key, sizeof key, "%s_p%d_high", keys[i], percents[j]);
+            swg_json_double(json, key, at.high);
+        }
+}
+
+static void print_requests(const benchmark *b, swg_strbuf *out)
+{
+    static const char *const titles[] = {"first token", "per token", "between two", "request"};
+    const double *times[4];
+    size_t counts[4];
+    if (!b->requests.n)
+        return;
+    swg_strbuf_printf(out, "%-14s%zu, one after another; ms at 50, 90 and 99 %% (95 %% interval)\n",
+                      "requests", b->requests.n);
+    const size_t n = list_times(&b->requests, times, counts);
+    for (size_t i = 0; i < n; i++) {
+        swg_strbuf_printf(out, "%-14s", titles[i]);
+        for (size_t j = 0; j < 3; j++) {
+            static const double shares[] = {0.5, 0.9, 0.99};
+            const swg_quantile_interval at =
+                swg_quantile_with_interval(times[i], counts[i], shares[j]);
+            if (isnan(at.value))
+                swg_strbuf_printf(out, "%stoo few", j ? "; " : "");
+            else if (isnan(at.low) || isnan(at.high))
+                swg_strbuf_printf(out, "%s%.3f", j ? "; " : "", at.value);
+            else
+                swg_strbuf_printf(out, "%s%.3f (%.3f to %.3f)", j ? "; " : "", at.value, at.low,
+                                  at.high);
+        }
+        swg_strbuf_puts(out, "\n");
+    }
+}
+
 static swg_status report_json(const benchmark *b)
 {
     static const struct {
@@ -311,6 +426,7 @@ static swg_status report_json(const benchmark *b)
         else
             swg_json_null(&json, quantiles[i].key);
     }
+    write_requests(b, &json);
     swg_json_double(&json, "load_s", b->loaded.model->load_s);
     swg_json_uint(&json, "load_bytes", b->loaded.model->load_bytes);
     swg_json_uint(&json, "parameters", b->loaded.model->n_parameters);
@@ -343,6 +459,7 @@ static swg_status report_text(const benchmark *b)
     const swg_model *model = b->loaded.model;
     print_rate(b->cli, &out, "prefill", b->latency.prefill_tokens_per_s);
     print_rate(b->cli, &out, "decode", b->latency.decode_tokens_per_s);
+    print_requests(b, &out);
     if (model->load_s > 0)
         swg_strbuf_printf(&out, "%-14s%.3f s, %.2f GB/s of raw weights\n", "load", model->load_s,
                           1e-9 * (double)model->load_bytes / model->load_s);
@@ -386,7 +503,9 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
     SWG_GO(load(&b));
     SWG_GO(measure(&b));
     SWG_GO(cli->json ? report_json(&b) : report_text(&b));
+    SWG_GO(check_gate(&b));
 done:
+    swg_requests_deinit(&b.requests);
     swg_latency_deinit(&b.latency);
     swg_exec_free(&b.exec);
     swg_session_close(&b.loaded);
@@ -395,6 +514,8 @@ done:
 
 static const swg_example examples[] = {
     {"swage bench model.swg --prompt 512 --generate 64 --json", "speed of a model, as JSON"},
+    {"swage bench model.swg --prompt 64 --generate 32 --requests 100 --max-ttft-ms 1000",
+     "times of requests with their percentiles; exit code 7 when the first token is late"},
     {"swage bench --shape d_model=2048,n_layers=22,d_ff=5632,n_heads=32,n_kv_heads=4,vocab=32000 "
      "--bits 4 --group-size 64 --threads 2",
      "speed of a 1.1-billion-parameter shape, without any checkpoint"},
@@ -416,6 +537,12 @@ const swg_command swg_command_bench = {
         "measured before and after in the same run, because rates mean little without them. "
         "Decoding reads every weight once per token: its share of the DRAM rate says how much "
         "faster it could be; prefill's share of the peak likewise.\n\n"
+        "--requests measures what a user meets: the time to the first token, per further token "
+        "((request - first token) / (tokens - 1)), between two tokens, and of whole requests, at "
+        "50, "
+        "90 and 99 % with intervals between order statistics; a percentile beyond which fewer than "
+        "one "
+        "request is expected is not given.\n\n"
         "Encoders read whole texts: prefill is one of them, and decoding is not measured. In JSON, "
         "values that were not measured are null.",
     .options = options,

@@ -59,7 +59,8 @@ static swg_status read_ids(const char *argument, const char *option, swg_ids *ou
         SWG_TRY(swg_text_file_open(argument, SWG_TEXT_DATA, &file));
     const swg_status status = swg_ids_parse(file.text, file.length, what, out);
     swg_text_file_close(&file);
-    SWG_TRY(status);
+    if (status != SWG_OK)
+        return status == SWG_CORRUPT && !is_file ? SWG_USAGE : status; /* the user's own words */
     return out->count ? SWG_OK : swg_error(SWG_USAGE, "%s: no token ids", what);
 }
 

@@ -114,16 +114,22 @@ static swg_status find_prompt(run_state *r)
 static swg_status encode_prompt(run_state *r)
 {
     const swg_tokenizer *tokenizer = r->loaded.tokenizer;
-    if (r->prompt.length > 0)
-        SWG_TRY(swg_tokenizer_encode(tokenizer, r->prompt.text, r->prompt.length, NULL, &r->ids));
+    const char *const model = r->cli->positionals[0];
+    if (r->prompt.length > 0) {
+        const swg_status status =
+            swg_tokenizer_encode(tokenizer, r->prompt.text, r->prompt.length, NULL, &r->ids);
+        if (status != SWG_OK)
+            return swg_error_context(status, "%s", model);
+    }
     if (r->ids.count > 0)
         return SWG_OK;
     const int32_t bos = swg_tokenizer_bos(tokenizer);
     const int32_t first = bos >= 0 ? bos : swg_tokenizer_eos(tokenizer);
     if (first < 0)
-        return swg_error(SWG_USAGE,
-                         "this model's tokenizer has no token that begins a text; give a "
-                         "--prompt");
+        return swg_error(SWG_USAGE, "%s: %s, and no token begins a text; give %s --prompt", model,
+                         r->prompt.length > 0 ? "its tokenizer makes nothing of the prompt"
+                                              : "there is no prompt",
+                         r->prompt.length > 0 ? "another" : "a");
     SWG_TRY(swg_reserve((void **)&r->ids.data, &r->ids.capacity, 1, sizeof first));
     r->ids.data[r->ids.count++] = first;
     return SWG_OK;
@@ -172,8 +178,13 @@ static swg_status find_context(const run_state *r, size_t *out)
     const size_t most = r->args->context ? (size_t)r->args->context
                                          : (size_t)r->loaded.model->hparams.max_positions;
     if (r->ids.count > most)
-        return swg_error(SWG_LIMIT, "the prompt has %zu tokens; the context holds %zu",
-                         r->ids.count, most);
+        return swg_error(SWG_LIMIT,
+                         "the prompt has %zu tokens; the context holds %zu, %s; shorten the "
+                         "prompt%s",
+                         r->ids.count, most,
+                         r->args->context ? "as --context says"
+                                          : "as many as the model was made for",
+                         r->args->context ? "" : ", or allow more with --context");
     *out = needed < most ? needed : most;
     return SWG_OK;
 }

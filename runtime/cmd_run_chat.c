@@ -48,6 +48,8 @@ static swg_status encode(const conversation *c, swg_ids *out)
             swg_tokenizer_encode(loaded->tokenizer, swg_strbuf_text(&text), text.length, &how, out);
     if (status == SWG_OK && out->count == 0)
         status = swg_error(SWG_FAILED, "the chat template makes nothing of these messages");
+    if (status != SWG_OK && status != SWG_INTERRUPTED)
+        status = swg_error_context(status, "%s", c->run->cli->positionals[0]);
     swg_strbuf_deinit(&text);
     return status;
 }

@@ -112,6 +112,8 @@ static swg_status encode(const swg_cli *cli, const arguments *args, const swg_to
                                     .parse_special = !args->no_special};
     swg_ids ids = {0};
     swg_status status = swg_tokenizer_encode(tokenizer, input->text, input->length, &how, &ids);
+    if (status != SWG_OK && status != SWG_INTERRUPTED)
+        status = swg_error_context(status, "%s", cli->positionals[0]);
     if (status == SWG_OK)
         status = print_ids(cli, tokenizer, &ids, input->length, NULL);
     swg_ids_deinit(&ids);

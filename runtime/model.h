@@ -83,7 +83,8 @@ typedef struct swg_model_options {
     size_t size;                  /* of this struct */
     swg_pool *pool;               /* default NULL: the caller's thread */
     const swg_progress *progress; /* default NULL: none */
-    const char *backend;          /* by name (backend/backends.def); default NULL: its first row */
+    const char *backend; /* by name (backend/backends.def), or "auto": a GPU if there is one,
+                            the processors if not; default NULL: the first row */
     const swg_arch *const *archs; /* architectures to choose from, NULL-terminated, which must
                                      outlive the model; default NULL: all that swage has */
     bool without_head;            /* default false. Of an encoder, leave out the head that the

@@ -29,6 +29,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/arch/tensor_use.h
     runtime/exec.h
     runtime/hparams.h
+    runtime/device.h
     runtime/embedder.h
     runtime/kv_type.h
     runtime/model.h
@@ -55,6 +56,7 @@ set(SWAGE_PUBLIC_HEADERS
     distill/losses.def
     distill/losses.h
     distill/trainer.h
+    distill/training_state.h
     eval/classify.h
     eval/compare.h
     eval/latency.h

@@ -96,6 +96,21 @@ static const swg_json *unwrap(const swg_json *item, const char **class_name)
     return swg_json_get(inner, "config");
 }
 
+/* A pass from the end of the text to its beginning knows what a language model has to predict. */
+static void say_bidirectional(const char *shown, const swg_json *config,
+                              char reason[SWG_KERAS_REASON_BYTES])
+{
+    const char *mode = "concat", *inner = "?";
+    (void)swg_json_as_string(swg_json_get(config, "merge_mode"), &mode);
+    (void)swg_json_as_string(swg_json_get(swg_json_get(config, "layer"), "class_name"), &inner);
+    snprintf(
+        reason, SWG_KERAS_REASON_BYTES,
+        "layer %.80s: Bidirectional of %.40s (\"merge_mode\" %.20s) reads the text from its end "
+        "too; supported are LSTM and GRU layers that read it forwards",
+        shown, swg_name_is_printable(inner, strlen(inner)) ? inner : "?",
+        swg_name_is_printable(mode, strlen(mode)) ? mode : "?");
+}
+
 /* Layers of the configuration in its order into `ordered`; a reason when one is not plain. */
 static swg_status order_layers(const swg_source *source, swg_keras_model *model,
                                const swg_json *list, bool by_class, swg_keras_layer *ordered,
@@ -110,6 +125,10 @@ static swg_status order_layers(const swg_source *source, swg_keras_model *model,
         const char *shown = name && swg_name_is_printable(name, strlen(name)) ? name : "(unnamed)";
         const swg_json *config = unwrap(item, &class_name);
         const swg_keras_kind kind = kind_of_class(class_name);
+        if (strcmp(class_name, "Bidirectional") == 0) {
+            say_bidirectional(shown, swg_json_get(item, "config"), reason);
+            return SWG_OK;
+        }
         if (kind == SWG_KERAS_OTHER) {
             snprintf(reason, SWG_KERAS_REASON_BYTES,
                      "layer %.80s: layers of class %.60s are not supported", shown,
@@ -321,8 +340,11 @@ swg_status swg_keras_present_recurrent(swg_source *source, swg_keras_model *mode
     size_t count = 0;
     const char *misfit;
     *reason = '\0';
-    if (config)
-        SWG_GO(swg_json_parse(config, config_length, "model_config", &doc));
+    if (config) {
+        status = swg_json_parse(config, config_length, "its Keras configuration", &doc);
+        if (status != SWG_OK)
+            SWG_GO(swg_error_context(status, "%s", source->path));
+    }
     const swg_json *list = doc ? find_layers(swg_json_root(doc)) : NULL;
     const size_t most = model->n_layers + swg_json_count(list);
     SWG_GO(SWG_NEW(ordered, most));

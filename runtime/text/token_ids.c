@@ -36,6 +36,8 @@ static int32_t parse_id(const char *text, size_t length, size_t *at)
     return (int32_t)value;
 }
 
+enum { MOST_SHOWN = 20 };
+
 swg_status swg_ids_parse(const char *text, size_t length, const char *what, swg_ids *out)
 {
     const size_t before = out->count;
@@ -47,8 +49,12 @@ swg_status swg_ids_parse(const char *text, size_t length, const char *what, swg_
         }
         const int32_t id = parse_id(text, length, &at);
         if (id < 0) {
-            const int shown = (int)(length - at < 20 ? length - at : 20);
-            SWG_GO(swg_error(SWG_USAGE, "%s: \"%.*s\" is not a token id", what, shown, text + at));
+            int shown = 0;
+            while (shown < MOST_SHOWN && at + (size_t)shown < length &&
+                   !is_separator(text[at + (size_t)shown]))
+                shown++;
+            SWG_GO(
+                swg_error(SWG_CORRUPT, "%s: \"%.*s\" is not a token id", what, shown, text + at));
         }
         SWG_GO(swg_ids_push(out, id));
     }

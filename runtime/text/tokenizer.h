@@ -90,7 +90,7 @@ typedef struct swg_ids {
 void swg_ids_deinit(swg_ids *ids);
 
 /* Append the ids that `length` bytes of text list, separated by spaces, commas or line breaks;
- * `what` names the text in messages. SWG_USAGE for anything else; then `out` is as it was. */
+ * `what` names the text in messages. SWG_CORRUPT for anything else; then `out` is as it was. */
 swg_status swg_ids_parse(const char *text, size_t length, const char *what, swg_ids *out);
 
 typedef struct swg_encode_options {

@@ -48,6 +48,22 @@ for type in f32 f16 int8; do
 done
 check "halves take half the memory" [ "$bytes_f32" = $((2 * bytes_f16)) ]
 check "8 bits take about a quarter" [ $((3 * bytes_int8)) -lt "$bytes_f32" ]
+requests() {
+  "$SWAGE" bench examples/tiny-tales --prompt 4 --generate 3 --repeats 1 --no-limits "$@"
+}
+expect_exit 0 "requests" requests --requests 10 --json
+expect_keys "requests" scenario requests ttft_ms_p50 ttft_ms_p50_low ttft_ms_p50_high ttft_ms_p90 \
+  tpot_ms_p50 gap_ms_p50 e2e_ms_p50
+is "requests" requests 10
+is "10 requests" ttft_ms_p99 null
+expect_exit 0 "requests as text" requests --requests 2
+expect_match "says what is missing" "$stdout" 'first token   .*too few'
+expect_exit 0 "a late limit" requests --requests 2 --max-ttft-ms 1e8
+expect_exit 7 "a limit of nothing" requests --requests 2 --max-ttft-ms 0
+expect_match "says by how much" "$stderr" 'the first token is .* ms, above the limit of 0'
+expect_exit 2 "a limit without requests" requests --max-ttft-ms 5
+expect_exit 2 "requests that read nothing" requests --requests 2 --prompt 0
+expect_exit 4 "requests of an encoder" "$SWAGE" bench "$fixtures/bert-masked" --requests 2
 expect_exit 2 "nothing to measure" "$SWAGE" bench "$fixtures/bert-masked" --prompt 0
 expect_exit 5 "a shape beyond the machine" "$SWAGE" bench \
   --shape d_model=1048576,n_layers=4096,d_ff=4194304,n_heads=64,vocab=16777216

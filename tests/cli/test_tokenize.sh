@@ -53,9 +53,9 @@ expect_exit 0 "decode nothing" "$SWAGE" tokenize "$file" -d </dev/null
 ids_are "no text" ""
 
 # Refusals.
-expect_exit 2 "text among the ids" "$SWAGE" tokenize "$file" --decode <<<"1 two 3"
+expect_exit 3 "text among the ids" "$SWAGE" tokenize "$file" --decode <<<"1 two 3"
 expect_match "the text is quoted" "$stderr" 'standard input: "two.* is not a token id'
-expect_exit 2 "an id beyond 32 bits" "$SWAGE" tokenize "$file" --decode <<<"99999999999999999999"
+expect_exit 3 "an id beyond 32 bits" "$SWAGE" tokenize "$file" --decode <<<"99999999999999999999"
 expect_exit 3 "an id that is not a token" "$SWAGE" tokenize "$file" --decode <<<"11"
 expect_match "id and vocabulary are named" "$stderr" 'id 11 .* 11 ids'
 expect_exit 6 "a missing text" "$SWAGE" tokenize "$file" --text "$scratch/none"

@@ -1,5 +1,8 @@
 /* Quantiles by nearest rank, and what a speed measurement gives for each kind of model. */
+#include <math.h>
+
 #include "eval/latency.h"
+#include "eval/requests.h"
 #include "tests/eval/eval_fixtures.h"
 
 static double quantile(size_t n, double q)
@@ -99,12 +102,91 @@ START_TEST(encoders_read_one_text)
 }
 END_TEST
 
+/* Known ranks: of 100 values the median lies between the 40th and the 61st with 95 %. */
+START_TEST(intervals_are_order_statistics)
+{
+    double values[1000];
+    for (size_t i = 0; i < 1000; i++)
+        values[i] = (double)(i + 1);
+    swg_quantile_interval at = swg_quantile_with_interval(values, 100, 0.5);
+    ck_assert(at.value == 50 && at.low == 40 && at.high == 61);
+    at = swg_quantile_with_interval(values, 1000, 0.5);
+    ck_assert(at.value == 500 && at.low == 469 && at.high == 532);
+    at = swg_quantile_with_interval(values, 100, 0.99); /* the largest is not beyond enough */
+    ck_assert(at.value == 99 && at.low == 97 && isnan(at.high));
+    at = swg_quantile_with_interval(values, 99, 0.99);
+    ck_assert(isnan(at.value) && isnan(at.low) && isnan(at.high));
+}
+END_TEST
+
+static double fake_now;
+static size_t fake_calls, slow_call;
+
+/* A clock that is read once per token: 1 ms passes, and a quarter of a second before one call. */
+static double fake_clock(void)
+{
+    fake_now += fake_calls++ == slow_call ? 0.25 : 0.001;
+    return fake_now;
+}
+
+/* Requests of 3 tokens read the clock 4 times; the first 4 readings warm up. */
+static const struct {
+    size_t slow_call;
+    double ttft, tpot, gap, e2e; /* the highest */
+} delays[] = {{9, 250, 1, 1, 252}, {10, 1, 125.5, 250, 252}, {2, 1, 1, 1, 3}, {8, 1, 1, 1, 3}};
+
+START_TEST(delays_show_where_they_happen)
+{
+    char path[256];
+    swg_session loaded = {0};
+    swg_exec *exec = NULL;
+    swg_requests times = {0};
+    const swg_requests_options options = {
+        .prompt = 5, .generate = 3, .requests = 6, .clock = fake_clock};
+    const swg_exec_options exec_options = {.size = sizeof exec_options, .context = 8};
+    fixture_path("qwen3", path);
+    ck_ok(swg_session_open(path, NULL, false, 1, NULL, &loaded));
+    ck_ok(swg_exec_new(loaded.model, NULL, &exec_options, &exec));
+    fake_calls = 0;
+    slow_call = delays[_i].slow_call;
+    ck_ok(swg_requests_measure(exec, loaded.model, &options, NULL, &times));
+    ck_assert_uint_eq(fake_calls, 7 * 4);
+    ck_assert_uint_eq(times.n, 6);
+    ck_assert_uint_eq(times.n_gaps, 12);
+    ck_assert_double_le(fabs(times.ttft[5] - delays[_i].ttft), 1e-6);
+    ck_assert_double_le(fabs(times.tpot[5] - delays[_i].tpot), 1e-6);
+    ck_assert_double_le(fabs(times.gaps[11] - delays[_i].gap), 1e-6);
+    ck_assert_double_le(fabs(times.e2e[5] - delays[_i].e2e), 1e-6);
+    ck_assert_double_le(fabs(times.e2e[4] - 3), 1e-6); /* the others are not touched */
+    swg_requests_deinit(&times);
+    swg_exec_free(&exec);
+    swg_session_close(&loaded);
+}
+END_TEST
+
 static swg_status try_measuring(void *context)
 {
     swg_latency latency = {0};
     const swg_latency_options options = {.prompt = 4, .generate = 2, .depth = 1, .repeats = 2};
     const swg_status status = measure(context, options, &latency);
     swg_latency_deinit(&latency);
+    return status;
+}
+
+static swg_status try_requests(void *context)
+{
+    const swg_session *loaded = context;
+    swg_exec *exec = NULL;
+    swg_requests times = {0};
+    swg_status status = SWG_OK;
+    const swg_requests_options options = {
+        .prompt = 3, .generate = 2, .requests = 2, .clock = fake_clock};
+    const swg_exec_options exec_options = {.size = sizeof exec_options, .context = 5};
+    SWG_GO(swg_exec_new(loaded->model, NULL, &exec_options, &exec));
+    SWG_GO(swg_requests_measure(exec, loaded->model, &options, NULL, &times));
+done:
+    swg_requests_deinit(&times);
+    swg_exec_free(&exec);
     return status;
 }
 
@@ -115,6 +197,7 @@ START_TEST(allocations_may_fail)
     fixture_path("qwen3", path);
     ck_ok(swg_session_open(path, NULL, false, 1, NULL, &loaded));
     swg_test_each_allocation_fails(try_measuring, &loaded);
+    swg_test_each_allocation_fails(try_requests, &loaded);
     swg_session_close(&loaded);
 }
 END_TEST
@@ -127,6 +210,8 @@ Suite *swg_test_suite(void)
     tcase_add_loop_test(tests, models_that_continue_texts, 0,
                         sizeof continuing / sizeof continuing[0]);
     tcase_add_loop_test(tests, encoders_read_one_text, 0, sizeof encoding / sizeof encoding[0]);
+    tcase_add_test(tests, intervals_are_order_statistics);
+    tcase_add_loop_test(tests, delays_show_where_they_happen, 0, sizeof delays / sizeof delays[0]);
     tcase_add_test(tests, allocations_may_fail);
     suite_add_tcase(suite, tests);
     return suite;

@@ -2,53 +2,24 @@
  * zero bytes: the index, the names of the tensors in a.safetensors, those in b.safetensors (one
  * per line), a config.json. A missing part is a missing file. Every tensor is a
  * matrix of 2 x 3 floats; false headers are left to fuzz_safetensors. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "formats/bytes/bytes.h"
 #include "formats/formats.h"
 #include "formats/json/json.h"
 #include "runtime/base/strbuf.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz_folder.h"
 #include "tests/fuzz/promises.h"
 
 enum { TENSOR_BYTES = 24 };
 enum { INDEX, SHARD_A, SHARD_B, CONFIG, N_PARTS };
 static const char *const names[N_PARTS] = {"model.safetensors.index.json", "a.safetensors",
                                            "b.safetensors", "config.json"};
-static char folder[64];
-
-static const char *path_of(int part)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, names[part]);
-    return path;
-}
-
-static void remove_folder(void)
-{
-    for (int i = 0; i < N_PARTS; i++)
-        (void)remove(path_of(i));
-    (void)rmdir(folder);
-}
-
-static void make_folder(void)
-{
-    if (folder[0])
-        return;
-    snprintf(folder, sizeof folder, "%s/swage-fuzz-XXXXXX",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    fuzz_expect(mkdtemp(folder) != NULL, "a folder");
-    (void)atexit(remove_folder);
-}
 
 static void write_file(int part, const void *data, size_t size)
 {
-    FILE *file = fopen(path_of(part), "wb");
-    fuzz_expect(file && fwrite(data, 1, size, file) == size, "a file");
-    fclose(file);
+    fuzz_folder_write(names[part], data, size);
 }
 
 /* Names go into the header as they are: with quotes in them they are a header of another shape. */
@@ -85,7 +56,8 @@ static void check_count(const char *text, size_t size)
     swg_json_doc *doc = NULL;
     swg_source *source = NULL;
     fuzz_expect(swg_json_parse(text, size, "index", &doc) == SWG_OK, "the index is JSON");
-    fuzz_expect(swg_source_open(path_of(INDEX), NULL, &source) == SWG_OK, "it opens again");
+    fuzz_expect(swg_source_open(fuzz_folder_path(names[INDEX]), NULL, &source) == SWG_OK,
+                "it opens again");
     fuzz_expect(swg_source_n_tensors(source) ==
                     swg_json_count(swg_json_get(swg_json_root(doc), "weight_map")),
                 "every tensor of the index is there, and no other");
@@ -97,9 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
     const size_t index_bytes = size ? strnlen(text, size) : 0;
-    make_folder();
-    for (int i = 0; i < N_PARTS; i++)
-        (void)remove(path_of(i));
+    fuzz_folder_clear();
     size_t at = 0;
     for (int i = 0; i < N_PARTS && at <= size; i++) {
         const size_t length = at < size ? strnlen(text + at, size - at) : 0;
@@ -109,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             write_file(i, text + at, length);
         at += length + 1;
     }
-    if (fuzz_promises_of(path_of(INDEX), true) == SWG_OK)
+    if (fuzz_promises_of(fuzz_folder_path(names[INDEX]), true) == SWG_OK)
         check_count(text, index_bytes);
     return 0;
 }

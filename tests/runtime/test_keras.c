@@ -85,7 +85,7 @@ END_TEST
 static const struct {
     const char *name, *says;
 } refused[] = {
-    {"bidirectional", "layer bidirectional: layers of class Bidirectional"},
+    {"bidirectional", "layer bidirectional: Bidirectional of LSTM (\"merge_mode\" concat)"},
     {"inner", "layers of class Sequential"},
     {"masked", "\"mask_zero\" is true; supported is false"},
     {"relu", "\"activation\" is relu; supported is tanh"},
