@@ -17,7 +17,7 @@ enum { GRADIENT_ROWS = 64, STEP_ELEMS = 1 << 16 };
 typedef struct trained {
     size_t index;      /* in the source and in the plan */
     size_t rows, cols; /* a vector has one column */
-    bool is_matrix;
+    bool is_matrix, is_bias;
     float *value; /* [rows][cols] */
     float *gradient, *moment1, *moment2;
     float *computed;               /* what its codes mean, or NULL: it is not quantized */
@@ -35,6 +35,7 @@ struct swg_trainer {
     trained *tensors;
     size_t n_tensors;
     size_t *of_weight; /* [model->n_weights] the tensor, or SIZE_MAX */
+    size_t *of_bias;   /* [model->n_weights] that of its bias, or SIZE_MAX */
     uint64_t n_steps, n_weights, n_zeros;
     swg_status status; /* of an observer, which cannot return one */
 };
@@ -54,6 +55,21 @@ static size_t elems_of(const trained *t)
 static trained *tensor_of(const swg_trainer *trainer, const swg_weight *weight)
 {
     return &trainer->tensors[trainer->of_weight[weight - trainer->model->weights]];
+}
+
+/* The gradient of a weight's bias, or NULL: it has none. */
+static float *bias_gradient_of(const swg_trainer *trainer, const swg_weight *weight)
+{
+    const size_t at = trainer->of_bias[weight - trainer->model->weights];
+    return at == SIZE_MAX ? NULL : trainer->tensors[at].gradient + weight->first_row;
+}
+
+/* db += the sums of dy's columns. */
+static void add_bias(float *gradient, size_t n, const float *dy, size_t rows)
+{
+    for (size_t t = 0; gradient && t < rows; t++)
+        for (size_t i = 0; i < n; i++)
+            gradient[i] += dy[t * n + i];
 }
 
 typedef struct product {
@@ -83,6 +99,7 @@ static void add_product(void *context, const swg_weight *weight, const float *x,
                  .n = weight->n,
                  .k = weight->k,
                  .rows = rows};
+    add_bias(bias_gradient_of(trainer, weight), weight->n, dy, rows);
     if (trainer->status == SWG_OK)
         trainer->status =
             swg_pool_for(trainer->options.pool, swg_ceil_div(p.n, GRADIENT_ROWS), add_rows, &p);
@@ -100,9 +117,9 @@ static void add_look_up(void *context, const swg_weight *weight, const size_t *i
 static void add_vector(void *context, const swg_weight *weight, const float *dv, const float *dbias)
 {
     float *gradient = tensor_of(context, weight)->gradient + weight->first_row;
-    (void)dbias;
     for (size_t i = 0; i < weight->n; i++)
         gradient[i] += dv[i];
+    add_bias(dbias ? bias_gradient_of(context, weight) : NULL, weight->n, dbias, 1);
 }
 
 swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t n_windows,
@@ -148,9 +165,23 @@ static swg_status quantize(const swg_trainer *trainer, trained *t)
     return swg_quantize_tensor(SWG_QUANT_rtn, &job, t->planes, &stats);
 }
 
+/* Put the values into the biases that share the tensor. */
+static void install_bias(const swg_trainer *trainer, const trained *t)
+{
+    const swg_model *model = trainer->model;
+    for (size_t i = 0; i < model->n_weights; i++)
+        if (trainer->of_bias[i] == (size_t)(t - trainer->tensors))
+            swg_model_replace_bias(trainer->model, &model->weights[i],
+                                   t->value + model->weights[i].first_row);
+}
+
 /* Put a tensor's weights, or what their codes mean, into the model. */
 static swg_status install(const swg_trainer *trainer, trained *t)
 {
+    if (t->is_bias) {
+        install_bias(trainer, t);
+        return SWG_OK;
+    }
     const swg_tensor_desc *source = swg_source_tensor(trainer->source, t->index);
     swg_tensor_desc desc = *source;
     desc.scheme = swg_scheme_plain(SWG_F32);
@@ -414,24 +445,36 @@ static swg_status add_tensor(swg_trainer *trainer, size_t index)
     return trainer->plan->entries[index].is_quantized ? make_planes(trainer, t) : SWG_OK;
 }
 
-/* Every tensor that a weight comes from, once. */
+/* *at = the place of a tensor of the source, which is added unless it is there. */
+static swg_status place_tensor(swg_trainer *trainer, size_t index, bool is_bias, size_t *at)
+{
+    *at = 0;
+    while (*at < trainer->n_tensors && trainer->tensors[*at].index != index)
+        ++*at;
+    if (*at < trainer->n_tensors)
+        return SWG_OK;
+    SWG_TRY(add_tensor(trainer, index));
+    trainer->tensors[*at].is_bias = is_bias;
+    return SWG_OK;
+}
+
+/* Every tensor that a weight or a bias comes from, once. */
 static swg_status add_tensors(swg_trainer *trainer)
 {
     const swg_model *model = trainer->model;
-    SWG_TRY(SWG_NEW(trainer->tensors, model->n_weights));
+    SWG_TRY(SWG_NEW(trainer->tensors, 2 * model->n_weights));
     SWG_TRY(SWG_NEW(trainer->of_weight, model->n_weights));
+    SWG_TRY(SWG_NEW(trainer->of_bias, model->n_weights));
     for (size_t i = 0; i < model->n_weights; i++) {
         const swg_weight *weight = &model->weights[i];
-        trainer->of_weight[i] = SIZE_MAX;
+        trainer->of_weight[i] = trainer->of_bias[i] = SIZE_MAX;
         if (weight->n == 0 || !weight->tensor)
             continue;
-        const size_t index = swg_source_find(trainer->source, weight->tensor);
-        size_t at = 0;
-        while (at < trainer->n_tensors && trainer->tensors[at].index != index)
-            at++;
-        if (at == trainer->n_tensors)
-            SWG_TRY(add_tensor(trainer, index));
-        trainer->of_weight[i] = at;
+        const size_t bias = swg_model_bias_tensor(model, weight);
+        SWG_TRY(place_tensor(trainer, swg_source_find(trainer->source, weight->tensor), false,
+                             &trainer->of_weight[i]));
+        if (bias != SIZE_MAX)
+            SWG_TRY(place_tensor(trainer, bias, true, &trainer->of_bias[i]));
     }
     return SWG_OK;
 }
@@ -487,6 +530,7 @@ void swg_trainer_free(swg_trainer **trainer)
     }
     swg_free(t->tensors);
     swg_free(t->of_weight);
+    swg_free(t->of_bias);
     swg_backprop_free(&t->backprop);
     swg_model_free(&t->model);
     swg_free(t);

@@ -13,7 +13,7 @@
  * Tensors that the plan quantizes are trained through rounding: the model computes with the values
  * of their codes, chosen anew after every step, and gradients by those are applied to the weights
  * behind them (straight-through estimator; Bengio et al. 2013, arXiv 1308.3432). What is written
- * are exactly the codes that were trained with. Biases of products and norms stay as they are.
+ * are exactly the codes that were trained with.
  *
  * Needs 16 bytes per weight, 20 where codes are trained. Results do not depend on the number of
  * threads. */

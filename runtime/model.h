@@ -128,6 +128,12 @@ swg_status swg_model_replace(swg_model *model, const swg_weight *weight,
 swg_status swg_model_replace_tensor(swg_model *model, const swg_tensor_desc *desc,
                                     const void *const planes[SWG_PLANE_KINDS]);
 
+/* The tensor of the source that a weight's bias is from (its rows begin at weight->first_row
+ * there), or SIZE_MAX where it has none; and another bias of the same n values, which are copied.
+ */
+size_t swg_model_bias_tensor(const swg_model *model, const swg_weight *weight);
+void swg_model_replace_bias(swg_model *model, const swg_weight *weight, const float *values);
+
 /* The weight of a role (layer 0 for roles outside layers), or NULL when this model has none. A tied
  * head's weight is the embedding. */
 const swg_weight *swg_model_weight(const swg_model *model, swg_role role, size_t layer);

@@ -115,3 +115,14 @@ swg_status swg_model_replace_tensor(swg_model *model, const swg_tensor_desc *des
     return is_found ? SWG_OK
                     : swg_error(SWG_USAGE, "the model has no weight from a tensor %s", desc->name);
 }
+
+size_t swg_model_bias_tensor(const swg_model *model, const swg_weight *weight)
+{
+    return weight->n && weight->bias ? swg_model_origin(model, weight)->bias : SIZE_MAX;
+}
+
+void swg_model_replace_bias(swg_model *model, const swg_weight *weight, const float *values)
+{
+    (void)model;
+    memcpy((float *)weight->bias, values, weight->n * sizeof *values);
+}

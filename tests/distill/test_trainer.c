@@ -89,6 +89,74 @@ static float *values_of(const swg_model *model, swg_role role, size_t *n)
     return values;
 }
 
+/* The loss that these are the slopes of. */
+static double constant_loss(const swg_model *model, const int32_t *ids)
+{
+    float logits[WINDOW * VOCAB];
+    swg_exec_options how = swg_exec_options_default();
+    swg_exec *exec;
+    double loss = 0;
+    how.context = how.chunk = WINDOW;
+    how.activations = SWG_ACT_F32;
+    ck_ok(swg_exec_new(model, NULL, &how, &exec));
+    ck_ok(swg_exec_run(exec, ids, WINDOW, 0, logits));
+    for (size_t i = 0; i < WINDOW * VOCAB; i++)
+        loss += (double)(0.01f * sinf((float)i)) * (double)logits[i];
+    swg_exec_free(&exec);
+    return loss;
+}
+
+/* The first step of AdamW moves every weight against its gradient's sign by the rate: the signs of
+ * biases' gradients are those of differences. */
+static void expect_signs(const swg_model *model, const swg_model *other, size_t w,
+                         const int32_t *ids, size_t *n_checked)
+{
+    const swg_weight *after = &model->weights[w], *before = &other->weights[w];
+    const size_t n = after->n < 6 ? after->n : 6;
+    float bias[512];
+    ck_assert_uint_le(after->n, 512);
+    memcpy(bias, before->bias, after->n * sizeof *bias);
+    for (size_t i = 0; i < n; i++) {
+        const float old = bias[i];
+        const double move = (double)after->bias[i] - (double)old;
+        double loss[2];
+        for (size_t side = 0; side < 2; side++) {
+            bias[i] = old + (side ? 0.02f : -0.02f);
+            swg_model_replace_bias((swg_model *)other, before, bias);
+            loss[side] = constant_loss(other, ids);
+        }
+        bias[i] = old;
+        swg_model_replace_bias((swg_model *)other, before, bias);
+        if (fabs(loss[1] - loss[0]) < 1e-5)
+            continue;
+        ck_assert_double_eq_tol(move, loss[1] > loss[0] ? -0.01 : 0.01, 1e-4);
+        ++*n_checked;
+    }
+}
+
+START_TEST(biases_are_trained)
+{
+    static const char *const fixtures[] = {"gpt2-untied", "llama-biases", "rnn-gru", "rnn-lstm"};
+    student s, other;
+    int32_t ids[WINDOWS * WINDOW];
+    double norm;
+    size_t n_checked = 0;
+    const swg_adamw adamw = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-12};
+    window_ids(ids);
+    open_student(&s, fixtures[_i], 0, false, NULL);
+    open_student(&other, fixtures[_i], 0, false, NULL);
+    ck_ok(swg_trainer_backward(s.trainer, ids, 1, constant_slopes, NULL));
+    ck_ok(swg_trainer_step(s.trainer, &adamw, 0.01, &norm));
+    const swg_model *model = swg_trainer_model(s.trainer);
+    for (size_t w = 0; w < model->n_weights; w++)
+        if (swg_model_bias_tensor(model, &model->weights[w]) != SIZE_MAX)
+            expect_signs(model, swg_trainer_model(other.trainer), w, ids, &n_checked);
+    ck_assert_uint_gt(n_checked, 10);
+    close_student(&other);
+    close_student(&s);
+}
+END_TEST
+
 /* The gradient by the head is known without a tape: slopes^T rows. */
 typedef struct seen {
     const swg_weight *head;
@@ -302,6 +370,7 @@ Suite *swg_test_suite(void)
     TCase *cases = tcase_create("training");
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, a_step_is_adamw);
+    tcase_add_loop_test(cases, biases_are_trained, 0, 4);
     tcase_add_loop_test(cases, students_come_closer, 0, 4);
     tcase_add_test(cases, threads_do_not_matter);
     tcase_add_test(cases, what_compression_made_is_kept);
