@@ -176,6 +176,8 @@ static bool describe(const swg_plan_entry *entry, swg_weight_format_id format, u
     out->scheme.block = format == SWG_FORMAT_blocks ? sparsity.block : 0;
     const swg_weight_format *of = swg_weight_format_of(out->scheme);
     const uint64_t kept = swg_tensor_elems(&entry->desc) - n_zeros;
+    if (!swg_scheme_equal(swg_sparse_dense(out->scheme), entry->dense))
+        return false; /* codes of a codebook are stored dense */
     if (of->is_counted)
         out->n_stored = swg_round_up(kept, of->stored_per_row(out->scheme));
     return swg_tensor_desc_check(out) == SWG_OK;

@@ -82,6 +82,12 @@ pruned pairs --pattern 2:4 --bits 4
 check "2:4 is stored as pairs" grep -q '"scheme": "2of4-int4-g64-sym-f16"' "$scratch/stdout"
 pruned blocks --sparsity 0.5 --block 16x1 --bits 4
 check "blocks are stored as blocks" grep -q '"scheme": "block16x1-int4-g64-sym-f16"' "$scratch/stdout"
+# Codes of a codebook have no sparse format: they stay dense, with as many zeros.
+echo '{"recipe": 1, "rules": [{"classes": "linear", "format": "codebook", "sparsity": 0.5}]}' \
+  >"$scratch/codebook.json"
+pruned codebook --recipe "$scratch/codebook.json"
+read -r found all <<<"$(zeros "$scratch/codebook.swg")"
+check "a codebook keeps the zeros: $found of $all" [ "$found" -ge "$(value pruned_zeros)" ]
 for how in global owl sensitivity; do
   pruned "$how" --sparsity 0.4 --method wanda_threshold --allocate "$how" "${calibration[@]}"
   check "$how prunes as much in total" less "$(awk -v a="$(value pruned_zeros)" -v n="$(value pruned_weights)" \
