@@ -6,10 +6,12 @@
 #include "runtime/exec.h"
 
 enum {
-    END_ROWS = 64,        /* rows of logits computed together (runtime/sensitivity.c) */
-    BLOCK_ROWS = 32,      /* rows that a thread quantizes together (gptq.c) */
-    ROW_BYTES = 40,       /* per column of such a row: weights, targets, errors, codes, grids */
-    SINK_BYTES = 3 << 20, /* per thread: frames, as they are and compressed */
+    END_ROWS = 64,         /* rows of logits computed together (runtime/sensitivity.c) */
+    BLOCK_ROWS = 32,       /* rows that a thread quantizes together (gptq.c) */
+    ROW_BYTES = 40,        /* per column of such a row: weights, targets, errors, codes, grids */
+    SINK_BYTES = 3 << 20,  /* per thread: frames, as they are and compressed */
+    LATER_BYTES = 4 << 20, /* pages of the program and its libraries that the probe did not touch:
+                              measured, and what matters for the smallest models only */
     FACTOR_BYTES =
         12, /* per element of a Hessian, beside it: a factorization in double, the factor */
 };
@@ -109,9 +111,11 @@ swg_status swg_memory_plan_make(const swg_memory_request *r, swg_memory_plan *ou
     const uint64_t rows = (tokens - r->text->window) * p.row_bytes;
     plan.quantizing = idle + quantizing_bytes(r);
     if (r->collects)
-        plan.collecting = p.resident + rows;
+        plan.collecting = p.resident + rows + LATER_BYTES;
     if (r->is_sequential)
         plan.quantizing += p.resident + rows - idle;
+    else
+        plan.quantizing += LATER_BYTES;
     if (r->is_paired)
         plan.quantizing += p.layer_bytes + p.outside_bytes + rows;
     if (r->needs_sensitivity)
