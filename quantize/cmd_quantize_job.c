@@ -157,6 +157,27 @@ swg_status swg_quantize_fit_transforms(swg_quantize_state *j)
                          : SWG_OK;
 }
 
+/* Hash this program's file, as "" where it cannot be read. Piece by piece: a debug build's file
+ * would be the largest part of the process otherwise. */
+static swg_status hash_program(char out[SWG_HASH128_TEXT])
+{
+    static const size_t piece_bytes = (size_t)1 << 20;
+    swg_map program = {0};
+    if (swg_map_open("/proc/self/exe", &program) != SWG_OK)
+        return SWG_OK;
+    swg_hash_stream *hash = swg_hash_stream_new();
+    for (size_t at = 0; hash && at < program.size; at += piece_bytes) {
+        const size_t left = program.size - at, n = left < piece_bytes ? left : piece_bytes;
+        swg_hash_stream_add(hash, program.data + at, n);
+        swg_map_release(&program, at, n);
+    }
+    swg_map_close(&program);
+    if (!hash)
+        return SWG_NO_MEMORY;
+    swg_hash_stream_text(&hash, out);
+    return SWG_OK;
+}
+
 /* Open the journal beside the output. Its key is all that matrices depend on besides their own
  * settings: this program, the inputs, the text, the arithmetic, and, where later layers see what
  * earlier ones became or scales depend on schemes, the whole recipe. */
@@ -164,13 +185,11 @@ static swg_status open_journal(swg_quantize_state *j)
 {
     swg_json_writer key = {.compact = true};
     swg_strbuf path = {0};
-    swg_map program = {0};
     char hash[SWG_HASH128_TEXT] = "";
     swg_status status = SWG_OK;
     if (!j->a->calibration || j->journal)
         return SWG_OK;
-    if (swg_map_open("/proc/self/exe", &program) == SWG_OK)
-        swg_hash128_text(program.data, program.size, hash);
+    SWG_TRY(hash_program(hash));
     swg_json_begin_object(&key, NULL);
     swg_json_string(&key, "program", hash);
     SWG_GO(swg_input_hashes_write(j->hashes, &key));
@@ -190,7 +209,6 @@ static swg_status open_journal(swg_quantize_state *j)
         swg_cli_say(j->cli, "%zu matrices are taken from %s, which an interrupted run left",
                     swg_journal_n_found(j->journal), path.text);
 done:
-    swg_map_close(&program);
     swg_strbuf_deinit(&path);
     swg_json_deinit(&key);
     return status;

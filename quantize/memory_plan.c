@@ -6,14 +6,13 @@
 #include "runtime/exec.h"
 
 enum {
-    END_ROWS = 64,         /* rows of logits computed together (runtime/sensitivity.c) */
-    BLOCK_ROWS = 32,       /* rows that a thread quantizes together (gptq.c) */
-    ROW_BYTES = 40,        /* per column of such a row: weights, targets, errors, codes, grids */
-    SINK_BYTES = 3 << 20,  /* per thread: frames, as they are and compressed */
-    LATER_BYTES = 4 << 20, /* pages of the program and its libraries that the probe did not touch:
-                              measured, and what matters for the smallest models only */
+    END_ROWS = 64,        /* rows of logits computed together (runtime/sensitivity.c) */
+    BLOCK_ROWS = 32,      /* rows that a thread quantizes together (gptq.c) */
+    ROW_BYTES = 40,       /* per column of such a row: weights, targets, errors, codes, grids */
+    SINK_BYTES = 1 << 20, /* per thread: frames, as they are and compressed */
     FACTOR_BYTES =
         12, /* per element of a Hessian, beside it: a factorization in double, the factor */
+    SHIFT_BYTES = 16, /* likewise: how far inputs and sums differ, a factorization in double */
 };
 
 /* What one layer and one window took. */
@@ -108,16 +107,14 @@ swg_status swg_memory_plan_make(const swg_memory_request *r, swg_memory_plan *ou
     swg_model_free(&model);
     SWG_TRY(status);
     const uint64_t idle = swg_rss_bytes();
-    const uint64_t rows = (tokens - r->text->window) * p.row_bytes;
+    const uint64_t rows = (tokens - r->text->window) * p.row_bytes, k = widest_input(r->plan);
     plan.quantizing = idle + quantizing_bytes(r);
     if (r->collects)
-        plan.collecting = p.resident + rows + LATER_BYTES;
+        plan.collecting = p.resident + rows;
     if (r->is_sequential)
         plan.quantizing += p.resident + rows - idle;
-    else
-        plan.quantizing += LATER_BYTES;
     if (r->is_paired)
-        plan.quantizing += p.layer_bytes + p.outside_bytes + rows;
+        plan.quantizing += p.resident - idle + rows + SHIFT_BYTES * k * k;
     if (r->needs_sensitivity)
         plan.measuring = p.resident + sensed * p.row_bytes * (p.n_layers + 2) +
                          2 * END_ROWS * p.logits_bytes + p.tape_bytes;

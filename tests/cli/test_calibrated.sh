@@ -121,13 +121,15 @@ expect_match "a dry run tells the memory" "$stdout" 'memory: about [0-9.]+ MiB a
 if grep -q '^SWAGE_SANITIZE:STRING=.' "$(dirname "$SWAGE")/CMakeCache.txt" 2>/dev/null; then
   skip "memory is not measured under sanitizers"
 else
-  expect_exit 0 "expected memory" "$SWAGE" quantize "$model" -o "$scratch/dry.swg" -n --method gptq \
-    --no-cache --json "${calibration[@]}"
-  expected=$(value peak_memory_bytes)
-  quantized measured --method gptq --no-cache "${calibration[@]}"
-  measured=$(value peak_memory_bytes)
-  check "memory within 15 %: expected $expected, measured $measured" \
-    awk -v a="$expected" -v b="$measured" 'BEGIN { exit !(a > 0.85 * b && a < 1.15 * b) }'
+  for how in full paired; do
+    expect_exit 0 "expected memory, $how" "$SWAGE" quantize "$model" -o "$scratch/dry.swg" -n \
+      --method gptq --statistics "$how" --no-cache --json "${calibration[@]}"
+    expected=$(value peak_memory_bytes)
+    quantized measured-$how --method gptq --statistics "$how" --no-cache "${calibration[@]}"
+    measured=$(value peak_memory_bytes)
+    check "$how: memory within 15 %: expected $expected, measured $measured" \
+      awk -v a="$expected" -v b="$measured" 'BEGIN { exit !(a > 0.85 * b && a < 1.15 * b) }'
+  done
 fi
 
 # A model does not diverge from itself.
