@@ -76,18 +76,24 @@ static void report_rule(const run_state *r, int rule, swg_eval_report *out)
     swg_strbuf_puts(&out->text, "\n");
 }
 
-/* The mean difference of n items that are gained (-1), lost (1) or neither (0). */
-static swg_comparison compare(const run_state *r)
+/* The verdict is McNemar's. The smallest difference is that of the paired mean of n items that are
+ * gained (-1), lost (1) or neither (0): its error says nothing where no item changed. */
+static swg_comparison compare(const run_state *r, double p)
 {
     const double n = (double)r->n, sum = (double)r->lost - (double)r->gained;
     const double squares = (double)r->lost + (double)r->gained - sum * sum / n;
-    return swg_compare_difference(sum / n, r->n > 1 ? sqrt(squares / (n - 1) / n) : 0, r->n);
+    swg_comparison made =
+        swg_compare_difference(sum / n, r->n > 1 ? sqrt(squares / (n - 1) / n) : 0, r->n);
+    made.verdict = p >= 0.05             ? SWG_VERDICT_INDISTINGUISHABLE
+                   : r->gained > r->lost ? SWG_VERDICT_BETTER
+                                         : SWG_VERDICT_WORSE;
+    return made;
 }
 
 static void report_flips(const run_state *r, swg_eval_report *out)
 {
     const double p = swg_mcnemar(r->gained, r->lost);
-    const swg_comparison c = compare(r);
+    const swg_comparison c = compare(r, p);
     swg_json_uint(&out->json, "items_gained", r->gained);
     swg_json_uint(&out->json, "items_lost", r->lost);
     swg_json_double(&out->json, "mcnemar_p", p);
@@ -96,16 +102,24 @@ static void report_flips(const run_state *r, swg_eval_report *out)
     swg_strbuf_printf(&out->text,
                       "flips         %llu items right only here, %llu only in the reference "
                       "(McNemar's p %.3g)\n"
-                      "verdict       %s; a difference of %.4f would have been found four times in "
-                      "five\n",
+                      "verdict       %s",
                       (unsigned long long)r->gained, (unsigned long long)r->lost, p,
-                      swg_verdict_text(c.verdict), c.smallest_detectable);
+                      swg_verdict_text(c.verdict));
+    if (isfinite(c.smallest_detectable))
+        swg_strbuf_printf(&out->text,
+                          "; a difference of %.4f would have been found four times in five",
+                          c.smallest_detectable);
+    swg_strbuf_puts(&out->text, "\n");
 }
 
 static swg_status run(const swg_eval_input *in, swg_eval_report *out)
 {
     swg_status status = SWG_OK;
     run_state r = {.in = in};
+    if (in->max_tokens)
+        return swg_error(SWG_USAGE, "--max-tokens cuts a --text; --data is used whole");
+    if (in->stride)
+        return swg_error(SWG_USAGE, "--stride is for windows of a --text; --data has none");
     if (in->ref && in->ref->model->hparams.vocab != in->loaded->model->hparams.vocab)
         return swg_error(
             SWG_UNSUPPORTED, "the model's vocabulary has %lld tokens, the reference's %lld",

@@ -120,7 +120,10 @@ static swg_status read_arguments(job *j)
 static void put_plain(const char *text, swg_strbuf *out)
 {
     for (; *text; text++)
-        swg_strbuf_append(out, (unsigned char)*text < 0x20 || *text == 0x7f ? "?" : text, 1);
+        if (text[0] == '\xc2' && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0)
+            swg_strbuf_append(out, "?", *text++ != '\0');
+        else
+            swg_strbuf_append(out, (unsigned char)*text < 0x20 || *text == 0x7f ? "?" : text, 1);
 }
 
 /* "KL divergence 0.1524, above 0.0500; First token, median not measured": why it is excluded. */

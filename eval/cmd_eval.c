@@ -33,13 +33,14 @@ typedef struct arguments {
 } arguments;
 
 static const swg_option options[] = {
-    SWG_OPTION_STRING(arguments, text, 0, "text", "FILE", "text to score, read as it is"),
+    SWG_OPTION_STRING(arguments, text, 0, "text", "FILE",
+                      "text to score (--prep says how it is prepared)"),
     SWG_OPTION_STRING(
         arguments, data, 0, "data", "FILE",
         "items, one JSON object per line: text, label and optionally text_pair; scored pairs; or "
         "context, choices and gold"),
-    SWG_OPTION_CHOICE(arguments, data_format, 0, "data-format", SWG_CHOICE_FORMAT_CHOICES,
-                      "choices", "form of multiple-choice items"),
+    SWG_OPTION_CHOICE(arguments, data_format, 0, "data-format", SWG_CHOICE_FORMAT_CHOICES, NULL,
+                      "form of multiple-choice items (default: choices)"),
     SWG_OPTION_STRING(arguments, few_shot, 0, "few-shot", "FILE",
                       "text put before every multiple-choice context as it is: solved examples"),
     SWG_OPTION_STRING(arguments, ref, 0, "ref", "MODEL",
@@ -97,6 +98,10 @@ static swg_status open_input(evaluation *e)
     const arguments *args = e->args;
     if (!args->text == !args->data)
         return swg_error(SWG_USAGE, "give either --text or --data");
+    if (args->data && args->prep)
+        return swg_error(SWG_USAGE, "--prep prepares a --text; --data is read as it is");
+    if (args->text && args->data_format)
+        return swg_error(SWG_USAGE, "--data-format is the form of --data, not of a --text");
     e->source = args->text ? SWG_EVAL_TEXT : SWG_EVAL_DATA;
     e->path = args->text ? args->text : args->data;
     SWG_TRY(swg_text_file_open(e->path, args->text ? SWG_TEXT_PROSE : SWG_TEXT_DATA, &e->file));
@@ -178,7 +183,9 @@ static swg_status evaluate(evaluation *e)
                             .context = (size_t)args->context,
                             .stride = (size_t)args->stride,
                             .max_tokens = (size_t)args->max_tokens,
-                                                        .choice_format = swg_choice_format_named(args->data_format),
+                            .choice_format = args->data_format
+                                                 ? swg_choice_format_named(args->data_format)
+                                                 : SWG_CHOICE_FORMAT_choices,
                             .prefix = "",
                             .activations = e->activations,
                             .kv_type = swg_kv_type_named(args->kv_cache),

@@ -165,6 +165,15 @@ static swg_status make_id(run *r, size_t index, const char **out)
 
 static swg_status check_id(const run *r, const char *id)
 {
+    if (strcmp(id, SWG_SWEEP_BASE_ID) == 0)
+        return swg_error(SWG_USAGE,
+                         "%s: \"%s\" is the name of the model itself; give the run another "
+                         "\"id\"",
+                         r->where, id);
+    for (const char *c = id; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f ||
+            (c[0] == '\xc2' && (unsigned char)c[1] < 0xa0))
+            return swg_error(SWG_USAGE, "%s: the id has a control character", r->where);
     for (size_t i = 0; i < r->plan->n_points; i++)
         if (strcmp(r->plan->points[i].id, id) == 0)
             return swg_error(SWG_USAGE,
@@ -273,6 +282,16 @@ static swg_status refuse_option(const run *r, const char *name)
                      name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
+/* Whether one of the commands that a run can name has the option: then it is not misspelt. */
+static bool any_maker_has(const char *name)
+{
+    for (const swg_command *const *c = swg_cli_commands(); *c; c++)
+        for (size_t i = 0; i < sizeof makers / sizeof *makers; i++)
+            if (strcmp((*c)->name, makers[i]) == 0 && find_option(*c, name))
+                return true;
+    return false;
+}
+
 static bool is_reserved(const char *name)
 {
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
@@ -310,7 +329,7 @@ static swg_status add_axes(run *r, const swg_json *options, bool is_common)
         if (is_reserved(name))
             return swg_error(SWG_USAGE, "%s: \"%s\" is given by the sweep itself", r->where, name);
         axis given = {.option = find_option(r->command, name), .value = v, .is_common = is_common};
-        if (!given.option && is_common)
+        if (!given.option && is_common && any_maker_has(name))
             continue;
         if (!given.option)
             return refuse_option(r, name);

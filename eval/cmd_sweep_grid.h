@@ -28,6 +28,9 @@ typedef struct swg_sweep_plan {
 
 enum { SWG_SWEEP_MAX_POINTS = 4096 };
 
+/* The name of the record of the model itself; no point has it. */
+#define SWG_SWEEP_BASE_ID "original"
+
 /* Read the file at `path`. Everything is checked that can be told without the model: SWG_USAGE,
  * naming the run, for keys and options that there are not (with the nearest name), values that the
  * command refuses, and points with the same id; SWG_CORRUPT for what is not JSON; SWG_LIMIT for

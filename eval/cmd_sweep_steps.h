@@ -40,9 +40,6 @@ swg_status swg_sweep_point_check(const swg_sweep_job *job, const swg_sweep_point
 swg_status swg_sweep_point_run(const swg_sweep_job *job, const swg_sweep_point *point, size_t index,
                                const char *key, bool *is_ok);
 
-/* The name of the record of the model itself. */
-#define SWG_SWEEP_BASE_ID "original"
-
 /* --- Records (cmd_sweep_record.c) ------------------------------------------------------------- */
 
 /* Take over what a step printed: every member of the JSON object in the file at `path` that a

@@ -81,8 +81,9 @@ swg_comparison swg_compare_difference(double difference, double standard_error, 
     const double freedom = (double)(n - 1);
     const double needed = student_quantile(0.05, freedom) * standard_error;
     /* One-sided 20 % is two-sided 40 %. */
-    swg_comparison made = {SWG_VERDICT_INDISTINGUISHABLE,
-                           needed + student_quantile(0.4, freedom) * standard_error};
+    swg_comparison made = {SWG_VERDICT_INDISTINGUISHABLE, NAN};
+    if (standard_error > 0)
+        made.smallest_detectable = needed + student_quantile(0.4, freedom) * standard_error;
     if (difference > needed)
         made.verdict = SWG_VERDICT_WORSE;
     else if (difference < -needed)

@@ -27,7 +27,8 @@ const char *swg_verdict_text(swg_verdict verdict);
 typedef struct swg_comparison {
     swg_verdict verdict;        /* two-sided, at 5 % */
     double smallest_detectable; /* the difference that would have been found with a probability of
-                                   80 %; NaN where the verdict is unknown */
+                                   80 %; NaN where the verdict is unknown, and where no
+                                   observation differs */
 } swg_comparison;
 
 /* Of the mean of n paired differences (positive = worse) with its standard error: Student's t with

@@ -60,7 +60,7 @@ static void report_text(const swg_divergence *d, swg_strbuf *text)
                       d->perplexity_ref, d->log_ratio, d->log_ratio_standard_error);
     swg_strbuf_printf(text, "verdict       %s in perplexity",
                       swg_verdict_text(d->log_ratio_comparison.verdict));
-    if (d->log_ratio_comparison.verdict != SWG_VERDICT_UNKNOWN)
+    if (isfinite(d->log_ratio_comparison.smallest_detectable))
         swg_strbuf_printf(text, "; a log ratio of %.6f would have been found four times in five",
                           d->log_ratio_comparison.smallest_detectable);
     swg_strbuf_puts(text, "\n");

@@ -70,7 +70,7 @@ bool swg_metric_interval(swg_metric_id metric, const swg_result *r, double *low,
             *high = value * exp(errors * r->standard_error);
         }
     }
-    return *low < *high;
+    return *low < *high && isfinite(*low) && isfinite(*high);
 }
 
 bool swg_metric_is_better(swg_metric_id metric, double a, double b)

@@ -79,7 +79,7 @@ static swg_status prepare_hf_join(const char *text, size_t length, swg_prepared_
         at = next;
     }
     SWG_TRY(swg_strbuf_status(&out->text));
-    return end_document(out, out->text.text, out->text.length); /* counted as it is read */
+    return end_document(out, text, length);
 }
 
 /* --- lm-eval ---------------------------------------------------------------------------------- */

@@ -75,8 +75,12 @@ static void report_text(const swg_text_score *kind, const swg_score *score, swg_
                           exp(score->interval.low), exp(score->interval.high));
     swg_strbuf_printf(text,
                       "\n"
-                      "%-14s%.6f +- %.6f nats per token (standard error over windows)\n",
-                      kind->mean_title, kind->sign * score->mean_nll, score->standard_error);
+                      "%-14s%.6f",
+                      kind->mean_title, kind->sign * score->mean_nll);
+    if (score->n_windows > 1)
+        swg_strbuf_printf(text, " +- %.6f", score->standard_error);
+    swg_strbuf_puts(text, score->n_windows > 1 ? " nats per token (standard error over windows)\n"
+                                               : " nats per token\n");
     if (is_weighted(score))
         swg_strbuf_printf(text, "by token      %.4f (all scored tokens weighted equally)\n",
                           exp(score->mean_nll_by_token));

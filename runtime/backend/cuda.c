@@ -1,6 +1,7 @@
 /* The CUDA backend: set-up, values, and the operations of forward.h, each of which is one of
  * kernels/cuda/swg_cuda.h. Values are dense rows of floats on the device. */
 #include "runtime/backend/cuda_state.h"
+#include "runtime/base/notice.h"
 
 /* --- Set-up ----------------------------------------------------------------------------------- */
 
@@ -47,6 +48,26 @@ static void deinit(swg_exec *exec)
     exec->backend_state = NULL;
 }
 
+/* Where 8-bit activations are asked for, say of how many matrices that is not true. */
+static void tell_of_halves(const swg_exec *exec)
+{
+    size_t n = 0, n_halves = 0;
+    if (exec->options.activations != SWG_ACT_INT8)
+        return;
+    for (size_t i = 0; i < exec->model->n_weights; i++) {
+        const swg_weight *weight = &exec->model->weights[i];
+        if (weight->n == 0 || weight->k <= 1 || weight->vector)
+            continue;
+        const swg_cuda_matrix matrix = swg_gpu_matrix(weight);
+        n++;
+        n_halves += !swg_gpu_takes_int8(&matrix);
+    }
+    if (n_halves > 0)
+        swg_notice("%zu of %zu matrices are multiplied with f16 activations: this device has no "
+                   "kernel for 8-bit ones with their format",
+                   n_halves, n);
+}
+
 static swg_status init(swg_exec *exec)
 {
     const swg_gpu_device *opened;
@@ -58,6 +79,7 @@ static swg_status init(swg_exec *exec)
     exec->backend_state = gpu; /* from here on swg_exec_free releases it */
     SWG_TRY(swg_gpu_status(gpu->cuda, gpu->cuda->stream_new(gpu->device, &gpu->stream)));
     SWG_TRY(swg_gpu_batch_init(exec));
+    tell_of_halves(exec);
     SWG_TRY(swg_gpu_cache_init(exec));
     return swg_gpu_recurrent_init(exec);
 }

@@ -13,13 +13,18 @@ const float *swg_gpu_bias(const swg_exec *exec, const swg_weight *weight)
     return weight->bias ? gpu->d_vectors + gpu->bias_at[weight - exec->model->weights] : NULL;
 }
 
+bool swg_gpu_takes_int8(const swg_cuda_matrix *matrix)
+{
+    return matrix->type == SWG_CUDA_W4 || matrix->type == SWG_CUDA_W8;
+}
+
 /* The kernels multiply halves, or 8-bit integers where these are wanted and there is such a kernel.
  */
 static swg_cuda_input input_of(const swg_exec *exec, const swg_cuda_matrix *matrix)
 {
-    const bool has_kernel = matrix->type == SWG_CUDA_W4 || matrix->type == SWG_CUDA_W8;
-    return has_kernel && exec->options.activations == SWG_ACT_INT8 ? SWG_CUDA_INPUT_INT8
-                                                                   : SWG_CUDA_INPUT_HALF;
+    return swg_gpu_takes_int8(matrix) && exec->options.activations == SWG_ACT_INT8
+               ? SWG_CUDA_INPUT_INT8
+               : SWG_CUDA_INPUT_HALF;
 }
 
 void swg_gpu_linear(swg_exec *exec, const swg_weight *weight, const float *d_x, size_t rows,

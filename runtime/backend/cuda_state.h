@@ -120,6 +120,9 @@ static inline int32_t *swg_gpu_array_of(const swg_exec *exec, swg_gpu_array arra
 const float *swg_gpu_vector(const swg_exec *exec, const swg_weight *weight);
 const float *swg_gpu_bias(const swg_exec *exec, const swg_weight *weight);
 
+/* Whether there is a kernel that multiplies the matrix with 8-bit activations. */
+bool swg_gpu_takes_int8(const swg_cuda_matrix *matrix);
+
 /* y [rows] = x W^T + bias. */
 void swg_gpu_linear(swg_exec *exec, const swg_weight *weight, const float *d_x, size_t rows,
                     float *d_y);

@@ -35,6 +35,8 @@ expect_match "what there is" "$stderr" '--activations f32 on cuda: .* f16 or int
 expect_exit 4 "a cache of integers" logits --device cuda --kv-cache int8
 expect_exit 0 "8-bit activations" logits --device cuda --activations int8 --kv-cache f16
 is "8-bit activations" activations int8
+expect_match "what they do not reach is said" "$stderr" \
+  'note: [0-9]+ of [0-9]+ matrices are multiplied with f16 activations'
 
 tales=examples/tiny-tales
 printf 'One morning the fox went down to the river.\n' >"$text"

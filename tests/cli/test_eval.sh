@@ -129,6 +129,15 @@ printf '{"goal": "stay"}\n' >>"$scratch/piqa.jsonl"
 expect_exit 3 "an item without choices" evaluate "$fixtures/gpt2-bare" --data "$scratch/piqa.jsonl" \
   --data-format piqa
 expect_match "names its line" "$stderr" 'piqa.jsonl: line 2: "sol1" is missing'
+expect_exit 2 "a preparation of items" choose --prep raw
+expect_exit 2 "a cut of items" choose --max-tokens 3
+expect_exit 2 "a form of a text" evaluate_gpt2 --data-format arc
+# Two flips are too few for a verdict: McNemar's p is 0.5.
+printf '%s\n' '{"context": "Ann came", "choices": ["and stayed", "out"], "gold": 0}' >"$scratch/one.jsonl"
+expect_exit 0 "one item" evaluate "$fixtures/gpt2-bare" --data "$scratch/one.jsonl" \
+  --ref "$fixtures/gpt2-bare" --json
+is "one item" verdict indistinguishable
+is "one item" smallest_detectable_accuracy_difference null
 expect_exit 2 "examples before a text" evaluate_gpt2 --few-shot "$scratch/choices.jsonl"
 
 # Accuracy.

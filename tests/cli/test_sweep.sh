@@ -97,6 +97,12 @@ refused() { # PATTERN JSON
   expect_match "$2" "$stderr" "$1"
 }
 refused '"sweep" is the version' '{"runs": []}'
+refused 'is the name of the model itself' \
+  '{"sweep": 1, "runs": [{"id": "original", "command": "quantize", "options": {"bits": 4}}]}'
+refused 'control character' \
+  '{"sweep": 1, "runs": [{"id": "a\u001bb", "command": "quantize", "options": {"bits": 4}}]}'
+refused 'has no option "grupp"' \
+  '{"sweep": 1, "options": {"grupp": 64}, "runs": [{"command": "quantize", "options": {"bits": 4}}]}'
 refused 'at least one run' '{"sweep": 1, "runs": []}'
 refused 'no key "run"; did you mean runs' '{"sweep": 1, "run": []}'
 refused 'run 1: "command" is quantize or prune' '{"sweep": 1, "runs": [{"command": "eval"}]}'

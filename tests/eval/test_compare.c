@@ -38,6 +38,9 @@ START_TEST(verdicts_are_students_test)
     ck_assert(swg_compare_difference(3, 1, 31).verdict == SWG_VERDICT_WORSE);
     ck_assert(swg_compare_difference(1, 1, 31).verdict == SWG_VERDICT_INDISTINGUISHABLE);
     ck_assert(swg_compare_difference(5, 0, 1).verdict == SWG_VERDICT_UNKNOWN);
+    /* Where nothing differs, nothing is known of what could have been found. */
+    ck_assert(isnan(swg_compare_difference(0, 0, 31).smallest_detectable));
+    ck_assert(swg_compare_difference(0, 0, 31).verdict == SWG_VERDICT_INDISTINGUISHABLE);
 }
 END_TEST
 

@@ -90,7 +90,7 @@ START_TEST(wikitext_is_what_the_originals_make)
     } rows[] = {
         {SWG_TEXT_PREP_lm_eval, 1240466, 62, 241335, 1290527,
          "d6535ca809061590d5e672ac43d8d2d5e1fb500c3005768f6050dcc007786165"},
-        {SWG_TEXT_PREP_hf_join, 1296370, 1, 241213, 1296370,
+        {SWG_TEXT_PREP_hf_join, 1296370, 1, 241213, 1290590,
          "696cca6b65a171b0a358a4be6732cdfdf2dd6164a32e20fd70e3c13fc4dfae83"},
     };
     const char *path = swg_test_shared("text/wiki.test.raw");
