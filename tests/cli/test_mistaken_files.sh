@@ -69,7 +69,7 @@ check "it is skipped" [ "$(value perplexity)" = "$plain" ]
 for i in 1 2 3 4; do echo '{"text": "Once upon a time", "label": '$i'}'; done >"$scratch/items.jsonl"
 expect_exit 0 "JSON as text" "$SWAGE" eval "$model" --text "$scratch/items.jsonl" --context 8
 expect_match "JSON as text is said" "$stderr" 'items.jsonl holds a JSON object per line.*--data'
-expect_exit 0 "Latin-1" "$SWAGE" eval "$model" --text <(echo "$sentence café" | iconv -t ISO-8859-1) --context 8
+expect_exit 0 "Latin-1" "$SWAGE" eval "$model" --text <(printf '%s caf\351\n' "$sentence") --context 8
 expect_match "Latin-1 is said" "$stderr" 'is not UTF-8 at byte'
 "$SWAGE" eval "$model" --text - --context 8 --json <"$scratch/plain" >"$scratch/stdout"
 check "a text on standard input" [ "$(value perplexity)" = "$plain" ]
