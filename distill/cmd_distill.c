@@ -275,20 +275,18 @@ done:
 
 static swg_status write_output(job *j, uint64_t *bytes)
 {
-    swg_status status = SWG_OK;
-    swg_sink *sink = NULL;
     swg_sink_options how = swg_sink_options_default();
     how.force = j->a->force;
     how.level = (int)j->a->level;
     how.pool = j->pool;
-    SWG_GO(add_provenance(j));
-    SWG_GO(swg_sink_open(j->a->output, &how, &j->meta, j->outputs, j->plan.n_entries, &sink));
-    SWG_GO(swg_trainer_write(j->trainer, sink));
-    SWG_GO(swg_sink_set_provenance(sink, j->provenance));
-    SWG_GO(swg_sink_finish(&sink, bytes));
-done:
-    swg_sink_abort(&sink);
-    return status;
+    SWG_TRY(add_provenance(j));
+    const swg_training_output output = {.path = j->a->output,
+                                        .provenance = j->provenance,
+                                        .how = &how,
+                                        .meta = &j->meta,
+                                        .tensors = j->outputs,
+                                        .n_tensors = j->plan.n_entries};
+    return swg_training_write_output(j->trainer, &output, bytes);
 }
 
 static swg_status run(const swg_cli *cli, const void *values)

@@ -98,8 +98,7 @@ static swg_status train_on_files(const job *j, swg_bpe_trainer *trainer)
         swg_map file = {0};
         SWG_TRY(swg_progress_step(j->cli->progress, "reading texts", "files", i, texts->count));
         SWG_TRY(swg_map_open(texts->items[i], &file));
-        const swg_status status =
-            swg_bpe_trainer_add(trainer, (const char *)file.data, file.size);
+        const swg_status status = swg_bpe_trainer_add(trainer, (const char *)file.data, file.size);
         swg_map_close(&file);
         SWG_TRY(status);
     }
@@ -138,8 +137,7 @@ static swg_status read_tokenizer(job *j)
     SWG_TRY(append_file(j->a->tokenizer, MOST_TOKENIZER_BYTES, &j->tokenizer_text));
     const char *text = swg_strbuf_text(&j->tokenizer_text);
     const size_t length = j->tokenizer_text.length;
-    j->files[j->n_files++] =
-        (swg_file_view){swg_tokenizer_file_name(text, length), text, length};
+    j->files[j->n_files++] = (swg_file_view){swg_tokenizer_file_name(text, length), text, length};
     return SWG_OK;
 }
 
@@ -329,28 +327,25 @@ static swg_status print(const job *j, uint64_t file_bytes)
     }
     printf("%" PRIu64 " weights trained for %" PRIu64 " steps on %" PRIu64 " tokens in %.1f s\n",
            swg_trainer_n_weights(j->trainer), r->steps, r->tokens, r->seconds);
-    printf("perplexity of the held-out text: %.4f before, %.4f after step %" PRIu64
-           ", the best\n",
+    printf("perplexity of the held-out text: %.4f before, %.4f after step %" PRIu64 ", the best\n",
            exp(r->first.nll), exp(r->best.nll), r->best.step);
     return SWG_OK;
 }
 
 static swg_status write_output(job *j, uint64_t *bytes)
 {
-    swg_status status = SWG_OK;
-    swg_sink *sink = NULL;
     swg_sink_options how = swg_sink_options_default();
     how.force = j->a->force;
     how.level = (int)j->a->level;
     how.pool = j->pool;
-    SWG_GO(add_provenance(j));
-    SWG_GO(swg_sink_open(j->a->output, &how, &j->meta, j->outputs, j->plan.n_entries, &sink));
-    SWG_GO(swg_trainer_write(j->trainer, sink));
-    SWG_GO(swg_sink_set_provenance(sink, j->provenance));
-    SWG_GO(swg_sink_finish(&sink, bytes));
-done:
-    swg_sink_abort(&sink);
-    return status;
+    SWG_TRY(add_provenance(j));
+    const swg_training_output output = {.path = j->a->output,
+                                        .provenance = j->provenance,
+                                        .how = &how,
+                                        .meta = &j->meta,
+                                        .tensors = j->outputs,
+                                        .n_tensors = j->plan.n_entries};
+    return swg_training_write_output(j->trainer, &output, bytes);
 }
 
 static swg_status run(const swg_cli *cli, const void *values)

@@ -182,3 +182,18 @@ void swg_training_deinit(swg_training *t)
     swg_json_deinit(&t->settings);
     swg_free(t->state);
 }
+
+swg_status swg_training_write_output(swg_trainer *trainer, const swg_training_output *output,
+                                     uint64_t *bytes)
+{
+    swg_status status = SWG_OK;
+    swg_sink *sink = NULL;
+    SWG_GO(swg_sink_open(output->path, output->how, output->meta, output->tensors,
+                         output->n_tensors, &sink));
+    SWG_GO(swg_trainer_write(trainer, sink));
+    SWG_GO(swg_sink_set_provenance(sink, output->provenance));
+    SWG_GO(swg_sink_finish(&sink, bytes));
+done:
+    swg_sink_abort(&sink);
+    return status;
+}

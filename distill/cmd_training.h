@@ -1,5 +1,5 @@
-/* What the commands that train have in common: the options of the optimizer and the loop, the log and
- * the progress that they print. */
+/* What the commands that train have in common: the options of the optimizer and the loop, the log
+ * and the progress that they print. */
 #ifndef SWG_DISTILL_CMD_TRAINING_H
 #define SWG_DISTILL_CMD_TRAINING_H
 
@@ -79,6 +79,19 @@ typedef struct swg_training {
 /* The loop's options as the training says, whose settings are complete; text, pool and losses are
  * left to set. SWG_NO_MEMORY. */
 swg_status swg_training_begin(swg_training *training, swg_distill_options *out);
+
+/* What a trainer writes: views of the command's own. */
+typedef struct swg_training_output {
+    const char *path, *provenance;
+    const swg_sink_options *how;
+    const swg_sink_meta *meta;
+    const swg_tensor_desc *tensors; /* [n_tensors] */
+    size_t n_tensors;
+} swg_training_output;
+
+/* Write the trained weights to the output, whole or not at all; *bytes = its size. */
+swg_status swg_training_write_output(swg_trainer *trainer, const swg_training_output *output,
+                                     uint64_t *bytes);
 
 /* After the output was written, or could not be: `status` is that of the loop, and what the command
  * returns. The state is removed when training is over; when it diverged, the sentence says which
