@@ -16,14 +16,10 @@ const char *swg_device_name(const swg_model *model)
     return swg_device_is_cpu(model) ? "cpu" : model->backend->device();
 }
 
-swg_status swg_device_precision(const swg_model *model, const char *name, swg_act_precision usual,
-                                swg_act_precision *out)
+swg_act_precision swg_device_precision(const swg_model *model, const char *name,
+                                       swg_act_precision usual)
 {
-    const bool is_cpu = swg_device_is_cpu(model);
-    const swg_act_precision precision = name ? swg_act_named(name) : is_cpu ? usual : SWG_ACT_F16;
-    if (!is_cpu && precision == SWG_ACT_F32)
-        return swg_error(SWG_UNSUPPORTED, "--activations f32 on %s: its products take f16 or int8",
-                         swg_device_name(model));
-    *out = precision;
-    return SWG_OK;
+    if (name)
+        return swg_act_named(name);
+    return swg_device_is_cpu(model) ? usual : SWG_ACT_F16;
 }

@@ -22,8 +22,8 @@ bool swg_device_is_cpu(const swg_model *model);
 const char *swg_device_name(const swg_model *model);
 
 /* The precision of activations that was asked for by `name`; NULL: `usual` on the CPU, f16 on a
- * GPU. SWG_UNSUPPORTED for f32 on a GPU, whose products take halves or 8-bit integers. */
-swg_status swg_device_precision(const swg_model *model, const char *name, swg_act_precision usual,
-                                swg_act_precision *out);
+ * GPU, which takes twice as long with f32. */
+swg_act_precision swg_device_precision(const swg_model *model, const char *name,
+                                       swg_act_precision usual);
 
 #endif

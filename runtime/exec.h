@@ -58,7 +58,7 @@ typedef struct swg_exec_options {
     size_t chunk;   /* rows computed together; default 0 = 256. At least one whole text for
                        encoders, at most what all sequences can hold. */
     swg_act_precision activations; /* for quantized weights; default SWG_ACT_INT8. Plain weights
-                                      always use f32. On a GPU f32 means f16, for these too. */
+                                      always use f32. On a GPU these follow, too. */
     swg_kv_type kv_type;           /* of the cache; default SWG_KV_F32 */
     size_t sequences;              /* each with a cache of its own; default 0 = 1 */
     const swg_observer *observer;  /* outlives the execution; default NULL */
