@@ -90,9 +90,9 @@ expect_exit 2 "both kinds of sparsity" "$SWAGE" bench --shape d_model=64,n_layer
 # Where the time goes: decoding's products read every weight once per token.
 profile() { "$SWAGE" bench "$1" --prompt 8 --generate 4 --repeats 1 --no-limits --profile "${@:2}"; }
 expect_exit 0 "profile" profile examples/tiny-tales --json
-read -r per_token decoded < <(awk -F': ' '{gsub(/[",]/, "", $2)}
-  /"weight_bytes_per_token"/ {all = $2} /"decode": {/ {inside = 1}
-  /"operation":/ {is_product = $2 ~ /^linear/} /"bytes":/ && inside && is_product {sum += $2}
+read -r per_token decoded < <(awk -F': ' '{figure = $2 + 0}
+  /"weight_bytes_per_token":/ {all = figure} /"decode":/ {inside = 1}
+  /"operation":/ {is_product = $2 ~ /linear/} /"bytes":/ && inside && is_product {sum += figure}
   END {print all, sum / 4}' "$scratch/stdout")
 check "products of a token read $decoded bytes, the model has $per_token" [ "$decoded" = "$per_token" ]
 expect_exit 0 "profile as text" profile examples/tiny-tales
