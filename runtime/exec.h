@@ -149,6 +149,14 @@ swg_status swg_exec_begin(swg_exec *exec, size_t sequence, size_t position, cons
 swg_status swg_exec_layer(swg_exec *exec, size_t layer, size_t sequence, size_t position, size_t n,
                           const float *x, float *y);
 
+/* The same for several texts, computed together: text i is in sequence i, from its first position.
+ * ids [n_texts][n], x and y [n_texts][n][width]. SWG_USAGE also when they have more rows than a
+ * chunk. */
+swg_status swg_exec_begin_texts(swg_exec *exec, size_t n_texts, size_t n, const int32_t *ids,
+                                float *x);
+swg_status swg_exec_layer_texts(swg_exec *exec, size_t layer, size_t n_texts, size_t n,
+                                const float *x, float *y);
+
 /* logits [n][n_outputs] of the rows x [n][width(n_layers)]. Models with one_output compute them
  * from the first row of a text: pass only that row. */
 swg_status swg_exec_end(swg_exec *exec, size_t n, const float *x, float *logits);
