@@ -29,6 +29,7 @@
 #include "runtime/model.h"
 
 typedef struct swg_exec swg_exec;
+typedef struct swg_exec_sums swg_exec_sums; /* runtime/exec_sums.h */
 
 /* A callback that sees what weights are multiplied with, for calibration.
  *
@@ -42,6 +43,10 @@ typedef struct swg_observer {
     void *context;
     void (*inputs)(void *context, const swg_weight *const *weights, size_t count, const float *x,
                    size_t rows, size_t columns, size_t stride);
+    /* NULL, or called in place of `inputs` where the backend makes sums: those that the `rows` rows
+     * are added to, or NULL for none. */
+    swg_exec_sums *(*sums)(void *context, const swg_weight *const *weights, size_t count,
+                           size_t rows, size_t columns);
     /* NULL, or called before the output of a single product is added to x: the rows of x [rows]
      * [columns] before the sum. */
     void (*added_to)(void *context, const float *x, size_t rows, size_t columns);

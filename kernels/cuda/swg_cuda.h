@@ -202,6 +202,16 @@ typedef struct swg_cuda {
     int (*gather)(swg_cuda_stream *stream, const float *d_from, const int32_t *d_index, size_t rows,
                   size_t n, float *d_to);
 
+    /* --- Sums over rows ----------------------------------------------------------------------- */
+
+    /* sum [m][k] += a^T b for a [rows][m] and b [rows][k]; is_lower, for m = k: on and below the
+     * diagonal, and perhaps above. */
+    int (*product_sum)(swg_cuda_stream *stream, const float *d_a, size_t m, const float *d_b,
+                       size_t k, size_t rows, bool is_lower, float *d_sum);
+    /* magnitudes [n] += |x| and squares [n] += x^2, over the rows of x [rows][n]. */
+    int (*moments)(swg_cuda_stream *stream, const float *d_x, size_t rows, size_t n,
+                   double *d_magnitudes, double *d_squares);
+
     /* --- Attention ---------------------------------------------------------------------------- */
 
     /* Store keys and values [rows][n_heads * head_dim] at each row's sequence and position. */

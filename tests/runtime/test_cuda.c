@@ -7,6 +7,7 @@
 
 #include "runtime/backend/backend.h"
 #include "runtime/base/notice.h"
+#include "runtime/calibration.h"
 #include "tests/harness.h"
 #include "tests/runtime/arch_models.h"
 
@@ -395,6 +396,54 @@ done:
     return status;
 }
 
+/* Statistics of one layer of a checkpoint, which the caller frees. */
+static swg_calibration *observed(const swg_model *model)
+{
+    enum { WINDOWS = 2, WINDOW = 5 };
+    swg_calibration *calibration = NULL;
+    int32_t ids[WINDOWS * WINDOW];
+    arch_ids(ids, WINDOWS * WINDOW, 2);
+    ck_ok(swg_calibration_new(model, ids, WINDOWS, WINDOW, NULL, &calibration));
+    ck_ok(swg_calibration_pass(calibration, 0));
+    ck_ok(swg_calibration_observe(calibration, 1));
+    return calibration;
+}
+
+START_TEST(statistics_are_those_of_the_cpu)
+{
+    const char *path = swg_test_need("fixtures/llama-tiny");
+    if (!path || !has_executor())
+        return;
+    swg_model *models[2] = {loaded_model(path, "cpu"), loaded_model(path, "cuda")};
+    swg_calibration *c[2] = {observed(models[0]), observed(models[1])};
+    const swg_layer_stats *wanted, *got;
+    const swg_weight *const *weights;
+    size_t n_weights, n = 0;
+    for (; (wanted = swg_calibration_input(c[0], n, &weights, &n_weights)); n++) {
+        got = swg_calibration_input(c[1], n, &weights, &n_weights);
+        ck_assert_ptr_nonnull(got);
+        ck_assert_uint_eq(got->k, wanted->k);
+        ck_assert_uint_eq(got->n_tokens, wanted->n_tokens);
+        for (size_t i = 0; i < wanted->k; i++) {
+            ck_assert_double_eq_tol(got->mean_abs[i], wanted->mean_abs[i],
+                                    1e-4 * wanted->mean_abs[i]);
+            ck_assert_double_eq_tol(got->mean_square[i], wanted->mean_square[i],
+                                    1e-4 * wanted->mean_square[i]);
+            for (size_t j = 0; j < wanted->k; j++) /* relative to the columns' lengths */
+                ck_assert_double_le(fabs((double)got->hessian[i * wanted->k + j] -
+                                         (double)wanted->hessian[i * wanted->k + j]),
+                                    1e-5 * (double)wanted->n_tokens *
+                                        sqrt(wanted->mean_square[i] * wanted->mean_square[j]));
+        }
+    }
+    ck_assert_uint_eq(n, 4); /* of the projections to and from attention and feed-forward layer */
+    for (size_t i = 0; i < 2; i++) {
+        swg_calibration_free(&c[i]);
+        swg_model_free(&models[i]);
+    }
+}
+END_TEST
+
 START_TEST(every_allocation_may_fail)
 {
     const char *path = swg_test_need("fixtures/keras-gru-tiny/model.h5");
@@ -420,6 +469,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(steps, greedy_texts_are_those_of_the_cpu);
     tcase_add_test(steps, layers_give_what_a_run_gives);
     tcase_add_test(steps, replaced_weights_are_used_at_once);
+    tcase_add_test(steps, statistics_are_those_of_the_cpu);
     tcase_add_test(refusals, caches_of_integers_are_refused);
     tcase_add_test(refusals, every_allocation_may_fail);
     tcase_add_test(first, what_is_missing_is_said);

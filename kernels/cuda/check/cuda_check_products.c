@@ -287,6 +287,62 @@ static void check_linear_int8(check *c)
     over_matrices(c, linear_int8_case);
 }
 
+/* Whole numbers that fit 8 bits, under scales of 1: exactly what integers give. */
+static void integers_case(check *c, swg_cuda_type type, size_t group, bool has_zeros, size_t rows)
+{
+    enum { n = 37, columns = 192 };
+    const uint32_t levels = type == SWG_CUDA_W8 ? 256 : 16;
+    swg_cuda_matrix m;
+    if (!swg_cuda_matrix_init(&m, type, n, columns, group, SWG_CUDA_SCALE_F32, has_zeros)) {
+        check_fail(c, "integers: not described");
+        return;
+    }
+    void *memory = check_memory(c, (size_t)m.bytes + 16);
+    void *packed = (unsigned char *)memory + (16 - (uintptr_t)memory % 16) % 16;
+    const size_t groups = n * m.n_groups;
+    uint8_t *codes = check_memory(c, n * columns), *zeros = check_memory(c, groups);
+    float *scales = check_memory(c, groups * sizeof *scales);
+    float *x = check_memory(c, rows * columns * sizeof *x);
+    float *wanted = check_memory(c, rows * n * sizeof *wanted);
+    for (size_t i = 0; i < n * columns; i++)
+        codes[i] = (uint8_t)check_below(c, levels);
+    for (size_t i = 0; i < groups; i++) {
+        zeros[i] = has_zeros ? (uint8_t)check_below(c, levels) : (uint8_t)(levels / 2);
+        scales[i] = 1;
+    }
+    for (size_t i = 0; i < rows * columns; i++) /* the largest of each row is 127 */
+        x[i] = i % columns == 0 ? 127 : (float)check_below(c, 255) - 127;
+    for (size_t t = 0; t < rows; t++)
+        for (size_t r = 0; r < n; r++) {
+            int32_t sum = 0;
+            for (size_t i = 0; i < columns; i++) {
+                const size_t at = r * m.n_groups + (m.group ? i / m.group : 0);
+                sum += (int32_t)x[t * columns + i] * (codes[r * columns + i] - zeros[at]);
+            }
+            wanted[t * n + r] = (float)sum; /* below 2^24 */
+        }
+    swg_cuda_pack_codes(&m, packed, 0, n, codes);
+    swg_cuda_pack_scales(&m, packed, 0, n, scales);
+    if (has_zeros)
+        swg_cuda_pack_zeros(&m, packed, 0, n, zeros);
+    m.data = check_in(c, packed, (size_t)m.bytes);
+    void *d_y = check_in(c, NULL, rows * n * sizeof(float));
+    check_run(c, c->cuda->linear(c->stream, &m, SWG_CUDA_INPUT_INT8,
+                                 check_in(c, x, rows * columns * sizeof *x), rows, NULL, d_y,
+                                 check_in(c, NULL, c->cuda->linear_scratch(&m, rows))));
+    if (!c->problem[0])
+        check_same(c, "integers", check_out(c, d_y), wanted, rows * n * sizeof *wanted);
+}
+
+static void check_integers(check *c)
+{
+    static const size_t rows[] = {1, 11, 20, 50};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (int type = SWG_CUDA_W4; type <= SWG_CUDA_W8 && !c->problem[0]; type++)
+            for (size_t group = 0; group <= 64 && !c->problem[0]; group += 32)
+                integers_case(c, (swg_cuda_type)type, group, check_below(c, 2) == 1, rows[i]);
+}
+
 /* Long rows, which several blocks share: slices of 32 units (of 16, for many tokens). */
 static void check_slices(check *c)
 {
@@ -354,6 +410,7 @@ const check_row swg_cuda_checks_products[] = {
     {.name = "linear", .run = check_linear},
     {.name = "linear_float", .run = check_linear_float},
     {.name = "linear_int8", .run = check_linear_int8},
+    {.name = "integers", .run = check_integers},
     {.name = "slices", .run = check_slices},
     {.name = "alone", .run = check_alone},
     {.name = "models", .run = check_models, .is_large = true},
