@@ -204,7 +204,8 @@ static swg_status evaluate(evaluation *e)
     SWG_TRY(prepare(e, &input));
     SWG_TRY(e->task->run(&input, &e->report));
     e->seconds = swg_clock_s() - start;
-    return SWG_OK;
+    SWG_TRY(swg_strbuf_status(&e->report.json.out));
+    return swg_strbuf_status(&e->report.text);
 }
 
 static swg_status report_json(evaluation *e)
