@@ -257,8 +257,7 @@ static swg_status check_gate(const benchmark *b)
 static swg_status measure(benchmark *b)
 {
     const arguments *args = b->args;
-    SWG_TRY(
-        swg_device_precision(b->loaded.model, args->activations, SWG_ACT_INT8, &b->activations));
+    b->activations = swg_device_precision(b->loaded.model, args->activations, SWG_ACT_INT8);
     SWG_TRY(choose_lengths(b));
     SWG_TRY(check_requests(b));
     size_t behind = b->generate ? (size_t)args->depth + b->generate : 0;

@@ -171,7 +171,7 @@ static swg_status evaluate(evaluation *e)
     SWG_TRY(open_input(e));
     SWG_TRY(swg_session_open_on(args->device, e->cli->positionals[0], args->tokenizer, true,
                                 e->cli->n_threads, e->cli->progress, &e->loaded));
-    SWG_TRY(swg_device_precision(e->loaded.model, args->activations, SWG_ACT_F32, &e->activations));
+    e->activations = swg_device_precision(e->loaded.model, args->activations, SWG_ACT_F32);
     if (args->ref)
         SWG_TRY(swg_session_open_on(args->device, args->ref, NULL, false, e->cli->n_threads,
                                     e->cli->progress, &e->ref));

@@ -13,11 +13,12 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
+#include "runtime/device.h"
 
 typedef struct arguments {
     const char *output, *recipe, *method, *pattern, *block, *allocate, *calibration;
     const char *bits, *group_size, *quant_method, *embedding_bits, *tokenizer, *tensors;
-    const char *statistics, *cache;
+    const char *statistics, *cache, *device;
     swg_string_list parameters, keep, structured;
     double sparsity;
     int64_t level, calibration_tokens, calibration_window;
@@ -100,6 +101,8 @@ static const swg_option options[] = {
                       "$XDG_CACHE_HOME/swage, or ~/.cache/swage)"),
     SWG_OPTION_FLAG(arguments, no_cache, 0, "no-cache",
                     "collect full statistics anew, into a temporary file beside the output"),
+    SWG_OPTION_CHOICE(arguments, device, 0, "device", SWG_DEVICE_CHOICES, "cpu",
+                      swg_device_calibration_help),
     SWG_OPTION_LIST(arguments, structured, 0, "structured", "WHAT=R", structure_help),
     SWG_OPTION_FLAG(arguments, no_refit, 0, "no-refit",
                     "with --structured: leave the weights that stay as they are"),
@@ -281,7 +284,8 @@ static swg_calibration_arguments calibration_arguments(const arguments *a)
                                        .window = a->calibration_window,
                                        .documents = a->calibration_documents,
                                        .cache = a->cache,
-                                       .no_cache = a->no_cache};
+                                       .no_cache = a->no_cache,
+                                       .device = a->device};
 }
 
 static bool has_full_statistics(const arguments *a)

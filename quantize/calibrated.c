@@ -224,6 +224,7 @@ static swg_status begin(run *r)
     const swg_calibration_text *text = r->options->calibration;
     swg_model_options model_options = swg_model_options_default();
     model_options.pool = r->options->pool;
+    model_options.backend = text->device;
     SWG_TRY(swg_model_open(r->source, &model_options, &r->model));
     SWG_TRY(swg_model_load_layer(r->model, (size_t)r->model->hparams.n_layers));
     swg_calibration_options options = swg_calibration_options_default();

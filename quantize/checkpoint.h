@@ -15,6 +15,7 @@
 typedef struct swg_calibration_text {
     const int32_t *ids; /* [n_windows][window] */
     size_t n_windows, window;
+    const char *device; /* the backend that runs the model on it; NULL = the first */
 } swg_calibration_text;
 
 /* What chooses the zeros of matrices that the plan makes sparse (prune/, which this folder does not

@@ -8,6 +8,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/notice.h"
+#include "runtime/device.h"
 #include "runtime/hparams.h"
 
 swg_status swg_calibration_arguments_read(const swg_calibration_arguments *a, swg_source *source,
@@ -18,14 +19,18 @@ swg_status swg_calibration_arguments_read(const swg_calibration_arguments *a, sw
                                          .window = (size_t)a->window,
                                          .documents = a->documents,
                                          .held_out = held_out};
+    const char *device;
     const swg_arch *arch;
     swg_hparams hparams;
     size_t length;
     if (!a->text)
         return SWG_OK;
+    SWG_TRY(swg_device_choose(a->device, &device));
     const char *config = swg_source_config(source, &length);
     SWG_TRY(swg_hparams_read(config, length, &arch, &hparams));
-    return swg_calibration_ids_read(source, &from, (size_t)hparams.max_positions, out);
+    SWG_TRY(swg_calibration_ids_read(source, &from, (size_t)hparams.max_positions, out));
+    out->text.device = device;
+    return SWG_OK;
 }
 
 void swg_calibration_arguments_write(const swg_calibration_arguments *a,
@@ -39,6 +44,8 @@ void swg_calibration_arguments_write(const swg_calibration_arguments *a,
     if (statistics)
         swg_json_string(json, "statistics", statistics);
     swg_json_string(json, "linear_algebra", swg_linalg_name());
+    if (swg_device_of(ids->text.device))
+        swg_json_string(json, "device", swg_device_of(ids->text.device));
 }
 
 /* --- Statistics of the whole model ------------------------------------------------------------ */
@@ -86,6 +93,7 @@ static swg_model_stats_options options_of(const swg_statistics_request *r, const
     how.ids = r->ids->text.ids;
     how.n_windows = r->ids->text.n_windows;
     how.window = r->ids->text.window;
+    how.device = r->ids->text.device;
     how.hashes = r->hashes;
     how.cache = cache;
     how.scratch = scratch;

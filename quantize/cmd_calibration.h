@@ -16,6 +16,7 @@ typedef struct swg_calibration_arguments {
     bool documents;
     const char *cache; /* folder of statistics; NULL = the usual one */
     bool no_cache;
+    const char *device; /* SWG_DEVICE_CHOICES: what runs the model */
 } swg_calibration_arguments;
 
 /* Read the text, if there is one, for the checkpoint's model; `held_out` windows are kept out. */

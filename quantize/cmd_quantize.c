@@ -4,6 +4,7 @@
 #include "quantize/cmd_quantize_search.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
+#include "runtime/device.h"
 
 typedef swg_quantize_arguments arguments;
 
@@ -98,6 +99,8 @@ static const swg_option options[] = {
                       "$XDG_CACHE_HOME/swage, or ~/.cache/swage)"),
     SWG_OPTION_FLAG(arguments, no_cache, 0, "no-cache",
                     "collect statistics anew, into a temporary file beside the output"),
+    SWG_OPTION_CHOICE(arguments, device, 0, "device", SWG_DEVICE_CHOICES, "cpu",
+                      swg_device_calibration_help),
     SWG_OPTION_STRING(arguments, target_bytes, 0, "target-bytes", "N",
                       "search for the recipe with the least divergence whose file takes at most N "
                       "bytes (K, M, G = powers of 1024)"),

@@ -16,7 +16,7 @@ typedef struct swg_quantize_arguments {
     const char *output, *recipe, *method, *format, *bits, *group_size, *embedding_bits,
         *embedding_group_size;
     const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration, *statistics,
-        *cache;
+        *cache, *device;
     const char *target_bytes, *tensors;
     double target_bits, max_kld; /* 0 = none */
     swg_string_list keep, bits_for, transform;

@@ -21,7 +21,8 @@ swg_calibration_arguments swg_quantize_calibration(const swg_quantize_arguments 
                                        .window = a->calibration_window,
                                        .documents = a->calibration_documents,
                                        .cache = a->cache,
-                                       .no_cache = a->no_cache};
+                                       .no_cache = a->no_cache,
+                                       .device = a->device};
 }
 
 bool swg_quantize_is_free(const swg_quantize_arguments *a)

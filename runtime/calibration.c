@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "runtime/base/mem.h"
-#include "runtime/exec.h"
+#include "runtime/exec_sums.h"
 #include "runtime/moments.h"
 
 /* Columns whose moments one thread adds up at a time, and the most weights that share an input. */
@@ -22,6 +22,7 @@ typedef struct input {
     swg_layer_stats stats; /* views of the arrays below */
     float *hessian;
     double *mean_abs, *mean_square; /* sums until the layer is complete */
+    swg_exec_sums *sums;            /* ... or these, where the backend makes them */
 } input;
 
 enum { MAX_INPUTS = 64 };
@@ -57,6 +58,7 @@ static void forget_inputs(swg_calibration *c)
         swg_free(c->inputs[i].hessian);
         swg_free(c->inputs[i].mean_abs);
         swg_free(c->inputs[i].mean_square);
+        swg_exec_sums_free(&c->inputs[i].sums);
     }
     memset(c->inputs, 0, sizeof c->inputs);
     c->n_inputs = 0;
@@ -97,6 +99,8 @@ static swg_status new_input(swg_calibration *c, const swg_weight *const *weights
     SWG_TRY(SWG_NEW(in->mean_square, k));
     if (!c->options.no_hessians)
         SWG_TRY(SWG_NEW(in->hessian, k * k));
+    if (swg_exec_has_sums(c->exec))
+        SWG_TRY(swg_exec_sums_new(c->exec, k, !c->options.no_hessians, &in->sums));
     in->stats = (swg_layer_stats){.name = weights[0]->tensor,
                                   .k = k,
                                   .hessian = in->hessian,
@@ -127,20 +131,32 @@ static swg_status add_moments(void *context, size_t index)
     return SWG_OK;
 }
 
-static swg_status add_rows(swg_calibration *c, const swg_weight *const *weights, size_t count,
-                           const float *x, size_t rows, size_t columns, size_t stride)
+/* The input whose statistics `rows` more rows belong to; NULL for one that was observed before, or
+ * has to wait for want of memory. */
+static swg_status input_of(swg_calibration *c, const swg_weight *const *weights, size_t count,
+                           size_t rows, size_t columns, input **out)
 {
-    input *in = find_input(c, weights[0]);
-    if (!in && c->is_known[weights[0] - c->model->weights])
+    *out = find_input(c, weights[0]);
+    if (!*out && c->is_known[weights[0] - c->model->weights])
         return SWG_OK;
-    if (!in && !has_room(c, columns)) {
+    if (!*out && !has_room(c, columns)) {
         c->has_rest = true;
         return SWG_OK;
     }
+    if (!*out)
+        SWG_TRY(new_input(c, weights, count, columns, out));
+    (*out)->stats.n_tokens += rows;
+    return SWG_OK;
+}
+
+static swg_status add_rows(swg_calibration *c, const swg_weight *const *weights, size_t count,
+                           const float *x, size_t rows, size_t columns, size_t stride)
+{
+    input *in;
+    SWG_TRY(input_of(c, weights, count, rows, columns, &in));
     if (!in)
-        SWG_TRY(new_input(c, weights, count, columns, &in));
+        return SWG_OK;
     addition a = {.in = in, .x = x, .rows = rows, .stride = stride};
-    in->stats.n_tokens += rows;
     SWG_TRY(swg_pool_for(c->options.pool, swg_ceil_div(columns, TILE), add_moments, &a));
     if (!in->hessian)
         return SWG_OK;
@@ -155,10 +171,23 @@ static void see_inputs(void *context, const swg_weight *const *weights, size_t c
         c->status = add_rows(c, weights, count, x, rows, columns, stride);
 }
 
+static swg_exec_sums *see_sums(void *context, const swg_weight *const *weights, size_t count,
+                               size_t rows, size_t columns)
+{
+    swg_calibration *c = context;
+    input *in = NULL;
+    if (c->is_observing && c->status == SWG_OK)
+        c->status = input_of(c, weights, count, rows, columns, &in);
+    return c->status == SWG_OK && in ? in->sums : NULL;
+}
+
 /* The layer is complete: sums become means, and the Hessian's upper triangle is filled in. */
 static swg_status finish_input(input *in)
 {
     const size_t k = in->stats.k;
+    if (in->sums)
+        SWG_TRY(swg_exec_sums_read(in->sums, in->mean_abs, in->mean_square, in->hessian));
+    swg_exec_sums_free(&in->sums);
     for (size_t i = 0; i < k; i++) {
         in->mean_abs[i] /= (double)in->stats.n_tokens;
         in->mean_square[i] /= (double)in->stats.n_tokens;
@@ -349,7 +378,7 @@ swg_status swg_calibration_new(const swg_model *model, const int32_t *ids, size_
     c->options = options ? *options : swg_calibration_options_default();
     c->n_windows = n_windows;
     c->window = window;
-    c->observer = (swg_observer){.context = c, .inputs = see_inputs};
+    c->observer = (swg_observer){.context = c, .inputs = see_inputs, .sums = see_sums};
     swg_status status = begin(c, ids);
     if (status == SWG_OK) {
         *out = c;

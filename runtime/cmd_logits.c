@@ -91,8 +91,7 @@ static swg_status prepare(job *j)
 {
     SWG_TRY(swg_session_open_on(j->args->device, j->cli->positionals[0], NULL, false,
                                 j->cli->n_threads, j->cli->progress, &j->loaded));
-    SWG_TRY(
-        swg_device_precision(j->loaded.model, j->args->activations, SWG_ACT_INT8, &j->activations));
+    j->activations = swg_device_precision(j->loaded.model, j->args->activations, SWG_ACT_INT8);
     const swg_hparams *h = &j->loaded.model->hparams;
     if (j->types.count > 0 && h->n_token_types == 0)
         return swg_error(SWG_USAGE, "%s has no token types", j->cli->positionals[0]);

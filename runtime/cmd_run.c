@@ -298,13 +298,13 @@ static swg_status encode_text(const run_state *r)
     return swg_run_encoder(&encoder);
 }
 
-static swg_status choose_precision(run_state *r)
+static void choose_precision(run_state *r)
 {
     const swg_model *model = r->loaded.model;
     if (!swg_device_is_cpu(model))
         swg_cli_say(r->cli, "computing on %s", swg_device_name(model));
-    return swg_device_precision(model, r->args->activations, swg_generation_precision(model),
-                                &r->activations);
+    r->activations =
+        swg_device_precision(model, r->args->activations, swg_generation_precision(model));
 }
 
 static swg_status run(const swg_cli *cli, const void *raw_arguments)
@@ -317,7 +317,7 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
     SWG_GO(find_prompt(&r));
     SWG_GO(swg_session_open_on(r.args->device, cli->positionals[0], r.args->tokenizer, true,
                                cli->n_threads, cli->progress, &r.loaded));
-    SWG_GO(choose_precision(&r));
+    choose_precision(&r);
     SWG_GO((r.loaded.model->hparams.is_encoder ? encode_text(&r)
             : r.args->chat                     ? chat(&r)
                                                : continue_text(&r)));

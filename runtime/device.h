@@ -14,16 +14,23 @@
 #include "runtime/model.h"
 
 #define SWG_DEVICE_CHOICES "cpu|cuda|auto"
-extern const char swg_device_help[];
+extern const char swg_device_help[], swg_device_calibration_help[];
 
 /* Whether the model is computed on this machine's processors, and what it is computed on: "cpu", or
  * for example "cuda: NVIDIA H100". Valid until the program ends. */
 bool swg_device_is_cpu(const swg_model *model);
 const char *swg_device_name(const swg_model *model);
 
+/* The backend that `name` (SWG_DEVICE_CHOICES) means here: "cpu" or "cuda"; why auto is the former
+ * is said by swg_notice. SWG_UNSUPPORTED when there is no such device. */
+swg_status swg_device_choose(const char *name, const char **out);
+
+/* What that backend computes on; NULL: this machine's processors. */
+const char *swg_device_of(const char *backend);
+
 /* The precision of activations that was asked for by `name`; NULL: `usual` on the CPU, f16 on a
- * GPU. SWG_UNSUPPORTED for f32 on a GPU, whose products take halves or 8-bit integers. */
-swg_status swg_device_precision(const swg_model *model, const char *name, swg_act_precision usual,
-                                swg_act_precision *out);
+ * GPU, which takes twice as long with f32. */
+swg_act_precision swg_device_precision(const swg_model *model, const char *name,
+                                       swg_act_precision usual);
 
 #endif

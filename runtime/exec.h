@@ -29,6 +29,7 @@
 #include "runtime/model.h"
 
 typedef struct swg_exec swg_exec;
+typedef struct swg_exec_sums swg_exec_sums; /* runtime/exec_sums.h */
 
 /* A callback that sees what weights are multiplied with, for calibration.
  *
@@ -42,6 +43,10 @@ typedef struct swg_observer {
     void *context;
     void (*inputs)(void *context, const swg_weight *const *weights, size_t count, const float *x,
                    size_t rows, size_t columns, size_t stride);
+    /* NULL, or called in place of `inputs` where the backend makes sums: those that the `rows` rows
+     * are added to, or NULL for none. */
+    swg_exec_sums *(*sums)(void *context, const swg_weight *const *weights, size_t count,
+                           size_t rows, size_t columns);
     /* NULL, or called before the output of a single product is added to x: the rows of x [rows]
      * [columns] before the sum. */
     void (*added_to)(void *context, const float *x, size_t rows, size_t columns);
@@ -58,7 +63,7 @@ typedef struct swg_exec_options {
     size_t chunk;   /* rows computed together; default 0 = 256. At least one whole text for
                        encoders, at most what all sequences can hold. */
     swg_act_precision activations; /* for quantized weights; default SWG_ACT_INT8. Plain weights
-                                      always use f32. On a GPU f32 means f16, for these too. */
+                                      always use f32. On a GPU these follow, too. */
     swg_kv_type kv_type;           /* of the cache; default SWG_KV_F32 */
     size_t sequences;              /* each with a cache of its own; default 0 = 1 */
     const swg_observer *observer;  /* outlives the execution; default NULL */

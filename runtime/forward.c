@@ -56,6 +56,12 @@ static void observe(swg_exec *exec, const swg_weight *const *weights, size_t cou
     const swg_observer *observer = exec->options.observer;
     if (!observer)
         return;
+    if (observer->sums && exec->backend->sums) {
+        swg_exec_sums *sums = observer->sums(observer->context, weights, count, x.rows, x.columns);
+        if (sums)
+            exec->backend->sums->add(sums, x);
+        return;
+    }
     const float *rows = exec->backend->host_rows(exec, x);
     if (rows)
         observer->inputs(observer->context, weights, count, rows, x.rows, x.columns, x.columns);

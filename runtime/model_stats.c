@@ -8,6 +8,7 @@
 
 #include "runtime/base/notice.h"
 #include "runtime/calibration.h"
+#include "runtime/device.h"
 #include "runtime/stats_file.h"
 #include "runtime/stats_key.h"
 
@@ -51,8 +52,11 @@ swg_status swg_model_stats_default_cache(char **out)
 static swg_status choose_path(swg_model_stats *s)
 {
     const swg_model_stats_options *o = &s->options;
-    const swg_stats_subject subject = {
-        .hashes = o->hashes, .ids = o->ids, .n_windows = o->n_windows, .window = o->window};
+    const swg_stats_subject subject = {.hashes = o->hashes,
+                                       .ids = o->ids,
+                                       .n_windows = o->n_windows,
+                                       .window = o->window,
+                                       .device = swg_device_of(o->device)};
     char name[64];
     SWG_TRY(swg_stats_key(&subject, &s->key));
     if (o->cache)
@@ -131,6 +135,7 @@ static swg_status collect(const swg_model_stats *s)
     swg_model *model = NULL;
     swg_status status = SWG_OK;
     model_options.pool = s->options.pool;
+    model_options.backend = s->options.device;
     SWG_GO(swg_model_open(s->source, &model_options, &model));
     SWG_GO(swg_stats_writer_new(s->path, s->key, &writer));
     SWG_GO(run_model(s, model, writer));

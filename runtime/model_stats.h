@@ -44,6 +44,7 @@ typedef struct swg_model_stats_options {
     swg_input_hashes *hashes; /* of the source; required with `cache` */
     const char *cache;        /* folder of files of statistics, made if missing; default NULL: the
                                  file is temporary and goes with the handle */
+    const char *device;       /* backend that runs the model; default NULL: the first */
     const char *scratch;      /* folder of the temporary file; default NULL: the current one */
 } swg_model_stats_options;
 swg_model_stats_options swg_model_stats_options_default(void);

@@ -42,6 +42,8 @@ swg_status swg_stats_key(const swg_stats_subject *s, char **out)
         swg_json_uint(&json, "seed", *s->seed);
     swg_json_string(&json, "linear_algebra", swg_linalg_name());
     swg_json_string(&json, "instruction_set", swg_isa_name(isa));
+    if (s->device)
+        swg_json_string(&json, "device", s->device);
     swg_json_end_object(&json);
     SWG_GO(swg_strbuf_status(&json.out));
     char *const key = swg_strdup(json.out.text);

@@ -14,6 +14,7 @@ typedef struct swg_stats_subject {
     swg_input_hashes *hashes; /* of the source; NULL: they are not part of the key */
     const int32_t *ids;       /* [n_windows][window] */
     size_t n_windows, window;
+    const char *device;   /* what ran the model (swg_device_of); NULL: the processors */
     const uint64_t *seed; /* of drawn labels; NULL: nothing is drawn */
 } swg_stats_subject;
 

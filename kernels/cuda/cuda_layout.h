@@ -32,6 +32,9 @@
  *
  *     unit: | lane 0: fragment 0 | ... lane 31 | lane 0: fragment 1 | ...           2,048 bytes
  *
+ * F32 is two F16 matrices, one after the other: the elements rounded to halves, and what rounding
+ * took away, each under powers of two of its own (swg_cuda_plane): 22 bits in the bytes of a float.
+ *
  * S4 is 2:4 sparse W4: of four consecutive columns two codes are stored. A unit spans 128 columns
  * and is a W4 unit of the 64 stored codes of each row, followed by the codes' places, as mma.sp
  * wants them: 256 bytes (cuda_pack.c).
@@ -41,10 +44,10 @@
  *
  *     w[r][c] = scale[r][c / group] * (code[r][c] - zero[r][c / group])
  *
- * Scales of padded rows are 0. Wider schemes than these have no kernels: codes of 2 and 3 bits
- * become W4, of 5 and 6 bits and of codebooks W8 (the numbers plus 128), all exactly; matrices of
- * F16, BF16 or F32 elements become F16 under a power of two per row, which for BF16 is exact unless
- * a row spans more than 2^38. Groups that are not multiples of 16 columns also become F16. */
+ * Scales of padded rows are 0. Other schemes have no kernels of their own: codes of 2 and 3 bits
+ * become W4, of 5 and 6 bits and of codebooks W8 (the numbers plus 128), all exactly; elements of
+ * F16 and BF16 become F16 under a power of two per row, which for BF16 is exact unless a row spans
+ * more than 2^38. */
 #ifndef SWG_KERNELS_CUDA_CUDA_LAYOUT_H
 #define SWG_KERNELS_CUDA_CUDA_LAYOUT_H
 
@@ -67,6 +70,7 @@ typedef enum swg_cuda_type {
     SWG_CUDA_W4,  /* codes 0..15 */
     SWG_CUDA_W8,  /* codes 0..255 */
     SWG_CUDA_F16, /* IEEE half elements, one scale per row */
+    SWG_CUDA_F32, /* two F16 matrices, whose sum it is */
     SWG_CUDA_S4,  /* W4 of which two in four columns are stored */
     SWG_CUDA_TYPES
 } swg_cuda_type;
@@ -89,17 +93,21 @@ typedef struct swg_cuda_matrix {
     const void *data;             /* the packed bytes, in memory of the device */
 } swg_cuda_matrix;
 
-/* Describe a matrix. F16 has one group and no zero points. False when n or k is 0 or beyond 2^31,
- * or the group is neither 0 nor a multiple of 16 (of 32 for S4). */
+/* Describe a matrix. F16 and F32 have one group and no zero points, F32 has scales of float. False
+ * when n or k is 0 or beyond 2^31, or the group is neither 0 nor a multiple of 16 (of 32 for S4).
+ */
 bool swg_cuda_matrix_init(swg_cuda_matrix *m, swg_cuda_type type, size_t n, size_t k, size_t group,
                           swg_cuda_scale scale, bool has_zeros);
 
 /* Pack rows [row, row + n_rows) into `packed` (m->bytes, zeroed before the first call, aligned to
  * 16). `row` is a multiple of 16, and n_rows is one, too, unless it ends the matrix. Several
- * threads may pack disjoint rows. codes   W4, W8: [n_rows][k], one per byte f16     F16:
- * [n_rows][k], IEEE halves sparse  S4: codes [n_rows][k] and is_stored [n_rows][k], with at most
- * two stored in every four columns from a multiple of four on; false when there are more scales
- * [n_rows][n_groups] floats; rounded to half for SWG_CUDA_SCALE_F16 zeros   [n_rows][n_groups] */
+ * threads may pack disjoint rows.
+ *     codes   W4, W8: [n_rows][k], one per byte
+ *     f16     F16: [n_rows][k], IEEE halves
+ *     sparse  S4: codes [n_rows][k] and is_stored [n_rows][k], with at most two stored in every
+ *             four columns from a multiple of four on; false when there are more
+ *     scales  [n_rows][n_groups] floats; rounded to half for SWG_CUDA_SCALE_F16
+ *     zeros   [n_rows][n_groups] */
 void swg_cuda_pack_codes(const swg_cuda_matrix *m, void *packed, size_t row, size_t n_rows,
                          const uint8_t *codes);
 void swg_cuda_pack_f16(const swg_cuda_matrix *m, void *packed, size_t row, size_t n_rows,
@@ -111,9 +119,14 @@ void swg_cuda_pack_scales(const swg_cuda_matrix *m, void *packed, size_t row, si
 void swg_cuda_pack_zeros(const swg_cuda_matrix *m, void *packed, size_t row, size_t n_rows,
                          const uint8_t *zeros);
 
-/* Rows of floats [n_rows][k] as F16 under a power of two per row: packs values and scales. */
+/* Rows of floats [n_rows][k] as F16 or F32 under a power of two per row: packs values and scales.
+ * `values` are the caller's, and undefined afterwards. */
 void swg_cuda_pack_floats(const swg_cuda_matrix *m, void *packed, size_t row, size_t n_rows,
-                          const float *values);
+                          float *values);
+
+/* The F16 matrix of an F32 one: 0, the rounded elements, 1, the rest. Its data, if the matrix's is
+ * set, is there too. Other matrices are their own plane 0. */
+swg_cuda_matrix swg_cuda_plane(const swg_cuda_matrix *m, unsigned number);
 
 /* Element (row, column) of a packed matrix in host memory: the layout read by the letter, for tests
  * and for single look-ups. Not for speed. */

@@ -21,16 +21,17 @@ static size_t scale_bytes(const swg_cuda_matrix *m)
 bool swg_cuda_matrix_init(swg_cuda_matrix *m, swg_cuda_type type, size_t n, size_t k, size_t group,
                           swg_cuda_scale scale, bool has_zeros)
 {
-    static const uint32_t unit_bytes[SWG_CUDA_TYPES] = {512, 1024, 2048, 512 + 256};
+    static const uint32_t unit_bytes[SWG_CUDA_TYPES] = {512, 1024, 2048, 2048, 512 + 256};
     const size_t columns = type == SWG_CUDA_S4 ? 2 * SWG_CUDA_UNIT_COLUMNS : SWG_CUDA_UNIT_COLUMNS;
     const size_t step = columns / 4;
     if (n == 0 || k == 0 || n >= 1u << 31 || k >= 1u << 31 || group % step != 0)
         return false;
-    group = type == SWG_CUDA_F16 || group >= k ? 0 : group;
+    const bool is_plain = type == SWG_CUDA_F16 || type == SWG_CUDA_F32;
+    group = is_plain || group >= k ? 0 : group;
     *m = (swg_cuda_matrix){
         .type = type,
-        .scale_type = scale,
-        .has_zeros = has_zeros && type != SWG_CUDA_F16,
+        .scale_type = type == SWG_CUDA_F32 ? SWG_CUDA_SCALE_F32 : scale,
+        .has_zeros = has_zeros && !is_plain,
         .n = (uint32_t)n,
         .k = (uint32_t)k,
         .group = (uint32_t)group,
@@ -43,6 +44,7 @@ bool swg_cuda_matrix_init(swg_cuda_matrix *m, swg_cuda_type type, size_t n, size
     m->scales_at = (uint64_t)m->row_tiles * m->units * m->unit_bytes;
     m->zeros_at = round_up(m->scales_at + pairs * scale_bytes(m), 16);
     m->bytes = round_up(m->zeros_at + (m->has_zeros ? pairs : 0), 16);
+    m->bytes *= type == SWG_CUDA_F32 ? 2 : 1;
     return true;
 }
 
@@ -174,26 +176,43 @@ void swg_cuda_pack_zeros(const swg_cuda_matrix *m, void *packed, size_t row, siz
 }
 
 /* The row's largest magnitude goes to [2^13, 2^14), far from the end of a half's range, so that
- * values down to 2^-38 of it keep a bfloat16's eight bits. */
-void swg_cuda_pack_floats(const swg_cuda_matrix *m, void *packed, size_t row, size_t n_rows,
-                          const float *values)
+ * values down to 2^-38 of it keep a bfloat16's eight bits. What rounding takes away stays in w. */
+static void pack_float_row(const swg_cuda_matrix *m, uint8_t *packed, size_t row, float *w)
 {
-    for (size_t r = 0; r < n_rows; r++) {
-        const float *w = values + r * m->k;
-        float largest = 0;
-        for (size_t c = 0; c < m->k; c++)
-            largest = fmaxf(largest, fabsf(w[c]));
-        int exponent = 0;
-        frexpf(largest, &exponent);
-        exponent = largest > 0 ? exponent - 14 : 0;
-        exponent = exponent < -126 ? -126 : exponent; /* the scale stays a normal number */
-        for (size_t c = 0; c < m->k; c++) {
-            const uint16_t half = swg_f32_to_f16(ldexpf(w[c], -exponent));
-            memcpy((uint8_t *)packed + f16_byte(m, place_of(m, row + r, c)), &half, sizeof half);
-        }
-        const float scale = ldexpf(1, exponent);
-        swg_cuda_pack_scales(m, packed, row + r, 1, &scale);
+    float largest = 0;
+    for (size_t c = 0; c < m->k; c++)
+        largest = fmaxf(largest, fabsf(w[c]));
+    int exponent = 0;
+    frexpf(largest, &exponent);
+    exponent = largest > 0 ? exponent - 14 : 0;
+    exponent = exponent < -126 ? -126 : exponent; /* the scale stays a normal number */
+    const float scale = ldexpf(1, exponent);
+    for (size_t c = 0; c < m->k; c++) {
+        const uint16_t half = swg_f32_to_f16(ldexpf(w[c], -exponent));
+        memcpy(packed + f16_byte(m, place_of(m, row, c)), &half, sizeof half);
+        w[c] = isfinite(w[c]) ? w[c] - scale * swg_f16_to_f32(half) : 0;
     }
+    swg_cuda_pack_scales(m, packed, row, 1, &scale);
+}
+
+swg_cuda_matrix swg_cuda_plane(const swg_cuda_matrix *m, unsigned number)
+{
+    swg_cuda_matrix plane = *m;
+    if (m->type != SWG_CUDA_F32)
+        return plane;
+    plane.type = SWG_CUDA_F16;
+    plane.bytes = m->bytes / 2;
+    plane.data = m->data ? (const uint8_t *)m->data + number * plane.bytes : NULL;
+    return plane;
+}
+
+void swg_cuda_pack_floats(const swg_cuda_matrix *m, void *packed, size_t row, size_t n_rows,
+                          float *values)
+{
+    const swg_cuda_matrix plane = swg_cuda_plane(m, 0);
+    for (size_t r = 0; r < n_rows; r++)
+        for (unsigned p = 0; p < (m->type == SWG_CUDA_F32 ? 2 : 1); p++)
+            pack_float_row(&plane, (uint8_t *)packed + p * plane.bytes, row + r, values + r * m->k);
 }
 
 /* --- 2:4 -------------------------------------------------------------------------------------- */
@@ -322,6 +341,11 @@ float swg_cuda_packed_at(const swg_cuda_matrix *m, const void *packed, size_t ro
     case SWG_CUDA_F16:
         memcpy(&half, units + f16_byte(m, place_of(m, row, column)), sizeof half);
         return scale * swg_f16_to_f32(half);
+    case SWG_CUDA_F32: {
+        const swg_cuda_matrix plane = swg_cuda_plane(m, 0);
+        return swg_cuda_packed_at(&plane, units, row, column) +
+               swg_cuda_packed_at(&plane, units + plane.bytes, row, column);
+    }
     case SWG_CUDA_W8:
         code = units[w8_byte(m, place_of(m, row, column))];
         break;

@@ -1,9 +1,10 @@
 /* Products of activations with packed matrices: rounds the activations into the scratch memory, has
  * one of the kernels multiply, and adds the slices of k where there are several.
  *
- *     scratch:  | rounded activations | scales [rows] | sums [units * 2][rows] | slices
- * [s][rows][n] |
- */
+ *     scratch:  | rounded activations | scales [rows] | sums [units * 2][rows] |
+ *               | slices [s][rows][n] |
+ *
+ * Floats are the sum of two halves: products with the first and then with the second are added up. */
 #include "kernels/cuda/product.h"
 
 namespace SWG_BUILD
@@ -32,25 +33,47 @@ SWG_DEVICE float largest_of(const float *x, unsigned k, float *scratch)
     return block_max(largest, scratch);
 }
 
-/* One block per row. If its largest magnitude, in [2^e, 2^(e + 1)), is beyond what a half can hold,
- * the row is divided by 2^(e - 14), which changes no digit. */
+/* Halves of a row of activations: the row rounded, where it has to be, or the first or second half
+ * of each float. */
+enum half_of { half_rounded, half_first, half_second };
+
+/* The exponent of the power of two that a row is divided by, so that its largest magnitude, in
+ * [2^e, 2^(e + 1)), is one that a half can hold: only beyond that range where rows are rounded,
+ * else always, so that both halves have all their digits. */
+SWG_DEVICE int row_shift(float largest, half_of which)
+{
+    const int exponent = (int)(bits_of(largest) >> 23) - 127;
+    if (which == half_rounded)
+        return largest > 65504 ? exponent - 14 : 0;
+    return largest > 0 && exponent > -112 ? exponent - 14 : largest > 0 ? -126 : 0;
+}
+
+/* What is rounded to a half: the value, or 2^11 times what the first half leaves of it. */
+SWG_DEVICE float half_source(float value, half_of which)
+{
+    return which == half_second ? (value - half_to_float(float_to_half(value))) * 2048 : value;
+}
+
+/* One block per row, divided by a power of two, which changes no digit. */
 SWG_KERNEL(threads)
-halves_kernel(const float *all, unsigned k, unsigned fours, uint2 *rounded, float *scales)
+halves_kernel(const float *all, unsigned k, unsigned fours, half_of which, uint2 *rounded,
+              float *scales)
 {
     SWG_SHARED(float, scratch);
     const float *x = all + (size_t)blockIdx.x * k;
     const float largest = largest_of(x, k, scratch);
-    const int exponent = (int)(bits_of(largest) >> 23) - 127;
-    const int shift = largest > 65504 ? exponent - 14 : 0;
+    const int shift = row_shift(largest, which);
     const float inverse = float_of((uint32_t)(127 - shift) << 23);
     if (threadIdx.x == 0)
-        scales[blockIdx.x] = float_of((uint32_t)(127 + shift) << 23);
+        scales[blockIdx.x] =
+            float_of((uint32_t)(127 + shift) << 23) * (which == half_second ? 1.0f / 2048 : 1.0f);
     for (unsigned number = threadIdx.x; number < fours; number += threads) {
         float four[4];
         load_four(four, x, k, number);
+        for (int i = 0; i < 4; i++)
+            four[i] = half_source(four[i] * inverse, which);
         rounded[(size_t)blockIdx.x * fours + number] =
-            make_uint2(pair_of(four[0] * inverse, four[1] * inverse),
-                       pair_of(four[2] * inverse, four[3] * inverse));
+            make_uint2(pair_of(four[0], four[1]), pair_of(four[2], four[3]));
     }
 }
 
@@ -94,7 +117,7 @@ bytes_kernel(const float *all, unsigned k, unsigned fours, uint32_t *rounded, fl
 /* The slices' sums in their order, and the bias. */
 SWG_KERNEL(threads)
 slices_kernel(const float *partial, unsigned slices, size_t elements, unsigned n, const float *bias,
-              float *y)
+              bool is_added, float *y)
 {
     const size_t i = (size_t)blockIdx.x * threads + threadIdx.x;
     if (i >= elements)
@@ -102,7 +125,10 @@ slices_kernel(const float *partial, unsigned slices, size_t elements, unsigned n
     float sum = 0;
     for (unsigned s = 0; s < slices; s++)
         sum += partial[s * elements + i];
-    y[i] = bias ? sum + bias[i % n] : sum;
+    if (is_added)
+        y[i] += sum;
+    else
+        y[i] = bias ? sum + bias[i % n] : sum;
 }
 
 unsigned unit_columns(const swg_cuda_matrix &w)
@@ -160,7 +186,7 @@ scratch_parts scratch_of(const swg_cuda_matrix &w, size_t rows)
 
 int check_product(const swg_cuda_matrix &w, swg_cuda_input input, size_t rows)
 {
-    if (input == SWG_CUDA_INPUT_INT8 && (w.type == SWG_CUDA_F16 || w.type == SWG_CUDA_S4))
+    if (input == SWG_CUDA_INPUT_INT8 && w.type != SWG_CUDA_W4 && w.type != SWG_CUDA_W8)
         return fail(SWG_CUDA_UNSUPPORTED,
                     "integer products take codes of 4 or 8 bits, dense, not this matrix");
     if (input == SWG_CUDA_INPUT_INT8 && w.group % 32 != 0)
@@ -171,18 +197,52 @@ int check_product(const swg_cuda_matrix &w, swg_cuda_input input, size_t rows)
     return check_sizes("a product", rows, w.k);
 }
 
-int round_input(swg_cuda_stream *stream, const swg_cuda_matrix &w, bool is_int8, const float *d_x,
+/* What an input is rounded to on one way through the kernels. */
+struct rounding {
+    bool is_int8;
+    half_of half;
+};
+
+int round_input(swg_cuda_stream *stream, const swg_cuda_matrix &w, rounding to, const float *d_x,
                 size_t rows, unsigned char *scratch, const scratch_parts &parts)
 {
     const unsigned fours = w.units * unit_columns(w) / 4;
     float *const scales = reinterpret_cast<float *>(scratch + parts.scales);
     const dim3 grid((unsigned)rows);
     const size_t shared = threads / 32 * sizeof(float);
-    return is_int8 ? launch(stream, "round_to_bytes", bytes_kernel, grid, threads, shared, d_x, w.k,
-                            fours, reinterpret_cast<uint32_t *>(scratch), scales,
-                            reinterpret_cast<int32_t *>(scratch + parts.sums))
-                   : launch(stream, "round_to_halves", halves_kernel, grid, threads, shared, d_x,
-                            w.k, fours, reinterpret_cast<uint2 *>(scratch), scales);
+    return to.is_int8
+               ? launch(stream, "round_to_bytes", bytes_kernel, grid, threads, shared, d_x, w.k,
+                        fours, reinterpret_cast<uint32_t *>(scratch), scales,
+                        reinterpret_cast<int32_t *>(scratch + parts.sums))
+               : launch(stream, "round_to_halves", halves_kernel, grid, threads, shared, d_x, w.k,
+                        fours, to.half, reinterpret_cast<uint2 *>(scratch), scales);
+}
+
+/* y = (is_added: y +=) the rounded x W^T + bias. */
+int multiply(swg_cuda_stream *stream, const swg_cuda_matrix &w, bool is_int8, size_t rows,
+             const float *d_bias, bool is_added, float *d_y, unsigned char *scratch,
+             const scratch_parts &parts)
+{
+    const unsigned slices = slices_of(w, rows);
+    float *const partial = reinterpret_cast<float *>(scratch + parts.partial);
+    product p;
+    p.w = w;
+    p.x = scratch;
+    p.x_scales = reinterpret_cast<const float *>(scratch + parts.scales);
+    p.x_sums = reinterpret_cast<const int32_t *>(scratch + parts.sums);
+    p.bias = d_bias;
+    p.y = slices > 1 ? partial : d_y;
+    p.rows = (unsigned)rows;
+    p.slice_units = units_per_slice(w, rows);
+    p.is_partial = slices > 1;
+    p.is_added = is_added;
+    const int status = rows <= most_matvec_rows ? launch_matvec(stream, p, is_int8, slices)
+                                                : launch_matmul(stream, p, is_int8, slices);
+    if (status || slices == 1)
+        return status;
+    const size_t elements = rows * w.n;
+    return launch(stream, "add_slices", slices_kernel, dim3(blocks_for(elements, threads)), threads,
+                  0, partial, slices, elements, w.n, d_bias, is_added, d_y);
 }
 } // namespace
 
@@ -198,29 +258,20 @@ int linear(swg_cuda_stream *stream, const swg_cuda_matrix *w, swg_cuda_input inp
     if (status || rows == 0)
         return status;
     unsigned char *const scratch = static_cast<unsigned char *>(d_scratch);
-    const scratch_parts parts = scratch_of(*w, rows);
-    const bool is_int8 = input == SWG_CUDA_INPUT_INT8;
-    status = round_input(stream, *w, is_int8, d_x, rows, scratch, parts);
-    if (status)
-        return status;
-    const unsigned slices = slices_of(*w, rows);
-    float *const partial = reinterpret_cast<float *>(scratch + parts.partial);
-    product p;
-    p.w = *w;
-    p.x = scratch;
-    p.x_scales = reinterpret_cast<const float *>(scratch + parts.scales);
-    p.x_sums = reinterpret_cast<const int32_t *>(scratch + parts.sums);
-    p.bias = d_bias;
-    p.y = slices > 1 ? partial : d_y;
-    p.rows = (unsigned)rows;
-    p.slice_units = units_per_slice(*w, rows);
-    p.is_partial = slices > 1;
-    status = rows <= most_matvec_rows ? launch_matvec(stream, p, is_int8, slices)
-                                      : launch_matmul(stream, p, is_int8, slices);
-    if (status || slices == 1)
-        return status;
-    const size_t elements = rows * w->n;
-    return launch(stream, "add_slices", slices_kernel, dim3(blocks_for(elements, threads)), threads,
-                  0, partial, slices, elements, w->n, d_bias, d_y);
+    const bool is_float = input == SWG_CUDA_INPUT_FLOAT;
+    const unsigned planes = is_float && w->type == SWG_CUDA_F32 ? 2 : 1;
+    for (unsigned half = 0; half < (is_float ? 2 : 1); half++)
+        for (unsigned i = 0; i < planes && !status; i++) {
+            const swg_cuda_matrix plane = swg_cuda_plane(w, i);
+            const scratch_parts parts = scratch_of(plane, rows);
+            const rounding to = {input == SWG_CUDA_INPUT_INT8,
+                                 !is_float ? half_rounded : half ? half_second : half_first};
+            if (i == 0)
+                status = round_input(stream, plane, to, d_x, rows, scratch, parts);
+            if (!status)
+                status = multiply(stream, plane, to.is_int8, rows, d_bias, half + i > 0, d_y,
+                                  scratch, parts);
+        }
+    return status;
 }
 } // namespace SWG_BUILD

@@ -69,6 +69,8 @@ const swg_cuda swg_cuda_build_host = {
     add,
     add_vector,
     gather,
+    product_sum,
+    moments,
     cache_store,
     attend_scratch,
     attend,

@@ -75,6 +75,12 @@ int attend(swg_cuda_stream *stream, const swg_cuda_cache *cache, const swg_cuda_
            size_t rows, size_t heads, size_t most_keys, float scale, const float *d_q, float *d_y,
            void *d_scratch);
 
+/* sums.cu */
+int product_sum(swg_cuda_stream *stream, const float *d_a, size_t m, const float *d_b, size_t k,
+                size_t rows, bool is_lower, float *d_sum);
+int moments(swg_cuda_stream *stream, const float *d_x, size_t rows, size_t n, double *d_magnitudes,
+            double *d_squares);
+
 /* choose.cu */
 int softmax(swg_cuda_stream *stream, float *d_x, size_t rows, size_t n, float scale);
 int argmax(swg_cuda_stream *stream, const float *d_x, size_t rows, size_t n, int32_t *d_index);

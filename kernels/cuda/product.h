@@ -33,6 +33,7 @@ struct product {
     unsigned rows;
     unsigned slice_units; /* units per slice */
     bool is_partial;
+    bool is_added; /* to what y is */
 };
 
 /* The three launchers (matvec.cu, matmul.cu, linear.cu). */
@@ -261,6 +262,8 @@ SWG_DEVICE void put_result(const product &p, unsigned slice, unsigned row, unsig
     const size_t at = (size_t)token * p.w.n + row;
     if (p.is_partial)
         p.y[(size_t)slice * p.rows * p.w.n + at] = value;
+    else if (p.is_added && !SWG_FAULT(float_sum))
+        p.y[at] += value;
     else
         p.y[at] = p.bias ? value + p.bias[row] : value;
 }

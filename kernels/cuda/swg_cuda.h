@@ -56,10 +56,16 @@ typedef struct swg_cuda_info {
 } swg_cuda_info;
 
 /* What a product's input is rounded to. HALF: IEEE half; a row with a magnitude beyond 65,504 is
- * divided by a power of two before, so that nothing becomes infinite. INT8: integers of 8 bits with
- * one scale per row, max |x| / 127; W4 and W8 only. Sums are float in either case, of exact
- * products; sums of 64 columns of integers are exact. */
-typedef enum swg_cuda_input { SWG_CUDA_INPUT_HALF, SWG_CUDA_INPUT_INT8 } swg_cuda_input;
+ * divided by a power of two before, so that nothing becomes infinite; of F32 matrices the rounded
+ * elements are used. INT8: integers of 8 bits with one scale per row, max |x| / 127; W4 and W8
+ * only. FLOAT: the sum of two halves, 22 bits, and all of F32 matrices: the products of every half
+ * of x with every half of w are added up, so it takes two (F32: four) times as long. Sums are
+ * float, of exact products; sums of 64 columns of integers are exact. */
+typedef enum swg_cuda_input {
+    SWG_CUDA_INPUT_HALF,
+    SWG_CUDA_INPUT_INT8,
+    SWG_CUDA_INPUT_FLOAT
+} swg_cuda_input;
 
 typedef enum swg_cuda_activation {
     SWG_CUDA_GELU,      /* exact, with erf */
@@ -145,7 +151,8 @@ typedef struct swg_cuda {
     /* y [rows][n] = x [rows][k] W^T (+ d_bias [n] unless NULL). Any rows >= 1, n and k. d_scratch
      * has at least linear_scratch bytes, which are enough for any number of rows up to that; it
      * belongs to the caller and may be shared by calls on one stream. x may not overlap y.
-     * UNSUPPORTED for INT8 input of F16 and S4 matrices, or of groups that are not multiples of 32.
+     * UNSUPPORTED for INT8 input of F16, F32 and S4 matrices, or of groups that are not multiples
+     * of 32.
      *
      * Which kernel computes a product depends on rows and the matrix only: up to 16 rows are
      * multiplied while the matrix is read once; more go through tiles of the tensor cores. */
@@ -194,6 +201,16 @@ typedef struct swg_cuda {
     /* to [rows][n] = rows number d_index[row] of from; they may not overlap. */
     int (*gather)(swg_cuda_stream *stream, const float *d_from, const int32_t *d_index, size_t rows,
                   size_t n, float *d_to);
+
+    /* --- Sums over rows ----------------------------------------------------------------------- */
+
+    /* sum [m][k] += a^T b for a [rows][m] and b [rows][k]; is_lower, for m = k: on and below the
+     * diagonal, and perhaps above. */
+    int (*product_sum)(swg_cuda_stream *stream, const float *d_a, size_t m, const float *d_b,
+                       size_t k, size_t rows, bool is_lower, float *d_sum);
+    /* magnitudes [n] += |x| and squares [n] += x^2, over the rows of x [rows][n]. */
+    int (*moments)(swg_cuda_stream *stream, const float *d_x, size_t rows, size_t n,
+                   double *d_magnitudes, double *d_squares);
 
     /* --- Attention ---------------------------------------------------------------------------- */
 

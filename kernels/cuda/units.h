@@ -95,6 +95,11 @@ SWG_DEVICE float element_at(const swg_cuda_matrix &m, unsigned row, unsigned col
     const float scale = scale_at(m, number);
     if (m.type == SWG_CUDA_F16)
         return scale * f16_at(m, row, column);
+    if (m.type == SWG_CUDA_F32) {
+        swg_cuda_matrix rest = m;
+        rest.data = static_cast<const unsigned char *>(m.data) + m.bytes / 2;
+        return scale * f16_at(m, row, column) + scale_at(rest, number) * f16_at(rest, row, column);
+    }
     const int zero = (int)zero_at(m, number);
     if (m.type == SWG_CUDA_W8)
         return scale * (float)((int)w8_code_at(m, row, column) - zero);

@@ -24,9 +24,27 @@ swg_status swg_backend_find(const char *name, const swg_backend **out);
 swg_status swg_backend_choose(const char *name, const swg_hparams *hparams,
                               const swg_backend **out);
 
+/* Sums over rows of values (runtime/exec_sums.h), of a backend whose values are not in host memory.
+ */
+struct swg_exec_sums {
+    swg_exec *exec;
+    size_t k;
+    bool has_products;
+    void *moments, *products; /* the backend's */
+};
+typedef struct swg_backend_sums {
+    swg_status (*begin)(swg_exec_sums *sums); /* `end` is called after a failure, too */
+    void (*end)(swg_exec_sums *sums);
+    void (*add)(swg_exec_sums *sums, swg_value x); /* rows of x [rows][k] */
+    swg_status (*read)(const swg_exec_sums *sums, double *magnitudes, double *squares,
+                       float *products);
+} swg_backend_sums;
+
 struct swg_backend {
     const char *name;
     const swg_backend_weights *weights; /* how it stores matrices */
+
+    const swg_backend_sums *sums; /* NULL: values are host memory */
 
     /* Whether it can run such a model here; SWG_UNSUPPORTED with the reason. NULL: always. */
     swg_status (*check)(const swg_hparams *hparams);

@@ -254,6 +254,7 @@ static void add_vector(swg_exec *exec, const swg_weight *vector, swg_value x)
 const swg_backend swg_backend_cuda = {
     .name = "cuda",
     .weights = &swg_gpu_weights,
+    .sums = &swg_gpu_sums,
     .check = check,
     .device = device,
     .init = init,

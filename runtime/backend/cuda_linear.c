@@ -18,10 +18,12 @@ bool swg_gpu_takes_int8(const swg_cuda_matrix *matrix)
     return matrix->type == SWG_CUDA_W4 || matrix->type == SWG_CUDA_W8;
 }
 
-/* The kernels multiply halves, or 8-bit integers where these are wanted and there is such a kernel.
- */
+/* The kernels multiply halves, floats as sums of two halves, or 8-bit integers where these are
+ * wanted and there is such a kernel. */
 static swg_cuda_input input_of(const swg_exec *exec, const swg_cuda_matrix *matrix)
 {
+    if (exec->options.activations == SWG_ACT_F32)
+        return SWG_CUDA_INPUT_FLOAT;
     return swg_gpu_takes_int8(matrix) && exec->options.activations == SWG_ACT_INT8
                ? SWG_CUDA_INPUT_INT8
                : SWG_CUDA_INPUT_HALF;

@@ -142,6 +142,8 @@ swg_status swg_gpu_cache_init(swg_exec *exec);
 void swg_gpu_attend(swg_exec *exec, size_t layer, swg_attend_options options, swg_value q,
                     swg_value k, swg_value v, swg_value y);
 
+extern const swg_backend_sums swg_gpu_sums; /* cuda_sums.c */
+
 /* --- cuda_recurrent.c --------------------------------------------------------------------------
  */
 

@@ -6,8 +6,8 @@
  *
  * Integer codes of 2 to 4 bits become W4 and wider ones W8; codebooks become W8 of their numbers,
  * 8-bit scales their products with the row's; sparse codes S4 where they are 2:4, otherwise dense
- * ones: all exact. Other formats come as plain numbers, which become halves under a power of two
- * per row. */
+ * ones: all exact. Other formats come as plain numbers: those of 16 bits become halves under a
+ * power of two per row, floats the sum of two of them. */
 #include "runtime/backend/cuda_weights.h"
 
 #include <math.h>
@@ -114,7 +114,7 @@ static bool is_sparse(swg_scheme scheme)
 static swg_cuda_type type_of(swg_scheme scheme)
 {
     if (swg_scheme_is_plain(scheme))
-        return SWG_CUDA_F16;
+        return scheme.dtype == SWG_F16 || scheme.dtype == SWG_BF16 ? SWG_CUDA_F16 : SWG_CUDA_F32;
     if (swg_scheme_has_codebook(scheme) || scheme.bits > 4)
         return SWG_CUDA_W8;
     return scheme.format == SWG_FORMAT_pairs && scheme.group % 32 == 0 ? SWG_CUDA_S4 : SWG_CUDA_W4;

@@ -30,8 +30,8 @@ is "logits" device "cuda: this processor, executing CUDA kernels thread by threa
 is "logits" activations f16
 expect_exit 0 "auto takes it" logits --device auto
 is "auto" activations f16
-expect_exit 4 "float products" logits --device cuda --activations f32
-expect_match "what there is" "$stderr" '--activations f32 on cuda: .* f16 or int8'
+expect_exit 0 "float products" logits --device cuda --activations f32
+is "float products" activations f32
 expect_exit 4 "a cache of integers" logits --device cuda --kv-cache int8
 expect_exit 0 "8-bit activations" logits --device cuda --activations int8 --kv-cache f16
 is "8-bit activations" activations int8
@@ -63,4 +63,26 @@ expect_match "it names the device" "$(value device)" '^cuda: '
 expect_exit 0 "bench of a shape" "$SWAGE" bench --shape d_model=32,n_layers=1,d_ff=32,n_heads=2,vocab=32 \
   --prompt 2 --generate 2 --repeats 1 --device cuda
 expect_match "it names the device" "$stdout" 'device +cuda: '
+
+# Statistics of a calibration text.
+calibrated() { # COMMAND OPTION...
+  local command=$1
+  shift
+  "$SWAGE" "$command" $tales -o "$scratch/$command.swg" --force -q --calibration $tales/eval.txt \
+    --calibration-tokens 64 --calibration-window 32 --cache "$scratch/statistics" "$@"
+}
+expect_exit 0 "quantize" calibrated quantize --method gptq --device cuda
+expect_exit 0 "its history" "$SWAGE" inspect "$scratch/quantize.swg" --json
+expect_match "it names the device" "$(tr -d ' \n' <"$scratch/stdout")" '"device":"cuda:'
+expect_exit 0 "on the CPU" calibrated quantize --method gptq
+expect_exit 0 "its history" "$SWAGE" inspect "$scratch/quantize.swg" --json
+check "it names none" [ -z "$(grep '"device"' "$scratch/stdout")" ]
+check "statistics of either are kept" [ "$(find "$scratch/statistics" -name '*.statistics' | wc -l)" = 2 ]
+expect_exit 0 "prune" calibrated prune --method wanda --sparsity 0.5 --statistics sequential --device cuda
+expect_exit 0 "auto" calibrated quantize --method gptq --device auto
+export SWAGE_CUDA=gpu
+if ! logits --device cuda >"$scratch/stdout" 2>"$scratch/stderr"; then
+  expect_exit 4 "no device" calibrated quantize --method gptq --device cuda
+  expect_match "it is said" "$stderr" 'CUDA'
+fi
 finish

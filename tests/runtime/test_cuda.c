@@ -7,13 +7,14 @@
 
 #include "runtime/backend/backend.h"
 #include "runtime/base/notice.h"
+#include "runtime/calibration.h"
 #include "tests/harness.h"
 #include "tests/runtime/arch_models.h"
 
 /* How far logits may be apart, as shares of the largest. The device rounds the inputs of products
  * to halves, and plain weights too; the CPU with f16 activations does the former, so that only
- * roundings that a last bit decides differ. */
-static const double halves_share = 2e-3, same_share = 5e-4;
+ * roundings that a last bit decides differ. With f32 activations both are as exact as floats. */
+static const double halves_share = 2e-3, same_share = 5e-4, floats_share = 2e-5;
 
 static bool has_executor(void)
 {
@@ -66,11 +67,11 @@ static float *logits_of(const swg_model *model, swg_act_precision activations, c
 }
 
 /* Logits of the same text by both backends. */
-static void compare(const swg_model *gpu, const swg_model *cpu, swg_act_precision activations,
-                    double share, const int32_t *ids, size_t n)
+static void compare(const swg_model *gpu, swg_act_precision gpu_activations, const swg_model *cpu,
+                    swg_act_precision cpu_activations, double share, const int32_t *ids, size_t n)
 {
-    float *got = logits_of(gpu, SWG_ACT_F16, ids, n, 0);
-    float *wanted = logits_of(cpu, activations, ids, n, 0);
+    float *got = logits_of(gpu, gpu_activations, ids, n, 0);
+    float *wanted = logits_of(cpu, cpu_activations, ids, n, 0);
     const size_t count = arch_rows(cpu, n) * (size_t)cpu->hparams.n_outputs;
     double largest = 0;
     for (size_t i = 0; i < count; i++)
@@ -101,7 +102,8 @@ START_TEST(checkpoints_give_the_logits_of_the_cpu)
     swg_model *cpu = loaded_model(path, "cpu"), *gpu = loaded_model(path, "cuda");
     int32_t ids[TOKENS];
     arch_ids(ids, TOKENS, 0);
-    compare(gpu, cpu, SWG_ACT_F32, halves_share, ids, TOKENS);
+    compare(gpu, SWG_ACT_F32, cpu, SWG_ACT_F32, floats_share, ids, TOKENS);
+    compare(gpu, SWG_ACT_F16, cpu, SWG_ACT_F32, halves_share, ids, TOKENS);
     swg_model_free(&cpu);
     swg_model_free(&gpu);
 }
@@ -115,7 +117,8 @@ START_TEST(architectures_give_the_logits_of_the_cpu)
     swg_model *gpu = random_model(arch_names[_i], arch_int4, "cuda");
     int32_t ids[ARCH_TOKENS];
     arch_ids(ids, ARCH_TOKENS, 1);
-    compare(gpu, cpu, SWG_ACT_F16, same_share, ids, ARCH_TOKENS);
+    compare(gpu, SWG_ACT_F16, cpu, SWG_ACT_F16, same_share, ids, ARCH_TOKENS);
+    compare(gpu, SWG_ACT_F32, cpu, SWG_ACT_F32, floats_share, ids, ARCH_TOKENS);
     swg_model_free(&cpu);
     swg_model_free(&gpu);
 }
@@ -146,9 +149,10 @@ static const char *const formats[] = {
     "2of4-int8-g32-sym-f16",
 };
 
-/* Codes and scales give the same numbers, halves what they can keep of float32. */
-static void compare_rows(const swg_model *gpu, const swg_model *cpu, double relative)
+/* Codes and scales give the same numbers; two halves, nearly those of float32. */
+static void compare_rows(const swg_model *gpu, const swg_model *cpu)
 {
+    const double relative = 0x1p-21;
     for (size_t i = 0; i < cpu->n_weights; i++) {
         const swg_weight *w = &cpu->weights[i];
         if (w->n == 0 || w->vector)
@@ -176,11 +180,12 @@ START_TEST(formats_mean_what_they_mean_on_the_cpu)
     ck_ok(swg_scheme_parse(formats[_i], strlen(formats[_i]), &scheme));
     swg_model *cpu = random_model("qwen3", scheme, "cpu");
     swg_model *gpu = random_model("qwen3", scheme, "cuda");
-    compare_rows(gpu, cpu, strcmp(formats[_i], "f32") == 0 ? 0x1p-11 : 1e-7);
+    compare_rows(gpu, cpu);
     int32_t ids[ARCH_TOKENS];
     arch_ids(ids, ARCH_TOKENS, 1);
-    compare(gpu, cpu, SWG_ACT_F16, swg_scheme_is_plain(scheme) ? halves_share : same_share, ids,
-            ARCH_TOKENS);
+    compare(gpu, SWG_ACT_F16, cpu, SWG_ACT_F16,
+            swg_scheme_is_plain(scheme) ? halves_share : same_share, ids, ARCH_TOKENS);
+    compare(gpu, SWG_ACT_F32, cpu, SWG_ACT_F32, floats_share, ids, ARCH_TOKENS);
     swg_model_free(&cpu);
     swg_model_free(&gpu);
 }
@@ -277,7 +282,7 @@ START_TEST(layers_give_what_a_run_gives)
         ck_ok(swg_model_load_layer(model, layer));
     int32_t ids[TOKENS];
     arch_ids(ids, TOKENS, 0);
-    float *whole = logits_of(model, SWG_ACT_F16, ids, TOKENS, 0);
+    float *whole = logits_of(model, SWG_ACT_F32, ids, TOKENS, 0);
     swg_exec *exec =
         arch_exec(model, (swg_exec_options){.context = TOKENS, .activations = SWG_ACT_F32});
     float *x = swg_calloc(TOKENS * (size_t)model->hparams.d_model, sizeof *x);
@@ -391,6 +396,54 @@ done:
     return status;
 }
 
+/* Statistics of one layer of a checkpoint, which the caller frees. */
+static swg_calibration *observed(const swg_model *model)
+{
+    enum { WINDOWS = 2, WINDOW = 5 };
+    swg_calibration *calibration = NULL;
+    int32_t ids[WINDOWS * WINDOW];
+    arch_ids(ids, WINDOWS * WINDOW, 2);
+    ck_ok(swg_calibration_new(model, ids, WINDOWS, WINDOW, NULL, &calibration));
+    ck_ok(swg_calibration_pass(calibration, 0));
+    ck_ok(swg_calibration_observe(calibration, 1));
+    return calibration;
+}
+
+START_TEST(statistics_are_those_of_the_cpu)
+{
+    const char *path = swg_test_need("fixtures/llama-tiny");
+    if (!path || !has_executor())
+        return;
+    swg_model *models[2] = {loaded_model(path, "cpu"), loaded_model(path, "cuda")};
+    swg_calibration *c[2] = {observed(models[0]), observed(models[1])};
+    const swg_layer_stats *wanted, *got;
+    const swg_weight *const *weights;
+    size_t n_weights, n = 0;
+    for (; (wanted = swg_calibration_input(c[0], n, &weights, &n_weights)); n++) {
+        got = swg_calibration_input(c[1], n, &weights, &n_weights);
+        ck_assert_ptr_nonnull(got);
+        ck_assert_uint_eq(got->k, wanted->k);
+        ck_assert_uint_eq(got->n_tokens, wanted->n_tokens);
+        for (size_t i = 0; i < wanted->k; i++) {
+            ck_assert_double_eq_tol(got->mean_abs[i], wanted->mean_abs[i],
+                                    1e-4 * wanted->mean_abs[i]);
+            ck_assert_double_eq_tol(got->mean_square[i], wanted->mean_square[i],
+                                    1e-4 * wanted->mean_square[i]);
+            for (size_t j = 0; j < wanted->k; j++) /* relative to the columns' lengths */
+                ck_assert_double_le(fabs((double)got->hessian[i * wanted->k + j] -
+                                         (double)wanted->hessian[i * wanted->k + j]),
+                                    1e-5 * (double)wanted->n_tokens *
+                                        sqrt(wanted->mean_square[i] * wanted->mean_square[j]));
+        }
+    }
+    ck_assert_uint_eq(n, 4); /* of the projections to and from attention and feed-forward layer */
+    for (size_t i = 0; i < 2; i++) {
+        swg_calibration_free(&c[i]);
+        swg_model_free(&models[i]);
+    }
+}
+END_TEST
+
 START_TEST(every_allocation_may_fail)
 {
     const char *path = swg_test_need("fixtures/keras-gru-tiny/model.h5");
@@ -416,6 +469,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(steps, greedy_texts_are_those_of_the_cpu);
     tcase_add_test(steps, layers_give_what_a_run_gives);
     tcase_add_test(steps, replaced_weights_are_used_at_once);
+    tcase_add_test(steps, statistics_are_those_of_the_cpu);
     tcase_add_test(refusals, caches_of_integers_are_refused);
     tcase_add_test(refusals, every_allocation_may_fail);
     tcase_add_test(first, what_is_missing_is_said);

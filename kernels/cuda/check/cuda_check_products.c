@@ -13,11 +13,12 @@ typedef struct matrix_case {
     swg_cuda_matrix m;
     void *packed;
     double *values; /* [n][k] */
+    double *halves; /* [n][k] what products with inputs of halves use: F32 is rounded there */
     char name[64];
 } matrix_case;
 
 /* What is packed: codes with extremes, scales, zero points, places. */
-static void pack_random(check *c, matrix_case *k, bool is_row_by_row)
+static void pack_random_codes(check *c, matrix_case *k, bool is_row_by_row)
 {
     const swg_cuda_matrix *m = &k->m;
     const size_t n = m->n, columns = m->k, groups = n * m->n_groups;
@@ -64,10 +65,25 @@ static void pack_random(check *c, matrix_case *k, bool is_row_by_row)
         }
 }
 
+/* F32: rows of various sizes. */
+static void pack_random_floats(check *c, matrix_case *k)
+{
+    const size_t columns = k->m.k;
+    const swg_cuda_matrix first = swg_cuda_plane(&k->m, 0);
+    for (size_t r = 0; r < k->m.n; r++) {
+        float *row = check_floats(c, columns, r % 3 == 0 ? 1e-9f : r % 3 == 1 ? 1e5f : 1);
+        for (size_t i = 0; i < columns; i++)
+            k->values[r * columns + i] = (double)row[i];
+        swg_cuda_pack_floats(&k->m, k->packed, r, 1, row);
+        for (size_t i = 0; i < columns; i++)
+            k->halves[r * columns + i] = (double)swg_cuda_packed_at(&first, k->packed, r, i);
+    }
+}
+
 static void matrix_case_make(check *c, matrix_case *k, swg_cuda_type type, size_t n, size_t columns,
                              size_t group, swg_cuda_scale scale, bool has_zeros)
 {
-    static const char *const names[] = {"W4", "W8", "F16", "S4"};
+    static const char *const names[] = {"W4", "W8", "F16", "F32", "S4"};
     *k = (matrix_case){0};
     snprintf(k->name, sizeof k->name, "%s g%zu%s [%zu, %zu]", names[type], group,
              has_zeros ? " asym" : "", n, columns);
@@ -77,8 +93,13 @@ static void matrix_case_make(check *c, matrix_case *k, swg_cuda_type type, size_
     }
     void *memory = check_memory(c, (size_t)k->m.bytes + 16);
     k->packed = (unsigned char *)memory + (16 - (uintptr_t)memory % 16) % 16;
-    k->values = check_memory(c, n * columns * sizeof *k->values);
-    pack_random(c, k, check_below(c, 2) == 1);
+    k->values = k->halves = check_memory(c, n * columns * sizeof *k->values);
+    if (type == SWG_CUDA_F32) {
+        k->halves = check_memory(c, n * columns * sizeof *k->halves);
+        pack_random_floats(c, k);
+    } else {
+        pack_random_codes(c, k, check_below(c, 2) == 1);
+    }
     k->m.data = check_in(c, k->packed, (size_t)k->m.bytes);
 }
 
@@ -92,7 +113,8 @@ static void over_matrices(check *c, each_matrix *work)
                   {33, 200, 128}, {16, 1031, 0}, {65, 257, 96}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
         for (int type = 0; type < SWG_CUDA_TYPES && !c->problem[0]; type++)
-            for (int zeros = 0; zeros < (type == SWG_CUDA_F16 ? 1 : 2); zeros++) {
+            for (int zeros = 0; zeros < (type == SWG_CUDA_F16 || type == SWG_CUDA_F32 ? 1 : 2);
+                 zeros++) {
                 matrix_case k;
                 matrix_case_make(c, &k, (swg_cuda_type)type, shapes[s].n, shapes[s].k,
                                  shapes[s].group, (swg_cuda_scale)((s + (size_t)zeros) % 2),
@@ -172,26 +194,30 @@ static double *rounded_input(check *c, swg_cuda_input input, const float *x, siz
             const float value = x[t * k + i], divisor = largest > 65504 ? 4096 : 1;
             const float half = divisor * swg_f16_to_f32(swg_f32_to_f16(value / divisor));
             const double byte = (double)rintf(value * (127 / largest)) * (double)(largest / 127);
-            rounded[t * k + i] = input == SWG_CUDA_INPUT_HALF ? (double)half : byte;
+            rounded[t * k + i] = input == SWG_CUDA_INPUT_HALF    ? (double)half
+                                 : input == SWG_CUDA_INPUT_FLOAT ? (double)value
+                                                                 : byte;
         }
     }
     return rounded;
 }
 
-static void product_wanted(const matrix_case *k, const double *x, const float *bias, size_t rows,
-                           double *wanted)
+static void product_wanted(const matrix_case *k, swg_cuda_input input, const double *x,
+                           const float *bias, size_t rows, double *wanted)
 {
+    const double *w = input == SWG_CUDA_INPUT_FLOAT ? k->values : k->halves;
     for (size_t t = 0; t < rows; t++)
         for (size_t r = 0; r < k->m.n; r++) {
             double sum = bias ? (double)bias[r] : 0;
             for (size_t i = 0; i < k->m.k; i++)
-                sum += x[t * k->m.k + i] * k->values[r * k->m.k + i];
+                sum += x[t * k->m.k + i] * w[r * k->m.k + i];
             wanted[t * k->m.n + r] = sum;
         }
 }
 
 /* Float sums of exact products, up to a thousand and more of them. */
 #define PRODUCT_BOUND 2e-5
+#define FLOAT_BOUND   4e-6
 
 static void product_rows(check *c, const matrix_case *k, swg_cuda_input input, size_t rows,
                          bool has_bias)
@@ -203,8 +229,8 @@ static void product_rows(check *c, const matrix_case *k, swg_cuda_input input, s
     for (size_t t = 0; t < rows; t++)
         x[t * columns + check_below(c, (uint32_t)columns)] = outlier;
     double *wanted = check_memory(c, rows * n * sizeof *wanted);
-    product_wanted(k, rounded_input(c, input, x, rows, columns), has_bias ? bias : NULL, rows,
-                   wanted);
+    product_wanted(k, input, rounded_input(c, input, x, rows, columns), has_bias ? bias : NULL,
+                   rows, wanted);
     void *d_x = check_in(c, x, rows * columns * sizeof *x);
     void *d_bias = has_bias ? check_in(c, bias, n * sizeof *bias) : NULL;
     void *d_y = check_in(c, NULL, rows * n * sizeof(float));
@@ -217,7 +243,8 @@ static void product_rows(check *c, const matrix_case *k, swg_cuda_input input, s
         check_out(c, d_scratch);
     }
     if (!c->problem[0]) {
-        check_close(c, k->name, y[0], wanted, rows, n, PRODUCT_BOUND);
+        check_close(c, k->name, y[0], wanted, rows, n,
+                    input == SWG_CUDA_INPUT_FLOAT ? FLOAT_BOUND : PRODUCT_BOUND);
         check_same(c, k->name, y[0], y[1], rows * n * sizeof(float));
     }
 }
@@ -235,6 +262,17 @@ static void check_linear(check *c)
     over_matrices(c, linear_case);
 }
 
+static void linear_float_case(check *c, const matrix_case *k)
+{
+    product_rows(c, k, SWG_CUDA_INPUT_FLOAT, 1 + check_below(c, 16), true);
+    product_rows(c, k, SWG_CUDA_INPUT_FLOAT, 17 + check_below(c, 60), check_below(c, 2) == 1);
+}
+
+static void check_linear_float(check *c)
+{
+    over_matrices(c, linear_float_case);
+}
+
 static void linear_int8_case(check *c, const matrix_case *k)
 {
     if ((k->m.type != SWG_CUDA_W4 && k->m.type != SWG_CUDA_W8) || k->m.group % 32 != 0)
@@ -249,6 +287,62 @@ static void check_linear_int8(check *c)
     over_matrices(c, linear_int8_case);
 }
 
+/* Whole numbers that fit 8 bits, under scales of 1: exactly what integers give. */
+static void integers_case(check *c, swg_cuda_type type, size_t group, bool has_zeros, size_t rows)
+{
+    enum { n = 37, columns = 192 };
+    const uint32_t levels = type == SWG_CUDA_W8 ? 256 : 16;
+    swg_cuda_matrix m;
+    if (!swg_cuda_matrix_init(&m, type, n, columns, group, SWG_CUDA_SCALE_F32, has_zeros)) {
+        check_fail(c, "integers: not described");
+        return;
+    }
+    void *memory = check_memory(c, (size_t)m.bytes + 16);
+    void *packed = (unsigned char *)memory + (16 - (uintptr_t)memory % 16) % 16;
+    const size_t groups = n * m.n_groups;
+    uint8_t *codes = check_memory(c, n * columns), *zeros = check_memory(c, groups);
+    float *scales = check_memory(c, groups * sizeof *scales);
+    float *x = check_memory(c, rows * columns * sizeof *x);
+    float *wanted = check_memory(c, rows * n * sizeof *wanted);
+    for (size_t i = 0; i < n * columns; i++)
+        codes[i] = (uint8_t)check_below(c, levels);
+    for (size_t i = 0; i < groups; i++) {
+        zeros[i] = has_zeros ? (uint8_t)check_below(c, levels) : (uint8_t)(levels / 2);
+        scales[i] = 1;
+    }
+    for (size_t i = 0; i < rows * columns; i++) /* the largest of each row is 127 */
+        x[i] = i % columns == 0 ? 127 : (float)check_below(c, 255) - 127;
+    for (size_t t = 0; t < rows; t++)
+        for (size_t r = 0; r < n; r++) {
+            int32_t sum = 0;
+            for (size_t i = 0; i < columns; i++) {
+                const size_t at = r * m.n_groups + (m.group ? i / m.group : 0);
+                sum += (int32_t)x[t * columns + i] * (codes[r * columns + i] - zeros[at]);
+            }
+            wanted[t * n + r] = (float)sum; /* below 2^24 */
+        }
+    swg_cuda_pack_codes(&m, packed, 0, n, codes);
+    swg_cuda_pack_scales(&m, packed, 0, n, scales);
+    if (has_zeros)
+        swg_cuda_pack_zeros(&m, packed, 0, n, zeros);
+    m.data = check_in(c, packed, (size_t)m.bytes);
+    void *d_y = check_in(c, NULL, rows * n * sizeof(float));
+    check_run(c, c->cuda->linear(c->stream, &m, SWG_CUDA_INPUT_INT8,
+                                 check_in(c, x, rows * columns * sizeof *x), rows, NULL, d_y,
+                                 check_in(c, NULL, c->cuda->linear_scratch(&m, rows))));
+    if (!c->problem[0])
+        check_same(c, "integers", check_out(c, d_y), wanted, rows * n * sizeof *wanted);
+}
+
+static void check_integers(check *c)
+{
+    static const size_t rows[] = {1, 11, 20, 50};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (int type = SWG_CUDA_W4; type <= SWG_CUDA_W8 && !c->problem[0]; type++)
+            for (size_t group = 0; group <= 64 && !c->problem[0]; group += 32)
+                integers_case(c, (swg_cuda_type)type, group, check_below(c, 2) == 1, rows[i]);
+}
+
 /* Long rows, which several blocks share: slices of 32 units (of 16, for many tokens). */
 static void check_slices(check *c)
 {
@@ -261,6 +355,7 @@ static void check_slices(check *c)
             return;
         product_rows(c, &k, SWG_CUDA_INPUT_HALF, 2, true);
         product_rows(c, &k, SWG_CUDA_INPUT_HALF, 18, true);
+        product_rows(c, &k, SWG_CUDA_INPUT_FLOAT, 2, true);
         if (type == SWG_CUDA_W8)
             product_rows(c, &k, SWG_CUDA_INPUT_INT8, 3, true);
     }
@@ -313,7 +408,9 @@ const check_row swg_cuda_checks_products[] = {
     {.name = "dequantize", .run = check_dequantize},
     {.name = "embed", .run = check_embed},
     {.name = "linear", .run = check_linear},
+    {.name = "linear_float", .run = check_linear_float},
     {.name = "linear_int8", .run = check_linear_int8},
+    {.name = "integers", .run = check_integers},
     {.name = "slices", .run = check_slices},
     {.name = "alone", .run = check_alone},
     {.name = "models", .run = check_models, .is_large = true},

@@ -212,6 +212,49 @@ static void check_gather(check *c)
 
 /* --- Heads ------------------------------------------------------------------------------------ */
 
+/* Two calls, since they add to what is there; blocks of 64 columns and more. */
+static void sums_case(check *c, size_t m, size_t k, size_t rows, bool is_lower)
+{
+    float *a = check_floats(c, 2 * rows * m, 1),
+          *b = is_lower ? a : check_floats(c, 2 * rows * k, 1);
+    double *wanted = doubles(c, m * k), *moments = doubles(c, 2 * m), *zeros = doubles(c, 2 * m);
+    float *sum = check_memory(c, m * k * sizeof *sum);
+    for (size_t r = 0; r < 2 * rows; r++)
+        for (size_t i = 0; i < m; i++) {
+            moments[i] += fabs((double)a[r * m + i]);
+            moments[m + i] += (double)a[r * m + i] * a[r * m + i];
+            for (size_t j = 0; j < k; j++)
+                wanted[i * k + j] += (double)a[r * m + i] * b[r * k + j];
+        }
+    float *d_a = check_in(c, a, 2 * rows * m * sizeof *a);
+    float *d_b = is_lower ? d_a : check_in(c, b, 2 * rows * k * sizeof *b);
+    void *d_sum = check_in(c, sum, m * k * sizeof *sum);
+    double *d_moments = check_in(c, zeros, 2 * m * sizeof *zeros);
+    for (size_t i = 0; i < 2; i++) {
+        check_run(c, c->cuda->product_sum(c->stream, d_a + i * rows * m, m, d_b + i * rows * k, k,
+                                          rows, is_lower, d_sum));
+        check_run(
+            c, c->cuda->moments(c->stream, d_a + i * rows * m, rows, m, d_moments, d_moments + m));
+    }
+    float *out = check_out(c, d_sum);
+    for (size_t i = 0; is_lower && i < m; i++)
+        for (size_t j = i + 1; j < k; j++)
+            out[i * k + j] = out[j * k + i];
+    check_close(c, "product_sum", out, wanted, m, k, FEW_ROUNDINGS);
+    const double *got = check_out(c, d_moments);
+    for (size_t i = 0; i < 2 * m && !c->problem[0]; i++)
+        if (fabs(got[i] - moments[i]) > 1e-12 * moments[i])
+            check_fail(c, "moments: %g of column %zu, not %g", got[i], i % m, moments[i]);
+}
+
+static void check_sums(check *c)
+{
+    sums_case(c, 1, 1, 1, true);
+    sums_case(c, 64, 64, 16, true);
+    sums_case(c, 150, 150, 1 + check_below(c, 40), true);
+    sums_case(c, 70, 131, 1 + check_below(c, 40), false);
+}
+
 static void check_softmax(check *c)
 {
     for (size_t w = 0; w < n_widths && !c->problem[0]; w++) {
@@ -334,10 +377,17 @@ static void check_gru(check *c)
 }
 
 const check_row swg_cuda_checks_rows[] = {
-    {.name = "rmsnorm", .run = check_rmsnorm},   {.name = "layernorm", .run = check_layernorm},
-    {.name = "rope", .run = check_rope},         {.name = "activate", .run = check_activate},
-    {.name = "elements", .run = check_elements}, {.name = "gather", .run = check_gather},
-    {.name = "softmax", .run = check_softmax},   {.name = "argmax", .run = check_argmax},
-    {.name = "sample", .run = check_sample},     {.name = "lstm", .run = check_lstm},
-    {.name = "gru", .run = check_gru},           {.name = NULL},
+    {.name = "rmsnorm", .run = check_rmsnorm},
+    {.name = "layernorm", .run = check_layernorm},
+    {.name = "rope", .run = check_rope},
+    {.name = "activate", .run = check_activate},
+    {.name = "elements", .run = check_elements},
+    {.name = "gather", .run = check_gather},
+    {.name = "sums", .run = check_sums},
+    {.name = "softmax", .run = check_softmax},
+    {.name = "argmax", .run = check_argmax},
+    {.name = "sample", .run = check_sample},
+    {.name = "lstm", .run = check_lstm},
+    {.name = "gru", .run = check_gru},
+    {.name = NULL},
 };
