@@ -9,15 +9,21 @@
 
 #include "eval/white_space.h"
 
-swg_choice_format swg_choice_format_named(const char *name)
-{
-    static const char *const names[] = {
+static const char *const format_names[] = {
 #define SWG_CHOICE_FORMAT(id, text) #id,
 #include "eval/choice_formats.def"
 #undef SWG_CHOICE_FORMAT
-    };
+};
+
+const char *swg_choice_format_name(swg_choice_format format)
+{
+    return format_names[format];
+}
+
+swg_choice_format swg_choice_format_named(const char *name)
+{
     int i = 0;
-    while (i < SWG_CHOICE_FORMAT_COUNT - 1 && strcmp(names[i], name) != 0)
+    while (i < SWG_CHOICE_FORMAT_COUNT - 1 && strcmp(format_names[i], name) != 0)
         i++;
     return (swg_choice_format)i;
 }

@@ -21,6 +21,7 @@ static const char swg_choice_format_words[] = ""
     ;
 
 swg_choice_format swg_choice_format_named(const char *name); /* of the table */
+const char *swg_choice_format_name(swg_choice_format format);
 
 enum { SWG_MAX_CHOICES = 64 };
 

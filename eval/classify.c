@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/compare.h"
 #include "eval/json_lines.h"
 #include "eval/nll.h"
 #include "eval/task.h"
@@ -144,7 +145,7 @@ swg_status swg_accuracy_measure(const swg_session *loaded, const char *path, con
     SWG_GO(swg_json_lines_each(path, data, length, "classifying", progress, classify_line, &c));
     const double n = (double)made->n, share = (double)made->n_correct / n;
     made->accuracy = share;
-    made->standard_error = sqrt(share * (1 - share) / n);
+    made->standard_error = made->n > 1 ? sqrt(share * (1 - share) / n) : NAN;
     made->mean_log_loss = c.log_loss / n;
     *out = *made;
     *made = (swg_accuracy){0};
@@ -190,6 +191,9 @@ static void report_json(const swg_model *model, const swg_accuracy *a, swg_json_
 {
     swg_json_double(json, "accuracy", a->accuracy);
     swg_json_double(json, "accuracy_standard_error", a->standard_error);
+    const swg_interval interval = swg_wilson_interval(a->n_correct, a->n);
+    swg_json_double(json, "accuracy_low", interval.low);
+    swg_json_double(json, "accuracy_high", interval.high);
     swg_json_double(json, "f1_macro", mean_f1(a, false));
     swg_json_double(json, "f1_weighted", mean_f1(a, true));
     swg_json_double(json, "mean_log_loss", a->mean_log_loss);
@@ -211,12 +215,13 @@ static void report_json(const swg_model *model, const swg_accuracy *a, swg_json_
 
 static void report_text(const swg_model *model, const swg_accuracy *a, swg_strbuf *text)
 {
+    const swg_interval interval = swg_wilson_interval(a->n_correct, a->n);
     swg_strbuf_printf(text,
-                      "accuracy      %.4f +- %.4f (standard error), %llu of %llu correct\n"
+                      "accuracy      %.4f (%.4f to %.4f: 95 %%, Wilson), %llu of %llu correct\n"
                       "F1            %.4f macro, %.4f weighted by items\n"
                       "mean log loss %.6f nats per item\n"
                       "labels        %12s %12s %12s %8s\n",
-                      a->accuracy, a->standard_error, (unsigned long long)a->n_correct,
+                      a->accuracy, interval.low, interval.high, (unsigned long long)a->n_correct,
                       (unsigned long long)a->n, mean_f1(a, false), mean_f1(a, true),
                       a->mean_log_loss, "items", "predicted", "correct", "F1");
     for (size_t i = 0; i < a->n_labels; i++) {

@@ -15,7 +15,7 @@ typedef struct swg_label_count {
 } swg_label_count;
 
 typedef struct swg_accuracy {
-    double accuracy, standard_error; /* binomial: sqrt(p (1 - p) / n) */
+    double accuracy, standard_error; /* binomial: sqrt(p (1 - p) / n); NaN for one item */
     double mean_log_loss;            /* nats: mean of -log of the probability of the right label */
     uint64_t n, n_correct;
     swg_label_count *labels; /* [n_labels] */

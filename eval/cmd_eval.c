@@ -3,7 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "eval/machine.h"
+#include "eval/model_identity.h"
 #include "eval/task.h"
+#include "kernels/linalg.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/mem.h"
@@ -30,6 +33,8 @@ typedef struct arguments {
         *kv_cache, *tokenizer, *device;
     int64_t context, stride, max_tokens;
     double max_kld, max_perplexity_increase;
+    const char *records;
+    bool resume;
 } arguments;
 
 static const swg_option options[] = {
@@ -71,6 +76,10 @@ static const swg_option options[] = {
                       1e6, NULL,
                       "with --ref: exit 7 when the perplexity is above (1 + R) times the "
                       "reference's"),
+    SWG_OPTION_STRING(arguments, records, 0, "records", "FILE",
+                      "write a line of JSON for every window or item as soon as it is measured"),
+    SWG_OPTION_FLAG(arguments, resume, 0, "resume",
+                    "continue a file of --records that is not finished"),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
                       "tokenizer to use instead of the model's"),
 };
@@ -89,6 +98,7 @@ typedef struct evaluation {
     const swg_eval_task *task;
     swg_act_precision activations;
     char sha256[SWG_SHA256_TEXT];
+    swg_records records;
     double seconds;
     swg_eval_report report;
 } evaluation;
@@ -164,6 +174,37 @@ static swg_status check_gates_fit(const evaluation *e)
                                 "text: give --ref MODEL and --text");
 }
 
+/* What figures depend on besides the task's own settings. */
+static swg_status begin_records(evaluation *e, swg_eval_input *input)
+{
+    const arguments *args = e->args;
+    swg_model_identity model, ref;
+    if (args->resume && !args->records)
+        return swg_error(SWG_USAGE, "--resume continues a file of --records: give its name");
+    if (!args->records)
+        return SWG_OK;
+    if (!e->task->has_records)
+        return swg_error(SWG_USAGE, "task %s has no --records", e->task->name);
+    SWG_TRY(swg_model_identify(e->cli->positionals[0], e->cli->n_threads, &model));
+    if (args->ref)
+        SWG_TRY(swg_model_identify(args->ref, e->cli->n_threads, &ref));
+    e->records = (swg_records){.path = args->records, .resume = args->resume};
+    swg_records_begin(&e->records);
+    swg_json_writer *head = &e->records.head;
+    swg_json_string(head, "task", e->task->name);
+    swg_json_string(head, "model_hash", model.hash);
+    if (args->ref)
+        swg_json_string(head, "ref_hash", ref.hash);
+    swg_json_string(head, e->source == SWG_EVAL_TEXT ? "text_sha256" : "data_sha256", e->sha256);
+    swg_json_string(head, "activations", swg_act_name(e->activations));
+    swg_json_string(head, "kv_cache", args->kv_cache);
+    swg_json_string(head, "device", swg_device_name(e->loaded.model));
+    swg_json_string(head, "isa", swg_machine_isa());
+    swg_json_string(head, "linalg", swg_linalg_name());
+    input->records = &e->records;
+    return SWG_OK;
+}
+
 /* The JSON object is opened here and closed by report_json; the task writes its members between. */
 static swg_status evaluate(evaluation *e)
 {
@@ -194,6 +235,7 @@ static swg_status evaluate(evaluation *e)
                             (swg_output_kind)e->loaded.model->hparams.task, &e->task,
                             &input.protocol));
     SWG_TRY(check_gates_fit(e));
+    SWG_TRY(begin_records(e, &input));
     swg_cli_json_begin(e->cli, &e->report.json);
     swg_json_string(&e->report.json, "model", e->cli->positionals[0]);
     if (args->ref)
@@ -246,6 +288,7 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
     SWG_GO(cli->json ? report_json(&e) : report_text(&e));
     SWG_GO(check_gates(&e));
 done:
+    swg_records_deinit(&e.records);
     swg_json_deinit(&e.report.json);
     swg_strbuf_deinit(&e.report.text);
     swg_session_close(&e.ref);
@@ -268,6 +311,8 @@ static const swg_example examples[] = {
      "every story a separate document; figures as JSON"},
     {"swage eval model.swg --ref model --text wiki.test.raw",
      "how far compression moved the predictions"},
+    {"swage eval model.swg --text wiki.test.raw --records windows.jsonl --resume",
+     "a record of every window; the same command goes on after an interruption"},
     {"swage eval minilm-int8.swg --ref all-MiniLM-L6-v2 --text sentences.txt",
      "how far compression moved vectors of texts"},
     {"swage eval minilm-int8.swg --data sts-test.tsv", "how well they follow scored similarity"},

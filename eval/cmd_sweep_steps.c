@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "eval/child_process.h"
+#include "eval/machine.h"
 #include "eval/page_cache.h"
-#include "kernels/kernels.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 
@@ -37,20 +37,6 @@ static void write_program(swg_json_writer *json)
     swg_json_string(json, "program", hash);
 }
 
-/* The best instruction set that any kernel uses. */
-static const char *best_isa(void)
-{
-    const swg_kernels *kernels;
-    swg_isa best = 0;
-    if (swg_kernels_best(&kernels) != SWG_OK)
-        return NULL;
-    for (int op = 0; op < SWG_OP_COUNT; op++) {
-        const swg_isa isa = swg_kernels_isa_of(kernels, (swg_op_id)op);
-        best = isa > best ? isa : best;
-    }
-    return swg_isa_name(best);
-}
-
 swg_status swg_sweep_key(const swg_sweep_job *job, const swg_sweep_point *point,
                          char out[SWG_HASH128_TEXT])
 {
@@ -63,7 +49,7 @@ swg_status swg_sweep_key(const swg_sweep_job *job, const swg_sweep_point *point,
     if (job->with_speed)
         write_words(&json, "speed", job->speed_words, job->n_speed_words);
     swg_json_uint(&json, "threads", job->cli->n_threads);
-    swg_json_string(&json, "isa", best_isa());
+    swg_json_string(&json, "isa", swg_machine_isa());
     if (point) {
         swg_json_string(&json, "command", point->command->name);
         write_words(&json, "words", point->words, point->n_words);
@@ -334,7 +320,7 @@ static void describe(const work *w, const char *key, swg_result *record)
     }
     record->parameters = (int64_t)job->base->parameters;
     record->tool_version = SWAGE_VERSION;
-    record->isa = best_isa();
+    record->isa = swg_machine_isa();
     record->machine_memory_bytes = (int64_t)swg_machine_memory_bytes();
 }
 

@@ -19,15 +19,29 @@ swg_interval swg_interval_of(double *values, size_t n)
     return (swg_interval){values[(size_t)floor(0.025 * last)], values[(size_t)ceil(0.975 * last)]};
 }
 
-const char *swg_verdict_text(swg_verdict verdict)
+swg_interval swg_wilson_interval(uint64_t right, uint64_t n)
+{
+    const double z = 1.959963984540054; /* 97.5 % of the standard normal distribution */
+    const double items = (double)n, share = (double)right / items, zz = z * z / items;
+    const double middle = (share + zz / 2) / (1 + zz);
+    const double half = z / (1 + zz) * sqrt(share * (1 - share) / items + zz / (4 * items));
+    return (swg_interval){fmax(middle - half, 0), fmin(middle + half, 1)};
+}
+
+double swg_share_standard_error(double share, double n)
+{
+    return n > 1 ? sqrt(share * (1 - share) / (n - 1)) : NAN;
+}
+
+const char *swg_judgement_text(swg_judgement judgement)
 {
     static const char *const texts[] = {
-        [SWG_VERDICT_UNKNOWN] = "too few windows to tell",
-        [SWG_VERDICT_BETTER] = "better",
-        [SWG_VERDICT_WORSE] = "worse",
-        [SWG_VERDICT_INDISTINGUISHABLE] = "indistinguishable",
+        [SWG_JUDGEMENT_UNKNOWN] = "too few windows to tell",
+        [SWG_JUDGEMENT_BETTER] = "better",
+        [SWG_JUDGEMENT_WORSE] = "worse",
+        [SWG_JUDGEMENT_INDISTINGUISHABLE] = "indistinguishable",
     };
-    return texts[verdict];
+    return texts[judgement];
 }
 
 /* The quantile of the standard normal distribution that is exceeded with probability p <= 1/2, by
@@ -77,17 +91,17 @@ static double student_quantile(double p, double n)
 swg_comparison swg_compare_difference(double difference, double standard_error, size_t n)
 {
     if (n < 2)
-        return (swg_comparison){SWG_VERDICT_UNKNOWN, NAN};
+        return (swg_comparison){SWG_JUDGEMENT_UNKNOWN, NAN};
     const double freedom = (double)(n - 1);
     const double needed = student_quantile(0.05, freedom) * standard_error;
     /* One-sided 20 % is two-sided 40 %. */
-    swg_comparison made = {SWG_VERDICT_INDISTINGUISHABLE, NAN};
+    swg_comparison made = {SWG_JUDGEMENT_INDISTINGUISHABLE, NAN};
     if (standard_error > 0)
         made.smallest_detectable = needed + student_quantile(0.4, freedom) * standard_error;
     if (difference > needed)
-        made.verdict = SWG_VERDICT_WORSE;
+        made.judgement = SWG_JUDGEMENT_WORSE;
     else if (difference < -needed)
-        made.verdict = SWG_VERDICT_BETTER;
+        made.judgement = SWG_JUDGEMENT_BETTER;
     return made;
 }
 

@@ -14,20 +14,28 @@ typedef struct swg_interval {
 /* The 2.5 % and 97.5 % quantiles of values [n], n >= 1, which are sorted. */
 swg_interval swg_interval_of(double *values, size_t n);
 
-typedef enum swg_verdict {
-    SWG_VERDICT_UNKNOWN, /* fewer than two independent observations */
-    SWG_VERDICT_BETTER,
-    SWG_VERDICT_WORSE,
-    SWG_VERDICT_INDISTINGUISHABLE
-} swg_verdict;
+/* Of a share, right of n >= 1 items: the interval of Wilson (1927), which stays within 0 and 1 and
+ * has a width where all or none are right. */
+swg_interval swg_wilson_interval(uint64_t right, uint64_t n);
+
+/* The standard error of a mean of n zeros and ones, of which `share` are ones: the sample's
+ * standard deviation / sqrt n. NaN for one item. */
+double swg_share_standard_error(double share, double n);
+
+typedef enum swg_judgement {
+    SWG_JUDGEMENT_UNKNOWN, /* fewer than two independent observations */
+    SWG_JUDGEMENT_BETTER,
+    SWG_JUDGEMENT_WORSE,
+    SWG_JUDGEMENT_INDISTINGUISHABLE
+} swg_judgement;
 
 /* "too few windows to tell", "better", "worse", "indistinguishable". */
-const char *swg_verdict_text(swg_verdict verdict);
+const char *swg_judgement_text(swg_judgement judgement);
 
 typedef struct swg_comparison {
-    swg_verdict verdict;        /* two-sided, at 5 % */
+    swg_judgement judgement;    /* two-sided, at 5 % */
     double smallest_detectable; /* the difference that would have been found with a probability of
-                                   80 %; NaN where the verdict is unknown, and where no
+                                   80 %; NaN where the judgement is unknown, and where no
                                    observation differs */
 } swg_comparison;
 

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "eval/nll.h"
 #include "runtime/base/mem.h"
@@ -73,6 +74,7 @@ swg_status swg_divergence_compare(const float *logits, const float *logits_ref, 
 typedef struct lockstep {
     swg_exec *exec, *exec_ref;
     swg_pool *pool;
+    const swg_windows *windows;
     size_t vocab, piece;
     float *logits, *logits_ref; /* [piece][vocab] */
     swg_divergence_row *rows;   /* [piece] */
@@ -89,31 +91,33 @@ static swg_status compare_row(void *context, size_t row)
                                   l->vocab, (size_t)l->targets[row], &l->rows[row]);
 }
 
-/* Add up the rows of a piece, in order. */
-static void take_rows(lockstep *l, size_t window, size_t n)
+/* Add up the rows of a piece, in order; their divergences come after the n_klds of the window so
+ * far. */
+static void take_rows(const lockstep *l, size_t n, size_t n_klds, swg_window_record *sum)
 {
     for (size_t i = 0; i < n; i++) {
         const swg_divergence_row *row = &l->rows[i];
-        l->klds[l->n_klds++] = (float)row->kld;
-        l->n_same_top += row->same_top;
-        l->n_in_five += row->top_in_five;
-        l->n_gained += row->hit && !row->hit_ref;
-        l->n_lost += row->hit_ref && !row->hit;
-        l->kld_sums[window] += row->kld;
-        l->nll_sums[window] += row->nll;
-        l->nll_ref_sums[window] += row->nll_ref;
-        l->difference_sums[window] += row->nll - row->nll_ref;
+        sum->klds[n_klds + i] = (float)row->kld;
+        sum->same_top += row->same_top;
+        sum->top_in_five += row->top_in_five;
+        sum->hits_gained += row->hit && !row->hit_ref;
+        sum->hits_lost += row->hit_ref && !row->hit;
+        sum->kld += row->kld;
+        sum->nll += row->nll;
+        sum->nll_ref += row->nll_ref;
+        sum->nll_difference += row->nll - row->nll_ref;
     }
 }
 
 static swg_status score_window(void *context, swg_scoring *scoring, const swg_window *window,
-                               double *sum)
+                               swg_window_record *out)
 {
     lockstep *l = context;
-    const size_t index = (size_t)(window - scoring->windows->windows);
     const int32_t *ids = scoring->windows->ids + window->begin;
     const size_t inputs = window->count - 1; /* the last token predicts nothing */
     const size_t first_row = window->first_scored - 1;
+    size_t scored = 0;
+    out->klds = l->klds + l->n_klds;
     swg_exec_reset(l->exec);
     swg_exec_reset(l->exec_ref);
     for (size_t at = 0; at < inputs;) {
@@ -124,12 +128,29 @@ static swg_status score_window(void *context, swg_scoring *scoring, const swg_wi
         SWG_TRY(swg_exec_run(l->exec, ids + at, n, first, l->logits));
         l->targets = ids + at + first + 1;
         SWG_TRY(swg_pool_for(l->pool, n - first, compare_row, l));
-        take_rows(l, index, n - first);
+        take_rows(l, n - first, scored, out);
         SWG_TRY(swg_scoring_advance(scoring, n - first));
+        scored += n - first;
         at += n;
     }
-    *sum = l->kld_sums[index];
     return SWG_OK;
+}
+
+/* Records come in order; divergences of one that was read are copied to their place. */
+static void take_record(void *context, size_t window, const swg_window_record *record)
+{
+    lockstep *l = context;
+    const size_t n_scored = l->windows->windows[window].n_scored;
+    memmove(l->klds + l->n_klds, record->klds, n_scored * sizeof *l->klds);
+    l->n_klds += n_scored;
+    l->n_same_top += record->same_top;
+    l->n_in_five += record->top_in_five;
+    l->n_gained += record->hits_gained;
+    l->n_lost += record->hits_lost;
+    l->kld_sums[window] = record->kld;
+    l->nll_sums[window] = record->nll;
+    l->nll_ref_sums[window] = record->nll_ref;
+    l->difference_sums[window] = record->nll_difference;
 }
 
 /* --- Figures ---------------------------------------------------------------------------------- */
@@ -165,8 +186,7 @@ static swg_status summarise_text(lockstep *l, const swg_windows *windows, const 
                             .kld_p99 = swg_sorted_quantile(l->klds, l->n_klds, 0.99),
                             .kld_max = (double)l->klds[l->n_klds - 1],
                             .top1_agreement = agreement,
-                            .top1_standard_error =
-                                n > 1 ? sqrt(agreement * (1 - agreement) / (n - 1)) : 0,
+                            .top1_standard_error = swg_share_standard_error(agreement, n),
                             .top5_agreement = (double)l->n_in_five / n,
                             .hits_gained = l->n_gained,
                             .hits_lost = l->n_lost,
@@ -205,14 +225,20 @@ static swg_status lockstep_init(lockstep *l, const swg_windows *windows)
 }
 
 swg_status swg_divergence_measure(swg_exec *exec, swg_exec *exec_ref, size_t vocab, swg_pool *pool,
-                                  const swg_windows *windows, const swg_progress *progress,
-                                  swg_divergence *out)
+                                  const swg_windows *windows, swg_window_records *records,
+                                  const swg_progress *progress, swg_divergence *out)
 {
     swg_status status = SWG_OK;
     swg_score score;
-    lockstep l = {.exec = exec, .exec_ref = exec_ref, .pool = pool, .vocab = vocab};
+    lockstep l = {
+        .exec = exec, .exec_ref = exec_ref, .pool = pool, .windows = windows, .vocab = vocab};
+    const swg_window_scorer scorer = {.context = &l,
+                                      .score = score_window,
+                                      .take = take_record,
+                                      .compares = true,
+                                      .records = records};
     SWG_GO(lockstep_init(&l, windows));
-    SWG_GO(swg_score_windows(windows, score_window, &l, progress, &score));
+    SWG_GO(swg_score_windows(windows, &scorer, progress, &score));
     SWG_GO(summarise_text(&l, windows, &score, out));
 done:
     swg_free(l.difference_sums);

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "eval/compare.h"
-#include "eval/windows.h"
+#include "eval/window_records.h"
 #include "runtime/base/progress.h"
 #include "runtime/exec.h"
 
@@ -51,10 +51,10 @@ typedef struct swg_divergence {
 /* Run both over all windows. The executions' models must have the same vocabulary size and hold the
  * longest window; both are reset. `pool` (may be NULL) shares out the rows: it is the one that both
  * executions use. Memory: logits of at most 32 MiB per model, and 16 bytes per scored token.
- * Results do not depend on the number of threads. */
+ * Results do not depend on the number of threads. `records` may be NULL. */
 swg_status swg_divergence_measure(swg_exec *exec, swg_exec *exec_ref, size_t vocab, swg_pool *pool,
-                                  const swg_windows *windows, const swg_progress *progress,
-                                  swg_divergence *out);
+                                  const swg_windows *windows, swg_window_records *records,
+                                  const swg_progress *progress, swg_divergence *out);
 
 /* The q-quantile (0 <= q <= 1) of sorted values [n], n >= 1: linear between order statistics
  * (Hyndman and Fan 1996, type 7). */

@@ -61,7 +61,7 @@ double swg_window_standard_error(const double *sums, const swg_windows *windows,
         squares += residual * residual;
         weight += weight_of(window);
     }
-    return n < 2 ? 0 : sqrt(squares * (double)n / (double)(n - 1)) / weight;
+    return n < 2 ? NAN : sqrt(squares * (double)n / (double)(n - 1)) / weight;
 }
 
 /* Mean of as many windows as there are, drawn with replacement. */
@@ -92,7 +92,20 @@ swg_status swg_window_bootstrap(const double *sums, const swg_windows *windows, 
     return SWG_OK;
 }
 
-swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scorer, void *context,
+/* The record of a window: from the file, or measured and added to it. */
+static swg_status score_window(const swg_window_scorer *scorer, swg_scoring *scoring, size_t index,
+                               swg_window_record *out)
+{
+    const swg_window *window = &scoring->windows->windows[index];
+    if (scorer->records && index < swg_window_records_count(scorer->records)) {
+        *out = *swg_window_records_at(scorer->records, index);
+        return swg_scoring_advance(scoring, window->n_scored);
+    }
+    SWG_TRY(scorer->score(scorer->context, scoring, window, out));
+    return scorer->records ? swg_window_records_add(scorer->records, index, out) : SWG_OK;
+}
+
+swg_status swg_score_windows(const swg_windows *windows, const swg_window_scorer *scorer,
                              const swg_progress *progress, swg_score *out)
 {
     swg_status status = SWG_OK;
@@ -103,8 +116,11 @@ swg_status swg_score_windows(const swg_windows *windows, swg_window_scorer *scor
     SWG_GO(SWG_NEW(sums, windows->n_windows));
     SWG_GO(swg_scoring_advance(&scoring, 0));
     for (size_t i = 0; i < windows->n_windows; i++) {
-        const swg_window *window = &windows->windows[i];
-        SWG_GO(scorer(context, &scoring, window, &sums[i]));
+        swg_window_record record = {0};
+        SWG_GO(score_window(scorer, &scoring, i, &record));
+        if (scorer->take)
+            scorer->take(scorer->context, i, &record);
+        sums[i] = scorer->compares ? record.kld : record.nll;
         total += sums[i];
     }
     swg_score score = {.n_windows = windows->n_windows, .tokens_scored = scoring.total};

@@ -9,7 +9,7 @@
 /* Logits of a piece stay below this. */
 static const size_t piece_bytes = (size_t)64 << 20;
 
-typedef struct scorer {
+typedef struct run_state {
     swg_exec *exec;
     swg_pool *pool;
     size_t n_layers, vocab;
@@ -18,16 +18,17 @@ typedef struct scorer {
     float *logits;          /* [piece][vocab] */
     double *nll;            /* [piece] */
     const int32_t *targets; /* of the piece's rows */
-} scorer;
+} run_state;
 
 static swg_status score_row(void *context, size_t row)
 {
-    const scorer *s = context;
+    const run_state *s = context;
     return swg_nll(s->logits + row * s->vocab, s->vocab, (size_t)s->targets[row], &s->nll[row]);
 }
 
 /* Rows of tokens [at, at + n) as they leave the last layer. */
-static swg_status run_layers(scorer *s, const int32_t *ids, size_t at, size_t n, const float **out)
+static swg_status run_layers(run_state *s, const int32_t *ids, size_t at, size_t n,
+                             const float **out)
 {
     SWG_TRY(swg_exec_begin(s->exec, 0, at, ids + at, NULL, n, s->rows[0]));
     for (size_t layer = 0; layer < s->n_layers; layer++)
@@ -38,7 +39,7 @@ static swg_status run_layers(scorer *s, const int32_t *ids, size_t at, size_t n,
 }
 
 /* Add the scores of n rows that leave the last layer, whose next tokens are `targets`. */
-static swg_status score_rows(scorer *s, swg_scoring *scoring, const float *rows,
+static swg_status score_rows(run_state *s, swg_scoring *scoring, const float *rows,
                              const int32_t *targets, size_t n, double *sum)
 {
     const size_t width = swg_exec_width(s->exec, s->n_layers);
@@ -56,13 +57,12 @@ static swg_status score_rows(scorer *s, swg_scoring *scoring, const float *rows,
 }
 
 static swg_status score_window(void *context, swg_scoring *scoring, const swg_window *window,
-                               double *sum)
+                               swg_window_record *out)
 {
-    scorer *s = context;
+    run_state *s = context;
     const int32_t *ids = scoring->windows->ids + window->begin;
     const size_t inputs = window->count - 1; /* the last token predicts nothing */
     const size_t first_row = window->first_scored - 1;
-    *sum = 0;
     swg_exec_reset(s->exec);
     for (size_t at = 0; at < inputs; at += s->part) {
         const size_t n = inputs - at < s->part ? inputs - at : s->part;
@@ -71,14 +71,14 @@ static swg_status score_window(void *context, swg_scoring *scoring, const swg_wi
         SWG_TRY(run_layers(s, ids, at, n, &rows));
         if (skipped < n)
             SWG_TRY(score_rows(s, scoring, rows + skipped * swg_exec_width(s->exec, s->n_layers),
-                               ids + at + skipped + 1, n - skipped, sum));
+                               ids + at + skipped + 1, n - skipped, &out->nll));
         else
             SWG_TRY(swg_scoring_advance(scoring, 0));
     }
     return SWG_OK;
 }
 
-static swg_status make_buffers(scorer *s)
+static swg_status make_buffers(run_state *s)
 {
     size_t widest = 0;
     for (size_t layer = 0; layer <= s->n_layers; layer++)
@@ -91,19 +91,20 @@ static swg_status make_buffers(scorer *s)
 }
 
 swg_status swg_perplexity_measure(swg_exec *exec, const swg_model *model, swg_pool *pool,
-                                  const swg_windows *windows, const swg_progress *progress,
-                                  swg_score *out)
+                                  const swg_windows *windows, swg_window_records *records,
+                                  const swg_progress *progress, swg_score *out)
 {
     swg_status status = SWG_OK;
-    scorer s = {.exec = exec,
-                .pool = pool,
-                .n_layers = (size_t)model->hparams.n_layers,
-                .vocab = (size_t)model->hparams.vocab,
-                .part = swg_exec_chunk(exec)};
+    run_state s = {.exec = exec,
+                   .pool = pool,
+                   .n_layers = (size_t)model->hparams.n_layers,
+                   .vocab = (size_t)model->hparams.vocab,
+                   .part = swg_exec_chunk(exec)};
     s.piece = piece_bytes / (s.vocab * sizeof(float));
     s.piece = s.piece < 1 ? 1 : s.piece > s.part ? s.part : s.piece;
     SWG_GO(make_buffers(&s));
-    SWG_GO(swg_score_windows(windows, score_window, &s, progress, out));
+    const swg_window_scorer scorer = {.context = &s, .score = score_window, .records = records};
+    SWG_GO(swg_score_windows(windows, &scorer, progress, out));
 done:
     swg_free(s.rows[0]);
     swg_free(s.rows[1]);
@@ -113,10 +114,10 @@ done:
 }
 
 static swg_status measure(const swg_eval_input *in, swg_exec *exec, const swg_windows *windows,
-                          swg_score *out)
+                          swg_window_records *records, swg_score *out)
 {
-    return swg_perplexity_measure(exec, in->loaded->model, in->loaded->pool, windows, in->progress,
-                                  out);
+    return swg_perplexity_measure(exec, in->loaded->model, in->loaded->pool, windows, records,
+                                  in->progress, out);
 }
 
 static swg_status run(const swg_eval_input *in, swg_eval_report *out)
@@ -131,5 +132,8 @@ static swg_status run(const swg_eval_input *in, swg_eval_report *out)
     return swg_eval_text(in, &score, out);
 }
 
-const swg_eval_task swg_eval_task_perplexity = {
-    .name = "perplexity", .output = SWG_OUTPUT_NEXT_TOKEN, .source = SWG_EVAL_TEXT, .run = run};
+const swg_eval_task swg_eval_task_perplexity = {.name = "perplexity",
+                                                .output = SWG_OUTPUT_NEXT_TOKEN,
+                                                .source = SWG_EVAL_TEXT,
+                                                .has_records = true,
+                                                .run = run};

@@ -7,45 +7,46 @@
 #include "runtime/base/mem.h"
 #include "runtime/encoder_input.h"
 
-typedef struct scorer {
+typedef struct run_state {
     swg_exec *exec;
     size_t vocab;
     int32_t mask;
     int32_t *ids;  /* [longest window], one of them masked */
     float *logits; /* [longest window][vocab] */
-} scorer;
+} run_state;
 
 static swg_status score_window(void *context, swg_scoring *scoring, const swg_window *window,
-                               double *sum)
+                               swg_window_record *out)
 {
-    const scorer *s = context;
+    const run_state *s = context;
     const int32_t *ids = scoring->windows->ids + window->begin;
     memcpy(s->ids, ids, window->count * sizeof *ids);
-    *sum = 0;
     for (size_t i = window->first_scored; i < window->first_scored + window->n_scored; i++) {
         double nll;
         s->ids[i] = s->mask;
         SWG_TRY(swg_exec_encode(s->exec, s->ids, NULL, window->count, s->logits));
         s->ids[i] = ids[i];
         SWG_TRY(swg_nll(s->logits + i * s->vocab, s->vocab, (size_t)ids[i], &nll));
-        *sum += nll;
+        out->nll += nll;
         SWG_TRY(swg_scoring_advance(scoring, 1));
     }
     return SWG_OK;
 }
 
 swg_status swg_pll_measure(swg_exec *exec, const swg_model *model, int32_t mask,
-                           const swg_windows *windows, const swg_progress *progress, swg_score *out)
+                           const swg_windows *windows, swg_window_records *records,
+                           const swg_progress *progress, swg_score *out)
 {
     swg_status status = SWG_OK;
     const size_t longest = swg_windows_longest(windows);
-    scorer s = {.exec = exec, .vocab = (size_t)model->hparams.vocab, .mask = mask};
+    run_state s = {.exec = exec, .vocab = (size_t)model->hparams.vocab, .mask = mask};
     size_t elems;
     if (!swg_size_mul(longest, s.vocab, &elems))
         return swg_error(SWG_LIMIT, "windows of %zu tokens are too long", longest);
     SWG_GO(SWG_NEW(s.ids, longest));
     SWG_GO(SWG_NEW_UNINIT(s.logits, elems));
-    SWG_GO(swg_score_windows(windows, score_window, &s, progress, out));
+    const swg_window_scorer scorer = {.context = &s, .score = score_window, .records = records};
+    SWG_GO(swg_score_windows(windows, &scorer, progress, out));
 done:
     swg_free(s.logits);
     swg_free(s.ids);
@@ -53,11 +54,11 @@ done:
 }
 
 static swg_status measure(const swg_eval_input *in, swg_exec *exec, const swg_windows *windows,
-                          swg_score *out)
+                          swg_window_records *records, swg_score *out)
 {
     int32_t mask;
     SWG_TRY(swg_encoder_mask(in->loaded->tokenizer, &mask));
-    return swg_pll_measure(exec, in->loaded->model, mask, windows, in->progress, out);
+    return swg_pll_measure(exec, in->loaded->model, mask, windows, records, in->progress, out);
 }
 
 static swg_status run(const swg_eval_input *in, swg_eval_report *out)
@@ -72,5 +73,8 @@ static swg_status run(const swg_eval_input *in, swg_eval_report *out)
     return swg_eval_text(in, &score, out);
 }
 
-const swg_eval_task swg_eval_task_pll = {
-    .name = "pll", .output = SWG_OUTPUT_MASKED_TOKEN, .source = SWG_EVAL_TEXT, .run = run};
+const swg_eval_task swg_eval_task_pll = {.name = "pll",
+                                         .output = SWG_OUTPUT_MASKED_TOKEN,
+                                         .source = SWG_EVAL_TEXT,
+                                         .has_records = true,
+                                         .run = run};

@@ -9,9 +9,9 @@
 
 /* Score all windows with an encoder that fills in masked tokens: one pass per scored token, with
  * `mask` in its place. mean_nll is minus the mean pseudo-log-likelihood per token. The same for any
- * thread count. `exec` must hold the longest window. */
+ * thread count. `exec` must hold the longest window; `records` may be NULL. */
 swg_status swg_pll_measure(swg_exec *exec, const swg_model *model, int32_t mask,
-                           const swg_windows *windows, const swg_progress *progress,
-                           swg_score *out);
+                           const swg_windows *windows, swg_window_records *records,
+                           const swg_progress *progress, swg_score *out);
 
 #endif

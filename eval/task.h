@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "eval/choice_item.h"
+#include "eval/records.h"
 #include "eval/text_prep.h"
 #include "eval/windows.h"
 #include "runtime/base/progress.h"
@@ -36,6 +37,7 @@ typedef struct swg_eval_input {
     swg_act_precision activations;
     swg_kv_type kv_type;          /* of the model; what it is compared with has floats */
     const swg_progress *progress; /* may be NULL */
+    swg_records *records; /* begun, with what the model and the text are; NULL = no file of them */
 } swg_eval_input;
 
 /* What a task writes its figures to: members of an open JSON object, and lines of text. */
@@ -52,6 +54,7 @@ typedef struct swg_eval_task {
     swg_eval_source source;
     bool needs_reference; /* compares with another model */
     bool takes_reference; /* measures one model, or compares it with another one */
+    bool has_records;     /* writes a record of every window or item */
     swg_status (*run)(const swg_eval_input *input, swg_eval_report *report);
 } swg_eval_task;
 

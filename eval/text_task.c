@@ -129,13 +129,29 @@ swg_status swg_eval_windows(const swg_eval_input *in, swg_windows *out)
     return swg_windows_make(in->protocol, in->loaded->tokenizer, in->bytes, in->length, &cut, out);
 }
 
+swg_status swg_eval_open_records(const swg_eval_input *in, const swg_windows *windows,
+                                 swg_window_records **out)
+{
+    if (!in->records)
+        return SWG_OK;
+    swg_json_writer *head = &in->records->head;
+    swg_json_string(head, "protocol", swg_protocol_name(in->protocol));
+    swg_json_string(head, "text_prep", swg_text_prep_name(in->prep));
+    swg_json_uint(head, "context", window_length(in));
+    if (windows->stride)
+        swg_json_uint(head, "stride", windows->stride);
+    return swg_window_records_open(in->records, windows, in->ref != NULL, out);
+}
+
 swg_status swg_eval_text(const swg_eval_input *in, const swg_text_score *kind, swg_eval_report *out)
 {
     swg_status status = SWG_OK;
     swg_windows windows = {0};
     swg_exec *exec = NULL;
+    swg_window_records *records = NULL;
     swg_score score;
     SWG_GO(swg_eval_windows(in, &windows));
+    SWG_GO(swg_eval_open_records(in, &windows, &records));
     /* A cache just long enough for the longest window. */
     const swg_exec_options options = {.size = sizeof options,
                                       .context = swg_windows_longest(&windows),
@@ -143,12 +159,13 @@ swg_status swg_eval_text(const swg_eval_input *in, const swg_text_score *kind, s
                                       .activations = in->activations,
                                       .kv_type = in->kv_type};
     SWG_GO(swg_exec_new(in->loaded->model, in->loaded->pool, &options, &exec));
-    SWG_GO(kind->measure(in, exec, &windows, &score));
+    SWG_GO(kind->measure(in, exec, &windows, records, &score));
     report_json(kind, &score, &out->json);
     report_text(kind, &score, &out->text);
     report_rates(in, &windows, &score, out);
     swg_eval_report_windows(in, &windows, score.tokens_scored, out);
 done:
+    swg_window_records_free(&records);
     swg_exec_free(&exec);
     swg_windows_deinit(&windows);
     return status;

@@ -8,7 +8,7 @@
 
 typedef struct swg_text_score {
     swg_status (*measure)(const swg_eval_input *input, swg_exec *exec, const swg_windows *windows,
-                          swg_score *out);
+                          swg_window_records *records, swg_score *out);
     double sign; /* of the mean reported: 1 = negative log-likelihood, -1 = log-likelihood */
     const char *exp_key, *mean_key, *error_key; /* JSON: exp(mean_nll), the mean, its error */
     const char *exp_title, *mean_title;
@@ -23,5 +23,9 @@ swg_status swg_eval_text(const swg_eval_input *input, const swg_text_score *scor
 swg_status swg_eval_windows(const swg_eval_input *input, swg_windows *out);
 void swg_eval_report_windows(const swg_eval_input *input, const swg_windows *windows,
                              uint64_t tokens_scored, swg_eval_report *report);
+
+/* The file of records, if the input asks for one; else *out is NULL. */
+swg_status swg_eval_open_records(const swg_eval_input *input, const swg_windows *windows,
+                                 swg_window_records **out);
 
 #endif

@@ -235,7 +235,7 @@ static swg_status verify(hunt *h)
     SWG_GO(load(h, source, &model, &exec));
     SWG_GO(load(h, h->j->source, &original, &exec_original));
     SWG_GO(swg_divergence_measure(exec, exec_original, (size_t)model->hparams.vocab, h->j->pool,
-                                  &windows, h->j->cli->progress, &divergence));
+                                  &windows, NULL, h->j->cli->progress, &divergence));
     h->report->kld = divergence.kld_mean;
     h->report->kld_standard_error = divergence.kld_standard_error;
     h->report->tokens_scored = divergence.tokens_scored;

@@ -78,6 +78,81 @@ expect_exit 0 "an increase that is allowed" compared --max-perplexity-increase "
 expect_exit 7 "an increase that is not" compared --max-perplexity-increase "$below"
 expect_exit 2 "a gate without a reference" evaluate_gpt2 --max-kld 1
 
+# Records, and going on with them: half a file gives the identical result.
+same_result() { diff <(grep -v elapsed_s "$1") <(grep -v elapsed_s "$scratch/stdout") >/dev/null; }
+recorded() { # NAME COMMAND...: writes $scratch/NAME.jsonl
+  local name=$1 file=$scratch/$1.jsonl lines
+  shift
+  expect_exit 0 "$name with records" "$@" --records "$file" --json
+  cp "$scratch/stdout" "$scratch/whole.json"
+  cp "$file" "$scratch/whole.jsonl"
+  "$@" --json >"$scratch/stdout"
+  check "$name: records change nothing" same_result "$scratch/whole.json"
+  lines=$(wc -l <"$file")
+  check "$name: a record of each, after the head" test "$lines" -gt 2
+  expect_exit 2 "$name: a file that is there" "$@" --records "$file" --json
+  expect_match "$name says how to go on" "$stderr" 'exists: --resume continues it'
+  # Killed after the head, after some records, in the middle of a line, and after the last.
+  for cut in 1 2 $((lines / 2)) "$lines"; do
+    head -n "$cut" "$scratch/whole.jsonl" >"$file"
+    [ "$cut" = "$lines" ] || printf '{"index":7,"tok' >>"$file"
+    expect_exit 0 "$name goes on after line $cut" "$@" --records "$file" --resume --json
+    check "$name: the identical result after line $cut" same_result "$scratch/whole.json"
+    check "$name: the identical records after line $cut" cmp -s "$file" "$scratch/whole.jsonl"
+    [ "$cut" = "$lines" ] ||
+      expect_match "$name says that a line was cut" "$stderr" 'the last line was not finished'
+  done
+  head -c 30 "$scratch/whole.jsonl" >"$file"
+  expect_exit 0 "$name: a head that was cut" "$@" --records "$file" --resume --json
+  check "$name: all anew" cmp -s "$file" "$scratch/whole.jsonl"
+}
+refused() { # CODE NAME PATTERN COMMAND...
+  expect_exit "$1" "$2" "${@:4}" --records "$scratch/refused.jsonl" --resume
+  expect_match "$2" "$stderr" "$3"
+}
+recorded windows evaluate_gpt2
+cp "$scratch/whole.jsonl" "$scratch/refused.jsonl"
+expect_match "a record" "$(sed -n 2p "$scratch/whole.jsonl")" \
+  '^\{"index":0,"tokens":7,"ids_hash":"[0-9a-f]{16}","nll_sum":[0-9.]+\}$'
+refused 2 "records of another model" 'their "model_hash" is' evaluate "$fixtures/gpt2-untied" \
+  --text "$scratch/text.txt" --context 8
+refused 2 "records of another protocol" 'their "protocol" is "gptq", but this one'"'"'s is "llama.cpp"' \
+  evaluate_gpt2 --protocol llama.cpp
+refused 2 "records of another cache" 'their "kv_cache" is "f32"' evaluate_gpt2 --kv-cache int8
+refused 2 "records of another task" 'their "task" is "perplexity"' evaluate_gpt2 --ref "$fixtures/gpt2-bare"
+cp "$scratch/text.txt" "$scratch/other.txt"
+printf 'bob\n' >>"$scratch/other.txt"
+refused 2 "records of another text" 'their "text_sha256" is' evaluate "$fixtures/gpt2-bare" \
+  --text "$scratch/other.txt" --context 8
+sed '3s/"nll_sum":/"sum":/' "$scratch/whole.jsonl" >"$scratch/refused.jsonl"
+refused 3 "a record without its sum" 'refused.jsonl: line 3: "nll_sum" is missing' evaluate_gpt2
+sed '3s/"ids_hash":"./"ids_hash":"x/' "$scratch/whole.jsonl" >"$scratch/refused.jsonl"
+refused 3 "a record of other tokens" 'line 3: "ids_hash" is missing or not' evaluate_gpt2
+sed 3d "$scratch/whole.jsonl" >"$scratch/refused.jsonl"
+refused 3 "a record left out" 'line 3: "index" is missing or not 1' evaluate_gpt2
+sed '3s/}//' "$scratch/whole.jsonl" >"$scratch/refused.jsonl"
+refused 3 "a line that is not JSON" 'line 3' evaluate_gpt2
+cat "$scratch/whole.jsonl" <(tail -n 1 "$scratch/whole.jsonl") >"$scratch/refused.jsonl"
+refused 3 "more records than windows" 'beyond the [0-9]+ windows' evaluate_gpt2
+printf '{"index":0}\n' >"$scratch/refused.jsonl"
+refused 3 "another file" 'this is not a file of records' evaluate_gpt2
+printf 'not to be lost' >"$scratch/refused.jsonl"
+refused 3 "a file of one line without an end" 'is not a file of records' evaluate_gpt2
+check "it is as it was" test "$(cat "$scratch/refused.jsonl")" = 'not to be lost'
+expect_exit 2 "--resume alone" evaluate_gpt2 --resume
+recorded divergence evaluate_gpt2 --ref "$fixtures/gpt2-bare" --kv-cache int8
+cp "$scratch/whole.jsonl" "$scratch/refused.jsonl"
+check "records have divergences" grep -q '"kld_mean":' "$scratch/refused.jsonl"
+sed -i '2s/"klds":\[/"klds":[0,/' "$scratch/refused.jsonl"
+refused 3 "a divergence too many" 'line 2: "klds" is not a list of the window' evaluate_gpt2 \
+  --ref "$fixtures/gpt2-bare" --kv-cache int8
+expect_exit 0 "a text of one window" evaluate_gpt2 --max-tokens 8 --json
+is "one window has no standard error" mean_nll_standard_error null
+expect_exit 0 "a comparison on one window" evaluate_gpt2 --max-tokens 8 --ref "$fixtures/gpt2-bare" --json
+is "one window has no standard error" kld_mean_standard_error null
+expect_exit 0 "a comparison on one window as text" evaluate_gpt2 --max-tokens 8 --ref "$fixtures/gpt2-bare"
+check "no error is printed" test "${stdout/nan/}" = "$stdout"
+
 # Pseudo-log-likelihood.
 evaluate_bert() { evaluate "$fixtures/bert-masked" --text "$scratch/text.txt" "$@"; }
 expect_exit 0 "pll" evaluate_bert --json
@@ -97,6 +172,7 @@ for threads in 1 5; do
   evaluate_bert --json --threads $threads >"$scratch/stdout"
   is "with $threads threads" mean_pll "$pll"
 done
+recorded pll evaluate_bert
 expect_exit 0 "shorter windows" evaluate_bert --context 12 --protocol pll --task pll --json
 is "shorter windows" windows 5
 is "shorter windows" tokens_scored 41
@@ -107,6 +183,7 @@ expect_match "pll says its own name" "$stdout" '^pseudo-perpl\. '
 printf '%s\n' '{"context": "Ann came", "choices": ["and stayed", "out"], "gold": 0}' \
   '{"context": "the old", "choices": ["cat", "dog", "house"], "gold": 2}' \
   '{"context": "", "choices": ["who", "came"], "gold": 1}' >"$scratch/choices.jsonl"
+printf 'bob\n' >"$scratch/shots.txt"
 choose() { evaluate "$fixtures/gpt2-bare" --data "$scratch/choices.jsonl" "$@"; }
 expect_exit 0 "choices" choose --json
 expect_keys "choices" accuracy accuracy_norm accuracy_bytes accuracy_standard_error items data_sha256
@@ -118,7 +195,12 @@ expect_keys "choices of two models" items_gained items_lost mcnemar_p verdict ac
 is "a model against itself" accuracy "$accuracy"
 is "a model against itself" items_lost 0
 is "a model against itself" verdict indistinguishable
-printf 'bob\n' >"$scratch/shots.txt"
+recorded choice-items choose --ref "$fixtures/gpt2-bare"
+cp "$scratch/whole.jsonl" "$scratch/refused.jsonl"
+refused 2 "records with another prefix" 'their "prefix_hash" is' choose --ref "$fixtures/gpt2-bare" \
+  --few-shot "$scratch/shots.txt"
+sed -i '2s/"scores":\[/"scores":[1,/' "$scratch/refused.jsonl"
+refused 3 "another number of choices" 'line 2: "scores_ref" is not a list' choose --ref "$fixtures/gpt2-bare"
 expect_exit 0 "choices as text" choose --few-shot "$scratch/shots.txt"
 expect_match "says the three rules" "$stdout" 'by character  '
 printf '%s\n' '{"goal": "stay", "sol1": "out", "sol2": "came", "label": 1}' >"$scratch/piqa.jsonl"
@@ -138,6 +220,9 @@ expect_exit 0 "one item" evaluate "$fixtures/gpt2-bare" --data "$scratch/one.jso
   --ref "$fixtures/gpt2-bare" --json
 is "one item" verdict indistinguishable
 is "one item" smallest_detectable_accuracy_difference null
+is "one item" accuracy_standard_error null
+expect_exit 2 "records of a task without" evaluate "$fixtures/bert-sequence" --data "$scratch/items.jsonl" \
+  --records "$scratch/none.jsonl"
 expect_exit 2 "examples before a text" evaluate_gpt2 --few-shot "$scratch/choices.jsonl"
 
 # Accuracy.
@@ -148,7 +233,7 @@ expect_keys "accuracy" accuracy accuracy_standard_error f1_macro f1_weighted mea
 is "accuracy" items 3
 check "as many labels as the model has" test "$(grep -c '"label"' "$scratch/stdout")" -eq 5
 expect_exit 0 "accuracy without --task" classify
-expect_match "accuracy as text" "$stdout" '^accuracy      [01]\.[0-9]{4} \+- '
+expect_match "accuracy as text" "$stdout" '^accuracy      [01]\.[0-9]{4} \(0\.[0-9]{4} to [01]\.[0-9]{4}: 95 %, Wilson\)'
 echo '{"text": "x", "label": "happy"}' >>"$scratch/items.jsonl"
 expect_exit 3 "an unknown label" classify
 expect_match "names line and label" "$stderr" 'line 4: the model has no label "happy"'

@@ -13,7 +13,7 @@ static double critical(size_t n)
     double low = 0, high = 100;
     for (int i = 0; i < 100; i++) {
         const double middle = 0.5 * (low + high);
-        if (swg_compare_difference(middle, 1, n).verdict == SWG_VERDICT_WORSE)
+        if (swg_compare_difference(middle, 1, n).judgement == SWG_JUDGEMENT_WORSE)
             high = middle;
         else
             low = middle;
@@ -34,13 +34,31 @@ START_TEST(verdicts_are_students_test)
         ck_assert_double_eq_tol(swg_compare_difference(0, 1, n).smallest_detectable,
                                 rows[i][1] + rows[i][2], 3e-4 * rows[i][1]);
     }
-    ck_assert(swg_compare_difference(-3, 1, 31).verdict == SWG_VERDICT_BETTER);
-    ck_assert(swg_compare_difference(3, 1, 31).verdict == SWG_VERDICT_WORSE);
-    ck_assert(swg_compare_difference(1, 1, 31).verdict == SWG_VERDICT_INDISTINGUISHABLE);
-    ck_assert(swg_compare_difference(5, 0, 1).verdict == SWG_VERDICT_UNKNOWN);
+    ck_assert(swg_compare_difference(-3, 1, 31).judgement == SWG_JUDGEMENT_BETTER);
+    ck_assert(swg_compare_difference(3, 1, 31).judgement == SWG_JUDGEMENT_WORSE);
+    ck_assert(swg_compare_difference(1, 1, 31).judgement == SWG_JUDGEMENT_INDISTINGUISHABLE);
+    ck_assert(swg_compare_difference(5, 0, 1).judgement == SWG_JUDGEMENT_UNKNOWN);
     /* Where nothing differs, nothing is known of what could have been found. */
     ck_assert(isnan(swg_compare_difference(0, 0, 31).smallest_detectable));
-    ck_assert(swg_compare_difference(0, 0, 31).verdict == SWG_VERDICT_INDISTINGUISHABLE);
+    ck_assert(swg_compare_difference(0, 0, 31).judgement == SWG_JUDGEMENT_INDISTINGUISHABLE);
+}
+END_TEST
+
+/* Limits by R's prop.test(x, n, correct = FALSE) and by the formula's closed ends. */
+START_TEST(shares_have_wilsons_interval)
+{
+    const swg_interval five = swg_wilson_interval(5, 10), one = swg_wilson_interval(81, 263),
+                       none = swg_wilson_interval(0, 10), all = swg_wilson_interval(7, 7);
+    ck_assert_double_eq_tol(five.low, 0.2365931, 1e-7);
+    ck_assert_double_eq_tol(five.high, 0.7634069, 1e-7);
+    ck_assert_double_eq_tol(one.low, 0.2553, 5e-5); /* Newcombe 1998, table I, method 3 */
+    ck_assert_double_eq_tol(one.high, 0.3662, 5e-5);
+    ck_assert_double_eq_tol(none.low, 0, 1e-15);
+    ck_assert_double_eq_tol(none.high, 3.841458820694124 / 13.841458820694124, 1e-12);
+    ck_assert_double_eq_tol(all.low, 7 / 10.841458820694124, 1e-12);
+    ck_assert_double_eq(all.high, 1);
+    ck_assert_double_eq(swg_share_standard_error(0.25, 5), sqrt(0.25 * 0.75 / 4));
+    ck_assert(isnan(swg_share_standard_error(1, 1)));
 }
 END_TEST
 
@@ -105,6 +123,7 @@ Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("compare");
     TCase *tcase = tcase_create("statistics");
+    tcase_add_test(tcase, shares_have_wilsons_interval);
     tcase_add_test(tcase, verdicts_are_students_test);
     tcase_add_test(tcase, mcnemar_is_exact);
     tcase_add_test(tcase, the_bootstrap_covers_at_its_rate);

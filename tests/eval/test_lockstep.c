@@ -156,7 +156,7 @@ static swg_divergence measure(const swg_session *a, const swg_session *b, const 
 {
     swg_exec *exec = open_exec(a), *ref = open_exec(b);
     swg_divergence d;
-    ck_ok(swg_divergence_measure(exec, ref, VOCAB, a->pool, w, NULL, &d));
+    ck_ok(swg_divergence_measure(exec, ref, VOCAB, a->pool, w, NULL, NULL, &d));
     swg_exec_free(&exec);
     swg_exec_free(&ref);
     return d;
@@ -213,7 +213,7 @@ START_TEST(a_model_does_not_diverge_from_itself)
     ck_assert(d.kld_mean == 0 && d.kld_max == 0 && d.kld_min == 0 && d.kld_standard_error == 0);
     ck_assert(d.top1_agreement == 1 && d.log_ratio == 0 && d.perplexity == d.perplexity_ref);
     ck_assert(d.top5_agreement == 1 && d.hits_gained == 0 && d.hits_lost == 0 && d.mcnemar_p == 1);
-    ck_assert(d.log_ratio_comparison.verdict == SWG_VERDICT_INDISTINGUISHABLE);
+    ck_assert(d.log_ratio_comparison.judgement == SWG_JUDGEMENT_INDISTINGUISHABLE);
     ck_assert(d.kld_interval.low == 0 && d.kld_interval.high == 0);
     swg_windows_deinit(&w);
     swg_session_close(&model);

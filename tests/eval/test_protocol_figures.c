@@ -104,8 +104,8 @@ static void check_figure(figure *f, int which, const swg_map *text, const swg_id
     options.max_tokens = TOKENS;
     ck_ok(swg_windows_make(protocols[which].protocol, tokenizer, (const char *)text->data,
                            text->size, &options, &windows));
-    ck_ok(
-        swg_perplexity_measure(f->exec, f->loaded->model, f->loaded->pool, &windows, NULL, &score));
+    ck_ok(swg_perplexity_measure(f->exec, f->loaded->model, f->loaded->pool, &windows, NULL, NULL,
+                                 &score));
     int32_t prefix = swg_tokenizer_bos(tokenizer);
     if (prefix < 0)
         prefix = swg_tokenizer_eos(tokenizer);
