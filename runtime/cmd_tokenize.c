@@ -34,12 +34,12 @@ static swg_status open_tokenizer(const char *path, swg_tokenizer **out)
 {
     swg_source *source = NULL;
     if (swg_path_is_directory(path))
-        return swg_tokenizer_from_path(path, out);
+        return swg_tokenizer_needed(swg_tokenizer_from_path(path, out));
     swg_status status = swg_source_open(path, NULL, &source);
     if (status == SWG_UNSUPPORTED)
-        return swg_tokenizer_from_path(path, out);
+        return swg_tokenizer_needed(swg_tokenizer_from_path(path, out));
     if (status == SWG_OK)
-        status = swg_tokenizer_from_source(source, out);
+        status = swg_tokenizer_needed(swg_tokenizer_from_source(source, out));
     swg_source_close(&source);
     return status;
 }
