@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "distill/cmd_training.h"
+#include "distill/student.h"
 #include "quantize/cmd_calibration.h"
 #include "quantize/checkpoint.h"
 #include "runtime/base/clock.h"
@@ -14,7 +15,8 @@
 #include "runtime/cli/cli.h"
 
 typedef struct arguments {
-    const char *output, *teacher, *text, *recipe, *bits, *group_size, *embedding_bits;
+    const char *output, *teacher, *student_config, *student_layers, *text, *recipe, *bits,
+        *group_size, *embedding_bits;
     int64_t tokens, level;
     double temperature, kl, ce;
     swg_training_arguments training;
@@ -41,6 +43,12 @@ static const swg_option options[] = {
      .help = "the model to predict like: usually the one that STUDENT was compressed from",
      .offset = offsetof(arguments, teacher),
      .is_required = true},
+    SWG_OPTION_STRING(
+        arguments, student_config, 0, "student-config", "FILE",
+        "instead of STUDENT: config.json of a new model, which gets random weights and "
+        "the teacher's tokenizer"),
+    SWG_OPTION_STRING(arguments, student_layers, 0, "student-layers", "LIST",
+                      "instead of STUDENT: the teacher with these of its layers alone, like 0,2,4"),
     {.kind = SWG_OPTION_IS_STRING,
      .letter = 'c',
      .name = "text",
@@ -82,6 +90,7 @@ static const swg_option options[] = {
 typedef struct job {
     const swg_cli *cli;
     const arguments *a;
+    swg_student_choice student;
     swg_recipe *recipe; /* NULL: nothing is quantized */
     swg_source *source, *teacher_source;
     swg_tensor_desc *inputs, *outputs;
@@ -192,17 +201,19 @@ static swg_status read_text(job *j)
     return swg_calibration_arguments_read(&from, j->source, 0, &j->text);
 }
 
-static swg_status prepare(job *j, const char *input)
+static swg_status prepare(job *j)
 {
     const arguments *a = j->a;
+    const char *input = j->student.input;
     SWG_TRY(swg_training_check(&a->training));
     if (a->kl <= 0 && a->ce <= 0)
         return swg_error(SWG_USAGE, "--kl-weight and --ce-weight are both 0");
-    if (swg_path_is_same(input, a->output))
+    if (input && swg_path_is_same(input, a->output))
         return swg_error(SWG_USAGE, "%s is both the input and the output", input);
     SWG_TRY(make_recipe(j));
-    SWG_TRY(swg_source_open(input, NULL, &j->source));
     SWG_TRY(swg_source_open(a->teacher, NULL, &j->teacher_source));
+    SWG_TRY(
+        swg_student_open(&j->student, j->teacher_source, (uint64_t)a->training.seed, &j->source));
     SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));
     SWG_TRY(make_plan(j));
     SWG_TRY(read_text(j));
@@ -223,6 +234,7 @@ static void write_settings(const job *j, swg_json_writer *json)
 {
     const arguments *a = j->a;
     const swg_calibration_arguments from = text_arguments(a);
+    swg_student_write(&j->student, j->source, json);
     swg_calibration_arguments_write(&from, &j->text, NULL, json);
     swg_training_write(&a->training, json);
     swg_json_double(json, "kl_weight", a->kl);
@@ -253,8 +265,10 @@ static swg_status train(job *j)
     return swg_distill(j->trainer, j->teacher, &how, &j->training.result);
 }
 
+/* A student that is new has the history of what it was made from and with, its teacher. */
 static swg_status add_provenance(job *j)
 {
+    swg_source *origin = j->student.input ? j->source : j->teacher_source;
     swg_status status = SWG_OK;
     swg_input_hashes *hashes = NULL;
     swg_json_writer options_json = {.compact = true};
@@ -264,8 +278,8 @@ static swg_status add_provenance(job *j)
     swg_json_double(&options_json, "kld", j->training.result.best.kld);
     swg_json_end_object(&options_json);
     SWG_GO(swg_strbuf_status(&options_json.out));
-    SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &hashes));
-    status = swg_command_history(j->source, "distill", options_json.out.text, j->recipe, hashes,
+    SWG_GO(swg_input_hashes_start(origin, j->cli->n_threads, &hashes));
+    status = swg_command_history(origin, "distill", options_json.out.text, j->recipe, hashes,
                                  &j->provenance);
 done:
     swg_input_hashes_free(&hashes);
@@ -292,10 +306,15 @@ static swg_status write_output(job *j, uint64_t *bytes)
 static swg_status run(const swg_cli *cli, const void *values)
 {
     const arguments *a = values;
-    job j = {.cli = cli, .a = a, .training = {.arguments = &a->training, .output = a->output}};
+    job j = {.cli = cli,
+             .a = a,
+             .student = {.input = cli->n_positionals ? cli->positionals[0] : NULL,
+                         .config = a->student_config,
+                         .layers = a->student_layers},
+             .training = {.arguments = &a->training, .output = a->output}};
     swg_status status = SWG_OK;
     uint64_t bytes = 0;
-    SWG_GO(prepare(&j, cli->positionals[0]));
+    SWG_GO(prepare(&j));
     const swg_status trained = train(&j);
     if (swg_training_has_result(&j.training, trained))
         SWG_GO(write_output(&j, &bytes));
@@ -325,16 +344,26 @@ static const swg_example examples[] = {
     {"swage distill model -T model -c book.txt -o recovered --keep-mask --steps 10 --window 64 "
      "--held-out 4",
      "what is zero stays zero: recover what pruning lost"},
+    {"swage distill -T model --student-layers 0,2 -c book.txt -o shorter --steps 10 --window 64 "
+     "--held-out 4",
+     "a student of two of the teacher's layers"},
+    {"swage distill -T model --student-config config.json -c book.txt -o student --steps 10 "
+     "--window 64 --held-out 4",
+     "a student of another shape"},
 };
 
 const swg_command swg_command_distill = {
     .name = "distill",
-    .synopsis = "STUDENT -T TEACHER -c FILE -o OUT --steps N|--minutes N [options]",
-    .summary = "train a compressed model to predict what the original predicts",
+    .synopsis = "STUDENT|--student-config FILE|--student-layers LIST -T TEACHER -c FILE -o OUT "
+                "--steps N|--minutes N [options]",
+    .summary = "train a compressed or smaller model to predict what the original predicts",
     .description =
         "Trains all float weights of STUDENT with AdamW so that its predictions on a text come "
         "close to the teacher's, judges on the end of the text, and writes the best weights. "
         "Needs about 16 bytes per weight.\n\n"
+        "STUDENT is usually compressed from the teacher. --student-config makes a new one of any "
+        "shape with the teacher's vocabulary, --student-layers one that starts from some of its "
+        "layers.\n\n"
         "With --keep-mask a pruned student stays pruned. With --bits or --recipe it is trained "
         "through rounding (straight-through estimator), and the output holds exactly the codes "
         "that it was trained with. With --steps the result is the same for any number of "
@@ -342,7 +371,7 @@ const swg_command swg_command_distill = {
     .options = options,
     .n_options = sizeof options / sizeof *options,
     .arguments_bytes = sizeof(arguments),
-    .min_positionals = 1,
+    .min_positionals = 0,
     .max_positionals = 1,
     .examples = examples,
     .n_examples = sizeof examples / sizeof *examples,

@@ -14,7 +14,7 @@
 #include "quantize/methods.h"
 #include "runtime/base/mem.h"
 
-enum { BLOCK_ROWS = 32, DEFAULT_SWEEPS = 8 };
+enum { BLOCK_ROWS = 64, DEFAULT_SWEEPS = 8 };
 
 /* Scratch of one thread. */
 typedef struct worker {
@@ -185,7 +185,7 @@ static swg_status worker_init(worker *w, const gptq *m)
     SWG_TRY(swg_column_sweep_init(&w->sweep, &m->so, m->steps != NULL, BLOCK_ROWS));
     if (m->options->learning)
         SWG_TRY(swg_learner_init(&w->learner, &m->so, BLOCK_ROWS));
-    SWG_TRY(swg_refiner_init(&w->refiner, k, BLOCK_ROWS));
+    SWG_TRY(swg_refiner_init(&w->refiner, &m->so, BLOCK_ROWS));
     SWG_TRY(SWG_NEW_UNINIT(w->x, BLOCK_ROWS * k));
     SWG_TRY(SWG_NEW_UNINIT(w->target, BLOCK_ROWS * k));
     SWG_TRY(SWG_NEW_UNINIT(w->is_zero, BLOCK_ROWS * k));

@@ -7,7 +7,7 @@
 
 enum {
     END_ROWS = 64,        /* rows of logits computed together (runtime/sensitivity.c) */
-    BLOCK_ROWS = 32,      /* rows that a thread quantizes together (gptq.c) */
+    BLOCK_ROWS = 64,      /* rows that a thread quantizes together (gptq.c) */
     ROW_BYTES = 40,       /* per column of such a row: weights, targets, errors, codes, grids */
     SINK_BYTES = 1 << 20, /* per thread: frames, as they are and compressed */
     FACTOR_BYTES =
@@ -25,6 +25,7 @@ typedef struct probe {
     uint64_t logits_bytes;  /* of a token's logits */
     uint64_t tape_bytes;    /* of one window's intermediate values, about */
     size_t n_layers;
+    uint64_t attended; /* columns of attention's output projection */
 } probe;
 
 static void add_weights(const swg_model *model, probe *p)
@@ -61,6 +62,7 @@ static swg_status run_probe(const swg_memory_request *r, swg_model *model, probe
     if (status == SWG_OK) {
         add_weights(model, p);
         p->row_bytes = (uint64_t)h->d_model * sizeof(float);
+        p->attended = (uint64_t)h->n_heads * (uint64_t)h->head_dim;
         p->logits_bytes = (uint64_t)h->n_outputs * sizeof(float);
         /* Values and their gradients, and the weights of attention. */
         p->tape_bytes = 2 * window * (p->tape_bytes + 6 * p->row_bytes) +
@@ -83,13 +85,23 @@ static uint64_t widest_input(const swg_plan *plan)
     return widest;
 }
 
-/* Quantizing the widest matrix: its input's second moments, their factor, the rows in work. */
-static uint64_t quantizing_bytes(const swg_memory_request *r)
+/* Quantizing a matrix of k columns: its input's second moments, their factor, the rows in work. */
+static uint64_t quantizing_bytes(const swg_memory_request *r, uint64_t k)
 {
-    const uint64_t k = widest_input(r->plan);
     const size_t n_threads = swg_pool_threads(r->pool);
-    return (FACTOR_BYTES + sizeof(float)) * k * k + n_threads * BLOCK_ROWS * ROW_BYTES * k +
-           r->plan->largest_bytes + n_threads * SINK_BYTES;
+    const uint64_t shifts = r->is_paired ? SHIFT_BYTES * k * k : 0;
+    return (FACTOR_BYTES + sizeof(float)) * k * k + shifts + n_threads * BLOCK_ROWS * ROW_BYTES * k;
+}
+
+/* The same at its peak: of the widest matrix, or of attention's output while both models' inputs of
+ * it are kept (runtime/paired_calibration.c). */
+static uint64_t most_quantizing_bytes(const swg_memory_request *r, const probe *p, uint64_t tokens)
+{
+    const uint64_t widest = quantizing_bytes(r, widest_input(r->plan));
+    const uint64_t kept =
+        2 * tokens * p->attended * sizeof(float) + quantizing_bytes(r, p->attended);
+    return (r->is_paired && kept > widest ? kept : widest) + r->plan->largest_bytes +
+           swg_pool_threads(r->pool) * SINK_BYTES;
 }
 
 swg_status swg_memory_plan_make(const swg_memory_request *r, swg_memory_plan *out)
@@ -107,14 +119,14 @@ swg_status swg_memory_plan_make(const swg_memory_request *r, swg_memory_plan *ou
     swg_model_free(&model);
     SWG_TRY(status);
     const uint64_t idle = swg_rss_bytes();
-    const uint64_t rows = (tokens - r->text->window) * p.row_bytes, k = widest_input(r->plan);
-    plan.quantizing = idle + quantizing_bytes(r);
+    const uint64_t rows = (tokens - r->text->window) * p.row_bytes;
+    plan.quantizing = idle + most_quantizing_bytes(r, &p, tokens);
     if (r->collects)
         plan.collecting = p.resident + rows;
     if (r->is_sequential)
         plan.quantizing += p.resident + rows - idle;
     if (r->is_paired)
-        plan.quantizing += p.resident - idle + rows + SHIFT_BYTES * k * k;
+        plan.quantizing += p.resident - idle + rows;
     if (r->needs_sensitivity)
         plan.measuring = p.resident + sensed * p.row_bytes * (p.n_layers + 2) +
                          2 * END_ROWS * p.logits_bytes + p.tape_bytes;

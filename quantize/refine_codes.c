@@ -1,18 +1,34 @@
-/* Coordinate descent on codes and scales; see refine_codes.h. */
+/* Coordinate descent on codes and scales; see refine_codes.h. Rows that still improve are kept
+ * together at the front of the scratch, so that products are of these alone. */
 #include "quantize/refine_codes.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "kernels/linalg.h"
 #include "runtime/base/mem.h"
 
-swg_status swg_refiner_init(swg_refiner *out, size_t k, size_t max_rows)
+enum { BLOCK_COLUMNS = 128, LANES = 8 };
+
+swg_status swg_refiner_init(swg_refiner *out, const swg_second_order *so, size_t max_rows)
 {
+    const size_t k = so->k, group = so->group;
+    const size_t whole = group < BLOCK_COLUMNS ? group : BLOCK_COLUMNS;
+    const size_t block = whole < k ? whole : k, longest = block > group ? block : group;
     swg_status status = SWG_OK;
-    swg_refiner refiner = {.max_rows = max_rows};
+    swg_refiner refiner = {.max_rows = max_rows, .block = block};
+    SWG_GO(SWG_NEW(refiner.order, k));
+    SWG_GO(SWG_NEW(refiner.block_order, swg_ceil_div(k, block)));
+    SWG_GO(SWG_NEW(refiner.diagonal, k));
     SWG_GO(SWG_NEW(refiner.d, max_rows * k));
     SWG_GO(SWG_NEW(refiner.gradient, max_rows * k));
-    SWG_GO(SWG_NEW(refiner.step, k));
+    SWG_GO(SWG_NEW(refiner.steps, max_rows * longest));
+    SWG_GO(SWG_NEW(refiner.products, max_rows * longest));
+    SWG_GO(SWG_NEW(refiner.rows, max_rows));
+    SWG_GO(SWG_NEW(refiner.row_errors, max_rows));
+    SWG_GO(swg_order_columns(so->hessian, k, block, refiner.order, refiner.block_order));
+    for (size_t c = 0; c < k; c++)
+        refiner.diagonal[c] = so->hessian[c * (k + 1)];
     *out = refiner;
     refiner = (swg_refiner){0};
 done:
@@ -22,120 +38,213 @@ done:
 
 void swg_refiner_deinit(swg_refiner *refiner)
 {
+    SWG_FREE(refiner->order);
+    SWG_FREE(refiner->block_order);
+    SWG_FREE(refiner->diagonal);
     SWG_FREE(refiner->d);
     SWG_FREE(refiner->gradient);
-    SWG_FREE(refiner->step);
+    SWG_FREE(refiner->steps);
+    SWG_FREE(refiner->products);
+    SWG_FREE(refiner->rows);
+    SWG_FREE(refiner->row_errors);
 }
 
-/* One row in progress. */
-typedef struct row_state {
+/* Rows in progress. Slot i of the scratch has row rows[i]. */
+typedef struct refinement {
+    swg_refiner *scratch;
     const swg_second_order *so;
     const float *w;
-    const bool *is_zero; /* [k] or NULL */
-    float *d, *gradient, *step;
+    const bool *is_zero; /* or NULL */
     uint8_t *codes;
     swg_grid *grids;
-} row_state;
+    size_t n_slots;
+} refinement;
 
-/* gradient += t H[column] */
-static void add_column(const row_state *s, size_t column, float t)
+/* y += t x */
+static void add_scaled(float *restrict y, float t, const float *restrict x, size_t n)
 {
-    const float *h = s->so->hessian + column * s->so->k;
-    for (size_t c = 0; c < s->so->k; c++)
-        s->gradient[c] += t * h[c];
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            y[i + l] += t * x[i + l];
+    for (; i < n; i++)
+        y[i] += t * x[i];
 }
 
-/* Move one code to where the row's error is least; returns whether it moved. */
-static bool improve_code(const row_state *s, size_t column)
+/* All gradients += steps [slots][n] H[begin:begin + n, :] */
+static void spread_steps(const refinement *f, size_t begin, size_t n)
 {
-    const size_t k = s->so->k;
-    const float curvature = s->so->hessian[column * k + column];
-    const swg_grid grid = s->grids[column / s->so->group];
-    if (curvature <= 0 || grid.scale == 0 || (s->is_zero && s->is_zero[column]))
-        return false;
-    const float value = swg_grid_value(grid, s->codes[column]);
-    const uint8_t code = swg_grid_code(grid, value - s->gradient[column] / curvature);
-    if (code == s->codes[column])
-        return false;
-    const float t = swg_grid_value(grid, code) - value;
-    if (!(t * (2 * s->gradient[column] + t * curvature) < 0))
-        return false;
-    s->codes[column] = code;
-    s->d[column] += t;
-    add_column(s, column, t);
-    return true;
+    const size_t k = f->so->k;
+    swg_linalg_get()->sgemm(false, false, f->n_slots, k, n, 1, f->scratch->steps, n,
+                            f->so->hessian + begin * k, k, 1, f->scratch->gradient, k);
 }
 
-/* The least-squares scale of one group for its present codes; returns whether it changed. */
-static bool improve_scale(const row_state *s, size_t g, swg_dtype scale_type)
+/* --- Codes ------------------------------------------------------------------------------------ */
+
+/* The step of one weight to where the row's error is least, 0 if it is there; `gradient` is its
+ * own. */
+static float step_of(swg_grid grid, float curvature, float gradient, uint8_t *code)
 {
-    const size_t k = s->so->k, begin = g * s->so->group;
-    const size_t end = begin + s->so->group < k ? begin + s->so->group : k;
-    const swg_grid grid = s->grids[g];
-    if (grid.scale == 0)
-        return false;
-    memset(s->step, 0, k * sizeof *s->step);
-    double slope = 0, curvature = 0;
-    for (size_t c = begin; c < end; c++) {
-        const float v = (float)swg_grid_number(grid, s->codes[c]);
-        const float *h = s->so->hessian + c * k;
-        slope += (double)v * (double)s->gradient[c];
-        for (size_t j = 0; v != 0 && j < k; j++)
-            s->step[j] += v * h[j];
+    /* Numbers of neighbouring codes differ by at least 1: nothing nearer can be the best. */
+    if (!(fabsf(gradient) > 0.499f * curvature * fabsf(grid.scale)) || curvature <= 0)
+        return 0;
+    const float value = swg_grid_value(grid, *code);
+    const uint8_t best = swg_grid_code(grid, value - gradient / curvature);
+    const float step = swg_grid_value(grid, best) - value;
+    if (best == *code || !(step * (2 * gradient + step * curvature) < 0))
+        return 0;
+    *code = best;
+    return step;
+}
+
+/* Improve the codes of columns [begin, begin + n), which `order` lists, of one slot's row; returns
+ * how many changed. */
+static size_t improve_codes(const refinement *f, size_t slot, const uint32_t *order, size_t begin,
+                            size_t n)
+{
+    const swg_refiner *s = f->scratch;
+    const size_t k = f->so->k, row = s->rows[slot];
+    const swg_grid *grids = f->grids + row * f->so->n_groups;
+    const bool *is_zero = f->is_zero ? f->is_zero + row * k : NULL;
+    float *steps = s->steps + slot * n, *gradient = s->products; /* [n] */
+    size_t n_changed = 0;
+    memset(steps, 0, n * sizeof *steps);
+    memcpy(gradient, s->gradient + slot * k + begin, n * sizeof *gradient);
+    for (size_t i = 0; i < n; i++) {
+        const size_t column = order[i], at = column - begin;
+        const swg_grid grid = grids[column / f->so->group];
+        if (is_zero && is_zero[column])
+            continue;
+        const float step =
+            step_of(grid, s->diagonal[column], gradient[at], &f->codes[row * k + column]);
+        if (step == 0)
+            continue;
+        steps[at] = step;
+        s->d[slot * k + column] += step;
+        add_scaled(gradient, step, f->so->hessian + column * k + begin, n);
+        n_changed++;
     }
-    for (size_t c = begin; c < end; c++)
-        curvature += (double)swg_grid_number(grid, s->codes[c]) * (double)s->step[c];
-    if (!(curvature > 0))
-        return false;
-    const float wanted = (float)((double)grid.scale - slope / curvature);
+    return n_changed;
+}
+
+static void sweep_codes(const refinement *f, swg_refine_stats *stats)
+{
+    const swg_refiner *s = f->scratch;
+    const size_t k = f->so->k;
+    for (size_t at = 0, block = 0, n; at < k; at += n, block++) {
+        const size_t begin = s->block_order[block] * s->block;
+        size_t n_changed = 0;
+        n = k - begin < s->block ? k - begin : s->block;
+        for (size_t slot = 0; slot < f->n_slots; slot++)
+            n_changed += improve_codes(f, slot, s->order + at, begin, n);
+        stats->n_changed += n_changed;
+        if (n_changed)
+            spread_steps(f, begin, n);
+    }
+}
+
+/* --- Scales ----------------------------------------------------------------------------------- */
+
+/* The least-squares scale of a group [begin, begin + n) of one slot's row for its present codes,
+ * whose numbers are in the slot's steps and these times H in its products. The steps become those
+ * of the weights; returns whether the scale changed. */
+static bool improve_scale(const refinement *f, size_t slot, size_t g, size_t n,
+                          swg_dtype scale_type)
+{
+    const swg_refiner *s = f->scratch;
+    const size_t k = f->so->k, row = s->rows[slot], begin = g * f->so->group;
+    float *steps = s->steps + slot * n, *d = s->d + slot * k + begin;
+    const float *product = s->products + slot * n, *gradient = s->gradient + slot * k + begin;
+    swg_grid *grid = &f->grids[row * f->so->n_groups + g];
+    double slope = 0, curvature = 0;
+    for (size_t c = 0; c < n; c++) {
+        slope += (double)steps[c] * (double)gradient[c];
+        curvature += (double)steps[c] * (double)product[c];
+    }
+    const float wanted = (float)((double)grid->scale - slope / curvature);
     const float scale =
-        copysignf(swg_grid_stored_scale(scale_type, grid.row_scale, fabsf(wanted)), wanted);
-    const double t = (double)scale - (double)grid.scale;
-    if (scale == 0 || !(t * (2 * slope + t * curvature) < 0))
+        copysignf(swg_grid_stored_scale(scale_type, grid->row_scale, fabsf(wanted)), wanted);
+    const double t = (double)scale - (double)grid->scale;
+    const bool is_better =
+        grid->scale != 0 && curvature > 0 && scale != 0 && t * (2 * slope + t * curvature) < 0;
+    for (size_t c = 0; c < n; c++)
+        steps[c] *= is_better ? (float)t : 0;
+    if (!is_better)
         return false;
-    s->grids[g].scale = scale;
-    for (size_t c = begin; c < end; c++)
-        s->d[c] = swg_grid_value(s->grids[g], s->codes[c]) - s->w[c];
-    for (size_t j = 0; j < k; j++)
-        s->gradient[j] += (float)t * s->step[j];
+    grid->scale = scale;
+    const size_t at = row * k + begin;
+    for (size_t c = 0; c < n; c++)
+        d[c] = swg_grid_value(*grid, f->codes[at + c]) - f->w[at + c];
     return true;
 }
 
-static double error_of(const row_state *s)
+static void sweep_scales(const refinement *f, swg_dtype scale_type, swg_refine_stats *stats)
 {
+    const swg_refiner *s = f->scratch;
+    const size_t k = f->so->k;
+    for (size_t g = 0; g < f->so->n_groups; g++) {
+        const size_t begin = g * f->so->group, left = k - begin;
+        const size_t n = left < f->so->group ? left : f->so->group;
+        size_t n_changed = 0;
+        for (size_t slot = 0; slot < f->n_slots; slot++) {
+            const size_t row = s->rows[slot];
+            const swg_grid grid = f->grids[row * f->so->n_groups + g];
+            for (size_t c = 0; c < n; c++)
+                s->steps[slot * n + c] =
+                    (float)swg_grid_number(grid, f->codes[row * k + begin + c]);
+        }
+        swg_linalg_get()->sgemm(false, false, f->n_slots, n, n, 1, s->steps, n,
+                                f->so->hessian + begin * (k + 1), k, 0, s->products, n);
+        for (size_t slot = 0; slot < f->n_slots; slot++)
+            n_changed += improve_scale(f, slot, g, n, scale_type);
+        stats->n_rescaled += n_changed;
+        if (n_changed)
+            spread_steps(f, begin, n);
+    }
+}
+
+/* --- Rows ------------------------------------------------------------------------------------- */
+
+static double error_of(const refinement *f, size_t slot)
+{
+    const size_t k = f->so->k;
+    const float *d = f->scratch->d + slot * k, *gradient = f->scratch->gradient + slot * k;
     double sum = 0;
-    for (size_t c = 0; c < s->so->k; c++)
-        sum += (double)s->d[c] * (double)s->gradient[c];
+    for (size_t c = 0; c < k; c++)
+        sum += (double)d[c] * (double)gradient[c];
     return sum;
 }
 
-static void refine_row(const row_state *s, swg_dtype scale_type, const swg_refine_options *options,
-                       double error, swg_refine_stats *stats)
+/* Forget the slots whose rows have gained less than `tolerance`: the last takes their place. */
+static void drop_finished(refinement *f, double tolerance)
 {
-    for (unsigned sweep = 0; sweep < options->max_sweeps; sweep++) {
-        for (size_t i = 0; i < s->so->k; i++)
-            stats->n_changed += improve_code(s, s->so->order[i]);
-        for (size_t g = 0; g < s->so->n_groups; g++)
-            stats->n_rescaled += improve_scale(s, g, scale_type);
-        const double now = error_of(s);
-        const bool is_done = !(now < error * (1 - options->tolerance));
-        error = now;
-        if (is_done)
-            break;
+    swg_refiner *s = f->scratch;
+    const size_t k = f->so->k;
+    for (size_t slot = 0; slot < f->n_slots;) {
+        const double error = error_of(f, slot);
+        if (error < s->row_errors[slot] * (1 - tolerance)) {
+            s->row_errors[slot++] = error;
+            continue;
+        }
+        const size_t last = --f->n_slots;
+        s->rows[slot] = s->rows[last];
+        s->row_errors[slot] = s->row_errors[last];
+        memmove(s->d + slot * k, s->d + last * k, k * sizeof *s->d);
+        memmove(s->gradient + slot * k, s->gradient + last * k, k * sizeof *s->gradient);
     }
 }
 
 /* The rows' errors and gradients, from their codes. */
-static void measure_rows(swg_refiner *refiner, const swg_second_order *so, const float *w,
-                         size_t n_rows, const uint8_t *codes, const swg_grid *grids, double *errors)
+static void measure_rows(const refinement *f, size_t n_rows, double *errors)
 {
-    const size_t k = so->k;
+    const size_t k = f->so->k;
     for (size_t r = 0; r < n_rows; r++)
         for (size_t c = 0; c < k; c++)
-            refiner->d[r * k + c] =
-                swg_grid_value(grids[r * so->n_groups + c / so->group], codes[r * k + c]) -
-                w[r * k + c];
-    swg_second_order_loss(so, refiner->d, n_rows, refiner->gradient, errors);
+            f->scratch->d[r * k + c] =
+                swg_grid_value(f->grids[r * f->so->n_groups + c / f->so->group],
+                               f->codes[r * k + c]) -
+                f->w[r * k + c];
+    swg_second_order_loss(f->so, f->scratch->d, n_rows, f->scratch->gradient, errors);
 }
 
 void swg_refine_codes(swg_refiner *refiner, const swg_second_order *so, swg_dtype scale_type,
@@ -143,24 +252,28 @@ void swg_refine_codes(swg_refiner *refiner, const swg_second_order *so, swg_dtyp
                       size_t n_rows, uint8_t *codes, swg_grid *grids, double *errors,
                       swg_refine_stats *stats)
 {
-    const size_t k = so->k;
-    measure_rows(refiner, so, w, n_rows, codes, grids, errors);
+    refinement f = {.scratch = refiner,
+                    .so = so,
+                    .w = w,
+                    .is_zero = is_zero,
+                    .codes = codes,
+                    .grids = grids,
+                    .n_slots = n_rows};
+    measure_rows(&f, n_rows, errors);
     for (size_t r = 0; r < n_rows; r++) {
-        const row_state s = {.so = so,
-                             .w = w + r * k,
-                             .is_zero = is_zero ? is_zero + r * k : NULL,
-                             .d = refiner->d + r * k,
-                             .gradient = refiner->gradient + r * k,
-                             .step = refiner->step,
-                             .codes = codes + r * k,
-                             .grids = grids + r * so->n_groups};
+        refiner->rows[r] = r;
+        refiner->row_errors[r] = errors[r];
         stats->before += errors[r];
-        refine_row(&s, scale_type, options, errors[r], stats);
+    }
+    for (unsigned sweep = 0; sweep < options->max_sweeps && f.n_slots > 0; sweep++) {
+        sweep_codes(&f, stats);
+        sweep_scales(&f, scale_type, stats);
+        drop_finished(&f, options->tolerance);
     }
     /* The gradients have gathered rounding errors with every step: what is reported is computed
      * anew. */
     if (options->max_sweeps > 0)
-        measure_rows(refiner, so, w, n_rows, codes, grids, errors);
+        measure_rows(&f, n_rows, errors);
     for (size_t r = 0; r < n_rows; r++)
         stats->after += errors[r];
 }

@@ -29,42 +29,38 @@ static int compare_ranked(const void *a, const void *b)
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
-static size_t group_length(const swg_second_order *so, size_t g)
+/* Columns [begin, begin + n) by their diagonal element into sorted [n]; returns the largest. */
+static float sort_columns(const float *hessian, size_t k, size_t begin, size_t n, ranked *sorted)
 {
-    const size_t left = so->k - g * so->group;
-    return left < so->group ? left : so->group;
-}
-
-/* The columns of a group by their diagonal element into sorted [length]; returns the largest. */
-static float sort_group(const swg_second_order *so, size_t g, ranked *sorted)
-{
-    const size_t begin = g * so->group, length = group_length(so, g);
-    for (size_t i = 0; i < length; i++) {
-        const size_t column = begin + i;
-        sorted[i] = (ranked){so->hessian[column * so->k + column], (uint32_t)column};
-    }
-    qsort(sorted, length, sizeof *sorted, compare_ranked);
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = (ranked){hessian[(begin + i) * (k + 1)], (uint32_t)(begin + i)};
+    qsort(sorted, n, sizeof *sorted, compare_ranked);
     return sorted[0].key;
 }
 
-static swg_status choose_order(swg_second_order *so)
+swg_status swg_order_columns(const float *hessian, size_t k, size_t length, uint32_t *order,
+                             uint32_t *piece_order)
 {
+    const size_t n_pieces = swg_ceil_div(k, length);
     swg_status status = SWG_OK;
-    ranked *columns = NULL, *groups = NULL;
-    SWG_GO(SWG_NEW(columns, so->k));
-    SWG_GO(SWG_NEW(groups, so->n_groups));
-    for (size_t g = 0; g < so->n_groups; g++)
-        groups[g] = (ranked){sort_group(so, g, columns + g * so->group), (uint32_t)g};
-    qsort(groups, so->n_groups, sizeof *groups, compare_ranked);
+    ranked *columns = NULL, *pieces = NULL;
     size_t at = 0;
-    for (size_t i = 0; i < so->n_groups; i++) {
-        const size_t g = groups[i].index;
-        so->group_order[i] = (uint32_t)g;
-        for (size_t c = 0; c < group_length(so, g); c++)
-            so->order[at++] = columns[g * so->group + c].index;
+    SWG_GO(SWG_NEW(columns, k));
+    SWG_GO(SWG_NEW(pieces, n_pieces));
+    for (size_t i = 0; i < n_pieces; i++) {
+        const size_t begin = i * length, n = k - begin < length ? k - begin : length;
+        const float largest = sort_columns(hessian, k, begin, n, columns + begin);
+        pieces[i] = (ranked){largest, (uint32_t)i};
+    }
+    qsort(pieces, n_pieces, sizeof *pieces, compare_ranked);
+    for (size_t i = 0; i < n_pieces; i++) {
+        const size_t begin = pieces[i].index * length;
+        piece_order[i] = pieces[i].index;
+        for (size_t c = begin; c < k && c < begin + length; c++)
+            order[at++] = columns[c].index;
     }
 done:
-    swg_free(groups);
+    swg_free(pieces);
     swg_free(columns);
     return status;
 }
@@ -156,7 +152,7 @@ swg_status swg_second_order_init(swg_second_order *out, const char *name, const 
     SWG_GO(SWG_NEW(so.order, k));
     SWG_GO(SWG_NEW(so.group_order, so.n_groups));
     SWG_GO(SWG_NEW(so.factor, k * k));
-    SWG_GO(choose_order(&so));
+    SWG_GO(swg_order_columns(hessian, k, group, so.order, so.group_order));
     SWG_GO(factorize(&so, name, damping));
     *out = so;
     so = (swg_second_order){0};

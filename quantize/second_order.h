@@ -28,6 +28,11 @@ typedef struct swg_second_order {
     unsigned n_attempts;       /* factorizations until one succeeded; 1 = with the damping given */
 } swg_second_order;
 
+/* The group-aware order of pieces of `length` columns (the last may be short), for a symmetric
+ * hessian [k][k]: order [k], piece_order [ceil(k / length)]. */
+swg_status swg_order_columns(const float *hessian, size_t k, size_t length, uint32_t *order,
+                             uint32_t *piece_order);
+
 /* Damping relative to the mean of the diagonal; a factorization that fails is tried again with ten
  * times as much, up to SWG_DAMPING_MAX. */
 #define SWG_DAMPING_DEFAULT 0.01

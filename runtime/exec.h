@@ -51,7 +51,7 @@ typedef struct swg_observer {
      * [columns] before the sum. */
     void (*added_to)(void *context, const float *x, size_t rows, size_t columns);
     /* NULL, or where the callbacks tell that they have seen enough: as long as it is true, nothing
-     * more is computed, and the rows that the run returns are undefined. */
+     * more is computed; a layer's run returns the rows x as they are there. */
     const bool *has_enough;
 } swg_observer;
 
@@ -153,6 +153,26 @@ swg_status swg_exec_begin(swg_exec *exec, size_t sequence, size_t position, cons
 /* y [n][width(layer + 1)] = layer(x [n][width(layer)]); y may be x where the widths are equal. */
 swg_status swg_exec_layer(swg_exec *exec, size_t layer, size_t sequence, size_t position, size_t n,
                           const float *x, float *y);
+
+/* A place inside a layer, by how many of its weight products and of its sums (swg_add) have been
+ * computed. `input` [n][columns], if it is not NULL, is the input of the product that comes next:
+ * the layer is resumed there; otherwise right after the last of the sums. */
+typedef struct swg_layer_point {
+    size_t n_products, n_sums;
+    const float *input;
+} swg_layer_point;
+
+/* The same from a point on that an observer stopped the layer at: x are the rows that the run
+ * returned there. At most one chunk of rows. The results are those of the whole layer, bit for bit.
+ * SWG_UNSUPPORTED for architectures that keep more between sums than x (arch.h); SWG_LIMIT when n
+ * exceeds the chunk; SWG_USAGE when the layer has no such point. `from` may be NULL: the beginning.
+ */
+swg_status swg_exec_layer_from(swg_exec *exec, size_t layer, size_t sequence, size_t position,
+                               size_t n, const swg_layer_point *from, const float *x, float *y);
+
+/* How far the current or last run of a layer, or of what comes after the layers, has come; `input`
+ * is NULL. */
+swg_layer_point swg_exec_layer_point(const swg_exec *exec);
 
 /* logits [n][n_outputs] of the rows x [n][width(n_layers)]. Models with one_output compute them
  * from the first row of a text: pass only that row. */

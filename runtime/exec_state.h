@@ -47,6 +47,10 @@ struct swg_exec {
     swg_value *values; /* the architecture's scratch values */
     const void *product; /* the value whose contents are the output of a single product, as it was
                             computed; for the observer */
+    /* Of the layer in progress: where it resumes, whether it has yet to come there, and how many
+     * products and sums are behind. */
+    swg_layer_point from, point;
+    bool is_resuming;
 };
 
 /* The cache that the execution's sequences need: encoders reuse one layer's memory for the next. */

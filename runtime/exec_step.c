@@ -250,24 +250,63 @@ swg_status swg_exec_begin(swg_exec *exec, size_t sequence, size_t position, cons
     return SWG_OK;
 }
 
-swg_status swg_exec_layer(swg_exec *exec, size_t layer, size_t sequence, size_t position, size_t n,
-                          const float *x, float *y)
+/* Begin a layer at a point, NULL: at its beginning. */
+static void begin_layer(swg_exec *exec, const swg_layer_point *from)
+{
+    exec->point = (swg_layer_point){0};
+    exec->from = from ? *from : (swg_layer_point){0};
+    exec->is_resuming = exec->from.input || exec->from.n_sums > 0;
+}
+
+static swg_status check_point(const swg_exec *exec, const swg_layer_point *from, size_t n)
+{
+    if (!from)
+        return SWG_OK;
+    if (!exec->model->arch->is_resumable)
+        return swg_error(SWG_UNSUPPORTED, "layers of architecture %s cannot be resumed",
+                         exec->model->arch->name);
+    if (n > exec->options.chunk)
+        return swg_error(SWG_LIMIT, "a layer is resumed on %zu rows, chunks are of %zu", n,
+                         exec->options.chunk);
+    return SWG_OK;
+}
+
+swg_status swg_exec_layer_from(swg_exec *exec, size_t layer, size_t sequence, size_t position,
+                               size_t n, const swg_layer_point *point, const float *x, float *y)
 {
     const size_t n_layers = (size_t)exec->model->hparams.n_layers;
     if (layer >= n_layers)
         return swg_error(SWG_USAGE, "layer %zu of a model with %zu", layer, n_layers);
     SWG_TRY(check_rows(exec, sequence, position, n));
     SWG_TRY(check_loaded(exec, layer, layer + 1));
+    SWG_TRY(check_point(exec, point, n));
     const swg_span text = {.n = n, .sequence = sequence, .position = position};
     const size_t from = swg_exec_width(exec, layer), to = swg_exec_width(exec, layer + 1);
     for (size_t at = 0, count; at < n; at += count) {
         count = begin_part(exec, text, at, NULL, NULL);
+        begin_layer(exec, point);
         exec->backend->upload(exec, x + at * from, rows_of(exec, count, layer));
         run_layer(exec, layer);
+        const bool was_reached = !exec->is_resuming;
+        exec->is_resuming = false;
         exec->backend->download(exec, rows_of(exec, count, layer + 1), y + at * to);
         SWG_TRY(exec->backend->finish(exec));
+        if (!was_reached)
+            return swg_error(SWG_USAGE, "layer %zu has no product %zu or no sum %zu to resume at",
+                             layer, point->n_products, point->n_sums);
     }
     return SWG_OK;
+}
+
+swg_status swg_exec_layer(swg_exec *exec, size_t layer, size_t sequence, size_t position, size_t n,
+                          const float *x, float *y)
+{
+    return swg_exec_layer_from(exec, layer, sequence, position, n, NULL, x, y);
+}
+
+swg_layer_point swg_exec_layer_point(const swg_exec *exec)
+{
+    return exec->point;
 }
 
 swg_status swg_exec_end(swg_exec *exec, size_t n, const float *x, float *logits)
@@ -278,6 +317,7 @@ swg_status swg_exec_end(swg_exec *exec, size_t n, const float *x, float *logits)
     for (size_t at = 0; at < n; at += chunk) {
         const size_t count = n - at < chunk ? n - at : chunk;
         clear_batch(&exec->batch);
+        begin_layer(exec, NULL);
         exec->backend->begin(exec);
         exec->backend->upload(exec, x + at * from, rows_of(exec, count, (size_t)h->n_layers));
         run_end(exec, count, logits + at * (size_t)h->n_outputs);

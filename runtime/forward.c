@@ -10,6 +10,35 @@ static bool is_over(const swg_exec *exec)
     return observer && observer->has_enough && *observer->has_enough;
 }
 
+/* Whether operations are left out: all that come after enough was seen or before the point where a
+ * layer resumes. */
+static bool is_idle(const swg_exec *exec)
+{
+    return exec->is_resuming || is_over(exec);
+}
+
+/* Whether the next product is to be computed: with what was kept of its input, if the layer resumes
+ * there. */
+static bool reach_product(swg_exec *exec, swg_value x)
+{
+    if (exec->is_resuming && exec->from.input && exec->point.n_products == exec->from.n_products) {
+        exec->backend->upload(exec, exec->from.input, x);
+        exec->is_resuming = false;
+    }
+    exec->point.n_products += exec->is_resuming;
+    return !exec->is_resuming;
+}
+
+/* Whether the next sum is to be computed. */
+static bool reach_sum(swg_exec *exec)
+{
+    if (!exec->is_resuming)
+        return true;
+    exec->point.n_sums++;
+    exec->is_resuming = exec->from.input || exec->point.n_sums < exec->from.n_sums;
+    return false;
+}
+
 const swg_hparams *swg_exec_hparams(const swg_exec *exec)
 {
     return &exec->model->hparams;
@@ -22,21 +51,21 @@ bool swg_has(const swg_exec *exec, swg_role role)
 
 void swg_embed(swg_exec *exec, swg_role role, swg_index index, swg_value x)
 {
-    if (is_over(exec))
+    if (is_idle(exec))
         return;
     exec->backend->embed(exec, swg_model_weight(exec->model, role, 0), index, false, x);
 }
 
 void swg_embed_add(swg_exec *exec, swg_role role, swg_index index, swg_value x)
 {
-    if (is_over(exec))
+    if (is_idle(exec))
         return;
     exec->backend->embed(exec, swg_model_weight(exec->model, role, 0), index, true, x);
 }
 
 void swg_rmsnorm(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_value y)
 {
-    if (is_over(exec))
+    if (is_idle(exec))
         return;
     exec->product = NULL;
     exec->backend->rmsnorm(exec, swg_model_weight(exec->model, role, layer), x, y);
@@ -44,7 +73,7 @@ void swg_rmsnorm(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_v
 
 void swg_layernorm(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_value y)
 {
-    if (is_over(exec))
+    if (is_idle(exec))
         return;
     exec->product = NULL;
     exec->backend->layernorm(exec, swg_model_weight(exec->model, role, layer), x, y);
@@ -82,13 +111,14 @@ void swg_linears(swg_exec *exec, size_t layer, swg_value x, size_t count, const 
                  const swg_value *y)
 {
     const swg_weight *weights[SWG_MAX_JOINT_LINEARS] = {0};
-    if (is_over(exec))
+    if (is_over(exec) || !reach_product(exec, x))
         return;
     for (size_t i = 0; i < count; i++)
         weights[i] = swg_model_weight(exec->model, roles[i], layer);
     observe(exec, weights, count, x);
     if (is_over(exec))
         return;
+    exec->point.n_products++;
     exec->backend->linears(exec, x, count, weights, y);
     exec->product = count == 1 ? y->data : NULL;
 }
@@ -100,7 +130,7 @@ void swg_linear(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg_va
 
 void swg_rope(swg_exec *exec, size_t layer, swg_value x)
 {
-    if (is_over(exec))
+    if (is_idle(exec))
         return;
     exec->product = NULL;
     exec->backend->rope(exec, layer, x);
@@ -109,7 +139,7 @@ void swg_rope(swg_exec *exec, size_t layer, swg_value x)
 void swg_attend(swg_exec *exec, size_t layer, swg_attend_options options, swg_value q, swg_value k,
                 swg_value v, swg_value y)
 {
-    if (is_over(exec))
+    if (is_idle(exec))
         return;
     exec->product = NULL;
     exec->backend->attend(exec, layer, options, q, k, v, y);
@@ -118,7 +148,7 @@ void swg_attend(swg_exec *exec, size_t layer, swg_attend_options options, swg_va
 void swg_recur(swg_exec *exec, swg_cell cell, swg_role role, size_t layer, swg_value gates,
                swg_value states, swg_value y)
 {
-    if (is_over(exec))
+    if (is_idle(exec))
         return;
     const swg_weight *weight = swg_model_weight(exec->model, role, layer);
     exec->backend->recur(exec, cell, weight, layer, gates, states, y);
@@ -128,7 +158,7 @@ void swg_recur(swg_exec *exec, swg_cell cell, swg_role role, size_t layer, swg_v
 
 void swg_silu_mul(swg_exec *exec, swg_value gate, swg_value up)
 {
-    if (is_over(exec))
+    if (is_idle(exec))
         return;
     exec->product = NULL;
     exec->backend->silu_mul(exec, gate, up);
@@ -136,7 +166,7 @@ void swg_silu_mul(swg_exec *exec, swg_value gate, swg_value up)
 
 void swg_activate(swg_exec *exec, swg_activation activation, swg_value x)
 {
-    if (is_over(exec))
+    if (is_idle(exec))
         return;
     exec->product = NULL;
     exec->backend->activate(exec, activation, x);
@@ -144,7 +174,7 @@ void swg_activate(swg_exec *exec, swg_activation activation, swg_value x)
 
 void swg_mul(swg_exec *exec, swg_value x, swg_value y)
 {
-    if (is_over(exec))
+    if (is_idle(exec))
         return;
     exec->product = NULL;
     exec->backend->mul(exec, x, y);
@@ -152,7 +182,7 @@ void swg_mul(swg_exec *exec, swg_value x, swg_value y)
 
 void swg_scale(swg_exec *exec, float factor, swg_value x)
 {
-    if (is_over(exec))
+    if (is_idle(exec))
         return;
     exec->product = NULL;
     exec->backend->scale(exec, factor, x);
@@ -160,18 +190,19 @@ void swg_scale(swg_exec *exec, float factor, swg_value x)
 
 void swg_add(swg_exec *exec, swg_value x, swg_value y)
 {
-    if (is_over(exec))
+    if (is_over(exec) || !reach_sum(exec))
         return;
     observe_sum(exec, x, y);
     if (is_over(exec))
         return;
+    exec->point.n_sums++;
     exec->product = NULL;
     exec->backend->add(exec, x, y);
 }
 
 void swg_add_vector(swg_exec *exec, swg_role role, size_t layer, swg_value x)
 {
-    if (is_over(exec))
+    if (is_idle(exec))
         return;
     exec->backend->add_vector(exec, swg_model_weight(exec->model, role, layer), x);
 }

@@ -1,6 +1,8 @@
 /* Two executions side by side, window by window: see paired_calibration.h. An observer copies the
  * rows of the input that is asked for, and what the output of its product is added to, and then
- * stops the layer. */
+ * stops the layer. The next input is computed from there on: from the last sum, whose rows replace
+ * those that entered the layer, or from the input that was copied, where it is narrow enough to be
+ * kept. The original goes on to the end of the layer with its last input. */
 #include "runtime/paired_calibration.h"
 
 #include <math.h>
@@ -10,15 +12,20 @@
 #include "runtime/exec.h"
 #include "runtime/moments.h"
 
-/* Rows of the output head computed together. */
-enum { END_ROWS = 64 };
+enum {
+    END_ROWS = 64, /* rows of the output head computed together */
+    KEPT_WIDTH = 2 /* inputs are kept up to this multiple of the width of the rows */
+};
 
 /* One of the two models, and what its observer has seen of the current window. */
 typedef struct reader {
     swg_exec *exec;
     swg_observer observer;
-    float *rows;           /* [n_windows * window][width]: the input of the next layer */
-    size_t wanted, n_seen; /* inputs: the one to copy, and how many came so far */
+    float *rows; /* [n_windows * window][width]: what the layer continues from */
+    float *kept; /* [n_windows * window][kept_k]: and the input of its next product, or NULL */
+    size_t kept_k;
+    size_t wanted; /* the number of the input to copy */
+    bool goes_on;  /* after it, to the end of the layer */
     bool has_input, has_enough;
     const swg_weight *weights[SWG_PAIRED_MAX_WEIGHTS];
     size_t n_weights, k, n_stream; /* n_stream 0: the output was not added to anything */
@@ -32,6 +39,11 @@ struct swg_paired_calibration {
     swg_calibration_options options;
     reader original, changed;
     size_t n_windows, window, width;
+    swg_layer_point point;       /* of the layer that both continue from */
+    bool has_kept;               /* the point is at a kept input */
+    bool keeps_input;            /* the next point will be */
+    bool is_finished;            /* the original's rows are the next layer's already */
+    size_t next_input, n_inputs; /* of this layer; of every layer, 0 = not known yet */
     float *output, *logits; /* [window][width], [END_ROWS][n_outputs] */
     swg_paired_input input;
     float *hessian, *input_shift, *stream_shift;
@@ -61,7 +73,7 @@ static swg_status take_input(reader *r, const swg_weight *const *weights, size_t
     r->k = columns;
     r->n_rows = rows;
     r->has_input = true;
-    r->has_enough = count > 1; /* a joint product's outputs are not added to anything */
+    r->has_enough = count > 1 && !r->goes_on; /* joint products are not added to anything */
     return SWG_OK;
 }
 
@@ -71,38 +83,79 @@ static void see_inputs(void *context, const swg_weight *const *weights, size_t c
     reader *r = context;
     if (r->wanted == SIZE_MAX || r->has_enough)
         return;
-    if (r->n_seen++ == r->wanted)
+    if (r->has_input)
+        r->has_enough = !r->goes_on;
+    else if (swg_exec_layer_point(r->exec).n_products == r->wanted)
         r->status = take_input(r, weights, count, x, rows, columns, stride);
-    else
-        r->has_enough = r->has_input;
     r->has_enough |= r->status != SWG_OK;
 }
 
+/* Of a single product that is added to the rows. Those of another after it are not asked for. */
 static void see_sum(void *context, const float *x, size_t rows, size_t columns)
 {
     reader *r = context;
-    if (!r->has_input || r->has_enough)
+    const bool is_next = swg_exec_layer_point(r->exec).n_products == r->wanted + 1;
+    if (!r->has_input || r->has_enough || !is_next)
         return;
     r->status = copy_rows(&r->stream, x, rows, columns, columns);
     r->n_stream = columns;
-    r->has_enough = true;
+    r->has_enough = !r->goes_on || r->status != SWG_OK;
 }
 
 static void forget_window(reader *r)
 {
-    r->n_seen = r->n_weights = r->n_stream = 0;
+    r->n_weights = r->n_stream = 0;
     r->has_input = r->has_enough = false;
 }
 
-/* Run the layer on one window's rows as far as the input `wanted` (SIZE_MAX: all of it). */
+/* Run the layer on one window's rows from the present point as far as the input `wanted` (SIZE_MAX:
+ * all of it). */
 static swg_status run_window(const swg_paired_calibration *c, reader *r, size_t layer, size_t w,
                              size_t wanted, float *out)
 {
+    swg_layer_point from = c->point;
     forget_window(r);
     r->wanted = wanted;
-    SWG_TRY(
-        swg_exec_layer(r->exec, layer, 0, 0, c->window, r->rows + w * c->window * c->width, out));
+    if (c->has_kept)
+        from.input = r->kept + w * c->window * r->kept_k;
+    SWG_TRY(swg_exec_layer_from(r->exec, layer, 0, 0, c->window, &from,
+                                r->rows + w * c->window * c->width, out));
     return r->status;
+}
+
+/* Keep where a window has come to: its rows after a sum, or else the input that was copied. */
+static swg_status keep_window(const swg_paired_calibration *c, reader *r, size_t w)
+{
+    const size_t at = w * c->window;
+    if (swg_exec_layer_point(r->exec).n_sums > c->point.n_sums)
+        memcpy(r->rows + at * c->width, c->output, c->window * c->width * sizeof *r->rows);
+    if (!c->keeps_input)
+        return SWG_OK;
+    if (!r->kept)
+        SWG_TRY(SWG_NEW_UNINIT(r->kept, c->n_windows * c->window * r->k));
+    r->kept_k = r->k;
+    memcpy(r->kept + at * r->k, r->x, c->window * r->k * sizeof *r->kept);
+    return SWG_OK;
+}
+
+static void forget_kept(swg_paired_calibration *c)
+{
+    SWG_FREE(c->original.kept);
+    SWG_FREE(c->changed.kept);
+    c->has_kept = false;
+}
+
+/* All windows have come as far as input number `index`. */
+static void move_point(swg_paired_calibration *c, size_t index)
+{
+    const size_t n_sums = swg_exec_layer_point(c->changed.exec).n_sums;
+    if (n_sums > c->point.n_sums) {
+        forget_kept(c);
+        c->point = (swg_layer_point){.n_sums = n_sums};
+    } else if (c->keeps_input) {
+        c->point.n_products = index;
+        c->has_kept = true;
+    }
 }
 
 /* --- Statistics of one input ------------------------------------------------------------------ */
@@ -195,19 +248,39 @@ static swg_status finish_input(swg_paired_calibration *c)
     return SWG_OK;
 }
 
+/* Both models' input of one window, which the changed model has come to. */
+static swg_status observe_original(swg_paired_calibration *c, size_t layer, size_t w, size_t index)
+{
+    reader *o = &c->original;
+    const bool is_last = index + 1 == c->n_inputs;
+    o->goes_on = is_last;
+    SWG_TRY(run_window(c, o, layer, w, index,
+                       is_last ? o->rows + w * c->window * c->width : c->output));
+    c->is_finished = is_last;
+    return is_last ? SWG_OK : keep_window(c, o, w);
+}
+
 static swg_status observe_layer(swg_paired_calibration *c, size_t layer, size_t index)
 {
+    reader *r = &c->changed;
     for (size_t w = 0; w < c->n_windows; w++) {
-        SWG_TRY(run_window(c, &c->changed, layer, w, index, c->output));
-        if (!c->changed.has_input)
-            return SWG_OK; /* the layer has fewer inputs */
-        SWG_TRY(run_window(c, &c->original, layer, w, index, c->output));
+        SWG_TRY(run_window(c, r, layer, w, index, c->output));
+        if (!r->has_input) {
+            c->n_inputs = index;
+            return SWG_OK;
+        }
+        if (w == 0)
+            c->keeps_input = index > 0 && !c->has_kept && r->k <= KEPT_WIDTH * c->width &&
+                             swg_exec_layer_point(r->exec).n_sums == c->point.n_sums;
+        SWG_TRY(keep_window(c, r, w));
+        SWG_TRY(observe_original(c, layer, w, index));
         if (w == 0)
             SWG_TRY(begin_input(c, true));
         SWG_TRY(add_window(c));
         SWG_TRY(swg_progress_step(c->options.progress, "collecting statistics", "windows", w + 1,
                                   c->n_windows));
     }
+    move_point(c, index);
     return finish_input(c);
 }
 
@@ -240,6 +313,10 @@ swg_status swg_paired_calibration_observe(swg_paired_calibration *c, size_t laye
     *out = NULL;
     if (is_end && index > 0)
         return SWG_OK;
+    if (index < c->next_input || (c->is_finished && index < c->n_inputs))
+        return swg_error(SWG_USAGE, "input %zu of layer %zu is asked for after a later one", index,
+                         layer);
+    c->next_input = index + 1;
     SWG_TRY(is_end ? observe_end(c) : observe_layer(c, layer, index));
     if (c->input.n_weights)
         *out = &c->input;
@@ -249,13 +326,19 @@ swg_status swg_paired_calibration_observe(swg_paired_calibration *c, size_t laye
 swg_status swg_paired_calibration_advance(swg_paired_calibration *c, size_t layer)
 {
     forget_input(c);
+    c->original.goes_on = false;
     for (size_t w = 0; w < c->n_windows; w++) {
         const size_t at = w * c->window * c->width;
-        SWG_TRY(run_window(c, &c->original, layer, w, SIZE_MAX, c->original.rows + at));
+        if (!c->is_finished)
+            SWG_TRY(run_window(c, &c->original, layer, w, SIZE_MAX, c->original.rows + at));
         SWG_TRY(run_window(c, &c->changed, layer, w, SIZE_MAX, c->changed.rows + at));
         SWG_TRY(swg_progress_step(c->options.progress, "running the layer", "windows", w + 1,
                                   c->n_windows));
     }
+    forget_kept(c);
+    c->point = (swg_layer_point){0};
+    c->keeps_input = c->is_finished = false;
+    c->next_input = 0;
     return SWG_OK;
 }
 
@@ -330,6 +413,7 @@ void swg_paired_calibration_free(swg_paired_calibration **calibration)
     if (!c)
         return;
     forget_input(c);
+    forget_kept(c);
     reader_deinit(&c->original);
     reader_deinit(&c->changed);
     swg_free(c->logits);

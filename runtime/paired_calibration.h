@@ -17,9 +17,10 @@
  *         SWG_TRY(swg_paired_calibration_advance(c, layer));
  *     }
  *
- * Held are the rows that enter the layer, 8 d_model bytes per token, and the statistics of one
- * input, 8 k^2 bytes; running a layer up to its i-th input computes nothing after it. Products are
- * exact. Results do not depend on the number of threads. */
+ * Held are the rows that the layer continues from, 8 d_model bytes per token, for a while its next
+ * product's input, at most twice as much, and the statistics of one input, 8 k^2 bytes. Running a
+ * layer up to its i-th input goes on from where the input before was met and computes nothing after
+ * it. Products are exact. Results do not depend on the number of threads. */
 #ifndef SWG_RUNTIME_PAIRED_CALIBRATION_H
 #define SWG_RUNTIME_PAIRED_CALIBRATION_H
 
@@ -44,10 +45,11 @@ swg_status swg_paired_calibration_new(const swg_model *original, const swg_model
                                       swg_paired_calibration **out);
 void swg_paired_calibration_free(swg_paired_calibration **calibration); /* NULL inside: accepted */
 
-/* Run both models' layer as far as its input number `index` and collect that input's statistics;
- * *out is valid until the next observation, and NULL when the layer has no such input. `layer` =
- * n_layers means the output head, whose statistics have no shifts. SWG_FAILED, naming the tensor,
- * when an input is not finite. */
+/* Run both models' layer as far as its input number `index` and collect that input's statistics.
+ * Inputs of a layer are observed in ascending order, and the weights of those before stay as they
+ * are (SWG_USAGE for a lower number than before). *out is valid until the next observation, and
+ * NULL when the layer has no such input. `layer` = n_layers means the output head, whose statistics
+ * have no shifts. SWG_FAILED, naming the tensor, when an input is not finite. */
 swg_status swg_paired_calibration_observe(swg_paired_calibration *calibration, size_t layer,
                                           size_t index, const swg_paired_input **out);
 

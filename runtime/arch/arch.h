@@ -162,6 +162,8 @@ struct swg_arch {
      * logits are wanted (for one_output: the first of each text). The parts' scratch memory is the
      * architecture's `values`, a struct that consists of swg_value alone: `shape` sets the columns
      * of each, once; they have as many rows as x, and their contents do not outlive the part. */
+    bool is_resumable; /* of a layer's values, x alone is read after a swg_add, and x and its input
+                          after a product begins: swg_exec_layer_from can resume there */
     size_t n_values; /* SWG_VALUES_IN(the struct) */
     void (*shape)(const swg_hparams *hparams, void *values);
     void (*begin)(swg_exec *exec, const void *values, swg_value x);

@@ -114,6 +114,7 @@ const swg_arch swg_arch_gpt2 = {
     .ignored = (const char *const[]){"{P}h.{L}.attn.bias", "{P}h.{L}.attn.masked_bias", NULL},
     .required = required,
     .check = check,
+    .is_resumable = true,
     .n_values = SWG_VALUES_IN(values),
     .shape = shape,
     .begin = begin,

@@ -268,6 +268,7 @@ static const char *const ignored[] = {"{P}layers.{L}.self_attn.rotary_emb.inv_fr
         .required = required,                                                                      \
         .prefixes = prefixes,                                                                      \
         .check = check_,                                                                           \
+        .is_resumable = true,                                                                      \
         .n_values = SWG_VALUES_IN(values),                                                         \
         .shape = shape,                                                                            \
         .begin = begin,                                                                            \

@@ -31,6 +31,38 @@ check "threads do not matter" cmp "$scratch/codes.swg" "$scratch/again.swg"
 expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/codes.swg"
 check "the scheme" grep -q int2-g64 "$scratch/stdout"
 
+# Students that are not there yet: some of the teacher's layers, and another shape.
+expect_exit 0 "layers of the teacher" "$SWAGE" distill --student-layers 0,3 -o "$scratch/shorter" "${train[@]}" \
+  --steps 15 --json -q
+check "divergence falls: $(value kld_before) to $(value kld)" less "$(value kld)" "$(value kld_before)"
+check "two layers" grep -q '"num_hidden_layers": 2' "$scratch/shorter/config.json"
+check "a folder of its own" [ -f "$scratch/shorter/tokenizer.json" -a -f "$scratch/shorter/model.safetensors" ]
+expect_exit 0 "it evaluates" "$SWAGE" eval "$scratch/shorter" --text "$text" --max-tokens 512 -q
+shape=$scratch/shape.json
+cat >"$shape" <<'JSON'
+{"model_type": "llama", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1,
+ "num_attention_heads": 2, "vocab_size": 1024, "max_position_embeddings": 64, "rms_norm_eps": 1e-05}
+JSON
+expect_exit 0 "another shape" "$SWAGE" distill --student-config "$shape" -o "$scratch/small" "${train[@]}" \
+  --steps 15 --json -q --threads 1
+check "divergence falls: $(value kld_before) to $(value kld)" less "$(value kld)" "$(value kld_before)"
+expect_exit 0 "on two threads" "$SWAGE" distill --student-config "$shape" -o "$scratch/small2" "${train[@]}" \
+  --steps 15 -q --threads 2
+check "threads do not matter" cmp "$scratch/small/model.safetensors" "$scratch/small2/model.safetensors"
+expect_exit 0 "it runs" "$SWAGE" run "$scratch/small" --prompt "One morning" --max-tokens 4 -q
+student() { expect_exit "$1" "$2" "$SWAGE" distill -o "$scratch/x" "${train[@]}" --steps 1 "${@:3}"; }
+student 2 "a layer that is not there" --student-layers 0,4
+check "it says how many there are" grep -q "layer 4 of .*, which has 4" "$scratch/stderr"
+student 2 "no list" --student-layers 0-2
+student 2 "two students" --student-layers 0 --student-config "$shape"
+sed 's/1024/1000/' "$shape" >"$scratch/other.json"
+student 2 "a vocabulary of another size" --student-config "$scratch/other.json"
+check "it names both sizes" grep -q "1000 tokens and the teacher 1024" "$scratch/stderr"
+sed 's/"num_attention_heads": 2/"num_attention_heads": 5/' "$shape" >"$scratch/other.json"
+student 3 "heads that do not fit the width" --student-config "$scratch/other.json"
+check "it names both" grep -q '32.*5\|5.*32' "$scratch/stderr"
+student 2 "no student"
+
 # Refusals.
 expect_exit 2 "no length" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}"
 check "it says what to give" grep -q -e "--steps or --minutes" "$scratch/stderr"

@@ -278,7 +278,7 @@ START_TEST(refinement_ends_in_a_local_optimum)
     for (size_t row = 0; row < c->n; row++)
         before[row] =
             loss_of(s->l, row, c->group, s->grids + row * s->so.n_groups, s->codes + row * c->k);
-    ck_ok(swg_refiner_init(&refiner, c->k, MAX_ROWS));
+    ck_ok(swg_refiner_init(&refiner, &s->so, MAX_ROWS));
     swg_refine_codes(&refiner, &s->so, SWG_F16, &options, s->l->w, NULL, c->n, s->codes, s->grids,
                      errors, &stats);
     for (size_t row = 0; row < c->n; row++) {
@@ -370,7 +370,7 @@ static swg_status factorize_and_sweep(void *context)
     swg_refiner refiner = {0};
     SWG_GO(swg_second_order_init(&so, "w", l->hessian, l->k, 32, 0.01));
     SWG_GO(swg_column_sweep_init(&sweep, &so, false, 4));
-    SWG_GO(swg_refiner_init(&refiner, l->k, 4));
+    SWG_GO(swg_refiner_init(&refiner, &so, 4));
 done:
     swg_refiner_deinit(&refiner);
     swg_column_sweep_deinit(&sweep);

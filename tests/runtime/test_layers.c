@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/arch/arch.h"
 #include "tests/harness.h"
 #include "tests/runtime/arch_models.h"
 
@@ -76,6 +77,80 @@ START_TEST(layers_continue_where_they_were)
                              rows + cut * width));
         ck_assert_mem_eq(rows, whole.rows[1], ARCH_TOKENS * width * sizeof *rows);
     }
+    swg_exec_free(&exec);
+    swg_model_free(&model);
+}
+END_TEST
+
+/* An observer that stops a layer at one of its products. */
+typedef struct stopper {
+    size_t wanted, n_seen, columns;
+    float x[ARCH_TOKENS * WIDEST]; /* that product's input */
+    bool has_enough;
+} stopper;
+
+static void stop(void *context, const swg_weight *const *weights, size_t count, const float *x,
+                 size_t rows, size_t columns, size_t stride)
+{
+    stopper *s = context;
+    (void)weights;
+    (void)count;
+    if (s->n_seen++ != s->wanted)
+        return;
+    ck_assert(columns <= WIDEST);
+    for (size_t r = 0; r < rows; r++)
+        memcpy(s->x + r * columns, x + r * stride, columns * sizeof *x);
+    s->columns = columns;
+    s->has_enough = true;
+}
+
+/* Layer 0 stopped at one of its products and resumed there, or after the last sum before it. False:
+ * it has no such product. */
+static bool resume_layer(const swg_model *model, const float *x, size_t product, bool has_input,
+                         float *y)
+{
+    stopper s = {.wanted = product};
+    const swg_observer observer = {.context = &s, .inputs = stop, .has_enough = &s.has_enough};
+    swg_exec *exec =
+        arch_exec(model, (swg_exec_options){.context = ARCH_TOKENS, .observer = &observer});
+    ck_ok(swg_exec_layer(exec, 0, 0, 0, ARCH_TOKENS, x, y));
+    const bool has_product = s.has_enough;
+    swg_layer_point point = swg_exec_layer_point(exec);
+    point.input = has_input ? s.x : NULL;
+    ck_assert(!has_product || point.n_products == product);
+    s.has_enough = false;
+    if (has_product) {
+        ck_ok(swg_exec_layer_from(exec, 0, 0, 0, ARCH_TOKENS, &point, y, y));
+        point = (swg_layer_point){.n_products = 99, .input = s.x};
+        ck_status_is(SWG_USAGE, swg_exec_layer_from(exec, 0, 0, 0, ARCH_TOKENS, &point, y, s.x));
+    }
+    swg_exec_free(&exec);
+    return has_product;
+}
+
+START_TEST(layers_resume_where_they_were_stopped)
+{
+    swg_model *model = arch_model(arch_names[_i], arch_int4);
+    int32_t ids[ARCH_TOKENS];
+    float y[ARCH_TOKENS * WIDEST];
+    hidden_states whole;
+    arch_ids(ids, ARCH_TOKENS, 0);
+    swg_exec *exec = arch_exec(model, (swg_exec_options){.context = ARCH_TOKENS});
+    const size_t bytes = ARCH_TOKENS * swg_exec_width(exec, 1) * sizeof(float);
+    run_parts(exec, model, 0, ids, &whole);
+    for (size_t product = 0; model->arch->is_resumable; product++) {
+        if (!resume_layer(model, whole.rows[0], product, true, y)) {
+            ck_assert_uint_ge(product, 4);
+            break;
+        }
+        ck_assert_mem_eq(y, whole.rows[1], bytes);
+        ck_assert(resume_layer(model, whole.rows[0], product, false, y));
+        ck_assert_mem_eq(y, whole.rows[1], bytes);
+    }
+    const swg_layer_point point = {.n_sums = 1};
+    if (!model->arch->is_resumable)
+        ck_status_is(SWG_UNSUPPORTED,
+                     swg_exec_layer_from(exec, 0, 0, 0, 1, &point, whole.rows[0], y));
     swg_exec_free(&exec);
     swg_model_free(&model);
 }
@@ -292,6 +367,7 @@ Suite *swg_test_suite(void)
     TCase *cases = tcase_create("parts");
     tcase_add_loop_test(cases, parts_give_the_bytes_of_a_run, 0, N_ARCH_NAMES);
     tcase_add_loop_test(cases, layers_continue_where_they_were, 0, N_ARCH_NAMES);
+    tcase_add_loop_test(cases, layers_resume_where_they_were_stopped, 0, N_ARCH_NAMES);
     tcase_add_test(cases, parts_that_do_not_exist_are_refused);
     suite_add_tcase(suite, cases);
     cases = tcase_create("observer");
