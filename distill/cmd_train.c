@@ -211,7 +211,7 @@ static swg_status read_texts(job *j, const swg_hparams *hparams)
     if (window > most)
         return swg_error(SWG_USAGE, "windows of %zu tokens; the model has %zu positions", window,
                          most);
-    SWG_GO(swg_tokenizer_from_source(j->source, &tokenizer));
+    SWG_GO(swg_tokenizer_needed(swg_tokenizer_from_source(j->source, &tokenizer)));
     SWG_GO(swg_tokenizer_limit_ids(tokenizer, (size_t)hparams->vocab));
     SWG_GO(swg_training_text_read(tokenizer, a->texts.items, a->texts.count, a->documents, window,
                                   j->cli->progress, &j->text));
