@@ -542,7 +542,7 @@ static const swg_example examples[] = {
 const swg_command swg_command_bench = {
     .name = "bench",
     .synopsis = "MODEL | --shape KEY=N,... | --kernels [--prompt N] [--generate N]",
-    .summary = "Measure a model's speed beside the machine's limits",
+    .summary = "measure a model's speed beside the machine's limits",
     .description =
         "Prefill and decode rates are medians over --repeats runs after a warm-up. The machine's "
         "own "
