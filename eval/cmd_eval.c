@@ -283,7 +283,8 @@ static swg_status evaluate(evaluation *e)
     SWG_TRY(prepare(e, &input));
     SWG_TRY(e->task->run(&input, &e->report));
     e->seconds = swg_clock_s() - start;
-    return SWG_OK;
+    SWG_TRY(swg_strbuf_status(&e->report.json.out));
+    return swg_strbuf_status(&e->report.text);
 }
 
 static swg_status report_json(evaluation *e)
@@ -363,7 +364,7 @@ const swg_command swg_command_eval = {
     .name = "eval",
     .synopsis = "MODEL --text FILE | --data FILE [--ref MODEL] [--task NAME] [--protocol NAME] "
                 "[--context N]",
-    .summary = "Measure how good a model is on a text or on labelled items",
+    .summary = "measure how good a model is on a text or on labelled items",
     .description =
         "A task is what is measured, a protocol how a text is cut for it. Definitions: "
         "docs/perplexity.md. --activations is f32 unless it is given, on a GPU f16, to which "

@@ -64,4 +64,6 @@ set(SWAGE_PUBLIC_HEADERS
     eval/perplexity.h
     eval/pll.h
     eval/protocols.def
+    eval/records.h
+    eval/window_records.h
     eval/windows.h)
