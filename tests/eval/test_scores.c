@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "eval/perplexity.h"
+#include "eval/window_records.h"
 #include "eval/pll.h"
 #include "tests/eval/eval_fixtures.h"
 
