@@ -252,6 +252,7 @@ static swg_status prepare(job *j)
     swg_trainer_options training = swg_trainer_options_default();
     training.pool = j->pool;
     training.window = j->text.window;
+    swg_training_set(&a->training, &training);
     SWG_TRY(swg_trainer_new(j->source, &j->plan, &training, &j->trainer));
     SWG_TRY(swg_training_log_open(&a->training, j->cli, false, &j->training.log));
     return swg_sink_meta_from_source(j->source, &j->meta);
