@@ -5,16 +5,18 @@
  * multiplies.
  *
  * s = mean|x|^r / sqrt(max min), r of 0, 0.05 ... 0.95 with the least output error tr(D H D^T),
- * where D is what rounding the scaled columns to nearest changes. The error is summed over the
- * layers that share the input, over at most SAMPLE rows of each. Scaling values for the output
- * projection is left out: heads that share a value could not have scales of their own. */
+ * where D is what rounding the scaled columns to nearest changes; the error hardly has more than
+ * one minimum, so every fourth r is tried first, then nearer neighbours of the best. It
+ * is summed over the layers that share the input, over at most SAMPLE rows of each. Scaling values
+ * for the output projection is left out: heads that share a value could not have scales of their
+ * own. */
 #include <math.h>
 #include <string.h>
 
 #include "kernels/linalg.h"
 #include "quantize/transforms.h"
 
-enum { RATIOS = 20, SAMPLE = 128, MAX_CONSUMERS = 3 };
+enum { RATIOS = 20, FIRST_STEP = 4, SAMPLE = 128, MAX_CONSUMERS = 3 };
 static const double least_scale = 1e-4;
 
 /* A producer and the tensors that consume its output; of the consumers, those that are there. */
@@ -159,18 +161,21 @@ static swg_status rounding_error(const swg_grid_space *space, const float *w, co
     return SWG_OK;
 }
 
-/* The sampled rows of the consumers, and the errors of each ratio. */
+/* The sampled rows of the consumers, and the errors of the ratios that were tried. */
 typedef struct trial {
     const swg_layer_stats *stats;
     float *w;               /* [n_rows][k] */
     swg_grid_space *spaces; /* [n_rows] */
     size_t n_rows;
-    double errors[RATIOS];
+    size_t ratios[RATIOS], n_ratios; /* those tried together */
+    double errors[RATIOS];           /* negative = not tried yet */
+    size_t best;
 } trial;
 
-static swg_status try_ratio(void *context, size_t ratio)
+static swg_status try_ratio(void *context, size_t index)
 {
     trial *t = context;
+    const size_t ratio = t->ratios[index];
     const size_t k = t->stats->k;
     float *d = NULL, *product = NULL, *scratch = NULL, *importance = NULL;
     double *s = NULL;
@@ -186,6 +191,7 @@ static swg_status try_ratio(void *context, size_t ratio)
     for (size_t r = 0; r < t->n_rows; r++)
         SWG_GO(rounding_error(&t->spaces[r], t->w + r * k, s, importance, k, scratch, d + r * k));
     swg_sgemm_nt(t->n_rows, k, k, d, k, t->stats->hessian, k, product, k);
+    t->errors[ratio] = 0;
     for (size_t i = 0; i < t->n_rows * k; i++)
         t->errors[ratio] += (double)d[i] * (double)product[i];
 done:
@@ -195,6 +201,37 @@ done:
     swg_free(product);
     swg_free(d);
     return status;
+}
+
+static void add_ratio(trial *t, size_t ratio)
+{
+    if (ratio < RATIOS && t->errors[ratio] < 0)
+        t->ratios[t->n_ratios++] = ratio;
+}
+
+/* Try the ratios that were added, and remember the best of all so far. */
+static swg_status try_ratios(swg_pool *pool, trial *t)
+{
+    SWG_TRY(swg_pool_for(pool, t->n_ratios, try_ratio, t));
+    for (size_t i = 0; i < t->n_ratios; i++)
+        t->best = t->errors[t->ratios[i]] < t->errors[t->best] ? t->ratios[i] : t->best;
+    t->n_ratios = 0;
+    return SWG_OK;
+}
+
+static swg_status find_ratio(swg_pool *pool, trial *t)
+{
+    for (size_t ratio = 0; ratio < RATIOS; ratio++)
+        t->errors[ratio] = -1;
+    for (size_t ratio = 0; ratio < RATIOS; ratio += FIRST_STEP)
+        add_ratio(t, ratio);
+    SWG_TRY(try_ratios(pool, t));
+    for (size_t step = FIRST_STEP / 2; step > 0; step /= 2) {
+        add_ratio(t, t->best - step); /* below 0 it wraps, and is none of them */
+        add_ratio(t, t->best + step);
+        SWG_TRY(try_ratios(pool, t));
+    }
+    return SWG_OK;
 }
 
 /* Read at most SAMPLE rows, evenly spaced, of every consumer that will be quantized. */
@@ -223,7 +260,6 @@ static swg_status fit_input(const swg_transform_place *place, const swg_transfor
     const char *name = swg_source_tensor(place->source, in->consumers[0])->name;
     trial t = {0};
     double *s = NULL;
-    size_t best = 0;
     swg_status status = SWG_OK;
     SWG_GO(swg_model_stats_get(means->stats, name, &t.stats));
     if (!t.stats || !t.stats->mean_abs || !t.stats->mean_square)
@@ -232,10 +268,8 @@ static swg_status fit_input(const swg_transform_place *place, const swg_transfor
     SWG_GO(sample(place, means->plan, in, &t));
     if (t.n_rows == 0)
         goto done;
-    SWG_GO(swg_pool_for(means->pool, RATIOS, try_ratio, &t));
-    for (size_t i = 1; i < RATIOS; i++)
-        best = t.errors[i] < t.errors[best] ? i : best;
-    scales_of(t.stats, best, s);
+    SWG_GO(find_ratio(means->pool, &t));
+    scales_of(t.stats, t.best, s);
     for (size_t c = 0; c < in->k; c++)
         in->map[c] = (float)(1 / s[c]);
 done:
