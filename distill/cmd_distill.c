@@ -18,7 +18,7 @@ typedef struct arguments {
     const char *output, *teacher, *student_config, *student_layers, *text, *recipe, *bits,
         *group_size, *embedding_bits;
     int64_t tokens, level;
-    double temperature, kl, ce;
+    double temperature, kl, ce, grid_rate;
     swg_training_arguments training;
     bool keep_mask, documents, asymmetric, force;
 } arguments;
@@ -78,6 +78,8 @@ static const swg_option options[] = {
                     "with --bits: store a zero point for every group"),
     SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_words + 1, NULL,
                       "with --bits: bits of embeddings and output heads (default 8)"),
+    SWG_OPTION_DOUBLE(arguments, grid_rate, 0, "scale-rate", "F", 0, 1000, "1",
+                      "rate of scales and zero points, as a multiple of --rate"),
     SWG_OPTION_STRING(arguments, recipe, 'r', "recipe", "FILE",
                       "JSON that says how each tensor is quantized (docs/recipes.md), instead of "
                       "--bits; codes are chosen by rounding to nearest whatever its methods"),
@@ -224,6 +226,7 @@ static swg_status prepare(job *j)
     training.pool = j->pool;
     training.window = j->text.text.window;
     training.keep_zeros = a->keep_mask;
+    swg_training_set(&a->training, &training);
     SWG_TRY(swg_trainer_new(j->source, &j->plan, &training, &j->trainer));
     SWG_TRY(swg_training_log_open(&a->training, j->cli, true, &j->training.log));
     return swg_sink_meta_from_source(j->source, &j->meta);
@@ -241,6 +244,7 @@ static void write_settings(const job *j, swg_json_writer *json)
     swg_json_double(json, "ce_weight", a->ce);
     swg_json_double(json, "temperature", a->temperature);
     swg_json_bool(json, "keep_mask", a->keep_mask);
+    swg_json_double(json, "scale_rate", a->grid_rate);
 }
 
 static swg_status train(job *j)
@@ -262,6 +266,7 @@ static swg_status train(job *j)
     how.weights[SWG_LOSS_kl] = a->kl;
     how.weights[SWG_LOSS_ce] = a->ce;
     how.temperature = a->temperature;
+    how.adamw.grid_rate = a->grid_rate;
     return swg_distill(j->trainer, j->teacher, &how, &j->training.result);
 }
 

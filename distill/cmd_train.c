@@ -211,7 +211,7 @@ static swg_status read_texts(job *j, const swg_hparams *hparams)
     if (window > most)
         return swg_error(SWG_USAGE, "windows of %zu tokens; the model has %zu positions", window,
                          most);
-    SWG_GO(swg_tokenizer_from_source(j->source, &tokenizer));
+    SWG_GO(swg_tokenizer_needed(swg_tokenizer_from_source(j->source, &tokenizer)));
     SWG_GO(swg_tokenizer_limit_ids(tokenizer, (size_t)hparams->vocab));
     SWG_GO(swg_training_text_read(tokenizer, a->texts.items, a->texts.count, a->documents, window,
                                   j->cli->progress, &j->text));
@@ -252,6 +252,7 @@ static swg_status prepare(job *j)
     swg_trainer_options training = swg_trainer_options_default();
     training.pool = j->pool;
     training.window = j->text.window;
+    swg_training_set(&a->training, &training);
     SWG_TRY(swg_trainer_new(j->source, &j->plan, &training, &j->trainer));
     SWG_TRY(swg_training_log_open(&a->training, j->cli, false, &j->training.log));
     return swg_sink_meta_from_source(j->source, &j->meta);

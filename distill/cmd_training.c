@@ -16,6 +16,12 @@ swg_status swg_training_check(const swg_training_arguments *a)
                : swg_error(SWG_USAGE, "how long? Give --steps or --minutes");
 }
 
+void swg_training_set(const swg_training_arguments *a, swg_trainer_options *out)
+{
+    out->together = (size_t)a->batch;
+    out->checkpoints = a->checkpoints;
+}
+
 /* --- The log ---------------------------------------------------------------------------------- */
 
 swg_status swg_training_log_open(const swg_training_arguments *a, const swg_cli *cli,

@@ -10,7 +10,7 @@ typedef struct swg_training_arguments {
     const char *log;
     int64_t window, steps, batch, accumulate, held_out, judge_every, save_every, warm_up, seed;
     double minutes, rate, final_rate, decay;
-    bool resume;
+    bool resume, checkpoints;
 } swg_training_arguments;
 
 /* Rows of an option table for a swg_training_arguments that is the field `training` of `type`. */
@@ -25,6 +25,9 @@ typedef struct swg_training_arguments {
                        "windows that run forward and backward together"),                          \
         SWG_OPTION_INT(type, training.accumulate, 0, "accumulate", "N", 1, 4096, "1",              \
                        "batches per step, whose gradients are added"),                             \
+        SWG_OPTION_FLAG(type, training.checkpoints, 0, "checkpoint-activations",                   \
+                        "run layers again for their gradients instead of keeping what they "       \
+                        "computed: less memory, and slower"),                                      \
         SWG_OPTION_DOUBLE(type, training.rate, 0, "rate", "R", 0, 1, usual_rate,                   \
                           "rate of the optimizer (AdamW) after its warm-up"),                      \
         SWG_OPTION_DOUBLE(type, training.final_rate, 0, "final-rate", "F", 0, 1, "0.1",            \
@@ -57,6 +60,9 @@ typedef struct swg_training_log {
 
 /* SWG_USAGE when neither steps nor minutes were given. */
 swg_status swg_training_check(const swg_training_arguments *arguments);
+
+/* What of a trainer's options the arguments say. */
+void swg_training_set(const swg_training_arguments *arguments, swg_trainer_options *out);
 
 /* SWG_IO when the log cannot be written. */
 swg_status swg_training_log_open(const swg_training_arguments *arguments, const swg_cli *cli,

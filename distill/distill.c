@@ -5,13 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/backprop.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/rng.h"
 #include "runtime/exec.h"
 
 /* Rows of logits computed together. */
-enum { END_ROWS = 64 };
+enum { END_ROWS = SWG_BACKPROP_END_ROWS };
 
 /* A loss beyond this multiple of the first step's has diverged. */
 #define DIVERGED 10.0
@@ -20,7 +21,7 @@ enum { END_ROWS = 64 };
 typedef struct predictor {
     swg_exec *exec;
     size_t n_layers, width; /* columns of what leaves the last layer */
-    float *rows[2];         /* [window][widest], one layer's input and output in turn */
+    float *rows[2];         /* [batch * window][widest], one layer's input and output in turn */
 } predictor;
 
 /* How far training has come. Numbers alone, so that it is saved as it is. */
@@ -35,8 +36,8 @@ typedef struct run {
     predictor student, teacher; /* the student's for judging */
     bool has_teacher;
     size_t vocab;
-    float *teacher_rows;    /* [batch * window][width]: what leaves the teacher's last layer */
-    float *logits, *slopes; /* [END_ROWS][vocab] */
+    const float *teacher_rows; /* [batch * window][width]: what leaves the teacher's last layer */
+    float *logits, *slopes;    /* [END_ROWS][vocab] */
     int32_t *ids;           /* [batch][window] of the step */
     size_t *order;          /* of the windows in this pass */
     size_t n_train;         /* windows to train on */
@@ -55,7 +56,7 @@ swg_distill_options swg_distill_options_default(void)
         .rate = 3e-4,
         .warm_up = 20,
         .final_rate = 0.1,
-        .adamw = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .max_norm = 1},
+        .adamw = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .grid_rate = 1, .max_norm = 1},
         .weights = {[SWG_LOSS_kl] = 1},
         .temperature = 1,
         .judge_every = 50};
@@ -67,7 +68,9 @@ static swg_status predictor_init(predictor *p, const swg_model *model, const swg
 {
     swg_exec_options options = swg_exec_options_default();
     size_t widest = 0;
-    options.context = options.chunk = o->window;
+    options.context = o->window;
+    options.sequences = o->batch;
+    options.chunk = o->batch * o->window;
     options.activations = SWG_ACT_F32;
     SWG_TRY(swg_exec_new(model, o->pool, &options, &p->exec));
     p->n_layers = (size_t)model->hparams.n_layers;
@@ -75,8 +78,8 @@ static swg_status predictor_init(predictor *p, const swg_model *model, const swg
     for (size_t layer = 0; layer <= p->n_layers; layer++)
         if (swg_exec_width(p->exec, layer) > widest)
             widest = swg_exec_width(p->exec, layer);
-    SWG_TRY(SWG_NEW_UNINIT(p->rows[0], o->window * widest));
-    return SWG_NEW_UNINIT(p->rows[1], o->window * widest);
+    SWG_TRY(SWG_NEW_UNINIT(p->rows[0], o->batch * o->window * widest));
+    return SWG_NEW_UNINIT(p->rows[1], o->batch * o->window * widest);
 }
 
 static void predictor_deinit(predictor *p)
@@ -86,13 +89,14 @@ static void predictor_deinit(predictor *p)
     swg_exec_free(&p->exec);
 }
 
-/* *out = what leaves the last layer for one window: [window][width], until the next call. */
-static swg_status predict(predictor *p, const int32_t *ids, size_t window, const float **out)
+/* *out = what leaves the last layer for n windows: [n][window][width], until the next call. */
+static swg_status predict(predictor *p, const int32_t *ids, size_t n, size_t window,
+                          const float **out)
 {
-    SWG_TRY(swg_exec_begin(p->exec, 0, 0, ids, NULL, window, p->rows[0]));
+    SWG_TRY(swg_exec_begin_texts(p->exec, n, window, ids, p->rows[0]));
     for (size_t layer = 0; layer < p->n_layers; layer++)
-        SWG_TRY(swg_exec_layer(p->exec, layer, 0, 0, window, p->rows[layer % 2],
-                               p->rows[(layer + 1) % 2]));
+        SWG_TRY(swg_exec_layer_texts(p->exec, layer, n, window, p->rows[layer % 2],
+                                     p->rows[(layer + 1) % 2]));
     *out = p->rows[p->n_layers % 2];
     return SWG_OK;
 }
@@ -115,25 +119,47 @@ static double position_loss(const run *r, const swg_loss_input *in, double share
     return sum;
 }
 
+/* Rows of logits whose losses are taken. */
+typedef struct loss_rows {
+    run *run;
+    size_t first; /* of the batch */
+    float *logits;
+    double losses[END_ROWS];
+} loss_rows;
+
+/* The share of a position in the mean over a step. */
+static double share_of(const swg_distill_options *o)
+{
+    return 1 / (double)(o->accumulate * o->batch * o->window);
+}
+
+static swg_status loss_row(void *context, size_t t)
+{
+    loss_rows *l = context;
+    const run *r = l->run;
+    float *logits = l->logits + t * r->vocab, *slopes = r->slopes + t * r->vocab;
+    const swg_loss_input in = {.vocab = r->vocab,
+                               .student = logits,
+                               .teacher = r->logits + t * r->vocab,
+                               .target = target_of(r, r->ids, l->first + t),
+                               .temperature = r->options->temperature};
+    memset(slopes, 0, r->vocab * sizeof *slopes);
+    l->losses[t] = position_loss(r, &in, share_of(r->options), slopes);
+    memcpy(logits, slopes, r->vocab * sizeof *slopes);
+    return SWG_OK;
+}
+
 /* swg_backprop_job.slopes: the student's logits become the loss's slopes. */
 static swg_status take_slopes(void *context, size_t first, size_t n, float *logits)
 {
     run *r = context;
-    const swg_distill_options *o = r->options;
-    const double share = 1 / (double)(o->accumulate * o->batch * o->window);
+    loss_rows l = {.run = r, .first = first, .logits = logits};
     if (r->has_teacher)
         SWG_TRY(swg_exec_end(r->teacher.exec, n, r->teacher_rows + first * r->teacher.width,
                              r->logits));
-    for (size_t t = 0; t < n; t++) {
-        const swg_loss_input in = {.vocab = r->vocab,
-                                   .student = logits + t * r->vocab,
-                                   .teacher = r->logits + t * r->vocab,
-                                   .target = target_of(r, r->ids, first + t),
-                                   .temperature = o->temperature};
-        memset(r->slopes, 0, r->vocab * sizeof *r->slopes);
-        r->loss_sum += share * position_loss(r, &in, share, r->slopes);
-        memcpy(logits + t * r->vocab, r->slopes, r->vocab * sizeof *r->slopes);
-    }
+    SWG_TRY(swg_pool_for(r->options->pool, n, loss_row, &l));
+    for (size_t t = 0; t < n; t++)
+        r->loss_sum += share_of(r->options) * l.losses[t];
     return SWG_OK;
 }
 
@@ -144,38 +170,63 @@ typedef struct sums {
     uint64_t positions, targets;
 } sums;
 
-static void judge_position(const run *r, swg_loss_input in, sums *s)
+static sums judge_position(const run *r, swg_loss_input in)
 {
-    s->positions++;
-    s->targets += in.target >= 0;
-    s->nll += swg_loss_ce(&in, 0, NULL);
+    sums s = {.nll = swg_loss_ce(&in, 0, NULL), .positions = 1, .targets = in.target >= 0};
     if (!r->has_teacher)
-        return;
-    s->kld += swg_loss_kl(&in, 0, NULL);
+        return s;
+    s.kld = swg_loss_kl(&in, 0, NULL);
     in.student = in.teacher;
-    s->nll_teacher += swg_loss_ce(&in, 0, NULL);
+    s.nll_teacher = swg_loss_ce(&in, 0, NULL);
+    return s;
 }
 
-static swg_status judge_window(run *r, const int32_t *ids, sums *s)
+/* Rows of logits that are judged: the student's are in run.slopes. */
+typedef struct judged_rows {
+    const run *run;
+    const int32_t *ids;
+    size_t first; /* of the ids' windows */
+    sums rows[END_ROWS];
+} judged_rows;
+
+static swg_status judge_row(void *context, size_t t)
 {
-    const size_t window = r->options->window;
+    judged_rows *j = context;
+    const run *r = j->run;
+    const swg_loss_input in = {.vocab = r->vocab,
+                               .student = r->slopes + t * r->vocab,
+                               .teacher = r->logits + t * r->vocab,
+                               .target = target_of(r, j->ids, j->first + t),
+                               .temperature = 1};
+    j->rows[t] = judge_position(r, in);
+    return SWG_OK;
+}
+
+static void add_sums(sums *to, const sums *from)
+{
+    to->kld += from->kld;
+    to->nll += from->nll;
+    to->nll_teacher += from->nll_teacher;
+    to->positions += from->positions;
+    to->targets += from->targets;
+}
+
+static swg_status judge_windows(run *r, const int32_t *ids, size_t n_windows, sums *s)
+{
+    const size_t window = r->options->window, rows = n_windows * window;
     const float *student, *teacher = NULL;
-    SWG_TRY(predict(&r->student, ids, window, &student));
+    SWG_TRY(predict(&r->student, ids, n_windows, window, &student));
     if (r->has_teacher)
-        SWG_TRY(predict(&r->teacher, ids, window, &teacher));
-    for (size_t at = 0; at < window; at += END_ROWS) {
-        const size_t n = window - at < END_ROWS ? window - at : END_ROWS;
+        SWG_TRY(predict(&r->teacher, ids, n_windows, window, &teacher));
+    for (size_t at = 0; at < rows; at += END_ROWS) {
+        const size_t n = rows - at < END_ROWS ? rows - at : END_ROWS;
+        judged_rows j = {.run = r, .ids = ids, .first = at};
         SWG_TRY(swg_exec_end(r->student.exec, n, student + at * r->student.width, r->slopes));
         if (r->has_teacher)
             SWG_TRY(swg_exec_end(r->teacher.exec, n, teacher + at * r->teacher.width, r->logits));
-        for (size_t t = 0; t < n; t++) {
-            const swg_loss_input in = {.vocab = r->vocab,
-                                       .student = r->slopes + t * r->vocab,
-                                       .teacher = r->logits + t * r->vocab,
-                                       .target = target_of(r, ids, at + t),
-                                       .temperature = 1};
-            judge_position(r, in, s);
-        }
+        SWG_TRY(swg_pool_for(r->options->pool, n, judge_row, &j));
+        for (size_t t = 0; t < n; t++)
+            add_sums(s, &j.rows[t]);
     }
     return SWG_OK;
 }
@@ -184,8 +235,10 @@ static swg_status judge(run *r, swg_distill_record *record)
 {
     const swg_distill_options *o = r->options;
     sums s = {0};
-    for (size_t w = r->n_train; w < o->n_windows; w++)
-        SWG_TRY(judge_window(r, o->ids + w * o->window, &s));
+    for (size_t w = r->n_train; w < o->n_windows; w += o->batch) {
+        const size_t left = o->n_windows - w, n = left < o->batch ? left : o->batch;
+        SWG_TRY(judge_windows(r, o->ids + w * o->window, n, &s));
+    }
     record->is_judged = true;
     record->kld = s.kld / (double)s.positions;
     record->nll = s.nll / (double)s.targets;
@@ -219,20 +272,15 @@ static swg_status take_batch(run *r)
 {
     const swg_distill_options *o = r->options;
     for (size_t i = 0; i < o->batch; i++) {
-        const float *rows;
         if (r->at.n_passes == 0 || r->at.next == r->n_train) {
             shuffle(r, r->at.n_passes++);
             r->at.next = 0;
         }
         int32_t *ids = r->ids + i * o->window;
         memcpy(ids, o->ids + r->order[r->at.next++] * o->window, o->window * sizeof *ids);
-        if (!r->has_teacher)
-            continue;
-        SWG_TRY(predict(&r->teacher, ids, o->window, &rows));
-        memcpy(r->teacher_rows + i * o->window * r->teacher.width, rows,
-               o->window * r->teacher.width * sizeof *rows);
     }
-    return SWG_OK;
+    return r->has_teacher ? predict(&r->teacher, r->ids, o->batch, o->window, &r->teacher_rows)
+                          : SWG_OK;
 }
 
 static uint64_t tokens_per_step(const swg_distill_options *o)
@@ -436,10 +484,8 @@ static swg_status begin(run *r, const swg_model *teacher)
     r->n_train = o->n_windows - o->held_out;
     SWG_TRY(predictor_init(&r->student, student, o));
     r->has_teacher = teacher != NULL;
-    if (teacher) {
+    if (teacher)
         SWG_TRY(predictor_init(&r->teacher, teacher, o));
-        SWG_TRY(SWG_NEW_UNINIT(r->teacher_rows, o->batch * o->window * r->teacher.width));
-    }
     SWG_TRY(SWG_NEW_UNINIT(r->logits, END_ROWS * r->vocab));
     SWG_TRY(SWG_NEW_UNINIT(r->slopes, END_ROWS * r->vocab));
     SWG_TRY(SWG_NEW_UNINIT(r->ids, o->batch * o->window));
@@ -460,7 +506,6 @@ swg_status swg_distill(swg_trainer *trainer, const swg_model *teacher,
     out->seconds = swg_clock_s() - r.start;
     predictor_deinit(&r.student);
     predictor_deinit(&r.teacher);
-    swg_free(r.teacher_rows);
     swg_free(r.logits);
     swg_free(r.slopes);
     swg_free(r.ids);

@@ -10,13 +10,15 @@
  *     SWG_TRY(swg_trainer_write(t, sink));
  *     swg_trainer_free(&t);
  *
- * Tensors that the plan quantizes are trained through rounding: the model computes with the values
- * of their codes, chosen anew after every step, and gradients by those are applied to the weights
- * behind them (straight-through estimator; Bengio et al. 2013, arXiv 1308.3432). What is written
- * are exactly the codes that were trained with.
+ * Tensors that the plan quantizes are trained through rounding (learned_codes.h): the model
+ * computes with the values of their codes, chosen anew after every step, gradients by those are
+ * applied to the weights behind them (straight-through estimator; Bengio et al. 2013, arXiv
+ * 1308.3432), and scales and zero points are trained too. What is written are exactly the codes
+ * that were trained with. Codes that the source has in the planned scheme are where training starts
+ * from.
  *
- * Needs 16 bytes per weight, 20 where codes are trained. Results do not depend on the number of
- * threads. */
+ * Needs 16 bytes per weight, 20 where codes are trained, and 4 for the copy that is kept. Results
+ * do not depend on the number of threads. */
 #ifndef SWG_DISTILL_TRAINER_H
 #define SWG_DISTILL_TRAINER_H
 
@@ -35,6 +37,8 @@ typedef struct swg_trainer_options {
     size_t size;     /* of this struct */
     swg_pool *pool;  /* default NULL: the caller's thread alone */
     size_t window;   /* tokens read together; required */
+    size_t together; /* windows computed together; default 1 */
+    bool checkpoints; /* run layers again for their gradients: less memory, a third slower */
     bool keep_zeros; /* weights of matrices that are 0 stay 0: a pruned model stays pruned */
 } swg_trainer_options;
 swg_trainer_options swg_trainer_options_default(void);
@@ -43,6 +47,7 @@ swg_trainer_options swg_trainer_options_default(void);
 typedef struct swg_adamw {
     double beta1, beta2, epsilon; /* usually 0.9, 0.999, 1e-8 */
     double decay;                 /* of matrices' weights, times the rate; 0 = none */
+    double grid_rate; /* of scales and zero points, as a multiple of the rate; 0 = they stay */
     double max_norm; /* gradients are scaled down to this norm over all tensors; 0 = not */
 } swg_adamw;
 

@@ -431,7 +431,7 @@ static const swg_example examples[] = {
 const swg_command swg_command_sweep = {
     .name = "sweep",
     .synopsis = "MODEL --text FILE [--calibration FILE] --recipe FILE -o DIR [options]",
-    .summary = "Compress by every recipe of a grid and compare size, accuracy and speed.",
+    .summary = "compress by every recipe of a grid and compare size, accuracy and speed",
     .description =
         "Makes a model by every point of a list or grid of runs, and measures each beside the "
         "model itself: bytes, perplexity, divergence from the model, prefill and decode rates, "

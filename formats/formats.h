@@ -124,7 +124,7 @@ swg_status swg_source_find_file(swg_source *source, const char *name, swg_file_v
 
 /* The usual name of a tokenizer's file by its content: "tokenizer.json" when it is JSON,
  * "tokenizer.model" when it begins as a SentencePiece model does (two length-prefixed fields number
- * 1, a piece and its text), else "tokenizer.bin". */
+ * 1, a piece and its text), "vocab.txt" when it begins with a bracket, else "tokenizer.bin". */
 const char *swg_tokenizer_file_name(const void *data, size_t length);
 
 /* Free-form string metadata (safetensors __metadata__), as pairs. */

@@ -147,6 +147,10 @@ swg_status swg_source_add_folder(swg_source *source, const char *folder);
 /* Set left_out of a source whose path is a folder, when it has its inputs and files. */
 swg_status swg_source_list_left_out(swg_source *source);
 
+/* SWG_UNSUPPORTED for a folder that no reader takes, with what it holds instead: an adapter, a
+ * cache, a file that may be a model. `known` lists the formats. SWG_IO. */
+swg_status swg_folder_refuse(const char *path, const char *known);
+
 /* Rows per frame or read: about 512 KiB, a multiple of 16 where 16 rows fit into 1 MiB, at least
  * one row, at most what there is (but 1 for an empty plane). */
 uint64_t swg_plane_rows_per_frame(const swg_plane *plane);

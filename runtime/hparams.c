@@ -270,6 +270,9 @@ static swg_status read_fields(const swg_arch *const *archs, const swg_json *root
                               const swg_arch **arch, swg_hparams *out)
 {
     const char *model_type;
+    if (swg_json_count(root) == 0)
+        return swg_error(SWG_CORRUPT,
+                         "there is no config.json, which says what model the tensors make");
     if (!swg_json_as_string(swg_json_get(root, "model_type"), &model_type))
         return swg_error(SWG_CORRUPT, "config.json: \"model_type\" is missing or not a string");
     *arch = find_arch(archs, model_type);

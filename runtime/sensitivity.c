@@ -207,7 +207,8 @@ static swg_status begin(measurement *m, swg_source *source, size_t window)
     options.pool = m->options.pool;
     options.backend = "tape";
     SWG_TRY(swg_model_open(source, &options, &m->model));
-    SWG_TRY(swg_backprop_new(m->model, m->options.pool, window, &m->backprop));
+    const swg_backprop_options how = {.window = window};
+    SWG_TRY(swg_backprop_new(m->model, m->options.pool, &how, &m->backprop));
     m->head = swg_model_weight(m->model, SWG_ROLE_HEAD, 0);
     return list_tensors(m);
 }

@@ -68,21 +68,28 @@ V16_INLINE uint64_t step_mask(const uint8_t *panel, size_t c, const bool by_colu
     return mask;
 }
 
-/* The zero points of four rows in each quarter, every one four times. */
-V16_INLINE void group_zeros(const swg_sparse_panels *s, const uint8_t *panel, size_t g,
-                            __m128i out[QUARTERS])
+/* Zero points by quarter of a step: every row's four times, of the 16 at `zeros`; and one for all.
+ */
+typedef struct sparse_zeros {
+    __m128i quarters[QUARTERS];
+} sparse_zeros;
+
+V16_INLINE sparse_zeros sparse_group_zeros(const uint8_t *zeros)
 {
-    const uint8_t *zeros = panel + s->zeros_offset + g * SWG_PANEL_ROWS;
+    const __m128i spread = _mm_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+    sparse_zeros out;
     for (size_t q = 0; q < QUARTERS; q++) {
-        int32_t four = 0;
-        if (s->dense.scheme.asymmetric)
-            memcpy(&four, zeros + 4 * q, sizeof four);
-        out[q] =
-            s->dense.scheme.asymmetric
-                ? _mm_shuffle_epi8(_mm_cvtsi32_si128(four),
-                                   _mm_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3))
-                : _mm_set1_epi8((char)s->dense.symmetric_zero);
+        int32_t four;
+        memcpy(&four, zeros + 4 * q, sizeof four);
+        out.quarters[q] = _mm_shuffle_epi8(_mm_cvtsi32_si128(four), spread);
     }
+    return out;
+}
+
+V16_INLINE sparse_zeros sparse_zeros_of(int32_t zero)
+{
+    const __m128i all = _mm_set1_epi8((char)zero);
+    return (sparse_zeros){{all, all, all, all}};
 }
 
 /* `bits` is a constant in every caller. */
@@ -94,15 +101,16 @@ V16_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint8_t
     for (size_t g = 0; g < w->n_groups; g++) {
         const size_t begin = g * w->group;
         const size_t end = g + 1 < w->n_groups ? begin + w->group : w->k_padded;
-        __m128i zeros[QUARTERS];
-        group_zeros(s, panel, g, zeros);
+        const sparse_zeros zeros =
+            w->scheme.asymmetric ? sparse_group_zeros(panel + s->zeros_offset + g * SWG_PANEL_ROWS)
+                                 : sparse_zeros_of(w->symmetric_zero);
         for (size_t c = begin; c < end; c += SWG_COLUMN_STEP) {
             __m128i low[QUARTERS], high[QUARTERS];
             __builtin_prefetch(codes + STREAM_AHEAD);
             __builtin_prefetch(panel + c / SWG_STEP_COLUMNS * sizeof(uint64_t) + STREAM_AHEAD);
-            expand_step(step_mask(panel, c, s->by_column), zeros, bits, &codes, low);
-            expand_step(step_mask(panel, c + SWG_STEP_COLUMNS, s->by_column), zeros, bits, &codes,
-                        high);
+            expand_step(step_mask(panel, c, s->by_column), zeros.quarters, bits, &codes, low);
+            expand_step(step_mask(panel, c + SWG_STEP_COLUMNS, s->by_column), zeros.quarters, bits,
+                        &codes, high);
             for (size_t q = 0; q < QUARTERS; q++) {
                 __m128i *to = (__m128i *)(out + QUARTER * q);
                 if (bits == 8) {
@@ -132,18 +140,6 @@ V16_TARGET void SWG_VARIANT(expand)(const swg_sparse_panels *s, const uint8_t *p
 
 #define SPARSE_TARGET V16_TARGET
 #define SPARSE_INLINE V16_INLINE
-
-typedef struct sparse_zeros {
-    __m128i quarters[QUARTERS];
-} sparse_zeros;
-
-SPARSE_INLINE sparse_zeros sparse_group_zeros(const swg_sparse_panels *s, const uint8_t *panel,
-                                              size_t g)
-{
-    sparse_zeros zeros;
-    group_zeros(s, panel, g, zeros.quarters);
-    return zeros;
-}
 
 SPARSE_INLINE v16i v16i_sparse_step(uint64_t mask, const sparse_zeros *zeros, const unsigned bits,
                                     const uint8_t **codes)

@@ -21,8 +21,9 @@ SPARSE_INLINE __m512i load_codes(const uint8_t *codes, const unsigned bits)
     if (bits == 8)
         return _mm512_loadu_si512(codes);
     const __m512i pairs = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)codes));
-    return _mm512_and_si512(_mm512_or_si512(pairs, _mm512_slli_epi16(pairs, 4)),
-                            _mm512_set1_epi8(15));
+    /* (shifted | pairs) & 15, into the register of the first. */
+    return _mm512_ternarylogic_epi32(_mm512_slli_epi16(pairs, 4), pairs, _mm512_set1_epi8(15),
+                                     0xa8);
 }
 
 /* The codes of one step; *codes moves on. */
@@ -44,13 +45,18 @@ SPARSE_INLINE uint64_t step_mask(const uint8_t *panel, size_t c, const bool by_c
     return mask;
 }
 
-SPARSE_INLINE __m512i group_zeros(const swg_sparse_panels *s, const uint8_t *panel, size_t g)
+/* Every row's zero point four times, of the 16 at `zeros`; and one for all. */
+typedef __m512i sparse_zeros;
+
+SPARSE_INLINE sparse_zeros sparse_group_zeros(const uint8_t *zeros)
 {
-    if (!s->dense.scheme.asymmetric)
-        return _mm512_set1_epi8((char)s->dense.symmetric_zero);
-    const __m128i zeros =
-        _mm_loadu_si128((const __m128i *)(panel + s->zeros_offset + g * SWG_PANEL_ROWS));
-    return _mm512_mullo_epi32(_mm512_cvtepu8_epi32(zeros), _mm512_set1_epi32(0x01010101));
+    return _mm512_mullo_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)zeros)),
+                              _mm512_set1_epi32(0x01010101));
+}
+
+SPARSE_INLINE sparse_zeros sparse_zeros_of(int32_t zero)
+{
+    return _mm512_set1_epi8((char)zero);
 }
 
 /* `bits` and `by_column` are constants in every caller. */
@@ -62,7 +68,9 @@ SPARSE_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint
     for (size_t g = 0; g < w->n_groups; g++) {
         const size_t begin = g * w->group;
         const size_t end = g + 1 < w->n_groups ? begin + w->group : w->k_padded;
-        const __m512i zeros = group_zeros(s, panel, g);
+        const __m512i zeros = w->scheme.asymmetric
+                                  ? sparse_group_zeros(panel + s->zeros_offset + g * SWG_PANEL_ROWS)
+                                  : sparse_zeros_of(w->symmetric_zero);
         for (size_t c = begin; c < end; c += SWG_COLUMN_STEP) {
             __builtin_prefetch(codes + STREAM_AHEAD);
             if (!by_column)
@@ -98,14 +106,6 @@ SPARSE_TARGET void SWG_VARIANT(expand)(const swg_sparse_panels *s, const uint8_t
            SWG_PANEL_ROWS * w->n_groups * w->scale_bytes);
     if (w->scheme.asymmetric)
         memcpy(out + w->zeros_offset, panel + s->zeros_offset, SWG_PANEL_ROWS * w->n_groups);
-}
-
-typedef __m512i sparse_zeros;
-
-SPARSE_INLINE sparse_zeros sparse_group_zeros(const swg_sparse_panels *s, const uint8_t *panel,
-                                              size_t g)
-{
-    return group_zeros(s, panel, g);
 }
 
 SPARSE_INLINE v16i v16i_sparse_step(uint64_t mask, const sparse_zeros *zeros, const unsigned bits,

@@ -295,6 +295,46 @@ START_TEST(threads_do_not_matter)
 }
 END_TEST
 
+/* Layers that are run again for their gradients give those of layers that were kept; windows that
+ * are computed together, the same but for the order of sums. */
+START_TEST(keeping_layers_changes_nothing)
+{
+    static const struct {
+        bool checkpoints;
+        size_t together;
+    } ways[] = {{false, 3}, {true, 3}, {false, 1}, {true, 1}};
+    static const char *const fixtures[] = {"qwen3", "gpt2-untied", "rnn-gru"};
+    enum { COUNT = sizeof ways / sizeof *ways };
+    int32_t ids[WINDOWS * WINDOW];
+    float *values[COUNT];
+    size_t n = 0;
+    const swg_adamw adamw = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-2};
+    const swg_role role = _i == 2 ? SWG_ROLE_HEAD : SWG_ROLE_FFN_DOWN;
+    window_ids(ids);
+    for (size_t i = 0; i < COUNT; i++) {
+        student s;
+        double norm;
+        open_student(&s, fixtures[_i], 0, false, NULL);
+        swg_trainer_options options = swg_trainer_options_default();
+        options.window = WINDOW;
+        options.checkpoints = ways[i].checkpoints;
+        options.together = ways[i].together;
+        swg_trainer_free(&s.trainer);
+        ck_ok(swg_trainer_new(s.source, &s.plan, &options, &s.trainer));
+        ck_ok(swg_trainer_backward(s.trainer, ids, 4, constant_slopes, NULL)); /* 3 and 1 */
+        ck_ok(swg_trainer_step(s.trainer, &adamw, 0.01, &norm));
+        values[i] = values_of(swg_trainer_model(s.trainer), role, &n);
+        close_student(&s);
+    }
+    ck_assert_mem_eq(values[0], values[1], n * sizeof *values[0]);
+    ck_assert_mem_eq(values[2], values[3], n * sizeof *values[0]);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_float_eq_tol(values[0][i], values[2][i], 1e-5f);
+    for (size_t i = 0; i < COUNT; i++)
+        swg_free(values[i]);
+}
+END_TEST
+
 /* With codes, a row has few values; with kept zeros, as many zeros as before. */
 START_TEST(what_compression_made_is_kept)
 {
@@ -373,6 +413,7 @@ Suite *swg_test_suite(void)
     tcase_add_loop_test(cases, biases_are_trained, 0, 4);
     tcase_add_loop_test(cases, students_come_closer, 0, 4);
     tcase_add_test(cases, threads_do_not_matter);
+    tcase_add_loop_test(cases, keeping_layers_changes_nothing, 0, 3);
     tcase_add_test(cases, what_compression_made_is_kept);
     tcase_add_test(cases, what_cannot_be_trained_is_refused);
     suite_add_tcase(suite, cases);
