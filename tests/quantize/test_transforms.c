@@ -244,8 +244,8 @@ START_TEST(scales_have_the_least_error)
 }
 END_TEST
 
-/* What 8-bit steps are expected to cost when column c is scaled by s[c] and its input divided by it:
- * of activations, whose step follows the largest of a group, a 4-fold root mean square, and of
+/* What 8-bit steps are expected to cost when column c is scaled by s[c] and its input divided by
+ * it: of activations, whose step follows the largest of a group, a 4-fold root mean square, and of
  * weights, whose step follows the largest of a row's group. */
 static double cost_of(const float *w, size_t n, size_t k, size_t group,
                       const swg_layer_stats *stats, const double *s)
@@ -255,7 +255,8 @@ static double cost_of(const float *w, size_t n, size_t k, size_t group,
         for (size_t r = 0; r < n; r++) {
             double x_most = 0, x_sum = 0, w_most = 0, w_sum = 0;
             for (size_t c = begin; c < begin + group && c < k; c++) {
-                const double x = sqrt(stats->mean_square[c]) / s[c], v = (double)w[r * k + c] * s[c];
+                const double x = sqrt(stats->mean_square[c]) / s[c],
+                             v = (double)w[r * k + c] * s[c];
                 x_most = fmax(x_most, x);
                 x_sum += x * x;
                 w_most = fmax(w_most, fabs(v));
