@@ -68,7 +68,7 @@ static const char *const format_words[] = {
 #undef SWG_CODEBOOK
 };
 static const char *const search_words[] = {
-    [SWG_SEARCH_MSE] = "mse", [SWG_SEARCH_ABSMAX] = "absmax"};
+    [SWG_SEARCH_MSE] = "mse", [SWG_SEARCH_ABSMAX] = "absmax", [SWG_SEARCH_MATRIX] = "matrix"};
 static const char *const scale_words[] = {"auto", "f16", "bf16", "f32", "i8"};
 static const swg_dtype scale_types[] = {SWG_SCALE_TYPE_AUTO, SWG_F16, SWG_BF16, SWG_F32, SWG_I8};
 static const char *const policy_words[] = {
