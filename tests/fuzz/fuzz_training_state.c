@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char hash[SWG_HASH128_TEXT];
     uint8_t block[24];
     swg_state_reader *reader = NULL;
-    swg_strbuf_puts(&file, "swgtrai1");
+    swg_strbuf_puts(&file, "swgtrai2"); /* the version of training_state.c */
     swg_strbuf_append(&file, data, size);
     fuzz_expect(swg_strbuf_status(&file) == SWG_OK, "memory");
     swg_hash128_text(file.text, file.length, hash);
