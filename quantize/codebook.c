@@ -233,7 +233,8 @@ static double fit_numbers(const sample *s, bool needs_zero, int8_t out[SWG_LEVEL
     return swg_levels_best(&all, needs_zero, out);
 }
 
-/* The largest magnitude of the sample; 0 where one is not finite, which the method will report. */
+/* The largest magnitude of the sample; 0 where one is not a number to be quantized, which the method
+ * will report. */
 static float largest_weight(const sample *s)
 {
     float largest = 0;
@@ -254,7 +255,7 @@ static swg_status fit_matrix(sample *s, int8_t out[SWG_LEVELS], float *scale)
     const float largest = largest_weight(s) / 127;
     double least = INFINITY;
     memcpy(out, first_numbers, SWG_LEVELS);
-    for (int i = 0; i < SCALES; i++) {
+    for (int i = 0; i < SCALES && largest > 0; i++) {
         int8_t numbers[SWG_LEVELS];
         s->scale = swg_grid_stored_scale(s->job->scheme.scale_type, 0,
                                          largest * (float)(SCALE_DIVISIONS - i) / SCALE_DIVISIONS);

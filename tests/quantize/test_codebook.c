@@ -206,6 +206,10 @@ START_TEST(a_matrix_with_one_scale_keeps_its_zeros)
     }
     w[100] = NAN;
     ck_status_is(SWG_CORRUPT, swg_quantize_tensor(SWG_QUANT_rtn, &job, planes, &stats));
+    memset(w, 0, sizeof w); /* nothing to find a scale by */
+    ck_ok(swg_quantize_tensor(SWG_QUANT_rtn, &job, planes, &stats));
+    for (size_t i = 0; i < ROWS * COLS; i++)
+        ck_assert_int_eq(numbers[codes[i / 2] >> 4 * (i % 2) & 15], 0);
 }
 END_TEST
 
