@@ -64,6 +64,4 @@ set(SWAGE_PUBLIC_HEADERS
     eval/perplexity.h
     eval/pll.h
     eval/protocols.def
-    eval/records.h
-    eval/window_records.h
     eval/windows.h)
