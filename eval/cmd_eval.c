@@ -365,7 +365,7 @@ static const swg_example examples[] = {
      "how far compression moved the predictions"},
     {"swage eval model.swg --text wiki.test.raw --records windows.jsonl --resume",
      "a record of every window; the same command goes on after an interruption"},
-    {"swage eval model.swg --ref model --text wiki.test.raw --sensitivity",
+    {"swage eval quantized.swg --ref model --text wiki.test.raw --sensitivity",
      "which tensors cause the divergence"},
     {"swage eval minilm-int8.swg --ref all-MiniLM-L6-v2 --text sentences.txt",
      "how far compression moved vectors of texts"},
