@@ -30,6 +30,7 @@
 #include "formats/formats.h"
 #include "quantize/plan.h"
 #include "runtime/base/thread.h"
+#include "runtime/text_gradients.h"
 
 typedef struct swg_trainer swg_trainer;
 
@@ -51,7 +52,8 @@ typedef struct swg_adamw {
     double max_norm; /* gradients are scaled down to this norm over all tensors; 0 = not */
 } swg_adamw;
 
-/* Load the model of `source` for training. `plan`, made for its tensors, says which are quantized,
+/* Load the model of `source` for training on windows of text or, if it is a classifier, on texts of
+ * at most the window's length. `plan`, made for its tensors, says which are quantized,
  * and must outlive the trainer. SWG_UNSUPPORTED for models that gradients cannot be taken of. */
 swg_status swg_trainer_new(swg_source *source, const swg_plan *plan,
                            const swg_trainer_options *options, swg_trainer **out);
@@ -70,6 +72,9 @@ swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t
                                 swg_status (*slopes)(void *context, size_t first, size_t n,
                                                      float *logits),
                                 void *context);
+
+/* The same for one text of a classifier (runtime/text_gradients.h). */
+swg_status swg_trainer_backward_text(swg_trainer *trainer, const swg_text_job *text);
 
 /* One step of the optimizer with the gradients added since the last; *norm is theirs before
  * scaling. SWG_FAILED, with nothing changed, when it is not finite. */
