@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "eval/json_lines.h"
+#include "formats/json/json_lines.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/rng.h"
 
