@@ -54,6 +54,12 @@ expect_exit 0 "a student" "$SWAGE" distill -T "$scratch/tuned" --student-layers 
 check "it learns: accuracy $(value accuracy)" accurate
 check "one layer" grep -q '"num_hidden_layers": 1' "$scratch/student/config.json"
 
+cp -r "$scratch/tuned" "$scratch/twice"
+sed -i 's/"1": "thing"/"1": "person"/' "$scratch/twice/config.json"
+expect_exit 4 "one name twice" "$SWAGE" distill -T "$scratch/twice" --student-layers 1 --data "$data" --epochs 1 \
+  -o "$scratch/x"
+check "it says which" grep -q 'labels 0 and 1 are both called "person"' "$scratch/stderr"
+
 # Recurrent classifiers.
 for cell in lstm gru; do
   echo '{"model_type": "rnn", "cell": "'$cell'", "vocab_size": 29, "embedding_size": 12, "hidden_size": 16,
