@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "eval/bench_profile.h"
 #include "eval/cmd_bench_kernels.h"
 #include "eval/latency.h"
 #include "eval/requests.h"
@@ -22,7 +23,7 @@ typedef struct arguments {
     double max_ttft_ms;
     const char *pattern, *block;
     double sparsity;
-    bool asymmetric, no_limits, kernels;
+    bool asymmetric, no_limits, kernels, profile;
 } arguments;
 
 /* The widths that formats exist for, and plain numbers. */
@@ -72,6 +73,9 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, device, 0, "device", SWG_DEVICE_CHOICES, "cpu", swg_device_help),
     SWG_OPTION_FLAG(arguments, no_limits, 0, "no-limits",
                     "do not measure the machine's own limits"),
+    SWG_OPTION_FLAG(
+        arguments, profile, 0, "profile",
+        "also time every operation of one more prefill and decoding, beside the limits"),
     SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
                     "check and time every kernel on every instruction set instead of a model"),
 };
@@ -88,6 +92,7 @@ typedef struct benchmark {
     swg_compute_limit peak;  /* the same; of the activations' arithmetic, int8 or f32 */
     swg_latency latency;
     swg_requests requests;   /* empty without --requests */
+    swg_bench_profile profile; /* empty without --profile */
     uint64_t peak_rss_bytes; /* of loading and running, without the buffers of the limits */
 } benchmark;
 
@@ -279,6 +284,9 @@ static swg_status measure(benchmark *b)
     SWG_TRY(swg_latency_measure(b->exec, b->loaded.model, &latency_options, b->cli->progress,
                                 &b->latency));
     SWG_TRY(measure_requests(b));
+    if (args->profile)
+        SWG_TRY(swg_bench_profile_measure(b->exec, b->loaded.model, b->prompt, b->generate,
+                                          latency_options.depth, &b->profile));
     /* The memory for running is still held; by now the peak is that of the limits' buffers. */
     const uint64_t running = has_limits(b) ? swg_rss_bytes() : swg_peak_rss_bytes();
     if (running > b->peak_rss_bytes)
@@ -440,6 +448,8 @@ static swg_status report_json(const benchmark *b)
     write_measured(&json, "prefill_share_of_f32_peak", is_float(b) ? share : 0);
     swg_json_string(&json, "linalg", swg_linalg_name());
     swg_json_uint(&json, "peak_rss_bytes", b->peak_rss_bytes);
+    if (b->args->profile)
+        swg_bench_profile_write(&b->profile, &json);
     return swg_cli_json_print(&json);
 }
 
@@ -486,6 +496,7 @@ static swg_status report_text(const benchmark *b)
     swg_strbuf_printf(&out, "%-14s%s\n%-14s%zu\n", "peak memory",
                       swg_format_bytes(b->peak_rss_bytes, rss), "threads",
                       swg_pool_threads(b->loaded.pool));
+    swg_bench_profile_print(&b->profile, b->dram.bytes_per_s, b->peak.ops_per_s, &out);
     swg_status status = swg_strbuf_status(&out);
     if (status == SWG_OK)
         status = swg_cli_print(out.text, out.length);
@@ -504,6 +515,7 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
     SWG_GO(cli->json ? report_json(&b) : report_text(&b));
     SWG_GO(check_gate(&b));
 done:
+    swg_bench_profile_deinit(&b.profile);
     swg_requests_deinit(&b.requests);
     swg_latency_deinit(&b.latency);
     swg_exec_free(&b.exec);
@@ -521,6 +533,9 @@ static const swg_example examples[] = {
     {"swage bench --shape d_model=2048,n_layers=22,d_ff=5632,n_heads=32,n_kv_heads=4,vocab=32000 "
      "--bits 4 --sparsity 0.5",
      "the same with half of the weights pruned"},
+    {"swage bench --shape d_model=2048,n_layers=22,d_ff=5632,n_heads=32,n_kv_heads=4,vocab=32000 "
+     "--profile",
+     "where the time goes: every operation beside what the machine could do"},
     {"swage bench --kernels", "speed of every kernel, each checked against the scalar one first"},
 };
 

@@ -33,8 +33,8 @@ typedef struct arguments {
         *kv_cache, *tokenizer, *device;
     int64_t context, stride, max_tokens;
     double max_kld, max_perplexity_increase;
-    const char *records;
-    bool resume;
+    const char *records, *swap, *unit, *results;
+    bool resume, sensitivity;
 } arguments;
 
 static const swg_option options[] = {
@@ -76,6 +76,15 @@ static const swg_option options[] = {
                       1e6, NULL,
                       "with --ref: exit 7 when the perplexity is above (1 + R) times the "
                       "reference's"),
+    SWG_OPTION_FLAG(arguments, sensitivity, 0, "sensitivity",
+                    "with --ref: which tensors or layers cause the divergence (task sensitivity)"),
+    SWG_OPTION_CHOICE(arguments, swap, 0, "swap", "into-ref|into-model", NULL,
+                      "with --sensitivity: compress tensors of the reference one at a time "
+                      "(default), or restore those of the model"),
+    SWG_OPTION_CHOICE(arguments, unit, 0, "unit", "tensor|layer", NULL,
+                      "with --sensitivity: what is swapped at a time (default: tensor)"),
+    SWG_OPTION_STRING(arguments, results, 0, "results", "FILE",
+                      "with --sensitivity: append a record for swage report, which maps it"),
     SWG_OPTION_STRING(arguments, records, 0, "records", "FILE",
                       "write a line of JSON for every window or item as soon as it is measured"),
     SWG_OPTION_FLAG(arguments, resume, 0, "resume",
@@ -168,10 +177,36 @@ static swg_status check_gates(const evaluation *e)
 static swg_status check_gates_fit(const evaluation *e)
 {
     if ((isnan(e->args->max_kld) && isnan(e->args->max_perplexity_increase)) ||
-        strcmp(e->task->name, "divergence") == 0)
+        strcmp(e->task->name, "divergence") == 0 ||
+        (isnan(e->args->max_perplexity_increase) && strcmp(e->task->name, "sensitivity") == 0))
         return SWG_OK;
     return swg_error(SWG_USAGE, "--max-kld and --max-perplexity-increase compare with a model on a "
                                 "text: give --ref MODEL and --text");
+}
+
+/* --sensitivity is a short form of its task; what goes with it, with nothing else. */
+static swg_status take_sensitivity(evaluation *e, swg_eval_input *input, const char **task)
+{
+    const arguments *args = e->args;
+    *task = args->task;
+    if (args->sensitivity && args->task && strcmp(args->task, "sensitivity") != 0)
+        return swg_error(SWG_USAGE, "--sensitivity is task sensitivity, not task %s", args->task);
+    if (args->sensitivity)
+        *task = "sensitivity";
+    const char *const without = args->swap      ? "--swap"
+                                : args->unit    ? "--unit"
+                                : args->results ? "--results"
+                                                : NULL;
+    if (without && (!*task || strcmp(*task, "sensitivity") != 0))
+        return swg_error(SWG_USAGE, "%s goes with --sensitivity", without);
+    input->swap = (swg_eval_swap){.model_path = e->cli->positionals[0],
+                                  .ref_path = args->ref,
+                                  .direction = args->swap && strcmp(args->swap, "into-model") == 0
+                                                   ? SWG_SWAP_INTO_MODEL
+                                                   : SWG_SWAP_INTO_REF,
+                                  .by_layer = args->unit && strcmp(args->unit, "layer") == 0,
+                                  .results = args->results};
+    return SWG_OK;
 }
 
 /* What figures depend on besides the task's own settings. */
@@ -231,7 +266,9 @@ static swg_status evaluate(evaluation *e)
                             .activations = e->activations,
                             .kv_type = swg_kv_type_named(args->kv_cache),
                             .progress = e->cli->progress};
-    SWG_TRY(swg_eval_choose(args->task, args->protocol, e->source, args->ref != NULL,
+    const char *task;
+    SWG_TRY(take_sensitivity(e, &input, &task));
+    SWG_TRY(swg_eval_choose(task, args->protocol, e->source, args->ref != NULL,
                             (swg_output_kind)e->loaded.model->hparams.task, &e->task,
                             &input.protocol));
     SWG_TRY(check_gates_fit(e));
@@ -313,6 +350,8 @@ static const swg_example examples[] = {
      "how far compression moved the predictions"},
     {"swage eval model.swg --text wiki.test.raw --records windows.jsonl --resume",
      "a record of every window; the same command goes on after an interruption"},
+    {"swage eval model.swg --ref model --text wiki.test.raw --sensitivity",
+     "which tensors cause the divergence"},
     {"swage eval minilm-int8.swg --ref all-MiniLM-L6-v2 --text sentences.txt",
      "how far compression moved vectors of texts"},
     {"swage eval minilm-int8.swg --data sts-test.tsv", "how well they follow scored similarity"},

@@ -34,6 +34,7 @@ check "a dry run makes nothing" [ ! -e "$scratch/dry" ]
 expect_exit 0 "sweep" sweep "$scratch/one" --no-speed
 expect_match "the table" "$stdout" "9 points measured, 0 taken from an earlier run, 0 failed"
 check "a record for each point" [ "$(wc -l <"$scratch/one/results.jsonl")" -eq 9 ]
+check "tensors have their layers and kinds" grep -q '"layer":3,"kind":"q_proj"' "$scratch/one/results.jsonl"
 check "a line of CSV for each" [ "$(wc -l <"$scratch/one/results.csv")" -eq 10 ]
 for key in key model_hash file_bytes bits_per_weight perplexity kld_mean kld_p99 top1_agreement \
   compress_s compress_peak_bytes tensors recipe calibration_sha256; do
