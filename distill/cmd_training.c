@@ -41,6 +41,17 @@ void swg_training_log_close(swg_training_log *log)
     log->file = NULL;
 }
 
+static void write_accuracy(const swg_training_log *log, const swg_distill_record *r,
+                           swg_json_writer *json)
+{
+    if (log->is_judged) {
+        swg_json_double(json, "accuracy", r->accuracy);
+        swg_json_double(json, "macro_f1", r->macro_f1);
+        swg_json_double(json, "mean_log_loss", r->nll);
+    }
+    swg_json_bool(json, "is_best", r->is_best);
+}
+
 static void write_record(const swg_training_log *log, const swg_distill_record *r,
                          swg_json_writer *json)
 {
@@ -53,7 +64,11 @@ static void write_record(const swg_training_log *log, const swg_distill_record *
         swg_json_double(json, "seconds", r->seconds);
         swg_json_double(json, "tokens_per_s", r->tokens_per_s);
     }
-    if (r->is_judged) {
+    if (log->is_of_classifier) {
+        swg_json_double(json, "epoch", r->epoch);
+        if (r->is_judged)
+            write_accuracy(log, r, json);
+    } else if (r->is_judged) {
         if (log->has_teacher)
             swg_json_double(json, "kld", r->kld);
         swg_json_double(json, "perplexity", exp(r->nll));
@@ -67,7 +82,12 @@ static void write_record(const swg_training_log *log, const swg_distill_record *
 static void say_judgement(const swg_training_log *log, const swg_distill_record *r)
 {
     const char *best = r->is_best ? ", the best so far" : "";
-    if (log->has_teacher)
+    if (log->is_of_classifier && log->is_judged)
+        swg_cli_say(log->cli, "epoch %g: accuracy %.4f, macro F1 %.4f, log loss %.4f%s", r->epoch,
+                    r->accuracy, r->macro_f1, r->nll, best);
+    else if (log->is_of_classifier)
+        swg_cli_say(log->cli, "epoch %g: loss %.4f", r->epoch, r->loss);
+    else if (log->has_teacher)
         swg_cli_say(log->cli, "step %" PRIu64 ": divergence %.5f, perplexity %.4f%s", r->step,
                     r->kld, exp(r->nll), best);
     else

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "distill/row_match.h"
+#include "distill/schedule.h"
 #include "runtime/backprop.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
-#include "runtime/base/rng.h"
 #include "runtime/exec.h"
 
 /* Rows of logits computed together. */
@@ -292,17 +292,10 @@ static bool is_better(const run *r, const swg_distill_record *a, const swg_disti
 
 /* --- Steps ------------------------------------------------------------------------------------ */
 
-/* The order of the windows for a pass (Fisher and Yates 1938; Durstenfeld 1964). */
+/* The order of the windows for a pass. */
 static void shuffle(run *r, uint64_t pass)
 {
-    swg_rng rng = swg_rng_seeded(r->options->seed * 0x9e3779b97f4a7c15u + pass);
-    for (size_t i = 0; i < r->n_train; i++)
-        r->order[i] = i;
-    for (size_t i = r->n_train; i > 1; i--) {
-        const size_t j = (size_t)(swg_rng_next(&rng) % i), last = r->order[i - 1];
-        r->order[i - 1] = r->order[j];
-        r->order[j] = last;
-    }
+    swg_schedule_shuffle(r->order, r->n_train, r->options->seed, pass);
 }
 
 /* The next windows, and what the teacher makes of them. */
@@ -336,13 +329,11 @@ static double progress_of(const run *r, uint64_t step)
     return most < 1 ? most : 1;
 }
 
-/* Warm-up, then a cosine down to final_rate (Loshchilov and Hutter 2017, arXiv 1608.03983). */
 static double rate_of(const run *r, uint64_t step)
 {
     const swg_distill_options *o = r->options;
-    const double cosine = (1 + cos(M_PI * progress_of(r, step))) / 2;
-    const double rise = (double)(step + 1) < o->warm_up ? (double)(step + 1) / o->warm_up : 1;
-    return o->rate * rise * (o->final_rate + (1 - o->final_rate) * cosine);
+    const swg_schedule schedule = {o->rate, o->warm_up, o->final_rate};
+    return swg_schedule_rate(&schedule, step, progress_of(r, step));
 }
 
 static swg_status take_step(run *r, swg_distill_record *record)
@@ -530,6 +521,7 @@ static swg_status check(const swg_model *student, const swg_model *teacher,
                         const swg_distill_options *o)
 {
     SWG_TRY(swg_options_check("swg_distill_options", o->size, sizeof *o));
+    SWG_TRY(swg_model_must_continue(student, "training on a text"));
     if (!teacher && (o->weights[SWG_LOSS_kl] > 0 || swg_row_match_is_wanted(o->weights)))
         return swg_error(SWG_USAGE, "a loss that compares with a teacher, but there is no teacher");
     if (teacher && student->hparams.n_outputs != teacher->hparams.n_outputs)

@@ -31,7 +31,8 @@ struct swg_trainer {
     const swg_plan *plan;
     swg_trainer_options options;
     swg_model *model;
-    swg_backprop *backprop;
+    swg_backprop *backprop; /* or, of a classifier: */
+    swg_text_gradients *texts;
     trained *tensors;
     size_t n_tensors;
     size_t *of_weight; /* [model->n_weights] the tensor, or SIZE_MAX */
@@ -145,6 +146,15 @@ swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t
                                   .context = context};
     trainer->status = SWG_OK;
     SWG_TRY(swg_backprop_run(trainer->backprop, &job));
+    return trainer->status;
+}
+
+swg_status swg_trainer_backward_text(swg_trainer *trainer, const swg_text_job *text)
+{
+    const swg_gradient_observer observer = {
+        .context = trainer, .product = add_product, .look_up = add_look_up, .vector = add_vector};
+    trainer->status = SWG_OK;
+    SWG_TRY(swg_text_gradients_run(trainer->texts, text, &observer));
     return trainer->status;
 }
 
@@ -517,6 +527,9 @@ static swg_status begin(swg_trainer *trainer)
         SWG_TRY(swg_model_load_layer(trainer->model, layer));
     SWG_TRY(add_tensors(trainer));
     SWG_TRY(install_all(trainer));
+    if (trainer->model->hparams.one_output)
+        return swg_text_gradients_new(trainer->model, trainer->options.pool,
+                                      trainer->options.window, &trainer->texts);
     const swg_backprop_options how = {.window = trainer->options.window,
                                       .together = trainer->options.together,
                                       .keeps_layers = !trainer->options.checkpoints};
@@ -561,6 +574,7 @@ void swg_trainer_free(swg_trainer **trainer)
     swg_free(t->of_weight);
     swg_free(t->of_bias);
     swg_backprop_free(&t->backprop);
+    swg_text_gradients_free(&t->texts);
     swg_model_free(&t->model);
     swg_free(t);
     *trainer = NULL;

@@ -31,6 +31,7 @@
 #include "formats/formats.h"
 #include "quantize/plan.h"
 #include "runtime/base/thread.h"
+#include "runtime/text_gradients.h"
 
 typedef struct swg_trainer swg_trainer;
 
@@ -44,7 +45,8 @@ typedef struct swg_trainer_options {
 } swg_trainer_options;
 swg_trainer_options swg_trainer_options_default(void);
 
-/* Load the model of `source` for training. `plan`, made for its tensors, says which are quantized,
+/* Load the model of `source` for training on windows of text or, if it is a classifier, on texts of
+ * at most the window's length. `plan`, made for its tensors, says which are quantized,
  * and must outlive the trainer. SWG_UNSUPPORTED for models that gradients cannot be taken of. */
 swg_status swg_trainer_new(swg_source *source, const swg_plan *plan,
                            const swg_trainer_options *options, swg_trainer **out);
@@ -63,6 +65,9 @@ swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t
                                 swg_status (*slopes)(void *context, size_t first, size_t n,
                                                      float *logits),
                                 void *context);
+
+/* The same for one text of a classifier (runtime/text_gradients.h). */
+swg_status swg_trainer_backward_text(swg_trainer *trainer, const swg_text_job *text);
 
 /* From now on backward passes call this too, with the context of `slopes`: swg_backprop_job.rows.
  * NULL: no longer. */

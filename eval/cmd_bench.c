@@ -5,6 +5,7 @@
 #include "eval/bench_profile.h"
 #include "eval/cmd_bench_kernels.h"
 #include "eval/latency.h"
+#include "eval/machine.h"
 #include "eval/requests.h"
 #include "eval/shape.h"
 #include "kernels/limits/limits.h"
@@ -406,6 +407,34 @@ static void print_requests(const benchmark *b, swg_strbuf *out)
     }
 }
 
+/* What the figures depend on besides the model; null where the system does not say. */
+static void write_machine(swg_json_writer *json)
+{
+    swg_machine m;
+    swg_machine_describe("", &m);
+    const char *const texts[][2] = {{"cpu", m.cpu},
+                                    {"isa", m.isa ? m.isa : ""},
+                                    {"cpu_governor", m.governor},
+                                    {"huge_pages", m.huge_pages}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (*texts[i][1])
+            swg_json_string(json, texts[i][0], texts[i][1]);
+        else
+            swg_json_null(json, texts[i][0]);
+    swg_json_uint(json, "cpus", m.n_cpus);
+    swg_json_uint(json, "machine_memory_bytes", m.memory_bytes);
+}
+
+static void print_machine(swg_strbuf *out)
+{
+    swg_machine m;
+    swg_machine_describe("", &m);
+    swg_strbuf_printf(out, "%-14s%s, %zu processors, %s; governor %s, huge pages %s\n", "machine",
+                      *m.cpu ? m.cpu : "unknown", m.n_cpus, m.isa ? m.isa : "unknown",
+                      *m.governor ? m.governor : "not known",
+                      *m.huge_pages ? m.huge_pages : "not known");
+}
+
 static swg_status report_json(const benchmark *b)
 {
     static const struct {
@@ -448,6 +477,7 @@ static swg_status report_json(const benchmark *b)
     write_measured(&json, "prefill_share_of_f32_peak", is_float(b) ? share : 0);
     swg_json_string(&json, "linalg", swg_linalg_name());
     swg_json_uint(&json, "peak_rss_bytes", b->peak_rss_bytes);
+    write_machine(&json);
     if (b->args->profile)
         swg_bench_profile_write(&b->profile, &json);
     return swg_cli_json_print(&json);
@@ -497,6 +527,7 @@ static swg_status report_text(const benchmark *b)
                       swg_format_bytes(b->peak_rss_bytes, rss), "threads",
                       swg_pool_threads(b->loaded.pool));
     swg_bench_profile_print(&b->profile, b->dram.bytes_per_s, b->peak.ops_per_s, &out);
+    print_machine(&out);
     swg_status status = swg_strbuf_status(&out);
     if (status == SWG_OK)
         status = swg_cli_print(out.text, out.length);
@@ -558,7 +589,8 @@ const swg_command swg_command_bench = {
         "one "
         "request is expected is not given.\n\n"
         "Encoders read whole texts: prefill is one of them, and decoding is not measured. In JSON, "
-        "values that were not measured are null.",
+        "values that were not measured are null. The machine is described beside the figures: "
+        "processor, instruction set, governor, transparent huge pages and memory.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .arguments_bytes = sizeof(arguments),

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "eval/few_shot.h"
 #include "eval/machine.h"
 #include "eval/model_identity.h"
 #include "eval/task.h"
@@ -31,7 +32,7 @@ static const char protocol_words[] = ""
 typedef struct arguments {
     const char *text, *data, *data_format, *few_shot, *ref, *task, *protocol, *prep, *activations,
         *kv_cache, *tokenizer, *device;
-    int64_t context, stride, max_tokens;
+    int64_t context, stride, max_tokens, shots, shots_seed;
     double max_kld, max_perplexity_increase;
     const char *records, *swap, *unit, *results;
     bool resume, sensitivity;
@@ -47,7 +48,12 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, data_format, 0, "data-format", SWG_CHOICE_FORMAT_CHOICES, NULL,
                       "form of multiple-choice items (default: choices)"),
     SWG_OPTION_STRING(arguments, few_shot, 0, "few-shot", "FILE",
-                      "text put before every multiple-choice context as it is: solved examples"),
+                      "text put before every multiple-choice context as it is: solved examples; "
+                      "with --shots a file of items"),
+    SWG_OPTION_INT(arguments, shots, 0, "shots", "N", 1, 1000, NULL,
+                   "draw N items of --few-shot and put them, solved, before every context"),
+    SWG_OPTION_INT(arguments, shots_seed, 0, "shots-seed", "S", 0, 9007199254740992.0, "1",
+                   "seed of that drawing"),
     SWG_OPTION_STRING(arguments, ref, 0, "ref", "MODEL",
                       "compare with this model, usually the one that was compressed"),
     SWG_OPTION_CHOICE(arguments, task, 0, "task", task_words + 1, NULL,
@@ -102,7 +108,7 @@ typedef struct evaluation {
     swg_text_file file;
     swg_prepared_text prepared;
     swg_text_file few_shot;
-    char *prefix; /* its text with an end */
+    swg_strbuf prefix; /* its text, or examples drawn from it */
     swg_session loaded, ref;
     const swg_eval_task *task;
     swg_act_precision activations;
@@ -148,13 +154,22 @@ static swg_status prepare(evaluation *e, swg_eval_input *input)
 static swg_status read_few_shot(evaluation *e, swg_eval_input *input)
 {
     if (!e->args->few_shot)
-        return SWG_OK;
+        return e->args->shots ? swg_error(SWG_USAGE, "--shots are drawn from a file of items: give "
+                                                     "it as --few-shot")
+                              : SWG_OK;
     if (strcmp(e->task->name, "choice") != 0)
         return swg_error(SWG_USAGE, "--few-shot is for multiple choice (task choice)");
-    SWG_TRY(swg_text_file_open(e->args->few_shot, SWG_TEXT_PROSE, &e->few_shot));
-    SWG_TRY(SWG_NEW(e->prefix, e->few_shot.length + 1));
-    memcpy(e->prefix, e->few_shot.text, e->few_shot.length);
-    input->prefix = e->prefix;
+    const arguments *args = e->args;
+    SWG_TRY(swg_text_file_open(args->few_shot, args->shots ? SWG_TEXT_DATA : SWG_TEXT_PROSE,
+                               &e->few_shot));
+    if (args->shots)
+        SWG_TRY(swg_few_shot_draw(input->choice_format, args->few_shot, e->few_shot.text,
+                                  e->few_shot.length, (size_t)args->shots,
+                                  (uint64_t)args->shots_seed, &e->prefix));
+    else
+        swg_strbuf_append(&e->prefix, e->few_shot.text, e->few_shot.length);
+    SWG_TRY(swg_strbuf_status(&e->prefix));
+    input->prefix = swg_strbuf_text(&e->prefix);
     return SWG_OK;
 }
 
@@ -330,7 +345,7 @@ done:
     swg_strbuf_deinit(&e.report.text);
     swg_session_close(&e.ref);
     swg_session_close(&e.loaded);
-    swg_free(e.prefix);
+    swg_strbuf_deinit(&e.prefix);
     swg_text_file_close(&e.few_shot);
     swg_prepared_text_deinit(&e.prepared);
     swg_text_file_close(&e.file);
@@ -350,7 +365,7 @@ static const swg_example examples[] = {
      "how far compression moved the predictions"},
     {"swage eval model.swg --text wiki.test.raw --records windows.jsonl --resume",
      "a record of every window; the same command goes on after an interruption"},
-    {"swage eval model.swg --ref model --text wiki.test.raw --sensitivity",
+    {"swage eval quantized.swg --ref model --text wiki.test.raw --sensitivity",
      "which tensors cause the divergence"},
     {"swage eval minilm-int8.swg --ref all-MiniLM-L6-v2 --text sentences.txt",
      "how far compression moved vectors of texts"},

@@ -31,7 +31,7 @@ typedef struct swg_swaps swg_swaps;
 /* List what differs between both checkpoints, which must have the same tensors with the same
  * shapes; equal bytes in equal formats do not differ. `host` is the loaded model of `source`; it
  * and the sources must outlive the swaps. SWG_UNSUPPORTED, naming the tensor, for checkpoints that
- * do not match, SWG_FAILED when nothing differs; SWG_CORRUPT, SWG_NO_MEMORY. */
+ * do not match; SWG_CORRUPT, SWG_NO_MEMORY. */
 swg_status swg_swaps_new(swg_model *host, swg_source *source, swg_source *base,
                          swg_swap_direction direction, bool by_layer, swg_swaps **out);
 void swg_swaps_free(swg_swaps **swaps); /* NULL inside is accepted */

@@ -98,6 +98,9 @@ swg_status swg_source_read_f32(swg_source *source, size_t tensor, uint64_t row_b
 /* Bytes of the tensor as stored (after compression); equals swg_tensor_bytes for plain formats. */
 uint64_t swg_source_stored_bytes(const swg_source *source, size_t tensor);
 
+/* The same of its planes [plane], in storage order. */
+uint64_t swg_source_plane_stored_bytes(const swg_source *source, size_t tensor, size_t plane);
+
 /* Say that a tensor is done with, so that its pages may be dropped. */
 void swg_source_release(swg_source *source, size_t tensor);
 

@@ -99,6 +99,7 @@ struct swg_reader {
                        uint64_t row_begin, uint64_t n_rows, void *out);
     uint64_t (*rows_per_read)(const swg_stored_tensor *tensor, const swg_plane *plane);
     uint64_t (*stored_bytes)(const swg_stored_tensor *tensor);
+    uint64_t (*plane_stored_bytes)(const swg_stored_tensor *tensor, size_t plane);
     void (*release)(swg_source *source, const swg_stored_tensor *tensor);
     swg_status (*load_file)(swg_source *source, swg_source_file_entry *file);
     swg_status (*fingerprint)(swg_source *source, char out[33]);

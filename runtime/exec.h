@@ -183,7 +183,7 @@ swg_status swg_exec_layer_from(swg_exec *exec, size_t layer, size_t sequence, si
 swg_layer_point swg_exec_layer_point(const swg_exec *exec);
 
 /* logits [n][n_outputs] of the rows x [n][width(n_layers)]. Models with one_output compute them
- * from the first row of a text: pass only that row. */
+ * from one row of a text, the first (output_is_last: the last): pass only that row. */
 swg_status swg_exec_end(swg_exec *exec, size_t n, const float *x, float *logits);
 
 #endif

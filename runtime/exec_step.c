@@ -88,9 +88,11 @@ static void add_part(swg_exec *exec, const swg_piece *piece, size_t at, size_t n
     const swg_span span = {
         .n = n, .sequence = piece->sequence, .position = start + at, .length = start + piece->n};
     add_span(batch, span, piece->ids + at, piece->types ? piece->types + at : NULL);
-    const size_t end = h->one_output ? 1 : n;
-    const size_t skipped = piece->first_logits > at ? piece->first_logits - at : 0;
-    for (size_t i = h->one_output ? 0 : skipped; i < end; i++)
+    if (h->one_output) {
+        batch->kept[batch->n_kept++] = h->output_is_last ? row + n - 1 : row;
+        return;
+    }
+    for (size_t i = piece->first_logits > at ? piece->first_logits - at : 0; i < n; i++)
         batch->kept[batch->n_kept++] = row + i;
 }
 

@@ -304,7 +304,7 @@ const char *swg_hparams_key(const swg_arch *arch, size_t field)
 
 swg_status swg_hparams_leave_out_head(const swg_arch *arch, swg_hparams *h)
 {
-    if (!h->is_encoder)
+    if (!h->is_encoder || h->recurrent.units[0] > 0)
         return swg_error(SWG_UNSUPPORTED,
                          "architecture %s is not an encoder: it has no vectors of texts",
                          arch->name);

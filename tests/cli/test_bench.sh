@@ -12,6 +12,7 @@ expect_exit 0 "bench" "$SWAGE" bench examples/tiny-tales --prompt 16 --generate 
   --threads 2 --json
 # shellcheck disable=SC2086
 expect_keys "bench" $bench_keys
+expect_keys "the machine" cpu isa cpu_governor huge_pages cpus machine_memory_bytes
 for key in $bench_keys; do
   check "$key was measured" awk -v x="$(value $key)" 'BEGIN {exit !(x > 0)}'
 done

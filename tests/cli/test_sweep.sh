@@ -68,6 +68,16 @@ check "the same records" cmp -s <(same_part "$scratch/one/results.jsonl") <(same
 expect_exit 0 "nothing left" sweep "$scratch/two" --no-speed --json
 check "all are kept" [ "$(value kept) $(value measured)" = "9 0" ]
 
+# Models that were not kept are made when they are asked for; nothing is measured again.
+seconds() { grep -o '"eval_s":[0-9.e-]*' "$scratch/two/results.jsonl" | tail -9 | sort; }
+measured=$(seconds)
+expect_exit 0 "models after all" sweep "$scratch/two" --no-speed --keep-models
+expect_match "they are made" "$stdout" "8 points measured, 1 taken"
+check "the model is there" [ -e "$scratch/two/points/pairs/model.swg" ]
+check "with the figures of before" [ "$(seconds | sort -u | comm -13 <(sort -u <<<"$measured") -)" = "" ]
+expect_exit 0 "and stay" sweep "$scratch/two" --no-speed --keep-models --json
+check "all are there" [ "$(value kept) $(value measured)" = "9 0" ]
+
 # Another text, and speed: all points again. A step that fails costs its point.
 mkdir -p "$scratch/three/points/pairs/model.swg"
 head -c 9000 "$text" >"$scratch/shorter.txt"
