@@ -71,7 +71,7 @@ static swg_status judge_texts(run *r, double *nll)
         const size_t begin = texts->begins[i];
         SWG_TRY(swg_exec_encode(r->exec, texts->ids + begin, texts->types + begin,
                                 texts->begins[i + 1] - begin, r->logits));
-        const swg_loss_input in = {.vocab = r->n_labels,
+        const swg_loss_input in = {.n = r->n_labels,
                                    .student = r->logits,
                                    .target = (int32_t)texts->labels[i],
                                    .temperature = 1};
@@ -115,7 +115,7 @@ static swg_status take_slopes(void *context, float *logits)
     run *r = context;
     const swg_distill_options *o = r->options;
     const swg_loss_input in = {
-        .vocab = r->n_labels,
+        .n = r->n_labels,
         .student = logits,
         .teacher = r->data->teacher ? r->data->teacher + r->text * r->n_labels : NULL,
         .target = (int32_t)r->data->texts->labels[r->text],

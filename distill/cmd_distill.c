@@ -17,7 +17,7 @@ typedef struct arguments {
     const char *output, *teacher, *student_config, *student_layers, *text, *recipe, *bits,
         *group_size, *embedding_bits;
     int64_t tokens, level;
-    double temperature, kl, ce, grid_rate;
+    double temperature, kl, ce, hidden_mse, hidden_cosine, grid_rate;
     swg_training_arguments training;
     swg_classifier_arguments labelled;
     bool keep_mask, documents, asymmetric, force;
@@ -65,6 +65,11 @@ static const swg_option options[] = {
                       "weight of the divergence from the teacher"),
     SWG_OPTION_DOUBLE(arguments, ce, 0, "ce-weight", "W", 0, 1e6, "0",
                       "weight of the cross-entropy of the text itself"),
+    SWG_OPTION_DOUBLE(
+        arguments, hidden_mse, 0, "hidden-mse-weight", "W", 0, 1e6, "0",
+        "weight of the squared difference between the rows that leave layers of both"),
+    SWG_OPTION_DOUBLE(arguments, hidden_cosine, 0, "hidden-cosine-weight", "W", 0, 1e6, "0",
+                      "weight of 1 - the cosine between these rows"),
     SWG_OPTION_DOUBLE(arguments, temperature, 0, "temperature", "T", 0.01, 100, "1",
                       "divide the logits of both by this in the divergence"),
     SWG_OPTION_FLAG(arguments, keep_mask, 0, "keep-mask",
@@ -240,6 +245,8 @@ static void write_settings(const job *j, swg_json_writer *json)
     swg_training_write(&a->training, json);
     swg_json_double(json, "kl_weight", a->kl);
     swg_json_double(json, "ce_weight", a->ce);
+    swg_json_double(json, "hidden_mse_weight", a->hidden_mse);
+    swg_json_double(json, "hidden_cosine_weight", a->hidden_cosine);
     swg_json_double(json, "temperature", a->temperature);
     swg_json_bool(json, "keep_mask", a->keep_mask);
     swg_json_double(json, "scale_rate", a->grid_rate);
@@ -263,6 +270,8 @@ static swg_status train(job *j)
     how.window = j->text.text.window;
     how.weights[SWG_LOSS_kl] = a->kl;
     how.weights[SWG_LOSS_ce] = a->ce;
+    how.weights[SWG_LOSS_hidden_mse] = a->hidden_mse;
+    how.weights[SWG_LOSS_hidden_cosine] = a->hidden_cosine;
     how.temperature = a->temperature;
     how.adamw.grid_rate = a->grid_rate;
     return swg_distill(j->trainer, j->teacher, &how, &j->training.result);
@@ -318,8 +327,12 @@ static swg_status check_labelled(const arguments *a)
                          a->bits     ? "bits"
                          : a->recipe ? "recipe"
                                      : "keep-mask");
-    return a->kl > 0 || a->ce > 0 ? SWG_OK
-                                  : swg_error(SWG_USAGE, "--kl-weight and --ce-weight are both 0");
+    if (a->labelled.data && (a->hidden_mse > 0 || a->hidden_cosine > 0))
+        return swg_error(SWG_UNSUPPORTED, "--hidden-%s-weight is not for --data",
+                         a->hidden_mse > 0 ? "mse" : "cosine");
+    return a->kl > 0 || a->ce > 0 || a->hidden_mse > 0 || a->hidden_cosine > 0
+               ? SWG_OK
+               : swg_error(SWG_USAGE, "the weights of all losses are 0");
 }
 
 /* A student of a classifier. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "distill/row_match.h"
 #include "distill/schedule.h"
 #include "runtime/backprop.h"
 #include "runtime/base/clock.h"
@@ -21,7 +22,9 @@ enum { END_ROWS = SWG_BACKPROP_END_ROWS };
 typedef struct predictor {
     swg_exec *exec;
     size_t n_layers, width; /* columns of what leaves the last layer */
-    float *rows[2];         /* [batch * window][widest], one layer's input and output in turn */
+    float **rows;  /* [n_layers + 1], each [batch * window][width]: what enters a layer; of the last
+                      two unless all are kept */
+    float *memory; /* of the rows */
 } predictor;
 
 /* How far training has come. Numbers alone, so that it is saved as it is. */
@@ -36,6 +39,7 @@ typedef struct run {
     predictor student, teacher; /* the student's for judging */
     bool has_teacher;
     size_t vocab;
+    swg_row_match *matches;    /* [student.n_layers]; NULL: rows are not compared */
     const float *teacher_rows; /* [batch * window][width]: what leaves the teacher's last layer */
     float *logits, *slopes;    /* [END_ROWS][vocab] */
     int32_t *ids;           /* [batch][window] of the step */
@@ -64,7 +68,9 @@ swg_distill_options swg_distill_options_default(void)
 
 /* --- Predictions ------------------------------------------------------------------------------ */
 
-static swg_status predictor_init(predictor *p, const swg_model *model, const swg_distill_options *o)
+/* keeps_rows: of all layers. */
+static swg_status predictor_init(predictor *p, const swg_model *model, const swg_distill_options *o,
+                                 bool keeps_rows)
 {
     swg_exec_options options = swg_exec_options_default();
     size_t widest = 0;
@@ -78,14 +84,18 @@ static swg_status predictor_init(predictor *p, const swg_model *model, const swg
     for (size_t layer = 0; layer <= p->n_layers; layer++)
         if (swg_exec_width(p->exec, layer) > widest)
             widest = swg_exec_width(p->exec, layer);
-    SWG_TRY(SWG_NEW_UNINIT(p->rows[0], o->batch * o->window * widest));
-    return SWG_NEW_UNINIT(p->rows[1], o->batch * o->window * widest);
+    const size_t distinct = keeps_rows ? p->n_layers + 1 : 2, elems = options.chunk * widest;
+    SWG_TRY(SWG_NEW(p->rows, p->n_layers + 1));
+    SWG_TRY(SWG_NEW_UNINIT(p->memory, distinct * elems));
+    for (size_t layer = 0; layer <= p->n_layers; layer++)
+        p->rows[layer] = p->memory + layer % distinct * elems;
+    return SWG_OK;
 }
 
 static void predictor_deinit(predictor *p)
 {
-    swg_free(p->rows[0]);
-    swg_free(p->rows[1]);
+    swg_free(p->rows);
+    swg_free(p->memory);
     swg_exec_free(&p->exec);
 }
 
@@ -95,9 +105,9 @@ static swg_status predict(predictor *p, const int32_t *ids, size_t n, size_t win
 {
     SWG_TRY(swg_exec_begin_texts(p->exec, n, window, ids, p->rows[0]));
     for (size_t layer = 0; layer < p->n_layers; layer++)
-        SWG_TRY(swg_exec_layer_texts(p->exec, layer, n, window, p->rows[layer % 2],
-                                     p->rows[(layer + 1) % 2]));
-    *out = p->rows[p->n_layers % 2];
+        SWG_TRY(
+            swg_exec_layer_texts(p->exec, layer, n, window, p->rows[layer], p->rows[layer + 1]));
+    *out = p->rows[p->n_layers];
     return SWG_OK;
 }
 
@@ -113,7 +123,7 @@ static double position_loss(const run *r, const swg_loss_input *in, double share
     double sum = 0;
     for (int loss = 0; loss < SWG_LOSS_COUNT; loss++) {
         const double weight = r->options->weights[loss];
-        if (weight > 0)
+        if (weight > 0 && !swg_loss_is_of_rows((swg_loss)loss))
             sum += weight * swg_loss_of((swg_loss)loss)(in, weight * share, slopes);
     }
     return sum;
@@ -138,7 +148,7 @@ static swg_status loss_row(void *context, size_t t)
     loss_rows *l = context;
     const run *r = l->run;
     float *logits = l->logits + t * r->vocab, *slopes = r->slopes + t * r->vocab;
-    const swg_loss_input in = {.vocab = r->vocab,
+    const swg_loss_input in = {.n = r->vocab,
                                .student = logits,
                                .teacher = r->logits + t * r->vocab,
                                .target = target_of(r, r->ids, l->first + t),
@@ -160,6 +170,34 @@ static swg_status take_slopes(void *context, size_t first, size_t n, float *logi
     SWG_TRY(swg_pool_for(r->options->pool, n, loss_row, &l));
     for (size_t t = 0; t < n; t++)
         r->loss_sum += share_of(r->options) * l.losses[t];
+    return SWG_OK;
+}
+
+/* The teacher's layer, counted from 1, that is as deep as a layer of the student. */
+static size_t same_depth(const run *r, size_t layer)
+{
+    const size_t n = r->student.n_layers;
+    return ((layer + 1) * r->teacher.n_layers + n / 2) / n;
+}
+
+/* swg_backprop_job.rows: losses of what leaves a layer, whose share is that of one of all layers.
+ */
+static swg_status take_rows(void *context, size_t layer, size_t n, const float *x, float *gradient)
+{
+    run *r = context;
+    const double share = share_of(r->options) / (double)r->student.n_layers;
+    double loss = 0;
+    SWG_TRY(swg_row_match_take(&r->matches[layer], r->options->weights, share, n, x,
+                               r->teacher.rows[same_depth(r, layer)], gradient, &loss));
+    r->loss_sum += loss;
+    return SWG_OK;
+}
+
+static swg_status step_matches(const run *r, double rate)
+{
+    for (size_t layer = 0; r->matches && layer < r->student.n_layers; layer++)
+        SWG_TRY(swg_adamw_step(&r->options->adamw, &r->matches[layer].projection, r->at.step + 1,
+                               rate, 0, 1, r->options->pool));
     return SWG_OK;
 }
 
@@ -193,7 +231,7 @@ static swg_status judge_row(void *context, size_t t)
 {
     judged_rows *j = context;
     const run *r = j->run;
-    const swg_loss_input in = {.vocab = r->vocab,
+    const swg_loss_input in = {.n = r->vocab,
                                .student = r->slopes + t * r->vocab,
                                .teacher = r->logits + t * r->vocab,
                                .target = target_of(r, j->ids, j->first + t),
@@ -320,6 +358,7 @@ static swg_status take_step(run *r, swg_distill_record *record)
         swg_trainer_step(r->trainer, &o->adamw, record->rate, &record->gradient_norm);
     if (status != SWG_OK)
         return swg_error_context(status, "at a rate of %g", record->rate);
+    SWG_TRY(step_matches(r, record->rate));
     record->seconds = swg_clock_s() - r->start;
     record->tokens_per_s = (double)tokens_per_step(o) / (swg_clock_s() - start);
     r->at.step++;
@@ -353,6 +392,39 @@ static swg_status show_progress(const run *r, uint64_t step, double loss)
                                         (uint64_t)(swg_clock_s() - r->start), (uint64_t)o->seconds);
 }
 
+/* The arrays of projections that training continues from. */
+enum { SAVED_ARRAYS = 3 };
+static void saved_of(const swg_row_match *match, float *out[SAVED_ARRAYS])
+{
+    out[0] = match->projection.value;
+    out[1] = match->projection.moment1;
+    out[2] = match->projection.moment2;
+}
+
+static swg_status save_matches(const run *r, swg_state_writer *writer)
+{
+    for (size_t layer = 0; r->matches && layer < r->student.n_layers; layer++) {
+        float *arrays[SAVED_ARRAYS];
+        saved_of(&r->matches[layer], arrays);
+        for (size_t i = 0; i < SAVED_ARRAYS; i++)
+            SWG_TRY(swg_state_put(writer, arrays[i],
+                                  r->matches[layer].projection.n * sizeof *arrays[i]));
+    }
+    return SWG_OK;
+}
+
+static swg_status resume_matches(run *r, swg_state_reader *reader)
+{
+    for (size_t layer = 0; r->matches && layer < r->student.n_layers; layer++) {
+        float *arrays[SAVED_ARRAYS];
+        saved_of(&r->matches[layer], arrays);
+        for (size_t i = 0; i < SAVED_ARRAYS; i++)
+            SWG_TRY(swg_state_get(reader, arrays[i],
+                                  r->matches[layer].projection.n * sizeof *arrays[i]));
+    }
+    return SWG_OK;
+}
+
 static swg_status save(const run *r, const position *at, const swg_distill_result *out)
 {
     const double seconds = swg_clock_s() - r->start;
@@ -364,6 +436,7 @@ static swg_status save(const run *r, const position *at, const swg_distill_resul
     SWG_GO(swg_state_put(writer, &seconds, sizeof seconds));
     SWG_GO(swg_state_put(writer, out, sizeof *out));
     SWG_GO(swg_trainer_save(r->trainer, writer));
+    SWG_GO(save_matches(r, writer));
     SWG_GO(swg_state_commit(&writer));
 done:
     swg_state_abort(&writer);
@@ -393,6 +466,7 @@ static swg_status resume(run *r, swg_distill_result *out)
                          (unsigned long long)r->at.next, r->n_train, (unsigned long long)r->at.step,
                          (unsigned long long)o->steps));
     SWG_GO(swg_trainer_resume(r->trainer, reader));
+    SWG_GO(resume_matches(r, reader));
     if (r->at.n_passes > 0)
         shuffle(r, r->at.n_passes - 1);
     r->start = swg_clock_s() - seconds;
@@ -448,8 +522,8 @@ static swg_status check(const swg_model *student, const swg_model *teacher,
 {
     SWG_TRY(swg_options_check("swg_distill_options", o->size, sizeof *o));
     SWG_TRY(swg_model_must_continue(student, "training on a text"));
-    if (!teacher && o->weights[SWG_LOSS_kl] > 0)
-        return swg_error(SWG_USAGE, "divergence from a teacher, but there is no teacher");
+    if (!teacher && (o->weights[SWG_LOSS_kl] > 0 || swg_row_match_is_wanted(o->weights)))
+        return swg_error(SWG_USAGE, "a loss that compares with a teacher, but there is no teacher");
     if (teacher && student->hparams.n_outputs != teacher->hparams.n_outputs)
         return swg_error(SWG_USAGE,
                          "the student predicts %lld tokens and the teacher %lld: they must have "
@@ -467,6 +541,19 @@ static swg_status check(const swg_model *student, const swg_model *teacher,
     return SWG_OK;
 }
 
+static swg_status begin_matches(run *r)
+{
+    if (!swg_row_match_is_wanted(r->options->weights))
+        return SWG_OK;
+    SWG_TRY(SWG_NEW(r->matches, r->student.n_layers));
+    for (size_t layer = 0; layer < r->student.n_layers; layer++)
+        SWG_TRY(swg_row_match_init(&r->matches[layer], swg_exec_width(r->student.exec, layer + 1),
+                                   swg_exec_width(r->teacher.exec, same_depth(r, layer)),
+                                   r->options->seed + layer));
+    swg_trainer_on_rows(r->trainer, take_rows);
+    return SWG_OK;
+}
+
 static swg_status begin(run *r, const swg_model *teacher)
 {
     const swg_distill_options *o = r->options;
@@ -474,10 +561,11 @@ static swg_status begin(run *r, const swg_model *teacher)
     SWG_TRY(check(student, teacher, o));
     r->vocab = (size_t)student->hparams.n_outputs;
     r->n_train = o->n_windows - o->held_out;
-    SWG_TRY(predictor_init(&r->student, student, o));
+    SWG_TRY(predictor_init(&r->student, student, o, false));
     r->has_teacher = teacher != NULL;
     if (teacher)
-        SWG_TRY(predictor_init(&r->teacher, teacher, o));
+        SWG_TRY(predictor_init(&r->teacher, teacher, o, swg_row_match_is_wanted(o->weights)));
+    SWG_TRY(begin_matches(r));
     SWG_TRY(SWG_NEW_UNINIT(r->logits, END_ROWS * r->vocab));
     SWG_TRY(SWG_NEW_UNINIT(r->slopes, END_ROWS * r->vocab));
     SWG_TRY(SWG_NEW_UNINIT(r->ids, o->batch * o->window));
@@ -496,6 +584,10 @@ swg_status swg_distill(swg_trainer *trainer, const swg_model *teacher,
         status = status == SWG_OK ? restored : status;
     }
     out->seconds = swg_clock_s() - r.start;
+    swg_trainer_on_rows(trainer, NULL);
+    for (size_t layer = 0; r.matches && layer < r.student.n_layers; layer++)
+        swg_row_match_deinit(&r.matches[layer]);
+    swg_free(r.matches);
     predictor_deinit(&r.student);
     predictor_deinit(&r.teacher);
     swg_free(r.logits);

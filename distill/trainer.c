@@ -10,8 +10,8 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 
-/* Rows of a weight whose gradients are one work item, and elements of a step's. */
-enum { GRADIENT_ROWS = 64, STEP_ELEMS = 1 << 16 };
+/* Rows of a weight whose gradients are one work item. */
+enum { GRADIENT_ROWS = 64 };
 
 /* One tensor. */
 typedef struct trained {
@@ -39,6 +39,7 @@ struct swg_trainer {
     size_t *of_bias;   /* [model->n_weights] that of its bias, or SIZE_MAX */
     uint64_t n_steps, n_weights, n_zeros;
     swg_status status; /* of an observer, which cannot return one */
+    swg_status (*rows)(void *context, size_t layer, size_t n, const float *x, float *gradient);
 };
 
 swg_trainer_options swg_trainer_options_default(void)
@@ -123,6 +124,13 @@ static void add_vector(void *context, const swg_weight *weight, const float *dv,
     add_bias(dbias ? bias_gradient_of(context, weight) : NULL, weight->n, dbias, 1);
 }
 
+void swg_trainer_on_rows(swg_trainer *trainer,
+                         swg_status (*rows)(void *context, size_t layer, size_t n, const float *x,
+                                            float *gradient))
+{
+    trainer->rows = rows;
+}
+
 swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t n_windows,
                                 swg_status (*slopes)(void *context, size_t first, size_t n,
                                                      float *logits),
@@ -134,6 +142,7 @@ swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t
                                   .n_windows = n_windows,
                                   .observer = &observer,
                                   .slopes = slopes,
+                                  .rows = trainer->rows,
                                   .context = context};
     trainer->status = SWG_OK;
     SWG_TRY(swg_backprop_run(trainer->backprop, &job));
@@ -209,59 +218,21 @@ static double norm_of(const swg_trainer *trainer)
     return sqrt(sum);
 }
 
-/* A step of some numbers. */
-typedef struct step {
-    const swg_adamw *adamw;
-    float *value, *gradient, *moment1, *moment2;
-    const uint8_t *is_zero;
-    size_t n;
-    double rate, decay, scale, correction1, correction2;
-} step;
-
-static swg_status step_elems(void *context, size_t index)
-{
-    const step *s = context;
-    const size_t begin = index * STEP_ELEMS;
-    const size_t end = begin + STEP_ELEMS < s->n ? begin + STEP_ELEMS : s->n;
-    const float beta1 = (float)s->adamw->beta1, beta2 = (float)s->adamw->beta2;
-    const float decay = (float)(s->rate * s->decay);
-    for (size_t i = begin; i < end; i++) {
-        const float g = s->gradient[i] * (float)s->scale;
-        s->gradient[i] = 0;
-        if (s->is_zero && s->is_zero[i])
-            continue;
-        s->moment1[i] = beta1 * s->moment1[i] + (1 - beta1) * g;
-        s->moment2[i] = beta2 * s->moment2[i] + (1 - beta2) * g * g;
-        const double size = sqrt((double)s->moment2[i] / s->correction2) + s->adamw->epsilon;
-        const double move = s->rate * ((double)s->moment1[i] / s->correction1) / size;
-        s->value[i] = s->value[i] * (1 - decay) - (float)move;
-    }
-    return SWG_OK;
-}
-
 /* A tensor's weights, and the grids of its codes. */
-static swg_status step_tensor(const swg_trainer *trainer, trained *t, const step *how)
+static swg_status step_tensor(const swg_trainer *trainer, trained *t, const swg_adamw *adamw,
+                              double rate, double scale)
 {
-    step s = *how;
-    s.value = t->value;
-    s.gradient = t->gradient;
-    s.moment1 = t->moment1;
-    s.moment2 = t->moment2;
-    s.is_zero = t->is_zero;
-    s.n = elems_of(t);
-    s.decay = t->is_matrix ? s.adamw->decay : 0;
-    SWG_TRY(swg_pool_for(trainer->options.pool, swg_ceil_div(s.n, STEP_ELEMS), step_elems, &s));
+    swg_pool *pool = trainer->options.pool;
+    const swg_adamw_numbers weights = {elems_of(t), t->value,   t->gradient,
+                                       t->moment1,  t->moment2, t->is_zero};
+    SWG_TRY(swg_adamw_step(adamw, &weights, trainer->n_steps, rate, t->is_matrix ? adamw->decay : 0,
+                           scale, pool));
     if (!t->codes)
         return SWG_OK;
-    s.value = t->codes->number;
-    s.gradient = t->codes->gradient;
-    s.moment1 = t->codes->moment1;
-    s.moment2 = t->codes->moment2;
-    s.is_zero = NULL;
-    s.n = t->codes->n_numbers;
-    s.decay = 0;
-    s.rate *= s.adamw->grid_rate;
-    return swg_pool_for(trainer->options.pool, swg_ceil_div(s.n, STEP_ELEMS), step_elems, &s);
+    const swg_learned_codes *c = t->codes;
+    const swg_adamw_numbers grids = {c->n_numbers, c->number,  c->gradient,
+                                     c->moment1,   c->moment2, NULL};
+    return swg_adamw_step(adamw, &grids, trainer->n_steps, rate * adamw->grid_rate, 0, scale, pool);
 }
 
 swg_status swg_trainer_step(swg_trainer *trainer, const swg_adamw *adamw, double rate, double *norm)
@@ -276,15 +247,10 @@ swg_status swg_trainer_step(swg_trainer *trainer, const swg_adamw *adamw, double
         return swg_error(SWG_FAILED, "the gradients of step %llu are not finite",
                          (unsigned long long)trainer->n_steps + 1);
     trainer->n_steps++;
-    const double n = (double)trainer->n_steps;
-    const step how = {
-        .adamw = adamw,
-        .rate = rate,
-        .scale = adamw->max_norm > 0 && *norm > adamw->max_norm ? adamw->max_norm / *norm : 1,
-        .correction1 = 1 - pow(adamw->beta1, n),
-        .correction2 = 1 - pow(adamw->beta2, n)};
+    const double scale =
+        adamw->max_norm > 0 && *norm > adamw->max_norm ? adamw->max_norm / *norm : 1;
     for (size_t i = 0; i < trainer->n_tensors; i++)
-        SWG_TRY(step_tensor(trainer, &trainer->tensors[i], &how));
+        SWG_TRY(step_tensor(trainer, &trainer->tensors[i], adamw, rate, scale));
     return install_all(trainer);
 }
 

@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "distill/adamw.h"
 #include "distill/training_state.h"
 #include "formats/formats.h"
 #include "quantize/plan.h"
@@ -43,14 +44,6 @@ typedef struct swg_trainer_options {
     bool keep_zeros; /* weights of matrices that are 0 stay 0: a pruned model stays pruned */
 } swg_trainer_options;
 swg_trainer_options swg_trainer_options_default(void);
-
-/* AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101). */
-typedef struct swg_adamw {
-    double beta1, beta2, epsilon; /* usually 0.9, 0.999, 1e-8 */
-    double decay;                 /* of matrices' weights, times the rate; 0 = none */
-    double grid_rate; /* of scales and zero points, as a multiple of the rate; 0 = they stay */
-    double max_norm; /* gradients are scaled down to this norm over all tensors; 0 = not */
-} swg_adamw;
 
 /* Load the model of `source` for training on windows of text or, if it is a classifier, on texts of
  * at most the window's length. `plan`, made for its tensors, says which are quantized,
@@ -75,6 +68,12 @@ swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t
 
 /* The same for one text of a classifier (runtime/text_gradients.h). */
 swg_status swg_trainer_backward_text(swg_trainer *trainer, const swg_text_job *text);
+
+/* From now on backward passes call this too, with the context of `slopes`: swg_backprop_job.rows.
+ * NULL: no longer. */
+void swg_trainer_on_rows(swg_trainer *trainer,
+                         swg_status (*rows)(void *context, size_t layer, size_t n, const float *x,
+                                            float *gradient));
 
 /* One step of the optimizer with the gradients added since the last; *norm is theirs before
  * scaling. SWG_FAILED, with nothing changed, when it is not finite. */

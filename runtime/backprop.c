@@ -136,6 +136,8 @@ static swg_status backward_piece(swg_backprop *b, const swg_backprop_job *job, s
 static swg_status backward_layer(swg_backprop *b, const swg_backprop_job *job, size_t layer)
 {
     float *next; /* of another width than the gradient in recurrent models */
+    if (job->rows)
+        SWG_TRY(job->rows(job->context, layer, tokens_of(b, job), b->rows[layer + 1], b->gradient));
     SWG_TRY(load(b, layer));
     SWG_TRY(SWG_NEW_UNINIT(next, tokens_of(b, job) * swg_exec_width(b->exec, layer)));
     swg_status status = SWG_OK;

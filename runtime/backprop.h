@@ -44,7 +44,10 @@ typedef struct swg_backprop_job {
     /* logits [n][n_outputs] of tokens [first, first + n) of all windows' become dL/dlogits, in
      * place. */
     swg_status (*slopes)(void *context, size_t first, size_t n, float *logits);
-    void *context; /* of slopes */
+    /* NULL, or called once the gradient by the rows x [n][width] that leave layer `layer` - of all
+     * windows' tokens - is known, before it is passed on: a loss of these rows adds its own. */
+    swg_status (*rows)(void *context, size_t layer, size_t n, const float *x, float *gradient);
+    void *context; /* of slopes and rows */
 } swg_backprop_job;
 
 /* The model and the pool (may be NULL) must outlive it.

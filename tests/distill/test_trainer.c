@@ -268,6 +268,50 @@ START_TEST(students_come_closer)
 }
 END_TEST
 
+/* Losses of the first and the last step. */
+typedef struct ends {
+    double first, last;
+} ends;
+
+static void see_loss(void *context, const swg_distill_record *record)
+{
+    ends *e = context;
+    e->first = record->step == 1 ? record->loss : e->first;
+    e->last = record->loss;
+}
+
+/* Rows between layers come closer to those of a teacher of other widths, by the losses of rows
+ * alone. */
+START_TEST(rows_come_closer)
+{
+    static const swg_loss losses[] = {SWG_LOSS_hidden_mse, SWG_LOSS_hidden_cosine};
+    student s;
+    int32_t ids[WINDOWS * WINDOW];
+    swg_distill_result r;
+    ends e = {0};
+    window_ids(ids);
+    swg_model *teacher = new_teacher("gpt2-untied");
+    open_student(&s, "qwen3", 0, false, NULL);
+    swg_distill_options o = swg_distill_options_default();
+    o.ids = ids;
+    o.n_windows = WINDOWS;
+    o.window = WINDOW;
+    o.held_out = 2;
+    o.steps = 40;
+    o.batch = WINDOWS - 2; /* every step sees the same windows */
+    o.rate = 0.01;
+    o.weights[SWG_LOSS_kl] = 0;
+    o.weights[losses[_i]] = 1;
+    o.log = see_loss;
+    o.log_context = &e;
+    ck_ok(swg_distill(s.trainer, teacher, &o, &r));
+    ck_assert_msg(e.last < 0.7 * e.first, "from %g to %g", e.first, e.last);
+    ck_status_is(SWG_USAGE, swg_distill(s.trainer, NULL, &o, &r)); /* there are no other rows */
+    close_student(&s);
+    swg_model_free(&teacher);
+}
+END_TEST
+
 START_TEST(threads_do_not_matter)
 {
     student one, three;
@@ -412,6 +456,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, a_step_is_adamw);
     tcase_add_loop_test(cases, biases_are_trained, 0, 4);
     tcase_add_loop_test(cases, students_come_closer, 0, 4);
+    tcase_add_loop_test(cases, rows_come_closer, 0, 2);
     tcase_add_test(cases, threads_do_not_matter);
     tcase_add_loop_test(cases, keeping_layers_changes_nothing, 0, 3);
     tcase_add_test(cases, what_compression_made_is_kept);
