@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "distill/cmd_training.h"
-#include "distill/student.h"
+#include "distill/cmd_classifier.h"
 #include "quantize/cmd_calibration.h"
 #include "quantize/checkpoint.h"
 #include "runtime/base/clock.h"
@@ -18,8 +17,9 @@ typedef struct arguments {
     const char *output, *teacher, *student_config, *student_layers, *text, *recipe, *bits,
         *group_size, *embedding_bits;
     int64_t tokens, level;
-    double temperature, kl, ce;
+    double temperature, kl, ce, hidden_mse, hidden_cosine, grid_rate;
     swg_training_arguments training;
+    swg_classifier_arguments labelled;
     bool keep_mask, documents, asymmetric, force;
 } arguments;
 
@@ -54,17 +54,22 @@ static const swg_option options[] = {
      .name = "text",
      .metavar = "FILE",
      .help = "text to train on; its end is held out to judge by",
-     .offset = offsetof(arguments, text),
-     .is_required = true},
+     .offset = offsetof(arguments, text)},
     SWG_OPTION_FLAG(arguments, documents, 0, "documents",
                     "blank lines of the text separate documents that each begin with BOS"),
     SWG_OPTION_INT(arguments, tokens, 0, "tokens", "N", 2, 1 << 30, "1073741824",
                    "largest number of tokens of the text to use"),
-    SWG_TRAINING_OPTIONS(arguments, "0.0003", "0", "8"),
+    SWG_TRAINING_OPTIONS(arguments, "0.0003, with --data " SWG_CLASSIFIER_RATES, "0", "8"),
+    SWG_CLASSIFIER_OPTIONS(arguments),
     SWG_OPTION_DOUBLE(arguments, kl, 0, "kl-weight", "W", 0, 1e6, "1",
                       "weight of the divergence from the teacher"),
     SWG_OPTION_DOUBLE(arguments, ce, 0, "ce-weight", "W", 0, 1e6, "0",
                       "weight of the cross-entropy of the text itself"),
+    SWG_OPTION_DOUBLE(
+        arguments, hidden_mse, 0, "hidden-mse-weight", "W", 0, 1e6, "0",
+        "weight of the squared difference between the rows that leave layers of both"),
+    SWG_OPTION_DOUBLE(arguments, hidden_cosine, 0, "hidden-cosine-weight", "W", 0, 1e6, "0",
+                      "weight of 1 - the cosine between these rows"),
     SWG_OPTION_DOUBLE(arguments, temperature, 0, "temperature", "T", 0.01, 100, "1",
                       "divide the logits of both by this in the divergence"),
     SWG_OPTION_FLAG(arguments, keep_mask, 0, "keep-mask",
@@ -78,6 +83,8 @@ static const swg_option options[] = {
                     "with --bits: store a zero point for every group"),
     SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_words + 1, NULL,
                       "with --bits: bits of embeddings and output heads (default 8)"),
+    SWG_OPTION_DOUBLE(arguments, grid_rate, 0, "scale-rate", "F", 0, 1000, "1",
+                      "rate of scales and zero points, as a multiple of --rate"),
     SWG_OPTION_STRING(arguments, recipe, 'r', "recipe", "FILE",
                       "JSON that says how each tensor is quantized (docs/recipes.md), instead of "
                       "--bits; codes are chosen by rounding to nearest whatever its methods"),
@@ -206,8 +213,6 @@ static swg_status prepare(job *j)
     const arguments *a = j->a;
     const char *input = j->student.input;
     SWG_TRY(swg_training_check(&a->training));
-    if (a->kl <= 0 && a->ce <= 0)
-        return swg_error(SWG_USAGE, "--kl-weight and --ce-weight are both 0");
     if (input && swg_path_is_same(input, a->output))
         return swg_error(SWG_USAGE, "%s is both the input and the output", input);
     SWG_TRY(make_recipe(j));
@@ -224,6 +229,7 @@ static swg_status prepare(job *j)
     training.pool = j->pool;
     training.window = j->text.text.window;
     training.keep_zeros = a->keep_mask;
+    swg_training_set(&a->training, &training);
     SWG_TRY(swg_trainer_new(j->source, &j->plan, &training, &j->trainer));
     SWG_TRY(swg_training_log_open(&a->training, j->cli, true, &j->training.log));
     return swg_sink_meta_from_source(j->source, &j->meta);
@@ -239,8 +245,11 @@ static void write_settings(const job *j, swg_json_writer *json)
     swg_training_write(&a->training, json);
     swg_json_double(json, "kl_weight", a->kl);
     swg_json_double(json, "ce_weight", a->ce);
+    swg_json_double(json, "hidden_mse_weight", a->hidden_mse);
+    swg_json_double(json, "hidden_cosine_weight", a->hidden_cosine);
     swg_json_double(json, "temperature", a->temperature);
     swg_json_bool(json, "keep_mask", a->keep_mask);
+    swg_json_double(json, "scale_rate", a->grid_rate);
 }
 
 static swg_status train(job *j)
@@ -261,7 +270,10 @@ static swg_status train(job *j)
     how.window = j->text.text.window;
     how.weights[SWG_LOSS_kl] = a->kl;
     how.weights[SWG_LOSS_ce] = a->ce;
+    how.weights[SWG_LOSS_hidden_mse] = a->hidden_mse;
+    how.weights[SWG_LOSS_hidden_cosine] = a->hidden_cosine;
     how.temperature = a->temperature;
+    how.adamw.grid_rate = a->grid_rate;
     return swg_distill(j->trainer, j->teacher, &how, &j->training.result);
 }
 
@@ -303,9 +315,58 @@ static swg_status write_output(job *j, uint64_t *bytes)
     return swg_training_write_output(j->trainer, &output, bytes);
 }
 
+/* What goes with labelled texts, and without. */
+static swg_status check_labelled(const arguments *a)
+{
+    SWG_TRY(swg_classifier_check(&a->labelled, &a->training));
+    if (!a->text == !a->labelled.data)
+        return swg_error(SWG_USAGE, a->text ? "--text and --data are both given"
+                                            : "what to train on? Give --text or --data");
+    if (a->labelled.data && (a->bits || a->recipe || a->keep_mask))
+        return swg_error(SWG_UNSUPPORTED, "--%s is not for --data",
+                         a->bits     ? "bits"
+                         : a->recipe ? "recipe"
+                                     : "keep-mask");
+    if (a->labelled.data && (a->hidden_mse > 0 || a->hidden_cosine > 0))
+        return swg_error(SWG_UNSUPPORTED, "--hidden-%s-weight is not for --data",
+                         a->hidden_mse > 0 ? "mse" : "cosine");
+    return a->kl > 0 || a->ce > 0 || a->hidden_mse > 0 || a->hidden_cosine > 0
+               ? SWG_OK
+               : swg_error(SWG_USAGE, "the weights of all losses are 0");
+}
+
+/* A student of a classifier. */
+static swg_status distil_classifier(const swg_cli *cli, const arguments *a,
+                                    const swg_student_choice *student)
+{
+    swg_source *source = NULL, *teacher = NULL;
+    swg_status status = SWG_OK;
+    SWG_GO(swg_source_open(a->teacher, NULL, &teacher));
+    SWG_GO(swg_student_open(student, teacher, (uint64_t)a->training.seed, &source));
+    const swg_classifier_request request = {.cli = cli,
+                                            .command = "distill",
+                                            .labelled = &a->labelled,
+                                            .training = &a->training,
+                                            .output = a->output,
+                                            .force = a->force,
+                                            .level = (int)a->level,
+                                            .start = source,
+                                            .origin = student->input ? source : teacher,
+                                            .teacher = teacher,
+                                            .student = student,
+                                            .kl = a->kl,
+                                            .ce = a->ce,
+                                            .temperature = a->temperature};
+    SWG_GO(swg_classifier_run(&request));
+done:
+    swg_source_close(&source);
+    swg_source_close(&teacher);
+    return status;
+}
+
 static swg_status run(const swg_cli *cli, const void *values)
 {
-    const arguments *a = values;
+    arguments given = *(const arguments *)values, *const a = &given;
     job j = {.cli = cli,
              .a = a,
              .student = {.input = cli->n_positionals ? cli->positionals[0] : NULL,
@@ -314,6 +375,11 @@ static swg_status run(const swg_cli *cli, const void *values)
              .training = {.arguments = &a->training, .output = a->output}};
     swg_status status = SWG_OK;
     uint64_t bytes = 0;
+    SWG_GO(check_labelled(a));
+    if (a->labelled.data)
+        return distil_classifier(cli, a, &j.student);
+    if (a->training.rate <= 0)
+        a->training.rate = 3e-4;
     SWG_GO(prepare(&j));
     const swg_status trained = train(&j);
     if (swg_training_has_result(&j.training, trained))
@@ -350,12 +416,14 @@ static const swg_example examples[] = {
     {"swage distill -T model --student-config config.json -c book.txt -o student --steps 10 "
      "--window 64 --held-out 4",
      "a student of another shape"},
+    {"swage distill -T bert --student-layers 0 --data labelled.jsonl --epochs 2 -o bert-small",
+     "a classifier of one layer that learns from a larger one"},
 };
 
 const swg_command swg_command_distill = {
     .name = "distill",
-    .synopsis = "STUDENT|--student-config FILE|--student-layers LIST -T TEACHER -c FILE -o OUT "
-                "--steps N|--minutes N [options]",
+    .synopsis = "STUDENT|--student-config FILE|--student-layers LIST -T TEACHER -o OUT "
+                "-c FILE --steps N|--minutes N | --data FILE --epochs N [options]",
     .summary = "train a compressed or smaller model to predict what the original predicts",
     .description =
         "Trains all float weights of STUDENT with AdamW so that its predictions on a text come "
@@ -363,7 +431,9 @@ const swg_command swg_command_distill = {
         "Needs about 16 bytes per weight.\n\n"
         "STUDENT is usually compressed from the teacher. --student-config makes a new one of any "
         "shape with the teacher's vocabulary, --student-layers one that starts from some of its "
-        "layers.\n\n"
+        "layers. With --data the teacher is a classifier, whose probabilities of labels the "
+        "student "
+        "learns.\n\n"
         "With --keep-mask a pruned student stays pruned. With --bits or --recipe it is trained "
         "through rounding (straight-through estimator), and the output holds exactly the codes "
         "that it was trained with. With --steps the result is the same for any number of "

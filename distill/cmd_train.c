@@ -1,10 +1,11 @@
-/* swage train: a language model from nothing but a configuration and texts. */
+/* swage train: a language model from nothing but a configuration and texts, or a classifier from
+ * another model and labelled texts (cmd_classifier.h). */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "distill/cmd_training.h"
+#include "distill/cmd_classifier.h"
 #include "distill/training_text.h"
 #include "formats/json/json.h"
 #include "formats/json/json_copy.h"
@@ -18,11 +19,12 @@
 #include "runtime/text/bpe_trainer.h"
 
 typedef struct arguments {
-    const char *output, *config, *tokenizer;
+    const char *output, *config, *init, *tokenizer;
     swg_string_list texts;
     int64_t new_tokens, level;
     bool documents, force;
     swg_training_arguments training;
+    swg_classifier_arguments labelled;
 } arguments;
 
 static const swg_option options[] = {
@@ -37,15 +39,15 @@ static const swg_option options[] = {
      .name = "config",
      .metavar = "FILE",
      .help = "config.json: the model's architecture and sizes",
-     .offset = offsetof(arguments, config),
-     .is_required = true},
+     .offset = offsetof(arguments, config)},
+    SWG_OPTION_STRING(arguments, init, 0, "init", "MODEL",
+                      "with --data: the model to start from instead of --config"),
     {.kind = SWG_OPTION_IS_LIST,
      .letter = 'c',
      .name = "text",
      .metavar = "FILE",
      .help = "text to train on (may be repeated); the end of the last is held out to judge by",
-     .offset = offsetof(arguments, texts),
-     .is_required = true},
+     .offset = offsetof(arguments, texts)},
     SWG_OPTION_FLAG(arguments, documents, 0, "documents",
                     "blank lines of the texts separate documents"),
     SWG_OPTION_STRING(arguments, tokenizer, 0, "tokenizer", "FILE",
@@ -53,7 +55,8 @@ static const swg_option options[] = {
     SWG_OPTION_INT(arguments, new_tokens, 0, "train-tokenizer", "N", 0, SWG_BPE_MOST_TOKENS, "0",
                    "train a byte-level tokenizer of N tokens on the texts instead; vocab_size, "
                    "bos_token_id and eos_token_id of the configuration become its own"),
-    SWG_TRAINING_OPTIONS(arguments, "0.001", "0.1", "32"),
+    SWG_TRAINING_OPTIONS(arguments, "0.001, with --data " SWG_CLASSIFIER_RATES, "0.1", "32"),
+    SWG_CLASSIFIER_OPTIONS(arguments),
     SWG_OPTION_INT(arguments, level, 0, "level", "N", 0, 22, "0",
                    "zstd level of a .swg; 0 = the container's default"),
     SWG_OPTION_FLAG(arguments, force, 'f', "force", "replace an existing output"),
@@ -211,7 +214,7 @@ static swg_status read_texts(job *j, const swg_hparams *hparams)
     if (window > most)
         return swg_error(SWG_USAGE, "windows of %zu tokens; the model has %zu positions", window,
                          most);
-    SWG_GO(swg_tokenizer_from_source(j->source, &tokenizer));
+    SWG_GO(swg_tokenizer_needed(swg_tokenizer_from_source(j->source, &tokenizer)));
     SWG_GO(swg_tokenizer_limit_ids(tokenizer, (size_t)hparams->vocab));
     SWG_GO(swg_training_text_read(tokenizer, a->texts.items, a->texts.count, a->documents, window,
                                   j->cli->progress, &j->text));
@@ -220,16 +223,27 @@ done:
     return status;
 }
 
+static swg_status check_output(const arguments *a)
+{
+    return !a->force && swg_path_exists(a->output)
+               ? swg_error(SWG_USAGE, "%s exists already; --force replaces it", a->output)
+               : SWG_OK;
+}
+
 static swg_status check_arguments(const arguments *a)
 {
+    if (!a->texts.count)
+        return swg_error(SWG_USAGE, "what to train on? Give --text or --data");
+    if (a->init)
+        return swg_error(SWG_USAGE, "--init is of use only with --data");
+    if (!a->config)
+        return swg_error(SWG_USAGE, "which model? Give --config");
     SWG_TRY(swg_training_check(&a->training));
     if (!a->tokenizer == !a->new_tokens)
         return swg_error(SWG_USAGE, a->tokenizer
                                         ? "--tokenizer and --train-tokenizer are both given"
                                         : "which tokenizer? Give --tokenizer or --train-tokenizer");
-    if (!a->force && swg_path_exists(a->output))
-        return swg_error(SWG_USAGE, "%s exists already; --force replaces it", a->output);
-    return SWG_OK;
+    return check_output(a);
 }
 
 static swg_status prepare(job *j)
@@ -252,6 +266,7 @@ static swg_status prepare(job *j)
     swg_trainer_options training = swg_trainer_options_default();
     training.pool = j->pool;
     training.window = j->text.window;
+    swg_training_set(&a->training, &training);
     SWG_TRY(swg_trainer_new(j->source, &j->plan, &training, &j->trainer));
     SWG_TRY(swg_training_log_open(&a->training, j->cli, false, &j->training.log));
     return swg_sink_meta_from_source(j->source, &j->meta);
@@ -348,19 +363,75 @@ static swg_status write_output(job *j, uint64_t *bytes)
     return swg_training_write_output(j->trainer, &output, bytes);
 }
 
+/* --- Classifiers ------------------------------------------------------------------------------ */
+
+static swg_status check_labelled(const arguments *a)
+{
+    if (a->texts.count || a->documents)
+        return swg_error(SWG_USAGE, "--text and --data are both given");
+    if (!a->init == !a->config)
+        return swg_error(SWG_USAGE, a->init ? "--init and --config are both given"
+                                            : "which model? Give --init or --config");
+    if (a->new_tokens || (a->config && !a->tokenizer))
+        return swg_error(SWG_USAGE, "--data needs a tokenizer that is there: give --tokenizer");
+    if (a->init && swg_path_is_same(a->init, a->output))
+        return swg_error(SWG_USAGE, "%s is both the input and the output", a->init);
+    return check_output(a);
+}
+
+/* What the classifier is made of: a checkpoint, or new weights. */
+static swg_status open_start(job *j)
+{
+    const arguments *a = j->a;
+    swg_source_options how = swg_source_options_default();
+    how.tokenizer = a->tokenizer;
+    if (a->init)
+        return swg_source_open(a->init, &how, &j->source);
+    SWG_TRY(append_file(a->config, MOST_CONFIG_BYTES, &j->config));
+    SWG_TRY(read_tokenizer(j));
+    return swg_initial_weights(j->config.text, j->config.length, j->files, j->n_files,
+                               (uint64_t)a->training.seed, &j->source);
+}
+
+static swg_status train_classifier(job *j)
+{
+    const arguments *a = j->a;
+    SWG_TRY(check_labelled(a));
+    SWG_TRY(open_start(j));
+    const swg_classifier_request request = {.cli = j->cli,
+                                            .command = "train",
+                                            .labelled = &a->labelled,
+                                            .training = &a->training,
+                                            .output = a->output,
+                                            .force = a->force,
+                                            .level = (int)a->level,
+                                            .start = j->source,
+                                            .origin = j->source,
+                                            .ce = 1,
+                                            .temperature = 1};
+    return swg_classifier_run(&request);
+}
+
+static swg_status train_language(job *j)
+{
+    uint64_t bytes = 0;
+    SWG_TRY(prepare(j));
+    const swg_status trained = train(j);
+    if (swg_training_has_result(&j->training, trained))
+        SWG_TRY(write_output(j, &bytes));
+    SWG_TRY(swg_training_end(&j->training, trained));
+    return print(j, bytes);
+}
+
 static swg_status run(const swg_cli *cli, const void *values)
 {
-    const arguments *a = values;
+    arguments given = *(const arguments *)values, *const a = &given;
     job j = {.cli = cli, .a = a, .training = {.arguments = &a->training, .output = a->output}};
-    swg_status status = SWG_OK;
-    uint64_t bytes = 0;
-    SWG_GO(prepare(&j));
-    const swg_status trained = train(&j);
-    if (swg_training_has_result(&j.training, trained))
-        SWG_GO(write_output(&j, &bytes));
-    SWG_GO(swg_training_end(&j.training, trained));
-    SWG_GO(print(&j, bytes));
-done:
+    swg_status status = swg_classifier_check(&a->labelled, &a->training);
+    if (a->training.rate <= 0 && !a->labelled.data)
+        a->training.rate = 1e-3;
+    if (status == SWG_OK)
+        status = a->labelled.data ? train_classifier(&j) : train_language(&j);
     swg_training_deinit(&j.training);
     swg_trainer_free(&j.trainer);
     swg_training_text_deinit(&j.text);
@@ -383,20 +454,27 @@ static const swg_example examples[] = {
     {"swage train --config config.json --tokenizer model/tokenizer.json --text stories.txt "
      "--documents -o trained --steps 10 --window 32 --held-out 4",
      "with a tokenizer that is there, on a text of many documents"},
+    {"swage train --init bert --data labelled.jsonl --eval-data labelled.jsonl --epochs 2 -o tuned",
+     "a classifier of texts"},
 };
 
 const swg_command swg_command_train = {
     .name = "train",
     .synopsis = "--config FILE --tokenizer FILE|--train-tokenizer N --text FILE... -o OUT "
-                "--steps N|--minutes N [options]",
-    .summary = "train a language model from nothing",
+                "--steps N|--minutes N [options] | --init MODEL --data FILE --epochs N -o OUT "
+                "[options]",
+    .summary = "train a language model from nothing, or a classifier of texts",
     .description =
         "Makes a model of the configuration's architecture and sizes with random weights, trains "
         "it with AdamW to predict the next token of the texts, judges it on their end, and writes "
         "the best weights with configuration and tokenizer. Needs about 20 bytes per weight.\n\n"
         "Every document begins with the tokenizer's beginning of text or, where it has none, its "
         "end of text. With --steps the result is the same for any number of threads; with "
-        "--minutes it depends on the speed of the machine.",
+        "--minutes it depends on the speed of the machine.\n\n"
+        "With --data a classifier is trained: from MODEL, an encoder of BERT's family or a "
+        "recurrent model, whose head is kept when it has all labels of the data and made anew "
+        "otherwise; or from a configuration. With --eval-data accuracy and macro F1 are measured "
+        "after every epoch, and the weights with the best accuracy are written.",
     .options = options,
     .n_options = sizeof options / sizeof *options,
     .arguments_bytes = sizeof(arguments),

@@ -16,6 +16,12 @@ swg_status swg_training_check(const swg_training_arguments *a)
                : swg_error(SWG_USAGE, "how long? Give --steps or --minutes");
 }
 
+void swg_training_set(const swg_training_arguments *a, swg_trainer_options *out)
+{
+    out->together = (size_t)a->batch;
+    out->checkpoints = a->checkpoints;
+}
+
 /* --- The log ---------------------------------------------------------------------------------- */
 
 swg_status swg_training_log_open(const swg_training_arguments *a, const swg_cli *cli,
@@ -35,6 +41,17 @@ void swg_training_log_close(swg_training_log *log)
     log->file = NULL;
 }
 
+static void write_accuracy(const swg_training_log *log, const swg_distill_record *r,
+                           swg_json_writer *json)
+{
+    if (log->is_judged) {
+        swg_json_double(json, "accuracy", r->accuracy);
+        swg_json_double(json, "macro_f1", r->macro_f1);
+        swg_json_double(json, "mean_log_loss", r->nll);
+    }
+    swg_json_bool(json, "is_best", r->is_best);
+}
+
 static void write_record(const swg_training_log *log, const swg_distill_record *r,
                          swg_json_writer *json)
 {
@@ -47,7 +64,11 @@ static void write_record(const swg_training_log *log, const swg_distill_record *
         swg_json_double(json, "seconds", r->seconds);
         swg_json_double(json, "tokens_per_s", r->tokens_per_s);
     }
-    if (r->is_judged) {
+    if (log->is_of_classifier) {
+        swg_json_double(json, "epoch", r->epoch);
+        if (r->is_judged)
+            write_accuracy(log, r, json);
+    } else if (r->is_judged) {
         if (log->has_teacher)
             swg_json_double(json, "kld", r->kld);
         swg_json_double(json, "perplexity", exp(r->nll));
@@ -61,7 +82,12 @@ static void write_record(const swg_training_log *log, const swg_distill_record *
 static void say_judgement(const swg_training_log *log, const swg_distill_record *r)
 {
     const char *best = r->is_best ? ", the best so far" : "";
-    if (log->has_teacher)
+    if (log->is_of_classifier && log->is_judged)
+        swg_cli_say(log->cli, "epoch %g: accuracy %.4f, macro F1 %.4f, log loss %.4f%s", r->epoch,
+                    r->accuracy, r->macro_f1, r->nll, best);
+    else if (log->is_of_classifier)
+        swg_cli_say(log->cli, "epoch %g: loss %.4f", r->epoch, r->loss);
+    else if (log->has_teacher)
         swg_cli_say(log->cli, "step %" PRIu64 ": divergence %.5f, perplexity %.4f%s", r->step,
                     r->kld, exp(r->nll), best);
     else

@@ -10,11 +10,11 @@ typedef struct swg_training_arguments {
     const char *log;
     int64_t window, steps, batch, accumulate, held_out, judge_every, save_every, warm_up, seed;
     double minutes, rate, final_rate, decay;
-    bool resume;
+    bool resume, checkpoints;
 } swg_training_arguments;
 
 /* Rows of an option table for a swg_training_arguments that is the field `training` of `type`. */
-#define SWG_TRAINING_OPTIONS(type, usual_rate, usual_decay, usual_held_out)                        \
+#define SWG_TRAINING_OPTIONS(type, rate_note, usual_decay, usual_held_out)                         \
     SWG_OPTION_INT(type, training.window, 0, "window", "N", 0, 1 << 20, "0",                       \
                    "tokens read together; 0 = 512, or the model's positions if those are fewer"),  \
         SWG_OPTION_INT(type, training.steps, 0, "steps", "N", 0, 1 << 30, "0",                     \
@@ -25,8 +25,11 @@ typedef struct swg_training_arguments {
                        "windows that run forward and backward together"),                          \
         SWG_OPTION_INT(type, training.accumulate, 0, "accumulate", "N", 1, 4096, "1",              \
                        "batches per step, whose gradients are added"),                             \
-        SWG_OPTION_DOUBLE(type, training.rate, 0, "rate", "R", 0, 1, usual_rate,                   \
-                          "rate of the optimizer (AdamW) after its warm-up"),                      \
+        SWG_OPTION_FLAG(type, training.checkpoints, 0, "checkpoint-activations",                   \
+                        "run layers again for their gradients instead of keeping what they "       \
+                        "computed: less memory, and slower"),                                      \
+        SWG_OPTION_DOUBLE(type, training.rate, 0, "rate", "R", 0, 1, "0",                          \
+                          "rate of the optimizer (AdamW) after its warm-up; 0 = " rate_note),      \
         SWG_OPTION_DOUBLE(type, training.final_rate, 0, "final-rate", "F", 0, 1, "0.1",            \
                           "fraction of the rate that a cosine falls to; 1 = a constant rate"),     \
         SWG_OPTION_INT(type, training.warm_up, 0, "warm-up", "N", 0, 1 << 30, "20",                \
@@ -53,10 +56,14 @@ typedef struct swg_training_log {
     const swg_cli *cli;
     FILE *file; /* NULL: no log */
     bool has_teacher;
+    bool is_of_classifier, is_judged; /* ... by other texts */
 } swg_training_log;
 
 /* SWG_USAGE when neither steps nor minutes were given. */
 swg_status swg_training_check(const swg_training_arguments *arguments);
+
+/* What of a trainer's options the arguments say. */
+void swg_training_set(const swg_training_arguments *arguments, swg_trainer_options *out);
 
 /* SWG_IO when the log cannot be written. */
 swg_status swg_training_log_open(const swg_training_arguments *arguments, const swg_cli *cli,

@@ -5,13 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "distill/row_match.h"
+#include "distill/schedule.h"
+#include "runtime/backprop.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
-#include "runtime/base/rng.h"
 #include "runtime/exec.h"
 
 /* Rows of logits computed together. */
-enum { END_ROWS = 64 };
+enum { END_ROWS = SWG_BACKPROP_END_ROWS };
 
 /* A loss beyond this multiple of the first step's has diverged. */
 #define DIVERGED 10.0
@@ -20,7 +22,9 @@ enum { END_ROWS = 64 };
 typedef struct predictor {
     swg_exec *exec;
     size_t n_layers, width; /* columns of what leaves the last layer */
-    float *rows[2];         /* [window][widest], one layer's input and output in turn */
+    float **rows;  /* [n_layers + 1], each [batch * window][width]: what enters a layer; of the last
+                      two unless all are kept */
+    float *memory; /* of the rows */
 } predictor;
 
 /* How far training has come. Numbers alone, so that it is saved as it is. */
@@ -35,8 +39,9 @@ typedef struct run {
     predictor student, teacher; /* the student's for judging */
     bool has_teacher;
     size_t vocab;
-    float *teacher_rows;    /* [batch * window][width]: what leaves the teacher's last layer */
-    float *logits, *slopes; /* [END_ROWS][vocab] */
+    swg_row_match *matches;    /* [student.n_layers]; NULL: rows are not compared */
+    const float *teacher_rows; /* [batch * window][width]: what leaves the teacher's last layer */
+    float *logits, *slopes;    /* [END_ROWS][vocab] */
     int32_t *ids;           /* [batch][window] of the step */
     size_t *order;          /* of the windows in this pass */
     size_t n_train;         /* windows to train on */
@@ -55,7 +60,7 @@ swg_distill_options swg_distill_options_default(void)
         .rate = 3e-4,
         .warm_up = 20,
         .final_rate = 0.1,
-        .adamw = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .max_norm = 1},
+        .adamw = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .grid_rate = 1, .max_norm = 1},
         .weights = {[SWG_LOSS_kl] = 1},
         .temperature = 1,
         .judge_every = 50};
@@ -63,11 +68,15 @@ swg_distill_options swg_distill_options_default(void)
 
 /* --- Predictions ------------------------------------------------------------------------------ */
 
-static swg_status predictor_init(predictor *p, const swg_model *model, const swg_distill_options *o)
+/* keeps_rows: of all layers. */
+static swg_status predictor_init(predictor *p, const swg_model *model, const swg_distill_options *o,
+                                 bool keeps_rows)
 {
     swg_exec_options options = swg_exec_options_default();
     size_t widest = 0;
-    options.context = options.chunk = o->window;
+    options.context = o->window;
+    options.sequences = o->batch;
+    options.chunk = o->batch * o->window;
     options.activations = SWG_ACT_F32;
     SWG_TRY(swg_exec_new(model, o->pool, &options, &p->exec));
     p->n_layers = (size_t)model->hparams.n_layers;
@@ -75,25 +84,30 @@ static swg_status predictor_init(predictor *p, const swg_model *model, const swg
     for (size_t layer = 0; layer <= p->n_layers; layer++)
         if (swg_exec_width(p->exec, layer) > widest)
             widest = swg_exec_width(p->exec, layer);
-    SWG_TRY(SWG_NEW_UNINIT(p->rows[0], o->window * widest));
-    return SWG_NEW_UNINIT(p->rows[1], o->window * widest);
+    const size_t distinct = keeps_rows ? p->n_layers + 1 : 2, elems = options.chunk * widest;
+    SWG_TRY(SWG_NEW(p->rows, p->n_layers + 1));
+    SWG_TRY(SWG_NEW_UNINIT(p->memory, distinct * elems));
+    for (size_t layer = 0; layer <= p->n_layers; layer++)
+        p->rows[layer] = p->memory + layer % distinct * elems;
+    return SWG_OK;
 }
 
 static void predictor_deinit(predictor *p)
 {
-    swg_free(p->rows[0]);
-    swg_free(p->rows[1]);
+    swg_free(p->rows);
+    swg_free(p->memory);
     swg_exec_free(&p->exec);
 }
 
-/* *out = what leaves the last layer for one window: [window][width], until the next call. */
-static swg_status predict(predictor *p, const int32_t *ids, size_t window, const float **out)
+/* *out = what leaves the last layer for n windows: [n][window][width], until the next call. */
+static swg_status predict(predictor *p, const int32_t *ids, size_t n, size_t window,
+                          const float **out)
 {
-    SWG_TRY(swg_exec_begin(p->exec, 0, 0, ids, NULL, window, p->rows[0]));
+    SWG_TRY(swg_exec_begin_texts(p->exec, n, window, ids, p->rows[0]));
     for (size_t layer = 0; layer < p->n_layers; layer++)
-        SWG_TRY(swg_exec_layer(p->exec, layer, 0, 0, window, p->rows[layer % 2],
-                               p->rows[(layer + 1) % 2]));
-    *out = p->rows[p->n_layers % 2];
+        SWG_TRY(
+            swg_exec_layer_texts(p->exec, layer, n, window, p->rows[layer], p->rows[layer + 1]));
+    *out = p->rows[p->n_layers];
     return SWG_OK;
 }
 
@@ -109,31 +123,81 @@ static double position_loss(const run *r, const swg_loss_input *in, double share
     double sum = 0;
     for (int loss = 0; loss < SWG_LOSS_COUNT; loss++) {
         const double weight = r->options->weights[loss];
-        if (weight > 0)
+        if (weight > 0 && !swg_loss_is_of_rows((swg_loss)loss))
             sum += weight * swg_loss_of((swg_loss)loss)(in, weight * share, slopes);
     }
     return sum;
+}
+
+/* Rows of logits whose losses are taken. */
+typedef struct loss_rows {
+    run *run;
+    size_t first; /* of the batch */
+    float *logits;
+    double losses[END_ROWS];
+} loss_rows;
+
+/* The share of a position in the mean over a step. */
+static double share_of(const swg_distill_options *o)
+{
+    return 1 / (double)(o->accumulate * o->batch * o->window);
+}
+
+static swg_status loss_row(void *context, size_t t)
+{
+    loss_rows *l = context;
+    const run *r = l->run;
+    float *logits = l->logits + t * r->vocab, *slopes = r->slopes + t * r->vocab;
+    const swg_loss_input in = {.n = r->vocab,
+                               .student = logits,
+                               .teacher = r->logits + t * r->vocab,
+                               .target = target_of(r, r->ids, l->first + t),
+                               .temperature = r->options->temperature};
+    memset(slopes, 0, r->vocab * sizeof *slopes);
+    l->losses[t] = position_loss(r, &in, share_of(r->options), slopes);
+    memcpy(logits, slopes, r->vocab * sizeof *slopes);
+    return SWG_OK;
 }
 
 /* swg_backprop_job.slopes: the student's logits become the loss's slopes. */
 static swg_status take_slopes(void *context, size_t first, size_t n, float *logits)
 {
     run *r = context;
-    const swg_distill_options *o = r->options;
-    const double share = 1 / (double)(o->accumulate * o->batch * o->window);
+    loss_rows l = {.run = r, .first = first, .logits = logits};
     if (r->has_teacher)
         SWG_TRY(swg_exec_end(r->teacher.exec, n, r->teacher_rows + first * r->teacher.width,
                              r->logits));
-    for (size_t t = 0; t < n; t++) {
-        const swg_loss_input in = {.vocab = r->vocab,
-                                   .student = logits + t * r->vocab,
-                                   .teacher = r->logits + t * r->vocab,
-                                   .target = target_of(r, r->ids, first + t),
-                                   .temperature = o->temperature};
-        memset(r->slopes, 0, r->vocab * sizeof *r->slopes);
-        r->loss_sum += share * position_loss(r, &in, share, r->slopes);
-        memcpy(logits + t * r->vocab, r->slopes, r->vocab * sizeof *r->slopes);
-    }
+    SWG_TRY(swg_pool_for(r->options->pool, n, loss_row, &l));
+    for (size_t t = 0; t < n; t++)
+        r->loss_sum += share_of(r->options) * l.losses[t];
+    return SWG_OK;
+}
+
+/* The teacher's layer, counted from 1, that is as deep as a layer of the student. */
+static size_t same_depth(const run *r, size_t layer)
+{
+    const size_t n = r->student.n_layers;
+    return ((layer + 1) * r->teacher.n_layers + n / 2) / n;
+}
+
+/* swg_backprop_job.rows: losses of what leaves a layer, whose share is that of one of all layers.
+ */
+static swg_status take_rows(void *context, size_t layer, size_t n, const float *x, float *gradient)
+{
+    run *r = context;
+    const double share = share_of(r->options) / (double)r->student.n_layers;
+    double loss = 0;
+    SWG_TRY(swg_row_match_take(&r->matches[layer], r->options->weights, share, n, x,
+                               r->teacher.rows[same_depth(r, layer)], gradient, &loss));
+    r->loss_sum += loss;
+    return SWG_OK;
+}
+
+static swg_status step_matches(const run *r, double rate)
+{
+    for (size_t layer = 0; r->matches && layer < r->student.n_layers; layer++)
+        SWG_TRY(swg_adamw_step(&r->options->adamw, &r->matches[layer].projection, r->at.step + 1,
+                               rate, 0, 1, r->options->pool));
     return SWG_OK;
 }
 
@@ -144,38 +208,63 @@ typedef struct sums {
     uint64_t positions, targets;
 } sums;
 
-static void judge_position(const run *r, swg_loss_input in, sums *s)
+static sums judge_position(const run *r, swg_loss_input in)
 {
-    s->positions++;
-    s->targets += in.target >= 0;
-    s->nll += swg_loss_ce(&in, 0, NULL);
+    sums s = {.nll = swg_loss_ce(&in, 0, NULL), .positions = 1, .targets = in.target >= 0};
     if (!r->has_teacher)
-        return;
-    s->kld += swg_loss_kl(&in, 0, NULL);
+        return s;
+    s.kld = swg_loss_kl(&in, 0, NULL);
     in.student = in.teacher;
-    s->nll_teacher += swg_loss_ce(&in, 0, NULL);
+    s.nll_teacher = swg_loss_ce(&in, 0, NULL);
+    return s;
 }
 
-static swg_status judge_window(run *r, const int32_t *ids, sums *s)
+/* Rows of logits that are judged: the student's are in run.slopes. */
+typedef struct judged_rows {
+    const run *run;
+    const int32_t *ids;
+    size_t first; /* of the ids' windows */
+    sums rows[END_ROWS];
+} judged_rows;
+
+static swg_status judge_row(void *context, size_t t)
 {
-    const size_t window = r->options->window;
+    judged_rows *j = context;
+    const run *r = j->run;
+    const swg_loss_input in = {.n = r->vocab,
+                               .student = r->slopes + t * r->vocab,
+                               .teacher = r->logits + t * r->vocab,
+                               .target = target_of(r, j->ids, j->first + t),
+                               .temperature = 1};
+    j->rows[t] = judge_position(r, in);
+    return SWG_OK;
+}
+
+static void add_sums(sums *to, const sums *from)
+{
+    to->kld += from->kld;
+    to->nll += from->nll;
+    to->nll_teacher += from->nll_teacher;
+    to->positions += from->positions;
+    to->targets += from->targets;
+}
+
+static swg_status judge_windows(run *r, const int32_t *ids, size_t n_windows, sums *s)
+{
+    const size_t window = r->options->window, rows = n_windows * window;
     const float *student, *teacher = NULL;
-    SWG_TRY(predict(&r->student, ids, window, &student));
+    SWG_TRY(predict(&r->student, ids, n_windows, window, &student));
     if (r->has_teacher)
-        SWG_TRY(predict(&r->teacher, ids, window, &teacher));
-    for (size_t at = 0; at < window; at += END_ROWS) {
-        const size_t n = window - at < END_ROWS ? window - at : END_ROWS;
+        SWG_TRY(predict(&r->teacher, ids, n_windows, window, &teacher));
+    for (size_t at = 0; at < rows; at += END_ROWS) {
+        const size_t n = rows - at < END_ROWS ? rows - at : END_ROWS;
+        judged_rows j = {.run = r, .ids = ids, .first = at};
         SWG_TRY(swg_exec_end(r->student.exec, n, student + at * r->student.width, r->slopes));
         if (r->has_teacher)
             SWG_TRY(swg_exec_end(r->teacher.exec, n, teacher + at * r->teacher.width, r->logits));
-        for (size_t t = 0; t < n; t++) {
-            const swg_loss_input in = {.vocab = r->vocab,
-                                       .student = r->slopes + t * r->vocab,
-                                       .teacher = r->logits + t * r->vocab,
-                                       .target = target_of(r, ids, at + t),
-                                       .temperature = 1};
-            judge_position(r, in, s);
-        }
+        SWG_TRY(swg_pool_for(r->options->pool, n, judge_row, &j));
+        for (size_t t = 0; t < n; t++)
+            add_sums(s, &j.rows[t]);
     }
     return SWG_OK;
 }
@@ -184,8 +273,10 @@ static swg_status judge(run *r, swg_distill_record *record)
 {
     const swg_distill_options *o = r->options;
     sums s = {0};
-    for (size_t w = r->n_train; w < o->n_windows; w++)
-        SWG_TRY(judge_window(r, o->ids + w * o->window, &s));
+    for (size_t w = r->n_train; w < o->n_windows; w += o->batch) {
+        const size_t left = o->n_windows - w, n = left < o->batch ? left : o->batch;
+        SWG_TRY(judge_windows(r, o->ids + w * o->window, n, &s));
+    }
     record->is_judged = true;
     record->kld = s.kld / (double)s.positions;
     record->nll = s.nll / (double)s.targets;
@@ -201,17 +292,10 @@ static bool is_better(const run *r, const swg_distill_record *a, const swg_disti
 
 /* --- Steps ------------------------------------------------------------------------------------ */
 
-/* The order of the windows for a pass (Fisher and Yates 1938; Durstenfeld 1964). */
+/* The order of the windows for a pass. */
 static void shuffle(run *r, uint64_t pass)
 {
-    swg_rng rng = swg_rng_seeded(r->options->seed * 0x9e3779b97f4a7c15u + pass);
-    for (size_t i = 0; i < r->n_train; i++)
-        r->order[i] = i;
-    for (size_t i = r->n_train; i > 1; i--) {
-        const size_t j = (size_t)(swg_rng_next(&rng) % i), last = r->order[i - 1];
-        r->order[i - 1] = r->order[j];
-        r->order[j] = last;
-    }
+    swg_schedule_shuffle(r->order, r->n_train, r->options->seed, pass);
 }
 
 /* The next windows, and what the teacher makes of them. */
@@ -219,20 +303,15 @@ static swg_status take_batch(run *r)
 {
     const swg_distill_options *o = r->options;
     for (size_t i = 0; i < o->batch; i++) {
-        const float *rows;
         if (r->at.n_passes == 0 || r->at.next == r->n_train) {
             shuffle(r, r->at.n_passes++);
             r->at.next = 0;
         }
         int32_t *ids = r->ids + i * o->window;
         memcpy(ids, o->ids + r->order[r->at.next++] * o->window, o->window * sizeof *ids);
-        if (!r->has_teacher)
-            continue;
-        SWG_TRY(predict(&r->teacher, ids, o->window, &rows));
-        memcpy(r->teacher_rows + i * o->window * r->teacher.width, rows,
-               o->window * r->teacher.width * sizeof *rows);
     }
-    return SWG_OK;
+    return r->has_teacher ? predict(&r->teacher, r->ids, o->batch, o->window, &r->teacher_rows)
+                          : SWG_OK;
 }
 
 static uint64_t tokens_per_step(const swg_distill_options *o)
@@ -250,13 +329,11 @@ static double progress_of(const run *r, uint64_t step)
     return most < 1 ? most : 1;
 }
 
-/* Warm-up, then a cosine down to final_rate (Loshchilov and Hutter 2017, arXiv 1608.03983). */
 static double rate_of(const run *r, uint64_t step)
 {
     const swg_distill_options *o = r->options;
-    const double cosine = (1 + cos(M_PI * progress_of(r, step))) / 2;
-    const double rise = (double)(step + 1) < o->warm_up ? (double)(step + 1) / o->warm_up : 1;
-    return o->rate * rise * (o->final_rate + (1 - o->final_rate) * cosine);
+    const swg_schedule schedule = {o->rate, o->warm_up, o->final_rate};
+    return swg_schedule_rate(&schedule, step, progress_of(r, step));
 }
 
 static swg_status take_step(run *r, swg_distill_record *record)
@@ -281,6 +358,7 @@ static swg_status take_step(run *r, swg_distill_record *record)
         swg_trainer_step(r->trainer, &o->adamw, record->rate, &record->gradient_norm);
     if (status != SWG_OK)
         return swg_error_context(status, "at a rate of %g", record->rate);
+    SWG_TRY(step_matches(r, record->rate));
     record->seconds = swg_clock_s() - r->start;
     record->tokens_per_s = (double)tokens_per_step(o) / (swg_clock_s() - start);
     r->at.step++;
@@ -314,6 +392,39 @@ static swg_status show_progress(const run *r, uint64_t step, double loss)
                                         (uint64_t)(swg_clock_s() - r->start), (uint64_t)o->seconds);
 }
 
+/* The arrays of projections that training continues from. */
+enum { SAVED_ARRAYS = 3 };
+static void saved_of(const swg_row_match *match, float *out[SAVED_ARRAYS])
+{
+    out[0] = match->projection.value;
+    out[1] = match->projection.moment1;
+    out[2] = match->projection.moment2;
+}
+
+static swg_status save_matches(const run *r, swg_state_writer *writer)
+{
+    for (size_t layer = 0; r->matches && layer < r->student.n_layers; layer++) {
+        float *arrays[SAVED_ARRAYS];
+        saved_of(&r->matches[layer], arrays);
+        for (size_t i = 0; i < SAVED_ARRAYS; i++)
+            SWG_TRY(swg_state_put(writer, arrays[i],
+                                  r->matches[layer].projection.n * sizeof *arrays[i]));
+    }
+    return SWG_OK;
+}
+
+static swg_status resume_matches(run *r, swg_state_reader *reader)
+{
+    for (size_t layer = 0; r->matches && layer < r->student.n_layers; layer++) {
+        float *arrays[SAVED_ARRAYS];
+        saved_of(&r->matches[layer], arrays);
+        for (size_t i = 0; i < SAVED_ARRAYS; i++)
+            SWG_TRY(swg_state_get(reader, arrays[i],
+                                  r->matches[layer].projection.n * sizeof *arrays[i]));
+    }
+    return SWG_OK;
+}
+
 static swg_status save(const run *r, const position *at, const swg_distill_result *out)
 {
     const double seconds = swg_clock_s() - r->start;
@@ -325,6 +436,7 @@ static swg_status save(const run *r, const position *at, const swg_distill_resul
     SWG_GO(swg_state_put(writer, &seconds, sizeof seconds));
     SWG_GO(swg_state_put(writer, out, sizeof *out));
     SWG_GO(swg_trainer_save(r->trainer, writer));
+    SWG_GO(save_matches(r, writer));
     SWG_GO(swg_state_commit(&writer));
 done:
     swg_state_abort(&writer);
@@ -354,6 +466,7 @@ static swg_status resume(run *r, swg_distill_result *out)
                          (unsigned long long)r->at.next, r->n_train, (unsigned long long)r->at.step,
                          (unsigned long long)o->steps));
     SWG_GO(swg_trainer_resume(r->trainer, reader));
+    SWG_GO(resume_matches(r, reader));
     if (r->at.n_passes > 0)
         shuffle(r, r->at.n_passes - 1);
     r->start = swg_clock_s() - seconds;
@@ -408,8 +521,9 @@ static swg_status check(const swg_model *student, const swg_model *teacher,
                         const swg_distill_options *o)
 {
     SWG_TRY(swg_options_check("swg_distill_options", o->size, sizeof *o));
-    if (!teacher && o->weights[SWG_LOSS_kl] > 0)
-        return swg_error(SWG_USAGE, "divergence from a teacher, but there is no teacher");
+    SWG_TRY(swg_model_must_continue(student, "training on a text"));
+    if (!teacher && (o->weights[SWG_LOSS_kl] > 0 || swg_row_match_is_wanted(o->weights)))
+        return swg_error(SWG_USAGE, "a loss that compares with a teacher, but there is no teacher");
     if (teacher && student->hparams.n_outputs != teacher->hparams.n_outputs)
         return swg_error(SWG_USAGE,
                          "the student predicts %lld tokens and the teacher %lld: they must have "
@@ -427,6 +541,19 @@ static swg_status check(const swg_model *student, const swg_model *teacher,
     return SWG_OK;
 }
 
+static swg_status begin_matches(run *r)
+{
+    if (!swg_row_match_is_wanted(r->options->weights))
+        return SWG_OK;
+    SWG_TRY(SWG_NEW(r->matches, r->student.n_layers));
+    for (size_t layer = 0; layer < r->student.n_layers; layer++)
+        SWG_TRY(swg_row_match_init(&r->matches[layer], swg_exec_width(r->student.exec, layer + 1),
+                                   swg_exec_width(r->teacher.exec, same_depth(r, layer)),
+                                   r->options->seed + layer));
+    swg_trainer_on_rows(r->trainer, take_rows);
+    return SWG_OK;
+}
+
 static swg_status begin(run *r, const swg_model *teacher)
 {
     const swg_distill_options *o = r->options;
@@ -434,12 +561,11 @@ static swg_status begin(run *r, const swg_model *teacher)
     SWG_TRY(check(student, teacher, o));
     r->vocab = (size_t)student->hparams.n_outputs;
     r->n_train = o->n_windows - o->held_out;
-    SWG_TRY(predictor_init(&r->student, student, o));
+    SWG_TRY(predictor_init(&r->student, student, o, false));
     r->has_teacher = teacher != NULL;
-    if (teacher) {
-        SWG_TRY(predictor_init(&r->teacher, teacher, o));
-        SWG_TRY(SWG_NEW_UNINIT(r->teacher_rows, o->batch * o->window * r->teacher.width));
-    }
+    if (teacher)
+        SWG_TRY(predictor_init(&r->teacher, teacher, o, swg_row_match_is_wanted(o->weights)));
+    SWG_TRY(begin_matches(r));
     SWG_TRY(SWG_NEW_UNINIT(r->logits, END_ROWS * r->vocab));
     SWG_TRY(SWG_NEW_UNINIT(r->slopes, END_ROWS * r->vocab));
     SWG_TRY(SWG_NEW_UNINIT(r->ids, o->batch * o->window));
@@ -458,9 +584,12 @@ swg_status swg_distill(swg_trainer *trainer, const swg_model *teacher,
         status = status == SWG_OK ? restored : status;
     }
     out->seconds = swg_clock_s() - r.start;
+    swg_trainer_on_rows(trainer, NULL);
+    for (size_t layer = 0; r.matches && layer < r.student.n_layers; layer++)
+        swg_row_match_deinit(&r.matches[layer]);
+    swg_free(r.matches);
     predictor_deinit(&r.student);
     predictor_deinit(&r.teacher);
-    swg_free(r.teacher_rows);
     swg_free(r.logits);
     swg_free(r.slopes);
     swg_free(r.ids);

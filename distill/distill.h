@@ -18,6 +18,7 @@ typedef struct swg_distill_record {
     bool is_judged;               /* the three below are known */
     double kld, nll, nll_teacher; /* means per token of the held-out windows, nats; kld and
                                      nll_teacher are 0 without a teacher */
+    double epoch, accuracy, macro_f1; /* of classifiers (classify_texts.h) */
     bool is_best;
 } swg_distill_record;
 

@@ -1,16 +1,20 @@
-/* Losses of one position and their slopes by the student's logits. losses.def lists them.
+/* Losses of one position and their slopes by the student's logits, or by a row between its layers.
+ * losses.def lists them.
  *
  *   kl   T^2 KL(p || q), p and q the softmax of the teacher's and the student's logits over T
  *        (Hinton et al. 2015, arXiv 1503.02531): slope T (q - p)
- *   ce   -log q[target] at T = 1: slope q - (1 at the target) */
+ *   ce   -log q[target] at T = 1: slope q - (1 at the target)
+ *   hidden_mse      mean of (x - y)^2 over the n columns: slope 2 (x - y) / n
+ *   hidden_cosine   1 - xy / (|x| |y|): slope (x xy / |x|^2 - y) / (|x| |y|); 1 where a row is 0 */
 #ifndef SWG_DISTILL_LOSSES_H
 #define SWG_DISTILL_LOSSES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef enum swg_loss {
-#define SWG_LOSS(name, meaning) SWG_LOSS_##name,
+#define SWG_LOSS(name, domain, meaning) SWG_LOSS_##name,
 #include "distill/losses.def"
 #undef SWG_LOSS
     SWG_LOSS_COUNT
@@ -18,22 +22,23 @@ typedef enum swg_loss {
 
 /* What a position is judged by. */
 typedef struct swg_loss_input {
-    size_t vocab;
-    const float *student; /* [vocab] logits */
-    const float *teacher; /* [vocab] logits; needed by kl */
+    size_t n;             /* logits, or columns of a row */
+    const float *student; /* [n] */
+    const float *teacher; /* [n]; not needed by ce */
     int32_t target;       /* the token that follows, or -1: not known, and ce is 0 */
     double temperature;   /* > 0 */
 } swg_loss_input;
 
-/* The loss in nats; adds weight times its slope to slopes [vocab] unless that is NULL. slopes must
- * not be the student's logits. */
+/* The loss in nats; adds weight times its slope to slopes [n] unless that is NULL. slopes must not
+ * be the student's numbers. */
 typedef double swg_loss_function(const swg_loss_input *input, double weight, float *slopes);
 
-#define SWG_LOSS(name, meaning) swg_loss_function swg_loss_##name;
+#define SWG_LOSS(name, domain, meaning) swg_loss_function swg_loss_##name;
 #include "distill/losses.def"
 #undef SWG_LOSS
 
-/* The function of a loss. */
+/* The function of a loss, and whether it compares rows rather than logits. */
 swg_loss_function *swg_loss_of(swg_loss loss);
+bool swg_loss_is_of_rows(swg_loss loss);
 
 #endif

@@ -4,14 +4,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "distill/learned_codes.h"
 #include "kernels/linalg.h"
-#include "quantize/quantize.h"
 #include "runtime/backprop.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 
-/* Rows of a weight whose gradients are one work item, and elements of a step's. */
-enum { GRADIENT_ROWS = 64, STEP_ELEMS = 1 << 16 };
+/* Rows of a weight whose gradients are one work item. */
+enum { GRADIENT_ROWS = 64 };
 
 /* One tensor. */
 typedef struct trained {
@@ -20,10 +20,10 @@ typedef struct trained {
     bool is_matrix, is_bias;
     float *value; /* [rows][cols] */
     float *gradient, *moment1, *moment2;
-    float *computed;               /* what its codes mean, or NULL: it is not quantized */
-    float *kept;                   /* the copy of swg_trainer_keep, or NULL */
-    void *planes[SWG_PLANE_KINDS]; /* of its codes, by kind */
-    uint8_t *is_zero;              /* [rows][cols], or NULL: nothing is kept 0 */
+    float *kept;              /* the copy of swg_trainer_keep, or NULL */
+    uint8_t *is_zero;         /* [rows][cols], or NULL: nothing is kept 0 */
+    swg_learned_codes *codes; /* NULL: it is not quantized */
+    float *kept_numbers;      /* the copy of those of the grids */
 } trained;
 
 struct swg_trainer {
@@ -31,18 +31,20 @@ struct swg_trainer {
     const swg_plan *plan;
     swg_trainer_options options;
     swg_model *model;
-    swg_backprop *backprop;
+    swg_backprop *backprop; /* or, of a classifier: */
+    swg_text_gradients *texts;
     trained *tensors;
     size_t n_tensors;
     size_t *of_weight; /* [model->n_weights] the tensor, or SIZE_MAX */
     size_t *of_bias;   /* [model->n_weights] that of its bias, or SIZE_MAX */
     uint64_t n_steps, n_weights, n_zeros;
     swg_status status; /* of an observer, which cannot return one */
+    swg_status (*rows)(void *context, size_t layer, size_t n, const float *x, float *gradient);
 };
 
 swg_trainer_options swg_trainer_options_default(void)
 {
-    return (swg_trainer_options){.size = sizeof(swg_trainer_options)};
+    return (swg_trainer_options){.size = sizeof(swg_trainer_options), .together = 1};
 }
 
 static size_t elems_of(const trained *t)
@@ -122,6 +124,13 @@ static void add_vector(void *context, const swg_weight *weight, const float *dv,
     add_bias(dbias ? bias_gradient_of(context, weight) : NULL, weight->n, dbias, 1);
 }
 
+void swg_trainer_on_rows(swg_trainer *trainer,
+                         swg_status (*rows)(void *context, size_t layer, size_t n, const float *x,
+                                            float *gradient))
+{
+    trainer->rows = rows;
+}
+
 swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t n_windows,
                                 swg_status (*slopes)(void *context, size_t first, size_t n,
                                                      float *logits),
@@ -133,37 +142,23 @@ swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t
                                   .n_windows = n_windows,
                                   .observer = &observer,
                                   .slopes = slopes,
+                                  .rows = trainer->rows,
                                   .context = context};
     trainer->status = SWG_OK;
     SWG_TRY(swg_backprop_run(trainer->backprop, &job));
     return trainer->status;
 }
 
+swg_status swg_trainer_backward_text(swg_trainer *trainer, const swg_text_job *text)
+{
+    const swg_gradient_observer observer = {
+        .context = trainer, .product = add_product, .look_up = add_look_up, .vector = add_vector};
+    trainer->status = SWG_OK;
+    SWG_TRY(swg_text_gradients_run(trainer->texts, text, &observer));
+    return trainer->status;
+}
+
 /* --- From weights to the model ---------------------------------------------------------------- */
-
-static swg_status read_value(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
-{
-    const trained *t = context;
-    memcpy(out, t->value + row_begin * t->cols, (size_t)n_rows * t->cols * sizeof *out);
-    return SWG_OK;
-}
-
-/* Choose the codes of the weights as they are. */
-static swg_status quantize(const swg_trainer *trainer, trained *t)
-{
-    const swg_plan_entry *entry = &trainer->plan->entries[t->index];
-    swg_quant_stats stats;
-    const swg_quantize_job job = {.name = entry->desc.name,
-                                  .rows = t->rows,
-                                  .cols = t->cols,
-                                  .scheme = entry->dense,
-                                  .search = entry->search,
-                                  .updated = t->computed,
-                                  .read_rows = read_value,
-                                  .context = t,
-                                  .pool = trainer->options.pool};
-    return swg_quantize_tensor(SWG_QUANT_rtn, &job, t->planes, &stats);
-}
 
 /* Put the values into the biases that share the tensor. */
 static void install_bias(const swg_trainer *trainer, const trained *t)
@@ -186,10 +181,10 @@ static swg_status install(const swg_trainer *trainer, trained *t)
     swg_tensor_desc desc = *source;
     desc.scheme = swg_scheme_plain(SWG_F32);
     desc.n_stored = 0;
-    if (t->computed)
-        SWG_TRY(quantize(trainer, t));
+    if (t->codes)
+        SWG_TRY(swg_learned_codes_choose(t->codes, t->value));
     const void *planes[SWG_PLANE_KINDS] = {[SWG_PLANE_VALUES] =
-                                               t->computed ? t->computed : t->value};
+                                               t->codes ? t->codes->computed : t->value};
     return swg_model_replace_tensor(trainer->model, &desc, planes);
 }
 
@@ -202,74 +197,79 @@ static swg_status install_all(const swg_trainer *trainer)
 
 /* --- Steps ------------------------------------------------------------------------------------ */
 
+static double square_of(const float *x, size_t n, const uint8_t *is_left_out)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!is_left_out || !is_left_out[i])
+            sum += (double)x[i] * (double)x[i];
+    return sum;
+}
+
 static double norm_of(const swg_trainer *trainer)
 {
     double sum = 0;
     for (size_t i = 0; i < trainer->n_tensors; i++) {
         const trained *t = &trainer->tensors[i];
-        for (size_t e = 0; e < elems_of(t); e++)
-            if (!t->is_zero || !t->is_zero[e])
-                sum += (double)t->gradient[e] * (double)t->gradient[e];
+        sum += square_of(t->gradient, elems_of(t), t->is_zero);
+        if (t->codes)
+            sum += square_of(t->codes->gradient, t->codes->n_numbers, NULL);
     }
     return sqrt(sum);
 }
 
-typedef struct step {
-    trained *tensor;
-    const swg_adamw *adamw;
-    double rate, scale, correction1, correction2;
-} step;
-
-static swg_status step_elems(void *context, size_t index)
+/* A tensor's weights, and the grids of its codes. */
+static swg_status step_tensor(const swg_trainer *trainer, trained *t, const swg_adamw *adamw,
+                              double rate, double scale)
 {
-    const step *s = context;
-    trained *t = s->tensor;
-    const size_t begin = index * STEP_ELEMS, elems = elems_of(t);
-    const size_t end = begin + STEP_ELEMS < elems ? begin + STEP_ELEMS : elems;
-    const float beta1 = (float)s->adamw->beta1, beta2 = (float)s->adamw->beta2;
-    const float decay = t->is_matrix ? (float)(s->rate * s->adamw->decay) : 0;
-    for (size_t i = begin; i < end; i++) {
-        const float g = t->gradient[i] * (float)s->scale;
-        t->gradient[i] = 0;
-        if (t->is_zero && t->is_zero[i])
-            continue;
-        t->moment1[i] = beta1 * t->moment1[i] + (1 - beta1) * g;
-        t->moment2[i] = beta2 * t->moment2[i] + (1 - beta2) * g * g;
-        const double size = sqrt((double)t->moment2[i] / s->correction2) + s->adamw->epsilon;
-        const double move = s->rate * ((double)t->moment1[i] / s->correction1) / size;
-        t->value[i] = t->value[i] * (1 - decay) - (float)move;
-    }
-    return SWG_OK;
+    swg_pool *pool = trainer->options.pool;
+    const swg_adamw_numbers weights = {elems_of(t), t->value,   t->gradient,
+                                       t->moment1,  t->moment2, t->is_zero};
+    SWG_TRY(swg_adamw_step(adamw, &weights, trainer->n_steps, rate, t->is_matrix ? adamw->decay : 0,
+                           scale, pool));
+    if (!t->codes)
+        return SWG_OK;
+    const swg_learned_codes *c = t->codes;
+    const swg_adamw_numbers grids = {c->n_numbers, c->number,  c->gradient,
+                                     c->moment1,   c->moment2, NULL};
+    return swg_adamw_step(adamw, &grids, trainer->n_steps, rate * adamw->grid_rate, 0, scale, pool);
 }
 
 swg_status swg_trainer_step(swg_trainer *trainer, const swg_adamw *adamw, double rate, double *norm)
 {
+    for (size_t i = 0; i < trainer->n_tensors; i++) {
+        trained *t = &trainer->tensors[i];
+        if (t->codes)
+            swg_learned_codes_reverse(t->codes, t->value, t->gradient);
+    }
     *norm = norm_of(trainer);
     if (!isfinite(*norm))
         return swg_error(SWG_FAILED, "the gradients of step %llu are not finite",
                          (unsigned long long)trainer->n_steps + 1);
     trainer->n_steps++;
-    const double n = (double)trainer->n_steps;
-    step s = {.adamw = adamw,
-              .rate = rate,
-              .scale = adamw->max_norm > 0 && *norm > adamw->max_norm ? adamw->max_norm / *norm : 1,
-              .correction1 = 1 - pow(adamw->beta1, n),
-              .correction2 = 1 - pow(adamw->beta2, n)};
-    for (size_t i = 0; i < trainer->n_tensors; i++) {
-        s.tensor = &trainer->tensors[i];
-        SWG_TRY(swg_pool_for(trainer->options.pool, swg_ceil_div(elems_of(s.tensor), STEP_ELEMS),
-                             step_elems, &s));
-    }
+    const double scale =
+        adamw->max_norm > 0 && *norm > adamw->max_norm ? adamw->max_norm / *norm : 1;
+    for (size_t i = 0; i < trainer->n_tensors; i++)
+        SWG_TRY(step_tensor(trainer, &trainer->tensors[i], adamw, rate, scale));
     return install_all(trainer);
+}
+
+/* Copy n numbers to memory that is made for them where there is none. */
+static swg_status keep(float **kept, const float *from, size_t n)
+{
+    if (!*kept)
+        SWG_TRY(SWG_NEW_UNINIT(*kept, n));
+    memcpy(*kept, from, n * sizeof *from);
+    return SWG_OK;
 }
 
 swg_status swg_trainer_keep(swg_trainer *trainer)
 {
     for (size_t i = 0; i < trainer->n_tensors; i++) {
         trained *t = &trainer->tensors[i];
-        if (!t->kept)
-            SWG_TRY(SWG_NEW_UNINIT(t->kept, elems_of(t)));
-        memcpy(t->kept, t->value, elems_of(t) * sizeof *t->kept);
+        SWG_TRY(keep(&t->kept, t->value, elems_of(t)));
+        if (t->codes)
+            SWG_TRY(keep(&t->kept_numbers, t->codes->number, t->codes->n_numbers));
     }
     return SWG_OK;
 }
@@ -280,45 +280,69 @@ swg_status swg_trainer_restore(swg_trainer *trainer)
         trained *t = &trainer->tensors[i];
         if (t->kept)
             memcpy(t->value, t->kept, elems_of(t) * sizeof *t->kept);
+        if (t->kept_numbers)
+            memcpy(t->codes->number, t->kept_numbers,
+                   t->codes->n_numbers * sizeof *t->kept_numbers);
     }
     return install_all(trainer);
 }
 
 /* --- Saving ----------------------------------------------------------------------------------- */
 
+/* The arrays of a tensor that training continues from. */
+enum { MOST_SAVED = 8 };
+typedef struct saved {
+    float *data;
+    size_t n;
+} saved;
+
+static size_t saved_of(const trained *t, saved out[MOST_SAVED])
+{
+    const size_t n = elems_of(t);
+    size_t count = 0;
+    out[count++] = (saved){t->value, n};
+    out[count++] = (saved){t->moment1, n};
+    out[count++] = (saved){t->moment2, n};
+    out[count++] = (saved){t->kept, t->kept ? n : 0};
+    if (!t->codes)
+        return count;
+    out[count++] = (saved){t->codes->number, t->codes->n_numbers};
+    out[count++] = (saved){t->codes->moment1, t->codes->n_numbers};
+    out[count++] = (saved){t->codes->moment2, t->codes->n_numbers};
+    out[count++] = (saved){t->kept_numbers, t->kept_numbers ? t->codes->n_numbers : 0};
+    return count;
+}
+
 swg_status swg_trainer_save(const swg_trainer *trainer, swg_state_writer *writer)
 {
     SWG_TRY(swg_state_put(writer, &trainer->n_steps, sizeof trainer->n_steps));
     for (size_t i = 0; i < trainer->n_tensors; i++) {
-        const trained *t = &trainer->tensors[i];
-        const uint64_t elems = elems_of(t), has_kept = t->kept != NULL;
-        const size_t bytes = elems_of(t) * sizeof *t->value;
-        SWG_TRY(swg_state_put(writer, &elems, sizeof elems));
-        SWG_TRY(swg_state_put(writer, &has_kept, sizeof has_kept));
-        SWG_TRY(swg_state_put(writer, t->value, bytes));
-        SWG_TRY(swg_state_put(writer, t->moment1, bytes));
-        SWG_TRY(swg_state_put(writer, t->moment2, bytes));
-        if (t->kept)
-            SWG_TRY(swg_state_put(writer, t->kept, bytes));
+        saved arrays[MOST_SAVED];
+        const size_t count = saved_of(&trainer->tensors[i], arrays);
+        for (size_t a = 0; a < count; a++) {
+            const uint64_t n = arrays[a].n;
+            SWG_TRY(swg_state_put(writer, &n, sizeof n));
+            SWG_TRY(swg_state_put(writer, arrays[a].data, arrays[a].n * sizeof(float)));
+        }
     }
     return SWG_OK;
 }
 
+/* A training has kept a copy before it is resumed. */
 static swg_status resume_tensor(trained *t, swg_state_reader *reader)
 {
-    uint64_t elems, has_kept;
-    const size_t bytes = elems_of(t) * sizeof *t->value;
-    SWG_TRY(swg_state_get(reader, &elems, sizeof elems));
-    SWG_TRY(swg_state_get(reader, &has_kept, sizeof has_kept));
-    if (elems != elems_of(t))
-        return swg_error(SWG_CORRUPT, "the saved state has a tensor of %llu weights, the model %zu",
-                         (unsigned long long)elems, elems_of(t));
-    SWG_TRY(swg_state_get(reader, t->value, bytes));
-    SWG_TRY(swg_state_get(reader, t->moment1, bytes));
-    SWG_TRY(swg_state_get(reader, t->moment2, bytes));
-    if (has_kept && !t->kept)
-        SWG_TRY(SWG_NEW_UNINIT(t->kept, elems_of(t)));
-    return has_kept ? swg_state_get(reader, t->kept, bytes) : SWG_OK;
+    saved arrays[MOST_SAVED];
+    const size_t count = saved_of(t, arrays);
+    for (size_t a = 0; a < count; a++) {
+        uint64_t n;
+        SWG_TRY(swg_state_get(reader, &n, sizeof n));
+        if (n != arrays[a].n)
+            return swg_error(SWG_CORRUPT,
+                             "the saved state has a tensor of %llu numbers, the model %zu",
+                             (unsigned long long)n, arrays[a].n);
+        SWG_TRY(swg_state_get(reader, arrays[a].data, arrays[a].n * sizeof(float)));
+    }
+    return SWG_OK;
 }
 
 swg_status swg_trainer_resume(swg_trainer *trainer, swg_state_reader *reader)
@@ -336,8 +360,8 @@ static swg_status write_trained(const swg_trainer *trainer, const trained *t, sw
                                 size_t place)
 {
     const swg_tensor_desc *desc = &trainer->plan->entries[t->index].desc;
-    if (t->computed)
-        return swg_sink_write(sink, place, (const void *const *)t->planes);
+    if (t->codes)
+        return swg_sink_write(sink, place, (const void *const *)t->codes->planes);
     const size_t elems = elems_of(t);
     uint8_t *values;
     SWG_TRY(SWG_NEW_UNINIT(values, elems * swg_dtype_bits(desc->scheme.dtype) / 8));
@@ -349,23 +373,36 @@ static swg_status write_trained(const swg_trainer *trainer, const trained *t, sw
     return status;
 }
 
+/* All planes of a tensor of the source, by kind; free_planes releases them, also after a failure.
+ */
+static swg_status read_planes(const swg_trainer *trainer, size_t index,
+                              void *planes[SWG_PLANE_KINDS])
+{
+    size_t n_planes;
+    const swg_plane *layout = swg_source_planes(trainer->source, index, &n_planes);
+    for (size_t p = 0; p < n_planes; p++) {
+        uint8_t *bytes;
+        SWG_TRY(SWG_NEW_UNINIT(bytes, layout[p].bytes));
+        planes[layout[p].kind] = bytes;
+        SWG_TRY(swg_source_read(trainer->source, index, layout[p].kind, 0, layout[p].rows, bytes));
+    }
+    return SWG_OK;
+}
+
+static void free_planes(void *planes[SWG_PLANE_KINDS])
+{
+    for (size_t p = 0; p < SWG_PLANE_KINDS; p++)
+        swg_free(planes[p]);
+}
+
 /* A tensor that was not trained goes through as it is. */
 static swg_status copy(const swg_trainer *trainer, size_t index, swg_sink *sink, size_t place)
 {
-    swg_status status = SWG_OK;
-    size_t n_planes;
-    const swg_plane *layout = swg_source_planes(trainer->source, index, &n_planes);
     void *planes[SWG_PLANE_KINDS] = {0};
-    for (size_t p = 0; p < n_planes; p++) {
-        uint8_t *bytes;
-        SWG_GO(SWG_NEW_UNINIT(bytes, layout[p].bytes));
-        planes[layout[p].kind] = bytes;
-        SWG_GO(swg_source_read(trainer->source, index, layout[p].kind, 0, layout[p].rows, bytes));
-    }
-    status = swg_sink_write(sink, place, (const void *const *)planes);
-done:
-    for (size_t p = 0; p < SWG_PLANE_KINDS; p++)
-        swg_free(planes[p]);
+    swg_status status = read_planes(trainer, index, planes);
+    if (status == SWG_OK)
+        status = swg_sink_write(sink, place, (const void *const *)planes);
+    free_planes(planes);
     return status;
 }
 
@@ -400,20 +437,21 @@ uint64_t swg_trainer_n_zeros(const swg_trainer *trainer)
     return trainer->n_zeros;
 }
 
-static swg_status make_planes(const swg_trainer *trainer, trained *t)
+/* Codes for a tensor that the plan quantizes: on the source's own grids where it has such codes. */
+static swg_status make_codes(const swg_trainer *trainer, trained *t)
 {
-    swg_plane layout[SWG_PLANE_KINDS];
-    const swg_tensor_desc *desc = &trainer->plan->entries[t->index].desc;
-    if (!swg_scheme_equal(trainer->plan->entries[t->index].dense, desc->scheme))
-        return swg_error(SWG_UNSUPPORTED, "tensor %s: training through a sparse format",
-                         desc->name);
-    const size_t n_planes = swg_tensor_planes(desc, layout);
-    for (size_t p = 0; p < n_planes; p++) {
-        uint8_t *plane;
-        SWG_TRY(SWG_NEW(plane, layout[p].bytes));
-        t->planes[layout[p].kind] = plane;
-    }
-    return SWG_NEW_UNINIT(t->computed, elems_of(t));
+    const swg_plan_entry *entry = &trainer->plan->entries[t->index];
+    const swg_tensor_desc *desc = swg_source_tensor(trainer->source, t->index);
+    void *planes[SWG_PLANE_KINDS] = {0};
+    SWG_TRY(
+        swg_learned_codes_new(entry, t->rows, t->cols, t->value, trainer->options.pool, &t->codes));
+    if (!swg_scheme_equal(entry->dense, desc->scheme))
+        return SWG_OK;
+    const swg_status status = read_planes(trainer, t->index, planes);
+    if (status == SWG_OK)
+        swg_learned_codes_take(t->codes, (const void *const *)planes);
+    free_planes(planes);
+    return status;
 }
 
 static swg_status mark_zeros(swg_trainer *trainer, trained *t)
@@ -442,7 +480,7 @@ static swg_status add_tensor(swg_trainer *trainer, size_t index)
     trainer->n_weights += elems_of(t);
     if (trainer->options.keep_zeros && t->is_matrix)
         SWG_TRY(mark_zeros(trainer, t));
-    return trainer->plan->entries[index].is_quantized ? make_planes(trainer, t) : SWG_OK;
+    return trainer->plan->entries[index].is_quantized ? make_codes(trainer, t) : SWG_OK;
 }
 
 /* *at = the place of a tensor of the source, which is added unless it is there. */
@@ -489,8 +527,13 @@ static swg_status begin(swg_trainer *trainer)
         SWG_TRY(swg_model_load_layer(trainer->model, layer));
     SWG_TRY(add_tensors(trainer));
     SWG_TRY(install_all(trainer));
-    return swg_backprop_new(trainer->model, trainer->options.pool, trainer->options.window,
-                            &trainer->backprop);
+    if (trainer->model->hparams.one_output)
+        return swg_text_gradients_new(trainer->model, trainer->options.pool,
+                                      trainer->options.window, &trainer->texts);
+    const swg_backprop_options how = {.window = trainer->options.window,
+                                      .together = trainer->options.together,
+                                      .keeps_layers = !trainer->options.checkpoints};
+    return swg_backprop_new(trainer->model, trainer->options.pool, &how, &trainer->backprop);
 }
 
 swg_status swg_trainer_new(swg_source *source, const swg_plan *plan,
@@ -518,13 +561,12 @@ void swg_trainer_free(swg_trainer **trainer)
         return;
     for (size_t i = 0; i < t->n_tensors; i++) {
         trained *tensor = &t->tensors[i];
-        for (size_t p = 0; p < SWG_PLANE_KINDS; p++)
-            swg_free(tensor->planes[p]);
+        swg_learned_codes_free(&tensor->codes);
+        swg_free(tensor->kept_numbers);
         swg_free(tensor->value);
         swg_free(tensor->gradient);
         swg_free(tensor->moment1);
         swg_free(tensor->moment2);
-        swg_free(tensor->computed);
         swg_free(tensor->kept);
         swg_free(tensor->is_zero);
     }
@@ -532,6 +574,7 @@ void swg_trainer_free(swg_trainer **trainer)
     swg_free(t->of_weight);
     swg_free(t->of_bias);
     swg_backprop_free(&t->backprop);
+    swg_text_gradients_free(&t->texts);
     swg_model_free(&t->model);
     swg_free(t);
     *trainer = NULL;

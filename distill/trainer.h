@@ -10,13 +10,15 @@
  *     SWG_TRY(swg_trainer_write(t, sink));
  *     swg_trainer_free(&t);
  *
- * Tensors that the plan quantizes are trained through rounding: the model computes with the values
- * of their codes, chosen anew after every step, and gradients by those are applied to the weights
- * behind them (straight-through estimator; Bengio et al. 2013, arXiv 1308.3432). What is written
- * are exactly the codes that were trained with.
+ * Tensors that the plan quantizes are trained through rounding (learned_codes.h): the model
+ * computes with the values of their codes, chosen anew after every step, gradients by those are
+ * applied to the weights behind them (straight-through estimator; Bengio et al. 2013, arXiv
+ * 1308.3432), and scales and zero points are trained too. What is written are exactly the codes
+ * that were trained with. Codes that the source has in the planned scheme are where training starts
+ * from.
  *
- * Needs 16 bytes per weight, 20 where codes are trained. Results do not depend on the number of
- * threads. */
+ * Needs 16 bytes per weight, 20 where codes are trained, and 4 for the copy that is kept. Results
+ * do not depend on the number of threads. */
 #ifndef SWG_DISTILL_TRAINER_H
 #define SWG_DISTILL_TRAINER_H
 
@@ -24,10 +26,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "distill/adamw.h"
 #include "distill/training_state.h"
 #include "formats/formats.h"
 #include "quantize/plan.h"
 #include "runtime/base/thread.h"
+#include "runtime/text_gradients.h"
 
 typedef struct swg_trainer swg_trainer;
 
@@ -35,18 +39,14 @@ typedef struct swg_trainer_options {
     size_t size;     /* of this struct */
     swg_pool *pool;  /* default NULL: the caller's thread alone */
     size_t window;   /* tokens read together; required */
+    size_t together; /* windows computed together; default 1 */
+    bool checkpoints; /* run layers again for their gradients: less memory, a third slower */
     bool keep_zeros; /* weights of matrices that are 0 stay 0: a pruned model stays pruned */
 } swg_trainer_options;
 swg_trainer_options swg_trainer_options_default(void);
 
-/* AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101). */
-typedef struct swg_adamw {
-    double beta1, beta2, epsilon; /* usually 0.9, 0.999, 1e-8 */
-    double decay;                 /* of matrices' weights, times the rate; 0 = none */
-    double max_norm; /* gradients are scaled down to this norm over all tensors; 0 = not */
-} swg_adamw;
-
-/* Load the model of `source` for training. `plan`, made for its tensors, says which are quantized,
+/* Load the model of `source` for training on windows of text or, if it is a classifier, on texts of
+ * at most the window's length. `plan`, made for its tensors, says which are quantized,
  * and must outlive the trainer. SWG_UNSUPPORTED for models that gradients cannot be taken of. */
 swg_status swg_trainer_new(swg_source *source, const swg_plan *plan,
                            const swg_trainer_options *options, swg_trainer **out);
@@ -65,6 +65,15 @@ swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t
                                 swg_status (*slopes)(void *context, size_t first, size_t n,
                                                      float *logits),
                                 void *context);
+
+/* The same for one text of a classifier (runtime/text_gradients.h). */
+swg_status swg_trainer_backward_text(swg_trainer *trainer, const swg_text_job *text);
+
+/* From now on backward passes call this too, with the context of `slopes`: swg_backprop_job.rows.
+ * NULL: no longer. */
+void swg_trainer_on_rows(swg_trainer *trainer,
+                         swg_status (*rows)(void *context, size_t layer, size_t n, const float *x,
+                                            float *gradient));
 
 /* One step of the optimizer with the gradients added since the last; *norm is theirs before
  * scaling. SWG_FAILED, with nothing changed, when it is not finite. */

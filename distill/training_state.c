@@ -8,7 +8,7 @@
 #include "runtime/base/hash.h"
 #include "runtime/base/mem.h"
 
-static const char magic[8] = {'s', 'w', 'g', 't', 'r', 'a', 'i', '1'};
+static const char magic[8] = {'s', 'w', 'g', 't', 'r', 'a', 'i', '2'};
 
 struct swg_state_writer {
     swg_file_writer *file;

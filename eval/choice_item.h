@@ -2,7 +2,7 @@
 #ifndef SWG_EVAL_CHOICE_ITEM_H
 #define SWG_EVAL_CHOICE_ITEM_H
 
-#include "eval/json_lines.h"
+#include "formats/json/json_lines.h"
 #include "runtime/base/strbuf.h"
 
 typedef enum swg_choice_format {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "eval/compare.h"
-#include "eval/json_lines.h"
+#include "formats/json/json_lines.h"
 #include "eval/nll.h"
 #include "eval/task.h"
 #include "runtime/base/mem.h"

@@ -2,8 +2,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "eval/bench_profile.h"
 #include "eval/cmd_bench_kernels.h"
 #include "eval/latency.h"
+#include "eval/machine.h"
 #include "eval/requests.h"
 #include "eval/shape.h"
 #include "kernels/limits/limits.h"
@@ -22,7 +24,7 @@ typedef struct arguments {
     double max_ttft_ms;
     const char *pattern, *block;
     double sparsity;
-    bool asymmetric, no_limits, kernels;
+    bool asymmetric, no_limits, kernels, profile;
 } arguments;
 
 /* The widths that formats exist for, and plain numbers. */
@@ -72,6 +74,9 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, device, 0, "device", SWG_DEVICE_CHOICES, "cpu", swg_device_help),
     SWG_OPTION_FLAG(arguments, no_limits, 0, "no-limits",
                     "do not measure the machine's own limits"),
+    SWG_OPTION_FLAG(
+        arguments, profile, 0, "profile",
+        "also time every operation of one more prefill and decoding, beside the limits"),
     SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
                     "check and time every kernel on every instruction set instead of a model"),
 };
@@ -88,6 +93,7 @@ typedef struct benchmark {
     swg_compute_limit peak;  /* the same; of the activations' arithmetic, int8 or f32 */
     swg_latency latency;
     swg_requests requests;   /* empty without --requests */
+    swg_bench_profile profile; /* empty without --profile */
     uint64_t peak_rss_bytes; /* of loading and running, without the buffers of the limits */
 } benchmark;
 
@@ -279,6 +285,9 @@ static swg_status measure(benchmark *b)
     SWG_TRY(swg_latency_measure(b->exec, b->loaded.model, &latency_options, b->cli->progress,
                                 &b->latency));
     SWG_TRY(measure_requests(b));
+    if (args->profile)
+        SWG_TRY(swg_bench_profile_measure(b->exec, b->loaded.model, b->prompt, b->generate,
+                                          latency_options.depth, &b->profile));
     /* The memory for running is still held; by now the peak is that of the limits' buffers. */
     const uint64_t running = has_limits(b) ? swg_rss_bytes() : swg_peak_rss_bytes();
     if (running > b->peak_rss_bytes)
@@ -398,6 +407,34 @@ static void print_requests(const benchmark *b, swg_strbuf *out)
     }
 }
 
+/* What the figures depend on besides the model; null where the system does not say. */
+static void write_machine(swg_json_writer *json)
+{
+    swg_machine m;
+    swg_machine_describe("", &m);
+    const char *const texts[][2] = {{"cpu", m.cpu},
+                                    {"isa", m.isa ? m.isa : ""},
+                                    {"cpu_governor", m.governor},
+                                    {"huge_pages", m.huge_pages}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (*texts[i][1])
+            swg_json_string(json, texts[i][0], texts[i][1]);
+        else
+            swg_json_null(json, texts[i][0]);
+    swg_json_uint(json, "cpus", m.n_cpus);
+    swg_json_uint(json, "machine_memory_bytes", m.memory_bytes);
+}
+
+static void print_machine(swg_strbuf *out)
+{
+    swg_machine m;
+    swg_machine_describe("", &m);
+    swg_strbuf_printf(out, "%-14s%s, %zu processors, %s; governor %s, huge pages %s\n", "machine",
+                      *m.cpu ? m.cpu : "unknown", m.n_cpus, m.isa ? m.isa : "unknown",
+                      *m.governor ? m.governor : "not known",
+                      *m.huge_pages ? m.huge_pages : "not known");
+}
+
 static swg_status report_json(const benchmark *b)
 {
     static const struct {
@@ -440,6 +477,9 @@ static swg_status report_json(const benchmark *b)
     write_measured(&json, "prefill_share_of_f32_peak", is_float(b) ? share : 0);
     swg_json_string(&json, "linalg", swg_linalg_name());
     swg_json_uint(&json, "peak_rss_bytes", b->peak_rss_bytes);
+    write_machine(&json);
+    if (b->args->profile)
+        swg_bench_profile_write(&b->profile, &json);
     return swg_cli_json_print(&json);
 }
 
@@ -486,6 +526,8 @@ static swg_status report_text(const benchmark *b)
     swg_strbuf_printf(&out, "%-14s%s\n%-14s%zu\n", "peak memory",
                       swg_format_bytes(b->peak_rss_bytes, rss), "threads",
                       swg_pool_threads(b->loaded.pool));
+    swg_bench_profile_print(&b->profile, b->dram.bytes_per_s, b->peak.ops_per_s, &out);
+    print_machine(&out);
     swg_status status = swg_strbuf_status(&out);
     if (status == SWG_OK)
         status = swg_cli_print(out.text, out.length);
@@ -504,6 +546,7 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
     SWG_GO(cli->json ? report_json(&b) : report_text(&b));
     SWG_GO(check_gate(&b));
 done:
+    swg_bench_profile_deinit(&b.profile);
     swg_requests_deinit(&b.requests);
     swg_latency_deinit(&b.latency);
     swg_exec_free(&b.exec);
@@ -521,13 +564,16 @@ static const swg_example examples[] = {
     {"swage bench --shape d_model=2048,n_layers=22,d_ff=5632,n_heads=32,n_kv_heads=4,vocab=32000 "
      "--bits 4 --sparsity 0.5",
      "the same with half of the weights pruned"},
+    {"swage bench --shape d_model=2048,n_layers=22,d_ff=5632,n_heads=32,n_kv_heads=4,vocab=32000 "
+     "--profile",
+     "where the time goes: every operation beside what the machine could do"},
     {"swage bench --kernels", "speed of every kernel, each checked against the scalar one first"},
 };
 
 const swg_command swg_command_bench = {
     .name = "bench",
     .synopsis = "MODEL | --shape KEY=N,... | --kernels [--prompt N] [--generate N]",
-    .summary = "Measure a model's speed beside the machine's limits",
+    .summary = "measure a model's speed beside the machine's limits",
     .description =
         "Prefill and decode rates are medians over --repeats runs after a warm-up. The machine's "
         "own "
@@ -543,7 +589,8 @@ const swg_command swg_command_bench = {
         "one "
         "request is expected is not given.\n\n"
         "Encoders read whole texts: prefill is one of them, and decoding is not measured. In JSON, "
-        "values that were not measured are null.",
+        "values that were not measured are null. The machine is described beside the figures: "
+        "processor, instruction set, governor, transparent huge pages and memory.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .arguments_bytes = sizeof(arguments),

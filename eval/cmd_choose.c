@@ -282,7 +282,7 @@ static const swg_example examples[] = {
 const swg_command swg_command_choose = {
     .name = "choose",
     .synopsis = "RESULTS --max-bytes N --max-kld N --max-ttft-ms N ... [--best FIGURE]",
-    .summary = "Choose the best of measured models within limits",
+    .summary = "choose the best of measured models within limits",
     .description =
         "RESULTS is a results.jsonl, or a folder with one (docs/results-format.md). Of the models "
         "within all limits, the best one is named with its recipe, then why, the runner-up, and "

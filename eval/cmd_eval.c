@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "eval/few_shot.h"
 #include "eval/machine.h"
 #include "eval/model_identity.h"
 #include "eval/task.h"
@@ -31,10 +32,10 @@ static const char protocol_words[] = ""
 typedef struct arguments {
     const char *text, *data, *data_format, *few_shot, *ref, *task, *protocol, *prep, *activations,
         *kv_cache, *tokenizer, *device;
-    int64_t context, stride, max_tokens;
+    int64_t context, stride, max_tokens, shots, shots_seed;
     double max_kld, max_perplexity_increase;
-    const char *records;
-    bool resume;
+    const char *records, *swap, *unit, *results;
+    bool resume, sensitivity;
 } arguments;
 
 static const swg_option options[] = {
@@ -47,7 +48,12 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, data_format, 0, "data-format", SWG_CHOICE_FORMAT_CHOICES, NULL,
                       "form of multiple-choice items (default: choices)"),
     SWG_OPTION_STRING(arguments, few_shot, 0, "few-shot", "FILE",
-                      "text put before every multiple-choice context as it is: solved examples"),
+                      "text put before every multiple-choice context as it is: solved examples; "
+                      "with --shots a file of items"),
+    SWG_OPTION_INT(arguments, shots, 0, "shots", "N", 1, 1000, NULL,
+                   "draw N items of --few-shot and put them, solved, before every context"),
+    SWG_OPTION_INT(arguments, shots_seed, 0, "shots-seed", "S", 0, 9007199254740992.0, "1",
+                   "seed of that drawing"),
     SWG_OPTION_STRING(arguments, ref, 0, "ref", "MODEL",
                       "compare with this model, usually the one that was compressed"),
     SWG_OPTION_CHOICE(arguments, task, 0, "task", task_words + 1, NULL,
@@ -76,6 +82,15 @@ static const swg_option options[] = {
                       1e6, NULL,
                       "with --ref: exit 7 when the perplexity is above (1 + R) times the "
                       "reference's"),
+    SWG_OPTION_FLAG(arguments, sensitivity, 0, "sensitivity",
+                    "with --ref: which tensors or layers cause the divergence (task sensitivity)"),
+    SWG_OPTION_CHOICE(arguments, swap, 0, "swap", "into-ref|into-model", NULL,
+                      "with --sensitivity: compress tensors of the reference one at a time "
+                      "(default), or restore those of the model"),
+    SWG_OPTION_CHOICE(arguments, unit, 0, "unit", "tensor|layer", NULL,
+                      "with --sensitivity: what is swapped at a time (default: tensor)"),
+    SWG_OPTION_STRING(arguments, results, 0, "results", "FILE",
+                      "with --sensitivity: append a record for swage report, which maps it"),
     SWG_OPTION_STRING(arguments, records, 0, "records", "FILE",
                       "write a line of JSON for every window or item as soon as it is measured"),
     SWG_OPTION_FLAG(arguments, resume, 0, "resume",
@@ -93,7 +108,7 @@ typedef struct evaluation {
     swg_text_file file;
     swg_prepared_text prepared;
     swg_text_file few_shot;
-    char *prefix; /* its text with an end */
+    swg_strbuf prefix; /* its text, or examples drawn from it */
     swg_session loaded, ref;
     const swg_eval_task *task;
     swg_act_precision activations;
@@ -139,13 +154,22 @@ static swg_status prepare(evaluation *e, swg_eval_input *input)
 static swg_status read_few_shot(evaluation *e, swg_eval_input *input)
 {
     if (!e->args->few_shot)
-        return SWG_OK;
+        return e->args->shots ? swg_error(SWG_USAGE, "--shots are drawn from a file of items: give "
+                                                     "it as --few-shot")
+                              : SWG_OK;
     if (strcmp(e->task->name, "choice") != 0)
         return swg_error(SWG_USAGE, "--few-shot is for multiple choice (task choice)");
-    SWG_TRY(swg_text_file_open(e->args->few_shot, SWG_TEXT_PROSE, &e->few_shot));
-    SWG_TRY(SWG_NEW(e->prefix, e->few_shot.length + 1));
-    memcpy(e->prefix, e->few_shot.text, e->few_shot.length);
-    input->prefix = e->prefix;
+    const arguments *args = e->args;
+    SWG_TRY(swg_text_file_open(args->few_shot, args->shots ? SWG_TEXT_DATA : SWG_TEXT_PROSE,
+                               &e->few_shot));
+    if (args->shots)
+        SWG_TRY(swg_few_shot_draw(input->choice_format, args->few_shot, e->few_shot.text,
+                                  e->few_shot.length, (size_t)args->shots,
+                                  (uint64_t)args->shots_seed, &e->prefix));
+    else
+        swg_strbuf_append(&e->prefix, e->few_shot.text, e->few_shot.length);
+    SWG_TRY(swg_strbuf_status(&e->prefix));
+    input->prefix = swg_strbuf_text(&e->prefix);
     return SWG_OK;
 }
 
@@ -168,10 +192,36 @@ static swg_status check_gates(const evaluation *e)
 static swg_status check_gates_fit(const evaluation *e)
 {
     if ((isnan(e->args->max_kld) && isnan(e->args->max_perplexity_increase)) ||
-        strcmp(e->task->name, "divergence") == 0)
+        strcmp(e->task->name, "divergence") == 0 ||
+        (isnan(e->args->max_perplexity_increase) && strcmp(e->task->name, "sensitivity") == 0))
         return SWG_OK;
     return swg_error(SWG_USAGE, "--max-kld and --max-perplexity-increase compare with a model on a "
                                 "text: give --ref MODEL and --text");
+}
+
+/* --sensitivity is a short form of its task; what goes with it, with nothing else. */
+static swg_status take_sensitivity(evaluation *e, swg_eval_input *input, const char **task)
+{
+    const arguments *args = e->args;
+    *task = args->task;
+    if (args->sensitivity && args->task && strcmp(args->task, "sensitivity") != 0)
+        return swg_error(SWG_USAGE, "--sensitivity is task sensitivity, not task %s", args->task);
+    if (args->sensitivity)
+        *task = "sensitivity";
+    const char *const without = args->swap      ? "--swap"
+                                : args->unit    ? "--unit"
+                                : args->results ? "--results"
+                                                : NULL;
+    if (without && (!*task || strcmp(*task, "sensitivity") != 0))
+        return swg_error(SWG_USAGE, "%s goes with --sensitivity", without);
+    input->swap = (swg_eval_swap){.model_path = e->cli->positionals[0],
+                                  .ref_path = args->ref,
+                                  .direction = args->swap && strcmp(args->swap, "into-model") == 0
+                                                   ? SWG_SWAP_INTO_MODEL
+                                                   : SWG_SWAP_INTO_REF,
+                                  .by_layer = args->unit && strcmp(args->unit, "layer") == 0,
+                                  .results = args->results};
+    return SWG_OK;
 }
 
 /* What figures depend on besides the task's own settings. */
@@ -231,7 +281,9 @@ static swg_status evaluate(evaluation *e)
                             .activations = e->activations,
                             .kv_type = swg_kv_type_named(args->kv_cache),
                             .progress = e->cli->progress};
-    SWG_TRY(swg_eval_choose(args->task, args->protocol, e->source, args->ref != NULL,
+    const char *task;
+    SWG_TRY(take_sensitivity(e, &input, &task));
+    SWG_TRY(swg_eval_choose(task, args->protocol, e->source, args->ref != NULL,
                             (swg_output_kind)e->loaded.model->hparams.task, &e->task,
                             &input.protocol));
     SWG_TRY(check_gates_fit(e));
@@ -246,7 +298,8 @@ static swg_status evaluate(evaluation *e)
     SWG_TRY(prepare(e, &input));
     SWG_TRY(e->task->run(&input, &e->report));
     e->seconds = swg_clock_s() - start;
-    return SWG_OK;
+    SWG_TRY(swg_strbuf_status(&e->report.json.out));
+    return swg_strbuf_status(&e->report.text);
 }
 
 static swg_status report_json(evaluation *e)
@@ -292,7 +345,7 @@ done:
     swg_strbuf_deinit(&e.report.text);
     swg_session_close(&e.ref);
     swg_session_close(&e.loaded);
-    swg_free(e.prefix);
+    swg_strbuf_deinit(&e.prefix);
     swg_text_file_close(&e.few_shot);
     swg_prepared_text_deinit(&e.prepared);
     swg_text_file_close(&e.file);
@@ -312,6 +365,8 @@ static const swg_example examples[] = {
      "how far compression moved the predictions"},
     {"swage eval model.swg --text wiki.test.raw --records windows.jsonl --resume",
      "a record of every window; the same command goes on after an interruption"},
+    {"swage eval quantized.swg --ref model --text wiki.test.raw --sensitivity",
+     "which tensors cause the divergence"},
     {"swage eval minilm-int8.swg --ref all-MiniLM-L6-v2 --text sentences.txt",
      "how far compression moved vectors of texts"},
     {"swage eval minilm-int8.swg --data sts-test.tsv", "how well they follow scored similarity"},
@@ -324,7 +379,7 @@ const swg_command swg_command_eval = {
     .name = "eval",
     .synopsis = "MODEL --text FILE | --data FILE [--ref MODEL] [--task NAME] [--protocol NAME] "
                 "[--context N]",
-    .summary = "Measure how good a model is on a text or on labelled items",
+    .summary = "measure how good a model is on a text or on labelled items",
     .description =
         "A task is what is measured, a protocol how a text is cut for it. Definitions: "
         "docs/perplexity.md. --activations is f32 unless it is given, on a GPU f16, to which "

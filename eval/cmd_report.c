@@ -145,7 +145,7 @@ static const swg_example examples[] = {
 const swg_command swg_command_report = {
     .name = "report",
     .synopsis = "RESULTS [-o FILE] [--markdown | --csv [--tensors]] [--svg FOLDER]",
-    .summary = "Show measurements of models: a page, a table, figures",
+    .summary = "show measurements of models: a page, a table, figures",
     .description = "RESULTS is a results.jsonl, or a folder with one (docs/results-format.md). The "
                    "page is one "
                    "HTML file that loads nothing and reads without a script: size, speed and "

@@ -213,10 +213,14 @@ done:
 
 /* --- The work --------------------------------------------------------------------------------- */
 
-/* Whether the file has the point's record already. One that failed is tried again. */
+/* Whether the file has the point's record already. One that failed is tried again, and one whose
+ * model is to be kept but is not there makes it. */
 static bool is_measured(const sweep *s, size_t i)
 {
     const swg_result *const found = swg_results_find(&s->results, id_at(s, i));
+    const bool wants_model = s->job.keep_models && point_at(s, i);
+    if (found && wants_model && !(found->model && swg_path_exists(found->model)))
+        return false;
     return found && swg_result_is_ok(found) && found->key && strcmp(found->key, s->keys[i]) == 0;
 }
 
@@ -431,7 +435,7 @@ static const swg_example examples[] = {
 const swg_command swg_command_sweep = {
     .name = "sweep",
     .synopsis = "MODEL --text FILE [--calibration FILE] --recipe FILE -o DIR [options]",
-    .summary = "Compress by every recipe of a grid and compare size, accuracy and speed.",
+    .summary = "compress by every recipe of a grid and compare size, accuracy and speed",
     .description =
         "Makes a model by every point of a list or grid of runs, and measures each beside the "
         "model itself: bytes, perplexity, divergence from the model, prefill and decode rates, "

@@ -4,6 +4,7 @@
 
 #include "eval/cmd_sweep_steps.h"
 #include "eval/results_keys.h"
+#include "eval/tensor_place.h"
 #include "formats/json/json_copy.h"
 #include "runtime/base/file.h"
 
@@ -70,6 +71,13 @@ static swg_status add_tensor(const swg_json *value, swg_arena *arena, swg_result
             swg_result_key_find(swg_result_tensor_keys, swg_n_result_tensor_keys, swg_json_key(v));
         if (key)
             SWG_TRY(set_value(key, v, arena, out));
+    }
+    if (out->name && out->layer < 0) {
+        char kind[SWG_TENSOR_KIND_BYTES];
+        out->layer = swg_tensor_place(out->name, kind);
+        out->kind = swg_arena_strndup(arena, kind, strlen(kind));
+        if (!out->kind)
+            return SWG_NO_MEMORY;
     }
     const swg_json *const shape = swg_json_get(value, "shape");
     for (const swg_json *v = swg_json_first(shape); v; v = swg_json_next(v))

@@ -5,7 +5,7 @@
 #include "eval/lockstep.h"
 #include "eval/text_task.h"
 
-static swg_status check_vocabularies(const swg_eval_input *in)
+swg_status swg_eval_check_vocabularies(const swg_eval_input *in)
 {
     const swg_hparams *h = &in->loaded->model->hparams, *ref = &in->ref->model->hparams;
     if (h->vocab == ref->vocab)
@@ -83,7 +83,7 @@ static swg_status run(const swg_eval_input *in, swg_eval_report *out)
     swg_exec *exec = NULL, *exec_ref = NULL;
     swg_window_records *records = NULL;
     swg_divergence divergence;
-    SWG_GO(check_vocabularies(in));
+    SWG_GO(swg_eval_check_vocabularies(in));
     SWG_GO(swg_eval_windows(in, &windows));
     SWG_GO(swg_eval_open_records(in, &windows, &records));
     swg_exec_options options = swg_exec_options_default();

@@ -1,4 +1,5 @@
 /* Scores of windows: see nll.h. */
+#include "eval/window_records.h"
 #include "eval/nll.h"
 
 #include <math.h>

@@ -7,11 +7,14 @@
 #include <stdint.h>
 
 #include "eval/compare.h"
-#include "eval/window_records.h"
+#include "eval/windows.h"
 #include "runtime/base/progress.h"
 
 /* -log softmax(logits [n])[target] in nats, summed in double. SWG_FAILED when it is not finite. */
 swg_status swg_nll(const float *logits, size_t n, size_t target, double *out);
+
+typedef struct swg_window_record swg_window_record; /* eval/window_records.h */
+typedef struct swg_window_records swg_window_records;
 
 typedef struct swg_score {
     double perplexity;        /* exp(mean_nll); of masked tokens the pseudo-perplexity */

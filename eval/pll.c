@@ -1,4 +1,5 @@
 /* Pseudo-log-likelihood: see pll.h. */
+#include "eval/window_records.h"
 #include "eval/pll.h"
 
 #include <string.h>

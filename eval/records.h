@@ -13,7 +13,7 @@
 
 #include <stdbool.h>
 
-#include "eval/json_lines.h"
+#include "formats/json/json_lines.h"
 #include "runtime/base/json_writer.h"
 
 enum { SWG_RECORDS_VERSION = 1 };

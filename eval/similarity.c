@@ -29,6 +29,8 @@ static swg_status correlate(const swg_eval_input *in, const swg_scored_pairs *p,
     SWG_GO(swg_correlate(cosines, p->scores, p->n, out));
     *n_cut = counts.n_cut;
 done:
+    if (status != SWG_OK)
+        swg_error_context(status, "%s", in->path);
     swg_free(vectors);
     swg_free(cosines);
     swg_embedder_free(&embedder);

@@ -8,6 +8,7 @@
 
 #include "eval/choice_item.h"
 #include "eval/records.h"
+#include "eval/swaps.h"
 #include "eval/text_prep.h"
 #include "eval/windows.h"
 #include "runtime/base/progress.h"
@@ -19,6 +20,14 @@ typedef enum swg_eval_source {
     SWG_EVAL_TEXT, /* a text, cut into windows by a protocol */
     SWG_EVAL_DATA  /* items, one JSON object per line */
 } swg_eval_source;
+
+/* What task sensitivity needs besides. */
+typedef struct swg_eval_swap {
+    const char *model_path, *ref_path; /* tensors are read from both again */
+    swg_swap_direction direction;
+    bool by_layer;
+    const char *results; /* file that a record is appended to; may be NULL */
+} swg_eval_swap;
 
 typedef struct swg_eval_input {
     const swg_session *loaded; /* with tokenizer */
@@ -37,6 +46,7 @@ typedef struct swg_eval_input {
     swg_act_precision activations;
     swg_kv_type kv_type;          /* of the model; what it is compared with has floats */
     const swg_progress *progress; /* may be NULL */
+    swg_eval_swap swap;
     swg_records *records; /* begun, with what the model and the text are; NULL = no file of them */
 } swg_eval_input;
 

@@ -1,4 +1,5 @@
 /* Tasks on a text: see text_task.h. */
+#include "eval/window_records.h"
 #include "eval/text_task.h"
 
 #include <math.h>

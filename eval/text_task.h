@@ -24,6 +24,9 @@ swg_status swg_eval_windows(const swg_eval_input *input, swg_windows *out);
 void swg_eval_report_windows(const swg_eval_input *input, const swg_windows *windows,
                              uint64_t tokens_scored, swg_eval_report *report);
 
+/* SWG_UNSUPPORTED, with both sizes, when the reference has another vocabulary. */
+swg_status swg_eval_check_vocabularies(const swg_eval_input *input);
+
 /* The file of records, if the input asks for one; else *out is NULL. */
 swg_status swg_eval_open_records(const swg_eval_input *input, const swg_windows *windows,
                                  swg_window_records **out);

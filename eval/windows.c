@@ -101,8 +101,14 @@ swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenize
     SWG_TRY(choose_stride(protocol, options, in.context, &in.stride));
     swg_status status = protocols[protocol].make(&in, &lists);
     if (status == SWG_OK && lists.made.n_windows == 0)
-        status = swg_error(SWG_FAILED, "the text's %zu tokens do not fill a window of %zu",
-                           lists.made.tokens_total, in.context);
+        status = swg_error(SWG_FAILED,
+                           "the text has %zu tokens, of which %zu may be used; they do not fill a "
+                           "window of %zu (--context)",
+                           lists.made.tokens_total,
+                           in.max_tokens && in.max_tokens < lists.made.tokens_total
+                               ? in.max_tokens
+                               : lists.made.tokens_total,
+                           in.context);
     lists.made.stride = in.stride;
     if (status == SWG_OK)
         *out = lists.made;

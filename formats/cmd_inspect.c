@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "formats/entropy_bound.h"
 #include "formats/formats.h"
 #include "formats/json/json.h"
 #include "formats/provenance.h"
@@ -14,7 +15,7 @@
 
 typedef struct arguments {
     const char *tensors;
-    bool kernels, recipe, config;
+    bool kernels, recipe, config, entropy;
 } arguments;
 
 static const swg_option options[] = {
@@ -23,6 +24,9 @@ static const swg_option options[] = {
     SWG_OPTION_FLAG(arguments, config, 0, "config", "print the configuration's values too"),
     SWG_OPTION_FLAG(arguments, recipe, 0, "recipe",
                     "print only the recipe that the model was compressed by, as --recipe reads it"),
+    SWG_OPTION_FLAG(arguments, entropy, 0, "entropy",
+                    "compare the bytes of codes and masks, which are then read, with their "
+                    "order-0 entropy"),
     SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
                     "show which instruction set serves each operation on this machine"),
 };
@@ -30,6 +34,12 @@ static const swg_option options[] = {
 typedef struct totals {
     uint64_t parameters, bytes, stored_bytes;
 } totals;
+
+/* Codes and masks as stored and as an ideal order-0 coder would have them, and all else. */
+typedef struct entropy {
+    swg_entropy_bound coded;
+    uint64_t other_bytes; /* of the file; 0 where the checkpoint is not one file */
+} entropy;
 
 static bool is_shared(const swg_source *source, size_t tensor)
 {
@@ -56,6 +66,38 @@ static double bits_per_weight(const totals *sum)
 static double ratio(const totals *sum)
 {
     return sum->bytes ? (double)sum->stored_bytes / (double)sum->bytes : 1.0;
+}
+
+/* By how much a size is above another, as a fraction. */
+static double above(double stored, double bound)
+{
+    return bound > 0 ? stored / bound - 1 : 0;
+}
+
+static double stored_above(const entropy *e)
+{
+    return above((double)e->coded.stored_bytes, e->coded.bytes);
+}
+
+/* Of the whole file, whose other bytes are taken as they are. */
+static double file_above(const entropy *e)
+{
+    const double others = (double)e->other_bytes;
+    return above((double)e->coded.stored_bytes + others, e->coded.bytes + others);
+}
+
+static swg_status measure_entropy(swg_source *source, entropy *out)
+{
+    struct stat info;
+    *out = (entropy){0};
+    for (size_t i = 0; i < swg_source_n_tensors(source); i++) {
+        if (!is_shared(source, i))
+            SWG_TRY(swg_entropy_bound_add(source, i, &out->coded));
+        swg_source_release(source, i);
+    }
+    if (stat(swg_source_path(source), &info) == 0 && S_ISREG(info.st_mode))
+        out->other_bytes = (uint64_t)info.st_size - out->coded.stored_bytes;
+    return SWG_OK;
 }
 
 /* Tensors of the list: all, or those that match; a pattern without any is the user's mistake. */
@@ -270,13 +312,25 @@ static void put_sizes(const swg_source *source, swg_strbuf *out)
     }
 }
 
+static void put_entropy(const entropy *e, swg_strbuf *out)
+{
+    swg_strbuf_printf(out,
+                      "entropy: codes and masks have %.0f bytes of order 0, and are stored in %llu "
+                      "(%+.1f %%); with the other %llu bytes of the file %+.1f %%\n",
+                      e->coded.bytes, (unsigned long long)e->coded.stored_bytes,
+                      100 * stored_above(e), (unsigned long long)e->other_bytes,
+                      100 * file_above(e));
+}
+
 static swg_status print_text(const swg_cli *cli, const arguments *a, const swg_source *source,
-                             const swg_verdict *verdict)
+                             const swg_verdict *verdict, const entropy *bound)
 {
     swg_strbuf out = {0};
     swg_strbuf_printf(&out, "%s: %s\n", swg_source_path(source), swg_source_format(source));
     put_verdict(cli, verdict, &out);
     put_sizes(source, &out);
+    if (bound)
+        put_entropy(bound, &out);
     swg_status status = a->config ? put_config(source, &out) : SWG_OK;
     put_extras(a, source, &out);
     if (status == SWG_OK)
@@ -338,8 +392,19 @@ static void json_verdict(const swg_verdict *verdict, swg_json_writer *json)
     swg_json_end_object(json);
 }
 
+static void json_entropy(const entropy *e, swg_json_writer *json)
+{
+    swg_json_begin_object(json, "entropy");
+    swg_json_double(json, "order0_bytes", e->coded.bytes);
+    swg_json_uint(json, "stored_bytes", e->coded.stored_bytes);
+    swg_json_double(json, "stored_above", stored_above(e));
+    swg_json_uint(json, "other_bytes", e->other_bytes);
+    swg_json_double(json, "file_above", file_above(e));
+    swg_json_end_object(json);
+}
+
 static swg_status print_json(const swg_cli *cli, const arguments *a, const swg_source *source,
-                             const swg_verdict *verdict)
+                             const swg_verdict *verdict, const entropy *bound)
 {
     swg_json_writer json = {0};
     const totals sum = add_up(source);
@@ -358,6 +423,8 @@ static swg_status print_json(const swg_cli *cli, const arguments *a, const swg_s
     swg_json_uint(&json, "stored_bytes", sum.stored_bytes);
     swg_json_double(&json, "stored_ratio", ratio(&sum));
     swg_json_double(&json, "bits_per_weight", bits_per_weight(&sum));
+    if (bound)
+        json_entropy(bound, &json);
     size_t length = 0;
     const char *config = swg_source_config(source, &length);
     swg_json_raw(&json, "config", config, length);
@@ -461,7 +528,12 @@ static swg_status run(const swg_cli *cli, const void *values)
         goto done;
     }
     SWG_GO(swg_verdict_make(source, &verdict));
-    SWG_GO(cli->json ? print_json(cli, a, source, &verdict) : print_text(cli, a, source, &verdict));
+    entropy measured;
+    if (a->entropy)
+        SWG_GO(measure_entropy(source, &measured));
+    const entropy *bound = a->entropy ? &measured : NULL;
+    SWG_GO(cli->json ? print_json(cli, a, source, &verdict, bound)
+                     : print_text(cli, a, source, &verdict, bound));
 done:
     swg_source_close(&source);
     return status;
@@ -471,20 +543,22 @@ static const swg_example examples[] = {
     {"swage inspect model.swg", "what it is, how large, and whether it runs here"},
     {"swage inspect model.swg --tensors '*'", "every tensor, with shape, scheme and bytes"},
     {"swage inspect model --tensors 'model.layers.0.*' --json", "one layer, for programs"},
+    {"swage inspect model.swg --entropy", "how close its bytes are to the entropy of its codes"},
     {"swage inspect quantized.swg --recipe >recipe.json", "how it was made, to make another so"},
     {"swage inspect --kernels", "which instruction sets are used here"},
 };
 
 const swg_command swg_command_inspect = {
     .name = "inspect",
-    .synopsis = "MODEL [--config] [--tensors PATTERN | --recipe] | --kernels",
+    .synopsis = "MODEL [--config] [--entropy] [--tensors PATTERN | --recipe] | --kernels",
     .summary = "show what a checkpoint is and holds",
     .description =
         "Prints format, totals, the schemes in use, carried files, metadata and the history; with "
         "--config also the configuration's values and the recipe of the last compression; with "
         "--tensors a table of tensors: shape, scheme (element type, or bits, group and scale type "
         "of quantized tensors), bytes as numbers and bytes as stored. --json has all of it. Reads "
-        "no weights, whatever the size of the model.\n\n"
+        "no weights, whatever the size of the model, unless --entropy asks for what an ideal coder "
+        "would make of codes and masks that knows how often each of them occurs in a tensor.\n\n"
         "`runs here` says whether swage can run the model, and if not, why: quantize refuses such "
         "a model. Numbers are not read; `swage verify` looks for damage and NaN.\n\n"
         "A PATTERN with * and ? matches whole tensor names; without them it names one or more "

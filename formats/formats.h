@@ -98,6 +98,9 @@ swg_status swg_source_read_f32(swg_source *source, size_t tensor, uint64_t row_b
 /* Bytes of the tensor as stored (after compression); equals swg_tensor_bytes for plain formats. */
 uint64_t swg_source_stored_bytes(const swg_source *source, size_t tensor);
 
+/* The same of its planes [plane], in storage order. */
+uint64_t swg_source_plane_stored_bytes(const swg_source *source, size_t tensor, size_t plane);
+
 /* Say that a tensor is done with, so that its pages may be dropped. */
 void swg_source_release(swg_source *source, size_t tensor);
 
@@ -121,7 +124,7 @@ swg_status swg_source_find_file(swg_source *source, const char *name, swg_file_v
 
 /* The usual name of a tokenizer's file by its content: "tokenizer.json" when it is JSON,
  * "tokenizer.model" when it begins as a SentencePiece model does (two length-prefixed fields number
- * 1, a piece and its text), else "tokenizer.bin". */
+ * 1, a piece and its text), "vocab.txt" when it begins with a bracket, else "tokenizer.bin". */
 const char *swg_tokenizer_file_name(const void *data, size_t length);
 
 /* Free-form string metadata (safetensors __metadata__), as pairs. */

@@ -57,6 +57,11 @@ swg_status swg_memory_source_add_file(swg_source *source, swg_file_view file)
     return swg_source_add_file_copy(source, file);
 }
 
+float *swg_memory_source_values(swg_source *source, size_t index)
+{
+    return (float *)source->tensors[index].detail;
+}
+
 swg_status swg_memory_source_finish(swg_source *source)
 {
     return swg_source_sort_tensors(source);

@@ -24,6 +24,10 @@ swg_status swg_memory_source_new(const char *name, const char *config, size_t le
 swg_status swg_memory_source_add(swg_source *source, const char *name, uint32_t rank,
                                  const uint64_t *shape, float **values);
 
+/* The numbers of a tensor, to change them; `index` as of swg_source_find, after
+ * swg_memory_source_finish. */
+float *swg_memory_source_values(swg_source *source, size_t index);
+
 /* Add a file to carry, which is copied. SWG_CORRUPT for names that no checkpoint carries. */
 swg_status swg_memory_source_add_file(swg_source *source, swg_file_view file);
 

@@ -99,6 +99,7 @@ struct swg_reader {
                        uint64_t row_begin, uint64_t n_rows, void *out);
     uint64_t (*rows_per_read)(const swg_stored_tensor *tensor, const swg_plane *plane);
     uint64_t (*stored_bytes)(const swg_stored_tensor *tensor);
+    uint64_t (*plane_stored_bytes)(const swg_stored_tensor *tensor, size_t plane);
     void (*release)(swg_source *source, const swg_stored_tensor *tensor);
     swg_status (*load_file)(swg_source *source, swg_source_file_entry *file);
     swg_status (*fingerprint)(swg_source *source, char out[33]);
@@ -145,6 +146,10 @@ swg_status swg_source_add_folder(swg_source *source, const char *folder);
 
 /* Set left_out of a source whose path is a folder, when it has its inputs and files. */
 swg_status swg_source_list_left_out(swg_source *source);
+
+/* SWG_UNSUPPORTED for a folder that no reader takes, with what it holds instead: an adapter, a
+ * cache, a file that may be a model. `known` lists the formats. SWG_IO. */
+swg_status swg_folder_refuse(const char *path, const char *known);
 
 /* Rows per frame or read: about 512 KiB, a multiple of 16 where 16 rows fit into 1 MiB, at least
  * one row, at most what there is (but 1 for an empty plane). */

@@ -86,8 +86,10 @@ static swg_status choose_reader(const swg_probe *probe, const swg_reader **out)
         const size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", i ? "; " : "", readers[i]->summary);
     }
-    return swg_error(SWG_UNSUPPORTED, "%s is not a checkpoint of a known format (%s)", probe->path,
-                     known);
+    return probe->is_directory
+               ? swg_folder_refuse(probe->path, known)
+               : swg_error(SWG_UNSUPPORTED, "%s is not a checkpoint of a known format (%s)",
+                           probe->path, known);
 }
 
 /* torch.compile and data-parallel training wrap a model, which puts a prefix before every name of
@@ -215,11 +217,19 @@ swg_source_options swg_source_options_default(void)
     return (swg_source_options){.size = sizeof(swg_source_options)};
 }
 
+/* Whatever part of a reader failed, the sentence says in which file. */
+static swg_status name_path(swg_status status, const char *path)
+{
+    const bool is_named =
+        status == SWG_OK || status == SWG_INTERRUPTED || strstr(swg_error_message(), path) != NULL;
+    return is_named ? status : swg_error_context(status, "%s", path);
+}
+
 swg_status swg_source_open(const char *path, const swg_source_options *options, swg_source **out)
 {
     swg_probe probe;
     SWG_TRY(probe_path(path, &probe));
-    return open_probed(&probe, (swg_map){0}, options, out);
+    return name_path(open_probed(&probe, (swg_map){0}, options, out), path);
 }
 
 swg_status swg_source_open_bytes(const char *name, const void *bytes, size_t size,
@@ -228,7 +238,7 @@ swg_status swg_source_open_bytes(const char *name, const void *bytes, size_t siz
     swg_probe probe;
     const swg_map memory = {.data = bytes, .size = size, .is_borrowed = true};
     SWG_TRY(probe_bytes(name, &memory, &probe));
-    return open_probed(&probe, memory, options, out);
+    return name_path(open_probed(&probe, memory, options, out), name);
 }
 
 void swg_source_close(swg_source **source)

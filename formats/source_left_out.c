@@ -1,4 +1,5 @@
-/* What a checkpoint's folder holds besides the checkpoint, so that nothing is dropped silently. */
+/* What a folder holds besides its checkpoint, so that nothing is dropped silently, or instead of
+ * one, so that the refusal says what to give. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,4 +80,58 @@ done:
     swg_free(l.names);
     swg_strbuf_deinit(&text);
     return status;
+}
+
+/* --- Folders without a checkpoint --------------------------------------------------------------
+ */
+
+/* The names that say what a folder is, and the first by name of the files that can be given. */
+typedef struct folder_content {
+    bool is_adapter, is_cache;
+    char file[MOST_BYTES + 1];
+} folder_content;
+
+static bool is_weights(const char *name)
+{
+    static const char *const endings[] = {".safetensors", ".gguf",  ".swg", ".h5",
+                                          ".hdf5",        ".keras", ".bin", ".pt"};
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        const size_t n = strlen(endings[i]);
+        if (length > n && strcmp(name + length - n, endings[i]) == 0)
+            return length <= MOST_BYTES && swg_name_is_printable(name, length);
+    }
+    return false;
+}
+
+static swg_status note_name(void *context, const char *name, bool is_folder)
+{
+    folder_content *c = context;
+    c->is_adapter = c->is_adapter || strcmp(name, "adapter_config.json") == 0;
+    c->is_cache = c->is_cache || (is_folder && strcmp(name, "snapshots") == 0);
+    if (!is_folder && is_weights(name) && (!c->file[0] || strcmp(name, c->file) < 0))
+        memcpy(c->file, name, strlen(name) + 1);
+    return SWG_OK;
+}
+
+swg_status swg_folder_refuse(const char *path, const char *known)
+{
+    folder_content c = {0};
+    SWG_TRY(swg_folder_visit(path, note_name, &c));
+    if (c.is_adapter)
+        return swg_error(SWG_UNSUPPORTED,
+                         "%s holds an adapter (PEFT), not a model; merge it into its base model "
+                         "first, with peft's merge_and_unload",
+                         path);
+    if (c.is_cache)
+        return swg_error(SWG_UNSUPPORTED,
+                         "%s is a model's folder in Hugging Face's cache; give the folder below "
+                         "its snapshots/",
+                         path);
+    if (c.file[0])
+        return swg_error(SWG_UNSUPPORTED,
+                         "%s has no file by which a model's folder is known, such as "
+                         "model.safetensors; if %s is the model, give %s/%s",
+                         path, c.file, path, c.file);
+    return swg_error(SWG_UNSUPPORTED, "%s holds no checkpoint of a known format (%s)", path, known);
 }

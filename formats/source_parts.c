@@ -268,6 +268,13 @@ uint64_t swg_source_stored_bytes(const swg_source *source, size_t tensor)
                                         : swg_tensor_bytes(&t->desc);
 }
 
+uint64_t swg_source_plane_stored_bytes(const swg_source *source, size_t tensor, size_t plane)
+{
+    const swg_stored_tensor *t = &source->tensors[tensor];
+    return source->reader->plane_stored_bytes ? source->reader->plane_stored_bytes(t, plane)
+                                              : t->planes[plane].bytes;
+}
+
 void swg_source_release(swg_source *source, size_t tensor)
 {
     const swg_stored_tensor *t = &source->tensors[tensor];

@@ -81,9 +81,10 @@ static const swg_option options[] = {
                       "remove weights in blocks of R rows (2 to 64) of one column: 16x1, 32x1"),
     SWG_OPTION_CHOICE(arguments, allocate, 0, "allocate", allocation_words + 1, NULL,
                       allocation_help),
-    SWG_OPTION_LIST(arguments, parameters, 0, "parameter", "KEY=NUMBER",
-                    "parameter of the method: damping, steps (of refitting), block (columns) of "
-                    "sparsegpt, rounds of gradual"),
+    SWG_OPTION_LIST(
+        arguments, parameters, 0, "parameter", "KEY=NUMBER",
+        "parameter of the method: damping, steps (of refitting), rounds, block (columns) "
+        "of sparsegpt"),
     SWG_OPTION_STRING(arguments, calibration, 'c', "calibration", "FILE",
                       "text to run the model on, collecting statistics of its weights' inputs: "
                       "required by methods other than magnitude"),

@@ -4,7 +4,8 @@
  * w^2 / U[i][i]^2, among all rows of the block (N:M: among M neighbours of a row).
  *
  * The sweep fixes a weight without knowing what is removed after it, so the weights that stay are
- * refitted afterwards (refit.h).
+ * refitted afterwards (refit.h). And a single choice of half of the weights is blind to what the
+ * others will have become, so zeros are chosen in rounds, a few more each time.
  *
  * Blocks of rows have a fixed size, so results do not depend on the number of threads. */
 #include <string.h>
@@ -17,10 +18,11 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/progress.h"
 
-enum { ROWS = 64, DEFAULT_BLOCK = 128, DEFAULT_STEPS = 24 };
+enum { ROWS = 64, DEFAULT_BLOCK = 128, DEFAULT_STEPS = 24, DEFAULT_ROUNDS = 8, ROUND_STEPS = 4 };
 
 typedef struct sparsegpt {
     const swg_prune_job *job;
+    swg_sparsity sparsity; /* of this round */
     swg_second_order so;
     swg_refit refit;
     size_t n, k, block;  /* rows; columns; columns per block */
@@ -56,7 +58,7 @@ static void score(const sparsegpt *s, size_t begin, size_t end)
 /* Of a ratio over the whole matrix, what is due up to column `end` less what was before `begin`. */
 static size_t due(const sparsegpt *s, size_t begin, size_t end, size_t rows)
 {
-    const swg_sparsity sparsity = {.ratio = s->job->sparsity.ratio};
+    const swg_sparsity sparsity = {.ratio = s->sparsity.ratio};
     return (size_t)(swg_sparsity_zeros(sparsity, SWG_PRUNE_BY_MATRIX, rows, end) -
                     swg_sparsity_zeros(sparsity, SWG_PRUNE_BY_MATRIX, rows, begin));
 }
@@ -64,7 +66,7 @@ static size_t due(const sparsegpt *s, size_t begin, size_t end, size_t rows)
 /* Choose the zeros of columns [begin, end) of all rows. */
 static swg_status choose(const sparsegpt *s, size_t begin, size_t end)
 {
-    const swg_sparsity sparsity = s->job->sparsity;
+    const swg_sparsity sparsity = s->sparsity;
     const size_t width = end - begin, unit = sparsity.block ? sparsity.block : 1;
     score(s, begin, end);
     memset(s->marks, 0, s->n * width * sizeof *s->marks);
@@ -130,7 +132,7 @@ static swg_status sweep_rows(void *context, size_t index)
 static swg_status sweep_neighbours(void *context, size_t index)
 {
     const sparsegpt *s = context;
-    const swg_sparsity sparsity = s->job->sparsity;
+    const swg_sparsity sparsity = s->sparsity;
     for (size_t begin = s->begin; begin < s->end; begin += sparsity.m) {
         sparsegpt part = *s;
         part.n = rows_at(s, index);
@@ -152,7 +154,7 @@ static swg_status sweep(sparsegpt *s)
         s->end = s->k - s->begin < s->block ? s->k : s->begin + s->block;
         if (swg_is_interrupted())
             return swg_error(SWG_INTERRUPTED, "interrupted while pruning tensor %s", s->job->name);
-        if (s->job->sparsity.m) {
+        if (s->sparsity.m) {
             SWG_TRY(swg_pool_for(s->job->pool, n_items, sweep_neighbours, s));
         } else {
             SWG_TRY(choose(s, s->begin, s->end));
@@ -170,7 +172,7 @@ static void take_order(sparsegpt *s)
 {
     for (size_t r = 0; r < s->n; r++)
         for (size_t i = 0; i < s->k; i++) {
-            const float w = s->target[r * s->k + s->so.order[i]];
+            const float w = s->out[r * s->k + s->so.order[i]];
             s->w[r * s->k + i] = w;
             s->is_zero[r * s->k + i] = w == 0;
         }
@@ -221,18 +223,47 @@ static swg_status begin(sparsegpt *s)
     return SWG_NEW_UNINIT(s->marks, s->n * s->block);
 }
 
+/* What is removed after so many of the rounds. */
+static swg_sparsity part_of(swg_sparsity whole, unsigned round, unsigned rounds)
+{
+    swg_sparsity part = whole;
+    if (whole.m)
+        part.n = (uint8_t)(whole.m - (unsigned)(whole.m - whole.n) * round / rounds);
+    else if (round < rounds)
+        part.ratio = whole.ratio * round / rounds;
+    return part;
+}
+
+/* Remove a round's share from what the weights have become, zeros of earlier rounds first, and
+ * refit what stays to the weights of the beginning. Rounds of an N:M pattern that would remove
+ * nothing more are left out. */
+static swg_status prune_round(sparsegpt *s, unsigned round, unsigned rounds, bool *is_zero)
+{
+    const swg_prune_job *job = s->job;
+    const bool is_last = round == rounds;
+    const unsigned steps = is_last ? (unsigned)swg_method_number(job->parameters, job->n_parameters,
+                                                                 "steps", DEFAULT_STEPS)
+                                   : ROUND_STEPS;
+    s->sparsity = part_of(job->sparsity, round, rounds);
+    if (job->sparsity.m && s->sparsity.n == part_of(job->sparsity, round - 1, rounds).n)
+        return SWG_OK;
+    memset(s->is_removed, 0, s->n * s->k * sizeof *s->is_removed);
+    take_order(s);
+    SWG_TRY(sweep(s));
+    SWG_TRY(restore_order(s, is_zero));
+    return swg_refit_run(&s->refit, s->target, s->is_zero, s->n, steps, job->pool, s->out);
+}
+
 swg_status swg_prune__sparsegpt(const swg_prune_job *job, float *w, bool *is_zero)
 {
-    const unsigned steps =
-        (unsigned)swg_method_number(job->parameters, job->n_parameters, "steps", DEFAULT_STEPS);
+    const unsigned rounds =
+        (unsigned)swg_method_number(job->parameters, job->n_parameters, "rounds", DEFAULT_ROUNDS);
     swg_status status = SWG_OK;
     sparsegpt s = {.job = job, .n = job->rows, .k = job->cols, .out = w};
     SWG_GO(begin(&s));
     memcpy(s.target, w, s.n * s.k * sizeof *w);
-    take_order(&s);
-    SWG_GO(sweep(&s));
-    SWG_GO(restore_order(&s, is_zero));
-    SWG_GO(swg_refit_run(&s.refit, s.target, s.is_zero, s.n, steps, job->pool, w));
+    for (unsigned round = 1; round <= rounds; round++)
+        SWG_GO(prune_round(&s, round, rounds, is_zero));
 done:
     swg_refit_deinit(&s.refit);
     swg_free(s.w);

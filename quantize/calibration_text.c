@@ -76,7 +76,7 @@ swg_status swg_calibration_ids_read(swg_source *source, const swg_calibration_so
         return swg_error(SWG_USAGE,
                          "calibration windows of %zu tokens; the model has %zu positions", window,
                          max_window);
-    SWG_GO(swg_tokenizer_from_source(source, &tokenizer));
+    SWG_GO(swg_tokenizer_needed(swg_tokenizer_from_source(source, &tokenizer)));
     SWG_GO(swg_text_file_open(from->path, SWG_TEXT_PROSE, &file));
     swg_sha256_text(file.bytes.data, file.bytes.size, read.sha256);
     SWG_GO(encode(tokenizer, &file, from->documents, from->max_tokens + from->held_out * window,

@@ -12,7 +12,9 @@ enum {
     ROUNDS = 3,      /* searches of the scales, each followed by a fit of the numbers */
     BLOCK_ROWS = 16, /* rows that are read together */
     SAMPLE_WEIGHTS = 1 << 18,
-    MOST_BLOCKS = 256
+    MOST_BLOCKS = 256,
+    SCALES = 8,          /* of a whole matrix: its largest weight is the number 127, or beyond it */
+    SCALE_DIVISIONS = 10 /* their distance, of the largest */
 };
 
 /* Where fitting starts: quantiles of a normal distribution. */
@@ -127,6 +129,7 @@ typedef struct sample {
     swg_levels levels; /* the present ones */
     size_t cols, group, n_groups, n_blocks;
     uint64_t distance;          /* from the first row of a block to that of the next */
+    float scale;                /* of the matrix */
     float *x;                   /* [n_blocks][BLOCK_ROWS][cols] */
     swg_level_moments *moments; /* [n_blocks] */
 } sample;
@@ -177,6 +180,20 @@ static swg_status fit_block(void *context, size_t block)
     return SWG_OK;
 }
 
+/* Moments of a block's weights for one scale. */
+static swg_status measure_block(void *context, size_t block)
+{
+    const sample *s = context;
+    swg_level_moments *moments = &s->moments[block];
+    memset(moments, 0, sizeof *moments);
+    for (size_t r = 0; r < block_rows(s, block); r++)
+        for (size_t c = 0; c < s->cols; c++)
+            swg_level_moments_add(
+                moments, (double)s->x[(block * BLOCK_ROWS + r) * s->cols + c] / (double)s->scale,
+                s->importance ? (double)s->importance[c] : 1);
+    return SWG_OK;
+}
+
 static swg_status read_block(void *context, size_t block)
 {
     const sample *s = context;
@@ -202,8 +219,9 @@ static swg_status sample_init(sample *s)
     return swg_pool_for(s->job->pool, s->n_blocks, read_block, s);
 }
 
-/* The numbers that are best for the scales of all blocks, whose moments are added in order. */
-static void fit_numbers(const sample *s, int8_t out[SWG_LEVELS])
+/* The numbers that are best for the scales of all blocks, whose moments are added in order, and
+ * what they lose. */
+static double fit_numbers(const sample *s, bool needs_zero, int8_t out[SWG_LEVELS])
 {
     swg_level_moments all = s->moments[0];
     for (size_t b = 1; b < s->n_blocks; b++)
@@ -212,21 +230,67 @@ static void fit_numbers(const sample *s, int8_t out[SWG_LEVELS])
             all.wt[i] += s->moments[b].wt[i];
             all.wtt[i] += s->moments[b].wtt[i];
         }
-    swg_levels_best(&all, s->job->mask != NULL, out);
+    return swg_levels_best(&all, needs_zero, out);
+}
+
+/* The largest magnitude of the sample; 0 where one is not a number to be quantized, which the method
+ * will report. */
+static float largest_weight(const sample *s)
+{
+    float largest = 0;
+    for (size_t b = 0; b < s->n_blocks; b++)
+        for (size_t i = 0; i < block_rows(s, b) * s->cols; i++) {
+            const float magnitude = fabsf(s->x[b * BLOCK_ROWS * s->cols + i]);
+            if (!(magnitude <= SWG_GRID_MAX_WEIGHT))
+                return 0;
+            largest = fmaxf(largest, magnitude);
+        }
+    return largest;
+}
+
+/* One scale for the matrix, with its numbers. Outliers beyond +-127 of it become the last number.
+ */
+static swg_status fit_matrix(sample *s, int8_t out[SWG_LEVELS], float *scale)
+{
+    const float largest = largest_weight(s) / 127;
+    double least = INFINITY;
+    memcpy(out, first_numbers, SWG_LEVELS);
+    for (int i = 0; i < SCALES && largest > 0; i++) {
+        int8_t numbers[SWG_LEVELS];
+        s->scale = swg_grid_stored_scale(s->job->scheme.scale_type, 0,
+                                         largest * (float)(SCALE_DIVISIONS - i) / SCALE_DIVISIONS);
+        if (s->scale == 0)
+            continue;
+        SWG_TRY(swg_pool_for(s->job->pool, s->n_blocks, measure_block, s));
+        const double loss = fit_numbers(s, true, numbers) * (double)s->scale * (double)s->scale;
+        if (loss < least) {
+            least = loss;
+            *scale = s->scale;
+            memcpy(out, numbers, SWG_LEVELS);
+        }
+    }
+    return SWG_OK;
+}
+
+static swg_status fit_groups(sample *s, int8_t out[SWG_LEVELS])
+{
+    swg_levels_init(&s->levels, first_numbers);
+    for (int round = 0; round < ROUNDS; round++) {
+        SWG_TRY(swg_pool_for(s->job->pool, s->n_blocks, fit_block, s));
+        fit_numbers(s, s->job->mask != NULL, out);
+        swg_levels_init(&s->levels, out);
+    }
+    return SWG_OK;
 }
 
 swg_status swg_codebook_fit(const swg_quantize_job *job, const float *importance,
-                            int8_t out[SWG_LEVELS])
+                            int8_t out[SWG_LEVELS], float *scale)
 {
     swg_status status = SWG_OK;
+    *scale = 0;
     sample s = {.job = job, .importance = importance};
     SWG_GO(sample_init(&s));
-    swg_levels_init(&s.levels, first_numbers);
-    for (int round = 0; round < ROUNDS; round++) {
-        SWG_GO(swg_pool_for(job->pool, s.n_blocks, fit_block, &s));
-        fit_numbers(&s, out);
-        swg_levels_init(&s.levels, out);
-    }
+    SWG_GO(job->search == SWG_SEARCH_MATRIX ? fit_matrix(&s, out, scale) : fit_groups(&s, out));
 done:
     swg_free(s.moments);
     swg_free(s.x);

@@ -348,7 +348,9 @@ swg_status swg_grid_search(const swg_grid_space *space, const float *x, const fl
     SWG_TRY(look(&g));
     /* All zero: the codes that mean 0, whatever the scale. */
     candidate c = {.low = g.levels ? 1 : -(float)swg_scheme_symmetric_zero(g.scheme)};
-    if (g.extent > 0) {
+    if (g.levels && g.levels->scale != 0) {
+        c.scale = g.levels->scale;
+    } else if (g.extent > 0) {
         const float scale =
             swg_grid_stored_scale(g.scheme.scale_type, g.row_scale, g.extent / g.steps);
         if (scale == 0)
@@ -368,6 +370,7 @@ swg_status swg_grid_search(const swg_grid_space *space, const float *x, const fl
 void swg_levels_init(swg_levels *out, const int8_t values[SWG_LEVELS])
 {
     memcpy(out->value, values, sizeof out->value);
+    out->scale = 0;
     uint8_t code = 0;
     for (int step = 0; step < SWG_LEVEL_STEPS; step++) {
         /* Twice the middle between two levels is their sum. */

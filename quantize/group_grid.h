@@ -27,7 +27,11 @@
  *   MSE     least (weighted) squared error, never worse than ABSMAX. About 50 passes over the group
  *           for symmetric schemes and 100 for asymmetric ones; on one 2020s x86-64 core 20 and 10
  *           million weights per second. */
-typedef enum swg_scale_search { SWG_SEARCH_MSE, SWG_SEARCH_ABSMAX } swg_scale_search;
+typedef enum swg_scale_search {
+    SWG_SEARCH_MSE,
+    SWG_SEARCH_ABSMAX,
+    SWG_SEARCH_MATRIX /* one scale for the whole matrix, found with its codebook (codebook.h) */
+} swg_scale_search;
 
 /* The numbers that codes mean where they are not integers: a codebook, in ascending order, with the
  * code of the number nearest to any t at nearest[floor(2 t) + 256]: the middle between two integers
@@ -37,9 +41,10 @@ typedef struct swg_levels {
     int8_t value[SWG_LEVELS];
     uint8_t nearest[SWG_LEVEL_STEPS];
     uint8_t zero; /* the code of the number nearest to 0 */
+    float scale;  /* of all groups; 0 = each has its own */
 } swg_levels;
 
-/* `values` ascend strictly. */
+/* `values` ascend strictly; the scale becomes 0. */
 void swg_levels_init(swg_levels *out, const int8_t values[SWG_LEVELS]);
 
 static inline uint8_t swg_level_of(const swg_levels *levels, float t)

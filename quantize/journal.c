@@ -122,7 +122,8 @@ static swg_status read_record(swg_journal *j, uint64_t file_bytes, bool *found)
         goto done;
     at += h.name_bytes + h.setting_bytes + sizeof r.report;
     SWG_GO(hash_head(&h, r.name, r.setting, &r.report, &hash));
-    if (hash != h.hash || at > file_bytes || h.plane_bytes > file_bytes - at)
+    if (hash != h.hash || (unsigned)r.report.method >= SWG_QUANT_METHOD_COUNT || at > file_bytes ||
+        h.plane_bytes > file_bytes - at)
         goto done;
     r.offset = at;
     r.bytes = h.plane_bytes;
@@ -153,7 +154,7 @@ static swg_status begin(swg_journal *j, const char *key)
     memcpy(header, magic, sizeof magic - 1);
     memcpy(header + 8, &report_bytes, sizeof report_bytes);
     memcpy(header + 16, &hash, sizeof hash);
-    j->fd = open(j->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    j->fd = open(j->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (j->fd < 0)
         return io_error("open", j);
     if (flock(j->fd, LOCK_EX | LOCK_NB) != 0)

@@ -10,22 +10,24 @@ enum {
     BLOCK_ROWS = 64,      /* rows that a thread quantizes together (gptq.c) */
     ROW_BYTES = 40,       /* per column of such a row: weights, targets, errors, codes, grids */
     SINK_BYTES = 1 << 20, /* per thread: frames, as they are and compressed */
-    FACTOR_BYTES =
-        12, /* per element of a Hessian, beside it: a factorization in double, the factor */
-    SHIFT_BYTES = 16, /* likewise: how far inputs and sums differ, a factorization in double */
+    FACTOR_BYTES = 4,     /* per element of a Hessian, beside it: its factor */
+    WORK_BYTES = 8,       /* and, until that is made, one in double */
+    SHIFT_BYTES = 4 + 8   /* how far inputs differ; a factor in double */
 };
 
 /* What one layer and one window took. */
 typedef struct probe {
     uint64_t resident;      /* at the peak */
+    uint64_t moment_bytes;  /* of that, second moments of all inputs of the layer */
     uint64_t layer_bytes;   /* weights of the layer in memory */
     uint64_t outside_bytes; /* of those outside layers */
     uint64_t all_bytes;     /* of all layers */
+    uint64_t exec_bytes;    /* scratch memory and cache of an execution */
     uint64_t row_bytes;     /* of a token between layers */
+    uint64_t attended;      /* columns of attention's output projection */
     uint64_t logits_bytes;  /* of a token's logits */
     uint64_t tape_bytes;    /* of one window's intermediate values, about */
     size_t n_layers;
-    uint64_t attended; /* columns of attention's output projection */
 } probe;
 
 static void add_weights(const swg_model *model, probe *p)
@@ -46,62 +48,76 @@ static void add_weights(const swg_model *model, probe *p)
     }
 }
 
+/* What was observed of the first layer. */
+static void measure(const swg_memory_request *r, const swg_model *model,
+                    const swg_calibration *calibration, probe *p)
+{
+    const swg_hparams *h = &model->hparams;
+    const size_t window = r->text->window;
+    const swg_weight *const *weights;
+    const swg_layer_stats *stats;
+    size_t n;
+    add_weights(model, p);
+    for (size_t i = 0; (stats = swg_calibration_input(calibration, i, &weights, &n)); i++)
+        p->moment_bytes += stats->k * stats->k * sizeof(float);
+    p->row_bytes = (uint64_t)h->d_model * sizeof(float);
+    p->attended = (uint64_t)h->n_heads * (uint64_t)h->head_dim;
+    p->logits_bytes = (uint64_t)h->n_outputs * sizeof(float);
+    /* Values and their gradients, and the weights of attention. */
+    p->tape_bytes = 2 * window * (p->tape_bytes + 6 * p->row_bytes) +
+                    2 * (uint64_t)h->n_heads * window * window * sizeof(float);
+    p->resident = swg_peak_rss_bytes();
+}
+
 static swg_status run_probe(const swg_memory_request *r, swg_model *model, probe *p)
 {
     swg_calibration_options options = swg_calibration_options_default();
     swg_calibration *calibration = NULL;
-    const swg_hparams *h = &model->hparams;
     const size_t window = r->text->window;
     options.pool = r->pool;
     options.may_leave_rest = true; /* the estimate has to keep to a limit, too */
-    p->n_layers = (size_t)h->n_layers;
+    p->n_layers = (size_t)model->hparams.n_layers;
     SWG_TRY(swg_model_load_layer(model, p->n_layers));
     SWG_TRY(swg_model_load_layer(model, 0));
+    const uint64_t before = swg_mem_in_use();
     SWG_TRY(swg_calibration_new(model, r->text->ids, 1, window, &options, &calibration));
+    p->exec_bytes = swg_mem_in_use() - before; /* with the rows of one window and their logits */
     const swg_status status = swg_calibration_observe(calibration, 0);
-    if (status == SWG_OK) {
-        add_weights(model, p);
-        p->row_bytes = (uint64_t)h->d_model * sizeof(float);
-        p->attended = (uint64_t)h->n_heads * (uint64_t)h->head_dim;
-        p->logits_bytes = (uint64_t)h->n_outputs * sizeof(float);
-        /* Values and their gradients, and the weights of attention. */
-        p->tape_bytes = 2 * window * (p->tape_bytes + 6 * p->row_bytes) +
-                        2 * (uint64_t)h->n_heads * window * window * sizeof(float);
-        p->resident = swg_peak_rss_bytes(); /* with the second moments, and what sums them up */
-    }
+    if (status == SWG_OK)
+        measure(r, model, calibration, p);
     swg_calibration_free(&calibration);
     return status;
 }
 
-/* The columns of the widest input that a method needs second moments of. */
-static uint64_t widest_input(const swg_plan *plan)
+/* Quantizing a matrix of k columns: second moments of its input and their factor, either while that
+ * is made or with the rows in work. */
+static uint64_t quantizing_bytes(const swg_memory_request *r, uint64_t k, uint64_t d_model)
 {
-    uint64_t widest = 0;
-    for (size_t i = 0; i < plan->n_entries; i++) {
-        const uint64_t k = swg_tensor_cols(&plan->entries[i].desc);
-        if (plan->entries[i].is_quantized && k > widest)
-            widest = k;
-    }
-    return widest;
+    const uint64_t making = WORK_BYTES * k * k;
+    const uint64_t rows = swg_pool_threads(r->pool) * BLOCK_ROWS * ROW_BYTES * k;
+    const uint64_t shifts = r->is_paired ? SHIFT_BYTES * k * k + d_model * k * sizeof(float) : 0;
+    return (sizeof(float) + FACTOR_BYTES) * k * k + shifts + (making > rows ? making : rows);
 }
 
-/* Quantizing a matrix of k columns: its input's second moments, their factor, the rows in work. */
-static uint64_t quantizing_bytes(const swg_memory_request *r, uint64_t k)
-{
-    const size_t n_threads = swg_pool_threads(r->pool);
-    const uint64_t shifts = r->is_paired ? SHIFT_BYTES * k * k : 0;
-    return (FACTOR_BYTES + sizeof(float)) * k * k + shifts + n_threads * BLOCK_ROWS * ROW_BYTES * k;
-}
-
-/* The same at its peak: of the widest matrix, or of attention's output while both models' inputs of
- * it are kept (runtime/paired_calibration.c). */
+/* The most that quantizing a matrix takes, with what is written of it. Of paired statistics, both
+ * models' inputs of attention's output are kept meanwhile (runtime/paired_calibration.c). */
 static uint64_t most_quantizing_bytes(const swg_memory_request *r, const probe *p, uint64_t tokens)
 {
-    const uint64_t widest = quantizing_bytes(r, widest_input(r->plan));
-    const uint64_t kept =
-        2 * tokens * p->attended * sizeof(float) + quantizing_bytes(r, p->attended);
-    return (r->is_paired && kept > widest ? kept : widest) + r->plan->largest_bytes +
-           swg_pool_threads(r->pool) * SINK_BYTES;
+    const uint64_t d_model = p->row_bytes / sizeof(float);
+    uint64_t most = r->plan->largest_bytes;
+    for (size_t i = 0; i < r->plan->n_entries; i++) {
+        const swg_plan_entry *entry = &r->plan->entries[i];
+        const uint64_t k = swg_tensor_cols(&entry->desc);
+        if (!entry->is_quantized)
+            continue;
+        uint64_t bytes = quantizing_bytes(r, k, d_model) + swg_tensor_bytes(&entry->desc);
+        if (r->is_paired) /* a window's inputs and sums of both models */
+            bytes += 2 * r->text->window * (k + d_model) * sizeof(float);
+        if (r->is_paired && k == p->attended)
+            bytes += 2 * tokens * k * sizeof(float);
+        most = bytes > most ? bytes : most;
+    }
+    return most + swg_pool_threads(r->pool) * SINK_BYTES;
 }
 
 swg_status swg_memory_plan_make(const swg_memory_request *r, swg_memory_plan *out)
@@ -120,13 +136,15 @@ swg_status swg_memory_plan_make(const swg_memory_request *r, swg_memory_plan *ou
     SWG_TRY(status);
     const uint64_t idle = swg_rss_bytes();
     const uint64_t rows = (tokens - r->text->window) * p.row_bytes;
-    plan.quantizing = idle + most_quantizing_bytes(r, &p, tokens);
+    plan.quantizing = most_quantizing_bytes(r, &p, tokens);
+    if (!r->is_sequential)
+        plan.quantizing += idle;
+    else if (!r->is_paired) /* beside the moments of all inputs of the layer */
+        plan.quantizing += p.resident + rows;
+    else /* beside both models, with the moments of one input at a time */
+        plan.quantizing += p.resident - p.moment_bytes + rows + p.layer_bytes + p.exec_bytes + rows;
     if (r->collects)
         plan.collecting = p.resident + rows;
-    if (r->is_sequential)
-        plan.quantizing += p.resident + rows - idle;
-    if (r->is_paired)
-        plan.quantizing += p.resident - idle + rows;
     if (r->needs_sensitivity)
         plan.measuring = p.resident + sensed * p.row_bytes * (p.n_layers + 2) +
                          2 * END_ROWS * p.logits_bytes + p.tape_bytes;

@@ -104,12 +104,32 @@ static swg_status refuse_requantizing(const swg_tensor_desc *tensor)
                      tensor->name, swg_scheme_name(tensor->scheme, name));
 }
 
+/* One scale for a matrix is found together with its codebook; methods that give each group a scale
+ * of its own would undo it. */
+static swg_status check_matrix_scale(const swg_recipe_setting *setting, const swg_plan_entry *entry,
+                                     bool is_fitted)
+{
+    if (!is_fitted || setting->group != 0 || setting->scale_type == SWG_I8)
+        return swg_error(SWG_USAGE,
+                         "tensor %s: one scale for the matrix (search matrix) needs format "
+                         "codebook, group row and scales of type f16, bf16 or f32",
+                         entry->desc.name);
+    if (entry->method != SWG_QUANT_rtn && entry->method != SWG_QUANT_gptq)
+        return swg_error(SWG_USAGE,
+                         "tensor %s: method %s gives each row a scale; one scale for the matrix "
+                         "(search matrix) needs rtn or gptq",
+                         entry->desc.name, setting->method);
+    return SWG_OK;
+}
+
 static swg_status take_method(const swg_recipe_setting *setting, swg_plan_entry *entry)
 {
     SWG_TRY(swg_quant_method_find(setting->method, &entry->method));
     SWG_TRY(swg_quant_method_check(entry->method, setting->parameters, setting->n_parameters));
     entry->search = setting->search;
-    swg_recipe_codebook(setting->format, &entry->codebook);
+    const bool is_codebook = swg_recipe_codebook(setting->format, &entry->codebook);
+    if (entry->search == SWG_SEARCH_MATRIX)
+        SWG_TRY(check_matrix_scale(setting, entry, is_codebook && !entry->codebook));
     entry->parameters = setting->parameters;
     entry->n_parameters = setting->n_parameters;
     return SWG_OK;

@@ -78,19 +78,21 @@ swg_status swg_quantize_job_importance(const swg_quantize_job *job, float **out)
     return SWG_OK;
 }
 
-/* Choose and store the codebook of a scheme that has one. */
+/* Choose and store the codebook of a scheme that has one, and the scale of a whole matrix. */
 static swg_status make_codebook(const swg_quantize_job *job, int8_t *stored, swg_levels *out)
 {
+    float scale = 0;
     if (job->codebook) {
         memcpy(stored, job->codebook, SWG_LEVELS);
     } else {
         float *importance;
         SWG_TRY(swg_quantize_job_importance(job, &importance));
-        const swg_status status = swg_codebook_fit(job, importance, stored);
+        const swg_status status = swg_codebook_fit(job, importance, stored, &scale);
         swg_free(importance);
         SWG_TRY(status);
     }
     swg_levels_init(out, stored);
+    out->scale = scale;
     if (job->mask && out->value[out->zero] != 0)
         return swg_error(SWG_UNSUPPORTED,
                          "tensor %s: a codebook without the number 0 cannot keep a mask's zeros",

@@ -320,8 +320,8 @@ static swg_status refuse_unmatched(const char *origin, const char *pattern,
     const char *near;
     swg_status status = nearest_name(pattern, tensors, n, &arena, &near);
     if (status == SWG_OK)
-        status = swg_error(SWG_USAGE, "%s %s matches none of the %zu tensors%s%s", origin, pattern,
-                           n, near ? "; the nearest is " : "", near ? near : "");
+        status = swg_error(SWG_USAGE, "%s %.200s matches none of the %zu tensors%s%s", origin,
+                           pattern, n, near ? "; the nearest is " : "", near ? near : "");
     swg_arena_deinit(&arena);
     return status;
 }

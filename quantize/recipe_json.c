@@ -7,6 +7,7 @@
 #include "formats/json/json.h"
 #include "quantize/recipe.h"
 #include "runtime/base/words.h"
+#include "runtime/base/utf8.h"
 
 enum { VERSION = 1, MAX_WHERE = 160 };
 
@@ -68,7 +69,7 @@ static const char *const format_words[] = {
 #undef SWG_CODEBOOK
 };
 static const char *const search_words[] = {
-    [SWG_SEARCH_MSE] = "mse", [SWG_SEARCH_ABSMAX] = "absmax"};
+    [SWG_SEARCH_MSE] = "mse", [SWG_SEARCH_ABSMAX] = "absmax", [SWG_SEARCH_MATRIX] = "matrix"};
 static const char *const scale_words[] = {"auto", "f16", "bf16", "f32", "i8"};
 static const swg_dtype scale_types[] = {SWG_SCALE_TYPE_AUTO, SWG_F16, SWG_BF16, SWG_F32, SWG_I8};
 static const char *const policy_words[] = {
@@ -231,6 +232,24 @@ static bool parse_blocks(const swg_json *value, swg_sparsity *out)
     return strcmp(again, shape) == 0;
 }
 
+/* With the number or pattern that was given, where it can be printed. */
+static swg_status refuse_sparsity(const reader *r, const swg_json *value)
+{
+    char wanted[256], given[32] = "";
+    const char *text;
+    double number;
+    if (swg_json_as_double(value, &number))
+        snprintf(given, sizeof given, "%g is not ", number);
+    else if (swg_json_as_string(value, &text) && strlen(text) < 16 &&
+             swg_name_is_printable(text, strlen(text)))
+        snprintf(given, sizeof given, "\"%s\" is not ", text);
+    snprintf(wanted, sizeof wanted,
+             "valid: %sa fraction of the weights from 0 to less than 1, a pattern N:M such as "
+             "\"2:4\" with N < M <= 64, or {\"ratio\": R, \"block\": \"16x1\"} with 2 to 64 rows",
+             given[0] ? given : "expected ");
+    return refuse_value(r, "sparsity", wanted);
+}
+
 static swg_status read_sparsity(reader *r, const swg_json *value, swg_recipe_setting *out)
 {
     double ratio;
@@ -241,10 +260,7 @@ static swg_status read_sparsity(reader *r, const swg_json *value, swg_recipe_set
         sparsity.ratio = ratio;
     else if (is_object ? !parse_blocks(value, &sparsity)
                        : !swg_json_as_string(value, &pattern) || !parse_pattern(pattern, &sparsity))
-        return refuse_value(
-            r, "sparsity",
-            "a fraction of the weights from 0 to less than 1, a pattern N:M such as \"2:4\" with "
-            "N < M <= 64, or {\"ratio\": R, \"block\": \"16x1\"} with 2 to 64 rows");
+        return refuse_sparsity(r, value);
     out->sparsity = sparsity;
     return SWG_OK;
 }

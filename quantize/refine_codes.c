@@ -166,7 +166,8 @@ static bool improve_scale(const refinement *f, size_t slot, size_t g, size_t n,
         copysignf(swg_grid_stored_scale(scale_type, grid->row_scale, fabsf(wanted)), wanted);
     const double t = (double)scale - (double)grid->scale;
     const bool is_better =
-        grid->scale != 0 && curvature > 0 && scale != 0 && t * (2 * slope + t * curvature) < 0;
+        grid->scale != 0 && curvature > 0 && scale != 0 && t * (2 * slope + t * curvature) < 0 &&
+        !(grid->levels && grid->levels->scale != 0); /* one for the matrix stays */
     for (size_t c = 0; c < n; c++)
         steps[c] *= is_better ? (float)t : 0;
     if (!is_better)

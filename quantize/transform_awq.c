@@ -1,128 +1,19 @@
 /* Activation-aware scaling (Lin et al. 2023, "AWQ", arXiv 2306.00978): the input channels of a
  * layer are divided by s, its columns multiplied by it, so that columns with large inputs lose less
- * to rounding. The division is folded into what produces the input: a norm's weight (and bias), or,
- * before a gated feed-forward network's last matrix, the rows of the matrix that the gate
- * multiplies.
+ * to rounding (scaled_inputs.h).
  *
  * s = mean|x|^r / sqrt(max min), r of 0, 0.05 ... 0.95 with the least output error tr(D H D^T),
- * where D is what rounding the scaled columns to nearest changes. The error is summed over the
- * layers that share the input, over at most SAMPLE rows of each. Scaling values for the output
- * projection is left out: heads that share a value could not have scales of their own. */
+ * where D is what rounding the scaled columns to nearest changes; the error hardly has more than
+ * one minimum, so every fourth r is tried first, then nearer neighbours of the best. It is summed
+ * over the layers that share the input, over at most SAMPLE rows of each. */
 #include <math.h>
 #include <string.h>
 
 #include "kernels/linalg.h"
-#include "quantize/transforms.h"
+#include "quantize/scaled_inputs.h"
 
-enum { RATIOS = 20, SAMPLE = 128, MAX_CONSUMERS = 3 };
+enum { RATIOS = 20, FIRST_STEP = 4, SAMPLE = 128 };
 static const double least_scale = 1e-4;
-
-/* A producer and the tensors that consume its output; of the consumers, those that are there. */
-typedef struct pattern {
-    swg_role producer;
-    bool is_norm;
-    size_t n;
-    swg_role consumers[MAX_CONSUMERS];
-} pattern;
-static const pattern patterns[] = {
-    {SWG_ROLE_ATTENTION_NORM, true, 3, {SWG_ROLE_QUERY, SWG_ROLE_KEY, SWG_ROLE_VALUE}},
-    {SWG_ROLE_FFN_NORM, true, 2, {SWG_ROLE_FFN_GATE, SWG_ROLE_FFN_UP}},
-    {SWG_ROLE_FFN_UP, false, 1, {SWG_ROLE_FFN_DOWN}},
-};
-enum { N_PATTERNS = sizeof patterns / sizeof *patterns };
-
-/* One scaled input. */
-typedef struct scaled {
-    size_t consumers[MAX_CONSUMERS], n, k;
-    float *map; /* [k]: 1 / s */
-} scaled;
-
-typedef struct awq {
-    scaled *inputs;
-    size_t n;
-} awq;
-
-/* --- Places ----------------------------------------------------------------------------------- */
-
-/* Whether nothing but the consumers uses weights from the producer's on up to the last consumer's:
- * the norm stands before them, not after. */
-static bool is_before(const swg_transform_place *place, size_t producer, const scaled *in)
-{
-    const size_t begin = place->uses[producer].order, layer = place->uses[producer].layer;
-    size_t end = 0, between = 0, ours = 0;
-    for (size_t i = 0; i < in->n; i++)
-        end = place->uses[in->consumers[i]].order > end ? place->uses[in->consumers[i]].order : end;
-    for (size_t i = 0; i < swg_source_n_tensors(place->source); i++) {
-        const swg_tensor_use *use = &place->uses[i];
-        if (use->kind != SWG_USE_WEIGHT || !use->is_per_layer || use->layer != layer)
-            continue;
-        between += use->order > begin && use->order <= end;
-        for (size_t c = 0; c < in->n; c++)
-            ours += in->consumers[c] == i && use->order > begin;
-    }
-    return ours == in->n && between == ours;
-}
-
-static swg_status add_folds(const swg_transform_place *place, swg_folds *folds,
-                            const pattern *wanted, size_t layer, size_t producer, scaled *in)
-{
-    const size_t bias = swg_transform_find(place, SWG_USE_BIAS, wanted->producer, layer);
-    in->k = (size_t)swg_tensor_cols(swg_source_tensor(place->source, in->consumers[0]));
-    in->map = swg_arena_calloc(place->arena, in->k, sizeof *in->map);
-    if (!in->map)
-        return SWG_NO_MEMORY;
-    for (size_t c = 0; c < in->k; c++)
-        in->map[c] = 1;
-    SWG_TRY(swg_folds_add(folds, producer, SWG_FOLD_ROWS, 1, in->map));
-    if (bias != SIZE_MAX)
-        SWG_TRY(swg_folds_add(folds, bias, SWG_FOLD_ROWS, 1, in->map));
-    for (size_t i = 0; i < in->n; i++)
-        SWG_TRY(swg_folds_add(folds, in->consumers[i], SWG_FOLD_COLUMNS, 1, in->map));
-    return SWG_OK;
-}
-
-static swg_status add_input(const swg_transform_place *place, swg_folds *folds,
-                            const pattern *wanted, size_t layer, awq *a)
-{
-    scaled *in = &a->inputs[a->n];
-    const size_t producer = swg_transform_find(place, SWG_USE_WEIGHT, wanted->producer, layer);
-    const size_t gate = swg_transform_find(place, SWG_USE_WEIGHT, SWG_ROLE_FFN_GATE, layer);
-    const size_t ffn_norm = swg_transform_find(place, SWG_USE_WEIGHT, SWG_ROLE_FFN_NORM, layer);
-    for (size_t i = 0; i < wanted->n; i++) {
-        const size_t at = swg_transform_find(place, SWG_USE_WEIGHT, wanted->consumers[i], layer);
-        if (at != SIZE_MAX)
-            in->consumers[in->n++] = at;
-    }
-    /* Without a norm of its own the feed-forward network shares attention's; without a gate there
-     * is an activation between its two matrices. */
-    const bool fits = producer != SIZE_MAX && in->n > 0 && ffn_norm != SIZE_MAX &&
-                      (wanted->is_norm || gate != SIZE_MAX) && is_before(place, producer, in);
-    if (!fits) {
-        *in = (scaled){0};
-        return SWG_OK;
-    }
-    SWG_TRY(add_folds(place, folds, wanted, layer, producer, in));
-    a->n++;
-    return SWG_OK;
-}
-
-static swg_status open(const swg_transform_place *place, swg_folds *folds, void **state)
-{
-    const size_t n_layers = (size_t)place->hparams->n_layers;
-    awq *a = swg_arena_calloc(place->arena, 1, sizeof *a);
-    if (!a)
-        return SWG_NO_MEMORY;
-    *state = a;
-    a->inputs = swg_arena_calloc(place->arena, n_layers * N_PATTERNS, sizeof *a->inputs);
-    if (!a->inputs)
-        return SWG_NO_MEMORY;
-    for (size_t layer = 0; layer < n_layers; layer++)
-        for (size_t i = 0; i < N_PATTERNS; i++)
-            SWG_TRY(add_input(place, folds, &patterns[i], layer, a));
-    return a->n ? SWG_OK
-                : swg_error(SWG_UNSUPPORTED, "the model has no norm before layers that could take "
-                                             "its scales");
-}
 
 /* --- Scales ----------------------------------------------------------------------------------- */
 
@@ -159,18 +50,21 @@ static swg_status rounding_error(const swg_grid_space *space, const float *w, co
     return SWG_OK;
 }
 
-/* The sampled rows of the consumers, and the errors of each ratio. */
+/* The sampled rows of the consumers, and the errors of the ratios that were tried. */
 typedef struct trial {
     const swg_layer_stats *stats;
     float *w;               /* [n_rows][k] */
     swg_grid_space *spaces; /* [n_rows] */
     size_t n_rows;
-    double errors[RATIOS];
+    size_t ratios[RATIOS], n_ratios; /* those tried together */
+    double errors[RATIOS];           /* negative = not tried yet */
+    size_t best;
 } trial;
 
-static swg_status try_ratio(void *context, size_t ratio)
+static swg_status try_ratio(void *context, size_t index)
 {
     trial *t = context;
+    const size_t ratio = t->ratios[index];
     const size_t k = t->stats->k;
     float *d = NULL, *product = NULL, *scratch = NULL, *importance = NULL;
     double *s = NULL;
@@ -186,6 +80,7 @@ static swg_status try_ratio(void *context, size_t ratio)
     for (size_t r = 0; r < t->n_rows; r++)
         SWG_GO(rounding_error(&t->spaces[r], t->w + r * k, s, importance, k, scratch, d + r * k));
     swg_sgemm_nt(t->n_rows, k, k, d, k, t->stats->hessian, k, product, k);
+    t->errors[ratio] = 0;
     for (size_t i = 0; i < t->n_rows * k; i++)
         t->errors[ratio] += (double)d[i] * (double)product[i];
 done:
@@ -197,12 +92,43 @@ done:
     return status;
 }
 
-/* Read at most SAMPLE rows, evenly spaced, of every consumer that will be quantized. */
-static swg_status sample(const swg_transform_place *place, const swg_plan *plan, const scaled *in,
-                         trial *t)
+static void add_ratio(trial *t, size_t ratio)
 {
-    SWG_TRY(SWG_NEW_UNINIT(t->w, MAX_CONSUMERS * SAMPLE * in->k));
-    SWG_TRY(SWG_NEW(t->spaces, MAX_CONSUMERS * SAMPLE));
+    if (ratio < RATIOS && t->errors[ratio] < 0)
+        t->ratios[t->n_ratios++] = ratio;
+}
+
+/* Try the ratios that were added, and remember the best of all so far. */
+static swg_status try_ratios(swg_pool *pool, trial *t)
+{
+    SWG_TRY(swg_pool_for(pool, t->n_ratios, try_ratio, t));
+    for (size_t i = 0; i < t->n_ratios; i++)
+        t->best = t->errors[t->ratios[i]] < t->errors[t->best] ? t->ratios[i] : t->best;
+    t->n_ratios = 0;
+    return SWG_OK;
+}
+
+static swg_status find_ratio(swg_pool *pool, trial *t)
+{
+    for (size_t ratio = 0; ratio < RATIOS; ratio++)
+        t->errors[ratio] = -1;
+    for (size_t ratio = 0; ratio < RATIOS; ratio += FIRST_STEP)
+        add_ratio(t, ratio);
+    SWG_TRY(try_ratios(pool, t));
+    for (size_t step = FIRST_STEP / 2; step > 0; step /= 2) {
+        add_ratio(t, t->best - step); /* below 0 it wraps, and is none of them */
+        add_ratio(t, t->best + step);
+        SWG_TRY(try_ratios(pool, t));
+    }
+    return SWG_OK;
+}
+
+/* Read at most SAMPLE rows, evenly spaced, of every consumer that will be quantized. */
+static swg_status sample(const swg_transform_place *place, const swg_plan *plan,
+                         const swg_scaled_input *in, trial *t)
+{
+    SWG_TRY(SWG_NEW_UNINIT(t->w, SWG_SCALED_MAX_CONSUMERS * SAMPLE * in->k));
+    SWG_TRY(SWG_NEW(t->spaces, SWG_SCALED_MAX_CONSUMERS * SAMPLE));
     for (size_t i = 0; i < in->n; i++) {
         const swg_plan_entry *entry = &plan->entries[in->consumers[i]];
         const uint64_t rows = swg_tensor_rows(&entry->desc);
@@ -218,12 +144,11 @@ static swg_status sample(const swg_transform_place *place, const swg_plan *plan,
 }
 
 static swg_status fit_input(const swg_transform_place *place, const swg_transform_means *means,
-                            scaled *in)
+                            swg_scaled_input *in)
 {
     const char *name = swg_source_tensor(place->source, in->consumers[0])->name;
     trial t = {0};
     double *s = NULL;
-    size_t best = 0;
     swg_status status = SWG_OK;
     SWG_GO(swg_model_stats_get(means->stats, name, &t.stats));
     if (!t.stats || !t.stats->mean_abs || !t.stats->mean_square)
@@ -232,10 +157,8 @@ static swg_status fit_input(const swg_transform_place *place, const swg_transfor
     SWG_GO(sample(place, means->plan, in, &t));
     if (t.n_rows == 0)
         goto done;
-    SWG_GO(swg_pool_for(means->pool, RATIOS, try_ratio, &t));
-    for (size_t i = 1; i < RATIOS; i++)
-        best = t.errors[i] < t.errors[best] ? i : best;
-    scales_of(t.stats, best, s);
+    SWG_GO(find_ratio(means->pool, &t));
+    scales_of(t.stats, t.best, s);
     for (size_t c = 0; c < in->k; c++)
         in->map[c] = (float)(1 / s[c]);
 done:
@@ -248,10 +171,10 @@ done:
 static swg_status fit(const swg_transform_place *place, const swg_transform_means *means,
                       void *state)
 {
-    const awq *a = state;
+    const swg_scaled_inputs *a = state;
     for (size_t i = 0; i < a->n; i++)
         SWG_TRY(fit_input(place, means, &a->inputs[i]));
     return SWG_OK;
 }
 
-const swg_transform swg_transform_awq = {.open = open, .fit = fit};
+const swg_transform swg_transform_awq = {.open = swg_scaled_inputs_open, .fit = fit};

@@ -1,8 +1,10 @@
 /* Forward and backward over windows of tokens, layer by layer, on the tape (backend/tape.h): the
- * rows that enter every layer are kept, and a layer runs again when its gradients are taken.
+ * rows that enter every layer are kept, and a layer runs again when its gradients are taken, unless
+ * everything is kept that it computed.
  *
  *     swg_backprop *b;
- *     SWG_TRY(swg_backprop_new(model, pool, window, &b));
+ *     const swg_backprop_options options = {.window = window};
+ *     SWG_TRY(swg_backprop_new(model, pool, &options, &b));
  *     const swg_backprop_job job = {.ids = ids, .n_windows = n, .slopes = slopes, ...};
  *     SWG_TRY(swg_backprop_run(b, &job));
  *     swg_backprop_free(&b);
@@ -24,6 +26,16 @@
 
 typedef struct swg_backprop swg_backprop;
 
+/* Most rows of logits that a job's slopes are asked for at a time. */
+enum { SWG_BACKPROP_END_ROWS = 128 };
+
+typedef struct swg_backprop_options {
+    size_t window;     /* tokens; required */
+    size_t together;   /* windows computed together; 0 = 1 */
+    bool keeps_layers; /* keep what the layers computed instead of running them again; the model's
+                          layers must be in memory */
+} swg_backprop_options;
+
 typedef struct swg_backprop_job {
     const int32_t *ids; /* [n_windows][window], each window read from an empty sequence */
     size_t n_windows;
@@ -32,16 +44,21 @@ typedef struct swg_backprop_job {
     /* logits [n][n_outputs] of tokens [first, first + n) of all windows' become dL/dlogits, in
      * place. */
     swg_status (*slopes)(void *context, size_t first, size_t n, float *logits);
-    void *context; /* of slopes */
+    /* NULL, or called once the gradient by the rows x [n][width] that leave layer `layer` - of all
+     * windows' tokens - is known, before it is passed on: a loss of these rows adds its own. */
+    swg_status (*rows)(void *context, size_t layer, size_t n, const float *x, float *gradient);
+    void *context; /* of slopes and rows */
 } swg_backprop_job;
 
-/* For windows of that many tokens. The model and the pool (may be NULL) must outlive it.
+/* The model and the pool (may be NULL) must outlive it.
  * SWG_UNSUPPORTED for models that are not autoregressive; SWG_USAGE for a window of 0; otherwise as
  * swg_exec_new. */
-swg_status swg_backprop_new(swg_model *model, swg_pool *pool, size_t window, swg_backprop **out);
+swg_status swg_backprop_new(swg_model *model, swg_pool *pool, const swg_backprop_options *options,
+                            swg_backprop **out);
 void swg_backprop_free(swg_backprop **backprop); /* NULL inside is accepted */
 
-/* Run a job. Memory grows with its tokens: 4 bytes for every column of the rows between layers.
+/* Run a job. Memory grows with its tokens: 4 bytes for every column of the rows between layers, and
+ * where layers are kept of all values in them that derivatives need.
  * What the observer's and the job's functions return, or what running and loading return. */
 swg_status swg_backprop_run(swg_backprop *backprop, const swg_backprop_job *job);
 

@@ -238,7 +238,7 @@ static const swg_example examples[] = {
 const swg_command swg_command_embed = {
     .name = "embed",
     .synopsis = "MODEL [--text FILE] [-o OUT] [--format json|npy|f32]",
-    .summary = "Turn texts into vectors",
+    .summary = "turn texts into vectors",
     .description =
         "Reads texts, one per line, and prints one vector for each, in their order. MODEL is an "
         "encoder (BERT, RoBERTa, XLM-RoBERTa, DistilBERT), with or without the files of "

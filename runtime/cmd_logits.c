@@ -187,7 +187,7 @@ static const swg_example examples[] = {
 const swg_command swg_command_logits = {
     .name = "logits",
     .synopsis = "MODEL --ids FILE|1,2,3 -o OUT",
-    .summary = "Write the model's logits for given token ids",
+    .summary = "write the model's logits for given token ids",
     .description = "Runs the model on a sequence of token ids and writes one row of little-endian "
                    "float32 logits per position: [positions, vocabulary], row-major, nothing else. "
                    "Classifiers give one row of labels (per text, or per position), question "

@@ -238,7 +238,11 @@ static swg_status continue_ids(run_state *r)
                                 r->args->echo ? &r->text : NULL));
     if (!r->cli->json && r->text.length > 0)
         SWG_TRY(swg_cli_print(r->text.text, r->text.length));
-    SWG_TRY(swg_generation_continue(r->generation, r->cli->json ? NULL : print, NULL, &r->text));
+    const swg_status status =
+        swg_generation_continue(r->generation, r->cli->json ? NULL : print, NULL, &r->text);
+    if (status == SWG_INTERRUPTED && !r->cli->json)
+        SWG_TRY(swg_cli_print("\n", 1)); /* the sentence begins its own line */
+    SWG_TRY(status);
     return report(r);
 }
 
@@ -345,7 +349,7 @@ static const swg_example examples[] = {
 const swg_command swg_command_run = {
     .name = "run",
     .synopsis = "MODEL [--prompt TEXT] [--chat] [--max-tokens N] [--temperature T] [--seed S]",
-    .summary = "Continue a text with a model, or classify it",
+    .summary = "continue a text with a model, or classify it",
     .description =
         "Prints the continuation of the prompt on stdout as it is generated, and nothing else "
         "there; characters are never split. The same model, prompt, options and seed give the same "

@@ -34,12 +34,12 @@ static swg_status open_tokenizer(const char *path, swg_tokenizer **out)
 {
     swg_source *source = NULL;
     if (swg_path_is_directory(path))
-        return swg_tokenizer_from_path(path, out);
+        return swg_tokenizer_needed(swg_tokenizer_from_path(path, out));
     swg_status status = swg_source_open(path, NULL, &source);
     if (status == SWG_UNSUPPORTED)
-        return swg_tokenizer_from_path(path, out);
+        return swg_tokenizer_needed(swg_tokenizer_from_path(path, out));
     if (status == SWG_OK)
-        status = swg_tokenizer_from_source(source, out);
+        status = swg_tokenizer_needed(swg_tokenizer_from_source(source, out));
     swg_source_close(&source);
     return status;
 }
@@ -199,8 +199,10 @@ const swg_command swg_command_tokenize = {
     .description =
         "Prints the ids of a text, separated by spaces, exactly as the model would see them. "
         "SOURCE is any model with a tokenizer, or the tokenizer alone: a tokenizer.json, a "
-        "tokenizer.model (SentencePiece), a tokenizer.bin (llama2.c), a GGUF file without tensors, "
-        "or a folder that holds one of the first three or vocab.json and merges.txt.\n\n"
+        "tokenizer.model (SentencePiece), a tokenizer.bin (llama2.c), BERT's vocab.txt, a GGUF "
+        "file "
+        "without tensors, or a folder that holds one of the first four or vocab.json and "
+        "merges.txt.\n\n"
         "By default the special tokens that belong around a text (its beginning, say) are added, "
         "and special tokens spelled out in the text become those tokens. Use --no-special for text "
         "that is not trusted.\n\n"

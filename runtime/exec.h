@@ -154,6 +154,14 @@ swg_status swg_exec_begin(swg_exec *exec, size_t sequence, size_t position, cons
 swg_status swg_exec_layer(swg_exec *exec, size_t layer, size_t sequence, size_t position, size_t n,
                           const float *x, float *y);
 
+/* The same for several texts, computed together: text i is in sequence i, from its first position.
+ * ids [n_texts][n], x and y [n_texts][n][width]. SWG_USAGE also when they have more rows than a
+ * chunk. */
+swg_status swg_exec_begin_texts(swg_exec *exec, size_t n_texts, size_t n, const int32_t *ids,
+                                float *x);
+swg_status swg_exec_layer_texts(swg_exec *exec, size_t layer, size_t n_texts, size_t n,
+                                const float *x, float *y);
+
 /* A place inside a layer, by how many of its weight products and of its sums (swg_add) have been
  * computed. `input` [n][columns], if it is not NULL, is the input of the product that comes next:
  * the layer is resumed there; otherwise right after the last of the sums. */
@@ -175,7 +183,7 @@ swg_status swg_exec_layer_from(swg_exec *exec, size_t layer, size_t sequence, si
 swg_layer_point swg_exec_layer_point(const swg_exec *exec);
 
 /* logits [n][n_outputs] of the rows x [n][width(n_layers)]. Models with one_output compute them
- * from the first row of a text: pass only that row. */
+ * from one row of a text, the first (output_is_last: the last): pass only that row. */
 swg_status swg_exec_end(swg_exec *exec, size_t n, const float *x, float *logits);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "runtime/backend/backend.h"
 #include "runtime/exec.h"
+#include "runtime/exec_profile.h"
 #include "runtime/forward.h"
 #include "runtime/kvcache.h"
 
@@ -40,6 +41,7 @@ struct swg_exec {
     swg_exec_options options; /* defaults filled in */
     const swg_backend *backend;
     void *backend_state;
+    swg_profile *profile;    /* what times the operations; usually NULL */
     swg_sequence *sequences; /* [options.sequences] */
     uint64_t n_steps;
     swg_batch batch;

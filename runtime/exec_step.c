@@ -88,9 +88,11 @@ static void add_part(swg_exec *exec, const swg_piece *piece, size_t at, size_t n
     const swg_span span = {
         .n = n, .sequence = piece->sequence, .position = start + at, .length = start + piece->n};
     add_span(batch, span, piece->ids + at, piece->types ? piece->types + at : NULL);
-    const size_t end = h->one_output ? 1 : n;
-    const size_t skipped = piece->first_logits > at ? piece->first_logits - at : 0;
-    for (size_t i = h->one_output ? 0 : skipped; i < end; i++)
+    if (h->one_output) {
+        batch->kept[batch->n_kept++] = h->output_is_last ? row + n - 1 : row;
+        return;
+    }
+    for (size_t i = piece->first_logits > at ? piece->first_logits - at : 0; i < n; i++)
         batch->kept[batch->n_kept++] = row + i;
 }
 
@@ -250,6 +252,14 @@ swg_status swg_exec_begin(swg_exec *exec, size_t sequence, size_t position, cons
     return SWG_OK;
 }
 
+static swg_status check_layer(const swg_exec *exec, size_t layer)
+{
+    const size_t n_layers = (size_t)exec->model->hparams.n_layers;
+    return layer < n_layers
+               ? SWG_OK
+               : swg_error(SWG_USAGE, "layer %zu of a model with %zu", layer, n_layers);
+}
+
 /* Begin a layer at a point, NULL: at its beginning. */
 static void begin_layer(swg_exec *exec, const swg_layer_point *from)
 {
@@ -274,9 +284,7 @@ static swg_status check_point(const swg_exec *exec, const swg_layer_point *from,
 swg_status swg_exec_layer_from(swg_exec *exec, size_t layer, size_t sequence, size_t position,
                                size_t n, const swg_layer_point *point, const float *x, float *y)
 {
-    const size_t n_layers = (size_t)exec->model->hparams.n_layers;
-    if (layer >= n_layers)
-        return swg_error(SWG_USAGE, "layer %zu of a model with %zu", layer, n_layers);
+    SWG_TRY(check_layer(exec, layer));
     SWG_TRY(check_rows(exec, sequence, position, n));
     SWG_TRY(check_loaded(exec, layer, layer + 1));
     SWG_TRY(check_point(exec, point, n));
@@ -307,6 +315,48 @@ swg_status swg_exec_layer(swg_exec *exec, size_t layer, size_t sequence, size_t 
 swg_layer_point swg_exec_layer_point(const swg_exec *exec)
 {
     return exec->point;
+}
+
+/* A batch of whole texts of n rows each. */
+static swg_status begin_texts(swg_exec *exec, size_t n_texts, size_t n, const int32_t *ids)
+{
+    const size_t chunk = exec->options.chunk;
+    if (n == 0 || n_texts > chunk / n)
+        return swg_error(SWG_USAGE, "%zu texts of %zu tokens do not fit a chunk of %zu rows",
+                         n_texts, n, chunk);
+    SWG_TRY(check_rows(exec, n_texts ? n_texts - 1 : 0, 0, n));
+    clear_batch(&exec->batch);
+    for (size_t i = 0; i < n_texts; i++)
+        add_span(&exec->batch, (swg_span){.n = n, .sequence = i, .length = n},
+                 ids ? ids + i * n : NULL, NULL);
+    exec->backend->begin(exec);
+    return SWG_OK;
+}
+
+swg_status swg_exec_begin_texts(swg_exec *exec, size_t n_texts, size_t n, const int32_t *ids,
+                                float *x)
+{
+    const size_t outside = (size_t)exec->model->hparams.n_layers;
+    for (size_t i = 0; i < n_texts; i++)
+        SWG_TRY(check_ids(exec, 0, ids + i * n, NULL, n));
+    SWG_TRY(check_loaded(exec, outside, outside + 1));
+    SWG_TRY(begin_texts(exec, n_texts, n, ids));
+    run_begin(exec);
+    exec->backend->download(exec, rows_of(exec, n_texts * n, 0), x);
+    return exec->backend->finish(exec);
+}
+
+swg_status swg_exec_layer_texts(swg_exec *exec, size_t layer, size_t n_texts, size_t n,
+                                const float *x, float *y)
+{
+    SWG_TRY(check_layer(exec, layer));
+    SWG_TRY(check_loaded(exec, layer, layer + 1));
+    SWG_TRY(begin_texts(exec, n_texts, n, NULL));
+    begin_layer(exec, NULL);
+    exec->backend->upload(exec, x, rows_of(exec, n_texts * n, layer));
+    run_layer(exec, layer);
+    exec->backend->download(exec, rows_of(exec, n_texts * n, layer + 1), y);
+    return exec->backend->finish(exec);
 }
 
 swg_status swg_exec_end(swg_exec *exec, size_t n, const float *x, float *logits)

@@ -270,6 +270,9 @@ static swg_status read_fields(const swg_arch *const *archs, const swg_json *root
                               const swg_arch **arch, swg_hparams *out)
 {
     const char *model_type;
+    if (swg_json_count(root) == 0)
+        return swg_error(SWG_CORRUPT,
+                         "there is no config.json, which says what model the tensors make");
     if (!swg_json_as_string(swg_json_get(root, "model_type"), &model_type))
         return swg_error(SWG_CORRUPT, "config.json: \"model_type\" is missing or not a string");
     *arch = find_arch(archs, model_type);
@@ -301,7 +304,7 @@ const char *swg_hparams_key(const swg_arch *arch, size_t field)
 
 swg_status swg_hparams_leave_out_head(const swg_arch *arch, swg_hparams *h)
 {
-    if (!h->is_encoder)
+    if (!h->is_encoder || h->recurrent.units[0] > 0)
         return swg_error(SWG_UNSUPPORTED,
                          "architecture %s is not an encoder: it has no vectors of texts",
                          arch->name);

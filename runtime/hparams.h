@@ -113,6 +113,7 @@ typedef struct swg_hparams {
     swg_expert_hparams experts;
     bool is_encoder;        /* reads whole texts (swg_exec_encode) and does not continue them */
     bool one_output;        /* one row of logits per text, not one per position */
+    bool output_is_last;    /* with one_output: of the last position, not of the first */
     int64_t task;           /* swg_output_kind */
     int64_t class_kind;     /* swg_class_kind */
     int64_t n_labels;       /* of classifiers */

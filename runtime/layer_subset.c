@@ -116,46 +116,20 @@ static swg_status copy_tensor(const subset *s, size_t index, const char *name)
     return swg_source_read_f32(s->from, index, 0, swg_tensor_rows(desc), values);
 }
 
-/* Copy a tensor that has the pattern's name for a layer, to each of its new places. */
-static swg_status copy_named(const subset *s, size_t index, const swg_tensor_row *row,
-                             const char *pattern, bool *is_found)
-{
-    char name[SWG_TENSOR_NAME_BYTES];
-    uint64_t layer, expert;
-    *is_found = swg_tensor_row_matches(pattern, s->prefix, swg_source_tensor(s->from, index)->name,
-                                       &layer, &expert);
-    if (!*is_found)
-        return SWG_OK;
-    const bool is_in_layers = swg_role_scope_of(row->role) != SWG_PER_MODEL;
-    for (size_t i = 0; i < (is_in_layers ? s->n : 1); i++) {
-        if (is_in_layers && s->layers[i] != layer)
-            continue;
-        swg_tensor_row_name(pattern, s->prefix, i, (size_t)expert, name);
-        SWG_TRY(copy_tensor(s, index, name));
-    }
-    return SWG_OK;
-}
-
-/* Copy a tensor, if it is the weight or the bias of a row. */
+/* Copy a tensor that is the weight or the bias of a row, to each of its new places. */
 static swg_status copy_used(const subset *s, size_t index)
 {
-    char bias[SWG_TENSOR_NAME_BYTES];
-    bool is_found = false;
-    for (size_t r = 0; r < s->arch->n_tensors; r++) {
-        const swg_tensor_row *row = &s->arch->tensors[r];
-        if (!swg_tensor_row_applies(&s->hparams, row))
+    swg_named_row named;
+    char name[SWG_TENSOR_NAME_BYTES];
+    if (!swg_tensor_row_find(s->arch, &s->hparams, s->prefix,
+                             swg_source_tensor(s->from, index)->name, &named))
+        return SWG_OK;
+    const bool is_in_layers = swg_role_scope_of(named.row->role) != SWG_PER_MODEL;
+    for (size_t i = 0; i < (is_in_layers ? s->n : 1); i++) {
+        if (is_in_layers && s->layers[i] != named.layer)
             continue;
-        for (const char *pattern = row->pattern; pattern;) {
-            SWG_TRY(copy_named(s, index, row, pattern, &is_found));
-            if (is_found)
-                return SWG_OK;
-            swg_tensor_bias_name(pattern, bias);
-            SWG_TRY(copy_named(s, index, row, bias, &is_found));
-            if (is_found)
-                return SWG_OK;
-            pattern = strchr(pattern, '|');
-            pattern = pattern ? pattern + 1 : NULL;
-        }
+        swg_named_row_name(&named, named.pattern, s->prefix, i, name);
+        SWG_TRY(copy_tensor(s, index, name));
     }
     return SWG_OK;
 }

@@ -73,7 +73,9 @@ static swg_status take_input(reader *r, const swg_weight *const *weights, size_t
     r->k = columns;
     r->n_rows = rows;
     r->has_input = true;
-    r->has_enough = count > 1 && !r->goes_on; /* joint products are not added to anything */
+    /* Neither joint products nor the head are added to anything. */
+    const bool is_head = swg_role_scope_of(weights[0]->role) == SWG_PER_MODEL;
+    r->has_enough = is_head || (count > 1 && !r->goes_on);
     return SWG_OK;
 }
 

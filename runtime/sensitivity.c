@@ -207,7 +207,8 @@ static swg_status begin(measurement *m, swg_source *source, size_t window)
     options.pool = m->options.pool;
     options.backend = "tape";
     SWG_TRY(swg_model_open(source, &options, &m->model));
-    SWG_TRY(swg_backprop_new(m->model, m->options.pool, window, &m->backprop));
+    const swg_backprop_options how = {.window = window};
+    SWG_TRY(swg_backprop_new(m->model, m->options.pool, &how, &m->backprop));
     m->head = swg_model_weight(m->model, SWG_ROLE_HEAD, 0);
     return list_tensors(m);
 }
@@ -249,6 +250,21 @@ done:
     return status;
 }
 
+/* The hash of a file from anywhere may be right: its rows must be those that are looked up. */
+static swg_status check_rows(const swg_sensitivity *s, const swg_source *source, const char *path)
+{
+    for (size_t i = 0; i < s->n_tensors; i++) {
+        const swg_row_sensitivity *rows = &s->tensors[i].rows;
+        const size_t at = swg_source_find(source, rows->tensor);
+        const uint64_t wanted = at == SIZE_MAX ? 0 : swg_tensor_rows(swg_source_tensor(source, at));
+        if (rows->rows != wanted)
+            return swg_error(SWG_CORRUPT, "%s: %llu rows of tensor %s, which has %llu", path,
+                             (unsigned long long)rows->rows, rows->tensor,
+                             (unsigned long long)wanted);
+    }
+    return SWG_OK;
+}
+
 swg_status swg_sensitivity_measure(swg_source *source, const int32_t *ids, size_t n_windows,
                                    size_t window, const swg_sensitivity_options *options,
                                    swg_sensitivity **out)
@@ -270,8 +286,11 @@ swg_status swg_sensitivity_measure(swg_source *source, const int32_t *ids, size_
     }
     if (path && swg_path_exists(path)) {
         status = swg_sensitivity_read(path, key, &s);
+        if (status == SWG_OK)
+            status = check_rows(s, source, path);
         if (status != SWG_CORRUPT)
             goto done;
+        swg_sensitivity_free(&s);
         swg_notice("%s; the sensitivities were measured anew", swg_error_message());
     }
     SWG_GO(measure_anew(source, ids, n_windows, window, o, &s));

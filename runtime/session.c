@@ -5,7 +5,7 @@
 
 static swg_status make_tokenizer(swg_source *source, const swg_model *model, swg_tokenizer **out)
 {
-    SWG_TRY(swg_tokenizer_from_source(source, out));
+    SWG_TRY(swg_tokenizer_needed(swg_tokenizer_from_source(source, out)));
     const swg_status status = swg_tokenizer_limit_ids(*out, (size_t)model->hparams.vocab);
     if (status != SWG_OK)
         swg_error_context(status, "%s", swg_source_path(source));

@@ -32,6 +32,7 @@ MAGIC = b"\x89SWG\r\n\x1a\n"
 OWN_BYTES = 0xFFFFFFFF
 MAX_FRAME, MAX_RATIO, MAX_DIRECTORY = 1 << 24, 1024, 1 << 28
 DESCRIBED_PLANES = 1  # required feature: the planes of tensors are described
+RANS = 2  # required feature: frames may have codec 4
 KINDS = ("values", "codes", "scales", "zeros", "mask", "index", "positions", "blocks", "codebook",
          "row scales")
 
@@ -107,6 +108,38 @@ def _choose_zstd():
         return _bind_zstandard()
     except ImportError:
         return _bind_zstd()
+
+
+# --- Range coding --------------------------------------------------------------------------------
+
+def _rans_symbols(data, count):
+    """`count` symbols of a frame of codec 4, one a byte."""
+    first, last, at = data[0], data[1], 2
+    symbol_of, base_of, frequency_of = [], [], []
+    for symbol in range(first, last + 1):
+        frequency, at = data[at], at + 1
+        if frequency >= 128:
+            frequency, at = frequency - 128 + 128 * data[at], at + 1
+        base_of += [len(symbol_of)] * frequency
+        symbol_of += [symbol] * frequency
+        frequency_of += [frequency] * frequency
+    _need(len(symbol_of) == 4096 and (len(data) - at) % 2 == 0 and len(data) - at >= 16,
+          "a range-coded frame with an impossible table")
+    states = list(struct.unpack_from("<4I", data, at))
+    words = np.frombuffer(data[at + 16:], "<u2").tolist()
+    out, next_word = bytearray(count), 0
+    for i in range(count):
+        state = states[i % 4]
+        slot = state % 4096
+        out[i] = symbol_of[slot]
+        state = frequency_of[slot] * (state >> 12) + slot - base_of[slot]
+        if state < 65536:
+            _need(next_word < len(words), "a range-coded frame that ends early")
+            state, next_word = state << 16 | words[next_word], next_word + 1
+        states[i % 4] = state
+    _need(next_word == len(words) and states == [65536] * 4,
+          "a range-coded frame that does not end with its symbols")
+    return bytes(out)
 
 
 # --- Reading records -----------------------------------------------------------------------------
@@ -296,7 +329,7 @@ class Model:
         length, at, stored, raw, digest, own = struct.unpack_from("<QQIIQQ", self.data, 24)
         self._check_hash(self.data[:56], own, "the superblock")
         _need(version == 1, f"container version {version}; 1 is read")
-        _need(required & ~DESCRIBED_PLANES == 0, f"unknown required features {required:#x}")
+        _need(required & ~(DESCRIBED_PLANES | RANS) == 0, f"unknown required features {required:#x}")
         self.is_described = bool(required & DESCRIBED_PLANES)
         _need(zero == 0 and length == len(self.data), "the superblock and the file disagree")
         _need(64 <= at <= length and stored == length - at and stored <= raw <= MAX_DIRECTORY
@@ -391,10 +424,11 @@ class Model:
             raw = bytes(data)
         else:
             _need(stored < length, "a coded frame that is not smaller")
-            _need(codec in (1, 2, 3), f"the unknown codec {codec}")
+            _need(codec in (1, 2, 3, 4), f"the unknown codec {codec}")
             raw = (self.decode(data, length) if codec == 1 else
                    self._split(data, length, stream.width) if codec == 2 else
-                   self._symbols(data, length, stream.symbol_bits))
+                   self._symbols(data, length, stream.symbol_bits) if codec == 3 else
+                   self._rans(data, length, stream.symbol_bits))
         self._check_hash(raw, raw_digest, "a decoded frame")
         return raw
 
@@ -414,7 +448,15 @@ class Model:
 
     def _symbols(self, data, length, bits):
         _need(bits < 8, "a frame of symbols in a plane of bytes")
-        codes = np.frombuffer(self.decode(data, -(-8 * length // bits)), "u1")
+        return self._pack(self.decode(data, -(-8 * length // bits)), length, bits)
+
+    def _rans(self, data, length, bits):
+        return (self._pack(_rans_symbols(data, -(-8 * length // bits)), length, bits)
+                if 2 < bits < 8 else _rans_symbols(data, length))
+
+    @staticmethod
+    def _pack(symbols, length, bits):
+        codes = np.frombuffer(symbols, "u1")
         each = np.unpackbits(codes[:, None], axis=1, bitorder="little", count=bits)
         return np.packbits(each.ravel()[:8 * length], bitorder="little").tobytes()
 

@@ -16,6 +16,8 @@ const char *swg_tokenizer_file_name(const void *data, size_t length)
         at++;
     if (at < length && bytes[at] == '{')
         return "tokenizer.json";
+    if (length > 0 && bytes[0] == '[') /* "[PAD]", BERT's first line */
+        return "vocab.txt";
     return length > 2 && bytes[0] == piece && bytes[2] == piece ? "tokenizer.model"
                                                                 : "tokenizer.bin";
 }

@@ -89,7 +89,8 @@ static swg_status find_pickle(torch_file *file, const swg_zip_entry **out)
     }
     if (!*out)
         return swg_error(SWG_UNSUPPORTED,
-                         "%s is a zip archive without data.pkl: not a PyTorch checkpoint",
+                         "%s is a zip archive without data.pkl, so not a PyTorch checkpoint; "
+                         "unpack it, and give the model that it holds",
                          file->path);
     const uint64_t most = swg_header_limit(max_pickle_bytes);
     if ((*out)->bytes > most)

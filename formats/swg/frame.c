@@ -6,7 +6,8 @@
  * switched off, which leaves zstd's Huffman coder - within 2 % of the order-0 entropy and twice as
  * fast to decode - and once as the level says, which wins for text, zeros and repeated rows. The
  * second must save 1/64 more to be taken, and coding at all must save 1/64, because stored bytes
- * decode at the speed of memory. */
+ * decode at the speed of memory. Codes of which one is likelier than a half, as in pruned matrices,
+ * are where Huffman's whole bits lose: these go to the coder of rans.h, if that saves 1/64 too. */
 #include "formats/swg/frame.h"
 
 #include <string.h>
@@ -17,6 +18,7 @@
 
 #include "formats/bytes/byteplanes.h"
 #include "formats/bytes/bytes.h"
+#include "formats/bytes/rans.h"
 #include "runtime/base/mem.h"
 
 enum {
@@ -240,15 +242,35 @@ static size_t n_symbols(swg_frame_shape shape)
     return swg_ceil_div(8 * shape.bytes, shape.symbol_bits);
 }
 
-/* Bytes, and packed codes, which may be smaller one a byte: their Huffman table is shorter, and
- * runs that start inside a byte become visible. */
-static swg_status encode_bytes(swg_frame_encoder *encoder, swg_frame_shape shape,
-                               const uint8_t *raw, uint8_t *out, size_t *length, swg_codec *codec)
+/* Whether one symbol of rans.h is one code; else it is a byte, with several codes of 1 or 2 bits or
+ * one of 8. */
+static bool has_single_symbols(swg_frame_shape shape)
 {
-    SWG_TRY(encode_block(encoder, raw, shape.bytes, out, length));
-    *codec = *length < shape.bytes ? SWG_CODEC_ZSTD : SWG_CODEC_STORED;
-    if (!has_symbols(shape))
+    return shape.symbol_bits > 2 && shape.symbol_bits < 8;
+}
+
+/* Replace what `out` has by a shorter form, if there is one. */
+static swg_status try_rans(swg_frame_encoder *encoder, const uint8_t *symbols, size_t count,
+                           size_t raw_bytes, uint8_t *out, size_t *length, swg_codec *codec)
+{
+    const size_t most = *length - *length / LEAST_SAVING;
+    if (most == 0 || swg_order0_bytes(symbols, count) >= (double)most)
         return SWG_OK;
+    SWG_TRY(grow(&encoder->third, most));
+    const size_t coded = swg_rans_encode(symbols, count, encoder->third.data, most - 1);
+    if (coded == 0 || coded * SWG_FRAME_MAX_RATIO < raw_bytes)
+        return SWG_OK;
+    memcpy(out, encoder->third.data, coded);
+    *length = coded;
+    *codec = SWG_CODEC_RANS;
+    return SWG_OK;
+}
+
+/* Packed codes may be smaller one a byte: their Huffman table is shorter, and runs that start
+ * inside a byte become visible. */
+static swg_status try_symbols(swg_frame_encoder *encoder, swg_frame_shape shape, const uint8_t *raw,
+                              uint8_t *out, size_t *length, swg_codec *codec)
+{
     const uint8_t *coded;
     size_t coded_length;
     const size_t count = n_symbols(shape);
@@ -261,6 +283,21 @@ static swg_status encode_bytes(swg_frame_encoder *encoder, swg_frame_shape shape
         *codec = SWG_CODEC_SYMBOLS;
     }
     return SWG_OK;
+}
+
+static swg_status encode_bytes(swg_frame_encoder *encoder, swg_frame_shape shape,
+                               const uint8_t *raw, uint8_t *out, size_t *length, swg_codec *codec)
+{
+    SWG_TRY(encode_block(encoder, raw, shape.bytes, out, length));
+    *codec = *length < shape.bytes ? SWG_CODEC_ZSTD : SWG_CODEC_STORED;
+    if (has_symbols(shape))
+        SWG_TRY(try_symbols(encoder, shape, raw, out, length, codec));
+    if (shape.symbol_bits == 0)
+        return SWG_OK;
+    return has_single_symbols(shape)
+               ? try_rans(encoder, encoder->rearranged.data, n_symbols(shape), shape.bytes, out,
+                          length, codec)
+               : try_rans(encoder, raw, shape.bytes, shape.bytes, out, length, codec);
 }
 
 swg_status swg_frame_encode(swg_frame_encoder *encoder, int level, swg_frame_shape shape,
@@ -326,7 +363,8 @@ swg_status swg_frame_check(swg_frame_shape shape, uint32_t codec, uint64_t store
     if ((codec == SWG_CODEC_SPLIT &&
          (shape.elem_bytes < 2 || shape.elem_bytes > SWG_FRAME_MAX_ELEM ||
           shape.bytes % shape.elem_bytes != 0)) ||
-        (codec == SWG_CODEC_SYMBOLS && !has_symbols(shape)))
+        (codec == SWG_CODEC_SYMBOLS && !has_symbols(shape)) ||
+        (codec == SWG_CODEC_RANS && (shape.symbol_bits == 0 || shape.elem_bytes != 1)))
         return swg_error(SWG_CORRUPT, "codec %u does not fit the kind of data", codec);
     return SWG_OK;
 }
@@ -379,6 +417,18 @@ static swg_status decode_symbols(swg_frame_decoder *decoder, swg_frame_shape sha
     return SWG_OK;
 }
 
+static swg_status decode_rans(swg_frame_decoder *decoder, swg_frame_shape shape,
+                              const uint8_t *stored, size_t stored_bytes, uint8_t *raw)
+{
+    if (!has_single_symbols(shape))
+        return swg_rans_decode(stored, stored_bytes, raw, shape.bytes);
+    const size_t count = n_symbols(shape);
+    SWG_TRY(grow(&decoder->rearranged, count));
+    SWG_TRY(swg_rans_decode(stored, stored_bytes, decoder->rearranged.data, count));
+    swg_symbols_merge(decoder->rearranged.data, shape.bytes, shape.symbol_bits, raw);
+    return SWG_OK;
+}
+
 swg_status swg_frame_decode(swg_frame_decoder *decoder, swg_frame_shape shape, swg_codec codec,
                             const uint8_t *stored, size_t stored_bytes, uint8_t *raw)
 {
@@ -392,6 +442,8 @@ swg_status swg_frame_decode(swg_frame_decoder *decoder, swg_frame_shape shape, s
         return decode_split(decoder, shape, stored, stored_bytes, raw);
     case SWG_CODEC_SYMBOLS:
         return decode_symbols(decoder, shape, stored, stored_bytes, raw);
+    case SWG_CODEC_RANS:
+        return decode_rans(decoder, shape, stored, stored_bytes, raw);
     }
     return swg_error(SWG_UNSUPPORTED, "the unknown codec %u", (unsigned)codec);
 }

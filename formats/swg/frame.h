@@ -11,12 +11,13 @@
 
 /* Codecs as files number them. */
 typedef enum swg_codec {
-    SWG_CODEC_STORED = 0, /* the raw bytes */
-    SWG_CODEC_ZSTD = 1,   /* one zstd stream */
-    SWG_CODEC_SPLIT = 2,  /* byte j of every element together, each such block stored or zstd */
-    SWG_CODEC_SYMBOLS = 3 /* zstd of one packed code a byte */
+    SWG_CODEC_STORED = 0,  /* the raw bytes */
+    SWG_CODEC_ZSTD = 1,    /* one zstd stream */
+    SWG_CODEC_SPLIT = 2,   /* byte j of every element together, each such block stored or zstd */
+    SWG_CODEC_SYMBOLS = 3, /* zstd of one packed code a byte */
+    SWG_CODEC_RANS = 4     /* of codes and bit masks: fractions of a bit per symbol (rans.h) */
 } swg_codec;
-enum { SWG_CODECS = 4 };
+enum { SWG_CODECS = 5 };
 
 /* Limits of a frame: raw bytes, and raw bytes a stored byte (so that a small file cannot make a
  * reader fill its memory; the writer pads what compresses better). */
@@ -26,7 +27,7 @@ enum { SWG_FRAME_MAX_BYTES = 16 << 20, SWG_FRAME_MAX_RATIO = 1024, SWG_FRAME_MAX
 typedef struct swg_frame_shape {
     size_t bytes;        /* at most SWG_FRAME_MAX_BYTES */
     uint32_t elem_bytes; /* width of one number; 1 = bytes */
-    uint32_t symbol_bits; /* width of packed codes; 0 or 8 = bytes */
+    uint32_t symbol_bits; /* width of packed codes; 8 = codes of a byte; 0 = no codes but bytes */
 } swg_frame_shape;
 
 /* Compresses; one thread at a time. `level` is zstd's, 1 to 22. */

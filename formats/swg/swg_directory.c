@@ -143,6 +143,10 @@ static swg_status parse_stream(swg_source *source, swg_cursor *cursor, const cha
                              "frames",
                              source->path, i, what, frame->stored_bytes,
                              (unsigned long long)frame->offset);
+        if (frame->codec == SWG_CODEC_RANS && !(c->features & SWG_FEATURE_RANS))
+            return swg_error(SWG_CORRUPT,
+                             "%s: frame %u of %s has codec %u without its feature, 0x%x",
+                             source->path, i, what, frame->codec, SWG_FEATURE_RANS);
         const swg_status status =
             swg_frame_check(swg_stream_frame_shape(stream, i), frame->codec, frame->stored_bytes);
         if (status != SWG_OK)

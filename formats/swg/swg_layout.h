@@ -30,8 +30,9 @@ enum {
 /* Required features. */
 enum {
     SWG_FEATURE_DESCRIBED_PLANES =
-        1, /* tensors' streams come after a description of their planes */
-    SWG_KNOWN_FEATURES = SWG_FEATURE_DESCRIBED_PLANES
+        1,                /* tensors' streams come after a description of their planes */
+    SWG_FEATURE_RANS = 2, /* frames may have the codec SWG_CODEC_RANS */
+    SWG_KNOWN_FEATURES = SWG_FEATURE_DESCRIBED_PLANES | SWG_FEATURE_RANS
 };
 
 /* A plane as the directory describes it: kind, width of a number, bits of a symbol, a zero byte,

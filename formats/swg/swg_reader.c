@@ -190,13 +190,21 @@ static uint64_t rows_per_read(const swg_stored_tensor *tensor, const swg_plane *
     return at_least_one < plane->rows ? at_least_one : plane->rows;
 }
 
+static uint64_t plane_stored_bytes(const swg_stored_tensor *tensor, size_t plane)
+{
+    const swg_planes_detail *detail = tensor->detail;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < detail->planes[plane].n_frames; i++)
+        sum += detail->planes[plane].frames[i].stored_bytes;
+    return sum;
+}
+
 static uint64_t stored_bytes(const swg_stored_tensor *tensor)
 {
     const swg_planes_detail *detail = tensor->detail;
     uint64_t sum = 0;
     for (size_t p = 0; p < detail->n_planes; p++)
-        for (uint32_t i = 0; i < detail->planes[p].n_frames; i++)
-            sum += detail->planes[p].frames[i].stored_bytes;
+        sum += plane_stored_bytes(tensor, p);
     return sum;
 }
 
@@ -372,6 +380,7 @@ const swg_reader swg_reader_swg = {
     .read = read_rows,
     .rows_per_read = rows_per_read,
     .stored_bytes = stored_bytes,
+    .plane_stored_bytes = plane_stored_bytes,
     .release = release,
     .load_file = load_file,
     .fingerprint = fingerprint,

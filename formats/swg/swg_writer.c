@@ -297,13 +297,27 @@ static void put_section(swg_strbuf *out, const char *tag, uint32_t flags, const 
     swg_strbuf_append(out, data, length);
 }
 
+static bool has_rans(const tensor_record *record)
+{
+    for (size_t p = 0; p < record->n_planes; p++)
+        for (uint32_t i = 0; i < record->planes[p].n_frames; i++)
+            if (record->planes[p].frames[i].codec == SWG_CODEC_RANS)
+                return true;
+    return false;
+}
+
 /* Planes are described where the lengths of some do not follow from schemes and shapes. */
 static uint32_t required_features(const swg_sink *sink)
 {
-    for (size_t i = 0; i < sink->n_tensors; i++)
+    const swg_output *output = sink->state;
+    uint32_t features = 0;
+    for (size_t i = 0; i < sink->n_tensors; i++) {
         if (swg_weight_format_of(sink->tensors[i].scheme)->is_counted)
-            return SWG_FEATURE_DESCRIBED_PLANES;
-    return 0;
+            features |= SWG_FEATURE_DESCRIBED_PLANES;
+        if (has_rans(&output->tensors[i]))
+            features |= SWG_FEATURE_RANS;
+    }
+    return features;
 }
 
 static void put_description(swg_strbuf *out, const swg_tensor_desc *desc)

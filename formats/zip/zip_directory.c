@@ -198,7 +198,8 @@ static swg_status read_entry(const directory *d, bool may_deflate, swg_cursor *i
                          swg_name_is_printable(entry->name, entry->name_length) ? entry->name : "",
                          flags & FLAG_ENCRYPTED ? "encrypted"
                          : may_deflate          ? "compressed in another way than by deflate"
-                                                : "compressed; torch.save stores entries");
+                                                : "compressed, as torch.save never does; "
+                                                  "unpack an archive of a model first");
     if (!entry->is_deflated && stored != bytes)
         return broken(d, "a stored entry has two sizes");
     if (entry->is_deflated && bytes / SWG_MOST_DEFLATED > stored)

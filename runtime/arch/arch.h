@@ -159,7 +159,7 @@ struct swg_arch {
 
     /* The forward pass over a batch of rows (forward.h): begin fills x [rows, width of layer 0],
      * every layer turns x into the next one's, end makes logits [rows, n_outputs] of the rows whose
-     * logits are wanted (for one_output: the first of each text). The parts' scratch memory is the
+     * logits are wanted (for one_output: one of each text). The parts' scratch memory is the
      * architecture's `values`, a struct that consists of swg_value alone: `shape` sets the columns
      * of each, once; they have as many rows as x, and their contents do not outlive the part. */
     bool is_resumable; /* of a layer's values, x alone is read after a swg_add, and x and its input

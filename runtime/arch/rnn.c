@@ -1,6 +1,6 @@
-/* Recurrent language models: embedding, a stack of LSTM (Hochreiter and Schmidhuber 1997, with
- * forget gates) or GRU (Cho et al. 2014, or with the reset after the product) layers, and a dense
- * head.
+/* Recurrent models, of language or classes of texts: embedding, a stack of LSTM (Hochreiter and
+ * Schmidhuber 1997, with forget gates) or GRU (Cho et al. 2014, or with the reset after the
+ * product) layers, and a dense head.
  *
  * There is no common config.json for them; this is the one that swage reads, and that readers of
  * other formats produce:
@@ -11,6 +11,9 @@
  *                    Keras, which calls the new state h),
  *      "reset_after": GRU only: whether the reset gate applies after the state's product (PyTorch,
  *                     Keras since version 2) or before it (Cho et al.); true when absent,
+ *      "architectures": ["RnnForSequenceClassification"] for a class per text, read from the last
+ *                       position's state; else the model predicts the next token,
+ *      "id2label": {"0": ...}, "problem_type": of such a classifier, as BERT has them,
  *      "tie_word_embeddings": false, "bos_token_id", "eos_token_id", "max_position_embeddings": all
  *      optional; a recurrent model has no longest context of its own}
  *
@@ -28,7 +31,10 @@
  * layers. */
 #include "runtime/arch/arch.h"
 
-enum { ENDLESS = 1 << 20 }; /* positions: unlimited, but counters need a number */
+/* Positions are unlimited, but counters need a number; a text that is read whole, scratch memory.
+ */
+enum { ENDLESS = 1 << 20, USUAL_TEXT = 1024 };
+enum { CONTINUES = 1 << SWG_OUTPUT_NEXT_TOKEN, CLASSIFIES = 1 << SWG_OUTPUT_SEQUENCE_CLASS };
 
 static const swg_hparam_row hparam_rows[] = {
     SWG_HPARAM_WORDS("cell", recurrent.cell, "lstm|gru"),
@@ -40,6 +46,12 @@ static const swg_hparam_row hparam_rows[] = {
     SWG_HPARAM_OR(BOOL, "reset_after", recurrent.reset_after, 0, 1, 1),
     SWG_HPARAM_OR(INT, "max_position_embeddings", max_positions, 1, 1 << 24, ENDLESS),
     SWG_HPARAM_OR(BOOL, "tie_word_embeddings", tied_head, 0, 1, 0),
+    SWG_HPARAM_WORDS_OR("architectures", task, "RnnForCausalLM||RnnForSequenceClassification",
+                        SWG_OUTPUT_NEXT_TOKEN),
+    SWG_HPARAM_OR(MEMBERS, "id2label", n_labels, 1, 1 << 20, 0),
+    SWG_HPARAM_WORDS_OR("problem_type", class_kind,
+                        "single_label_classification|multi_label_classification|regression",
+                        SWG_CLASS_ONE_OF),
     SWG_HPARAM_OR(TOKEN, "bos_token_id", bos_id, -1, 1 << 24, -1),
     SWG_HPARAM_OR(TOKEN, "eos_token_id", eos_id, -1, 1 << 24, -1),
 };
@@ -51,14 +63,36 @@ static const swg_tensor_row tensor_rows[] = {
     {SWG_ROW_LINEAR(RECURRENT_INPUT, STACK("weight_ih"), GATES, BELOW, SWG_BIAS_MAY)},
     {SWG_ROW_LINEAR(RECURRENT_STATE, STACK("weight_hh"), GATES, UNITS, SWG_BIAS_MAY)},
     {SWG_ROW_TABLE(HEAD, "head.weight|decoder.weight|fc.weight|linear.weight|dense.weight", VOCAB,
-                   LAST_UNITS, SWG_TENSOR_TIED)},
+                   LAST_UNITS, SWG_TENSOR_TIED),
+     .tasks = CONTINUES},
     {SWG_ROW_VECTOR(HEAD_BIAS, "head.bias|decoder.bias|fc.bias|linear.bias|dense.bias", VOCAB,
-                    SWG_TENSOR_OPTIONAL)},
+                    SWG_TENSOR_OPTIONAL),
+     .tasks = CONTINUES},
+    {SWG_ROW_LINEAR(CLASSIFIER, "classifier.weight", LABELS, LAST_UNITS, SWG_BIAS_MAY),
+     .tasks = CLASSIFIES},
 };
+
+/* A class per text is read from its last position, so the text is read whole. */
+static swg_status check_classifier(swg_hparams *h)
+{
+    if (h->n_labels == 0)
+        return swg_error(SWG_CORRUPT, "config.json: a classifier without \"id2label\"");
+    h->is_encoder = h->one_output = h->output_is_last = true;
+    h->tied_head = false;
+    if (h->n_labels == 1 && h->class_kind == SWG_CLASS_ONE_OF)
+        h->class_kind = SWG_CLASS_EACH; /* one of one label would be certain whatever the text is */
+    if (h->max_positions == ENDLESS)
+        h->max_positions = USUAL_TEXT;
+    return SWG_OK;
+}
 
 static swg_status check(swg_hparams *h)
 {
     const int64_t last = h->recurrent.units[h->n_layers - 1];
+    if (h->task == SWG_OUTPUT_SEQUENCE_CLASS)
+        SWG_TRY(check_classifier(h));
+    else
+        h->n_labels = 0;
     if (h->tied_head && last != h->d_model)
         return swg_error(SWG_CORRUPT,
                          "config.json: a tied head needs as many units (%lld) as the embedding has "
@@ -116,6 +150,10 @@ static void layer(swg_exec *e, const void *scratch, size_t l, swg_value x)
 static void end(swg_exec *e, const void *unused, swg_value x, swg_value logits)
 {
     (void)unused;
+    if (swg_exec_hparams(e)->task == SWG_OUTPUT_SEQUENCE_CLASS) {
+        swg_linear(e, SWG_ROLE_CLASSIFIER, 0, x, logits);
+        return;
+    }
     swg_linear(e, SWG_ROLE_HEAD, 0, x, logits);
     if (swg_has(e, SWG_ROLE_HEAD_BIAS))
         swg_add_vector(e, SWG_ROLE_HEAD_BIAS, 0, logits);

@@ -210,3 +210,47 @@ void swg_tensor_bias_name(const char *name, char out[SWG_TENSOR_NAME_BYTES])
     snprintf(out, SWG_TENSOR_NAME_BYTES, "%.*s%s%s", (int)(last - weight_name), weight_name,
              is_gamma ? "beta" : "bias", strlen(last) > word ? last + word : "");
 }
+
+static bool pattern_has(const char *pattern, const char *prefix, const char *name,
+                        swg_named_row *out)
+{
+    char bias[SWG_TENSOR_NAME_BYTES];
+    uint64_t layer, expert;
+    swg_tensor_bias_name(pattern, bias);
+    const bool is_weight = swg_tensor_row_matches(pattern, prefix, name, &layer, &expert);
+    if (!is_weight && !swg_tensor_row_matches(bias, prefix, name, &layer, &expert))
+        return false;
+    out->pattern = pattern;
+    out->is_bias = !is_weight;
+    out->layer = (size_t)layer;
+    out->expert = (size_t)expert;
+    return true;
+}
+
+bool swg_tensor_row_find(const swg_arch *arch, const swg_hparams *hparams, const char *prefix,
+                         const char *name, swg_named_row *out)
+{
+    for (size_t i = 0; i < arch->n_tensors; i++) {
+        out->row = &arch->tensors[i];
+        if (!swg_tensor_row_applies(hparams, out->row))
+            continue;
+        for (const char *pattern = out->row->pattern; pattern;) {
+            if (pattern_has(pattern, prefix, name, out))
+                return true;
+            pattern = strchr(pattern, '|');
+            pattern = pattern ? pattern + 1 : NULL;
+        }
+    }
+    return false;
+}
+
+void swg_named_row_name(const swg_named_row *named, const char *pattern, const char *prefix,
+                        size_t layer, char out[SWG_TENSOR_NAME_BYTES])
+{
+    char weight[SWG_TENSOR_NAME_BYTES];
+    swg_tensor_row_name(pattern, prefix, layer, named->expert, weight);
+    if (named->is_bias)
+        swg_tensor_bias_name(weight, out);
+    else
+        memcpy(out, weight, sizeof weight);
+}

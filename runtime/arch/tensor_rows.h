@@ -56,6 +56,22 @@ const char *swg_arch_choose_prefix(const swg_arch *arch,
 bool swg_tensor_row_matches(const char *pattern, const char *prefix, const char *name,
                             uint64_t *layer, uint64_t *expert);
 
+/* What a tensor of a checkpoint is. */
+typedef struct swg_named_row {
+    const swg_tensor_row *row;
+    const char *pattern; /* of the row's patterns, the one that matches (up to "|") */
+    bool is_bias;        /* of the row's weight */
+    size_t layer, expert;
+} swg_named_row;
+
+/* The row whose weight or bias has that name; false: no row that models of this task have. */
+bool swg_tensor_row_find(const swg_arch *arch, const swg_hparams *hparams, const char *prefix,
+                         const char *name, swg_named_row *out);
+
+/* The name of that weight or bias under another pattern, prefix and layer. */
+void swg_named_row_name(const swg_named_row *named, const char *pattern, const char *prefix,
+                        size_t layer, char out[SWG_TENSOR_NAME_BYTES]);
+
 /* "a.weight" -> "a.bias", "a.weight_ih_l0" -> "a.bias_ih_l0", "a.gamma" -> "a.beta"; patterns (up
  * to "|") are treated like names. */
 void swg_tensor_bias_name(const char *weight_name, char out[SWG_TENSOR_NAME_BYTES]);

@@ -26,7 +26,7 @@ static float *save(swg_tape *tape, swg_value x)
 {
     const size_t elems = x.rows * x.columns;
     float *copy =
-        tape->status == SWG_OK ? swg_arena_calloc(&tape->saved, elems, sizeof *copy) : NULL;
+        tape->status == SWG_OK ? swg_arena_calloc(&tape->part.saved, elems, sizeof *copy) : NULL;
     if (copy)
         memcpy(copy, x.data, elems * sizeof *copy);
     else if (tape->status == SWG_OK)
@@ -39,11 +39,11 @@ static swg_tape_entry *append(swg_tape *tape, swg_tape_reverse_function *functio
 {
     if (!tape->is_recording || tape->status != SWG_OK)
         return NULL;
-    tape->status = swg_reserve((void **)&tape->entries, &tape->capacity, tape->n_entries + 1,
-                               sizeof *tape->entries);
+    tape->status = swg_reserve((void **)&tape->part.entries, &tape->part.capacity,
+                               tape->part.n_entries + 1, sizeof *tape->part.entries);
     if (tape->status != SWG_OK)
         return NULL;
-    swg_tape_entry *entry = &tape->entries[tape->n_entries++];
+    swg_tape_entry *entry = &tape->part.entries[tape->part.n_entries++];
     *entry = (swg_tape_entry){.reverse = function};
     return entry;
 }
@@ -53,9 +53,9 @@ void swg_tape_record(swg_exec *exec)
     if (exec->backend != &swg_backend_tape)
         return; /* swg_tape_reverse will say so */
     swg_tape *tape = tape_of(exec);
-    swg_arena_deinit(&tape->saved);
-    tape->n_entries = 0;
-    tape->has_part = tape->has_input = false;
+    swg_arena_deinit(&tape->part.saved);
+    tape->part.n_entries = 0;
+    tape->part.has_part = tape->part.has_input = false;
     tape->status = SWG_OK;
     tape->is_recording = true;
 }
@@ -69,25 +69,25 @@ static swg_status check_reversible(const swg_exec *exec)
                          exec->backend->name);
     const swg_tape *tape = tape_of(exec);
     SWG_TRY(tape->status);
-    if (!tape->has_part)
+    if (!tape->part.has_part)
         return swg_error(SWG_USAGE, "no part of a forward pass has been recorded");
     return SWG_OK;
 }
 
 static swg_status reverse(swg_tape *tape, const float *dy, float *dx)
 {
-    float *seed = swg_tape_gradient_of(tape, tape->output);
+    float *seed = swg_tape_gradient_of(tape, tape->part.output);
     if (!seed)
         return tape->status;
-    memcpy(seed, dy, tape->output.rows * tape->output.columns * sizeof *seed);
-    for (size_t i = tape->n_entries; i-- > 0;)
-        SWG_TRY(tape->entries[i].reverse(tape, &tape->entries[i]));
+    memcpy(seed, dy, tape->part.output.rows * tape->part.output.columns * sizeof *seed);
+    for (size_t i = tape->part.n_entries; i-- > 0;)
+        SWG_TRY(tape->part.entries[i].reverse(tape, &tape->part.entries[i]));
     if (!dx)
         return SWG_OK;
-    const float *gradient = swg_tape_gradient_of(tape, tape->input);
+    const float *gradient = swg_tape_gradient_of(tape, tape->part.input);
     if (!gradient)
         return tape->status;
-    memcpy(dx, gradient, tape->input.rows * tape->input.columns * sizeof *dx);
+    memcpy(dx, gradient, tape->part.input.rows * tape->part.input.columns * sizeof *dx);
     return SWG_OK;
 }
 
@@ -97,7 +97,7 @@ swg_status swg_tape_reverse(swg_exec *exec, const float *dy, float *dx,
     static const swg_gradient_observer nobody;
     SWG_TRY(check_reversible(exec));
     swg_tape *tape = tape_of(exec);
-    if (dx && !tape->has_input)
+    if (dx && !tape->part.has_input)
         return swg_error(SWG_USAGE, "the recorded part has no input to differentiate by");
     tape->is_recording = false;
     tape->observer = observer ? observer : &nobody;
@@ -109,6 +109,77 @@ swg_status swg_tape_reverse(swg_exec *exec, const float *dy, float *dx,
     return status;
 }
 
+/* --- Recordings that are kept ----------------------------------------------------------------- */
+
+void swg_tape_recording_free(swg_tape_recording **recording)
+{
+    swg_tape_recording *r = *recording;
+    if (!r)
+        return;
+    swg_free(r->entries);
+    swg_arena_deinit(&r->saved);
+    swg_free(r->batch.ids);
+    swg_free(r->batch.types);
+    swg_free(r->batch.positions);
+    swg_free(r->batch.spans);
+    swg_free(r);
+    *recording = NULL;
+}
+
+/* What derivatives read of a batch. */
+static swg_status copy_batch(const swg_batch *from, swg_batch *to)
+{
+    to->n = from->n;
+    SWG_TRY(SWG_NEW(to->ids, from->n));
+    SWG_TRY(SWG_NEW(to->types, from->n));
+    SWG_TRY(SWG_NEW(to->positions, from->n));
+    SWG_TRY(SWG_NEW(to->spans, from->n_spans));
+    to->n_spans = from->n_spans;
+    memcpy(to->ids, from->ids, from->n * sizeof *to->ids);
+    memcpy(to->types, from->types, from->n * sizeof *to->types);
+    memcpy(to->positions, from->positions, from->n * sizeof *to->positions);
+    memcpy(to->spans, from->spans, from->n_spans * sizeof *to->spans);
+    return SWG_OK;
+}
+
+swg_status swg_tape_keep(swg_exec *exec, swg_tape_recording **out)
+{
+    swg_tape_recording *recording = NULL;
+    swg_status status = SWG_OK;
+    SWG_TRY(check_reversible(exec));
+    swg_tape *tape = tape_of(exec);
+    SWG_GO(SWG_NEW(recording, 1));
+    SWG_GO(copy_batch(&tape->inner.batch, &recording->batch));
+    const swg_batch batch = recording->batch;
+    *recording = tape->part;
+    recording->batch = batch;
+    tape->part = (swg_tape_recording){0};
+    tape->is_recording = false;
+    *out = recording;
+    recording = NULL;
+done:
+    swg_tape_recording_free(&recording);
+    return status;
+}
+
+swg_status swg_tape_reverse_kept(swg_exec *exec, swg_tape_recording *recording, const float *dy,
+                                 float *dx, const swg_gradient_observer *observer)
+{
+    swg_tape_record(exec);
+    if (exec->backend != &swg_backend_tape)
+        return check_reversible(exec);
+    swg_tape *tape = tape_of(exec);
+    const swg_tape_recording before = tape->part;
+    const swg_batch batch = tape->inner.batch;
+    tape->part = *recording;
+    tape->inner.batch = recording->batch;
+    cpu->begin(&tape->inner); /* the angles of its positions */
+    const swg_status status = swg_tape_reverse(exec, dy, dx, observer);
+    tape->part = before;
+    tape->inner.batch = batch;
+    return status;
+}
+
 /* --- The backend: set-up, values and batches -------------------------------------------------- */
 
 static void deinit(swg_exec *exec)
@@ -116,9 +187,9 @@ static void deinit(swg_exec *exec)
     swg_tape *tape = tape_of(exec);
     if (tape->inner.backend_state)
         cpu->deinit(&tape->inner);
-    swg_arena_deinit(&tape->saved);
+    swg_arena_deinit(&tape->part.saved);
     swg_arena_deinit(&tape->gradient_memory);
-    swg_free(tape->entries);
+    swg_free(tape->part.entries);
     swg_free(tape);
     exec->backend_state = NULL;
 }
@@ -150,8 +221,8 @@ static void upload(swg_exec *exec, const float *host, swg_value value)
     swg_tape *tape = tape_of(exec);
     cpu->upload(&tape->inner, host, value);
     if (tape->is_recording) {
-        tape->input = value;
-        tape->has_input = true;
+        tape->part.input = value;
+        tape->part.has_input = true;
     }
 }
 
@@ -160,8 +231,8 @@ static void download(swg_exec *exec, swg_value value, float *host)
     swg_tape *tape = tape_of(exec);
     cpu->download(&tape->inner, value, host);
     if (tape->is_recording) {
-        tape->output = value;
-        tape->has_part = true;
+        tape->part.output = value;
+        tape->part.has_part = true;
     }
 }
 
@@ -183,7 +254,7 @@ static void gather(swg_exec *exec, swg_value value, const size_t *rows, size_t n
 /* Whether the batch is what a recording can hold: texts from their first position. */
 static swg_status check_batch(const swg_tape *tape)
 {
-    if (tape->has_part)
+    if (tape->part.has_part)
         return swg_error(SWG_UNSUPPORTED,
                          "gradients of a text of more rows than are computed together");
     for (size_t i = 0; i < tape->inner.batch.n_spans; i++)

@@ -8,7 +8,8 @@
  *
  * Parts are swg_exec_begin, _layer and _end: a whole text is differentiated layer by layer from the
  * rows that entered each layer, so only one layer's operations are held at a time ("activation
- * checkpointing"; Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost).
+ * checkpointing"; Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost). Or each part is
+ * recorded as it first runs, and kept (swg_tape_keep): more memory, one forward pass less.
  *
  * Results do not depend on the number of threads. The model is one of swg_model_options.backend =
  * "tape", the execution one with float activations: quantized weights count as the values that
@@ -43,5 +44,18 @@ void swg_tape_record(swg_exec *exec);
  * SWG_NO_MEMORY. */
 swg_status swg_tape_reverse(swg_exec *exec, const float *dy, float *dx,
                             const swg_gradient_observer *observer);
+
+/* A recorded part that is kept while others are recorded. */
+typedef struct swg_tape_recording swg_tape_recording;
+
+/* Take the recorded part from the execution, which records nothing until swg_tape_record. SWG_USAGE
+ * when there is none; what recording it returned; SWG_NO_MEMORY. */
+swg_status swg_tape_keep(swg_exec *exec, swg_tape_recording **out);
+
+/* As swg_tape_reverse, of a part that the same execution recorded. What the execution has recorded
+ * since is lost. */
+swg_status swg_tape_reverse_kept(swg_exec *exec, swg_tape_recording *recording, const float *dy,
+                                 float *dx, const swg_gradient_observer *observer);
+void swg_tape_recording_free(swg_tape_recording **recording); /* NULL inside is accepted */
 
 #endif

@@ -3,8 +3,9 @@
  *
  *     dV += P^T dy,  dP = dy V^T,  dS = P (dP - rowsum(P dP)),  dQ += s dS K,  dK += s dS^T Q
  *
- * P is computed again rather than kept: n^2 floats for one head at a time. Work is split by
- * sequence and key/value head, whose gradients its query heads share. */
+ * P is computed again rather than kept, for a block of queries and the keys that any of them sees
+ * at a time. Work is split by sequence and key/value head, whose gradients its query heads share.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -28,54 +29,85 @@ static void visible_keys(const swg_attend_options *options, size_t t, size_t n, 
     *end = options->sees_all ? n : t + 1;
 }
 
+/* Queries of a block: enough for the products, few enough that a causal block sees few keys in
+ * vain. */
+enum { BLOCK = 64 };
+
+/* Queries [query, query + n) of a span and the keys [key, key + n_keys) that they see. */
+typedef struct block {
+    size_t query, n, key, n_keys;
+} block;
+
+static block block_of(const swg_attend_options *options, size_t query, size_t n)
+{
+    block b = {.query = query, .n = n - query < BLOCK ? n - query : BLOCK};
+    size_t begin, end;
+    visible_keys(options, query, n, &b.key, &end);
+    visible_keys(options, query + b.n - 1, n, &begin, &end);
+    b.n_keys = end - b.key;
+    return b;
+}
+
+/* Of a block's query t: the keys that it sees, counted from the block's first. */
+static void seen_keys(const swg_attend_options *options, const block *b, size_t t, size_t n,
+                      size_t *begin, size_t *end)
+{
+    visible_keys(options, b->query + t, n, begin, end);
+    *begin -= b->key;
+    *end -= b->key;
+}
+
 /* Scores to probabilities, row by row; zero where a key is not seen. */
-static void softmax_rows(const swg_attend_options *options, size_t n, float *p)
+static void softmax_rows(const swg_kernels *kernels, const swg_attend_options *options,
+                         const block *b, size_t n, float *p)
 {
-    for (size_t t = 0; t < n; t++, p += n) {
+    for (size_t t = 0; t < b->n; t++, p += b->n_keys) {
         size_t begin, end;
-        visible_keys(options, t, n, &begin, &end);
-        float most = p[begin];
-        double sum = 0;
-        for (size_t j = begin; j < end; j++)
-            most = p[j] > most ? p[j] : most;
-        for (size_t j = 0; j < n; j++) {
-            p[j] = j >= begin && j < end ? expf(p[j] - most) : 0;
-            sum += (double)p[j];
-        }
-        for (size_t j = begin; j < end; j++)
-            p[j] = (float)((double)p[j] / sum);
+        seen_keys(options, b, t, n, &begin, &end);
+        kernels->softmax(p + begin, end - begin);
+        memset(p, 0, begin * sizeof *p);
+        memset(p + end, 0, (b->n_keys - end) * sizeof *p);
     }
 }
 
-/* dp becomes s P (dP - rowsum(P dP)). */
-static void softmax_slopes(size_t n, float scale, const float *p, float *dp)
+/* dp becomes s P (dP - rowsum(P dP)). Eight sums in turn, so that they need not wait for another.
+ */
+static void softmax_slopes(const block *b, float scale, const float *p, float *dp)
 {
-    for (size_t t = 0; t < n; t++, p += n, dp += n) {
-        double sum = 0;
-        for (size_t j = 0; j < n; j++)
-            sum += (double)p[j] * (double)dp[j];
-        for (size_t j = 0; j < n; j++)
-            dp[j] = scale * p[j] * (dp[j] - (float)sum);
+    enum { LANES = 8 };
+    for (size_t t = 0; t < b->n; t++, p += b->n_keys, dp += b->n_keys) {
+        float sums[LANES] = {0}, sum = 0;
+        size_t j = 0;
+        for (; j + LANES <= b->n_keys; j += LANES)
+            for (size_t l = 0; l < LANES; l++)
+                sums[l] += p[j + l] * dp[j + l];
+        for (; j < b->n_keys; j++)
+            sum += p[j] * dp[j];
+        for (size_t l = 0; l < LANES; l++)
+            sum += sums[l];
+        for (j = 0; j < b->n_keys; j++)
+            dp[j] = scale * p[j] * (dp[j] - sum);
     }
 }
 
-/* One query head of one span; p and dp are [n][n]. */
-static void reverse_head(const attend_job *job, const swg_span *span, size_t head, size_t kv_head,
-                         float *p, float *dp)
+/* One query head of one span, a block of queries; p and dp have room for [BLOCK][span->n]. */
+static void reverse_block(const attend_job *job, const swg_span *span, size_t head, size_t kv_head,
+                          const block *b, float *p, float *dp)
 {
     const swg_linalg *la = swg_linalg_get();
     const swg_tape_entry *e = job->entry;
-    const size_t n = span->n, dim = job->head_dim, qs = e->x.columns, ks = e->k.columns;
-    const size_t at_q = span->row * qs + head * dim, at_k = span->row * ks + kv_head * dim;
+    const size_t dim = job->head_dim, qs = e->x.columns, ks = e->k.columns, n = b->n_keys;
+    const size_t at_q = (span->row + b->query) * qs + head * dim;
+    const size_t at_k = (span->row + b->key) * ks + kv_head * dim;
     const float *q = e->saved + at_q, *k = e->saved_k + at_k, *v = e->saved_v + at_k;
     const float *dy = job->dy + at_q;
-    la->sgemm(false, true, n, n, dim, job->scale, q, qs, k, ks, 0, p, n);
-    softmax_rows(&e->attend, n, p);
-    la->sgemm(true, false, n, dim, n, 1, p, n, dy, qs, 1, job->dv + at_k, ks);
-    la->sgemm(false, true, n, n, dim, 1, dy, qs, v, ks, 0, dp, n);
-    softmax_slopes(n, job->scale, p, dp);
-    la->sgemm(false, false, n, dim, n, 1, dp, n, k, ks, 1, job->dq + at_q, qs);
-    la->sgemm(true, false, n, dim, n, 1, dp, n, q, qs, 1, job->dk + at_k, ks);
+    la->sgemm(false, true, b->n, n, dim, job->scale, q, qs, k, ks, 0, p, n);
+    softmax_rows(swg_cpu_of(&job->tape->inner)->kernels, &e->attend, b, span->n, p);
+    la->sgemm(true, false, n, dim, b->n, 1, p, n, dy, qs, 1, job->dv + at_k, ks);
+    la->sgemm(false, true, b->n, n, dim, 1, dy, qs, v, ks, 0, dp, n);
+    softmax_slopes(b, job->scale, p, dp);
+    la->sgemm(false, false, b->n, dim, n, 1, dp, n, k, ks, 1, job->dq + at_q, qs);
+    la->sgemm(true, false, n, dim, b->n, 1, dp, n, q, qs, 1, job->dk + at_k, ks);
 }
 
 static swg_status attend_item(void *context, size_t index)
@@ -84,13 +116,14 @@ static swg_status attend_item(void *context, size_t index)
     const swg_span *span = &job->tape->inner.batch.spans[index / job->n_kv_heads];
     const size_t kv_head = index % job->n_kv_heads;
     const size_t sharing = job->entry->x.columns / job->head_dim / job->n_kv_heads;
-    size_t square;
+    const size_t elems = BLOCK * span->n; /* fewer than the span's rows have */
     float *p;
-    if (!swg_size_mul(span->n, span->n, &square))
-        return swg_error(SWG_LIMIT, "a text of %zu positions is too long for gradients", span->n);
-    SWG_TRY(SWG_NEW_UNINIT(p, 2 * square));
+    SWG_TRY(SWG_NEW_UNINIT(p, 2 * elems));
     for (size_t s = 0; s < sharing; s++)
-        reverse_head(job, span, kv_head * sharing + s, kv_head, p, p + square);
+        for (size_t query = 0; query < span->n; query += BLOCK) {
+            const block b = block_of(&job->entry->attend, query, span->n);
+            reverse_block(job, span, kv_head * sharing + s, kv_head, &b, p, p + elems);
+        }
     swg_free(p);
     return SWG_OK;
 }

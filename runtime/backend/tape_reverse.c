@@ -224,42 +224,76 @@ static void rotate_back(float *a, float *b, float cosine, float sine)
     *b = *b * cosine - first * sine;
 }
 
-swg_status swg_tape_rope(swg_tape *tape, const swg_tape_entry *entry)
+typedef struct rope_job {
+    const swg_tape *tape;
+    const swg_tape_entry *entry;
+    float *dx;
+} rope_job;
+
+static void rope_rows(void *context, size_t begin, size_t end)
 {
-    const swg_hparams *h = &tape->inner.model->hparams;
-    const swg_cpu *cpu = swg_cpu_of(&tape->inner);
+    const rope_job *job = context;
+    const swg_tape_entry *entry = job->entry;
+    const swg_hparams *h = &job->tape->inner.model->hparams;
+    const swg_cpu *cpu = swg_cpu_of(&job->tape->inner);
     const size_t half = (size_t)h->rope.dim / 2, head_dim = (size_t)h->head_dim;
     const size_t table = swg_rope_table_of(h, entry->layer);
-    float *dx = swg_tape_gradient_of(tape, entry->x);
-    if (!dx)
-        return tape->status;
     const size_t step = h->rope.interleaved ? 2 : 1, apart = h->rope.interleaved ? 1 : half;
-    for (size_t t = 0; t < entry->x.rows; t++) {
-        const size_t angles = (table * tape->inner.options.chunk + t) * half;
+    for (size_t t = begin; t < end; t++) {
+        const size_t angles = (table * job->tape->inner.options.chunk + t) * half;
         for (size_t at = t * entry->x.columns; at < (t + 1) * entry->x.columns; at += head_dim)
             for (size_t i = 0; i < half; i++)
-                rotate_back(&dx[at + i * step], &dx[at + i * step + apart], cpu->cosine[angles + i],
-                            cpu->sine[angles + i]);
+                rotate_back(&job->dx[at + i * step], &job->dx[at + i * step + apart],
+                            cpu->cosine[angles + i], cpu->sine[angles + i]);
     }
+}
+
+swg_status swg_tape_rope(swg_tape *tape, const swg_tape_entry *entry)
+{
+    rope_job job = {.tape = tape, .entry = entry, .dx = swg_tape_gradient_of(tape, entry->x)};
+    if (!job.dx)
+        return tape->status;
+    swg_tape_over_rows(tape, entry->x.rows, rope_rows, &job);
     return SWG_OK;
 }
 
 /* --- Element by element ----------------------------------------------------------------------- */
 
+/* Operations on the elements of x, and of y where there is one, in rows of the same length. */
+typedef struct element_job {
+    const swg_tape_entry *entry;
+    float *dx, *dy;
+} element_job;
+
+/* Run the derivative of an operation on elements; with_y: it has a second operand. */
+static swg_status over_elements(swg_tape *tape, const swg_tape_entry *entry, bool with_y,
+                                swg_tape_rows *rows)
+{
+    element_job job = {.entry = entry, .dx = swg_tape_gradient_of(tape, entry->x)};
+    if (with_y)
+        job.dy = swg_tape_gradient_of(tape, entry->y);
+    if (!job.dx || (with_y && !job.dy))
+        return tape->status;
+    swg_tape_over_rows(tape, entry->x.rows, rows, &job);
+    return SWG_OK;
+}
+
 /* gate = SiLU(gate) * up */
+static void silu_mul_rows(void *context, size_t begin, size_t end)
+{
+    const element_job *job = context;
+    const size_t n = job->entry->x.columns;
+    const float *gate = job->entry->saved, *up = job->entry->saved_k;
+    for (size_t i = begin * n; i < end * n; i++) {
+        const float sigmoid = 1 / (1 + expf(-gate[i])), g = job->dx[i];
+        job->dx[i] = g * up[i] * sigmoid * (1 + gate[i] * (1 - sigmoid));
+        job->dy[i] += g * gate[i] * sigmoid;
+    }
+}
+
 swg_status swg_tape_silu_mul(swg_tape *tape, const swg_tape_entry *entry)
 {
-    float *dgate = swg_tape_gradient_of(tape, entry->x),
-          *dup = swg_tape_gradient_of(tape, entry->y);
-    if (!dgate || !dup)
-        return tape->status;
-    const float *gate = entry->saved, *up = entry->saved_k;
-    for (size_t i = 0; i < elems_of(entry->x); i++) {
-        const float sigmoid = 1 / (1 + expf(-gate[i])), g = dgate[i];
-        dgate[i] = g * up[i] * sigmoid * (1 + gate[i] * (1 - sigmoid));
-        dup[i] += g * gate[i] * sigmoid;
-    }
-    return SWG_OK;
+    return over_elements(tape, entry, true, silu_mul_rows);
 }
 
 /* d/dx x Phi(x) = Phi(x) + x phi(x) */
@@ -286,54 +320,65 @@ static double relu_slope(double x)
     return x > 0;
 }
 
-swg_status swg_tape_activate(swg_tape *tape, const swg_tape_entry *entry)
+static void activate_rows(void *context, size_t begin, size_t end)
 {
     static double (*const slopes[])(double) = {[SWG_ACTIVATION_GELU] = gelu_slope,
                                                [SWG_ACTIVATION_GELU_TANH] = gelu_tanh_slope,
                                                [SWG_ACTIVATION_TANH] = tanh_slope,
                                                [SWG_ACTIVATION_RELU] = relu_slope};
-    float *dx = swg_tape_gradient_of(tape, entry->x);
-    if (!dx)
-        return tape->status;
-    for (size_t i = 0; i < elems_of(entry->x); i++)
-        dx[i] *= (float)slopes[entry->activation]((double)entry->saved[i]);
-    return SWG_OK;
+    const element_job *job = context;
+    const size_t n = job->entry->x.columns;
+    for (size_t i = begin * n; i < end * n; i++)
+        job->dx[i] *= (float)slopes[job->entry->activation]((double)job->entry->saved[i]);
+}
+
+swg_status swg_tape_activate(swg_tape *tape, const swg_tape_entry *entry)
+{
+    return over_elements(tape, entry, false, activate_rows);
 }
 
 /* x *= y */
+static void mul_rows(void *context, size_t begin, size_t end)
+{
+    const element_job *job = context;
+    const size_t n = job->entry->x.columns;
+    for (size_t i = begin * n; i < end * n; i++) {
+        const float g = job->dx[i];
+        job->dx[i] = g * job->entry->saved_k[i];
+        job->dy[i] += g * job->entry->saved[i];
+    }
+}
+
 swg_status swg_tape_mul(swg_tape *tape, const swg_tape_entry *entry)
 {
-    float *dx = swg_tape_gradient_of(tape, entry->x), *dy = swg_tape_gradient_of(tape, entry->y);
-    if (!dx || !dy)
-        return tape->status;
-    for (size_t i = 0; i < elems_of(entry->x); i++) {
-        const float g = dx[i];
-        dx[i] = g * entry->saved_k[i];
-        dy[i] += g * entry->saved[i];
-    }
-    return SWG_OK;
+    return over_elements(tape, entry, true, mul_rows);
+}
+
+static void scale_rows(void *context, size_t begin, size_t end)
+{
+    const element_job *job = context;
+    const size_t n = job->entry->x.columns;
+    for (size_t i = begin * n; i < end * n; i++)
+        job->dx[i] *= job->entry->factor;
 }
 
 swg_status swg_tape_scale(swg_tape *tape, const swg_tape_entry *entry)
 {
-    float *dx = swg_tape_gradient_of(tape, entry->x);
-    if (!dx)
-        return tape->status;
-    for (size_t i = 0; i < elems_of(entry->x); i++)
-        dx[i] *= entry->factor;
-    return SWG_OK;
+    return over_elements(tape, entry, false, scale_rows);
 }
 
 /* x += y */
+static void add_rows(void *context, size_t begin, size_t end)
+{
+    const element_job *job = context;
+    const size_t n = job->entry->x.columns;
+    for (size_t i = begin * n; i < end * n; i++)
+        job->dy[i] += job->dx[i];
+}
+
 swg_status swg_tape_add(swg_tape *tape, const swg_tape_entry *entry)
 {
-    const float *dx = swg_tape_gradient_of(tape, entry->x);
-    float *dy = swg_tape_gradient_of(tape, entry->y);
-    if (!dx || !dy)
-        return tape->status;
-    for (size_t i = 0; i < elems_of(entry->x); i++)
-        dy[i] += dx[i];
-    return SWG_OK;
+    return over_elements(tape, entry, true, add_rows);
 }
 
 /* x += v in every row */

@@ -39,15 +39,21 @@ typedef struct swg_tape_gradient {
 
 enum { SWG_TAPE_MAX_VALUES = 64 };
 
-struct swg_tape {
-    swg_exec inner; /* the CPU's execution: same model, values and batch */
-    bool is_recording;
+/* A part of a forward pass. */
+struct swg_tape_recording {
     bool has_part, has_input;
-    swg_value input, output; /* of the recorded part */
-    swg_status status;       /* of the first recording that failed */
+    swg_value input, output;
     swg_tape_entry *entries;
     size_t n_entries, capacity;
     swg_arena saved;
+    swg_batch batch; /* of a part that was kept: a copy; its owner's otherwise */
+};
+
+struct swg_tape {
+    swg_exec inner; /* the CPU's execution: same model, values and batch */
+    bool is_recording;
+    swg_status status; /* of the first recording that failed */
+    swg_tape_recording part;
     swg_tape_gradient gradients[SWG_TAPE_MAX_VALUES];
     size_t n_gradients;
     swg_arena gradient_memory;

@@ -44,6 +44,11 @@ static const magic magics[] = {
           "ELF"),
     MAGIC(NUMPY, 0, "\x93NUMPY"),
     MAGIC(FLATBUFFER, 4, "TFL3"),
+    MAGIC(ONNX, 2, "\x12\x07pytorch"), /* the producer, after the version */
+    MAGIC(ONNX, 2,
+          "\x12\x0d"
+          "onnx.quantize"),
+    MAGIC(ONNX, 2, "\x12\x08tf2onnx"),
     MAGIC(GGML, 0, "lmgg"),
     MAGIC(GGML, 0, "tjgg"),
     MAGIC(GGML, 0, "fmgg"),

@@ -69,9 +69,18 @@ static swg_status refuse_command(const char *name)
                      near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
-static swg_status print_help(const swg_command *command)
+static swg_status print_help(const swg_command *command, bool as_json)
 {
     swg_strbuf text = {0};
+    swg_json_writer json = {0};
+    if (as_json) {
+        swg_cli_json_begin(&(swg_cli){.command = "help"}, &json);
+        if (command)
+            swg_help_command_json(command, &json);
+        else
+            swg_help_program_json(all_commands, &json);
+        return swg_cli_json_print(&json);
+    }
     if (command)
         swg_help_command(command, &text);
     else
@@ -83,15 +92,15 @@ static swg_status run_help(const swg_cli *cli, const void *arguments)
 {
     (void)arguments;
     if (cli->n_positionals == 0)
-        return print_help(NULL);
+        return print_help(NULL, cli->json);
     const swg_command *command = find_command(cli->positionals[0]);
-    return command ? print_help(command) : refuse_command(cli->positionals[0]);
+    return command ? print_help(command, cli->json) : refuse_command(cli->positionals[0]);
 }
 
 static const swg_command help_command = {
     .name = "help",
     .synopsis = "[COMMAND]",
-    .summary = "Print the help of a command.",
+    .summary = "print the help of a command",
     .max_positionals = 1,
     .run = run_help,
 };
@@ -129,7 +138,7 @@ static const swg_option program_options[] = {
 static const swg_command program_command = {
     .name = "version",
     .synopsis = "COMMAND",
-    .summary = "Model compression and quantization toolchain.",
+    .summary = "model compression and quantization toolchain",
     .options = program_options,
     .n_options = sizeof program_options / sizeof program_options[0],
     .arguments_bytes = sizeof(program_arguments),
@@ -245,7 +254,7 @@ int swg_cli_main(int argc, char **argv)
     if (status != SWG_OK)
         return finish(command, status, status == SWG_USAGE);
     if (parsed.common.help)
-        status = print_help(has_name ? command : NULL);
+        status = print_help(has_name ? command : NULL, parsed.common.json);
     else
         status = run_parsed(command, &parsed);
     swg_parsed_deinit(&parsed);

@@ -1,4 +1,4 @@
-/* --help, as plain text of at most 80 columns. */
+/* --help, as plain text of at most 80 columns or as JSON. */
 #include "runtime/cli/help.h"
 
 #include <string.h>
@@ -183,4 +183,50 @@ void swg_help_program(const swg_command *const *commands, swg_strbuf *out)
     swg_strbuf_puts(out, "\nEnvironment:\n");
     for (const swg_help_variable *variable = swg_help_variables; variable->name; variable++)
         row(out, variable->name, variable->meaning);
+}
+
+/* --- As JSON ---------------------------------------------------------------------------------- */
+
+static void json_options(swg_json_writer *json, const char *key, const swg_option *options,
+                         size_t count)
+{
+    swg_json_begin_array(json, key);
+    for (size_t i = 0; i < count; i++) {
+        const swg_option *option = &options[i];
+        swg_json_begin_object(json, NULL);
+        swg_json_string(json, "name", option->name);
+        if (option->letter)
+            swg_json_string_n(json, "letter", &option->letter, 1);
+        if (option->metavar)
+            swg_json_string(json, "value", option->metavar);
+        if (option->initial)
+            swg_json_string(json, "default", option->initial);
+        swg_json_bool(json, "is_required", option->is_required);
+        swg_json_string(json, "help", option->help);
+        swg_json_end_object(json);
+    }
+    swg_json_end_array(json);
+}
+
+void swg_help_command_json(const swg_command *command, swg_json_writer *json)
+{
+    swg_json_string(json, "name", command->name);
+    swg_json_string(json, "synopsis", command->synopsis);
+    swg_json_string(json, "summary", command->summary);
+    json_options(json, "options", command->options, command->n_options);
+    json_options(json, "common_options", swg_common_options, SWG_N_COMMON_OPTIONS);
+}
+
+void swg_help_program_json(const swg_command *const *commands, swg_json_writer *json)
+{
+    swg_json_begin_array(json, "commands");
+    for (; *commands; commands++) {
+        swg_json_begin_object(json, NULL);
+        swg_json_string(json, "name", (*commands)->name);
+        swg_json_string(json, "summary", (*commands)->summary);
+        json_options(json, "options", (*commands)->options, (*commands)->n_options);
+        swg_json_end_object(json);
+    }
+    swg_json_end_array(json);
+    json_options(json, "common_options", swg_common_options, SWG_N_COMMON_OPTIONS);
 }

@@ -10,6 +10,10 @@
 void swg_help_program(const swg_command *const *commands, swg_strbuf *out);
 void swg_help_command(const swg_command *command, swg_strbuf *out);
 
+/* The same for programs, into an object that is open: "commands", or the members of one command. */
+void swg_help_program_json(const swg_command *const *commands, swg_json_writer *json);
+void swg_help_command_json(const swg_command *command, swg_json_writer *json);
+
 /* swage(1) in the man macros of roff. */
 void swg_help_manual(const swg_command *const *commands, swg_strbuf *out);
 

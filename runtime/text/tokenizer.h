@@ -28,7 +28,7 @@ typedef struct swg_tokenizer swg_tokenizer;
 /* --- Making one ------------------------------------------------------------------------------- */
 
 /* From the files of an open checkpoint: the first row of text_sources.def whose files are all there
- * (tokenizer.json, vocab.json + merges.txt, tokenizer.model, tokenizer.bin).
+ * (tokenizer.json, vocab.json + merges.txt, tokenizer.model, vocab.txt, tokenizer.bin).
  * tokenizer_config.json (add_bos_token, add_eos_token, bos_token, eos_token, added_tokens_decoder,
  * tokenizer_class, legacy), special_tokens_map.json, added_tokens.json, generation_config.json
  * (eos_token_id) and the configuration (vocab_size, bos_token_id, eos_token_id) complete it. The
@@ -45,6 +45,13 @@ swg_status swg_tokenizer_from_files(const swg_file_view *files, size_t n_files, 
  * content (swg_tokenizer_file_name), not by name. Files beside a single file are not read. SWG_IO
  * besides. */
 swg_status swg_tokenizer_from_path(const char *path, swg_tokenizer **out);
+
+/* For work that cannot do without one: a checkpoint that has no tokenizer is not supported there.
+ */
+static inline swg_status swg_tokenizer_needed(swg_status status)
+{
+    return status == SWG_FAILED ? SWG_UNSUPPORTED : status;
+}
 
 /* Say how many ids the model has. A tokenizer may have more, as long as they are added tokens (a
  * padding token that was never trained); a text with one of these is then SWG_CORRUPT to encode.

@@ -20,6 +20,7 @@ START_TEST(files_are_known_by_their_first_bytes)
     ck_assert_int_eq(KIND("\0O\0n\0c\0e\0 \0u\0p\0o\0n"), SWG_FILE_UTF16);
     ck_assert_int_eq(KIND("\x1f\x8b\x08"), SWG_FILE_GZIP);
     ck_assert_int_eq(KIND("PK\3\4"), SWG_FILE_ZIP);
+    ck_assert_int_eq(KIND("\x08\x07\x12\x07pytorch\x1a\x05"), SWG_FILE_ONNX);
     ck_assert_int_eq(KIND("%PDF-1.7"), SWG_FILE_PDF);
     ck_assert_int_eq(KIND("\x40\0\0\0\0\0\0\0{\"a\":"), SWG_FILE_SAFETENSORS);
     char archive[512] = "name";

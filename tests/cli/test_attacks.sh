@@ -124,4 +124,107 @@ for json in '{"a":{"dtype":"F32","shape":[9223372036854775807],"data_offsets":[0
   { le ${#json} 8; printf '%s1234' "$json"; } >"$scratch/lies.safetensors"
   attack 3 "$json" 'lies.safetensors' inspect "$scratch/lies.safetensors"
 done
+
+# Recipes, and grids of them.
+quantize=(quantize "$model" -o "$scratch/q.swg" --dry-run -q --recipe)
+attack 3 "a recipe inside recipes" 'deep.json: bad JSON.*deeper' "${quantize[@]}" "$scratch/deep.json"
+recipe() { # CODE PATTERN TEXT
+  printf '%s' "$3" >"$scratch/r.json"
+  attack "$1" "the recipe ${3:0:60}" "$2" "${quantize[@]}" "$scratch/r.json"
+}
+recipe 2 'r.json: the bits of a code are 2, 3' '{"recipe": 1, "defaults": {"bits": 9007199254740991}}'
+recipe 3 "r.json: bad JSON: a number is beyond" '{"recipe": 1, "defaults": {"bits": 1e999}}'
+recipe 2 'r.json: a group has' '{"recipe": 1, "defaults": {"group": -5}}'
+recipe 2 'pattern [*]* matches none of the 38' '{"recipe": 1, "rules": [{"tensors": "'"$(repeat '*' 500000)"'x", "bits": 4}]}'
+recipe 2 'matches none of the 38' '{"recipe": 1, "rules": [{"tensors": "'"$(repeat '*a' 100000)"'", "bits": 4}]}'
+recipe 2 'rule 1: pattern a\*b\*c' '{"recipe": 1, "rules": ['"$(repeat '{"tensors": "a*b*c*d*e*f", "bits": 4},' 50000)"'{"bits": 4}]}'
+sweep() { # CODE PATTERN TEXT
+  printf '%s' "$3" >"$scratch/s.json"
+  attack "$1" "the grid ${3:0:60}" "$2" sweep "$model" --text "$scratch/a.txt" -o "$scratch/sweep" --recipe "$scratch/s.json"
+}
+numbers=$(seq -s, 128 2128)
+sweep 5 'a grid of 4004001 points is more than 4096' '{"sweep": 1, "runs": [{"command": "quantize", "options":
+  {"calibration-tokens": ['"$numbers"'], "calibration-window": ['"$numbers"']}}]}'
+sweep 2 '"command" is quantize or prune, not "rm"' '{"sweep": 1, "runs": [{"command": "rm", "options": {}}]}'
+sweep 2 '"output" is given by the sweep itself' '{"sweep": 1, "runs": [{"command": "quantize", "options": {"output": "/tmp/x"}}]}'
+sweep 2 'option --bits needs a value' '{"sweep": 1, "runs": [{"command": "quantize", "options": {"bits": "--force"}}]}'
+sweep 3 'bad JSON.*deeper' "$(repeat '[' 5000)"
+check "no sweep was begun" [ ! -e "$scratch/sweep" ]
+
+# Scored pairs, items, results.
+. tests/cli/bert_tokenizer.sh
+cp -r tests/runtime/fixtures/bert-model "$scratch/encoder"
+write_bert_tokenizer "$scratch/encoder/tokenizer.json"
+lines() { # CODE PATTERN TEXT COMMAND...
+  local code=$1 pattern=$2 text=$3
+  shift 3
+  printf '%s' "$text" >"$scratch/lines"
+  attack "$code" "$1: the line ${text:0:60}" "$pattern" "$@"
+}
+pairs=(eval "$scratch/encoder" --data "$scratch/lines")
+lines 3 'lines: line 1.*JSON|lines: line 1 has 1 cells' "$(repeat '[' 50000)" "${pairs[@]}"
+lines 3 'lines: line 1: bad JSON.*deeper' '{"sentence1": '"$(repeat '[' 50000)" "${pairs[@]}"
+lines 1 'lines: a correlation needs two pairs' '{"sentence1": "'"$(repeat 'ann ' 500000)"'", "sentence2": "b", "score": 1}' "${pairs[@]}"
+lines 3 'lines: line 1: .*beyond a double' '{"sentence1": "a", "sentence2": "b", "score": 1e999}' "${pairs[@]}"
+lines 3 'lines: line 1: the score "inf" is not a number' "$(printf 'a\tb\tinf')" "${pairs[@]}"
+lines 3 'lines: line 1 has 1000001 cells' "$(repeat "$(printf 'b\t.')" 1000000 | tr -d .)" "${pairs[@]}"
+items=(eval "$model" --data-format choices --data "$scratch/lines")
+lines 3 'lines: line 1: bad JSON.*deeper' '{"context": '"$(repeat '[' 50000)" "${items[@]}"
+lines 3 'more than 64 choices|64' '{"context": "a", "choices": ['"$(repeat '"b", ' 100000)"'"b"], "gold": 1}' "${items[@]}"
+lines 5 'lines: line 1' '{"context": "'"$(repeat 'once ' 100000)"'", "choices": ["a", "b"], "gold": 1}' "${items[@]}"
+for command in report "choose --max-bytes 5"; do
+  read -ra words <<<"$command"
+  results=("${words[0]}" "$scratch/lines" "${words[@]:1}")
+  lines 3 'lines, line 1: ' '{"results_version": 1, "id": '"$(repeat '[' 50000)"$'\n' "${results[@]}"
+  lines 3 'lines, line 1: ' '{"results_version": 1e999}'$'\n' "${results[@]}"
+  lines 3 'lines, line 1: ' "$(repeat 'x' 3000000)"$'\n' "${results[@]}"
+done
+
+# What a killed run left, and caches of statistics: nothing of them is believed.
+calibrated=(quantize "$model" -o "$scratch/c.swg" --method gptq --calibration "$scratch/prose"
+  --calibration-tokens 256 --calibration-window 64 -q)
+head -c 4000 examples/tiny-tales/eval.txt >"$scratch/prose"
+"$SWAGE" "${calibrated[@]}" --no-cache >/dev/null
+mv "$scratch/c.swg" "$scratch/wanted.swg"
+for bytes in 0 10 64 5000; do
+  head -c "$bytes" /dev/urandom >"$scratch/c.swg.swage-resume"
+  expect_exit 0 "a journal of $bytes random bytes" "$SWAGE" "${calibrated[@]}" --no-cache --force
+  check "a journal of $bytes random bytes: the same file" cmp "$scratch/wanted.swg" "$scratch/c.swg"
+done
+{ printf swgjrnl1; le 65536 8; repeat x 5000; } >"$scratch/c.swg.swage-resume"
+expect_exit 0 "a journal of another program" "$SWAGE" "${calibrated[@]}" --no-cache --force
+echo kept >"$scratch/victim"
+ln -s victim "$scratch/c.swg.swage-resume"
+attack 6 "a link in the journal's place" 'cannot open .*c.swg.swage-resume' "${calibrated[@]}" --no-cache --force
+check "what it leads to stays" grep -qx kept "$scratch/victim"
+rm "$scratch/c.swg.swage-resume"
+for kind in random empty half; do
+  rm -rf "$scratch/cache" "$scratch/c.swg"
+  "$SWAGE" "${calibrated[@]}" --cache "$scratch/cache" >/dev/null
+  for file in "$scratch"/cache/*; do
+    case $kind in
+      random) head -c 5000 /dev/urandom >"$file" ;;
+      empty) : >"$file" ;;
+      half) head -c 9000 "$file" >"$scratch/half" && mv "$scratch/half" "$file" ;;
+    esac
+  done
+  expect_exit 0 "a cache that is $kind" "$SWAGE" "${calibrated[@]}" --cache "$scratch/cache" --force
+  check "a cache that is $kind: the same file" cmp "$scratch/wanted.swg" "$scratch/c.swg"
+done
+train=(distill "$model" --teacher "$model" -o "$scratch/d.swg" --text "$scratch/prose" --window 32 --held-out 2
+  --steps 1 --resume)
+state() { # CODE NAME PATTERN: of what is in its place
+  attack "$1" "a training state that is $2" "$3" "${train[@]}"
+  rm -rf "$scratch/d.swg.swage-resume"
+}
+head -c 5000 /dev/urandom >"$scratch/d.swg.swage-resume"
+state 3 random 'd.swg.swage-resume is not the state of a training'
+: >"$scratch/d.swg.swage-resume"
+state 3 empty 'd.swg.swage-resume'
+{ printf swgtrai1; repeat x 500; } >"$scratch/d.swg.swage-resume"
+state 3 changed 'd.swg.swage-resume (does not match its hash|is not the state)'
+mkfifo "$scratch/d.swg.swage-resume"
+state 4 "a pipe" 'd.swg.swage-resume is not a regular file'
+ln -s d.swg.swage-resume "$scratch/d.swg.swage-resume"
+state 6 "a loop" 'd.swg.swage-resume'
 finish

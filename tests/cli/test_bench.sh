@@ -12,6 +12,7 @@ expect_exit 0 "bench" "$SWAGE" bench examples/tiny-tales --prompt 16 --generate 
   --threads 2 --json
 # shellcheck disable=SC2086
 expect_keys "bench" $bench_keys
+expect_keys "the machine" cpu isa cpu_governor huge_pages cpus machine_memory_bytes
 for key in $bench_keys; do
   check "$key was measured" awk -v x="$(value $key)" 'BEGIN {exit !(x > 0)}'
 done
@@ -86,4 +87,19 @@ expect_match "the columns are named" "$stderr" '66 columns'
 expect_exit 2 "sparsity of a model" "$SWAGE" bench "$fixtures/qwen3" --sparsity 0.5
 expect_exit 2 "both kinds of sparsity" "$SWAGE" bench --shape d_model=64,n_layers=1,d_ff=64,n_heads=1,vocab=32 \
   --pattern 2:4 --sparsity 0.5
+
+# Where the time goes: decoding's products read every weight once per token.
+profile() { "$SWAGE" bench "$1" --prompt 8 --generate 4 --repeats 1 --no-limits --profile "${@:2}"; }
+expect_exit 0 "profile" profile examples/tiny-tales --json
+read -r per_token decoded < <(awk -F': ' '{figure = $2 + 0}
+  /"weight_bytes_per_token":/ {all = figure} /"decode":/ {inside = 1}
+  /"operation":/ {is_product = $2 ~ /linear/} /"bytes":/ && inside && is_product {sum += figure}
+  END {print all, sum / 4}' "$scratch/stdout")
+check "products of a token read $decoded bytes, the model has $per_token" [ "$decoded" = "$per_token" ]
+expect_exit 0 "profile as text" profile examples/tiny-tales
+expect_match "decoding's attention" "$stdout" 'decode.*attention +[0-9.]+ +[0-9.]+%'
+expect_match "joint products" "$stdout" 'linear QUERY \+ KEY \+ VALUE'
+expect_match "the rest" "$stdout" 'between operations'
+expect_exit 0 "profile of an encoder" profile "$fixtures/bert-masked"
+expect_match "layer norms" "$stdout" 'layernorm'
 finish

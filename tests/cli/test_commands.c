@@ -49,6 +49,9 @@ START_TEST(commands_are_described)
 {
     for (const swg_command *const *c = swg_cli_commands(); *c; c++) {
         ck_assert_msg((*c)->run && (*c)->synopsis && (*c)->summary, "%s lacks a field", (*c)->name);
+        const char first = (*c)->summary[0], last = (*c)->summary[strlen((*c)->summary) - 1];
+        ck_assert_msg(first >= 'a' && first <= 'z' && last != '.',
+                      "the summary of %s begins upper case or ends in a stop", (*c)->name);
         ck_assert_msg((*c)->n_examples > 0, "%s has no example", (*c)->name);
         ck_assert_msg((*c)->min_positionals <= (*c)->max_positionals, "arguments of %s",
                       (*c)->name);

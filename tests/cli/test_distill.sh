@@ -25,9 +25,14 @@ codes=(--bits 2 --group-size 64 --embedding-bits 8 --steps 10)
 expect_exit 0 "train codes" "$SWAGE" distill "$model" -o "$scratch/codes.swg" "${train[@]}" "${codes[@]}" -q \
   --json --threads 1
 check "codes improve: $(value kld_before) to $(value kld)" less "$(value kld)" "$(value kld_before)"
+trained=$(value kld)
 expect_exit 0 "train codes on two threads" "$SWAGE" distill "$model" -o "$scratch/again.swg" \
   "${train[@]}" "${codes[@]}" -q --threads 2
 check "threads do not matter" cmp "$scratch/codes.swg" "$scratch/again.swg"
+expect_exit 0 "train the codes further" "$SWAGE" distill "$scratch/codes.swg" -o "$scratch/further.swg" \
+  "${train[@]}" "${codes[@]}" -q --json --scale-rate 2 --checkpoint-activations
+check "it begins with the codes that were written" [ "$(value kld_before)" = "$trained" ]
+check "and improves them: $trained to $(value kld)" less "$(value kld)" "$trained"
 expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/codes.swg"
 check "the scheme" grep -q int2-g64 "$scratch/stdout"
 

@@ -202,6 +202,29 @@ refused 2 "records with another prefix" 'their "prefix_hash" is' choose --ref "$
 sed -i '2s/"scores":\[/"scores":[1,/' "$scratch/refused.jsonl"
 refused 3 "another number of choices" 'line 2: "scores_ref" is not a list' choose --ref "$fixtures/gpt2-bare"
 expect_exit 0 "choices as text" choose --few-shot "$scratch/shots.txt"
+printf '%s\n' '{"context": "Ann", "choices": ["came", "ran"], "gold": 1}' \
+  '{"context": "bob", "choices": ["out", "cat"], "gold": 0}' \
+  '{"context": "who", "choices": ["dog", "old"], "gold": 0}' >"$scratch/pool.jsonl"
+for seed in 1 2 3 4 5 6; do
+  expect_exit 0 "two shots" choose --few-shot "$scratch/pool.jsonl" --shots 2 --shots-seed $seed \
+    --records "$scratch/shots-$seed.jsonl" --json
+  choose --few-shot "$scratch/pool.jsonl" --shots 2 --shots-seed $seed --json >"$scratch/again.json"
+  check "seed $seed draws the same" cmp -s <(grep -v elapsed_s "$scratch/stdout") <(grep -v elapsed_s "$scratch/again.json")
+  head -n 1 "$scratch/shots-$seed.jsonl" >>"$scratch/drawn"
+done
+check "seeds draw differently" test "$(sort -u "$scratch/drawn" | wc -l)" -gt 1
+printf 'Ann ran\n\nbob out\n\nwho dog\n\n' >"$scratch/all-shots.txt"
+expect_exit 0 "all shots" choose --few-shot "$scratch/pool.jsonl" --shots 3 --records "$scratch/shots-all.jsonl" --json
+expect_exit 0 "the same as a text" choose --few-shot "$scratch/all-shots.txt" --json \
+  --records "$scratch/shots-text.jsonl"
+check "all shots are that text" cmp -s "$scratch/shots-all.jsonl" "$scratch/shots-text.jsonl"
+expect_exit 1 "too few items" choose --few-shot "$scratch/pool.jsonl" --shots 4
+expect_match "says how many" "$stderr" 'has 3 items, but 4 examples are asked for'
+echo '{"context": "Ann"}' >>"$scratch/pool.jsonl"
+expect_exit 3 "a pool with a bad line" choose --few-shot "$scratch/pool.jsonl" --shots 1
+expect_match "names its line" "$stderr" 'pool.jsonl: line 4'
+expect_exit 2 "--shots alone" choose --shots 1
+expect_exit 0 "choices as text again" choose
 expect_match "says the three rules" "$stdout" 'by character  '
 printf '%s\n' '{"goal": "stay", "sol1": "out", "sol2": "came", "label": 1}' >"$scratch/piqa.jsonl"
 expect_exit 0 "another form" evaluate "$fixtures/gpt2-bare" --data "$scratch/piqa.jsonl" \

@@ -24,7 +24,7 @@ prepare() { # [NAME THAT MUST NOT EXIST]
 {% endfor %}' >chat-model/chat_template.jinja
   write_bert_tokenizer bert-answers/tokenizer.json
   write_bert_tokenizer bert/tokenizer.json
-  echo '{"text": "Ann came, Bob stayed.", "label": "calm"}' >labelled.jsonl
+  printf '{"text": "%s", "label": "%s"}\n' 'Ann came, Bob stayed.' calm 'The dog ran.' wild >labelled.jsonl
   cp -r "$root/tests/runtime/fixtures/bert-model" all-MiniLM-L6-v2
   write_bert_tokenizer all-MiniLM-L6-v2/tokenizer.json
   cp -r all-MiniLM-L6-v2 e5-base

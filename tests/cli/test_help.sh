@@ -17,6 +17,12 @@ expect_match "version names kernels and BLAS" "$stdout" 'kernels +[a-z].*blas +[
 expect_exit 0 "swage --version --json" "$SWAGE" --version --json
 expect_match "version as JSON" "$stdout" '"version": "[0-9]+\.[0-9]+\.[0-9]+".*"type": ".*"kernels": "'
 expect_exit 0 "swage --json --version" "$SWAGE" --json --version
+expect_exit 0 "swage help --json" "$SWAGE" help --json
+expect_match "help as JSON" "$stdout" '"command": "help".*"name": "quantize".*"name": "bits".*"common_options"'
+expect_exit 0 "swage help run --json" "$SWAGE" help run --json
+expect_match "help of a command as JSON" "$stdout" '"name": "run".*"name": "prompt".*"letter": "p"'
+expect_exit 0 "swage run --help --json" "$SWAGE" run --help --json
+expect_match "help of a command as JSON" "$stdout" '"command": "help".*"name": "run"'
 
 # Wrong usage: exit 2, one sentence and a pointer to the help on standard error, nothing on stdout.
 usage() { # NAME PATTERN ARGUMENTS...

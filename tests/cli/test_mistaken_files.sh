@@ -41,6 +41,20 @@ refused 3 "a configuration with a byte-order mark" 'byte-order mark' inspect "$s
 refused 6 "a name on a hub" 'hf download Owner/Some-Model --local-dir Some-Model' run Owner/Some-Model -p x
 refused 6 "an address" 'downloads nothing' inspect https://example.org/model.gguf
 refused 6 "a name of ollama" 'ollama show --modelfile llama3:8b' run llama3:8b -p x
+mkdir -p "$scratch/renamed" "$scratch/adapter" "$scratch/models--a--b/snapshots" "$scratch/nothing"
+cp "$model/model.safetensors" "$scratch/renamed/b.safetensors"
+cp "$model/model.safetensors" "$scratch/renamed/a.safetensors"
+cp "$model/model.safetensors" "$scratch/adapter/adapter_model.safetensors"
+echo '{}' >"$scratch/adapter/adapter_config.json"
+refused 4 "another name" 'if a.safetensors is the model, give .*renamed/a.safetensors' inspect "$scratch/renamed"
+refused 4 "an adapter" 'adapter holds an adapter \(PEFT\).*merge_and_unload' quantize "$scratch/adapter" -o "$scratch/q.swg"
+refused 4 "a cache's folder" 'give the folder below its snapshots/' run "$scratch/models--a--b" -p x
+refused 4 "an empty folder" 'nothing holds no checkpoint of a known format' inspect "$scratch/nothing"
+refused 3 "weights alone" 'there is no config.json' run "$scratch/renamed/a.safetensors" -p x
+rm -rf "$scratch/folder"
+cp -r "$model" "$scratch/folder"
+rm "$scratch/folder/tokenizer.json"
+refused 4 "no tokenizer" 'folder: there is no tokenizer' run "$scratch/folder" -p x
 
 # Texts.
 sentence='Once upon a time there was a little girl who had a dog and a cat.'

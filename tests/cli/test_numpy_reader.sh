@@ -107,6 +107,20 @@ for options in "--format codebook" "--format nf4 --group-size row --scale-type f
   compare "$options" "$scratch/q.swg"
 done
 
+# Codes of which one is likelier than a half are range coded.
+expect_exit 0 "prune" "$SWAGE" prune "$scratch/model" -o "$scratch/pruned" -q --sparsity 0.8
+expect_exit 0 "quantize what is pruned" "$SWAGE" quantize "$scratch/pruned" --allow-unrunnable -o "$scratch/q.swg" \
+  --force --format codebook --group-size row
+compare "pruned" "$scratch/q.swg"
+"$python" - "$scratch/q.swg" <<'PY' && pass || fail "no frame is range coded"
+import sys
+sys.path.insert(0, "scripts")
+import swg_numpy
+with swg_numpy.open(sys.argv[1]) as model:
+    assert any(frame[2] == 4 for tensor in model.tensors.values() for stream in tensor.streams
+               for frame in stream.frames)
+PY
+
 # Planes of other row counts than the tensor's: elements that are stored, and a mask of them.
 sparse=tests/formats/fixtures/sparse.swg
 expect_exit 0 "sparse: convert" "$SWAGE" convert "$sparse" -o "$scratch/dense" --dequantize f32

@@ -137,8 +137,12 @@ refused() { # PATTERN OPTIONS...
   expect_match "$*" "$stderr" "$pattern"
 }
 refused 'nothing would be pruned'
-refused '1' --sparsity 1
-refused '-0.5' --sparsity -0.5
+refused '--sparsity: 1 is not between 0 and 0.9999' --sparsity 1
+refused '--sparsity: -0.5 is not between 0 and 0.9999' --sparsity -0.5
+refused '--sparsity: "nan" is not a number' --sparsity nan
+refused '0:4 is not N:M with N from 1 to M - 1' --pattern 0:4
+refused '5:4 is not N:M with N from 1 to M - 1' --pattern 5:4
+refused 'would lose 0\.[0-9]+ of its weights to the global threshold, more than 0\.95' --sparsity 0.98 --allocate global
 refused '4:4 is not N:M' --pattern 4:4
 refused '2:7 does not divide its rows of [0-9]+ columns' --pattern 2:7
 refused 'blocks of 48 rows do not divide its [0-9]+ rows' --sparsity 0.5 --block 48x1
@@ -150,6 +154,10 @@ refused 'leaves --allocate global no ratio' --pattern 2:4 --allocate global
 refused 'no parameter "damp"' --sparsity 0.5 --parameter damp=1
 refused 'only with --bits' --sparsity 0.5 --group-size 64
 refused 'ratio is a number above 0 and below 1, not "1"' --structured ffn=1 "${calibration[@]}"
+for value in 1 -1 1.5 '"4:4"' '"2:65"'; do
+  echo "{\"recipe\": 1, \"rules\": [{\"classes\": \"linear\", \"sparsity\": $value}]}" >"$scratch/bad.json"
+  refused "rule 1: \"sparsity\" is not valid: $value is not a fraction" --recipe "$scratch/bad.json"
+done
 refused 'removes none of 2' --structured kv-groups=0.4 "${calibration[@]}"
 refused 'leaves 3 of 4 heads, which are not divisible by 2 kv groups' --structured heads=0.25 "${calibration[@]}"
 refused 'did you mean layers' --structured layer=0.5 "${calibration[@]}"

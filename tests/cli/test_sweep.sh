@@ -34,6 +34,7 @@ check "a dry run makes nothing" [ ! -e "$scratch/dry" ]
 expect_exit 0 "sweep" sweep "$scratch/one" --no-speed
 expect_match "the table" "$stdout" "9 points measured, 0 taken from an earlier run, 0 failed"
 check "a record for each point" [ "$(wc -l <"$scratch/one/results.jsonl")" -eq 9 ]
+check "tensors have their layers and kinds" grep -q '"layer":3,"kind":"q_proj"' "$scratch/one/results.jsonl"
 check "a line of CSV for each" [ "$(wc -l <"$scratch/one/results.csv")" -eq 10 ]
 for key in key model_hash file_bytes bits_per_weight perplexity kld_mean kld_p99 top1_agreement \
   compress_s compress_peak_bytes tensors recipe calibration_sha256; do
@@ -66,6 +67,16 @@ expect_match "what was measured stays" "$stdout" "$((9 - before)) points measure
 check "the same records" cmp -s <(same_part "$scratch/one/results.jsonl") <(same_part "$scratch/two/results.jsonl")
 expect_exit 0 "nothing left" sweep "$scratch/two" --no-speed --json
 check "all are kept" [ "$(value kept) $(value measured)" = "9 0" ]
+
+# Models that were not kept are made when they are asked for; nothing is measured again.
+seconds() { grep -o '"eval_s":[0-9.e-]*' "$scratch/two/results.jsonl" | tail -9 | sort; }
+measured=$(seconds)
+expect_exit 0 "models after all" sweep "$scratch/two" --no-speed --keep-models
+expect_match "they are made" "$stdout" "8 points measured, 1 taken"
+check "the model is there" [ -e "$scratch/two/points/pairs/model.swg" ]
+check "with the figures of before" [ "$(seconds | sort -u | comm -13 <(sort -u <<<"$measured") -)" = "" ]
+expect_exit 0 "and stay" sweep "$scratch/two" --no-speed --keep-models --json
+check "all are there" [ "$(value kept) $(value measured)" = "9 0" ]
 
 # Another text, and speed: all points again. A step that fails costs its point.
 mkdir -p "$scratch/three/points/pairs/model.swg"

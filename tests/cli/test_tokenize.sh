@@ -63,7 +63,7 @@ expect_match "the text is named" "$stderr" 'none'
 expect_exit 4 "a folder as text" "$SWAGE" tokenize "$file" --text "$scratch"
 expect_exit 6 "a missing source" "$SWAGE" tokenize "$scratch/none"
 mkdir "$scratch/empty"
-expect_exit 1 "a folder without tokenizer" "$SWAGE" tokenize "$scratch/empty" </dev/null
+expect_exit 4 "a folder without tokenizer" "$SWAGE" tokenize "$scratch/empty" </dev/null
 expect_exit 2 "no source" "$SWAGE" tokenize
 sed 's/"BPE"/"Guess"/' "$file" >"$scratch/guess.json"
 expect_exit 4 "an unknown model" "$SWAGE" tokenize "$scratch/guess.json" </dev/null

@@ -20,7 +20,7 @@ static void fill(sample *s, uint64_t seed, double temperature)
         s->student[i] = 3 * swg_rng_normal(&rng);
         s->teacher[i] = 3 * swg_rng_normal(&rng);
     }
-    s->in = (swg_loss_input){.vocab = VOCAB,
+    s->in = (swg_loss_input){.n = VOCAB,
                              .student = s->student,
                              .teacher = s->teacher,
                              .target = (int32_t)(seed % VOCAB),

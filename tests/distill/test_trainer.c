@@ -268,6 +268,50 @@ START_TEST(students_come_closer)
 }
 END_TEST
 
+/* Losses of the first and the last step. */
+typedef struct ends {
+    double first, last;
+} ends;
+
+static void see_loss(void *context, const swg_distill_record *record)
+{
+    ends *e = context;
+    e->first = record->step == 1 ? record->loss : e->first;
+    e->last = record->loss;
+}
+
+/* Rows between layers come closer to those of a teacher of other widths, by the losses of rows
+ * alone. */
+START_TEST(rows_come_closer)
+{
+    static const swg_loss losses[] = {SWG_LOSS_hidden_mse, SWG_LOSS_hidden_cosine};
+    student s;
+    int32_t ids[WINDOWS * WINDOW];
+    swg_distill_result r;
+    ends e = {0};
+    window_ids(ids);
+    swg_model *teacher = new_teacher("gpt2-untied");
+    open_student(&s, "qwen3", 0, false, NULL);
+    swg_distill_options o = swg_distill_options_default();
+    o.ids = ids;
+    o.n_windows = WINDOWS;
+    o.window = WINDOW;
+    o.held_out = 2;
+    o.steps = 40;
+    o.batch = WINDOWS - 2; /* every step sees the same windows */
+    o.rate = 0.01;
+    o.weights[SWG_LOSS_kl] = 0;
+    o.weights[losses[_i]] = 1;
+    o.log = see_loss;
+    o.log_context = &e;
+    ck_ok(swg_distill(s.trainer, teacher, &o, &r));
+    ck_assert_msg(e.last < 0.7 * e.first, "from %g to %g", e.first, e.last);
+    ck_status_is(SWG_USAGE, swg_distill(s.trainer, NULL, &o, &r)); /* there are no other rows */
+    close_student(&s);
+    swg_model_free(&teacher);
+}
+END_TEST
+
 START_TEST(threads_do_not_matter)
 {
     student one, three;
@@ -292,6 +336,46 @@ START_TEST(threads_do_not_matter)
     close_student(&one);
     swg_model_free(&teacher);
     swg_pool_free(&pool);
+}
+END_TEST
+
+/* Layers that are run again for their gradients give those of layers that were kept; windows that
+ * are computed together, the same but for the order of sums. */
+START_TEST(keeping_layers_changes_nothing)
+{
+    static const struct {
+        bool checkpoints;
+        size_t together;
+    } ways[] = {{false, 3}, {true, 3}, {false, 1}, {true, 1}};
+    static const char *const fixtures[] = {"qwen3", "gpt2-untied", "rnn-gru"};
+    enum { COUNT = sizeof ways / sizeof *ways };
+    int32_t ids[WINDOWS * WINDOW];
+    float *values[COUNT];
+    size_t n = 0;
+    const swg_adamw adamw = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-2};
+    const swg_role role = _i == 2 ? SWG_ROLE_HEAD : SWG_ROLE_FFN_DOWN;
+    window_ids(ids);
+    for (size_t i = 0; i < COUNT; i++) {
+        student s;
+        double norm;
+        open_student(&s, fixtures[_i], 0, false, NULL);
+        swg_trainer_options options = swg_trainer_options_default();
+        options.window = WINDOW;
+        options.checkpoints = ways[i].checkpoints;
+        options.together = ways[i].together;
+        swg_trainer_free(&s.trainer);
+        ck_ok(swg_trainer_new(s.source, &s.plan, &options, &s.trainer));
+        ck_ok(swg_trainer_backward(s.trainer, ids, 4, constant_slopes, NULL)); /* 3 and 1 */
+        ck_ok(swg_trainer_step(s.trainer, &adamw, 0.01, &norm));
+        values[i] = values_of(swg_trainer_model(s.trainer), role, &n);
+        close_student(&s);
+    }
+    ck_assert_mem_eq(values[0], values[1], n * sizeof *values[0]);
+    ck_assert_mem_eq(values[2], values[3], n * sizeof *values[0]);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_float_eq_tol(values[0][i], values[2][i], 1e-5f);
+    for (size_t i = 0; i < COUNT; i++)
+        swg_free(values[i]);
 }
 END_TEST
 
@@ -372,7 +456,9 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, a_step_is_adamw);
     tcase_add_loop_test(cases, biases_are_trained, 0, 4);
     tcase_add_loop_test(cases, students_come_closer, 0, 4);
+    tcase_add_loop_test(cases, rows_come_closer, 0, 2);
     tcase_add_test(cases, threads_do_not_matter);
+    tcase_add_loop_test(cases, keeping_layers_changes_nothing, 0, 3);
     tcase_add_test(cases, what_compression_made_is_kept);
     tcase_add_test(cases, what_cannot_be_trained_is_refused);
     suite_add_tcase(suite, cases);

@@ -3,7 +3,9 @@
 #include <math.h>
 
 #include "eval/perplexity.h"
+#include "eval/window_records.h"
 #include "eval/pll.h"
+#include "eval/window_records.h"
 #include "tests/eval/eval_fixtures.h"
 
 /* -log softmax, written in a different way from the code under test: in long double, without a

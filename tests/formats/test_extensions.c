@@ -100,7 +100,7 @@ START_TEST(a_required_feature_stops_the_commands)
     write_later_version(path);
     size_t length = 0;
     uint8_t *bytes = swg_test_read_file(path, &length);
-    swg_put_le(bytes + SWG_SUPERBLOCK_REQUIRED, 4, 2);
+    swg_put_le(bytes + SWG_SUPERBLOCK_REQUIRED, 4, 1u << 31);
     swg_put_le(bytes + SWG_SUPERBLOCK_HASH, 8, swg_hash64(bytes, SWG_SUPERBLOCK_HASH));
     sample_put_file(path, bytes, length);
     swg_free(bytes);

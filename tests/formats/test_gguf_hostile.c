@@ -291,6 +291,21 @@ START_TEST(split_files_are_read_together)
 }
 END_TEST
 
+static swg_status use_split(void *path)
+{
+    return sample_use(path, true);
+}
+
+START_TEST(failing_allocations_end_the_reading_of_split_files)
+{
+    char second[256];
+    put_part(swg_test_path("f-00001-of-00002.gguf"), "a", 0, 2);
+    snprintf(second, sizeof second, "%s", swg_test_path("f-00002-of-00002.gguf"));
+    put_part(second, "b", 1, 2);
+    swg_test_each_allocation_fails(use_split, second);
+}
+END_TEST
+
 START_TEST(alignments)
 {
     const uint32_t bad[] = {0, 1, 4, 24, 33, 128 << 10, UINT32_MAX};
@@ -469,6 +484,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, lies_about_counts);
     tcase_add_test(cases, lies_about_tensors);
     tcase_add_test(cases, split_files_are_read_together);
+    tcase_add_test(cases, failing_allocations_end_the_reading_of_split_files);
     tcase_add_test(cases, alignments);
     tcase_add_test(cases, metadata_of_the_wrong_kind);
     tcase_add_test(cases, tokenizers_of_the_wrong_kind);

@@ -462,6 +462,30 @@ START_TEST(metadata_that_lies)
 }
 END_TEST
 
+/* The codec of rans.h is a required feature, without which its frames are not allowed. */
+START_TEST(range_coded_frames_need_their_feature)
+{
+    static const swg_scheme int4 = SWG_SCHEME_INT(4, .scale_type = SWG_F16, .group = 32);
+    const char *path = swg_test_path("ranges.swg");
+    sample s;
+    sample_init(&s);
+    sample_add(&s, "pruned", int4, 2, 64, 256);
+    uint8_t *codes = s.planes[0][SWG_PLANE_CODES];
+    for (size_t i = 0; i < 64 * 256 / 2; i++) /* most of them the code of zero */
+        codes[i] = swg_rng_uniform(&s.rng) < 0.7f ? 0x88 : codes[i];
+    ck_ok(sample_write(&s, path, NULL));
+    opened o = open_container(path);
+    ck_assert_uint_eq(swg_get_le(o.frames + SWG_SUPERBLOCK_REQUIRED, 4), SWG_FEATURE_RANS);
+    ck_ok(sample_use(path, true));
+    swg_put_le(o.frames + SWG_SUPERBLOCK_REQUIRED, 4, 0);
+    save_container(&o, path);
+    ck_status_is(SWG_CORRUPT, sample_use(path, true));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "has codec 4 without its feature, 0x2"));
+    close_container(&o);
+    sample_deinit(&s);
+}
+END_TEST
+
 START_TEST(versions_and_features)
 {
     const char *path = swg_test_path("version.swg");
@@ -541,6 +565,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, extensions_are_kept_or_refused);
     tcase_add_test(cases, metadata_that_lies);
     tcase_add_test(cases, versions_and_features);
+    tcase_add_test(cases, range_coded_frames_need_their_feature);
     tcase_add_test(cases, frames_with_flipped_bytes);
     suite_add_tcase(suite, cases);
     return suite;

@@ -149,16 +149,35 @@ START_TEST(zeros_stay_zero)
 }
 END_TEST
 
-static double error_of(swg_prune_method method, swg_sparsity sparsity)
+static double error_with(swg_prune_method method, swg_sparsity sparsity,
+                         const swg_parameter *parameter)
 {
     problem p = problem_new(0), original = problem_new(0);
-    const swg_prune_job job = job_of(&p, sparsity);
+    swg_prune_job job = job_of(&p, sparsity);
+    job.parameters = parameter;
+    job.n_parameters = parameter != NULL;
     ck_ok(swg_prune_tensor(method, &job, p.w, p.is_zero));
     const double error = output_error(&p, original.w);
     problem_free(&p);
     problem_free(&original);
     return error;
 }
+
+static double error_of(swg_prune_method method, swg_sparsity sparsity)
+{
+    return error_with(method, sparsity, NULL);
+}
+
+/* Choosing all zeros at once is blind to what the others will have become. */
+START_TEST(rounds_lose_less_than_one_choice)
+{
+    const swg_parameter one = {.name = "rounds", .number = 1};
+    const swg_sparsity half = {.ratio = 0.5}, pairs = {.n = 2, .m = 4};
+    ck_assert(error_of(SWG_PRUNE_sparsegpt, half) <
+              0.95 * error_with(SWG_PRUNE_sparsegpt, half, &one));
+    ck_assert(error_of(SWG_PRUNE_sparsegpt, pairs) < error_with(SWG_PRUNE_sparsegpt, pairs, &one));
+}
+END_TEST
 
 START_TEST(methods_lose_less_in_their_order)
 {
@@ -282,6 +301,7 @@ Suite *swg_test_suite(void)
     tcase_add_loop_test(all, masks_are_exact, 0, SWG_PRUNE_METHOD_COUNT * N_SPARSITIES);
     tcase_add_loop_test(all, zeros_stay_zero, 0, SWG_PRUNE_METHOD_COUNT);
     tcase_add_loop_test(all, methods_lose_less_in_their_order, 0, 2);
+    tcase_add_test(all, rounds_lose_less_than_one_choice);
     tcase_add_loop_test(all, threads_do_not_matter, 0, SWG_PRUNE_METHOD_COUNT);
     tcase_add_test(all, lowest_scores_are_found);
     tcase_add_test(all, impossible_sparsities_are_refused);

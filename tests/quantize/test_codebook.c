@@ -122,6 +122,97 @@ START_TEST(the_nearest_level_is_found)
 }
 END_TEST
 
+/* --- A matrix with one scale ------------------------------------------------------------------ */
+
+enum { ROWS = 48, COLS = 80 };
+
+static swg_status read_weights(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
+{
+    memcpy(out, (const float *)context + row_begin * COLS, n_rows * COLS * sizeof *out);
+    return SWG_OK;
+}
+
+static swg_quantize_job matrix_job(float *w)
+{
+    return (swg_quantize_job){
+        .name = "w",
+        .rows = ROWS,
+        .cols = COLS,
+        .scheme = {.format = SWG_FORMAT_codebook4, .bits = 4, .scale_type = SWG_F32},
+        .search = SWG_SEARCH_MATRIX,
+        .read_rows = read_weights,
+        .context = w};
+}
+
+/* Two thirds are zeros, as in a pruned matrix, and the first row is empty. */
+static void make_matrix(float w[ROWS * COLS])
+{
+    swg_rng rng = swg_rng_seeded(swg_test_seed());
+    for (size_t i = 0; i < (size_t)ROWS * COLS; i++)
+        w[i] = i < COLS || swg_rng_uniform(&rng) < 0.66f ? 0 : 0.05f * swg_rng_normal(&rng);
+}
+
+static double matrix_loss(const float *w, float scale, const int8_t *numbers)
+{
+    double sum = 0;
+    for (size_t i = 0; i < (size_t)ROWS * COLS; i++) {
+        double nearest = INFINITY;
+        for (size_t j = 0; j < SWG_LEVELS; j++)
+            nearest = fmin(nearest, fabs((double)w[i] - (double)scale * numbers[j]));
+        sum += nearest * nearest;
+    }
+    return sum;
+}
+
+START_TEST(the_numbers_of_a_matrix_are_the_best_for_its_scale)
+{
+    static float w[ROWS * COLS];
+    int8_t numbers[SWG_LEVELS];
+    float scale = 0;
+    make_matrix(w);
+    const swg_quantize_job job = matrix_job(w);
+    ck_ok(swg_codebook_fit(&job, NULL, numbers, &scale));
+    ck_assert_float_gt(scale, 0);
+    ck_assert_ptr_nonnull(memchr(numbers, 0, sizeof numbers));
+    const double least = matrix_loss(w, scale, numbers);
+    for (size_t j = 0; j < SWG_LEVELS; j++)
+        for (int by = -1; by <= 1; by += 2) {
+            int8_t moved[SWG_LEVELS];
+            memcpy(moved, numbers, sizeof moved);
+            moved[j] = (int8_t)(moved[j] + by);
+            ck_assert(moved[j] == -128 || numbers[j] == 0 ||
+                      matrix_loss(w, scale, moved) >= least * (1 - 1e-12));
+        }
+}
+END_TEST
+
+START_TEST(a_matrix_with_one_scale_keeps_its_zeros)
+{
+    static float w[ROWS * COLS];
+    static uint8_t codes[ROWS * COLS / 2];
+    float scales[ROWS];
+    int8_t numbers[SWG_LEVELS];
+    void *const planes[SWG_PLANE_KINDS] = {
+        [SWG_PLANE_CODES] = codes, [SWG_PLANE_SCALES] = scales, [SWG_PLANE_CODEBOOK] = numbers};
+    swg_quant_stats stats;
+    make_matrix(w);
+    const swg_quantize_job job = matrix_job(w);
+    ck_ok(swg_quantize_tensor(SWG_QUANT_rtn, &job, planes, &stats));
+    ck_assert_double_gt(swg_quant_snr_db(&stats), 20);
+    for (size_t i = 0; i < (size_t)ROWS * COLS; i++) {
+        const int number = numbers[codes[i / 2] >> 4 * (i % 2) & 15];
+        ck_assert(w[i] != 0 || number == 0);
+        ck_assert(scales[i / COLS] == scales[0]); /* also of the empty row */
+    }
+    w[100] = NAN;
+    ck_status_is(SWG_CORRUPT, swg_quantize_tensor(SWG_QUANT_rtn, &job, planes, &stats));
+    memset(w, 0, sizeof w); /* nothing to find a scale by */
+    ck_ok(swg_quantize_tensor(SWG_QUANT_rtn, &job, planes, &stats));
+    for (size_t i = 0; i < ROWS * COLS; i++)
+        ck_assert_int_eq(numbers[codes[i / 2] >> 4 * (i % 2) & 15], 0);
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("codebook");
@@ -129,6 +220,8 @@ Suite *swg_test_suite(void)
     tcase_add_test(tcase, no_other_numbers_are_better);
     tcase_add_test(tcase, integers_are_found);
     tcase_add_test(tcase, the_nearest_level_is_found);
+    tcase_add_test(tcase, the_numbers_of_a_matrix_are_the_best_for_its_scale);
+    tcase_add_test(tcase, a_matrix_with_one_scale_keeps_its_zeros);
     suite_add_tcase(suite, tcase);
     return suite;
 }

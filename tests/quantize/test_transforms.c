@@ -97,6 +97,9 @@ static const struct {
     {"tests/runtime/fixtures/qwen2-window", {"awq", "value-rotation"}, 2},
     {"tests/runtime/fixtures/qwen3", {"awq", "value-rotation"}, 2},
     {"tests/runtime/fixtures/gpt2-untied", {"awq"}, 1},
+    {"examples/tiny-tales", {"smoothquant", "value-rotation"}, 2},
+    {"tests/runtime/fixtures/qwen3", {"smoothquant"}, 1},
+    {"tests/runtime/fixtures/gpt2-untied", {"smoothquant"}, 1},
 };
 enum { N_EQUAL = sizeof equal / sizeof *equal };
 
@@ -241,6 +244,68 @@ START_TEST(scales_have_the_least_error)
 }
 END_TEST
 
+/* What 8-bit steps are expected to cost when column c is scaled by s[c] and its input divided by
+ * it: of activations, whose step follows the largest of a group, a 4-fold root mean square, and of
+ * weights, whose step follows the largest of a row's group. */
+static double cost_of(const float *w, size_t n, size_t k, size_t group,
+                      const swg_layer_stats *stats, const double *s)
+{
+    double cost = 0;
+    for (size_t begin = 0; begin < k; begin += group)
+        for (size_t r = 0; r < n; r++) {
+            double x_most = 0, x_sum = 0, w_most = 0, w_sum = 0;
+            for (size_t c = begin; c < begin + group && c < k; c++) {
+                const double x = sqrt(stats->mean_square[c]) / s[c],
+                             v = (double)w[r * k + c] * s[c];
+                x_most = fmax(x_most, x);
+                x_sum += x * x;
+                w_most = fmax(w_most, fabs(v));
+                w_sum += v * v;
+            }
+            cost += w_sum * 16 * x_most * x_most + x_sum * w_most * w_most;
+        }
+    return cost;
+}
+
+START_TEST(smoothing_has_the_least_expected_cost)
+{
+    static const char *const names[] = {"smoothquant"};
+    static const char down[] = "model.layers.1.mlp.down_proj.weight";
+    bench b;
+    size_t n, k, best = 11;
+    const swg_layer_stats *stats;
+    bench_open(&b, "tests/runtime/fixtures/llama-biases");
+    bench_transform(&b, names, 1);
+    float *w = read_tensor(b.source, down, &n, &k);
+    float *scaled = read_tensor(swg_transforms_source(b.transforms), down, &n, &k);
+    const size_t at = swg_source_find(b.source, down);
+    const size_t group = swg_scheme_group_length(b.plan.entries[at].dense, k);
+    ck_ok(swg_model_stats_get(b.stats, down, &stats));
+    double *s = swg_calloc(12 * k, sizeof *s), costs[12];
+    for (size_t i = 0; i < 12; i++) { /* the last: not scaled at all */
+        for (size_t c = 0; c < k; c++) {
+            double largest = 0;
+            for (size_t r = 0; r < n; r++)
+                largest = fmax(largest, fabs((double)w[r * k + c]));
+            const double a = (double)i / 10, x = sqrt(stats->mean_square[c]);
+            s[i * k + c] = i == 11 ? 1 : pow(x, a) / pow(largest, 1 - a);
+        }
+        costs[i] = cost_of(w, n, k, group, stats, s + i * k);
+    }
+    for (size_t i = 0; i < 12; i++)
+        best = costs[i] < costs[best] ? i : best;
+    ck_assert_uint_lt(best, 11);
+    for (size_t c = 0; c < k; c++)
+        if (w[c] != 0)
+            ck_assert_double_eq_tol((double)scaled[c] / (double)w[c], s[best * k + c],
+                                    1e-5 * s[best * k + c]);
+    swg_free(s);
+    swg_free(w);
+    swg_free(scaled);
+    bench_close(&b);
+}
+END_TEST
+
 /* Statistics that follow the maps are those of the transformed model. */
 START_TEST(statistics_are_of_the_transformed_model)
 {
@@ -286,7 +351,7 @@ START_TEST(what_cannot_be_transformed_is_refused)
     ck_status_is(SWG_USAGE, swg_transforms_check(wrong, 1, &needs_stats));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "the nearest is value-rotation"));
     ck_status_is(SWG_USAGE, swg_transforms_check(strange, 1, &needs_stats));
-    ck_assert_ptr_nonnull(strstr(swg_error_message(), "known: value-rotation, awq"));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "known: value-rotation, awq, smoothquant"));
     bench_open(&b, "tests/runtime/fixtures/gpt2-untied"); /* query, key and value in one tensor */
     ck_status_is(SWG_UNSUPPORTED, swg_transforms_open(b.source, b.uses, rotation, 1, 0, &t));
     ck_status_is(SWG_UNSUPPORTED, swg_transforms_open(b.source, NULL, rotation, 1, 0, &t));
@@ -300,10 +365,10 @@ END_TEST
 
 static swg_status open_and_fit(void *context)
 {
-    static const char *const names[] = {"value-rotation", "awq"};
+    static const char *const names[] = {"value-rotation", "awq", "smoothquant"};
     bench *b = context;
     swg_transforms *t = NULL;
-    swg_status status = swg_transforms_open(b->source, b->uses, names, 2, 0, &t);
+    swg_status status = swg_transforms_open(b->source, b->uses, names, 3, 0, &t);
     if (status == SWG_OK)
         status = swg_transforms_fit(t, &b->plan, b->stats, NULL);
     swg_transforms_free(&t);
@@ -327,6 +392,7 @@ Suite *swg_test_suite(void)
     tcase_add_loop_test(tcase, logits_stay_to_rounding, 0, N_EQUAL);
     tcase_add_test(tcase, rotations_cancel_head_by_head);
     tcase_add_test(tcase, scales_have_the_least_error);
+    tcase_add_test(tcase, smoothing_has_the_least_expected_cost);
     tcase_add_test(tcase, statistics_are_of_the_transformed_model);
     tcase_add_test(tcase, what_cannot_be_transformed_is_refused);
     tcase_add_test(tcase, each_allocation_may_fail);

@@ -7,8 +7,10 @@
 
 #include "runtime/backend/tape.h"
 #include "runtime/base/file.h"
+#include "runtime/base/hash.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/notice.h"
+#include "runtime/base/strbuf.h"
 #include "runtime/sensitivity.h"
 #include "tests/harness.h"
 #include "tests/runtime/arch_models.h"
@@ -329,6 +331,43 @@ START_TEST(damaged_cache_is_replaced)
 }
 END_TEST
 
+/* A file of the right key and hash, with one row of a matrix that has more. */
+START_TEST(a_cache_with_too_few_rows_is_replaced)
+{
+    static const char name[] = "model.embed_tokens.weight";
+    const char *folder = swg_test_path("few-rows");
+    const uint64_t one[] = {1, sizeof name - 1, 1, 16,
+                            1}; /* tensors, name, rows, columns, arrays */
+    const double product = 1;
+    char *path, *data;
+    size_t size;
+    swg_source *source = open_fixture("qwen3");
+    int32_t ids[WINDOWS * WINDOW];
+    window_ids(ids);
+    swg_sensitivity *s = measure_cached(source, ids, folder, 1, false);
+    swg_sensitivity_free(&s);
+    path = cached_file(folder);
+    ck_ok(swg_file_read(path, 1 << 20, &data, &size));
+    uint64_t key_bytes;
+    memcpy(&key_bytes, data + 8, sizeof key_bytes);
+    swg_strbuf file = {0};
+    swg_strbuf_append(&file, data, 16 + (size_t)key_bytes);
+    swg_strbuf_append(&file, one, sizeof one);
+    swg_strbuf_append(&file, name, sizeof name - 1);
+    swg_strbuf_append(&file, &product, sizeof product);
+    const uint64_t hash = swg_hash64(swg_strbuf_text(&file), file.length);
+    swg_strbuf_append(&file, &hash, sizeof hash);
+    swg_test_write_file(path, file.text, file.length);
+    s = measure_cached(source, ids, folder, 1, false);
+    ck_assert(has_notice("1 rows of tensor model.embed_tokens.weight, which has"));
+    swg_sensitivity_free(&s);
+    swg_strbuf_deinit(&file);
+    swg_source_close(&source);
+    swg_free(data);
+    swg_free(path);
+}
+END_TEST
+
 static swg_status measure_fixture(void *context)
 {
     int32_t ids[WINDOWS * WINDOW];
@@ -368,6 +407,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, threads_do_not_matter);
     tcase_add_test(cases, cache_gives_what_was_measured);
     tcase_add_test(cases, damaged_cache_is_replaced);
+    tcase_add_test(cases, a_cache_with_too_few_rows_is_replaced);
     tcase_add_test(cases, failures_are_reported);
     suite_add_tcase(suite, cases);
     return suite;

@@ -1,6 +1,6 @@
-/* Items of evaluation data: one JSON object per line. */
-#ifndef SWG_EVAL_JSON_LINES_H
-#define SWG_EVAL_JSON_LINES_H
+/* Labelled texts and other items of data: one JSON object per line. */
+#ifndef SWG_FORMATS_JSON_JSON_LINES_H
+#define SWG_FORMATS_JSON_JSON_LINES_H
 
 #include <stddef.h>
 

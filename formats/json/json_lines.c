@@ -1,5 +1,5 @@
 /* Lines of JSON: see json_lines.h. */
-#include "eval/json_lines.h"
+#include "formats/json/json_lines.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# swage train and distill on labelled texts: a BERT and a recurrent classifier learn what decides the
+# label, the same file for any number of threads and after a stop, a smaller student learns from its
+# teacher, and lines that are no labelled texts are named by number.
+. tests/cli/lib.sh
+. tests/cli/bert_tokenizer.sh
+
+bert=$scratch/bert data=$scratch/train.jsonl judged=$scratch/judged.jsonl
+cp -r tests/runtime/fixtures/bert-model "$bert"
+write_bert_tokenizer "$bert/tokenizer.json"
+# A text is about who came or about what ran.
+awk -v data="$data" -v judged="$judged" 'BEGIN {
+  split("ann bob she he", who); split("dog cat house", what); split("old the a then", more)
+  for (i = 0; i < 60; i++) {
+    label = i % 3 ? "person" : "thing"
+    noun = i % 3 ? who[i % 4 + 1] : what[i % 4 % 3 + 1]
+    text = more[i % 7 % 4 + 1] " " noun (i % 5 < 2 ? " came" : " ran") " in" (i % 2 ? "." : " " more[i % 4 + 1])
+    print "{\"text\": \"" text "\", \"label\": \"" label "\"}" > (i < 40 ? data : judged)
+  }
+}'
+accurate() { awk -v a="$(value accuracy)" 'BEGIN { exit !(a >= 0.9) }'; }
+train=(--init "$bert" --data "$data" --eval-data "$judged" --epochs 12 --batch 4 --rate 0.01)
+
+expect_exit 0 "train a BERT" "$SWAGE" train "${train[@]}" -o "$scratch/tuned" --json -q --threads 1 --log "$scratch/log.jsonl"
+expect_keys "report" output steps texts weights is_head_new labels accuracy_before accuracy macro_f1 best_epoch
+check "it learns: accuracy $(value accuracy)" accurate
+check "a line per step, and one before" [ "$(wc -l <"$scratch/log.jsonl")" = 121 ]
+check "a classifier" grep -q BertForSequenceClassification "$scratch/tuned/config.json"
+check "labels have names" grep -q '"0": "person"' "$scratch/tuned/config.json"
+before=$(value accuracy)
+expect_exit 0 "it evaluates" "$SWAGE" eval "$scratch/tuned" --task classify --data "$judged" --json -q
+check "eval agrees: $before and $(value accuracy)" [ "$(value accuracy)" = "$before" ]
+expect_exit 0 "it runs" "$SWAGE" run "$scratch/tuned" --prompt "the dog ran" -q
+
+# Threads, and a stop in the middle.
+expect_exit 0 "two threads" "$SWAGE" train "${train[@]}" -o "$scratch/again" -q --threads 2
+check "threads do not matter" cmp "$scratch/tuned/model.safetensors" "$scratch/again/model.safetensors"
+"$SWAGE" train "${train[@]}" -o "$scratch/stopped" -q --save-every 3 --log "$scratch/stopped.jsonl" 2>/dev/null &
+pid=$!
+while kill -0 $pid 2>/dev/null && [ "$(wc -l 2>/dev/null <"$scratch/stopped.jsonl" || echo 0)" -lt 15 ]; do sleep 0.01; done
+kill -KILL $pid 2>/dev/null
+wait $pid 2>/dev/null
+if [ -e "$scratch/stopped.swage-resume" ]; then
+  expect_exit 2 "other settings" "$SWAGE" train "${train[@]}" -o "$scratch/stopped" -q --resume --seed 5
+  expect_exit 0 "it goes on" "$SWAGE" train "${train[@]}" -o "$scratch/stopped" -q --resume
+fi
+check "the same bits" cmp "$scratch/tuned/model.safetensors" "$scratch/stopped/model.safetensors"
+
+# Again with the same labels, the head stays; a student of one layer learns from the teacher.
+expect_exit 0 "again" "$SWAGE" train --init "$scratch/tuned" --data "$data" --epochs 1 -o "$scratch/more" --json -q
+check "the head stays" grep -q '"is_head_new": false' "$scratch/stdout"
+expect_exit 0 "a student" "$SWAGE" distill -T "$scratch/tuned" --student-layers 1 --data "$data" --eval-data "$judged" \
+  --epochs 12 --rate 0.01 -o "$scratch/student" --json -q
+check "it learns: accuracy $(value accuracy)" accurate
+check "one layer" grep -q '"num_hidden_layers": 1' "$scratch/student/config.json"
+
+# Recurrent classifiers.
+for cell in lstm gru; do
+  echo '{"model_type": "rnn", "cell": "'$cell'", "vocab_size": 29, "embedding_size": 12, "hidden_size": 16,
+    "num_hidden_layers": 1}' >"$scratch/$cell.json"
+  expect_exit 0 "$cell" "$SWAGE" train --config "$scratch/$cell.json" --tokenizer "$bert/tokenizer.json" --data "$data" \
+    --eval-data "$judged" --epochs 15 --rate 0.02 -o "$scratch/$cell" --json -q
+  check "$cell learns: accuracy $(value accuracy)" accurate
+  before=$(value accuracy)
+  expect_exit 0 "$cell evaluates" "$SWAGE" eval "$scratch/$cell" --task classify --data "$judged" --json -q
+  check "$cell: eval agrees" [ "$(value accuracy)" = "$before" ]
+done
+
+# Refusals.
+refuse() { # STATUS NAME LINE WORDS
+  { cat "$data" && echo "$3"; } >"$scratch/bad.jsonl"
+  expect_exit "$1" "$2" "$SWAGE" train --init "$bert" --data "$scratch/bad.jsonl" --epochs 1 -o "$scratch/x"
+  check "$2: it says so" grep -q "line 41.*$4" "$scratch/stderr"
+}
+refuse 3 "no JSON" '{"text": "ann came"' ''
+refuse 3 "no object" '["ann"]' 'not a JSON object'
+refuse 3 "no label" '{"text": "ann came"}' '"label" is missing'
+refuse 3 "an empty label" '{"text": "ann came", "label": ""}' '"label" is empty'
+refuse 3 "no text" '{"label": "thing"}' '"text" is missing'
+refuse 3 "an empty text" '{"text": "", "label": "thing"}' '"text" is empty'
+refuse 5 "a long text" "{\"text\": \"$(printf 'ann %.0s' {1..30})\", \"label\": \"thing\"}" '32 tokens.* 24'
+echo '{"text": "ann", "label": "other"}' >"$scratch/other.jsonl"
+expect_exit 3 "an unknown label" "$SWAGE" train --init "$bert" --data "$data" --eval-data "$scratch/other.jsonl" \
+  --epochs 1 -o "$scratch/x"
+check "it names it" grep -q 'line 1: the label "other" is not among the model.s 2' "$scratch/stderr"
+expect_exit 1 "one label" "$SWAGE" train --init "$bert" --data "$scratch/other.jsonl" --epochs 1 -o "$scratch/x"
+expect_exit 4 "a language model" "$SWAGE" train --init examples/tiny-tales --data "$data" --epochs 1 -o "$scratch/x"
+expect_exit 2 "no epochs" "$SWAGE" train --init "$bert" --data "$data" -o "$scratch/x"
+expect_exit 2 "steps" "$SWAGE" train --init "$bert" --data "$data" --epochs 1 --steps 1 -o "$scratch/x"
+expect_exit 2 "no model" "$SWAGE" train --data "$data" --epochs 1 -o "$scratch/x"
+check "nothing was written" [ ! -e "$scratch/x" ]
+
+finish
