@@ -57,14 +57,22 @@ static swg_status check_classifier(const swg_source *source, const swg_hparams *
                            swg_source_path(source));
 }
 
-/* The labels of a model, whose names are its own. SWG_UNSUPPORTED when it has no names. */
+/* The labels of a model, whose names are its own. SWG_UNSUPPORTED when it has no names or one
+ * twice. */
 static swg_status labels_of(const swg_source *source, const swg_model *model, swg_label_names *out)
 {
     SWG_TRY(check_classifier(source, &model->hparams));
     if (!model->labels)
         return swg_error(SWG_UNSUPPORTED, "%s: its %lld labels have no names (id2label)",
                          swg_source_path(source), (long long)model->hparams.n_labels);
-    *out = (swg_label_names){model->labels, (size_t)model->hparams.n_labels};
+    const swg_label_names labels = {model->labels, (size_t)model->hparams.n_labels};
+    for (size_t i = 0; i < labels.n; i++) {
+        const size_t first = swg_label_find(&labels, labels.names[i]);
+        if (first != i)
+            return swg_error(SWG_UNSUPPORTED, "%s: labels %zu and %zu are both called \"%.100s\"",
+                             swg_source_path(source), first, i, labels.names[i]);
+    }
+    *out = labels;
     return SWG_OK;
 }
 
@@ -146,6 +154,8 @@ static swg_status ask_teacher(job *j)
     SWG_GO(swg_tokenizer_limit_ids(tokenizer, (size_t)h->vocab));
     whole.tokenizer = tokenizer;
     SWG_GO(swg_labelled_read(&whole, &j->labels, &texts));
+    if (strcmp(texts.sha256, j->texts.sha256) != 0)
+        SWG_GO(swg_error(SWG_IO, "%s changed while it was read", whole.path));
     options.context = options.chunk = texts.longest;
     SWG_GO(swg_exec_new(j->teacher, j->pool, &options, &exec));
     SWG_GO(SWG_NEW_UNINIT(row, n_labels));

@@ -40,7 +40,7 @@ typedef struct swg_classifier_request {
 } swg_classifier_request;
 
 /* SWG_USAGE when options that belong to --data are given without it, or with it those that do not:
- * a number of steps, of minutes or of held out windows. */
+ * a number of steps or of minutes. */
 swg_status swg_classifier_check(const swg_classifier_arguments *labelled,
                                 const swg_training_arguments *training);
 

@@ -208,13 +208,18 @@ static swg_status read_text(job *j)
     return swg_calibration_arguments_read(&from, j->source, 0, &j->text);
 }
 
+static swg_status check_paths(const char *input, const arguments *a)
+{
+    return input && swg_path_is_same(input, a->output)
+               ? swg_error(SWG_USAGE, "%s is both the input and the output", input)
+               : SWG_OK;
+}
+
 static swg_status prepare(job *j)
 {
     const arguments *a = j->a;
-    const char *input = j->student.input;
     SWG_TRY(swg_training_check(&a->training));
-    if (input && swg_path_is_same(input, a->output))
-        return swg_error(SWG_USAGE, "%s is both the input and the output", input);
+    SWG_TRY(check_paths(j->student.input, a));
     SWG_TRY(make_recipe(j));
     SWG_TRY(swg_source_open(a->teacher, NULL, &j->teacher_source));
     SWG_TRY(
@@ -315,6 +320,27 @@ static swg_status write_output(job *j, uint64_t *bytes)
     return swg_training_write_output(j->trainer, &output, bytes);
 }
 
+/* The name of an option that is given and goes with a text alone, or NULL. */
+static const char *text_option(const arguments *a)
+{
+    const struct {
+        bool is_given;
+        const char *name;
+    } options_of_text[] = {{a->documents, "documents"},
+                           {a->bits != NULL, "bits"},
+                           {a->group_size != NULL, "group-size"},
+                           {a->embedding_bits != NULL, "embedding-bits"},
+                           {a->asymmetric, "asymmetric"},
+                           {a->recipe != NULL, "recipe"},
+                           {a->keep_mask, "keep-mask"},
+                           {a->hidden_mse > 0, "hidden-mse-weight"},
+                           {a->hidden_cosine > 0, "hidden-cosine-weight"}};
+    for (size_t i = 0; i < sizeof options_of_text / sizeof *options_of_text; i++)
+        if (options_of_text[i].is_given)
+            return options_of_text[i].name;
+    return NULL;
+}
+
 /* What goes with labelled texts, and without. */
 static swg_status check_labelled(const arguments *a)
 {
@@ -322,14 +348,9 @@ static swg_status check_labelled(const arguments *a)
     if (!a->text == !a->labelled.data)
         return swg_error(SWG_USAGE, a->text ? "--text and --data are both given"
                                             : "what to train on? Give --text or --data");
-    if (a->labelled.data && (a->bits || a->recipe || a->keep_mask))
-        return swg_error(SWG_UNSUPPORTED, "--%s is not for --data",
-                         a->bits     ? "bits"
-                         : a->recipe ? "recipe"
-                                     : "keep-mask");
-    if (a->labelled.data && (a->hidden_mse > 0 || a->hidden_cosine > 0))
-        return swg_error(SWG_UNSUPPORTED, "--hidden-%s-weight is not for --data",
-                         a->hidden_mse > 0 ? "mse" : "cosine");
+    const char *const of_text = text_option(a);
+    if (a->labelled.data && of_text)
+        return swg_error(SWG_UNSUPPORTED, "--%s is not for --data", of_text);
     return a->kl > 0 || a->ce > 0 || a->hidden_mse > 0 || a->hidden_cosine > 0
                ? SWG_OK
                : swg_error(SWG_USAGE, "the weights of all losses are 0");
@@ -341,6 +362,7 @@ static swg_status distil_classifier(const swg_cli *cli, const arguments *a,
 {
     swg_source *source = NULL, *teacher = NULL;
     swg_status status = SWG_OK;
+    SWG_GO(check_paths(student->input, a));
     SWG_GO(swg_source_open(a->teacher, NULL, &teacher));
     SWG_GO(swg_student_open(student, teacher, (uint64_t)a->training.seed, &source));
     const swg_classifier_request request = {.cli = cli,

@@ -368,7 +368,8 @@ static swg_status write_output(job *j, uint64_t *bytes)
 static swg_status check_labelled(const arguments *a)
 {
     if (a->texts.count || a->documents)
-        return swg_error(SWG_USAGE, "--text and --data are both given");
+        return swg_error(SWG_USAGE, "--%s is not for --data",
+                         a->texts.count ? "text" : "documents");
     if (!a->init == !a->config)
         return swg_error(SWG_USAGE, a->init ? "--init and --config are both given"
                                             : "which model? Give --init or --config");

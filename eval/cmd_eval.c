@@ -224,6 +224,32 @@ static swg_status take_sensitivity(evaluation *e, swg_eval_input *input, const c
     return SWG_OK;
 }
 
+/* The files by which texts become tokens: the tokenizer, whichever it is, among those carried. */
+static swg_status write_files_hash(const evaluation *e, swg_json_writer *head)
+{
+    swg_status status = SWG_OK;
+    swg_source *source = NULL;
+    swg_hash_stream *hash = NULL;
+    swg_source_options how = swg_source_options_default();
+    char text[SWG_HASH128_TEXT];
+    how.tokenizer = e->args->tokenizer;
+    SWG_GO(swg_source_open(e->cli->positionals[0], &how, &source));
+    hash = swg_hash_stream_new();
+    SWG_GO(hash ? SWG_OK : SWG_NO_MEMORY);
+    for (size_t i = 0; i < swg_source_n_files(source); i++) {
+        swg_file_view file;
+        SWG_GO(swg_source_file(source, i, &file));
+        swg_hash_stream_add(hash, file.name, strlen(file.name) + 1);
+        swg_hash_stream_add(hash, file.data, file.length);
+    }
+    swg_hash_stream_text(&hash, text);
+    swg_json_string(head, "files_hash", text);
+done:
+    swg_hash_stream_free(&hash);
+    swg_source_close(&source);
+    return status;
+}
+
 /* What figures depend on besides the task's own settings. */
 static swg_status begin_records(evaluation *e, swg_eval_input *input)
 {
@@ -251,6 +277,7 @@ static swg_status begin_records(evaluation *e, swg_eval_input *input)
     swg_json_string(head, "device", swg_device_name(e->loaded.model));
     swg_json_string(head, "isa", swg_machine_isa());
     swg_json_string(head, "linalg", swg_linalg_name());
+    SWG_TRY(write_files_hash(e, head));
     input->records = &e->records;
     return SWG_OK;
 }

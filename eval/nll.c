@@ -1,9 +1,9 @@
 /* Scores of windows: see nll.h. */
-#include "eval/window_records.h"
 #include "eval/nll.h"
 
 #include <math.h>
 
+#include "eval/window_records.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/rng.h"
 

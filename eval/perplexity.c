@@ -1,10 +1,10 @@
 /* Perplexity: see perplexity.h. A window goes through the layers in parts of the execution's chunk,
  * and a part through the head in pieces, since logits are the largest values here: memory does not
  * grow with the context, and layers need not be cut as small as the head. */
-#include "eval/window_records.h"
 #include "eval/perplexity.h"
 
 #include "eval/text_task.h"
+#include "eval/window_records.h"
 #include "runtime/base/mem.h"
 
 /* Logits of a piece stay below this. */

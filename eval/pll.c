@@ -1,10 +1,10 @@
 /* Pseudo-log-likelihood: see pll.h. */
-#include "eval/window_records.h"
 #include "eval/pll.h"
 
 #include <string.h>
 
 #include "eval/text_task.h"
+#include "eval/window_records.h"
 #include "runtime/base/mem.h"
 #include "runtime/encoder_input.h"
 

@@ -64,10 +64,7 @@ static swg_status open_records(run_state *r)
     if (!r->in->records)
         return SWG_OK;
     swg_json_writer *head = &r->in->records->head;
-    swg_json_string(head, "protocol", swg_protocol_name(r->in->protocol));
-    swg_json_string(head, "text_prep", swg_text_prep_name(r->in->prep));
-    swg_json_uint(head, "context", r->in->context);
-    swg_json_uint(head, "max_tokens", r->in->max_tokens);
+    swg_eval_write_windows(r->in, &r->windows, head);
     swg_json_string(head, "swap", is_into_model(r) ? "into-model" : "into-ref");
     swg_json_string(head, "unit", r->in->swap.by_layer ? "layer" : "tensor");
     return swg_records_open(r->in->records, read_record, r);
@@ -311,6 +308,9 @@ static swg_status run(const swg_eval_input *given, swg_eval_report *out)
     if (in.activations != SWG_ACT_F32)
         return swg_error(SWG_USAGE, "sensitivity is that of weights: it is measured with f32 "
                                     "activations only");
+    if (in.kv_type != SWG_KV_F32)
+        return swg_error(SWG_USAGE, "sensitivity is that of weights: it is measured with an f32 "
+                                    "cache only");
     in.context = in.context ? in.context : DEFAULT_CONTEXT;
     in.max_tokens = in.max_tokens ? in.max_tokens : DEFAULT_TOKENS;
     SWG_GO(open_all(&r));

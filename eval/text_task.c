@@ -1,9 +1,10 @@
 /* Tasks on a text: see text_task.h. */
-#include "eval/window_records.h"
 #include "eval/text_task.h"
 
 #include <math.h>
 #include <stdio.h>
+
+#include "eval/window_records.h"
 
 /* Rows computed together: weights that are not float are converted once per chunk, and 256 rows are
  * too few to amortise that (docs/performance.md). */
@@ -130,17 +131,23 @@ swg_status swg_eval_windows(const swg_eval_input *in, swg_windows *out)
     return swg_windows_make(in->protocol, in->loaded->tokenizer, in->bytes, in->length, &cut, out);
 }
 
-swg_status swg_eval_open_records(const swg_eval_input *in, const swg_windows *windows,
-                                 swg_window_records **out)
+void swg_eval_write_windows(const swg_eval_input *in, const swg_windows *windows,
+                            swg_json_writer *head)
 {
-    if (!in->records)
-        return SWG_OK;
-    swg_json_writer *head = &in->records->head;
     swg_json_string(head, "protocol", swg_protocol_name(in->protocol));
     swg_json_string(head, "text_prep", swg_text_prep_name(in->prep));
     swg_json_uint(head, "context", window_length(in));
     if (windows->stride)
         swg_json_uint(head, "stride", windows->stride);
+    swg_windows_write(windows, head);
+}
+
+swg_status swg_eval_open_records(const swg_eval_input *in, const swg_windows *windows,
+                                 swg_window_records **out)
+{
+    if (!in->records)
+        return SWG_OK;
+    swg_eval_write_windows(in, windows, &in->records->head);
     return swg_window_records_open(in->records, windows, in->ref != NULL, out);
 }
 

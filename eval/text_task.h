@@ -27,6 +27,10 @@ void swg_eval_report_windows(const swg_eval_input *input, const swg_windows *win
 /* SWG_UNSUPPORTED, with both sizes, when the reference has another vocabulary. */
 swg_status swg_eval_check_vocabularies(const swg_eval_input *input);
 
+/* Into the head of records: what the windows are and how they were cut. */
+void swg_eval_write_windows(const swg_eval_input *input, const swg_windows *windows,
+                            swg_json_writer *head);
+
 /* The file of records, if the input asks for one; else *out is NULL. */
 swg_status swg_eval_open_records(const swg_eval_input *input, const swg_windows *windows,
                                  swg_window_records **out);

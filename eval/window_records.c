@@ -30,6 +30,14 @@ static void window_hash(const swg_windows *windows, size_t index, char out[HASH_
     hash_text(windows->ids + windows->windows[index].begin, windows->windows[index].count, out);
 }
 
+void swg_windows_write(const swg_windows *windows, swg_json_writer *head)
+{
+    char hash[HASH_TEXT];
+    hash_text(windows->ids, windows->n_ids, hash);
+    swg_json_uint(head, "windows", windows->n_windows);
+    swg_json_string(head, "ids_hash", hash);
+}
+
 /* --- Members ---------------------------------------------------------------------------------- */
 
 static const struct {
@@ -142,13 +150,9 @@ swg_status swg_window_records_open(swg_records *records, const swg_windows *wind
 {
     swg_status status = SWG_OK;
     swg_window_records *r = NULL;
-    char hash[HASH_TEXT];
     SWG_GO(SWG_NEW(r, 1));
     *r = (swg_window_records){.file = records, .windows = windows, .compares = compares};
     SWG_GO(SWG_NEW(r->read, windows->n_windows));
-    hash_text(windows->ids, windows->n_ids, hash);
-    swg_json_uint(&records->head, "windows", windows->n_windows);
-    swg_json_string(&records->head, "ids_hash", hash);
     SWG_GO(swg_records_open(records, read_record, r));
     *out = r;
     r = NULL;

@@ -20,8 +20,11 @@ typedef struct swg_window_record {
 
 typedef struct swg_window_records swg_window_records;
 
-/* Complete the head of `records` with what the windows are, and open the file; records that it has
- * must be of the first windows, in order. `compares`: with a reference. Both must outlive the
+/* Into the head of a file of records: what the windows are. */
+void swg_windows_write(const swg_windows *windows, swg_json_writer *head);
+
+/* Open the file, whose head is complete; records that it has must be of the first windows, in
+ * order. `compares`: with a reference. Both must outlive the
  * result. SWG_CORRUPT, naming the line, for a record that does not fit its window; otherwise as
  * swg_records_open. */
 swg_status swg_window_records_open(swg_records *records, const swg_windows *windows, bool compares,

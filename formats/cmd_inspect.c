@@ -95,7 +95,9 @@ static swg_status measure_entropy(swg_source *source, entropy *out)
             SWG_TRY(swg_entropy_bound_add(source, i, &out->coded));
         swg_source_release(source, i);
     }
-    if (stat(swg_source_path(source), &info) == 0 && S_ISREG(info.st_mode))
+    /* The first of several files has fewer bytes than all. */
+    if (stat(swg_source_path(source), &info) == 0 && S_ISREG(info.st_mode) &&
+        (uint64_t)info.st_size >= out->coded.stored_bytes)
         out->other_bytes = (uint64_t)info.st_size - out->coded.stored_bytes;
     return SWG_OK;
 }

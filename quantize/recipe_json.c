@@ -6,8 +6,8 @@
 
 #include "formats/json/json.h"
 #include "quantize/recipe.h"
-#include "runtime/base/words.h"
 #include "runtime/base/utf8.h"
+#include "runtime/base/words.h"
 
 enum { VERSION = 1, MAX_WHERE = 160 };
 

@@ -151,7 +151,7 @@ static swg_status copy_all(const subset *s)
 static swg_status check_layers(const subset *s)
 {
     for (size_t i = 0; i < s->n; i++) {
-        if ((int64_t)s->layers[i] >= s->hparams.n_layers)
+        if (s->layers[i] >= (size_t)s->hparams.n_layers)
             return swg_error(SWG_USAGE, "layer %zu of %s, which has %lld (the first is 0)",
                              s->layers[i], swg_source_path(s->from),
                              (long long)s->hparams.n_layers);

@@ -54,6 +54,21 @@ expect_exit 0 "a student" "$SWAGE" distill -T "$scratch/tuned" --student-layers 
 check "it learns: accuracy $(value accuracy)" accurate
 check "one layer" grep -q '"num_hidden_layers": 1' "$scratch/student/config.json"
 
+cp -r "$scratch/tuned" "$scratch/twice"
+sed -i 's/"1": "thing"/"1": "person"/' "$scratch/twice/config.json"
+expect_exit 4 "one name twice" "$SWAGE" distill -T "$scratch/twice" --student-layers 1 --data "$data" --epochs 1 \
+  -o "$scratch/x"
+check "it says which" grep -q 'labels 0 and 1 are both called "person"' "$scratch/stderr"
+
+labelled() { expect_exit "$1" "$2" "$SWAGE" distill "$scratch/tuned" -T "$scratch/tuned" --data "$data" --epochs 1 "${@:3}"; }
+labelled 2 "the student is the output" -o "$scratch/tuned" --force
+check "it says so" grep -q 'both the input and the output' "$scratch/stderr"
+for option in --documents "--bits 4" "--group-size 64" --keep-mask "--hidden-mse-weight 1"; do
+  # shellcheck disable=SC2086
+  labelled 4 "$option" -o "$scratch/x" $option
+  check "$option: it says so" grep -q -e "${option%% *} is not for --data" "$scratch/stderr"
+done
+
 # Recurrent classifiers.
 for cell in lstm gru; do
   echo '{"model_type": "rnn", "cell": "'$cell'", "vocab_size": 29, "embedding_size": 12, "hidden_size": 16,

@@ -54,6 +54,11 @@ check "divergence falls: $(value kld_before) to $(value kld)" less "$(value kld)
 expect_exit 0 "on two threads" "$SWAGE" distill --student-config "$shape" -o "$scratch/small2" "${train[@]}" \
   --steps 15 -q --threads 2
 check "threads do not matter" cmp "$scratch/small/model.safetensors" "$scratch/small2/model.safetensors"
+for threads in 1 2; do
+  expect_exit 0 "rows between layers, $threads threads" "$SWAGE" distill --student-config "$shape" "${train[@]}" --steps 5 \
+    -o "$scratch/rows$threads" -q --kl-weight 0 --hidden-mse-weight 1 --hidden-cosine-weight 0.5 --threads $threads
+done
+check "threads do not matter" cmp "$scratch/rows1/model.safetensors" "$scratch/rows2/model.safetensors"
 expect_exit 0 "it runs" "$SWAGE" run "$scratch/small" --prompt "One morning" --max-tokens 4 -q
 student() { expect_exit "$1" "$2" "$SWAGE" distill -o "$scratch/x" "${train[@]}" --steps 1 "${@:3}"; }
 student 2 "a layer that is not there" --student-layers 0,4

@@ -199,6 +199,9 @@ recorded choice-items choose --ref "$fixtures/gpt2-bare"
 cp "$scratch/whole.jsonl" "$scratch/refused.jsonl"
 refused 2 "records with another prefix" 'their "prefix_hash" is' choose --ref "$fixtures/gpt2-bare" \
   --few-shot "$scratch/shots.txt"
+sed 's/"cat"/"dogg"/' "$tokenizer" >"$scratch/other-tokenizer.json"
+refused 2 "records of another tokenizer" 'their "files_hash" is' "$SWAGE" eval "$fixtures/gpt2-bare" \
+  --tokenizer "$scratch/other-tokenizer.json" --data "$scratch/choices.jsonl" --ref "$fixtures/gpt2-bare"
 sed -i '2s/"scores":\[/"scores":[1,/' "$scratch/refused.jsonl"
 refused 3 "another number of choices" 'line 2: "scores_ref" is not a list' choose --ref "$fixtures/gpt2-bare"
 expect_exit 0 "choices as text" choose --few-shot "$scratch/shots.txt"

@@ -72,6 +72,11 @@ check "the identical records" cmp -s "$scratch/swaps.jsonl" "$scratch/whole.json
 expect_exit 2 "records of the other direction" sensitivity all --records "$scratch/swaps.jsonl" --resume \
   --swap into-model
 expect_match "says which" "$stderr" 'their "swap" is "into-ref"'
+expect_exit 0 "a stride" sensitivity all --unit layer --protocol hf-stride --stride 16 \
+  --records "$scratch/strides.jsonl"
+expect_exit 2 "records of another stride" sensitivity all --unit layer --protocol hf-stride --stride 32 \
+  --records "$scratch/strides.jsonl" --resume
+expect_match "says both" "$stderr" 'their "stride" is 16, but this one.s is 32'
 sed -i '3s/"kld":/"x":/' "$scratch/swaps.jsonl"
 expect_exit 3 "a record without its divergence" sensitivity all --records "$scratch/swaps.jsonl" --resume
 expect_match "names the line" "$stderr" 'line 3: "kld" is missing'
@@ -96,4 +101,5 @@ expect_exit 2 "--swap alone" "$SWAGE" eval "$scratch/one.swg" --ref $model "${sm
 expect_match "says what it goes with" "$stderr" '\-\-swap goes with --sensitivity'
 expect_exit 2 "two tasks" sensitivity one --task divergence
 expect_exit 2 "integer activations" sensitivity one --activations int8
+expect_exit 2 "a cache of integers" sensitivity one --kv-cache int8
 finish

@@ -83,6 +83,7 @@ static void expect_refusal(const char *fixture, const size_t layers[2], swg_stat
 START_TEST(what_cannot_be_is_refused)
 {
     expect_refusal("llama-biases", (const size_t[]){0, 2}, SWG_USAGE, "layer 2 of");
+    expect_refusal("qwen2-window", (const size_t[]){0, SIZE_MAX}, SWG_USAGE, "which has");
     expect_refusal("llama-biases", (const size_t[]){1, 0}, SWG_USAGE, "0 follows 1");
     expect_refusal("llama-biases", (const size_t[]){1, 1}, SWG_USAGE, "1 follows 1");
     expect_refusal("qwen2-window", (const size_t[]){1, 2}, SWG_UNSUPPORTED,
