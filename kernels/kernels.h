@@ -95,24 +95,26 @@ static inline float swg_packed_row_scale(const swg_packed *w, const uint8_t *pan
 /* --- Sparse weights in memory ------------------------------------------------------------------
  *
  * Panels of which only some codes are stored. One token is multiplied by them as they are
- * (matvec_sparse); for several `expand` makes a dense panel, which the products take and which never
- * leaves the cache. A step is
- * 4 columns of 16 rows, bit 4*r+i of it code[r][c+i]. A sparse panel is
+ * (matvec_sparse); for several `expand` makes a dense panel, which the products take and which
+ * never leaves the cache. A step is 4 columns of 16 rows, bit 4*r+i of it code[r][c+i]; a span is
+ * 64 columns, the last one what is left. A sparse panel is
  *
- *   mask    for every step 64 bits: 1 = the code is stored; or, where a column is stored or left out
- *           for all 16 rows (by_column), a byte for every 8 columns, bit i for column c+i
  *   scales, zeros   as in the dense panel
- *   codes   step by step, in the order of the bits, of 4 or 8 bits as in the dense panel (two to a
- *           byte, the first in the low half); every step begins on a byte
+ *   spans   one after the other, so that a product reads memory in order:
+ *             masks   for every step 64 bits: 1 = the code is stored; or, where a column is stored
+ *                     or left out for all 16 rows (by_column), a byte for every 8 columns, bit i
+ *                     for column c+i
+ *             codes   step by step, in the order of the bits, of 4 or 8 bits as in the dense panel
+ *                     (two to a byte, the first in the low half); every step begins on a byte
  *
  * each part starting on a 64-byte boundary, with SWG_SPARSE_SLACK readable bytes after the codes. A
  * code that is not stored is the row's zero point. */
-enum { SWG_STEP_COLUMNS = 4, SWG_SPARSE_SLACK = 64 };
+enum { SWG_STEP_COLUMNS = 4, SWG_SPAN_COLUMNS = 64, SWG_SPARSE_SLACK = 64 };
 
 typedef struct swg_sparse_panels {
     swg_packed dense; /* the panels that are made; its `panels` is unused */
     bool by_column;
-    size_t scales_offset, zeros_offset, codes_offset; /* within a sparse panel */
+    size_t scales_offset, zeros_offset, spans_offset; /* within a sparse panel */
 } swg_sparse_panels;
 
 /* The same of an n x k matrix in a dense scheme of integer codes that has a layout and no row

@@ -2,6 +2,7 @@
  * of the next codes goes to each of 8 bytes. The codes of a step are spread to one per byte first.
  */
 #include "kernels/avx2/simd_avx2.h"
+#include "kernels/sparse_walk.h"
 #include "kernels/variants.h"
 
 /* Where byte i of 8 comes from: the number of set bits below it, or 0x80 where bit i is not set. */
@@ -59,15 +60,6 @@ V16_INLINE void expand_step(uint64_t mask, const __m128i zeros[QUARTERS], const 
     *codes += bits == 8 ? n : (n + 1) / 2;
 }
 
-V16_INLINE uint64_t step_mask(const uint8_t *panel, size_t c, const bool by_column)
-{
-    uint64_t mask;
-    if (by_column)
-        return (panel[c / 8] >> c % 8 & 15) * UINT64_C(0x1111111111111111);
-    memcpy(&mask, panel + c / SWG_STEP_COLUMNS * sizeof mask, sizeof mask);
-    return mask;
-}
-
 /* Zero points by quarter of a step: every row's four times, of the 16 at `zeros`; and one for all.
  */
 typedef struct sparse_zeros {
@@ -97,7 +89,7 @@ V16_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint8_t
                        const unsigned bits)
 {
     const swg_packed *w = &s->dense;
-    const uint8_t *codes = panel + s->codes_offset;
+    swg_sparse_walk at = swg_sparse_walk_begin(s, panel);
     for (size_t g = 0; g < w->n_groups; g++) {
         const size_t begin = g * w->group;
         const size_t end = g + 1 < w->n_groups ? begin + w->group : w->k_padded;
@@ -106,11 +98,11 @@ V16_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint8_t
                                  : sparse_zeros_of(w->symmetric_zero);
         for (size_t c = begin; c < end; c += SWG_COLUMN_STEP) {
             __m128i low[QUARTERS], high[QUARTERS];
-            __builtin_prefetch(codes + STREAM_AHEAD);
-            __builtin_prefetch(panel + c / SWG_STEP_COLUMNS * sizeof(uint64_t) + STREAM_AHEAD);
-            expand_step(step_mask(panel, c, s->by_column), zeros.quarters, bits, &codes, low);
-            expand_step(step_mask(panel, c + SWG_STEP_COLUMNS, s->by_column), zeros.quarters, bits,
-                        &codes, high);
+            __builtin_prefetch(at.codes + STREAM_AHEAD);
+            const uint64_t first = swg_sparse_walk_mask(&at, s, c);
+            expand_step(first, zeros.quarters, bits, &at.codes, low);
+            const uint64_t second = swg_sparse_walk_mask(&at, s, c + SWG_STEP_COLUMNS);
+            expand_step(second, zeros.quarters, bits, &at.codes, high);
             for (size_t q = 0; q < QUARTERS; q++) {
                 __m128i *to = (__m128i *)(out + QUARTER * q);
                 if (bits == 8) {

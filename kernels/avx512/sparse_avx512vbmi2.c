@@ -1,7 +1,7 @@
 /* Sparse panels to dense ones with VBMI2: vpexpandb spreads the stored codes of a step, one to a
  * byte, over the 64 bytes of its 16 rows and 4 columns, and leaves the zero points elsewhere. */
 #include "kernels/avx512/simd_avx512.h"
-#include "kernels/kernels.h"
+#include "kernels/sparse_walk.h"
 
 #undef SWG_VARIANT
 #define SWG_VARIANT(op) swg_##op##__avx512vbmi2
@@ -36,15 +36,6 @@ SPARSE_INLINE __m512i expand_step(uint64_t mask, __m512i zeros, const unsigned b
     return _mm512_mask_expand_epi8(zeros, _cvtu64_mask64(mask), stored);
 }
 
-SPARSE_INLINE uint64_t step_mask(const uint8_t *panel, size_t c, const bool by_column)
-{
-    uint64_t mask;
-    if (by_column)
-        return (panel[c / 8] >> c % 8 & 15) * UINT64_C(0x1111111111111111);
-    memcpy(&mask, panel + c / SWG_STEP_COLUMNS * sizeof mask, sizeof mask);
-    return mask;
-}
-
 /* Every row's zero point four times, of the 16 at `zeros`; and one for all. */
 typedef __m512i sparse_zeros;
 
@@ -59,12 +50,12 @@ SPARSE_INLINE sparse_zeros sparse_zeros_of(int32_t zero)
     return _mm512_set1_epi8((char)zero);
 }
 
-/* `bits` and `by_column` are constants in every caller. */
+/* `bits` is a constant in every caller. */
 SPARSE_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint8_t *out,
-                          const unsigned bits, const bool by_column)
+                          const unsigned bits)
 {
     const swg_packed *w = &s->dense;
-    const uint8_t *codes = panel + s->codes_offset;
+    swg_sparse_walk at = swg_sparse_walk_begin(s, panel);
     for (size_t g = 0; g < w->n_groups; g++) {
         const size_t begin = g * w->group;
         const size_t end = g + 1 < w->n_groups ? begin + w->group : w->k_padded;
@@ -72,12 +63,11 @@ SPARSE_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint
                                   ? sparse_group_zeros(panel + s->zeros_offset + g * SWG_PANEL_ROWS)
                                   : sparse_zeros_of(w->symmetric_zero);
         for (size_t c = begin; c < end; c += SWG_COLUMN_STEP) {
-            __builtin_prefetch(codes + STREAM_AHEAD);
-            if (!by_column)
-                __builtin_prefetch(panel + c / SWG_STEP_COLUMNS * sizeof(uint64_t) + STREAM_AHEAD);
-            const __m512i low = expand_step(step_mask(panel, c, by_column), zeros, bits, &codes);
-            const __m512i high =
-                expand_step(step_mask(panel, c + SWG_STEP_COLUMNS, by_column), zeros, bits, &codes);
+            __builtin_prefetch(at.codes + STREAM_AHEAD);
+            const uint64_t first = swg_sparse_walk_mask(&at, s, c);
+            const __m512i low = expand_step(first, zeros, bits, &at.codes);
+            const uint64_t second = swg_sparse_walk_mask(&at, s, c + SWG_STEP_COLUMNS);
+            const __m512i high = expand_step(second, zeros, bits, &at.codes);
             if (bits == 8) {
                 _mm512_storeu_si512(out, low);
                 _mm512_storeu_si512(out + 64, high);
@@ -94,14 +84,10 @@ SPARSE_TARGET void SWG_VARIANT(expand)(const swg_sparse_panels *s, const uint8_t
                                        uint8_t *out)
 {
     const swg_packed *w = &s->dense;
-    if (w->panel_bits == 8 && s->by_column)
-        expand(s, panel, out, 8, true);
-    else if (w->panel_bits == 8)
-        expand(s, panel, out, 8, false);
-    else if (s->by_column)
-        expand(s, panel, out, 4, true);
+    if (w->panel_bits == 8)
+        expand(s, panel, out, 8);
     else
-        expand(s, panel, out, 4, false);
+        expand(s, panel, out, 4);
     memcpy(out + w->scales_offset, panel + s->scales_offset,
            SWG_PANEL_ROWS * w->n_groups * w->scale_bytes);
     if (w->scheme.asymmetric)

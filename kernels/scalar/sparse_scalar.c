@@ -5,23 +5,15 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/sparse_walk.h"
 #include "runtime/base/numeric.h"
-
-static uint64_t step_mask(const swg_sparse_panels *s, const uint8_t *panel, size_t c)
-{
-    uint64_t mask;
-    if (s->by_column)
-        return (panel[c / 8] >> c % 8 & 15) * UINT64_C(0x1111111111111111);
-    memcpy(&mask, panel + c / SWG_STEP_COLUMNS * sizeof mask, sizeof mask);
-    return mask;
-}
 
 void swg_expand__scalar(const swg_sparse_panels *s, const uint8_t *panel, uint8_t *out)
 {
     const swg_packed *w = &s->dense;
-    const uint8_t *codes = panel + s->codes_offset;
+    swg_sparse_walk at = swg_sparse_walk_begin(s, panel);
     for (size_t c = 0; c < w->k_padded; c += SWG_STEP_COLUMNS) {
-        const uint64_t mask = step_mask(s, panel, c);
+        const uint64_t mask = swg_sparse_walk_mask(&at, s, c);
         const size_t g = c < w->k ? c / w->group : w->n_groups - 1; /* padding: of the last */
         const uint8_t *zeros = panel + s->zeros_offset + g * SWG_PANEL_ROWS;
         uint8_t *to = out + (w->panel_bits == 8 ? c * SWG_PANEL_ROWS : c / 8 * 64);
@@ -29,7 +21,7 @@ void swg_expand__scalar(const swg_sparse_panels *s, const uint8_t *panel, uint8_
         for (size_t bit = 0; bit < 64; bit++) {
             unsigned code = w->scheme.asymmetric ? zeros[bit / 4] : (unsigned)w->symmetric_zero;
             if (mask >> bit & 1) {
-                code = w->panel_bits == 8 ? codes[n] : codes[n / 2] >> n % 2 * 4 & 15;
+                code = w->panel_bits == 8 ? at.codes[n] : at.codes[n / 2] >> n % 2 * 4 & 15;
                 n++;
             }
             if (w->panel_bits == 8 || c % 8 == 0)
@@ -37,7 +29,7 @@ void swg_expand__scalar(const swg_sparse_panels *s, const uint8_t *panel, uint8_
             else
                 to[bit] = (uint8_t)(to[bit] | code << 4);
         }
-        codes += w->panel_bits == 8 ? n : (n + 1) / 2;
+        at.codes += w->panel_bits == 8 ? n : (n + 1) / 2;
     }
     memcpy(out + w->scales_offset, panel + s->scales_offset,
            SWG_PANEL_ROWS * w->n_groups * w->scale_bytes);
@@ -65,14 +57,16 @@ void swg_matvec_sparse__scalar(const swg_sparse_panels *s, const uint8_t *panel,
                                size_t n_rows, float *y)
 {
     const swg_packed *w = &s->dense;
-    const uint8_t *codes = panel + s->codes_offset;
+    swg_sparse_walk at = swg_sparse_walk_begin(s, panel);
     float total[SWG_PANEL_ROWS] = {0};
     for (size_t g = 0; g < w->n_groups; g++) {
         const size_t end = g + 1 < w->n_groups ? (g + 1) * w->group : w->k_padded;
         const uint8_t *zeros = panel + s->zeros_offset + g * SWG_PANEL_ROWS;
         int32_t sums[SWG_PANEL_ROWS] = {0};
-        for (size_t c = g * w->group; c < end; c += SWG_STEP_COLUMNS)
-            codes += dot_step(w, step_mask(s, panel, c), codes, zeros, x->codes + c, sums);
+        for (size_t c = g * w->group; c < end; c += SWG_STEP_COLUMNS) {
+            const uint64_t mask = swg_sparse_walk_mask(&at, s, c);
+            at.codes += dot_step(w, mask, at.codes, zeros, x->codes + c, sums);
+        }
         for (size_t r = 0; r < SWG_PANEL_ROWS; r++) {
             const int32_t zero = w->scheme.asymmetric ? zeros[r] : w->symmetric_zero;
             const float scale = swg_float_load(w->scheme.scale_type, panel + s->scales_offset,
