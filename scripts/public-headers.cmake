@@ -52,7 +52,10 @@ set(SWAGE_PUBLIC_HEADERS
     quantize/recipe.h
     prune/prune.h
     prune/prune_methods.def
+    distill/adamw.h
     distill/distill.h
+    runtime/backend/tape.h
+    runtime/text_gradients.h
     distill/losses.def
     distill/losses.h
     distill/trainer.h
