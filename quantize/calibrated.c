@@ -64,14 +64,27 @@ typedef struct run {
     swg_calibration *calibration; /* or, with the original beside: */
     swg_model *original;
     swg_paired_calibration *pair;
-    bool *is_written; /* [n_entries], by place */
+    const swg_paired_input *head; /* once the layers are done */
+    bool *is_written;             /* [n_entries], by place */
     uint64_t done_bytes;
 } run;
 
-/* Statistics of the weight's input; NULL when there are none (any more, or beside the original). */
+/* Whether the weight has that input. */
+static bool has_input(const swg_weight *weight, const swg_paired_input *in)
+{
+    for (size_t i = 0; in && i < in->n_weights; i++)
+        if (in->weights[i] == weight)
+            return true;
+    return false;
+}
+
+/* Statistics of the weight's input; NULL when there are none (any more, or, beside the original, of
+ * a layer's). */
 static const swg_layer_stats *stats_of(const run *r, const swg_weight *weight)
 {
-    return r->calibration ? swg_calibration_stats(r->calibration, weight) : NULL;
+    if (r->calibration)
+        return swg_calibration_stats(r->calibration, weight);
+    return has_input(weight, r->head) ? &r->head->stats : NULL;
 }
 
 /* A weight that comes from the tensor: the first with statistics, else any. NULL when the tensor is
@@ -176,13 +189,10 @@ static swg_status quantize_sharers(run *r, const swg_paired_input *in,
     return SWG_OK;
 }
 
-/* Matrices outside layers keep their target: a tied one is looked up, too, and rows that are looked
- * up have no input that could have changed. */
 static swg_status quantize_input(run *r, const swg_paired_input *in)
 {
     swg_shifted_target target = {0};
-    const bool is_outside = swg_role_scope_of(in->weights[0]->role) == SWG_PER_MODEL;
-    if (is_outside || !in->stats.input_shift)
+    if (!in->stats.input_shift)
         return quantize_sharers(r, in, NULL);
     SWG_TRY(swg_shifted_target_init(&target, &in->stats));
     const swg_status status = quantize_sharers(r, in, &target);
@@ -203,6 +213,17 @@ static swg_status quantize_inputs(run *r, size_t layer)
     }
 }
 
+/* Matrices outside layers, in their order, of which the head alone has an input. They keep their
+ * target: a tied one is looked up, too, and rows that are looked up have no input that could have
+ * changed. */
+static swg_status quantize_outside(run *r)
+{
+    const size_t n_layers = (size_t)r->model->hparams.n_layers;
+    if (!is_finished(r, n_layers))
+        SWG_TRY(swg_paired_calibration_observe(r->pair, n_layers, 0, &r->head));
+    return quantize_layer(r, n_layers);
+}
+
 static swg_status walk_pair(run *r)
 {
     const size_t n_layers = (size_t)r->model->hparams.n_layers;
@@ -214,7 +235,7 @@ static swg_status walk_pair(run *r)
         swg_model_release_layer(r->original, layer);
         swg_model_release_layer(r->model, layer);
     }
-    return quantize_inputs(r, n_layers);
+    return quantize_outside(r);
 }
 
 /* --- The whole -------------------------------------------------------------------------------- */
