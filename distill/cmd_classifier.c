@@ -289,14 +289,12 @@ done:
 
 static swg_status write_output(job *j, uint64_t *bytes)
 {
-    swg_sink_options how = swg_sink_options_default();
-    how.force = j->q->force;
-    how.level = j->q->level;
-    how.pool = j->pool;
     SWG_TRY(add_provenance(j));
     const swg_training_output output = {.path = j->q->output,
                                         .provenance = j->provenance,
-                                        .how = &how,
+                                        .force = j->q->force,
+                                        .level = j->q->level,
+                                        .pool = j->pool,
                                         .meta = &j->meta,
                                         .tensors = j->outputs,
                                         .n_tensors = j->plan.n_entries};

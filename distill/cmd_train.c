@@ -349,14 +349,12 @@ static swg_status print(const job *j, uint64_t file_bytes)
 
 static swg_status write_output(job *j, uint64_t *bytes)
 {
-    swg_sink_options how = swg_sink_options_default();
-    how.force = j->a->force;
-    how.level = (int)j->a->level;
-    how.pool = j->pool;
     SWG_TRY(add_provenance(j));
     const swg_training_output output = {.path = j->a->output,
                                         .provenance = j->provenance,
-                                        .how = &how,
+                                        .force = j->a->force,
+                                        .level = (int)j->a->level,
+                                        .pool = j->pool,
                                         .meta = &j->meta,
                                         .tensors = j->outputs,
                                         .n_tensors = j->plan.n_entries};

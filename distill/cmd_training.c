@@ -214,7 +214,11 @@ swg_status swg_training_write_output(swg_trainer *trainer, const swg_training_ou
 {
     swg_status status = SWG_OK;
     swg_sink *sink = NULL;
-    SWG_GO(swg_sink_open(output->path, output->how, output->meta, output->tensors,
+    swg_sink_options how = swg_sink_options_default();
+    how.force = output->force;
+    how.level = output->level;
+    how.pool = output->pool;
+    SWG_GO(swg_sink_open(output->path, &how, output->meta, output->tensors,
                          output->n_tensors, &sink));
     SWG_GO(swg_trainer_write(trainer, sink));
     SWG_GO(swg_sink_set_provenance(sink, output->provenance));

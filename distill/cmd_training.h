@@ -90,7 +90,9 @@ swg_status swg_training_begin(swg_training *training, swg_distill_options *out);
 /* What a trainer writes: views of the command's own. */
 typedef struct swg_training_output {
     const char *path, *provenance;
-    const swg_sink_options *how;
+    bool force; /* an existing output is replaced */
+    int level;  /* of zstd; 0 = the container's default */
+    swg_pool *pool;
     const swg_sink_meta *meta;
     const swg_tensor_desc *tensors; /* [n_tensors] */
     size_t n_tensors;
