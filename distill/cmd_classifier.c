@@ -44,6 +44,12 @@ swg_status swg_classifier_check(const swg_classifier_arguments *l, const swg_tra
     if (t->steps > 0 || t->minutes > 0)
         return swg_error(SWG_USAGE, "--%s is not for --data; give --epochs",
                          t->steps > 0 ? "steps" : "minutes");
+    if (t->held_out > 0 || t->judge_every > 0 || t->checkpoints)
+        return swg_error(SWG_USAGE, "--%s is not for --data%s",
+                         t->held_out > 0      ? "held-out"
+                         : t->judge_every > 0 ? "judge-every"
+                                              : "checkpoint-activations",
+                         t->checkpoints ? "" : ", whose --eval-data is judged after every epoch");
     return l->epochs > 0 ? SWG_OK : swg_error(SWG_USAGE, "how long? Give --epochs");
 }
 

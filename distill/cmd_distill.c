@@ -28,6 +28,8 @@ static const char bit_words[] = ""
 #include "runtime/base/weight_formats.def"
     ;
 
+enum { MOST_TOKENS = 1 << 30 }; /* of a text; also what is used unless --tokens says less */
+
 static const swg_option options[] = {
     {.kind = SWG_OPTION_IS_STRING,
      .letter = 'o',
@@ -57,7 +59,7 @@ static const swg_option options[] = {
      .offset = offsetof(arguments, text)},
     SWG_OPTION_FLAG(arguments, documents, 0, "documents",
                     "blank lines of the text separate documents that each begin with BOS"),
-    SWG_OPTION_INT(arguments, tokens, 0, "tokens", "N", 2, 1 << 30, "1073741824",
+    SWG_OPTION_INT(arguments, tokens, 0, "tokens", "N", 2, MOST_TOKENS, "1073741824",
                    "largest number of tokens of the text to use"),
     SWG_TRAINING_OPTIONS(arguments, "0.0003, with --data " SWG_CLASSIFIER_RATES, "0", "8"),
     SWG_CLASSIFIER_OPTIONS(arguments),
@@ -146,6 +148,20 @@ static swg_status make_recipe(job *j)
     return swg_recipe_from_preset(&preset, &j->recipe);
 }
 
+/* Training moves the scale of every group by itself: one of a whole matrix cannot stay one. */
+static swg_status check_plan(const job *j)
+{
+    for (size_t i = 0; i < j->plan.n_entries; i++) {
+        const swg_plan_entry *entry = &j->plan.entries[i];
+        if (entry->is_quantized && entry->search == SWG_SEARCH_MATRIX && j->a->grid_rate > 0)
+            return swg_error(SWG_UNSUPPORTED,
+                             "tensor %s: one scale of the whole matrix (\"search\": \"matrix\") "
+                             "cannot be trained; --scale-rate 0 keeps it",
+                             entry->desc.name);
+    }
+    return SWG_OK;
+}
+
 static swg_status make_plan(job *j)
 {
     SWG_TRY(swg_quantize_source_descs(j->source, &j->inputs));
@@ -157,6 +173,7 @@ static swg_status make_plan(job *j)
         SWG_TRY(swg_plan_make(j->inputs, swg_source_n_tensors(j->source), j->uses, j->recipe,
                               &j->plan));
     }
+    SWG_TRY(check_plan(j));
     return swg_quantize_output_descs(&j->plan, &j->outputs);
 }
 
@@ -331,6 +348,8 @@ static const char *text_option(const arguments *a)
                            {a->asymmetric, "asymmetric"},
                            {a->recipe != NULL, "recipe"},
                            {a->keep_mask, "keep-mask"},
+                           {a->tokens < MOST_TOKENS, "tokens"},
+                           {a->grid_rate != 1, "scale-rate"},
                            {a->hidden_mse > 0, "hidden-mse-weight"},
                            {a->hidden_cosine > 0, "hidden-cosine-weight"}};
     for (size_t i = 0; i < sizeof options_of_text / sizeof *options_of_text; i++)
@@ -398,8 +417,7 @@ static swg_status run(const swg_cli *cli, const void *values)
     SWG_GO(check_labelled(a));
     if (a->labelled.data)
         return distil_classifier(cli, a, &j.student);
-    if (a->training.rate <= 0)
-        a->training.rate = 3e-4;
+    swg_training_settle(&a->training, 3e-4, 8);
     SWG_GO(prepare(&j));
     const swg_status trained = train(&j);
     if (swg_training_has_result(&j.training, trained))

@@ -427,8 +427,8 @@ static swg_status run(const swg_cli *cli, const void *values)
     arguments given = *(const arguments *)values, *const a = &given;
     job j = {.cli = cli, .a = a, .training = {.arguments = &a->training, .output = a->output}};
     swg_status status = swg_classifier_check(&a->labelled, &a->training);
-    if (a->training.rate <= 0 && !a->labelled.data)
-        a->training.rate = 1e-3;
+    if (!a->labelled.data)
+        swg_training_settle(&a->training, 1e-3, 32);
     if (status == SWG_OK)
         status = a->labelled.data ? train_classifier(&j) : train_language(&j);
     swg_training_deinit(&j.training);

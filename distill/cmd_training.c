@@ -126,6 +126,13 @@ static void resume_log(void *context, uint64_t step)
         swg_cli_say(log->cli, "the log could not be continued");
 }
 
+void swg_training_settle(swg_training_arguments *a, double usual_rate, int64_t usual_held_out)
+{
+    a->rate = a->rate > 0 ? a->rate : usual_rate;
+    a->held_out = a->held_out > 0 ? a->held_out : usual_held_out;
+    a->judge_every = a->judge_every > 0 ? a->judge_every : 50;
+}
+
 /* --- Options ---------------------------------------------------------------------------------- */
 
 static swg_distill_options options_of(const swg_training_arguments *a, swg_training_log *log)

@@ -36,10 +36,10 @@ typedef struct swg_training_arguments {
                        "steps over which the rate rises"),                                         \
         SWG_OPTION_DOUBLE(type, training.decay, 0, "weight-decay", "D", 0, 10, usual_decay,        \
                           "decoupled decay of matrices"),                                          \
-        SWG_OPTION_INT(type, training.held_out, 0, "held-out", "N", 1, 1 << 20, usual_held_out,    \
-                       "windows at the text's end to judge by"),                                   \
-        SWG_OPTION_INT(type, training.judge_every, 0, "judge-every", "N", 1, 1 << 30, "50",        \
-                       "steps between two judgements; the best weights are kept"),                 \
+        SWG_OPTION_INT(type, training.held_out, 0, "held-out", "N", 0, 1 << 20, "0",               \
+                       "windows at the text's end to judge by; 0 = " usual_held_out),              \
+        SWG_OPTION_INT(type, training.judge_every, 0, "judge-every", "N", 0, 1 << 30, "0",         \
+                       "steps between two judgements; the best weights are kept; 0 = 50"),         \
         SWG_OPTION_INT(type, training.save_every, 0, "save-every", "N", 0, 1 << 30, "200",         \
                        "steps after which what --resume needs is saved beside the output; "        \
                        "0 = only when interrupted"),                                               \
@@ -58,6 +58,10 @@ typedef struct swg_training_log {
     bool has_teacher;
     bool is_of_classifier, is_judged; /* ... by other texts */
 } swg_training_log;
+
+/* Put what is usual for texts where 0 was left. */
+void swg_training_settle(swg_training_arguments *arguments, double usual_rate,
+                         int64_t usual_held_out);
 
 /* SWG_USAGE when neither steps nor minutes were given. */
 swg_status swg_training_check(const swg_training_arguments *arguments);

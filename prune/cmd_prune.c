@@ -440,10 +440,12 @@ done:
     return status;
 }
 
-static swg_status check_cache(const arguments *a)
+static swg_status check_arguments(const arguments *a)
 {
     if (a->cache && a->no_cache)
         return swg_error(SWG_USAGE, "--cache and --no-cache exclude each other");
+    if (!a->calibration && strcmp(a->device, "cpu") != 0)
+        return swg_error(SWG_USAGE, "--device is of use only with --calibration");
     if (a->no_refit && !a->structured.count)
         return swg_error(SWG_USAGE, "--no-refit is of use only with --structured");
     return SWG_OK;
@@ -492,7 +494,7 @@ static swg_status run(const swg_cli *cli, const void *values)
     const arguments *a = values;
     job j = {.cli = cli, .a = a};
     swg_status status = SWG_OK;
-    SWG_TRY(check_cache(a));
+    SWG_TRY(check_arguments(a));
     if (a->structured.count)
         return run_structured(cli, a);
     SWG_GO(prepare(&j, cli->positionals[0]));

@@ -41,6 +41,8 @@ static swg_status check_arguments(const swg_quantize_arguments *a, const char *i
         return swg_error(SWG_USAGE, "output %s exists; use --force to replace it", a->output);
     if (a->cache && a->no_cache)
         return swg_error(SWG_USAGE, "--cache and --no-cache exclude each other");
+    if (!a->calibration && strcmp(a->device, "cpu") != 0)
+        return swg_error(SWG_USAGE, "--device is of use only with --calibration");
     return a->dry_run ? SWG_OK : check_folder(a->output);
 }
 

@@ -181,13 +181,16 @@ for command in report "choose --max-bytes 5"; do
 done
 
 # What a killed run left, and caches of statistics: nothing of them is believed.
+random_bytes() { # N SEED: the same ones every time
+  printf '%b' "$(awk -v n="$1" -v seed="$2" 'BEGIN { srand(seed); for (i = 0; i < n; i++) printf "\\x%02x", 256 * rand() }')"
+}
 calibrated=(quantize "$model" -o "$scratch/c.swg" --method gptq --calibration "$scratch/prose"
   --calibration-tokens 256 --calibration-window 64 -q)
 head -c 4000 examples/tiny-tales/eval.txt >"$scratch/prose"
 "$SWAGE" "${calibrated[@]}" --no-cache >/dev/null
 mv "$scratch/c.swg" "$scratch/wanted.swg"
 for bytes in 0 10 64 5000; do
-  head -c "$bytes" /dev/urandom >"$scratch/c.swg.swage-resume"
+  random_bytes "$bytes" "$bytes" >"$scratch/c.swg.swage-resume"
   expect_exit 0 "a journal of $bytes random bytes" "$SWAGE" "${calibrated[@]}" --no-cache --force
   check "a journal of $bytes random bytes: the same file" cmp "$scratch/wanted.swg" "$scratch/c.swg"
 done
@@ -203,7 +206,7 @@ for kind in random empty half; do
   "$SWAGE" "${calibrated[@]}" --cache "$scratch/cache" >/dev/null
   for file in "$scratch"/cache/*; do
     case $kind in
-      random) head -c 5000 /dev/urandom >"$file" ;;
+      random) random_bytes 5000 1 >"$file" ;;
       empty) : >"$file" ;;
       half) head -c 9000 "$file" >"$scratch/half" && mv "$scratch/half" "$file" ;;
     esac
@@ -217,7 +220,7 @@ state() { # CODE NAME PATTERN: of what is in its place
   attack "$1" "a training state that is $2" "$3" "${train[@]}"
   rm -rf "$scratch/d.swg.swage-resume"
 }
-head -c 5000 /dev/urandom >"$scratch/d.swg.swage-resume"
+random_bytes 5000 2 >"$scratch/d.swg.swage-resume"
 state 3 random 'd.swg.swage-resume is not the state of a training'
 : >"$scratch/d.swg.swage-resume"
 state 3 empty 'd.swg.swage-resume'

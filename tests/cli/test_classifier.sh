@@ -71,6 +71,16 @@ for option in --documents "--bits 4" "--group-size 64" --keep-mask "--hidden-mse
   check "$option: it says so" grep -q -e "${option%% *} is not for --data" "$scratch/stderr"
 done
 
+for option in "--tokens 100" "--scale-rate 2"; do
+  # shellcheck disable=SC2086
+  labelled 4 "$option" -o "$scratch/x" $option
+done
+for option in "--held-out 4" "--judge-every 5" --checkpoint-activations; do
+  # shellcheck disable=SC2086
+  labelled 2 "$option" -o "$scratch/x" $option
+  check "$option: it says so" grep -q -e "${option%% *} is not for --data" "$scratch/stderr"
+done
+
 # Recurrent classifiers.
 for cell in lstm gru; do
   echo '{"model_type": "rnn", "cell": "'$cell'", "vocab_size": 29, "embedding_size": 12, "hidden_size": 16,

@@ -64,6 +64,11 @@ expect_exit 0 "bench of a shape" "$SWAGE" bench --shape d_model=32,n_layers=1,d_
   --prompt 2 --generate 2 --repeats 1 --device cuda
 expect_match "it names the device" "$stdout" 'device +cuda: '
 
+expect_exit 2 "a device for nothing" "$SWAGE" quantize $tales -o "$scratch/x.swg" --device cuda
+expect_match "it is said" "$stderr" '--device is of use only with --calibration'
+expect_exit 2 "a device for nothing" "$SWAGE" prune $tales -o "$scratch/x.swg" --sparsity 0.5 --device cuda
+expect_match "it is said" "$stderr" '--device is of use only with --calibration'
+
 # Statistics of a calibration text.
 calibrated() { # COMMAND OPTION...
   local command=$1

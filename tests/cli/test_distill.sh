@@ -36,6 +36,14 @@ check "and improves them: $trained to $(value kld)" less "$(value kld)" "$traine
 expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/codes.swg"
 check "the scheme" grep -q int2-g64 "$scratch/stdout"
 
+# One scale of a whole matrix has no gradient of its own.
+echo '{"recipe": 1, "defaults": {"format": "codebook", "group": "row", "search": "matrix"}}' >"$scratch/matrix.json"
+expect_exit 4 "one scale of a matrix" "$SWAGE" distill "$model" -o "$scratch/x.swg" "${train[@]}" --steps 1 -q \
+  --recipe "$scratch/matrix.json"
+expect_match "the way out" "$(cat "$scratch/stderr")" 'cannot be trained; --scale-rate 0 keeps it'
+expect_exit 0 "kept" "$SWAGE" distill "$model" -o "$scratch/x.swg" "${train[@]}" --steps 1 -q \
+  --recipe "$scratch/matrix.json" --scale-rate 0
+
 # Students that are not there yet: some of the teacher's layers, and another shape.
 expect_exit 0 "layers of the teacher" "$SWAGE" distill --student-layers 0,3 -o "$scratch/shorter" "${train[@]}" \
   --steps 15 --json -q
