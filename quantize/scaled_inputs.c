@@ -97,3 +97,12 @@ swg_status swg_scaled_inputs_open(const swg_transform_place *place, swg_folds *f
                 : swg_error(SWG_UNSUPPORTED, "the model has no norm before layers that could take "
                                              "its scales");
 }
+
+swg_status swg_scaled_inputs_fit(const swg_transform_place *place, const swg_transform_means *means,
+                                 void *state, swg_fit_scaled_input *fit_input)
+{
+    const swg_scaled_inputs *a = state;
+    for (size_t i = 0; i < a->n; i++)
+        SWG_TRY(fit_input(place, means, &a->inputs[i]));
+    return SWG_OK;
+}

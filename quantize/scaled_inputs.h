@@ -25,4 +25,10 @@ typedef struct swg_scaled_inputs {
  * SWG_UNSUPPORTED for models without a norm before the layers; SWG_NO_MEMORY. */
 swg_status swg_scaled_inputs_open(const swg_transform_place *place, swg_folds *folds, void **state);
 
+/* Its `fit`: what chooses the scales of one input, applied to all in turn. */
+typedef swg_status swg_fit_scaled_input(const swg_transform_place *place,
+                                        const swg_transform_means *means, swg_scaled_input *in);
+swg_status swg_scaled_inputs_fit(const swg_transform_place *place, const swg_transform_means *means,
+                                 void *state, swg_fit_scaled_input *fit_input);
+
 #endif

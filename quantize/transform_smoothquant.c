@@ -143,10 +143,7 @@ done:
 static swg_status fit(const swg_transform_place *place, const swg_transform_means *means,
                       void *state)
 {
-    const swg_scaled_inputs *a = state;
-    for (size_t i = 0; i < a->n; i++)
-        SWG_TRY(fit_input(place, means, &a->inputs[i]));
-    return SWG_OK;
+    return swg_scaled_inputs_fit(place, means, state, fit_input);
 }
 
 const swg_transform swg_transform_smoothquant = {.open = swg_scaled_inputs_open, .fit = fit};
