@@ -91,7 +91,7 @@ static swg_model_stats_options options_of(const swg_statistics_request *r, const
     how.pool = r->pool;
     how.progress = r->cli->progress;
     how.ids = r->ids->text.ids;
-    how.n_windows = r->n_windows ? r->n_windows : r->ids->text.n_windows;
+    how.n_windows = r->ids->text.n_windows;
     how.window = r->ids->text.window;
     how.device = r->ids->text.device;
     how.hashes = r->hashes;

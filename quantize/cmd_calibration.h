@@ -37,7 +37,6 @@ typedef struct swg_statistics_request {
     const swg_cli *cli;
     const swg_calibration_arguments *arguments;
     const swg_calibration_ids *ids;
-    size_t n_windows; /* the first of them; 0 = all */
     swg_source *source;
     swg_input_hashes *hashes;
     swg_pool *pool;

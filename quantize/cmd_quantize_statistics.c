@@ -9,18 +9,6 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 
-/* Windows of the text that transforms are fitted on where they alone need full statistics: scales
- * follow mean magnitudes of channels, which few windows tell. */
-enum { TRANSFORM_WINDOWS = 16 };
-
-/* Windows of the text that full statistics are of. */
-static size_t statistics_windows(const swg_quantize_state *j)
-{
-    const size_t n = j->calibration.text.n_windows;
-    const bool is_for_all = !swg_quantize_is_sequential(j->a) || swg_quantize_has_target(j->a);
-    return is_for_all || n < TRANSFORM_WINDOWS ? n : TRANSFORM_WINDOWS;
-}
-
 /* `from` must outlive the result. */
 static swg_statistics_request statistics_request(const swg_quantize_state *j,
                                                  const swg_calibration_arguments *from)
@@ -28,7 +16,6 @@ static swg_statistics_request statistics_request(const swg_quantize_state *j,
     return (swg_statistics_request){.cli = j->cli,
                                     .arguments = from,
                                     .ids = &j->calibration,
-                                    .n_windows = statistics_windows(j),
                                     .source = j->source,
                                     .hashes = j->hashes,
                                     .pool = j->pool,
