@@ -29,6 +29,8 @@ SWG_DEVICE float cache_element(const swg_cuda_cache &c, const void *elements, si
 {
     if (c.type == SWG_CUDA_CACHE_F16)
         return half_to_float(static_cast<const uint16_t *>(elements)[i]);
+    if (c.type == SWG_CUDA_CACHE_INT8)
+        return (float)static_cast<const int8_t *>(elements)[i];
     return static_cast<const float *>(elements)[i];
 }
 
@@ -40,7 +42,7 @@ SWG_DEVICE void cache_put(const swg_cuda_cache &c, void *elements, size_t i, flo
         static_cast<float *>(elements)[i] = value;
 }
 
-/* One thread per element of a row's keys. */
+/* One thread per element of a row's keys; halves and floats. */
 SWG_KERNEL(threads)
 store_kernel(swg_cuda_cache c, swg_cuda_rows where, const float *k, const float *v)
 {
@@ -54,6 +56,40 @@ store_kernel(swg_cuda_cache c, swg_cuda_rows where, const float *k, const float 
     cache_put(c, c.d_values, to + i % c.head_dim, v[(size_t)row * width + i]);
 }
 
+/* Round a key or value of n elements to 8 bits, by a warp: the largest magnitude becomes 127. Below
+ * 2^-100 all are 0, as on the CPU (kernels/kernels.h). */
+SWG_DEVICE void put_bytes(const float *x, unsigned n, int8_t *codes, float *scale)
+{
+    const unsigned lane = threadIdx.x % 32;
+    float largest = 0;
+    for (unsigned i = lane; i < n; i += 32)
+        largest = fmaxf(largest, fabsf(x[i]));
+    largest = warp_max(largest);
+    const bool is_zero = largest < 0x1p-100f;
+    const float inverse = is_zero ? 0 : 127 / largest;
+    for (unsigned i = lane; i < n; i += 32)
+        codes[i] = (int8_t)rintf(x[i] * inverse);
+    if (lane == 0)
+        *scale = is_zero ? 0 : largest / 127;
+}
+
+/* One warp per head of a row, which stores its key and its value. */
+SWG_KERNEL(threads)
+store_bytes_kernel(swg_cuda_cache c, swg_cuda_rows where, const float *k, const float *v)
+{
+    const unsigned row = blockIdx.x, head = blockIdx.y * (threads / 32) + threadIdx.x / 32;
+    const int32_t position = where.d_positions[row];
+    if (head >= c.n_heads || position < 0 || (unsigned)position >= c.context)
+        return;
+    const int32_t sequence = where.d_sequences[row];
+    const size_t number = cache_number(c, sequence, head, (unsigned)position);
+    const size_t to = number * c.head_dim;
+    const size_t from = ((size_t)row * c.n_heads + head) * c.head_dim;
+    put_bytes(k + from, c.head_dim, static_cast<int8_t *>(c.d_keys) + to, c.d_key_scales + number);
+    put_bytes(v + from, c.head_dim, static_cast<int8_t *>(c.d_values) + to,
+              c.d_value_scales + number);
+}
+
 /* What a block of `heads` query heads keeps in shared memory. */
 template <int heads> struct attend_shared {
     float q[heads][most_head_dim];
@@ -61,7 +97,20 @@ template <int heads> struct attend_shared {
     float scratch[threads / 32];
 };
 
-/* The dot products of one key with all heads' queries. */
+/* Add the products of two pairs of a key's elements, from element i on, to the scores. */
+template <int heads>
+SWG_DEVICE void score_pairs(float score[heads], const attend_shared<heads> *shared, unsigned i,
+                            const uint32_t *pairs, int n_pairs)
+{
+    SWG_UNROLL_ALL
+    for (int p = 0; p < n_pairs; p++)
+        for (int h = 0; h < heads; h++) {
+            score[h] = fmaf(low_half(pairs[p]), shared->q[h][i + 2 * p], score[h]);
+            score[h] = fmaf(high_half(pairs[p]), shared->q[h][i + 2 * p + 1], score[h]);
+        }
+}
+
+/* The dot products of one key with all heads' queries; of bytes, without the key's scale. */
 template <int heads>
 SWG_DEVICE void score_key(const swg_cuda_cache &c, size_t key, const attend_shared<heads> *shared,
                           float score[heads])
@@ -75,11 +124,20 @@ SWG_DEVICE void score_key(const swg_cuda_cache &c, size_t key, const attend_shar
         for (unsigned i = 0; i < c.head_dim; i += 8) {
             const uint4 word = elements[i / 8];
             const uint32_t pairs[4] = {word.x, word.y, word.z, word.w};
-            for (int p = 0; p < 4; p++)
-                for (int h = 0; h < heads; h++) {
-                    score[h] = fmaf(low_half(pairs[p]), shared->q[h][i + 2 * p], score[h]);
-                    score[h] = fmaf(high_half(pairs[p]), shared->q[h][i + 2 * p + 1], score[h]);
-                }
+            score_pairs<heads>(score, shared, i, pairs, 4);
+        }
+        return;
+    }
+    if (c.type == SWG_CUDA_CACHE_INT8 && c.head_dim % 8 == 0) {
+        const uint2 *elements =
+            reinterpret_cast<const uint2 *>(static_cast<const int8_t *>(c.d_keys) + key);
+        SWG_UNROLL(1)
+        for (unsigned i = 0; i < c.head_dim; i += 8) {
+            const uint2 word = elements[i / 8];
+            uint32_t pairs[4];
+            halves_of_bytes(pairs, word.x);
+            halves_of_bytes(pairs + 2, word.y);
+            score_pairs<heads>(score, shared, i, pairs, 4);
         }
         return;
     }
@@ -95,14 +153,20 @@ template <int heads> struct attend_state {
     float largest[heads], sum[heads], acc[heads][most_head_dim / threads];
 };
 
-/* One tile: n keys from element `key` of the cache on. */
+/* One tile: n keys from number `first` of the cache on. */
 template <int heads>
-SWG_DEVICE void attend_tile(const swg_cuda_cache &c, size_t key, unsigned n, float scale,
+SWG_DEVICE void attend_tile(const swg_cuda_cache &c, size_t first, unsigned n, float scale,
                             attend_shared<heads> *shared, attend_state<heads> *state)
 {
-    float score[heads];
-    if (threadIdx.x < n)
+    float score[heads], value_scale = 1;
+    const size_t key = first * c.head_dim;
+    if (threadIdx.x < n) {
         score_key<heads>(c, key + (size_t)threadIdx.x * c.head_dim, shared, score);
+        if (c.type == SWG_CUDA_CACHE_INT8) {
+            scale *= c.d_key_scales[first + threadIdx.x];
+            value_scale = c.d_value_scales[first + threadIdx.x];
+        }
+    }
     for (int h = 0; h < heads; h++) {
         const float mine = threadIdx.x < n ? score[h] * scale : -INFINITY;
         const float largest = fmaxf(state->largest[h], block_max(mine, shared->scratch));
@@ -110,7 +174,7 @@ SWG_DEVICE void attend_tile(const swg_cuda_cache &c, size_t key, unsigned n, flo
         const float p = threadIdx.x < n ? expf(mine - largest) : 0;
         state->largest[h] = largest;
         state->sum[h] = fmaf(state->sum[h], shrink, block_sum(p, shared->scratch));
-        shared->scores[h][threadIdx.x] = p;
+        shared->scores[h][threadIdx.x] = SWG_FAULT(value_scale) ? p : p * value_scale;
         for (unsigned e = 0; e < most_head_dim / threads; e++)
             state->acc[h][e] *= shrink;
     }
@@ -189,7 +253,7 @@ attend_kernel(swg_cuda_cache c, swg_cuda_rows where, unsigned query_heads, float
     const int last = where.d_key_end[b.row];
     const int end = last < begin + split_keys ? last : begin + split_keys;
     for (int at = begin; at < end; at += threads)
-        attend_tile<heads>(c, cache_row(c, where.d_sequences[b.row], b.kv_head, (unsigned)at),
+        attend_tile<heads>(c, cache_number(c, where.d_sequences[b.row], b.kv_head, (unsigned)at),
                            (unsigned)(end - at < threads ? end - at : threads), scale, shared,
                            &state);
     attend_finish<heads>(c, b, query_heads, state, y, partial);
@@ -254,6 +318,10 @@ int cache_store(swg_cuda_stream *stream, const swg_cuda_cache *cache, const swg_
     const int status = check_cache(cache, rows, cache->n_heads, 0);
     if (status || rows == 0)
         return status;
+    if (cache->type == SWG_CUDA_CACHE_INT8)
+        return launch(stream, "cache_store", store_bytes_kernel,
+                      dim3((unsigned)rows, blocks_for(cache->n_heads, threads / 32)), threads, 0,
+                      *cache, *where, d_k, d_v);
     return launch(stream, "cache_store", store_kernel,
                   dim3((unsigned)rows, blocks_for(cache->n_heads * cache->head_dim, threads)),
                   threads, 0, *cache, *where, d_k, d_v);

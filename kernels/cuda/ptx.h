@@ -166,6 +166,21 @@ SWG_DEVICE void async_copy16(void *to, const void *from, bool is_valid)
 #endif
 }
 
+/* cp.async.ca of 4 bytes, likewise. */
+SWG_DEVICE void async_copy4(void *to, const void *from, bool is_valid)
+{
+#ifdef __CUDACC__
+    const uint32_t address = (uint32_t)__cvta_generic_to_shared(to);
+    const int bytes = is_valid ? 4 : 0;
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(address), "l"(from),
+                 "r"(bytes)
+                 : "memory");
+#else
+    static const uint32_t zero = 0;
+    simt::copy_async(to, is_valid ? from : &zero, 4);
+#endif
+}
+
 SWG_DEVICE void async_commit()
 {
 #ifdef __CUDACC__

@@ -75,10 +75,17 @@ typedef enum swg_cuda_activation {
 } swg_cuda_activation;
 
 /* Keys and values of one layer: element (sequence, head, position, i) of each is at
- * ((sequence * n_heads + head) * context + position) * head_dim + i. The owner zeroes nothing. */
-typedef enum swg_cuda_cache_type { SWG_CUDA_CACHE_F16, SWG_CUDA_CACHE_F32 } swg_cuda_cache_type;
+ * ((sequence * n_heads + head) * context + position) * head_dim + i. INT8 has integers with a scale
+ * per key and value, max |x| / 127, at (sequence * n_heads + head) * context + position. The owner
+ * zeroes nothing. */
+typedef enum swg_cuda_cache_type {
+    SWG_CUDA_CACHE_F16,
+    SWG_CUDA_CACHE_F32,
+    SWG_CUDA_CACHE_INT8
+} swg_cuda_cache_type;
 typedef struct swg_cuda_cache {
-    void *d_keys, *d_values; /* halves or floats */
+    void *d_keys, *d_values;              /* halves, floats or bytes */
+    float *d_key_scales, *d_value_scales; /* INT8 */
     uint32_t type;           /* swg_cuda_cache_type */
     uint32_t n_heads;        /* of keys and values */
     uint32_t head_dim;       /* 1 to 256 */

@@ -4,7 +4,12 @@
 #include "kernels/kv_pieces.h"
 #include "runtime/backend/cuda_state.h"
 
-/* The cache's memory: a layer after the other, keys before values. */
+static const uint32_t cache_types[SWG_KV_TYPE_COUNT] = {[SWG_KV_F32] = SWG_CUDA_CACHE_F32,
+                                                        [SWG_KV_F16] = SWG_CUDA_CACHE_F16,
+                                                        [SWG_KV_INT8] = SWG_CUDA_CACHE_INT8};
+
+/* The cache's memory: a layer after the other, keys before values, and then, where the type has
+ * scales, those of all layers likewise. */
 swg_status swg_gpu_cache_init(swg_exec *exec)
 {
     enum { MOST_HEAD_DIM = 256, ALIGNED = 256 };
@@ -12,8 +17,6 @@ swg_status swg_gpu_cache_init(swg_exec *exec)
     const swg_kvcache_shape shape = swg_exec_cache_shape(exec);
     if (shape.n_heads == 0)
         return SWG_OK;
-    if (shape.type != SWG_KV_F16 && shape.type != SWG_KV_F32)
-        return swg_error(SWG_UNSUPPORTED, "the cuda backend keeps keys and values as f32 or f16");
     if (shape.head_dim > MOST_HEAD_DIM)
         return swg_error(SWG_UNSUPPORTED,
                          "the cuda backend's attention takes heads of at most %d "
@@ -21,21 +24,26 @@ swg_status swg_gpu_cache_init(swg_exec *exec)
                          MOST_HEAD_DIM, shape.head_dim);
     size_t all; /* that it can be counted is all that is of interest */
     SWG_TRY(swg_kvcache_bytes(&shape, &all));
-    const size_t elements = shape.n_sequences * shape.n_heads * shape.context * shape.head_dim;
-    const size_t half = swg_round_up(elements * swg_kv_bytes(shape.type), ALIGNED);
-    const swg_status status = swg_gpu_alloc(gpu, 2 * shape.n_layers, half, &gpu->d_cache);
+    const size_t keys = shape.n_sequences * shape.n_heads * shape.context;
+    const size_t half = swg_round_up(keys * shape.head_dim * swg_kv_bytes(shape.type), ALIGNED);
+    const size_t scales =
+        swg_kv_has_scales(shape.type) ? swg_round_up(keys * sizeof(float), ALIGNED) : 0;
+    const swg_status status = swg_gpu_alloc(gpu, 2 * shape.n_layers, half + scales, &gpu->d_cache);
     if (status != SWG_OK)
         return swg_error_context(status, "a cache of %zu positions", shape.context);
     SWG_TRY(SWG_NEW(gpu->caches, shape.n_layers));
     gpu->n_caches = shape.n_layers;
+    uint8_t *const d_scales = (uint8_t *)gpu->d_cache + 2 * shape.n_layers * half;
     for (size_t layer = 0; layer < shape.n_layers; layer++)
-        gpu->caches[layer] = (swg_cuda_cache){
-            .d_keys = (uint8_t *)gpu->d_cache + 2 * layer * half,
-            .d_values = (uint8_t *)gpu->d_cache + (2 * layer + 1) * half,
-            .type = shape.type == SWG_KV_F16 ? SWG_CUDA_CACHE_F16 : SWG_CUDA_CACHE_F32,
-            .n_heads = (uint32_t)shape.n_heads,
-            .head_dim = (uint32_t)shape.head_dim,
-            .context = (uint32_t)shape.context};
+        gpu->caches[layer] =
+            (swg_cuda_cache){.d_keys = (uint8_t *)gpu->d_cache + 2 * layer * half,
+                             .d_values = (uint8_t *)gpu->d_cache + (2 * layer + 1) * half,
+                             .d_key_scales = (float *)(d_scales + 2 * layer * scales),
+                             .d_value_scales = (float *)(d_scales + (2 * layer + 1) * scales),
+                             .type = cache_types[shape.type],
+                             .n_heads = (uint32_t)shape.n_heads,
+                             .head_dim = (uint32_t)shape.head_dim,
+                             .context = (uint32_t)shape.context};
     return SWG_OK;
 }
 

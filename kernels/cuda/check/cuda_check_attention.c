@@ -29,9 +29,32 @@ static size_t cache_at(const shape *s, size_t sequence, size_t head, size_t posi
     return ((sequence * s->kv_heads + head) * s->context + position) * s->head_dim;
 }
 
-static float rounded(const shape *s, float value)
+static size_t element_bytes(const shape *s)
 {
-    return s->type == SWG_CUDA_CACHE_F16 ? swg_f16_to_f32(swg_f32_to_f16(value)) : value;
+    return s->type == SWG_CUDA_CACHE_F16 ? 2 : s->type == SWG_CUDA_CACHE_F32 ? 4 : 1;
+}
+
+/* A key or value as the cache holds it. */
+static void round_row(const shape *s, const float *x, float *out)
+{
+    float largest = 0;
+    for (size_t i = 0; i < s->head_dim; i++)
+        largest = fmaxf(largest, fabsf(x[i]));
+    for (size_t i = 0; i < s->head_dim; i++)
+        out[i] = s->type == SWG_CUDA_CACHE_F32   ? x[i]
+                 : s->type == SWG_CUDA_CACHE_F16 ? swg_f16_to_f32(swg_f32_to_f16(x[i]))
+                 : largest < 0x1p-100f           ? 0
+                                                 : rintf(x[i] * (127 / largest)) * (largest / 127);
+}
+
+/* Normal numbers, of which some rows are much larger or smaller, and some nothing. */
+static float *random_rows(check *c, size_t rows, size_t n)
+{
+    static const float scales[] = {1, 1, 1, 1, 0.01f, 3, 1e-4f, 0};
+    float *x = check_memory(c, rows * n * sizeof *x);
+    for (size_t r = 0; r < rows; r++)
+        memcpy(x + r * n, check_floats(c, n, scales[check_below(c, 8)]), n * sizeof *x);
+    return x;
 }
 
 /* Fill the cache through cache_store, one row for every position, in the order of positions. */
@@ -39,23 +62,24 @@ static void fill_cache(check *c, attention_case *a)
 {
     const shape *s = &a->s;
     const size_t rows = s->sequences * s->context, width = s->kv_heads * s->head_dim;
-    const size_t bytes = rows * width * (s->type == SWG_CUDA_CACHE_F16 ? 2 : 4);
-    float *k = check_floats(c, rows * width, 1), *v = check_floats(c, rows * width, 1);
+    const size_t bytes = rows * width * element_bytes(s), n = rows * s->kv_heads;
+    float *k = random_rows(c, n, s->head_dim), *v = random_rows(c, n, s->head_dim);
     int32_t *sequence = check_memory(c, rows * 4), *position = check_memory(c, rows * 4);
     a->keys = check_memory(c, rows * width * sizeof(float));
     a->values = check_memory(c, rows * width * sizeof(float));
     for (size_t r = 0; r < rows; r++) {
         sequence[r] = (int32_t)(r % s->sequences);
         position[r] = (int32_t)(r / s->sequences);
-        for (size_t i = 0; i < width; i++) {
-            const size_t to =
-                cache_at(s, r % s->sequences, i / s->head_dim, r / s->sequences) + i % s->head_dim;
-            a->keys[to] = rounded(s, k[r * width + i]);
-            a->values[to] = rounded(s, v[r * width + i]);
+        for (size_t h = 0; h < s->kv_heads; h++) {
+            const size_t to = cache_at(s, r % s->sequences, h, r / s->sequences);
+            round_row(s, k + r * width + h * s->head_dim, a->keys + to);
+            round_row(s, v + r * width + h * s->head_dim, a->values + to);
         }
     }
     a->cache = (swg_cuda_cache){.d_keys = check_in(c, NULL, bytes),
                                 .d_values = check_in(c, NULL, bytes),
+                                .d_key_scales = check_in(c, NULL, n * sizeof(float)),
+                                .d_value_scales = check_in(c, NULL, n * sizeof(float)),
                                 .type = s->type,
                                 .n_heads = (uint32_t)s->kv_heads,
                                 .head_dim = (uint32_t)s->head_dim,
@@ -159,6 +183,8 @@ static void check_attend(check *c)
     check_shape(c, (shape){9, 1, 20, 131, 2, SWG_CUDA_CACHE_F16, 17, false}, 2, 3);
     check_shape(c, (shape){2, 2, 256, 33, 1, SWG_CUDA_CACHE_F16, 0, true}, 1, 2);
     check_shape(c, (shape){3, 1, 7, 1100, 1, SWG_CUDA_CACHE_F32, 0, false}, 2, 1); /* two splits */
+    check_shape(c, (shape){6, 2, 24, 140, 2, SWG_CUDA_CACHE_INT8, 0, false}, 2, 5);
+    check_shape(c, (shape){3, 1, 13, 1100, 1, SWG_CUDA_CACHE_INT8, 0, false}, 2, 1);
 }
 
 /* Tiles of rows: whole ones, and ones with the ends and beginnings of several sequences. */
@@ -169,6 +195,8 @@ static void check_flash(check *c)
     check_shape(c, (shape){2, 2, 8, 70, 3, SWG_CUDA_CACHE_F16, 0, true}, 3, 30);
     check_shape(c, (shape){1, 1, 128, 150, 1, SWG_CUDA_CACHE_F16, 40, false}, 1, 90);
     check_shape(c, (shape){2, 1, 72, 21, 2, SWG_CUDA_CACHE_F16, 0, false}, 2, 17);
+    check_shape(c, (shape){2, 1, 48, 147, 2, SWG_CUDA_CACHE_INT8, 0, false}, 2, 37);
+    check_shape(c, (shape){1, 1, 128, 150, 1, SWG_CUDA_CACHE_INT8, 40, false}, 1, 90);
 }
 
 static void check_no_keys(check *c)

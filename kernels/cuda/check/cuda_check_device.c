@@ -61,8 +61,18 @@ static void refused(check *c, const char *what, int wanted, int status)
 static void check_refusals(check *c)
 {
     void *d_x = check_in(c, NULL, 1024), *d_none = NULL;
-    const swg_cuda_cache wide = {d_x, d_x, SWG_CUDA_CACHE_F16, 1, 257, 4};
-    const swg_cuda_cache three = {d_x, d_x, SWG_CUDA_CACHE_F16, 3, 8, 4};
+    const swg_cuda_cache wide = {.d_keys = d_x,
+                                 .d_values = d_x,
+                                 .type = SWG_CUDA_CACHE_F16,
+                                 .n_heads = 1,
+                                 .head_dim = 257,
+                                 .context = 4};
+    const swg_cuda_cache three = {.d_keys = d_x,
+                                  .d_values = d_x,
+                                  .type = SWG_CUDA_CACHE_F16,
+                                  .n_heads = 3,
+                                  .head_dim = 8,
+                                  .context = 4};
     const swg_cuda_rows rows = {d_x, d_x, d_x, d_x, 0};
     const swg_cuda *cuda = c->cuda;
     swg_cuda_device *device;
