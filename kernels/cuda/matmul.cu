@@ -151,9 +151,9 @@ int launch_tiles(swg_cuda_stream *stream, const product &p, unsigned slices)
 }
 } // namespace
 
-int launch_matmul(swg_cuda_stream *stream, const product &p, bool is_int8, unsigned slices)
+int launch_matmul(swg_cuda_stream *stream, const product &p, operand o, unsigned slices)
 {
-    return with_kind(p.w, is_int8, [&](auto k) {
+    return with_kind(p.w, o, [&](auto k) {
         using K = decltype(k);
         /* 64 tokens with four scales and the places of 128 columns spill registers. */
         constexpr int most_tiles = K::type == SWG_CUDA_S4 && K::is_fine ? 4 : 8;

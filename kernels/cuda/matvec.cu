@@ -108,9 +108,9 @@ template <class K, int token_tiles> SWG_KERNEL(threads) matvec_kernel(product p)
 }
 } // namespace
 
-int launch_matvec(swg_cuda_stream *stream, const product &p, bool is_int8, unsigned slices)
+int launch_matvec(swg_cuda_stream *stream, const product &p, operand o, unsigned slices)
 {
-    return with_kind(p.w, is_int8, [&](auto k) {
+    return with_kind(p.w, o, [&](auto k) {
         using K = decltype(k);
         const dim3 grid(p.w.row_tiles, slices);
         const size_t shared = (size_t)warps * 128 * sizeof(float);

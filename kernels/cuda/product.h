@@ -2,8 +2,8 @@
  * multiplies it with activations, and adds the result up under its scales.
  *
  * Weights are the left operand, tokens the eight columns of the right one: nothing is padded to 16
- * tokens. Weights become exact integers code - zero as halves (or stay bytes, for integer
- * products), sums of a group are made by the tensor cores in float (or integers), and then
+ * tokens. Weights become exact integers code - zero as halves or bfloats (or stay bytes, for
+ * integer products), sums of a group are made by the tensor cores in float (or integers), and then
  *
  *     acc += scale * part          per group and unit: more exact than scaling the weights
  *
@@ -37,8 +37,9 @@ struct product {
 };
 
 /* The three launchers (matvec.cu, matmul.cu, linear.cu). */
-int launch_matvec(swg_cuda_stream *stream, const product &p, bool is_int8, unsigned slices);
-int launch_matmul(swg_cuda_stream *stream, const product &p, bool is_int8, unsigned slices);
+enum operand { of_halves, of_bfloats, of_bytes };
+int launch_matvec(swg_cuda_stream *stream, const product &p, operand o, unsigned slices);
+int launch_matmul(swg_cuda_stream *stream, const product &p, operand o, unsigned slices);
 
 /* --- Weights to operands ---------------------------------------------------------------------- */
 
@@ -51,9 +52,10 @@ template <> struct sum_type<true> {
 
 /* A type's unit as a lane sees it. `folds` is the number of times that a unit's sums are scaled: 1
  * where groups are whole units, else once per fragment (bytes: two fragments). */
-template <int type_, bool is_int8_, bool is_fine_> struct kind {
+template <int type_, operand operand_, bool is_fine_> struct kind {
     static constexpr int type = type_;
-    static constexpr bool is_int8 = is_int8_, is_fine = is_fine_;
+    static constexpr bool is_int8 = operand_ == of_bytes, is_bf16 = operand_ == of_bfloats;
+    static constexpr bool is_fine = is_fine_;
     static constexpr int columns = type == SWG_CUDA_S4 ? 128 : 64;
     static constexpr int folds = !is_fine ? 1 : is_int8 ? 2 : 4;
     static constexpr int loads = type == SWG_CUDA_W8 ? 2 : type == SWG_CUDA_F16 ? 4 : 1;
@@ -141,6 +143,45 @@ SWG_DEVICE void w8_halves(uint32_t a[4], uint32_t first, uint32_t second, uint2 
     a[3] = half2_sub(permute(second, above, 0x4341), lower);
 }
 
+/* The same as bfloats. They have seven bits for a fraction: 0x4300 and a code of four bits are 128
+ * + code, with every code shifted down first. */
+SWG_DEVICE uint32_t both_bfloats(int integer)
+{
+    const uint32_t bits = bits_of((float)integer) >> 16; /* eight bits suffice */
+    return bits | bits << 16;
+}
+
+SWG_DEVICE void w4_bfloats(uint32_t a[4], uint32_t word, uint2 zero)
+{
+    const uint32_t below = 0x43004300u, one = 0x3f803f80u;
+    const uint32_t upper = both_bfloats(-128 - (int)zero.x);
+    const uint32_t lower = both_bfloats(-128 - (int)zero.y);
+    SWG_UNROLL_ALL
+    for (int i = 0; i < 4; i++) {
+        const uint32_t codes = word >> (SWG_FAULT(bfloat_shift) ? i / 2 * 8 : 4 * i);
+        a[i] = bfloat2_fma(and_or(codes, 0x000f000fu, below), one, i % 2 ? lower : upper);
+    }
+}
+
+/* Bytes `first` and `first` + 2 of a word: 0x4b0000 over a byte is the float 2^23 + code, and code
+ * - zero has at most eight digits, which are in the upper half of its float. */
+SWG_DEVICE uint32_t w8_bfloat_pair(uint32_t bytes, int first, float offset)
+{
+    const uint32_t above = 0x4b000000u;
+    const float low = float_of(permute(bytes, above, 0x7440u + (unsigned)first)) - offset;
+    const float high = float_of(permute(bytes, above, 0x7442u + (unsigned)first)) - offset;
+    return permute(bits_of(low), bits_of(high), 0x7632);
+}
+
+SWG_DEVICE void w8_bfloats(uint32_t a[4], uint32_t first, uint32_t second, uint2 zero)
+{
+    const float upper = 8388608.0f + (float)zero.x, lower = 8388608.0f + (float)zero.y;
+    a[0] = w8_bfloat_pair(first, 0, upper);
+    a[1] = w8_bfloat_pair(second, 0, lower);
+    a[2] = w8_bfloat_pair(first, 1, upper);
+    a[3] = w8_bfloat_pair(second, 1, lower);
+}
+
 SWG_DEVICE uint32_t word_of(const uint4 &four, int i)
 {
     return i == 0 ? four.x : i == 1 ? four.y : i == 2 ? four.z : four.w;
@@ -159,6 +200,8 @@ SWG_DEVICE void operands_of(uint32_t a[K::a_words], const lane_unit<K> &u, const
             if (K::is_int8) {
                 a[2 * f] = first;
                 a[2 * f + 1] = second;
+            } else if (K::is_bf16) {
+                w8_bfloats(a + 4 * f, first, second, zero);
             } else {
                 w8_halves(a + 4 * f, first, second, zero);
             }
@@ -170,6 +213,8 @@ SWG_DEVICE void operands_of(uint32_t a[K::a_words], const lane_unit<K> &u, const
             const uint32_t word = word_of(u.words[0], f);
             a[2 * f] = word & 0x0f0f0f0fu;
             a[2 * f + 1] = word >> 4 & 0x0f0f0f0fu;
+        } else if (K::is_bf16) {
+            w4_bfloats(a + 4 * f, word_of(u.words[0], f), zero);
         } else {
             w4_halves(a + 4 * f, word_of(u.words[0], f), zero);
         }
@@ -177,6 +222,16 @@ SWG_DEVICE void operands_of(uint32_t a[K::a_words], const lane_unit<K> &u, const
 }
 
 /* --- Products of a unit ----------------------------------------------------------------------- */
+
+template <class K, int selector>
+SWG_DEVICE void multiply_sparse(float part[4], const uint32_t a[4], const uint32_t b[4],
+                                uint32_t places)
+{
+    if (K::is_bf16)
+        mma_sparse_bf16<selector>(part, a, b, places);
+    else
+        mma_sparse_f16<selector>(part, a, b, places);
+}
 
 /* part += the unit's share of a fold: 16 rows times eight tokens. */
 template <class K>
@@ -187,11 +242,11 @@ SWG_DEVICE void multiply_fold(float part[4], const uint32_t *a, const uint32_t *
     for (int i = 0; i < 4 / K::folds; i++) {
         const int f = fold * (4 / K::folds) + i;
         if (K::type != SWG_CUDA_S4)
-            mma_f16(part, a + 4 * f, b + 2 * f);
+            K::is_bf16 ? mma_bf16(part, a + 4 * f, b + 2 * f) : mma_f16(part, a + 4 * f, b + 2 * f);
         else if (f % 2 == 0)
-            mma_sparse_f16<0>(part, a + 4 * f, b + 4 * f, f < 2 ? places.x : places.y);
+            multiply_sparse<K, 0>(part, a + 4 * f, b + 4 * f, f < 2 ? places.x : places.y);
         else
-            mma_sparse_f16<1>(part, a + 4 * f, b + 4 * f, f < 2 ? places.x : places.y);
+            multiply_sparse<K, 1>(part, a + 4 * f, b + 4 * f, f < 2 ? places.x : places.y);
     }
 }
 template <class K>
@@ -269,28 +324,27 @@ SWG_DEVICE void put_result(const product &p, unsigned slice, unsigned row, unsig
 }
 
 /* The kinds of products, for launchers: calls `with` with a kind<...>. */
-template <class W> int with_kind(const swg_cuda_matrix &m, bool is_int8, const W &with)
+template <int type, operand o, class W> int with_groups(const swg_cuda_matrix &m, const W &with)
 {
-    const unsigned whole = m.type == SWG_CUDA_S4 ? 128 : 64;
-    const bool is_fine = m.group % whole != 0;
-    if (is_int8)
-        return m.type == SWG_CUDA_W4 ? is_fine ? with(kind<SWG_CUDA_W4, true, true>())
-                                               : with(kind<SWG_CUDA_W4, true, false>())
-               : is_fine ? with(kind<SWG_CUDA_W8, true, true>())
-                                     : with(kind<SWG_CUDA_W8, true, false>());
-    switch (m.type) {
-    case SWG_CUDA_W4:
-        return is_fine ? with(kind<SWG_CUDA_W4, false, true>())
-                       : with(kind<SWG_CUDA_W4, false, false>());
-    case SWG_CUDA_W8:
-        return is_fine ? with(kind<SWG_CUDA_W8, false, true>())
-                       : with(kind<SWG_CUDA_W8, false, false>());
-    case SWG_CUDA_S4:
-        return is_fine ? with(kind<SWG_CUDA_S4, false, true>())
-                       : with(kind<SWG_CUDA_S4, false, false>());
-    default:
-        return with(kind<SWG_CUDA_F16, false, false>());
-    }
+    const bool is_fine = m.group % (type == SWG_CUDA_S4 ? 128 : 64) != 0;
+    return is_fine ? with(kind<type, o, true>()) : with(kind<type, o, false>());
+}
+template <operand o, class W> int with_type(const swg_cuda_matrix &m, const W &with)
+{
+    return m.type == SWG_CUDA_W4   ? with_groups<SWG_CUDA_W4, o>(m, with)
+           : m.type == SWG_CUDA_W8 ? with_groups<SWG_CUDA_W8, o>(m, with)
+                                   : with_groups<SWG_CUDA_S4, o>(m, with);
+}
+template <class W> int with_kind(const swg_cuda_matrix &m, operand o, const W &with)
+{
+    if (m.type == SWG_CUDA_F16)
+        return with(kind<SWG_CUDA_F16, of_halves, false>());
+    if (o == of_bfloats)
+        return with_type<of_bfloats>(m, with);
+    if (o == of_halves)
+        return with_type<of_halves>(m, with);
+    return m.type == SWG_CUDA_W4 ? with_groups<SWG_CUDA_W4, of_bytes>(m, with)
+                                 : with_groups<SWG_CUDA_W8, of_bytes>(m, with);
 }
 } // namespace SWG_BUILD
 
