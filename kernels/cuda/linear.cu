@@ -33,30 +33,41 @@ SWG_DEVICE float largest_of(const float *x, unsigned k, float *scratch)
     return block_max(largest, scratch);
 }
 
-/* Halves of a row of activations: the row rounded, where it has to be, or the first or second half
- * of each float. */
-enum half_of { half_rounded, half_first, half_second };
+/* Elements of 16 bits of a row of activations: halves, bfloats, bfloats as halves, or the first or
+ * second half of each float. */
+enum rounded_to { to_halves, to_bfloats, to_bfloat_halves, to_first_halves, to_second_halves };
 
 /* The exponent of the power of two that a row is divided by, so that its largest magnitude, in
- * [2^e, 2^(e + 1)), is one that a half can hold: only beyond that range where rows are rounded,
- * else always, so that both halves have all their digits. */
-SWG_DEVICE int row_shift(float largest, half_of which)
+ * [2^e, 2^(e + 1)), is one that a half can hold: only beyond that range where rows are rounded to
+ * halves, else always, so that halves have all digits. */
+SWG_DEVICE int row_shift(float largest, rounded_to which)
 {
     const int exponent = (int)(bits_of(largest) >> 23) - 127;
-    if (which == half_rounded)
+    if (which == to_bfloats)
+        return 0;
+    if (which == to_halves)
         return largest > 65504 ? exponent - 14 : 0;
     return largest > 0 && exponent > -112 ? exponent - 14 : largest > 0 ? -126 : 0;
 }
 
-/* What is rounded to a half: the value, or 2^11 times what the first half leaves of it. */
-SWG_DEVICE float half_source(float value, half_of which)
+/* What is rounded to 16 bits: the value, or 2^11 times what the first half leaves of it. */
+SWG_DEVICE float rounded_source(float value, rounded_to which)
 {
-    return which == half_second ? (value - half_to_float(float_to_half(value))) * 2048 : value;
+    return which == to_second_halves ? (value - half_to_float(float_to_half(value))) * 2048 : value;
+}
+
+SWG_DEVICE uint32_t rounded_pair(float low, float high, rounded_to which)
+{
+    if (which != to_bfloats && which != to_bfloat_halves)
+        return pair_of(low, high);
+    const uint32_t pair = bfloat_pair_of(low, high);
+    return which == to_bfloats ? pair
+                               : pair_of(float_of(pair << 16), float_of(pair & 0xffff0000u));
 }
 
 /* One block per row, divided by a power of two, which changes no digit. */
 SWG_KERNEL(threads)
-halves_kernel(const float *all, unsigned k, unsigned fours, half_of which, uint2 *rounded,
+halves_kernel(const float *all, unsigned k, unsigned fours, rounded_to which, uint2 *rounded,
               float *scales)
 {
     SWG_SHARED(float, scratch);
@@ -66,14 +77,14 @@ halves_kernel(const float *all, unsigned k, unsigned fours, half_of which, uint2
     const float inverse = float_of((uint32_t)(127 - shift) << 23);
     if (threadIdx.x == 0)
         scales[blockIdx.x] =
-            float_of((uint32_t)(127 + shift) << 23) * (which == half_second ? 1.0f / 2048 : 1.0f);
+            float_of((uint32_t)(127 + shift) << 23) * (which == to_second_halves ? 1.0f / 2048 : 1.0f);
     for (unsigned number = threadIdx.x; number < fours; number += threads) {
         float four[4];
         load_four(four, x, k, number);
         for (int i = 0; i < 4; i++)
-            four[i] = half_source(four[i] * inverse, which);
-        rounded[(size_t)blockIdx.x * fours + number] =
-            make_uint2(pair_of(four[0], four[1]), pair_of(four[2], four[3]));
+            four[i] = rounded_source(four[i] * inverse, which);
+        rounded[(size_t)blockIdx.x * fours + number] = make_uint2(
+            rounded_pair(four[0], four[1], which), rounded_pair(four[2], four[3], which));
     }
 }
 
@@ -192,34 +203,59 @@ int check_product(const swg_cuda_matrix &w, swg_cuda_input input, size_t rows)
     if (input == SWG_CUDA_INPUT_INT8 && w.group % 32 != 0)
         return fail(SWG_CUDA_UNSUPPORTED,
                     "integer products take groups of whole 32 columns, not of %u", w.group);
+    const uint64_t folds = w.group / 16; /* in a group, at most: see group_of */
+    if (w.n_groups > 1 && (folds & (folds - 1)) != 0 && folds * (w.k / 16 + 8) >> 32 != 0)
+        return fail(SWG_CUDA_UNSUPPORTED, "groups of %u of %u columns are too large", w.group, w.k);
     if (w.row_tiles > 65535u * 8)
         return fail(SWG_CUDA_UNSUPPORTED, "a product of %u outputs is too large", w.n);
     return check_sizes("a product", rows, w.k);
 }
 
-/* What an input is rounded to on one way through the kernels. */
-struct rounding {
-    bool is_int8;
-    half_of half;
-};
+/* What products with a matrix multiply, and what an input is rounded to for it, the first or second
+ * time. */
+operand operand_of(const swg_cuda_matrix &w, swg_cuda_input input)
+{
+    return input == SWG_CUDA_INPUT_INT8                                                ? of_bytes
+           : input == SWG_CUDA_INPUT_BF16 && (w.type != SWG_CUDA_F16 && w.type != SWG_CUDA_F32)
+               ? of_bfloats
+               : of_halves;
+}
+rounded_to rounding_of(operand o, swg_cuda_input input, unsigned time)
+{
+    if (input == SWG_CUDA_INPUT_FLOAT)
+        return time == 0 ? to_first_halves : to_second_halves;
+    if (input == SWG_CUDA_INPUT_BF16)
+        return o == of_bfloats ? to_bfloats : to_bfloat_halves;
+    return to_halves;
+}
 
-int round_input(swg_cuda_stream *stream, const swg_cuda_matrix &w, rounding to, const float *d_x,
-                size_t rows, unsigned char *scratch, const scratch_parts &parts)
+int round_input(swg_cuda_stream *stream, const swg_cuda_matrix &w, operand o, rounded_to to,
+                const float *d_x, size_t rows, unsigned char *scratch, const scratch_parts &parts)
 {
     const unsigned fours = w.units * unit_columns(w) / 4;
     float *const scales = reinterpret_cast<float *>(scratch + parts.scales);
     const dim3 grid((unsigned)rows);
     const size_t shared = threads / 32 * sizeof(float);
-    return to.is_int8
+    return o == of_bytes
                ? launch(stream, "round_to_bytes", bytes_kernel, grid, threads, shared, d_x, w.k,
                         fours, reinterpret_cast<uint32_t *>(scratch), scales,
                         reinterpret_cast<int32_t *>(scratch + parts.sums))
                : launch(stream, "round_to_halves", halves_kernel, grid, threads, shared, d_x, w.k,
-                        fours, to.half, reinterpret_cast<uint2 *>(scratch), scales);
+                        fours, to, reinterpret_cast<uint2 *>(scratch), scales);
+}
+
+/* product.group_inverse. A row that is one group has group 0 only. */
+unsigned group_inverse_of(const swg_cuda_matrix &w, operand o)
+{
+    const unsigned columns = fold_columns(w, o);
+    if (w.n_groups == 1)
+        return 1; /* of no fold below 2^32 anything is left */
+    const unsigned folds = w.group / columns;
+    return folds == 1 ? 0 : 0xffffffffu / folds + 1;
 }
 
 /* y = (is_added: y +=) the rounded x W^T + bias. */
-int multiply(swg_cuda_stream *stream, const swg_cuda_matrix &w, bool is_int8, size_t rows,
+int multiply(swg_cuda_stream *stream, const swg_cuda_matrix &w, operand o, size_t rows,
              const float *d_bias, bool is_added, float *d_y, unsigned char *scratch,
              const scratch_parts &parts)
 {
@@ -234,10 +270,12 @@ int multiply(swg_cuda_stream *stream, const swg_cuda_matrix &w, bool is_int8, si
     p.y = slices > 1 ? partial : d_y;
     p.rows = (unsigned)rows;
     p.slice_units = units_per_slice(w, rows);
+    p.group_inverse = group_inverse_of(w, o);
+    p.scale_bytes = w.scale_type == SWG_CUDA_SCALE_F16 ? 32 : 64;
     p.is_partial = slices > 1;
     p.is_added = is_added;
-    const int status = rows <= most_matvec_rows ? launch_matvec(stream, p, is_int8, slices)
-                                                : launch_matmul(stream, p, is_int8, slices);
+    const int status = rows <= most_matvec_rows ? launch_matvec(stream, p, o, slices)
+                                                : launch_matmul(stream, p, o, slices);
     if (status || slices == 1)
         return status;
     const size_t elements = rows * w.n;
@@ -260,16 +298,16 @@ int linear(swg_cuda_stream *stream, const swg_cuda_matrix *w, swg_cuda_input inp
     unsigned char *const scratch = static_cast<unsigned char *>(d_scratch);
     const bool is_float = input == SWG_CUDA_INPUT_FLOAT;
     const unsigned planes = is_float && w->type == SWG_CUDA_F32 ? 2 : 1;
+    const operand o = operand_of(*w, input);
     for (unsigned half = 0; half < (is_float ? 2 : 1); half++)
         for (unsigned i = 0; i < planes && !status; i++) {
             const swg_cuda_matrix plane = swg_cuda_plane(w, i);
             const scratch_parts parts = scratch_of(plane, rows);
-            const rounding to = {input == SWG_CUDA_INPUT_INT8,
-                                 !is_float ? half_rounded : half ? half_second : half_first};
             if (i == 0)
-                status = round_input(stream, plane, to, d_x, rows, scratch, parts);
+                status = round_input(stream, plane, o, rounding_of(o, input, half), d_x, rows, scratch,
+                                     parts);
             if (!status)
-                status = multiply(stream, plane, to.is_int8, rows, d_bias, half + i > 0, d_y,
+                status = multiply(stream, plane, o, rows, d_bias, half + i > 0, d_y,
                                   scratch, parts);
         }
     return status;

@@ -96,6 +96,44 @@ SWG_DEVICE uint32_t half2_fma(uint32_t a, uint32_t b, uint32_t c)
 #endif
 }
 
+/* --- bfloat16 --------------------------------------------------------------------------------- */
+
+SWG_DEVICE float bfloat_to_float(uint16_t bits)
+{
+    return float_of((uint32_t)bits << 16);
+}
+
+/* cvt.rn.bf16x2.f32: two floats rounded. */
+SWG_DEVICE uint32_t bfloat_pair_of(float low, float high)
+{
+#ifdef __CUDACC__
+    uint32_t d;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(d) : "f"(high), "f"(low));
+    return d;
+#else
+    return swg_f32_to_bf16(low) | (uint32_t)swg_f32_to_bf16(high) << 16;
+#endif
+}
+
+/* fma.rn.bf16x2. */
+SWG_DEVICE uint32_t bfloat2_fma(uint32_t a, uint32_t b, uint32_t c)
+{
+#ifdef __CUDACC__
+    uint32_t d;
+    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+    return d;
+#else
+    /* A product of bfloats is exact in float. Its sum with a third is rounded twice here, to float
+     * and then to bfloat, which is the same for the small integers of the kernels. */
+    float sum[2];
+    for (int i = 0; i < 2; i++)
+        sum[i] =
+            bfloat_to_float((uint16_t)(a >> 16 * i)) * bfloat_to_float((uint16_t)(b >> 16 * i)) +
+            bfloat_to_float((uint16_t)(c >> 16 * i));
+    return bfloat_pair_of(sum[0], sum[1]);
+#endif
+}
+
 /* --- Bits ------------------------------------------------------------------------------------- */
 
 /* lop3.b32 with the table of (a & b) | c. */
@@ -132,21 +170,13 @@ SWG_DEVICE uint32_t permute(uint32_t a, uint32_t b, uint32_t selector)
 #endif
 }
 
-/* --- Loads and copies ------------------------------------------------------------------------- */
-
-/* ld.global.nc with a hint that the line will not be needed again: weights, each read once. */
-SWG_DEVICE uint4 load_once(const void *from)
+/* mul.hi.u32: the upper half of a product. */
+SWG_DEVICE uint32_t multiply_high(uint32_t a, uint32_t b)
 {
-#ifdef __CUDACC__
-    uint4 value;
-    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
-                 : "l"(from));
-    return value;
-#else
-    return *static_cast<const uint4 *>(from);
-#endif
+    return (uint32_t)((uint64_t)a * b >> 32);
 }
+
+/* --- Loads and copies ------------------------------------------------------------------------- */
 
 /* cp.async.cg of 16 bytes from global to shared memory; without `is_valid` zeros are written and
  * nothing is read. Then commit the copies since the last commit as a group, and wait until at most
@@ -166,18 +196,18 @@ SWG_DEVICE void async_copy16(void *to, const void *from, bool is_valid)
 #endif
 }
 
-/* cp.async.ca of 4 bytes, likewise. */
-SWG_DEVICE void async_copy4(void *to, const void *from, bool is_valid)
+/* cp.async.ca of 4 or 8 bytes, likewise. */
+template <int size> SWG_DEVICE void async_copy(void *to, const void *from, bool is_valid)
 {
 #ifdef __CUDACC__
     const uint32_t address = (uint32_t)__cvta_generic_to_shared(to);
-    const int bytes = is_valid ? 4 : 0;
-    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(address), "l"(from),
-                 "r"(bytes)
+    const int bytes = is_valid ? size : 0;
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(address), "l"(from),
+                 "n"(size), "r"(bytes)
                  : "memory");
 #else
-    static const uint32_t zero = 0;
-    simt::copy_async(to, is_valid ? from : &zero, 4);
+    static const uint64_t zero = 0;
+    simt::copy_async(to, is_valid ? from : &zero, size);
 #endif
 }
 
@@ -226,31 +256,18 @@ SWG_DEVICE void load_matrices_transposed(uint32_t d[4], const void *row)
 
 /* --- Tensor cores ----------------------------------------------------------------------------- */
 
-/* mma.sync.m16n8k16.row.col.f32.f16.f16.f32: d (16 x 8) += a (16 x 16) b (16 x 8).
- *
- *     a[0] row g      columns 2t 2t+1     a[2] row g      columns 2t+8 2t+9
- *     a[1] row g + 8  columns 2t 2t+1     a[3] row g + 8  columns 2t+8 2t+9
- *     b[0] rows 2t 2t+1, column g         b[1] rows 2t+8 2t+9, column g
- *     d[0] d[1] row g, columns 2t 2t+1    d[2] d[3] row g + 8, columns 2t 2t+1 */
-SWG_DEVICE void mma_f16(float d[4], const uint32_t a[4], const uint32_t b[2])
+#ifndef __CUDACC__
+/* mma_f16 and mma_bf16, below, of elements that `value_of` reads. */
+template <float (*value_of)(uint16_t)>
+void mma_of(float d[4], const uint32_t a[4], const uint32_t b[2])
 {
-#ifdef __CUDACC__
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
-                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-#else
     struct {
         float a[8], b[4];
     } mine;
-    for (int i = 0; i < 4; i++) {
-        mine.a[2 * i] = low_half(a[i]);
-        mine.a[2 * i + 1] = high_half(a[i]);
-    }
-    for (int i = 0; i < 2; i++) {
-        mine.b[2 * i] = low_half(b[i]);
-        mine.b[2 * i + 1] = high_half(b[i]);
-    }
+    for (int i = 0; i < 8; i++)
+        mine.a[i] = value_of((uint16_t)(a[i / 2] >> 16 * (i % 2)));
+    for (int i = 0; i < 4; i++)
+        mine.b[i] = value_of((uint16_t)(b[i / 2] >> 16 * (i % 2)));
     const unsigned char *const slots = simt::warp_meet(__FILE__, __LINE__, &mine, sizeof mine);
     const unsigned g = simt::self->lane / 4, t = simt::self->lane % 4;
     /* Column k of A is element k % 2 + 4 (k / 8) of lane k / 2 % 4's row; likewise row k of B. */
@@ -267,6 +284,66 @@ SWG_DEVICE void mma_f16(float d[4], const uint32_t a[4], const uint32_t b[2])
             d[2 + column] += below * right;
         }
     }
+}
+
+/* mma_sparse_f16 and mma_sparse_bf16, likewise. */
+template <int selector, float (*value_of)(uint16_t)>
+void mma_sparse_of(float d[4], const uint32_t a[4], const uint32_t b[4], uint32_t places)
+{
+    struct {
+        uint32_t a[4], b[4], places;
+    } mine;
+    memcpy(mine.a, a, sizeof mine.a);
+    memcpy(mine.b, b, sizeof mine.b);
+    mine.places = places;
+    const unsigned char *const slots = simt::warp_meet(__FILE__, __LINE__, &mine, sizeof mine);
+    const unsigned g = simt::self->lane / 4, t = simt::self->lane % 4;
+    const auto lane_at = [slots](unsigned lane) {
+        return reinterpret_cast<const uint32_t *>(slots + lane * simt::warp_slot);
+    };
+    for (unsigned below = 0; below < 2; below++)
+        for (unsigned stored = 0; stored < 16; stored++) {
+            const uint32_t word = lane_at(4 * g + 2 * selector + stored / 8)[8];
+            const unsigned k = stored / 2 * 4 + (word >> (16 * below + stored % 8 * 2) & 3);
+            const uint32_t pair = lane_at(4 * g + stored % 8 / 2)[stored / 8 * 2 + below];
+            const float left = value_of((uint16_t)(pair >> 16 * (stored % 2)));
+            for (unsigned column = 0; column < 2; column++) {
+                const uint32_t right =
+                    lane_at(4 * (2 * t + column) + k % 8 / 2)[4 + k / 16 * 2 + k % 16 / 8];
+                d[2 * below + column] += left * value_of((uint16_t)(right >> 16 * (k % 2)));
+            }
+        }
+}
+#endif
+
+/* mma.sync.m16n8k16.row.col.f32.f16.f16.f32: d (16 x 8) += a (16 x 16) b (16 x 8).
+ *
+ *     a[0] row g      columns 2t 2t+1     a[2] row g      columns 2t+8 2t+9
+ *     a[1] row g + 8  columns 2t 2t+1     a[3] row g + 8  columns 2t+8 2t+9
+ *     b[0] rows 2t 2t+1, column g         b[1] rows 2t+8 2t+9, column g
+ *     d[0] d[1] row g, columns 2t 2t+1    d[2] d[3] row g + 8, columns 2t 2t+1 */
+SWG_DEVICE void mma_f16(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+#ifdef __CUDACC__
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    mma_of<half_to_float>(d, a, b);
+#endif
+}
+
+/* The same of bfloats: mma.sync.m16n8k16.row.col.f32.bf16.bf16.f32. */
+SWG_DEVICE void mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+#ifdef __CUDACC__
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    mma_of<bfloat_to_float>(d, a, b);
 #endif
 }
 
@@ -322,29 +399,24 @@ SWG_DEVICE void mma_sparse_f16(float d[4], const uint32_t a[4], const uint32_t b
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(b[2]),
                    "r"(b[3]), "r"(places), "n"(selector));
 #else
-    struct {
-        uint32_t a[4], b[4], places;
-    } mine;
-    memcpy(mine.a, a, sizeof mine.a);
-    memcpy(mine.b, b, sizeof mine.b);
-    mine.places = places;
-    const unsigned char *const slots = simt::warp_meet(__FILE__, __LINE__, &mine, sizeof mine);
-    const unsigned g = simt::self->lane / 4, t = simt::self->lane % 4;
-    const auto lane_at = [slots](unsigned lane) {
-        return reinterpret_cast<const uint32_t *>(slots + lane * simt::warp_slot);
-    };
-    for (unsigned below = 0; below < 2; below++)
-        for (unsigned stored = 0; stored < 16; stored++) {
-            const uint32_t word = lane_at(4 * g + 2 * selector + stored / 8)[8];
-            const unsigned k = stored / 2 * 4 + (word >> (16 * below + stored % 8 * 2) & 3);
-            const uint32_t pair = lane_at(4 * g + stored % 8 / 2)[stored / 8 * 2 + below];
-            const float left = half_to_float((uint16_t)(pair >> 16 * (stored % 2)));
-            for (unsigned column = 0; column < 2; column++) {
-                const uint32_t right =
-                    lane_at(4 * (2 * t + column) + k % 8 / 2)[4 + k / 16 * 2 + k % 16 / 8];
-                d[2 * below + column] += left * half_to_float((uint16_t)(right >> 16 * (k % 2)));
-            }
-        }
+    mma_sparse_of<selector, half_to_float>(d, a, b, places);
+#endif
+}
+
+/* The same of bfloats. */
+template <int selector>
+SWG_DEVICE void mma_sparse_bf16(float d[4], const uint32_t a[4], const uint32_t b[4],
+                                uint32_t places)
+{
+#ifdef __CUDACC__
+    asm volatile("mma.sp::ordered_metadata.sync.aligned.m16n8k32.row.col.f32.bf16.bf16.f32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9, %10, %11}, {%0, %1, %2, %3}, %12, "
+                 "%13;"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(b[2]),
+                   "r"(b[3]), "r"(places), "n"(selector));
+#else
+    mma_sparse_of<selector, bfloat_to_float>(d, a, b, places);
 #endif
 }
 } // namespace SWG_BUILD

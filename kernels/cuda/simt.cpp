@@ -18,7 +18,12 @@ unsigned char *shared;
 
 namespace
 {
-enum { most_threads = 1024, guard_bytes = 64, poison = 0xff };
+enum {
+    most_threads = 1024,
+    most_shared = 99 * 1024, /* of a block, on compute capability 8.6 and 8.9 */
+    guard_bytes = 64,
+    poison = 0xff
+};
 enum state { ready, at_barrier, at_meeting, done };
 
 struct warp {
@@ -268,6 +273,11 @@ int run(const char *name, dim3 grid, unsigned threads, size_t shared_bytes,
         return SWG_BUILD::fail(SWG_CUDA_FAILED,
                                "kernel %s: a grid of (%u, %u, %u) blocks of %u threads", name,
                                grid.x, grid.y, grid.z, threads);
+    if (shared_bytes > most_shared)
+        return SWG_BUILD::fail(SWG_CUDA_FAILED,
+                               "kernel %s: %zu bytes of shared memory; not every GPU has more than "
+                               "%d",
+                               name, shared_bytes, most_shared);
     pthread_mutex_lock(&one_at_a_time);
     void *memory = nullptr;
     int status = SWG_CUDA_NO_MEMORY;

@@ -57,12 +57,15 @@ typedef struct swg_cuda_info {
 
 /* What a product's input is rounded to. HALF: IEEE half; a row with a magnitude beyond 65,504 is
  * divided by a power of two before, so that nothing becomes infinite; of F32 matrices the rounded
- * elements are used. INT8: integers of 8 bits with one scale per row, max |x| / 127; W4 and W8
+ * elements are used. BF16: bfloat16; F16 and F32 matrices take such inputs as halves, which divides
+ * rows by a power of two and changes only elements 2^-29 times their row's largest and smaller.
+ * INT8: integers of 8 bits with one scale per row, max |x| / 127; W4 and W8
  * only. FLOAT: the sum of two halves, 22 bits, and all of F32 matrices: the products of every half
  * of x with every half of w are added up, so it takes two (F32: four) times as long. Sums are
  * float, of exact products; sums of 64 columns of integers are exact. */
 typedef enum swg_cuda_input {
     SWG_CUDA_INPUT_HALF,
+    SWG_CUDA_INPUT_BF16,
     SWG_CUDA_INPUT_INT8,
     SWG_CUDA_INPUT_FLOAT
 } swg_cuda_input;

@@ -41,4 +41,10 @@ typedef struct swg_cpu_act {
  * swg_cpu_act.compute. For precisions that only round the input. */
 void swg_cpu_compute_tiles(const swg_cpu_product *product, size_t which, size_t begin, size_t end);
 
+/* For those precisions: memory for the rounded input (init), and putting it there, n elements at a
+ * time by `round` (cpu_act_rounded.c). */
+typedef void swg_cpu_round(const float *x, size_t n, float *rounded);
+swg_status swg_cpu_rounded_init(swg_exec *exec, size_t k);
+void swg_cpu_round_input(swg_cpu_product *product, swg_cpu_round *round);
+
 #endif

@@ -3,32 +3,19 @@
 #include "runtime/backend/cpu_act.h"
 #include "runtime/base/numeric.h"
 
-static swg_status init(swg_exec *exec, size_t k)
+static void round_halves(const float *x, size_t n, float *rounded)
 {
-    swg_cpu *cpu = swg_cpu_of(exec);
-    cpu->act_state = swg_arena_calloc(&cpu->arena, exec->options.chunk * k, sizeof(float));
-    return cpu->act_state ? SWG_OK : SWG_NO_MEMORY;
-}
-
-static void round_rows(void *context, swg_exec *exec, size_t begin, size_t end)
-{
-    const swg_cpu_product *product = context;
-    const size_t columns = product->x.columns;
-    const float *x = swg_cpu_row(product->x, 0);
-    float *rounded = swg_cpu_of(exec)->act_state;
-    for (size_t i = begin * columns; i < end * columns; i++)
+    for (size_t i = 0; i < n; i++)
         rounded[i] = swg_f16_to_f32(swg_f32_to_f16(x[i]));
 }
 
 static void prepare(swg_cpu_product *product)
 {
-    const size_t rows = product->x.rows;
-    swg_cpu_over_rows(product->exec, rows, rows * product->x.columns, round_rows, product);
-    product->x.data = swg_cpu_of(product->exec)->act_state;
+    swg_cpu_round_input(product, round_halves);
 }
 
 const swg_cpu_act swg_cpu_act_f16 = {
-    .init = init,
+    .init = swg_cpu_rounded_init,
     .prepare = prepare,
     .unit_rows = SWG_TILE_ROWS,
     .unit_step = 1,

@@ -18,15 +18,16 @@ bool swg_gpu_takes_int8(const swg_cuda_matrix *matrix)
     return matrix->type == SWG_CUDA_W4 || matrix->type == SWG_CUDA_W8;
 }
 
-/* The kernels multiply halves, floats as sums of two halves, or 8-bit integers where these are
- * wanted and there is such a kernel. */
+/* 8-bit integers become halves where there is no kernel for them. */
 static swg_cuda_input input_of(const swg_exec *exec, const swg_cuda_matrix *matrix)
 {
-    if (exec->options.activations == SWG_ACT_F32)
-        return SWG_CUDA_INPUT_FLOAT;
-    return swg_gpu_takes_int8(matrix) && exec->options.activations == SWG_ACT_INT8
-               ? SWG_CUDA_INPUT_INT8
-               : SWG_CUDA_INPUT_HALF;
+    static const swg_cuda_input inputs[SWG_ACT_COUNT] = {[SWG_ACT_F32] = SWG_CUDA_INPUT_FLOAT,
+                                                         [SWG_ACT_F16] = SWG_CUDA_INPUT_HALF,
+                                                         [SWG_ACT_BF16] = SWG_CUDA_INPUT_BF16,
+                                                         [SWG_ACT_INT8] = SWG_CUDA_INPUT_INT8};
+    const swg_cuda_input input = inputs[exec->options.activations];
+    return input == SWG_CUDA_INPUT_INT8 && !swg_gpu_takes_int8(matrix) ? SWG_CUDA_INPUT_HALF
+                                                                       : input;
 }
 
 void swg_gpu_linear(swg_exec *exec, const swg_weight *weight, const float *d_x, size_t rows,

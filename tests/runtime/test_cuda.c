@@ -13,8 +13,10 @@
 
 /* How far logits may be apart, as shares of the largest. The device rounds the inputs of products
  * to halves, and plain weights too; the CPU with f16 activations does the former, so that only
- * roundings that a last bit decides differ. With f32 activations both are as exact as floats. */
-static const double halves_share = 2e-3, same_share = 5e-4, floats_share = 2e-5;
+ * roundings that a last bit decides differ, which are eight times as large to bfloats. With f32
+ * activations both are as exact as floats. */
+static const double halves_share = 2e-3, same_share = 5e-4, bfloats_share = 4e-3,
+                    floats_share = 2e-5;
 
 static bool has_executor(void)
 {
@@ -118,6 +120,7 @@ START_TEST(architectures_give_the_logits_of_the_cpu)
     int32_t ids[ARCH_TOKENS];
     arch_ids(ids, ARCH_TOKENS, 1);
     compare(gpu, SWG_ACT_F16, cpu, SWG_ACT_F16, same_share, ids, ARCH_TOKENS);
+    compare(gpu, SWG_ACT_BF16, cpu, SWG_ACT_BF16, bfloats_share, ids, ARCH_TOKENS);
     compare(gpu, SWG_ACT_F32, cpu, SWG_ACT_F32, floats_share, ids, ARCH_TOKENS);
     swg_model_free(&cpu);
     swg_model_free(&gpu);

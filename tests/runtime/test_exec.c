@@ -205,6 +205,7 @@ START_TEST(activations_have_names)
     ck_assert_int_eq(swg_act_named("int8"), SWG_ACT_INT8);
     ck_assert_int_eq(swg_act_named("f32"), SWG_ACT_F32);
     ck_assert_int_eq(swg_act_named("f16"), SWG_ACT_F16);
+    ck_assert_int_eq(swg_act_named("bf16"), SWG_ACT_BF16);
     ck_assert_int_eq(swg_act_named("f3"), SWG_ACT_COUNT);
     ck_assert_int_eq(strncmp(SWG_ACT_CHOICES, "int8|f32", 8), 0);
     ck_assert_int_eq(swg_exec_options_default().activations, SWG_ACT_INT8);

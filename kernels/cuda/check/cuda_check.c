@@ -92,7 +92,7 @@ static bool is_caught(check *c, size_t fault)
     swg_cuda_host_fault((int)fault + 1);
     for (size_t t = 0; t < n_tables; t++)
         for (const check_row *row = tables[t]; row->name; row++)
-            for (unsigned seed = 1; seed <= 3 && !caught; seed++)
+            for (unsigned seed = 1; seed <= 10 && !caught; seed++)
                 if (strcmp(row->name, faults[fault].check) == 0)
                     caught = !check_one(c, row, seed);
     swg_cuda_host_fault(0);

@@ -193,9 +193,11 @@ static double *rounded_input(check *c, swg_cuda_input input, const float *x, siz
         for (size_t i = 0; i < k; i++) {
             const float value = x[t * k + i], divisor = largest > 65504 ? 4096 : 1;
             const float half = divisor * swg_f16_to_f32(swg_f32_to_f16(value / divisor));
+            const float bfloat = swg_bf16_to_f32(swg_f32_to_bf16(value));
             const double byte = (double)rintf(value * (127 / largest)) * (double)(largest / 127);
             rounded[t * k + i] = input == SWG_CUDA_INPUT_HALF    ? (double)half
                                  : input == SWG_CUDA_INPUT_FLOAT ? (double)value
+                                 : input == SWG_CUDA_INPUT_BF16  ? (double)bfloat
                                                                  : byte;
         }
     }
@@ -271,6 +273,18 @@ static void linear_float_case(check *c, const matrix_case *k)
 static void check_linear_float(check *c)
 {
     over_matrices(c, linear_float_case);
+}
+
+static void linear_bf16_case(check *c, const matrix_case *k)
+{
+    product_rows(c, k, SWG_CUDA_INPUT_BF16, 1 + check_below(c, 8), true);
+    product_rows(c, k, SWG_CUDA_INPUT_BF16, 9 + check_below(c, 8), false);
+    product_rows(c, k, SWG_CUDA_INPUT_BF16, 17 + check_below(c, 60), check_below(c, 2) == 1);
+}
+
+static void check_linear_bf16(check *c)
+{
+    over_matrices(c, linear_bf16_case);
 }
 
 static void linear_int8_case(check *c, const matrix_case *k)
@@ -409,6 +423,7 @@ const check_row swg_cuda_checks_products[] = {
     {.name = "embed", .run = check_embed},
     {.name = "linear", .run = check_linear},
     {.name = "linear_float", .run = check_linear_float},
+    {.name = "linear_bf16", .run = check_linear_bf16},
     {.name = "linear_int8", .run = check_linear_int8},
     {.name = "integers", .run = check_integers},
     {.name = "slices", .run = check_slices},
