@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "eval/bench_profile.h"
+#include "eval/bench_sweep.h"
 #include "eval/cmd_bench_kernels.h"
 #include "eval/latency.h"
 #include "eval/machine.h"
@@ -20,6 +21,7 @@
 typedef struct arguments {
     const char *shape, *group_size, *activations, *kv_cache, *scale_type;
     const char *bits, *device;
+    const char *against, *against_isa, *batches, *depths, *format;
     int64_t prompt, generate, depth, repeats, requests, chunk, seed;
     double max_ttft_ms;
     const char *pattern, *block;
@@ -32,6 +34,12 @@ static const char bit_words[] = ""
 #define SWG_INTEGER_FORMAT(name, bits) "|" #bits
 #include "runtime/base/weight_formats.def"
                                 "|16|32";
+
+static const char isa_words[] = ""
+#define SWG_ISA(token, priority, needs) "|" #token
+#include "kernels/isas.def"
+#undef SWG_ISA
+    ;
 
 static const swg_option options[] = {
     SWG_OPTION_STRING(
@@ -72,6 +80,17 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, kv_cache, 0, "kv-cache", SWG_KV_TYPE_CHOICES, "f32",
                       swg_kv_type_help),
     SWG_OPTION_CHOICE(arguments, device, 0, "device", SWG_DEVICE_CHOICES, "cpu", swg_device_help),
+    SWG_OPTION_STRING(arguments, against, 0, "against", "MODEL",
+                      "also measure this model, in turn with the first, and give the ratio"),
+    SWG_OPTION_CHOICE(arguments, against_isa, 0, "against-isa", isa_words + 1, NULL,
+                      "also measure the same model with no kernels above this instruction set"),
+    SWG_OPTION_STRING(arguments, batches, 0, "batches", "N,N,...",
+                      "decode that many sequences at once, each in turn"),
+    SWG_OPTION_STRING(arguments, depths, 0, "depths", "N,N,...",
+                      "decode behind that many tokens, each in turn"),
+    SWG_OPTION_CHOICE(arguments, format, 0, "format", "text|csv|markdown", NULL,
+                      "form of the table of --against, --against-isa, --batches and --depths "
+                      "(default text)"),
     SWG_OPTION_FLAG(arguments, no_limits, 0, "no-limits",
                     "do not measure the machine's own limits"),
     SWG_OPTION_FLAG(
@@ -133,35 +152,66 @@ static swg_status scheme_of(const arguments *args, swg_scheme *out)
     return swg_scheme_parse(name, strlen(name), out);
 }
 
-static swg_status make_random(benchmark *b)
+/* Whether several cases are measured in turn (bench_sweep.h). */
+static bool has_cases(const arguments *args)
+{
+    return args->against || args->against_isa || args->batches || args->depths;
+}
+
+static swg_status check_cases(const arguments *args)
+{
+    if (!has_cases(args))
+        return args->format ? swg_error(SWG_USAGE, "--format is of --against, --against-isa, "
+                                                   "--batches and --depths")
+                            : SWG_OK;
+    if (args->against && args->against_isa)
+        return swg_error(SWG_USAGE, "give either --against or --against-isa");
+    if (args->against_isa && strcmp(args->device, "cpu") != 0)
+        return swg_error(SWG_USAGE,
+                         "--against-isa compares processors' kernels: not on --device "
+                         "%s",
+                         args->device);
+    if (args->requests || args->profile)
+        return swg_error(SWG_USAGE,
+                         "--%s measures one case: not with --against, --against-isa, "
+                         "--batches or --depths",
+                         args->requests ? "requests" : "profile");
+    if (args->depths && args->depth)
+        return swg_error(SWG_USAGE, "give either --depth or --depths");
+    return SWG_OK;
+}
+
+static swg_status make_random(benchmark *b, swg_session *out)
 {
     swg_strbuf config = {0};
     swg_scheme scheme;
     swg_status status = SWG_OK;
     SWG_GO(scheme_of(b->args, &scheme));
     SWG_GO(swg_shape_config(b->args->shape, &config));
-    SWG_GO(swg_pool_new(b->cli->n_threads, &b->loaded.pool));
+    SWG_GO(swg_pool_new(b->cli->n_threads, &out->pool));
     const swg_model_options how = {.size = sizeof how,
-                                   .pool = b->loaded.pool,
+                                   .pool = out->pool,
                                    .backend = b->args->device,
                                    .random_density = 1 - b->args->sparsity};
     SWG_GO(swg_model_random(config.text, config.length, scheme, (uint64_t)b->args->seed, &how,
-                            &b->loaded.model));
+                            &out->model));
 done:
     swg_strbuf_deinit(&config);
     return status;
 }
 
-static swg_status load(benchmark *b)
+/* The model of side 0, or the one that it is compared with. */
+static swg_status load(benchmark *b, swg_session *out)
 {
+    SWG_TRY(check_cases(b->args));
     const bool has_model = b->cli->n_positionals == 1;
     if (has_model == (b->args->shape != NULL))
         return swg_error(SWG_USAGE, "give either a MODEL or --shape");
     SWG_TRY(check_sparsity(b->args));
     if (!has_model)
-        return make_random(b);
+        return make_random(b, out);
     return swg_session_open_on(b->args->device, b->cli->positionals[0], NULL, false,
-                               b->cli->n_threads, b->cli->progress, &b->loaded);
+                               b->cli->n_threads, b->cli->progress, out);
 }
 
 static bool is_float(const benchmark *b)
@@ -535,13 +585,102 @@ static swg_status report_text(const benchmark *b)
     return status;
 }
 
+/* The second side, if there is one. */
+static swg_status load_other(benchmark *b, swg_session *out)
+{
+    const arguments *args = b->args;
+    if (args->against)
+        return swg_session_open_on(args->device, args->against, NULL, false, b->cli->n_threads,
+                                   b->cli->progress, out);
+    if (!args->against_isa)
+        return SWG_OK;
+    swg_sweep_cap cap;
+    SWG_TRY(swg_sweep_cap_isa(args->against_isa, &cap));
+    const swg_status status = load(b, out);
+    swg_sweep_uncap(&cap);
+    return status;
+}
+
+static swg_status choose_cases(const benchmark *b, const swg_session *other, swg_sweep_options *out)
+{
+    const arguments *args = b->args;
+    *out = (swg_sweep_options){.n_sides = other->model ? 2 : 1,
+                               .prompt = b->prompt,
+                               .generate = b->generate,
+                               .rounds = (size_t)args->repeats,
+                               .batches = {{1}, 1},
+                               .depths = {{(size_t)args->depth}, 1},
+                               .chunk = (size_t)args->chunk,
+                               .activations = b->activations,
+                               .kv_type = swg_kv_type_named(args->kv_cache),
+                               .seed = (uint64_t)args->seed};
+    out->sides[0] =
+        (swg_sweep_side){.name = b->cli->n_positionals ? b->cli->positionals[0] : "shape",
+                         .model = b->loaded.model,
+                         .pool = b->loaded.pool};
+    out->sides[1] = (swg_sweep_side){.name = args->against ? args->against : args->against_isa,
+                                     .isa = args->against_isa,
+                                     .model = other->model,
+                                     .pool = other->pool};
+    if (args->batches)
+        SWG_TRY(swg_sweep_parse("batches", args->batches, 1, 1024, &out->batches));
+    return args->depths ? swg_sweep_parse("depths", args->depths, 0, 1 << 20, &out->depths)
+                        : SWG_OK;
+}
+
+static swg_status report_cases(const benchmark *b, const swg_sweep_options *cases,
+                               const swg_sweep *sweep)
+{
+    if (b->cli->json) {
+        swg_json_writer json = {0};
+        swg_cli_json_begin(b->cli, &json);
+        swg_json_uint(&json, "threads", swg_pool_threads(b->loaded.pool));
+        write_measured(&json, "dram_read_bytes_per_s", b->dram.bytes_per_s);
+        swg_sweep_write(cases, sweep, b->dram.bytes_per_s, &json);
+        write_machine(&json);
+        return swg_cli_json_print(&json);
+    }
+    swg_strbuf out = {0};
+    swg_sweep_print(cases, sweep, b->dram.bytes_per_s, b->args->format ? b->args->format : "text",
+                    &out);
+    swg_status status = swg_strbuf_status(&out);
+    if (status == SWG_OK)
+        status = swg_cli_print(out.text, out.length);
+    swg_strbuf_deinit(&out);
+    return status;
+}
+
+static swg_status run_cases(benchmark *b)
+{
+    swg_status status = SWG_OK;
+    swg_session other = {0};
+    swg_sweep_options cases;
+    swg_sweep sweep = {0};
+    b->activations = swg_device_precision(b->loaded.model, b->args->activations, SWG_ACT_INT8);
+    SWG_GO(choose_lengths(b));
+    SWG_GO(load_other(b, &other));
+    SWG_GO(choose_cases(b, &other, &cases));
+    SWG_GO(measure_limits(b));
+    SWG_GO(swg_sweep_measure(&cases, b->cli->progress, &sweep));
+    SWG_GO(measure_limits(b));
+    SWG_GO(report_cases(b, &cases, &sweep));
+done:
+    swg_sweep_deinit(&sweep);
+    swg_session_close(&other);
+    return status;
+}
+
 static swg_status run(const swg_cli *cli, const void *raw_arguments)
 {
     swg_status status = SWG_OK;
     benchmark b = {.cli = cli, .args = raw_arguments};
     if (b.args->kernels)
         return swg_bench_kernels(cli, (uint64_t)b.args->seed);
-    SWG_GO(load(&b));
+    SWG_GO(load(&b, &b.loaded));
+    if (has_cases(b.args)) {
+        SWG_GO(run_cases(&b));
+        goto done;
+    }
     SWG_GO(measure(&b));
     SWG_GO(cli->json ? report_json(&b) : report_text(&b));
     SWG_GO(check_gate(&b));
@@ -567,6 +706,10 @@ static const swg_example examples[] = {
     {"swage bench --shape d_model=2048,n_layers=22,d_ff=5632,n_heads=32,n_kv_heads=4,vocab=32000 "
      "--profile",
      "where the time goes: every operation beside what the machine could do"},
+    {"swage bench int4.swg --against int8.swg --repeats 7 --format markdown",
+     "two models in turn, with the ratio and its spread"},
+    {"swage bench model.swg --against-isa avx2 --batches 1,2,4,8 --depths 0,2048 --prompt 0",
+     "sequences decoded together, at two depths, beside the AVX2 kernels"},
     {"swage bench --kernels", "speed of every kernel, each checked against the scalar one first"},
 };
 
@@ -582,6 +725,9 @@ const swg_command swg_command_bench = {
         "measured before and after in the same run, because rates mean little without them. "
         "Decoding reads every weight once per token: its share of the DRAM rate says how much "
         "faster it could be; prefill's share of the peak likewise.\n\n"
+        "--against, --against-isa, --batches and --depths make a table of cases. All of them are "
+        "measured in turn, --repeats times, and ratios are taken within a round, so that what else "
+        "the machine does meets them alike; after the median stand the least and the largest.\n\n"
         "--requests measures what a user meets: the time to the first token, per further token "
         "((request - first token) / (tokens - 1)), between two tokens, and of whole requests, at "
         "50, "

@@ -102,4 +102,26 @@ expect_match "joint products" "$stdout" 'linear QUERY \+ KEY \+ VALUE'
 expect_match "the rest" "$stdout" 'between operations'
 expect_exit 0 "profile of an encoder" profile "$fixtures/bert-masked"
 expect_match "layer norms" "$stdout" 'layernorm'
+
+# Several cases in turn.
+cases() {
+  "$SWAGE" bench examples/tiny-tales --no-limits --repeats 2 --threads 1 -q "$@"
+}
+expect_exit 0 "batches and depths" cases --prompt 4 --generate 3 --batches 1,2 --depths 0,5 --format csv
+check "a row per case" [ "$(wc -l <<<"$stdout")" -eq 6 ]
+expect_match "prefill" "$stdout" '"examples/tiny-tales",prefill,1,4,'
+expect_match "the last case" "$stdout" '"examples/tiny-tales",decode,2,5,'
+check "the first side is 1 times itself" \
+  [ "$(tail -n +2 <<<"$stdout" | cut -d, -f8-10 | sort -u)" = 1.0000,1.0000,1.0000 ]
+expect_exit 0 "two models" cases --prompt 0 --generate 3 --against examples/tiny-tales --json
+check "a case per side" [ "$(grep -c '"phase": "decode"' <<<"$stdout")" -eq 2 ]
+expect_exit 0 "two instruction sets" cases --prompt 0 --generate 3 --against-isa scalar --format markdown
+expect_match "the capped side" "$stdout" '\| scalar \| decode, batch 1, depth 0 \|'
+expect_exit 2 "words for numbers" cases --batches 1,x
+expect_match "says what was expected" "$stderr" 'numbers from 1 to 1024'
+expect_exit 2 "a batch of none" cases --batches 0
+expect_exit 2 "two kinds of sides" cases --against examples/tiny-tales --against-isa scalar
+expect_exit 2 "one case in a table's form" cases --format csv
+expect_exit 2 "requests of several cases" cases --batches 1,2 --requests 3
+expect_exit 4 "cases of an encoder" "$SWAGE" bench "$fixtures/bert-masked" --batches 1,2 --no-limits
 finish
