@@ -268,22 +268,25 @@ void trace_access(const void *address, size_t bytes, bool is_write, const void *
 
 /* What the compiler calls. */
 extern "C" {
-#define ACCESS(bytes)                                                                              \
-    void __tsan_read##bytes(void *address);                                                        \
-    void __tsan_read##bytes(void *address)                                                         \
+#define ACCESS(name, bytes)                                                                        \
+    void __tsan_##name##bytes(void *address);                                                      \
+    void __tsan_##name##bytes(void *address)                                                       \
     {                                                                                              \
-        simt::trace_access(address, bytes, false, __builtin_return_address(0));                    \
-    }                                                                                              \
-    void __tsan_write##bytes(void *address);                                                       \
-    void __tsan_write##bytes(void *address)                                                        \
-    {                                                                                              \
-        simt::trace_access(address, bytes, true, __builtin_return_address(0));                     \
+        simt::trace_access(address, bytes, strstr(#name, "write") != nullptr,                      \
+                           __builtin_return_address(0));                                           \
     }
-ACCESS(1)
-ACCESS(2)
-ACCESS(4)
-ACCESS(8)
-ACCESS(16)
+#define ACCESSES(name)                                                                             \
+    ACCESS(name, 2)                                                                                \
+    ACCESS(name, 4)                                                                                \
+    ACCESS(name, 8)                                                                                \
+    ACCESS(name, 16)
+ACCESS(read, 1)
+ACCESS(write, 1)
+ACCESSES(read)
+ACCESSES(write)
+ACCESSES(unaligned_read)
+ACCESSES(unaligned_write)
+#undef ACCESSES
 #undef ACCESS
 void __tsan_init(void);
 void __tsan_init(void) {}
@@ -296,6 +299,16 @@ void __tsan_read_range(void *, unsigned long);
 void __tsan_read_range(void *, unsigned long) {}
 void __tsan_write_range(void *, unsigned long);
 void __tsan_write_range(void *, unsigned long) {}
+void *__tsan_memcpy(void *to, const void *from, size_t bytes);
+void *__tsan_memcpy(void *to, const void *from, size_t bytes)
+{
+    return memcpy(to, from, bytes);
+}
+void *__tsan_memset(void *to, int value, size_t bytes);
+void *__tsan_memset(void *to, int value, size_t bytes)
+{
+    return memset(to, value, bytes);
+}
 
 bool swg_cuda_build_host_access(unsigned number, swg_cuda_access *out);
 bool swg_cuda_build_host_access(unsigned number, swg_cuda_access *out)
