@@ -22,7 +22,7 @@ enum { MAX_WINDOWS = 16 };
 
 /* A matrix's ratio differs from the plan's by at most this: expected divergences hold for small
  * errors, and do not know that the layers that follow are pruned for what they get. */
-static const double reach = 0.25;
+static const double reach = 0.1;
 
 typedef struct curve {
     double error[POINTS + 1]; /* nats per token */
