@@ -51,15 +51,17 @@ static const swg_option options[] = {
                    "tokens in the KV cache before decoding begins"),
     SWG_OPTION_INT(arguments, repeats, 0, "repeats", "N", 1, 1000, "3",
                    "runs of each, after a warm-up; medians are reported"),
-    SWG_OPTION_CHOICE(arguments, scenario, 0, "scenario", "single-stream|offline", NULL,
-                      "also requests of --prompt tokens read and --generate made: one after another "
-                      "(default with --requests), or in batches"),
+    SWG_OPTION_CHOICE(
+        arguments, scenario, 0, "scenario", "single-stream|offline", NULL,
+        "also requests of --prompt tokens read and --generate made: one after another "
+        "(default with --requests), or in batches"),
     SWG_OPTION_INT(arguments, requests, 0, "requests", "N", 1, 1000000, NULL,
                    "of the scenario (default: 10, or two batches)"),
     SWG_OPTION_INT(arguments, batch, 0, "batch", "N", 1, 1024, NULL,
                    "of --scenario offline: requests computed together (default: 16)"),
-    SWG_OPTION_DOUBLE(arguments, max_ttft_ms, 0, "max-ttft-ms", "X", 0, 1e9, NULL,
-                      "of single-stream: exit 7 when the median time to the first token is above X"),
+    SWG_OPTION_DOUBLE(
+        arguments, max_ttft_ms, 0, "max-ttft-ms", "X", 0, 1e9, NULL,
+        "of single-stream: exit 7 when the median time to the first token is above X"),
     SWG_OPTION_INT(arguments, chunk, 0, "chunk", "N", 1, 1 << 16, "256",
                    "prompt tokens processed together"),
     SWG_OPTION_INT(arguments, seed, 0, "seed", "S", 0, 9007199254740992.0, "1",
@@ -214,8 +216,9 @@ static swg_status measure_limits(benchmark *b)
     if (dram.bytes_per_s > b->dram.bytes_per_s)
         b->dram = dram;
     const swg_isa best = SWG_ISA_COUNT - 1;
-    const swg_compute_limit peak = swg_bench_is_float(b) ? swg_limits_f32_peak(b->loaded.pool, best)
-                                               : swg_limits_int8_peak(b->loaded.pool, best);
+    const swg_compute_limit peak = swg_bench_is_float(b)
+                                       ? swg_limits_f32_peak(b->loaded.pool, best)
+                                       : swg_limits_int8_peak(b->loaded.pool, best);
     if (peak.ops_per_s > b->peak.ops_per_s)
         b->peak = peak;
     return SWG_OK;
@@ -262,10 +265,10 @@ static swg_status check_scenario(const arguments *args, benchmark *b)
         return swg_error(SWG_USAGE, "--max-ttft-ms is about single requests: give --scenario "
                                     "single-stream or --requests");
     b->batch = b->is_offline ? args->batch ? (size_t)args->batch : DEFAULT_BATCH : 1;
-    b->n_requests = args->requests    ? (size_t)args->requests
-                    : b->is_offline   ? 2 * b->batch
-                    : args->scenario  ? DEFAULT_REQUESTS
-                                      : 0;
+    b->n_requests = args->requests   ? (size_t)args->requests
+                    : b->is_offline  ? 2 * b->batch
+                    : args->scenario ? DEFAULT_REQUESTS
+                                     : 0;
     if (b->n_requests > 0 && b->batch > b->n_requests)
         b->batch = b->n_requests;
     return SWG_OK;
@@ -523,13 +526,15 @@ const swg_command swg_command_bench = {
         "--scenario single-stream measures what a user meets: the time to the first token, per "
         "further token ((request - first token) / (tokens - 1)), between two tokens, and of whole "
         "requests, at 50, 90 and 99 % with intervals between order statistics; a percentile beyond "
-        "which fewer than one request is expected is not given. --scenario offline has all requests "
+        "which fewer than one request is expected is not given. --scenario offline has all "
+        "requests "
         "at once and computes them in batches: requests and tokens per second. Times more than ten "
         "robust standard deviations from their median are counted as outliers. Energy is that of "
         "the processor's packages during the scenario, where their counters can be read.\n\n"
         "--load asks the system to drop the model's files from the page cache, loads it, and loads "
         "it again; where files stay in the cache (file systems in memory, files that others have "
-        "mapped) the cold time is null and a note says so. Memory is split into the model, keys and "
+        "mapped) the cold time is null and a note says so. Memory is split into the model, keys "
+        "and "
         "values, and everything else that running takes; the proportional set (PSS) counts shared "
         "pages in parts.\n\n"
         "Encoders read whole texts: prefill is one of them, and decoding is not measured. In JSON, "
