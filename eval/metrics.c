@@ -34,6 +34,7 @@ static double of_number(double number)
 static void values_of(swg_metric_id metric, const swg_result *r, double *value, double *low,
                       double *high)
 {
+    *value = *low = *high = NAN;
     switch (metric) {
 #define SWG_METRIC(key, low_key, high_key, title, unit, better, limit)                             \
     case SWG_METRIC_##key:                                                                         \

@@ -119,7 +119,7 @@ SWG_DEVICE void copy_tile(flash_shared<head, true> *shared, int number, const fl
     const bool is_valid = at + (int)key < s.key_end, is_value = threadIdx.x >= tile_keys;
     const unsigned kv_head = blockIdx.y / (task.heads / c.n_heads);
     const size_t from = is_valid ? cache_number(c, s.sequence, kv_head, (unsigned)at + key) : 0;
-    async_copy4(is_value ? &to->scales.values[key] : &to->scales.keys[key],
+    async_copy<4>(is_value ? &to->scales.values[key] : &to->scales.keys[key],
                 (is_value ? c.d_value_scales : c.d_key_scales) + from, is_valid);
 }
 

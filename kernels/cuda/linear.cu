@@ -203,6 +203,9 @@ int check_product(const swg_cuda_matrix &w, swg_cuda_input input, size_t rows)
     if (input == SWG_CUDA_INPUT_INT8 && w.group % 32 != 0)
         return fail(SWG_CUDA_UNSUPPORTED,
                     "integer products take groups of whole 32 columns, not of %u", w.group);
+    const uint64_t folds = w.group / 16; /* in a group, at most: see group_of */
+    if (w.n_groups > 1 && (folds & (folds - 1)) != 0 && folds * (w.k / 16 + 8) >> 32 != 0)
+        return fail(SWG_CUDA_UNSUPPORTED, "groups of %u of %u columns are too large", w.group, w.k);
     if (w.row_tiles > 65535u * 8)
         return fail(SWG_CUDA_UNSUPPORTED, "a product of %u outputs is too large", w.n);
     return check_sizes("a product", rows, w.k);
@@ -241,6 +244,16 @@ int round_input(swg_cuda_stream *stream, const swg_cuda_matrix &w, operand o, ro
                         fours, to, reinterpret_cast<uint2 *>(scratch), scales);
 }
 
+/* product.group_inverse. A row that is one group has group 0 only. */
+unsigned group_inverse_of(const swg_cuda_matrix &w, operand o)
+{
+    const unsigned columns = fold_columns(w, o);
+    if (w.n_groups == 1)
+        return 1; /* of no fold below 2^32 anything is left */
+    const unsigned folds = w.group / columns;
+    return folds == 1 ? 0 : 0xffffffffu / folds + 1;
+}
+
 /* y = (is_added: y +=) the rounded x W^T + bias. */
 int multiply(swg_cuda_stream *stream, const swg_cuda_matrix &w, operand o, size_t rows,
              const float *d_bias, bool is_added, float *d_y, unsigned char *scratch,
@@ -257,6 +270,8 @@ int multiply(swg_cuda_stream *stream, const swg_cuda_matrix &w, operand o, size_
     p.y = slices > 1 ? partial : d_y;
     p.rows = (unsigned)rows;
     p.slice_units = units_per_slice(w, rows);
+    p.group_inverse = group_inverse_of(w, o);
+    p.scale_bytes = w.scale_type == SWG_CUDA_SCALE_F16 ? 32 : 64;
     p.is_partial = slices > 1;
     p.is_added = is_added;
     const int status = rows <= most_matvec_rows ? launch_matvec(stream, p, o, slices)

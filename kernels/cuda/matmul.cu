@@ -5,7 +5,8 @@
  * A block walks over the units of its slice with a ring of stages in shared memory, which
  * asynchronous copies fill ahead:
  *
- *     stage:  | a unit of each of the 8 tiles | the tokens' activations of these columns |
+ *     stage:  | a unit of each of the 8 tiles | its scales | its zeros |
+ *             | the tokens' activations of these columns |
  *
  * Warp w multiplies tiles 2w and 2w + 1 with all tokens of the block: weights become operands once
  * per unit and are used for every token, and each operand of the tokens is used twice. Of an odd
@@ -21,10 +22,50 @@ enum { threads = 128, warps = threads / 32, block_tiles = 8, warp_tiles = block_
 
 template <class K, int token_tiles> struct stage {
     alignas(16) unsigned char weights[block_tiles][K::unit_bytes];
+    alignas(16) unsigned char scales[block_tiles][K::folds][16 * sizeof(float)];
+    alignas(16) unsigned char zeros[block_tiles][K::folds][16];
     alignas(16) unsigned char tokens[token_tiles * 8][K::row_bytes];
 };
 
 template <class K> constexpr int stages = K::type == SWG_CUDA_F16 ? 3 : 4;
+
+/* Start the copies of the scales and zeros of a unit of each tile. */
+template <class K, int token_tiles>
+SWG_DEVICE void fill_scales(stage<K, token_tiles> *to, const product &p, unsigned unit)
+{
+    enum { parts = 5 }; /* of 16 bytes: up to four of scales, one of zeros */
+    const unsigned char *data = static_cast<const unsigned char *>(p.w.data);
+    for (unsigned i = threadIdx.x; i < block_tiles * K::folds * parts; i += threads) {
+        const unsigned tile = i / parts / K::folds, fold = i / parts % K::folds, part = i % parts;
+        const bool is_valid = blockIdx.y * block_tiles + tile < p.w.row_tiles;
+        const size_t first = is_valid ? (size_t)(blockIdx.y * block_tiles + tile) * p.w.n_groups : 0;
+        const size_t group = first + group_of<K>(p, unit, (int)fold);
+        if (part * 16 < p.scale_bytes)
+            async_copy16(to->scales[tile][fold] + part * 16,
+                         data + p.w.scales_at + group * p.scale_bytes + part * 16, is_valid);
+        else if (part == parts - 1 && p.w.has_zeros)
+            async_copy16(to->zeros[tile][fold], data + p.w.zeros_at + group * 16, is_valid);
+    }
+}
+
+/* Those of a tile, for the lane's rows. */
+template <class K, int token_tiles>
+SWG_DEVICE void read_scales(lane_scales<K> *s, const product &p, const stage<K, token_tiles> &from,
+                            unsigned tile)
+{
+    const unsigned g = threadIdx.x % 32 / 4;
+    usual_zeros<K>(s);
+    SWG_UNROLL_ALL
+    for (int f = 0; f < K::folds; f++) {
+        const unsigned char *scale = from.scales[tile][f];
+        s->scale[f] = p.w.scale_type == SWG_CUDA_SCALE_F16
+                          ? make_uint2(reinterpret_cast<const uint32_t *>(scale)[g], 0)
+                          : reinterpret_cast<const uint2 *>(scale)[g];
+        if (K::type != SWG_CUDA_F16 && p.w.has_zeros)
+            s->zero[f] =
+                zero_words<K>(reinterpret_cast<const uint16_t *>(from.zeros[tile][f])[g]);
+    }
+}
 
 /* Start the copies of one unit into a stage. Tiles and tokens beyond the last are zeros. */
 template <class K, int token_tiles>
@@ -33,6 +74,7 @@ SWG_DEVICE void fill_stage(stage<K, token_tiles> *to, const product &p, unsigned
     enum { unit_parts = K::unit_bytes / 16, row_parts = K::row_bytes / 16 };
     const unsigned first_tile = blockIdx.y * block_tiles, first = blockIdx.x * token_tiles * 8;
     const unsigned char *weights = static_cast<const unsigned char *>(p.w.data);
+    fill_scales<K, token_tiles>(to, p, unit);
     for (unsigned i = threadIdx.x; i < block_tiles * unit_parts; i += threads) {
         const unsigned tile = i / unit_parts, part = i % unit_parts;
         const bool is_valid = first_tile + tile < p.w.row_tiles;
@@ -74,14 +116,14 @@ template <class K, int token_tiles>
 SWG_DEVICE void compute_stage(sums<K, token_tiles> *sum, const stage<K, token_tiles> &from,
                               const product &p, unsigned unit)
 {
-    const unsigned warp = threadIdx.x / 32, first = blockIdx.y * block_tiles + warp * warp_tiles;
+    const unsigned warp = threadIdx.x / 32;
     uint32_t a[warp_tiles][K::a_words], b[K::b_words];
     uint2 places[warp_tiles];
     lane_scales<K> s[warp_tiles];
     SWG_UNROLL_ALL
     for (int r = 0; r < warp_tiles; r++) {
         lane_unit<K> u;
-        load_scales<K>(&s[r], p.w, min(first + r, p.w.row_tiles - 1), unit);
+        read_scales<K, token_tiles>(&s[r], p, from, warp * warp_tiles + r);
         shared_unit<K>(&u, from.weights[warp * warp_tiles + r]);
         operands_of<K>(a[r], u, s[r]);
         places[r] = u.places;

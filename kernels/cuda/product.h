@@ -32,6 +32,8 @@ struct product {
     float *y;
     unsigned rows;
     unsigned slice_units; /* units per slice */
+    unsigned group_inverse; /* 2^32 divided by the folds (kind) in a group, rounded up; 0 for one */
+    unsigned scale_bytes;   /* of a tile and group */
     bool is_partial;
     bool is_added; /* to what y is */
 };
@@ -72,16 +74,6 @@ template <class K> struct lane_unit {
     uint2 places;
 };
 
-template <class K> SWG_DEVICE void load_unit(lane_unit<K> *u, const unsigned char *unit)
-{
-    const unsigned lane = threadIdx.x % 32;
-    SWG_UNROLL_ALL
-    for (int i = 0; i < K::loads; i++)
-        u->words[i] = load_once(unit + i * 512 + lane * 16);
-    if (K::type == SWG_CUDA_S4)
-        u->places = *reinterpret_cast<const uint2 *>(unit + 512 + lane * 8);
-}
-
 template <class K> SWG_DEVICE void shared_unit(lane_unit<K> *u, const unsigned char *unit)
 {
     const unsigned lane = threadIdx.x % 32;
@@ -92,29 +84,54 @@ template <class K> SWG_DEVICE void shared_unit(lane_unit<K> *u, const unsigned c
         u->places = *reinterpret_cast<const uint2 *>(unit + 512 + lane * 8);
 }
 
-/* Scales and zero points of rows g and g + 8, for every fold of a unit. */
-template <class K> struct lane_scales {
-    float2 scale[K::folds];
-    uint2 zero[K::folds];
-};
-
-template <class K>
-SWG_DEVICE void load_scales(lane_scales<K> *s, const swg_cuda_matrix &m, unsigned tile,
-                            unsigned unit)
+SWG_DEVICE uint32_t both(uint32_t bits)
 {
-    SWG_UNROLL_ALL
-    for (int f = 0; f < K::folds; f++) {
-        const unsigned column = unit * K::columns + (unsigned)f * (K::columns / K::folds);
-        const unsigned group = m.group ? min(column / m.group, m.n_groups - 1) : 0;
-        const size_t number = ((size_t)tile * m.n_groups + group) * 16 + threadIdx.x % 32 / 4 * 2;
-        s->scale[f] = scale_pair_at(m, number);
-        s->zero[f] = K::type == SWG_CUDA_F16 ? make_uint2(0, 0) : zero_pair_at(m, number);
-    }
+    return bits | bits << 16;
 }
 
-SWG_DEVICE uint32_t both_halves(unsigned integer)
+/* Scales and zero points of rows g and g + 8, for every fold of a unit. */
+template <class K> struct lane_scales {
+    uint2 scale[K::folds]; /* as stored: two halves in x, or two floats */
+    uint2 zero[K::folds];  /* as `zero_words` makes them */
+};
+
+/* The group of a fold of a unit: a division without one, by product.group_inverse. Where groups are
+ * fine, the padding of a row belongs to its last. */
+template <class K> SWG_DEVICE size_t group_of(const product &p, unsigned unit, int fold)
 {
-    return pair_of((float)(int)integer, (float)(int)integer);
+    const unsigned number = unit * K::folds + (unsigned)fold;
+    const unsigned group = p.group_inverse == 0 ? number : multiply_high(number, p.group_inverse);
+    return K::is_fine ? min(group, p.w.n_groups - 1) : group;
+}
+
+/* What operands are made with, or integer products corrected by, from the zero points of rows g
+ * (the lowest byte) and g + 8: of halves and bfloats, what is to be subtracted from the codes with
+ * their exponents, or added. */
+template <class K> SWG_DEVICE uint2 zero_words(uint32_t zeros)
+{
+    const uint32_t above = zeros & 255, below = zeros >> 8 & 255;
+    if (K::is_int8)
+        return make_uint2(above, below);
+    if (K::type == SWG_CUDA_W8)
+        return K::is_bf16 ? make_uint2(0x4b000000u + above, 0x4b000000u + below)
+                          : make_uint2(both(0x6400 + above), both(0x6400 + below));
+    return K::is_bf16 ? make_uint2(both(0xc300 + above), both(0xc300 + below))
+                      : make_uint2(both(0x6400 + above), both(0xd400 + (below << 4)));
+}
+
+/* Those of symmetric codes. */
+template <class K> SWG_DEVICE void usual_zeros(lane_scales<K> *s)
+{
+    SWG_UNROLL_ALL
+    for (int f = 0; f < K::folds; f++)
+        s->zero[f] = zero_words<K>(K::type == SWG_CUDA_W8 ? 128 | 128 << 8 : 8 | 8 << 8);
+}
+
+template <class K> SWG_DEVICE float2 scale_pair(const lane_scales<K> &s, const product &p, int fold)
+{
+    const uint2 bits = s.scale[fold];
+    return p.w.scale_type == SWG_CUDA_SCALE_F16 ? make_float2(low_half(bits.x), high_half(bits.x))
+                                                : make_float2(float_of(bits.x), float_of(bits.y));
 }
 
 /* The four words of one fragment: code - zero of rows g (a[0], a[2]) and g + 8 (a[1], a[3]). The
@@ -123,43 +140,32 @@ SWG_DEVICE uint32_t both_halves(unsigned integer)
 SWG_DEVICE void w4_halves(uint32_t a[4], uint32_t word, uint2 zero)
 {
     const uint32_t below = 0x64006400u, sixteenth = 0x2c002c00u;
-    const uint32_t upper = both_halves(1024 + zero.x);
-    const uint32_t lower = both_halves(64 + zero.y) ^ 0x80008000u;
-    a[0] = half2_sub(and_or(word, 0x000f000fu, below), upper);
-    a[1] = half2_fma(and_or(word, 0x00f000f0u, below), sixteenth, lower);
+    a[0] = half2_sub(and_or(word, 0x000f000fu, below), zero.x);
+    a[1] = half2_fma(and_or(word, 0x00f000f0u, below), sixteenth, zero.y);
     word >>= 8;
-    a[2] = half2_sub(and_or(word, 0x000f000fu, below), upper);
-    a[3] = half2_fma(and_or(word, 0x00f000f0u, below), sixteenth, lower);
+    a[2] = half2_sub(and_or(word, 0x000f000fu, below), zero.x);
+    a[3] = half2_fma(and_or(word, 0x00f000f0u, below), sixteenth, zero.y);
 }
 
 /* The words hold the bytes a0 a4 a1 a5 and a2 a6 a3 a7. */
 SWG_DEVICE void w8_halves(uint32_t a[4], uint32_t first, uint32_t second, uint2 zero)
 {
     const uint32_t above = 0x64646464u;
-    const uint32_t upper = both_halves(1024 + zero.x), lower = both_halves(1024 + zero.y);
-    a[0] = half2_sub(permute(first, above, 0x4240), upper);
-    a[1] = half2_sub(permute(second, above, 0x4240), lower);
-    a[2] = half2_sub(permute(first, above, 0x4341), upper);
-    a[3] = half2_sub(permute(second, above, 0x4341), lower);
+    a[0] = half2_sub(permute(first, above, 0x4240), zero.x);
+    a[1] = half2_sub(permute(second, above, 0x4240), zero.y);
+    a[2] = half2_sub(permute(first, above, 0x4341), zero.x);
+    a[3] = half2_sub(permute(second, above, 0x4341), zero.y);
 }
 
 /* The same as bfloats. They have seven bits for a fraction: 0x4300 and a code of four bits are 128
  * + code, with every code shifted down first. */
-SWG_DEVICE uint32_t both_bfloats(int integer)
-{
-    const uint32_t bits = bits_of((float)integer) >> 16; /* eight bits suffice */
-    return bits | bits << 16;
-}
-
 SWG_DEVICE void w4_bfloats(uint32_t a[4], uint32_t word, uint2 zero)
 {
     const uint32_t below = 0x43004300u, one = 0x3f803f80u;
-    const uint32_t upper = both_bfloats(-128 - (int)zero.x);
-    const uint32_t lower = both_bfloats(-128 - (int)zero.y);
     SWG_UNROLL_ALL
     for (int i = 0; i < 4; i++) {
         const uint32_t codes = word >> (SWG_FAULT(bfloat_shift) ? i / 2 * 8 : 4 * i);
-        a[i] = bfloat2_fma(and_or(codes, 0x000f000fu, below), one, i % 2 ? lower : upper);
+        a[i] = bfloat2_fma(and_or(codes, 0x000f000fu, below), one, i % 2 ? zero.y : zero.x);
     }
 }
 
@@ -175,7 +181,7 @@ SWG_DEVICE uint32_t w8_bfloat_pair(uint32_t bytes, int first, float offset)
 
 SWG_DEVICE void w8_bfloats(uint32_t a[4], uint32_t first, uint32_t second, uint2 zero)
 {
-    const float upper = 8388608.0f + (float)zero.x, lower = 8388608.0f + (float)zero.y;
+    const float upper = float_of(zero.x), lower = float_of(zero.y);
     a[0] = w8_bfloat_pair(first, 0, upper);
     a[1] = w8_bfloat_pair(second, 0, lower);
     a[2] = w8_bfloat_pair(first, 1, upper);
@@ -303,7 +309,8 @@ SWG_DEVICE void add_unit(float acc[4], const product &p, const uint32_t a[K::a_w
     for (int f = 0; f < K::folds; f++) {
         typename K::sum part[4] = {0, 0, 0, 0};
         multiply_fold<K>(part, a, b, places, f);
-        fold_part(acc, part, s.scale[f], s.zero[f], token_sums<K>(p, unit, f, first_token));
+        fold_part(acc, part, scale_pair<K>(s, p, f), s.zero[f],
+                  token_sums<K>(p, unit, f, first_token));
     }
 }
 
@@ -321,6 +328,13 @@ SWG_DEVICE void put_result(const product &p, unsigned slice, unsigned row, unsig
         p.y[at] += value;
     else
         p.y[at] = p.bias ? value + p.bias[row] : value;
+}
+
+/* Columns of a fold of the kind that a matrix is multiplied as. */
+inline unsigned fold_columns(const swg_cuda_matrix &m, operand o)
+{
+    const unsigned whole = m.type == SWG_CUDA_S4 ? 128 : 64;
+    return m.group % whole == 0 ? whole : o == of_bytes ? 32 : whole / 4;
 }
 
 /* The kinds of products, for launchers: calls `with` with a kind<...>. */

@@ -10,6 +10,7 @@
 extern "C" {
 #include "runtime/base/numeric.h"
 }
+#include "kernels/cuda/trace.h"
 #endif
 
 namespace SWG_BUILD
@@ -170,21 +171,13 @@ SWG_DEVICE uint32_t permute(uint32_t a, uint32_t b, uint32_t selector)
 #endif
 }
 
-/* --- Loads and copies ------------------------------------------------------------------------- */
-
-/* ld.global.nc with a hint that the line will not be needed again: weights, each read once. */
-SWG_DEVICE uint4 load_once(const void *from)
+/* mul.hi.u32: the upper half of a product. */
+SWG_DEVICE uint32_t multiply_high(uint32_t a, uint32_t b)
 {
-#ifdef __CUDACC__
-    uint4 value;
-    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
-                 : "l"(from));
-    return value;
-#else
-    return *static_cast<const uint4 *>(from);
-#endif
+    return (uint32_t)((uint64_t)a * b >> 32);
 }
+
+/* --- Loads and copies ------------------------------------------------------------------------- */
 
 /* cp.async.cg of 16 bytes from global to shared memory; without `is_valid` zeros are written and
  * nothing is read. Then commit the copies since the last commit as a group, and wait until at most
@@ -204,18 +197,18 @@ SWG_DEVICE void async_copy16(void *to, const void *from, bool is_valid)
 #endif
 }
 
-/* cp.async.ca of 4 bytes, likewise. */
-SWG_DEVICE void async_copy4(void *to, const void *from, bool is_valid)
+/* cp.async.ca of 4 or 8 bytes, likewise. */
+template <int size> SWG_DEVICE void async_copy(void *to, const void *from, bool is_valid)
 {
 #ifdef __CUDACC__
     const uint32_t address = (uint32_t)__cvta_generic_to_shared(to);
-    const int bytes = is_valid ? 4 : 0;
-    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(address), "l"(from),
-                 "r"(bytes)
+    const int bytes = is_valid ? size : 0;
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(address), "l"(from),
+                 "n"(size), "r"(bytes)
                  : "memory");
 #else
-    static const uint32_t zero = 0;
-    simt::copy_async(to, is_valid ? from : &zero, 4);
+    static const uint64_t zero = 0;
+    simt::copy_async(to, is_valid ? from : &zero, size);
 #endif
 }
 
@@ -249,6 +242,7 @@ SWG_DEVICE void load_matrices_transposed(uint32_t d[4], const void *row)
                  : "r"(address)
                  : "memory");
 #else
+    simt::trace_access(row, 16, false, __builtin_return_address(0));
     const unsigned char *const slots = simt::warp_meet(__FILE__, __LINE__, row, 16);
     const unsigned g = simt::self->lane / 4, t = simt::self->lane % 4;
     for (unsigned m = 0; m < 4; m++) {

@@ -22,26 +22,6 @@ SWG_DEVICE unsigned zero_at(const swg_cuda_matrix &m, size_t number)
     return m.type == SWG_CUDA_W8 ? 128 : 8;
 }
 
-/* The same of rows g and g + 8 at once; `number` is even. */
-SWG_DEVICE float2 scale_pair_at(const swg_cuda_matrix &m, size_t number)
-{
-    const unsigned char *scales = static_cast<const unsigned char *>(m.data) + m.scales_at;
-    if (m.scale_type == SWG_CUDA_SCALE_F32)
-        return *reinterpret_cast<const float2 *>(scales + number * 4);
-    const uint32_t pair = *reinterpret_cast<const uint32_t *>(scales + number * 2);
-    return make_float2(low_half(pair), high_half(pair));
-}
-
-SWG_DEVICE uint2 zero_pair_at(const swg_cuda_matrix &m, size_t number)
-{
-    const unsigned usual = m.type == SWG_CUDA_W8 ? 128 : 8;
-    if (!m.has_zeros)
-        return make_uint2(usual, usual);
-    const unsigned char *zeros = static_cast<const unsigned char *>(m.data) + m.zeros_at;
-    const uint16_t pair = *reinterpret_cast<const uint16_t *>(zeros + number);
-    return make_uint2(pair & 255, pair >> 8);
-}
-
 /* The word, or for S4 the stored column, that holds an element; see cuda_pack.c. */
 SWG_DEVICE unsigned w4_code_at(const swg_cuda_matrix &m, unsigned row, unsigned column)
 {

@@ -21,8 +21,10 @@
  * are read; each panel then comes from memory once per block. */
 enum { BLOCK_BYTES = 192 * 1024, TILE_MAX_PANELS = 4, TILE_MAX_TOKENS = 6 };
 
-/* Prefetch distance of a single token's product: 4 KiB to 32 KiB were tried
- * (docs/performance.md). */
+/* The tile that is the first to read a panel waits for memory: so many bytes of codes are
+ * prefetched ahead there, of all panels of the tile together. 4 KiB to 32 KiB were tried
+ * (docs/performance.md). The hardware's own prefetcher does not run far enough ahead to hide the
+ * latency of memory. */
 enum { STREAM_AHEAD = 16 * 1024 };
 
 typedef struct product {
@@ -78,20 +80,30 @@ V16_INLINE v16i half_numbers(const uint8_t *panel, size_t c, int half, v16i code
     return layout == SWG_LAYOUT_c4 ? v16i_look_up(codebook, codes) : codes;
 }
 
-/* Prefetch the codes STREAM_AHEAD after those of columns c to c + 7: with one token every code is
- * used once, and the hardware prefetcher does not run far enough ahead to hide memory latency.
- * Beyond the last panel the hint does nothing. */
-V16_INLINE void prefetch_codes(const uint8_t *panel, size_t c, const swg_layout layout)
+/* Prefetch the codes of 8 columns. */
+V16_INLINE void prefetch_codes(const uint8_t *at, const swg_layout layout)
 {
-    const char *at =
-        (const char *)panel + c * SWG_PANEL_ROWS * code_bits(layout) / 8 + STREAM_AHEAD;
     __builtin_prefetch(at);
     if (code_bits(layout) == 8)
         __builtin_prefetch(at + 64);
 }
 
-/* Add the products of columns [begin, end), multiples of 8, to acc. */
+/* The panel whose column c is to be prefetched while columns from c on of `panel` are read: itself,
+ * STREAM_AHEAD / n_panels further on, or beyond its end its place in the next tile. Beyond the last
+ * panel the hint does nothing. */
+V16_INLINE const uint8_t *panel_ahead(const swg_packed *w, const uint8_t *panel, size_t c,
+                                      const swg_layout layout, const int n_panels)
+{
+    const size_t distance = STREAM_AHEAD / (size_t)n_panels;
+    const size_t at = c * SWG_PANEL_ROWS * code_bits(layout) / 8 + distance;
+    const size_t skipped = at < w->panel_bytes ? 0 : (size_t)n_panels - 1;
+    return panel + distance + skipped * w->panel_bytes;
+}
+
+/* Add the products of columns [begin, end), multiples of 8, to acc. Where `streams`, the same
+ * columns of `ahead` are prefetched. */
 V16_INLINE void tile_columns(const uint8_t *const panel[TILE_MAX_PANELS],
+                             const uint8_t *const ahead[TILE_MAX_PANELS], bool streams,
                              const int8_t *const a[TILE_MAX_TOKENS], size_t begin, size_t end,
                              v16i codebook, const swg_layout layout, const int n_panels,
                              const int n_tokens, v16i acc[TILE_MAX_PANELS][TILE_MAX_TOKENS])
@@ -100,8 +112,9 @@ V16_INLINE void tile_columns(const uint8_t *const panel[TILE_MAX_PANELS],
     UNROLL for (int p = 0; p < n_panels; p++) UNROLL for (int t = 0; t < n_tokens; t++) part[p][t] =
         v16i_dot_begin(acc[p][t], number_bits(layout));
     for (size_t c = begin; c < end; c += SWG_COLUMN_STEP) {
-        if (n_tokens == 1)
-            UNROLL for (int p = 0; p < n_panels; p++) prefetch_codes(panel[p], c, layout);
+        if (streams)
+            UNROLL for (int p = 0; p < n_panels; p++)
+                prefetch_codes(ahead[p] + c * SWG_PANEL_ROWS * code_bits(layout) / 8, layout);
         UNROLL for (int half = 0; half < 2; half++)
         {
             v16i numbers[TILE_MAX_PANELS];
@@ -119,15 +132,15 @@ V16_INLINE void tile_columns(const uint8_t *const panel[TILE_MAX_PANELS],
         v16i_dot_end(acc[p][t], part[p][t], number_bits(layout));
 }
 
-/* One tile: panels first_panel + (0 .. n_panels), tokens first_token + (0 .. n_tokens). The last
- * four arguments are compile-time constants in every caller, so that everything is unrolled into
- * registers. */
-V16_INLINE void tile(const product *job, size_t first_panel, size_t first_token,
+/* One tile: panels first_panel + (0 .. n_panels), tokens first_token + (0 .. n_tokens). `streams`:
+ * these panels have not been read before. The last three arguments are compile-time constants in
+ * every caller, so that everything is unrolled into registers. */
+V16_INLINE void tile(const product *job, size_t first_panel, size_t first_token, bool streams,
                      const swg_layout layout, const int n_panels, const int n_tokens)
 {
     const swg_packed *w = job->w;
     const swg_act *x = job->x;
-    const uint8_t *panel[TILE_MAX_PANELS];
+    const uint8_t *panel[TILE_MAX_PANELS], *ahead[TILE_MAX_PANELS];
     const int8_t *a[TILE_MAX_TOKENS];
     v16 total[TILE_MAX_PANELS][TILE_MAX_TOKENS];
     UNROLL for (int t = 0; t < n_tokens; t++) a[t] =
@@ -146,15 +159,16 @@ V16_INLINE void tile(const product *job, size_t first_panel, size_t first_token,
         v16i acc[TILE_MAX_PANELS][TILE_MAX_TOKENS];
         UNROLL for (int p = 0; p < n_panels; p++)
         {
+            ahead[p] = panel_ahead(w, panel[p], begin, layout, n_panels);
             const v16i correction = group_correction(w, panel[p], g, layout);
             UNROLL for (int t = 0; t < n_tokens; t++) acc[p][t] =
                 v16i_mul(correction, v16i_set1(x_sums[(size_t)t * w->n_groups + g]));
         }
         size_t c = begin;
         for (; end - c > V16_CHUNK_COLUMNS; c += V16_CHUNK_COLUMNS)
-            tile_columns(panel, a, c, c + V16_CHUNK_COLUMNS, codebook, layout, n_panels, n_tokens,
-                         acc);
-        tile_columns(panel, a, c, end, codebook, layout, n_panels, n_tokens, acc);
+            tile_columns(panel, ahead, streams, a, c, c + V16_CHUNK_COLUMNS, codebook, layout,
+                         n_panels, n_tokens, acc);
+        tile_columns(panel, ahead, streams, a, c, end, codebook, layout, n_panels, n_tokens, acc);
         UNROLL for (int p = 0; p < n_panels; p++)
         {
             const v16 scales = group_scales(w, panel[p], g);
@@ -177,20 +191,21 @@ V16_INLINE void tile(const product *job, size_t first_panel, size_t first_token,
 
 /* tile() with a constant number of tokens; n_tokens <= max_tokens, which is a constant too. */
 V16_INLINE void tile_of(const product *job, size_t panel, size_t token, size_t n_tokens,
-                        const swg_layout layout, const int n_panels, const int max_tokens)
+                        bool streams, const swg_layout layout, const int n_panels,
+                        const int max_tokens)
 {
     if (n_tokens == 1)
-        tile(job, panel, token, layout, n_panels, 1);
+        tile(job, panel, token, streams, layout, n_panels, 1);
     else if (n_tokens == 2 && max_tokens >= 2)
-        tile(job, panel, token, layout, n_panels, 2);
+        tile(job, panel, token, streams, layout, n_panels, 2);
     else if (n_tokens == 3 && max_tokens >= 3)
-        tile(job, panel, token, layout, n_panels, 3);
+        tile(job, panel, token, streams, layout, n_panels, 3);
     else if (n_tokens == 4 && max_tokens >= 4)
-        tile(job, panel, token, layout, n_panels, 4);
+        tile(job, panel, token, streams, layout, n_panels, 4);
     else if (n_tokens == 5 && max_tokens >= 5)
-        tile(job, panel, token, layout, n_panels, 5);
+        tile(job, panel, token, streams, layout, n_panels, 5);
     else if (n_tokens == 6 && max_tokens >= 6)
-        tile(job, panel, token, layout, n_panels, 6);
+        tile(job, panel, token, streams, layout, n_panels, 6);
 }
 
 /* All tokens [begin, end) of a group of panels, in tiles of nearly equal size: 7 tokens are 4 + 3,
@@ -202,7 +217,7 @@ V16_INLINE void panel_tokens(const product *job, size_t panel, size_t begin, siz
         const size_t left = end - token, step = (size_t)max_tokens;
         const size_t n_tiles = (left + step - 1) / step;
         const size_t n_tokens = (left + n_tiles - 1) / n_tiles;
-        tile_of(job, panel, token, n_tokens, layout, n_panels, max_tokens);
+        tile_of(job, panel, token, n_tokens, token == begin, layout, n_panels, max_tokens);
         token += n_tokens;
     }
 }

@@ -38,7 +38,7 @@ static swg_status check(const swg_backend *backend, const swg_hparams *hparams)
 swg_status swg_backend_choose(const char *name, const swg_hparams *hparams, const swg_backend **out)
 {
     const bool may_choose = name && strcmp(name, "auto") == 0;
-    const swg_backend *backend;
+    const swg_backend *backend = NULL;
     SWG_TRY(swg_backend_find(may_choose ? "cuda" : name, &backend));
     const swg_status status = check(backend, hparams);
     if (status == SWG_OK) {

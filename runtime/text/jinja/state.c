@@ -49,7 +49,7 @@ swg_status swg_jequal_in(swg_jstate *state, const swg_jvalue *a, const swg_jvalu
 
 swg_status swg_jtext_new(swg_jstate *state, const char *text, size_t length, swg_jvalue *out)
 {
-    char *copy;
+    char *copy = NULL;
     SWG_TRY(swg_jnew(state, length, 1, &copy));
     memcpy(copy, text, length);
     *out = swg_jtext(copy, length);
@@ -104,7 +104,7 @@ swg_status swg_jescape(swg_jstate *state, const swg_jvalue *text, swg_jvalue *ou
 
 swg_status swg_jlist_new(swg_jstate *state, swg_jkind kind, swg_jvalue *out)
 {
-    swg_jlist *list;
+    swg_jlist *list = NULL;
     SWG_TRY(swg_jnew(state, 1, sizeof *list, &list));
     list->depth = 1;
     *out = (swg_jvalue){.kind = kind, .list = list};
@@ -153,7 +153,7 @@ swg_status swg_jlist_add(swg_jstate *state, swg_jlist *list, const swg_jvalue *i
 
 swg_status swg_jdict_new(swg_jstate *state, swg_jkind kind, swg_jvalue *out)
 {
-    swg_jdict *dict;
+    swg_jdict *dict = NULL;
     SWG_TRY(swg_jnew(state, 1, sizeof *dict, &dict));
     dict->depth = 1;
     *out = (swg_jvalue){.kind = kind, .dict = dict};
