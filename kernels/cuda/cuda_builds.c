@@ -10,6 +10,9 @@ extern const swg_cuda swg_cuda_build_gpu;
 extern const swg_cuda swg_cuda_build_host;
 extern void swg_cuda_build_host_fault(int fault);
 #endif
+#ifdef SWG_TRACE
+extern bool swg_cuda_build_host_access(unsigned number, swg_cuda_access *out);
+#endif
 
 const swg_cuda *swg_cuda_find(const char *name)
 {
@@ -35,5 +38,16 @@ bool swg_cuda_host_fault(int fault)
     return true;
 #else
     return fault == 0;
+#endif
+}
+
+bool swg_cuda_host_access(unsigned number, swg_cuda_access *out)
+{
+#ifdef SWG_TRACE
+    return swg_cuda_build_host_access(number, out);
+#else
+    (void)number;
+    (void)out;
+    return false;
 #endif
 }

@@ -3,6 +3,7 @@
  *
  *     allocation:  | header | guard | bytes of the caller, first filled with 0xff | guard | */
 #include "kernels/cuda/ops.h"
+#include "kernels/cuda/trace.h"
 
 #include <pthread.h>
 
@@ -71,6 +72,29 @@ bool all_intact()
     return intact;
 }
 } // namespace
+
+#ifdef SWG_TRACE
+namespace simt
+{
+bool is_device_memory(const void *address)
+{
+    static unsigned char *first, *end; /* of the allocation that was met last */
+    unsigned char *const at = static_cast<unsigned char *>(const_cast<void *>(address));
+    if (at >= first && at < end)
+        return true;
+    pthread_mutex_lock(&allocations_lock);
+    const allocation *a = allocations;
+    while (a && !(at >= user_of(a) && at < user_of(a) + a->bytes))
+        a = a->next;
+    if (a) {
+        first = user_of(a);
+        end = first + a->bytes;
+    }
+    pthread_mutex_unlock(&allocations_lock);
+    return a != nullptr;
+}
+} // namespace simt
+#endif
 
 struct swg_cuda_graph {
     recorded *first, **end;

@@ -16,7 +16,7 @@
 
 namespace simt
 {
-#ifdef __SANITIZE_ADDRESS__
+#if defined __SANITIZE_ADDRESS__ || defined SWG_TRACE
 enum { fiber_stack_bytes = 256 * 1024 };
 #else
 enum { fiber_stack_bytes = 64 * 1024 };

@@ -10,6 +10,7 @@
 extern "C" {
 #include "runtime/base/numeric.h"
 }
+#include "kernels/cuda/trace.h"
 #endif
 
 namespace SWG_BUILD
@@ -241,6 +242,7 @@ SWG_DEVICE void load_matrices_transposed(uint32_t d[4], const void *row)
                  : "r"(address)
                  : "memory");
 #else
+    simt::trace_access(row, 16, false, __builtin_return_address(0));
     const unsigned char *const slots = simt::warp_meet(__FILE__, __LINE__, row, 16);
     const unsigned g = simt::self->lane / 4, t = simt::self->lane % 4;
     for (unsigned m = 0; m < 4; m++) {

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "kernels/cuda/fiber.h"
+#include "kernels/cuda/trace.h"
 
 namespace simt
 {
@@ -163,7 +164,11 @@ void run_blocks(dim3 grid, size_t shared_bytes)
         block_index = {(unsigned)(at % grid.x), (unsigned)(at / grid.x % grid.y),
                        (unsigned)(at / grid.x / grid.y)};
         memset(shared, poison, shared_bytes + guard_bytes);
+        trace_block_begin(shared_bytes);
         run_block();
+        trace_block_end();
+        if (trace_problem())
+            report("%s", trace_problem());
         for (unsigned g = 0; g < guard_bytes; g++)
             if (shared[shared_bytes + g] != poison)
                 report("wrote beyond the %zu bytes of shared memory", shared_bytes);
@@ -206,6 +211,7 @@ void barrier(const char *file, int line)
         return;
     }
     m->n_at_barrier = 0;
+    trace_barrier();
     for (unsigned t = 0; t < m->n_threads; t++)
         make_ready(t); /* itself included: others may go first */
     leave(ready);
@@ -228,6 +234,7 @@ const unsigned char *warp_meet(const char *file, int line, const void *mine, siz
     }
     own->arrived = 0;
     own->generation++;
+    trace_meeting(self->warp);
     for (unsigned lane = 0; lane < own->lanes; lane++)
         make_ready(self->warp * 32 + lane);
     leave(ready);
@@ -238,8 +245,11 @@ const unsigned char *warp_meet(const char *file, int line, const void *mine, siz
 
 void copy_async(void *to, const void *from, unsigned bytes)
 {
+    const void *at = __builtin_return_address(0);
     if (((uintptr_t)to | (uintptr_t)from) % bytes != 0)
         report("an asynchronous copy of %u bytes is not aligned", bytes);
+    trace_access(from, bytes, false, at);
+    trace_access(to, bytes, true, at);
     if (self->n_pending == most_pending || random_below(2) == 0) {
         memcpy(to, from, bytes);
         return;
@@ -283,6 +293,7 @@ int run(const char *name, dim3 grid, unsigned threads, size_t shared_bytes,
     int status = SWG_CUDA_NO_MEMORY;
     if (prepare() && posix_memalign(&memory, 128, shared_bytes + guard_bytes) == 0) {
         m->name = name;
+        trace_launch(name, m->stacks.memory, (size_t)most_threads * fiber_stack_bytes);
         m->body = body;
         m->context = context;
         m->n_threads = threads;

@@ -3,7 +3,7 @@
  *     product    sum [m][k] += a^T b    a [rows][m], b [rows][k]
  *     moments    sum of |x| and of x^2 of every column, in double precision
  *
- * A block of 256 threads computes 64 x 64 of the product, a thread 4 x 4; rows come by sixteen through
+ * A block of 256 threads computes 64 x 64 of the product, a thread 4 x 4, each 16 apart; rows come by sixteen through
  * shared memory and are added up in their order. One thread adds up a column's moments. */
 #include "kernels/cuda/ops.h"
 
@@ -30,15 +30,23 @@ SWG_DEVICE void load_rows(float to[depth][side], const float *x, unsigned row, u
     }
 }
 
+/* Where the thread's numbers 0 to 3 are in a side of 64, for one of 16 threads: 16 apart, so that the
+ * threads beside one another find different banks. */
+SWG_DEVICE unsigned place_of(unsigned thread, int number)
+{
+    return SWG_FAULT(sum_banks) ? thread * part + (unsigned)number
+                                : thread + (unsigned)number * (side / part);
+}
+
 SWG_DEVICE void multiply_rows(float sum[part][part], const row_tile &tile)
 {
-    const unsigned down = threadIdx.x / depth * part, across = threadIdx.x % depth * part;
+    const unsigned down = threadIdx.x / depth, across = threadIdx.x % depth;
     for (int r = 0; r < depth; r++)
         SWG_UNROLL_ALL
     for (int i = 0; i < part; i++)
         SWG_UNROLL_ALL
     for (int j = 0; j < part; j++)
-        sum[i][j] = fmaf(tile.a[r][down + i], tile.b[r][across + j], sum[i][j]);
+        sum[i][j] = fmaf(tile.a[r][place_of(down, i)], tile.b[r][place_of(across, j)], sum[i][j]);
 }
 
 SWG_KERNEL(threads)
@@ -58,10 +66,12 @@ product_sum_kernel(const float *a, unsigned m, const float *b, unsigned k, unsig
         if (!SWG_FAULT(sum_barrier))
             SWG_BARRIER();
     }
-    for (unsigned i = 0; i < part; i++)
-        for (unsigned j = 0; j < part; j++) {
-            const unsigned r = first + threadIdx.x / depth * part + i;
-            const unsigned c = column + threadIdx.x % depth * part + j;
+    SWG_UNROLL_ALL
+    for (int i = 0; i < part; i++)
+        SWG_UNROLL_ALL
+        for (int j = 0; j < part; j++) {
+            const unsigned r = first + place_of(threadIdx.x / depth, i);
+            const unsigned c = column + place_of(threadIdx.x % depth, j);
             if (r < m && c < k)
                 all[(size_t)r * k + c] += sum[i][j];
         }

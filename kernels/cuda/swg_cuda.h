@@ -279,6 +279,16 @@ const swg_cuda *swg_cuda_find(const char *name);
  * program was built without it. */
 bool swg_cuda_host_fault(int fault);
 
+/* How one of the host build's kernels uses memory (trace.h), summed over the first blocks of all
+ * its launches so far. False when there is no such number, or this program was built without
+ * tracing. */
+typedef struct swg_cuda_access {
+    const char *kernel;
+    uint64_t shared_passes, shared_least;  /* over the banks of shared memory */
+    uint64_t device_sectors, device_least; /* of 32 bytes */
+} swg_cuda_access;
+bool swg_cuda_host_access(unsigned number, swg_cuda_access *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -215,6 +215,7 @@ bool check_one(check *c, const check_row *row, uint64_t seed)
     c->random = seed * 0x9E3779B97F4A7C15ull + 0x1234567;
     c->problem[0] = 0;
     c->worst = 0;
+    c->cuda->stream_sync(c->stream); /* what failed before belongs to another check */
     row->run(c);
     free_blocks(c);
     return !c->problem[0];
