@@ -94,7 +94,7 @@ static inline float swg_packed_row_scale(const swg_packed *w, const uint8_t *pan
 
 /* --- Sparse weights in memory ------------------------------------------------------------------
  *
- * Panels of which only some codes are stored. One token is multiplied by them as they are
+ * Panels of which only some codes are stored. Few tokens are multiplied by them as they are
  * (matvec_sparse); for more `expand` makes a dense panel, which the products take and which
  * never leaves the cache. A step is 4 columns of 16 rows, bit 4*r+i of it code[r][c+i]; a span is
  * 64 columns, the last one what is left. A sparse panel is
