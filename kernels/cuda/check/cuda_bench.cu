@@ -1,5 +1,5 @@
 /* Measures the kernels on a GPU: ceilings of this device, then products of the shapes that decide a
- * model's speed, beside cuBLAS in FP16 and INT8 where it was found.
+ * model's speed, beside cuBLAS in FP16 and cuBLASLt in INT8 where they were found.
  *   cuda_bench [--quick] [--csv FILE]
  *
  * Rules. Weights are random and rotate over at least 512 MiB, so that no matrix is found in the L2
@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #ifdef SWAGE_CUBLAS
+#include <cublasLt.h>
 #include <cublas_v2.h>
 #endif
 
@@ -206,38 +207,97 @@ double product_seconds(const subject &w, swg_cuda_input input, unsigned rows, co
     });
 }
 
-/* cuBLAS on dense weights: halves, or bytes with sums of 32 bits. 0 where it does not take the
- * shape, or was not found. `weights` holds n_copies matrices of halves, or twice as many of bytes.
- */
-double dense_seconds(const shape &s, bool is_int8, unsigned rows, const void *weights,
-                     unsigned n_copies, const void *x, void *y)
-{
+/* Seconds per product with dense weights, of which `weights` holds n_copies: 0 where the library does
+ * not take the shape, or was not found. */
 #ifdef SWAGE_CUBLAS
+double fp16_seconds(const shape &s, unsigned rows, const void *weights, unsigned n_copies,
+                    const void *x, void *y)
+{
     static cublasHandle_t handle;
     const float one = 1, zero = 0;
-    const int32_t int_one = 1, int_zero = 0;
     if (!handle && cublasCreate(&handle) != CUBLAS_STATUS_SUCCESS)
         stop("cuBLAS", "does not start");
     cublasSetStream(handle, stream->native);
-    n_copies *= is_int8 ? 2 : 1;
     const auto multiply = [&](unsigned i) {
-        const size_t at = (size_t)(i % n_copies) * s.n * s.k * (is_int8 ? 1 : 2);
-        const void *a = is_int8 ? (const void *)&int_one : &one;
-        const void *b = is_int8 ? (const void *)&int_zero : &zero;
-        const cudaDataType_t in = is_int8 ? CUDA_R_8I : CUDA_R_16F;
-        return cublasGemmEx(handle, CUBLAS_OP_T, CUBLAS_OP_N, (int)s.n, (int)rows, (int)s.k, a,
-                            static_cast<const char *>(weights) + at, in, (int)s.k, x, in, (int)s.k,
-                            b, y, is_int8 ? CUDA_R_32I : CUDA_R_16F, (int)s.n,
-                            is_int8 ? CUBLAS_COMPUTE_32I : CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+        const size_t at = (size_t)(i % n_copies) * s.n * s.k * 2;
+        return cublasGemmEx(handle, CUBLAS_OP_T, CUBLAS_OP_N, (int)s.n, (int)rows, (int)s.k, &one,
+                            static_cast<const char *>(weights) + at, CUDA_R_16F, (int)s.k, x,
+                            CUDA_R_16F, (int)s.k, &zero, y, CUDA_R_16F, (int)s.n,
+                            CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
     };
     if (multiply(0) != CUBLAS_STATUS_SUCCESS)
         return 0;
     return seconds_of(launches_of(rows, n_copies), [&](unsigned i) { multiply(i); });
-#else
-    (void)s, (void)is_int8, (void)rows, (void)weights, (void)n_copies, (void)x, (void)y;
-    return 0;
-#endif
 }
+
+/* What cuBLASLt needs to know of a product of bytes, with sums of 32 bits. */
+struct int8_product {
+    cublasLtMatmulDesc_t product;
+    cublasLtMatrixLayout_t weights, x, y;
+    cublasLtMatmulHeuristicResult_t chosen;
+};
+
+/* False where it has no algorithm for the shape. */
+bool int8_init(int8_product *p, cublasLtHandle_t handle, const shape &s, unsigned rows,
+               size_t workspace_bytes)
+{
+    const cublasOperation_t transposed = CUBLAS_OP_T;
+    cublasLtMatmulPreference_t preference;
+    int n_found = 0;
+    if (cublasLtMatmulDescCreate(&p->product, CUBLAS_COMPUTE_32I, CUDA_R_32I) ||
+        cublasLtMatmulDescSetAttribute(p->product, CUBLASLT_MATMUL_DESC_TRANSA, &transposed,
+                                       sizeof transposed) ||
+        cublasLtMatrixLayoutCreate(&p->weights, CUDA_R_8I, s.k, s.n, s.k) ||
+        cublasLtMatrixLayoutCreate(&p->x, CUDA_R_8I, s.k, rows, s.k) ||
+        cublasLtMatrixLayoutCreate(&p->y, CUDA_R_32I, s.n, rows, s.n) ||
+        cublasLtMatmulPreferenceCreate(&preference) ||
+        cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+                                             &workspace_bytes, sizeof workspace_bytes))
+        stop("cuBLASLt", "does not describe a product");
+    const cublasStatus_t status =
+        cublasLtMatmulAlgoGetHeuristic(handle, p->product, p->weights, p->x, p->y, p->y, preference,
+                                       1, &p->chosen, &n_found);
+    cublasLtMatmulPreferenceDestroy(preference);
+    return status == CUBLAS_STATUS_SUCCESS && n_found > 0;
+}
+
+double int8_seconds(const shape &s, unsigned rows, const void *weights, unsigned n_copies,
+                    const void *x, void *y)
+{
+    static cublasLtHandle_t handle;
+    static void *workspace;
+    constexpr size_t workspace_bytes = (size_t)32 << 20;
+    const int32_t one = 1, zero = 0;
+    int8_product p = {};
+    if (!handle && cublasLtCreate(&handle) != CUBLAS_STATUS_SUCCESS)
+        stop("cuBLASLt", "does not start");
+    if (!workspace)
+        workspace = device_bytes(workspace_bytes);
+    const auto multiply = [&](unsigned i) {
+        const size_t at = (size_t)(i % n_copies) * s.n * s.k;
+        return cublasLtMatmul(handle, p.product, &one, static_cast<const char *>(weights) + at,
+                              p.weights, x, p.x, &zero, y, p.y, y, p.y, &p.chosen.algo, workspace,
+                              workspace_bytes, stream->native);
+    };
+    double seconds = 0;
+    if (int8_init(&p, handle, s, rows, workspace_bytes) && multiply(0) == CUBLAS_STATUS_SUCCESS)
+        seconds = seconds_of(launches_of(rows, n_copies), [&](unsigned i) { multiply(i); });
+    cublasLtMatrixLayoutDestroy(p.weights);
+    cublasLtMatrixLayoutDestroy(p.x);
+    cublasLtMatrixLayoutDestroy(p.y);
+    cublasLtMatmulDescDestroy(p.product);
+    return seconds;
+}
+#else
+double fp16_seconds(const shape &, unsigned, const void *, unsigned, const void *, void *)
+{
+    return 0;
+}
+double int8_seconds(const shape &, unsigned, const void *, unsigned, const void *, void *)
+{
+    return 0;
+}
+#endif
 
 double bytes_of(const subject &w, unsigned rows)
 {
@@ -251,6 +311,7 @@ void measure_shape(const shape &s, const unsigned *rows, unsigned n_rows)
         swg_cuda_type type;
         swg_cuda_input input;
     } kinds[] = {{"int4 g128", SWG_CUDA_W4, SWG_CUDA_INPUT_HALF},
+                 {"int4 x bf16", SWG_CUDA_W4, SWG_CUDA_INPUT_BF16},
                  {"int4 x int8", SWG_CUDA_W4, SWG_CUDA_INPUT_INT8},
                  {"int8", SWG_CUDA_W8, SWG_CUDA_INPUT_HALF},
                  {"int8 x int8", SWG_CUDA_W8, SWG_CUDA_INPUT_INT8},
@@ -264,13 +325,13 @@ void measure_shape(const shape &s, const unsigned *rows, unsigned n_rows)
     fill_random(fp16, (size_t)fp16_copies * s.n * s.k * 2, half_bits);
     double dense[64] = {};
     for (unsigned r = 0; r < n_rows; r++) {
-        dense[r] = dense_seconds(s, false, rows[r], fp16, fp16_copies, x, y);
-        const double int8 = dense_seconds(s, true, rows[r], fp16, fp16_copies, x, y);
+        dense[r] = fp16_seconds(s, rows[r], fp16, fp16_copies, x, y);
+        const double int8 = int8_seconds(s, rows[r], fp16, 2 * fp16_copies, x, y);
         const double weights = (double)s.n * s.k, sides = (double)rows[r] * (s.n + s.k);
         if (dense[r] > 0)
             print_row("cuBLAS fp16", s, rows[r], dense[r], 2 * (weights + sides), 0);
         if (int8 > 0)
-            print_row("cuBLAS int8", s, rows[r], int8, weights + rows[r] * (s.k + 4.0 * s.n),
+            print_row("cuBLASLt int8", s, rows[r], int8, weights + rows[r] * (s.k + 4.0 * s.n),
                       dense[r]);
     }
     for (const auto &kind : kinds) {
