@@ -38,6 +38,7 @@ typedef struct swg_bench {
     bool is_offline;
     swg_act_precision activations;
     swg_dram_limit dram;    /* zero with --no-limits */
+    bool is_cached;         /* dram is of the last-level cache, which holds the weights */
     swg_compute_limit peak; /* the same; of the activations' arithmetic, int8 or f32 */
     swg_latency latency;
     swg_requests requests;     /* of scenario single-stream; else empty */

@@ -305,6 +305,7 @@ swg_status swg_bench_report_json(const swg_bench *b)
     swg_json_uint(&json, "ops_per_token", swg_model_ops_per_token(b->loaded.model));
     write_measured(&json, "dram_read_bytes_per_s", b->dram.bytes_per_s);
     const double share = prefill_share(b);
+    swg_json_string(&json, "read_from", b->is_cached ? "cache" : "DRAM");
     write_measured(&json, "int8_ops_per_s", swg_bench_is_float(b) ? 0 : b->peak.ops_per_s);
     write_measured(&json, "f32_ops_per_s", swg_bench_is_float(b) ? b->peak.ops_per_s : 0);
     write_measured(&json, "decode_share_of_dram_read", decode_share(b));
@@ -350,7 +351,8 @@ swg_status swg_bench_report_text(const swg_bench *b)
                       swg_format_bytes(swg_exec_cache_bytes(b->exec), bytes));
     if (swg_bench_has_limits(b)) {
         char turn[32];
-        swg_strbuf_printf(&out, "%-14s%.1f GB/s (%s%s, %zu streams per thread)", "DRAM read",
+        swg_strbuf_printf(&out, "%-14s%.1f GB/s (%s%s, %zu streams per thread)",
+                          b->is_cached ? "cache read" : "DRAM read",
                           1e-9 * b->dram.bytes_per_s,
                           b->dram.turn_bytes ? "alternating every " : "each thread its own part",
                           b->dram.turn_bytes ? swg_format_bytes(b->dram.turn_bytes, turn) : "",
