@@ -37,6 +37,7 @@ typedef struct job {
 
 swg_status swg_classifier_check(const swg_classifier_arguments *l, const swg_training_arguments *t)
 {
+    SWG_TRY(swg_training_check_adapters(t));
     if (!l->data)
         return l->eval_data || l->epochs ? swg_error(SWG_USAGE, "--%s is of use only with --data",
                                                      l->eval_data ? "eval-data" : "epochs")
@@ -215,6 +216,7 @@ static swg_status prepare(job *j)
     swg_trainer_options options = swg_trainer_options_default();
     options.pool = j->pool;
     options.window = j->texts.longest;
+    swg_training_set(q->training, &options);
     SWG_TRY(swg_trainer_new(j->source, &j->plan, &options, &j->trainer));
     SWG_TRY(swg_training_log_open(q->training, q->cli, q->teacher != NULL, &j->training.log));
     j->training.log.is_of_classifier = true;
@@ -239,6 +241,7 @@ static void write_settings(const job *j, const swg_distill_options *how, swg_jso
     swg_json_uint(json, "warm_up", (uint64_t)how->warm_up);
     swg_json_double(json, "weight_decay", how->adamw.decay);
     swg_json_uint(json, "seed", how->seed);
+    swg_training_write_adapters(q->training, json);
     if (q->teacher) {
         swg_json_double(json, "kl_weight", q->kl);
         swg_json_double(json, "ce_weight", q->ce);

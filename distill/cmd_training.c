@@ -9,8 +9,17 @@
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 
+swg_status swg_training_check_adapters(const swg_training_arguments *a)
+{
+    if (a->rank == 0 && (a->alpha > 0 || a->adapted.count > 0))
+        return swg_error(SWG_USAGE, "--%s is of use only with --lora-rank",
+                         a->alpha > 0 ? "lora-alpha" : "lora-target");
+    return SWG_OK;
+}
+
 swg_status swg_training_check(const swg_training_arguments *a)
 {
+    SWG_TRY(swg_training_check_adapters(a));
     return a->steps > 0 || a->minutes > 0
                ? SWG_OK
                : swg_error(SWG_USAGE, "how long? Give --steps or --minutes");
@@ -20,6 +29,11 @@ void swg_training_set(const swg_training_arguments *a, swg_trainer_options *out)
 {
     out->together = (size_t)a->batch;
     out->checkpoints = a->checkpoints;
+    out->adapters = (swg_adapter_options){.rank = (size_t)a->rank,
+                                          .alpha = a->alpha,
+                                          .patterns = a->adapted.items,
+                                          .n_patterns = a->adapted.count,
+                                          .seed = (uint64_t)a->seed};
 }
 
 /* --- The log ---------------------------------------------------------------------------------- */
@@ -158,6 +172,18 @@ static swg_distill_options options_of(const swg_training_arguments *a, swg_train
     return how;
 }
 
+void swg_training_write_adapters(const swg_training_arguments *a, swg_json_writer *json)
+{
+    if (a->rank == 0)
+        return;
+    swg_json_uint(json, "lora_rank", (uint64_t)a->rank);
+    swg_json_double(json, "lora_alpha", a->alpha);
+    swg_json_begin_array(json, "lora_targets");
+    for (size_t i = 0; i < a->adapted.count; i++)
+        swg_json_string(json, NULL, a->adapted.items[i]);
+    swg_json_end_array(json);
+}
+
 void swg_training_write(const swg_training_arguments *a, swg_json_writer *json)
 {
     swg_json_uint(json, "steps", (uint64_t)a->steps);
@@ -171,6 +197,7 @@ void swg_training_write(const swg_training_arguments *a, swg_json_writer *json)
     swg_json_uint(json, "held_out", (uint64_t)a->held_out);
     swg_json_uint(json, "judge_every", (uint64_t)a->judge_every);
     swg_json_uint(json, "seed", (uint64_t)a->seed);
+    swg_training_write_adapters(a, json);
 }
 
 /* --- A training ------------------------------------------------------------------------------- */

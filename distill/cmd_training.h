@@ -11,6 +11,9 @@ typedef struct swg_training_arguments {
     int64_t window, steps, batch, accumulate, held_out, judge_every, save_every, warm_up, seed;
     double minutes, rate, final_rate, decay;
     bool resume, checkpoints;
+    int64_t rank;
+    double alpha;
+    swg_string_list adapted;
 } swg_training_arguments;
 
 /* Rows of an option table for a swg_training_arguments that is the field `training` of `type`. */
@@ -49,6 +52,17 @@ typedef struct swg_training_arguments {
             "is what it would have been"),                                                         \
         SWG_OPTION_INT(type, training.seed, 0, "seed", "N", 0, INT64_MAX, "0",                     \
                        "of the order of the windows, and of weights that training begins with"),   \
+        SWG_OPTION_INT(type, training.rank, 0, "lora-rank", "R", 0, 4096, "0",                     \
+                       "train only low-rank adapters of this rank, merged into the weights at "    \
+                       "the end; 0 = train the weights themselves"),                               \
+        SWG_OPTION_DOUBLE(type, training.alpha, 0, "lora-alpha", "A", 0, 1e6, "0",                 \
+                          "an adapter counts A / R times; 0 = twice the rank"),                    \
+        {.kind = SWG_OPTION_IS_LIST,                                                               \
+         .name = "lora-target",                                                                    \
+         .metavar = "PATTERN",                                                                     \
+         .help = "matrices with matching names get adapters (may be repeated; default: every "     \
+                 "matrix of every layer)",                                                         \
+         .offset = offsetof(type, training.adapted)},                                              \
         SWG_OPTION_STRING(type, training.log, 0, "log", "FILE", "write one JSON object per step")
 
 /* What a command prints while it trains. */
@@ -63,8 +77,10 @@ typedef struct swg_training_log {
 void swg_training_settle(swg_training_arguments *arguments, double usual_rate,
                          int64_t usual_held_out);
 
-/* SWG_USAGE when neither steps nor minutes were given. */
+/* SWG_USAGE when neither steps nor minutes were given, or what belongs to --lora-rank without it.
+ */
 swg_status swg_training_check(const swg_training_arguments *arguments);
+swg_status swg_training_check_adapters(const swg_training_arguments *arguments);
 
 /* What of a trainer's options the arguments say. */
 void swg_training_set(const swg_training_arguments *arguments, swg_trainer_options *out);
@@ -76,6 +92,7 @@ void swg_training_log_close(swg_training_log *log);
 
 /* Members of an open object that say what of the arguments a result depends on. */
 void swg_training_write(const swg_training_arguments *arguments, swg_json_writer *json);
+void swg_training_write_adapters(const swg_training_arguments *arguments, swg_json_writer *json);
 
 /* A training on its way to an output. Zero-initialise to start. */
 typedef struct swg_training {

@@ -9,21 +9,28 @@
 #include "runtime/backprop.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
+#include "runtime/base/words.h"
 
 /* Rows of a weight whose gradients are one work item. */
 enum { GRADIENT_ROWS = 64 };
+
+/* Most arrays of numbers that are trained of a tensor: weights or both parts of an adapter, and
+ * grids. */
+enum { MOST_SETS = 3 };
 
 /* One tensor. */
 typedef struct trained {
     size_t index;      /* in the source and in the plan */
     size_t rows, cols; /* a vector has one column */
     bool is_matrix, is_bias;
-    float *value; /* [rows][cols] */
-    float *gradient, *moment1, *moment2;
-    float *kept;              /* the copy of swg_trainer_keep, or NULL */
+    bool is_frozen;                      /* beside adapters: neither it nor its grids are trained */
+    float *value;                        /* [rows][cols] */
+    float *gradient, *moment1, *moment2; /* the first is NULL where it is not needed, the others
+                                            where the weights themselves are not trained */
     uint8_t *is_zero;         /* [rows][cols], or NULL: nothing is kept 0 */
+    swg_adapter *adapter;     /* NULL: it has none */
     swg_learned_codes *codes; /* NULL: it is not quantized */
-    float *kept_numbers;      /* the copy of those of the grids */
+    float *kept[MOST_SETS];   /* the copy of swg_trainer_keep, or NULL, of each of sets_of */
 } trained;
 
 struct swg_trainer {
@@ -37,6 +44,7 @@ struct swg_trainer {
     size_t n_tensors;
     size_t *of_weight; /* [model->n_weights] the tensor, or SIZE_MAX */
     size_t *of_bias;   /* [model->n_weights] that of its bias, or SIZE_MAX */
+    float *merged;     /* of the largest tensor that has an adapter */
     uint64_t n_steps, n_weights, n_zeros;
     swg_status status; /* of an observer, which cannot return one */
     swg_status (*rows)(void *context, size_t layer, size_t n, const float *x, float *gradient);
@@ -52,6 +60,35 @@ static size_t elems_of(const trained *t)
     return t->rows * t->cols;
 }
 
+/* Numbers that are trained. */
+typedef struct set {
+    swg_adamw_numbers numbers;
+    bool is_grid, decays;
+} set;
+
+/* All of a tensor's; returns how many. */
+static size_t sets_of(const trained *t, set out[MOST_SETS])
+{
+    size_t n = 0;
+    if (t->is_frozen)
+        return 0;
+    if (t->adapter) {
+        out[n++] = (set){.numbers = t->adapter->a, .decays = true};
+        out[n++] = (set){.numbers = t->adapter->b, .decays = true};
+    } else {
+        out[n++] = (set){
+            .numbers = {elems_of(t), t->value, t->gradient, t->moment1, t->moment2, t->is_zero},
+            .decays = t->is_matrix};
+    }
+    if (t->codes) {
+        const swg_learned_codes *c = t->codes;
+        out[n++] =
+            (set){.numbers = {c->n_numbers, c->number, c->gradient, c->moment1, c->moment2, NULL},
+                  .is_grid = true};
+    }
+    return n;
+}
+
 /* --- Gradients -------------------------------------------------------------------------------- */
 
 static trained *tensor_of(const swg_trainer *trainer, const swg_weight *weight)
@@ -63,7 +100,9 @@ static trained *tensor_of(const swg_trainer *trainer, const swg_weight *weight)
 static float *bias_gradient_of(const swg_trainer *trainer, const swg_weight *weight)
 {
     const size_t at = trainer->of_bias[weight - trainer->model->weights];
-    return at == SIZE_MAX ? NULL : trainer->tensors[at].gradient + weight->first_row;
+    return at == SIZE_MAX || trainer->tensors[at].is_frozen
+               ? NULL
+               : trainer->tensors[at].gradient + weight->first_row;
 }
 
 /* db += the sums of dy's columns. */
@@ -94,23 +133,31 @@ static void add_product(void *context, const swg_weight *weight, const float *x,
                         size_t rows)
 {
     swg_trainer *trainer = context;
-    trained *t = tensor_of(trainer, weight);
+    const trained *t = tensor_of(trainer, weight);
+    add_bias(bias_gradient_of(trainer, weight), weight->n, dy, rows);
+    if (trainer->status != SWG_OK || t->is_frozen)
+        return;
+    if (!t->gradient) {
+        trainer->status = swg_adapter_add(t->adapter, weight->first_row, weight->n, x, dy, rows);
+        return;
+    }
     product p = {.gradient = t->gradient + weight->first_row * weight->k,
                  .x = x,
                  .dy = dy,
                  .n = weight->n,
                  .k = weight->k,
                  .rows = rows};
-    add_bias(bias_gradient_of(trainer, weight), weight->n, dy, rows);
-    if (trainer->status == SWG_OK)
-        trainer->status =
-            swg_pool_for(trainer->options.pool, swg_ceil_div(p.n, GRADIENT_ROWS), add_rows, &p);
+    trainer->status =
+        swg_pool_for(trainer->options.pool, swg_ceil_div(p.n, GRADIENT_ROWS), add_rows, &p);
 }
 
 static void add_look_up(void *context, const swg_weight *weight, const size_t *index,
                         const float *dy, size_t rows)
 {
-    float *gradient = tensor_of(context, weight)->gradient + weight->first_row * weight->k;
+    const trained *table = tensor_of(context, weight);
+    if (table->is_frozen)
+        return;
+    float *gradient = table->gradient + weight->first_row * weight->k;
     for (size_t t = 0; t < rows; t++)
         for (size_t j = 0; j < weight->k; j++)
             gradient[index[t] * weight->k + j] += dy[t * weight->k + j];
@@ -118,9 +165,9 @@ static void add_look_up(void *context, const swg_weight *weight, const size_t *i
 
 static void add_vector(void *context, const swg_weight *weight, const float *dv, const float *dbias)
 {
-    float *gradient = tensor_of(context, weight)->gradient + weight->first_row;
-    for (size_t i = 0; i < weight->n; i++)
-        gradient[i] += dv[i];
+    const trained *t = tensor_of(context, weight);
+    for (size_t i = 0; !t->is_frozen && i < weight->n; i++)
+        t->gradient[weight->first_row + i] += dv[i];
     add_bias(dbias ? bias_gradient_of(context, weight) : NULL, weight->n, dbias, 1);
 }
 
@@ -170,8 +217,17 @@ static void install_bias(const swg_trainer *trainer, const trained *t)
                                    t->value + model->weights[i].first_row);
 }
 
+/* *out = a tensor's weights with its adapter, until the next call for another. */
+static swg_status weights_of(const swg_trainer *trainer, const trained *t, const float **out)
+{
+    *out = t->adapter ? trainer->merged : t->value;
+    return t->adapter ? swg_adapter_merge(t->adapter, t->value, t->is_zero, trainer->merged,
+                                          trainer->options.pool)
+                      : SWG_OK;
+}
+
 /* Put a tensor's weights, or what their codes mean, into the model. */
-static swg_status install(const swg_trainer *trainer, trained *t)
+static swg_status install(const swg_trainer *trainer, const trained *t)
 {
     if (t->is_bias) {
         install_bias(trainer, t);
@@ -179,19 +235,23 @@ static swg_status install(const swg_trainer *trainer, trained *t)
     }
     const swg_tensor_desc *source = swg_source_tensor(trainer->source, t->index);
     swg_tensor_desc desc = *source;
+    const float *values;
     desc.scheme = swg_scheme_plain(SWG_F32);
     desc.n_stored = 0;
+    SWG_TRY(weights_of(trainer, t, &values));
     if (t->codes)
-        SWG_TRY(swg_learned_codes_choose(t->codes, t->value));
+        SWG_TRY(swg_learned_codes_choose(t->codes, values));
     const void *planes[SWG_PLANE_KINDS] = {[SWG_PLANE_VALUES] =
-                                               t->codes ? t->codes->computed : t->value};
+                                               t->codes ? t->codes->computed : values};
     return swg_model_replace_tensor(trainer->model, &desc, planes);
 }
 
-static swg_status install_all(const swg_trainer *trainer)
+/* All that is trained. */
+static swg_status install_trained(const swg_trainer *trainer)
 {
     for (size_t i = 0; i < trainer->n_tensors; i++)
-        SWG_TRY(install(trainer, &trainer->tensors[i]));
+        if (!trainer->tensors[i].is_frozen)
+            SWG_TRY(install(trainer, &trainer->tensors[i]));
     return SWG_OK;
 }
 
@@ -210,38 +270,48 @@ static double norm_of(const swg_trainer *trainer)
 {
     double sum = 0;
     for (size_t i = 0; i < trainer->n_tensors; i++) {
-        const trained *t = &trainer->tensors[i];
-        sum += square_of(t->gradient, elems_of(t), t->is_zero);
-        if (t->codes)
-            sum += square_of(t->codes->gradient, t->codes->n_numbers, NULL);
+        set sets[MOST_SETS];
+        const size_t n = sets_of(&trainer->tensors[i], sets);
+        for (size_t k = 0; k < n; k++)
+            sum += square_of(sets[k].numbers.gradient, sets[k].numbers.n, sets[k].numbers.is_fixed);
     }
     return sqrt(sum);
 }
 
-/* A tensor's weights, and the grids of its codes. */
-static swg_status step_tensor(const swg_trainer *trainer, trained *t, const swg_adamw *adamw,
+/* From the gradient by a whole matrix to those by its weights, its grids and its adapter. */
+static swg_status reverse_tensor(const swg_trainer *trainer, const trained *t)
+{
+    if (t->codes && !t->is_frozen) {
+        const float *values;
+        SWG_TRY(weights_of(trainer, t, &values));
+        swg_learned_codes_reverse(t->codes, values, t->gradient);
+    }
+    if (!t->adapter || !t->gradient)
+        return SWG_OK;
+    for (size_t i = 0; t->is_zero && i < elems_of(t); i++)
+        if (t->is_zero[i])
+            t->gradient[i] = 0;
+    swg_adapter_project(t->adapter, t->gradient);
+    memset(t->gradient, 0, elems_of(t) * sizeof *t->gradient);
+    return SWG_OK;
+}
+
+static swg_status step_tensor(const swg_trainer *trainer, const trained *t, const swg_adamw *adamw,
                               double rate, double scale)
 {
-    swg_pool *pool = trainer->options.pool;
-    const swg_adamw_numbers weights = {elems_of(t), t->value,   t->gradient,
-                                       t->moment1,  t->moment2, t->is_zero};
-    SWG_TRY(swg_adamw_step(adamw, &weights, trainer->n_steps, rate, t->is_matrix ? adamw->decay : 0,
-                           scale, pool));
-    if (!t->codes)
-        return SWG_OK;
-    const swg_learned_codes *c = t->codes;
-    const swg_adamw_numbers grids = {c->n_numbers, c->number,  c->gradient,
-                                     c->moment1,   c->moment2, NULL};
-    return swg_adamw_step(adamw, &grids, trainer->n_steps, rate * adamw->grid_rate, 0, scale, pool);
+    set sets[MOST_SETS];
+    const size_t n = sets_of(t, sets);
+    for (size_t k = 0; k < n; k++)
+        SWG_TRY(swg_adamw_step(adamw, &sets[k].numbers, trainer->n_steps,
+                               sets[k].is_grid ? rate * adamw->grid_rate : rate,
+                               sets[k].decays ? adamw->decay : 0, scale, trainer->options.pool));
+    return SWG_OK;
 }
 
 swg_status swg_trainer_step(swg_trainer *trainer, const swg_adamw *adamw, double rate, double *norm)
 {
-    for (size_t i = 0; i < trainer->n_tensors; i++) {
-        trained *t = &trainer->tensors[i];
-        if (t->codes)
-            swg_learned_codes_reverse(t->codes, t->value, t->gradient);
-    }
+    for (size_t i = 0; i < trainer->n_tensors; i++)
+        SWG_TRY(reverse_tensor(trainer, &trainer->tensors[i]));
     *norm = norm_of(trainer);
     if (!isfinite(*norm))
         return swg_error(SWG_FAILED, "the gradients of step %llu are not finite",
@@ -251,7 +321,7 @@ swg_status swg_trainer_step(swg_trainer *trainer, const swg_adamw *adamw, double
         adamw->max_norm > 0 && *norm > adamw->max_norm ? adamw->max_norm / *norm : 1;
     for (size_t i = 0; i < trainer->n_tensors; i++)
         SWG_TRY(step_tensor(trainer, &trainer->tensors[i], adamw, rate, scale));
-    return install_all(trainer);
+    return install_trained(trainer);
 }
 
 /* Copy n numbers to memory that is made for them where there is none. */
@@ -267,9 +337,10 @@ swg_status swg_trainer_keep(swg_trainer *trainer)
 {
     for (size_t i = 0; i < trainer->n_tensors; i++) {
         trained *t = &trainer->tensors[i];
-        SWG_TRY(keep(&t->kept, t->value, elems_of(t)));
-        if (t->codes)
-            SWG_TRY(keep(&t->kept_numbers, t->codes->number, t->codes->n_numbers));
+        set sets[MOST_SETS];
+        const size_t n = sets_of(t, sets);
+        for (size_t k = 0; k < n; k++)
+            SWG_TRY(keep(&t->kept[k], sets[k].numbers.value, sets[k].numbers.n));
     }
     return SWG_OK;
 }
@@ -277,80 +348,71 @@ swg_status swg_trainer_keep(swg_trainer *trainer)
 swg_status swg_trainer_restore(swg_trainer *trainer)
 {
     for (size_t i = 0; i < trainer->n_tensors; i++) {
-        trained *t = &trainer->tensors[i];
-        if (t->kept)
-            memcpy(t->value, t->kept, elems_of(t) * sizeof *t->kept);
-        if (t->kept_numbers)
-            memcpy(t->codes->number, t->kept_numbers,
-                   t->codes->n_numbers * sizeof *t->kept_numbers);
+        const trained *t = &trainer->tensors[i];
+        set sets[MOST_SETS];
+        const size_t n = sets_of(t, sets);
+        for (size_t k = 0; k < n; k++)
+            if (t->kept[k])
+                memcpy(sets[k].numbers.value, t->kept[k], sets[k].numbers.n * sizeof(float));
     }
-    return install_all(trainer);
+    return install_trained(trainer);
 }
 
 /* --- Saving ----------------------------------------------------------------------------------- */
 
-/* The arrays of a tensor that training continues from. */
-enum { MOST_SAVED = 8 };
-typedef struct saved {
-    float *data;
-    size_t n;
-} saved;
-
-static size_t saved_of(const trained *t, saved out[MOST_SAVED])
+/* The arrays of a set that training continues from. A training has kept a copy before it is saved
+ * or resumed. */
+enum { SAVED_ARRAYS = 4 };
+static void saved_of(const trained *t, const set *s, size_t k, float *out[SAVED_ARRAYS])
 {
-    const size_t n = elems_of(t);
-    size_t count = 0;
-    out[count++] = (saved){t->value, n};
-    out[count++] = (saved){t->moment1, n};
-    out[count++] = (saved){t->moment2, n};
-    out[count++] = (saved){t->kept, t->kept ? n : 0};
-    if (!t->codes)
-        return count;
-    out[count++] = (saved){t->codes->number, t->codes->n_numbers};
-    out[count++] = (saved){t->codes->moment1, t->codes->n_numbers};
-    out[count++] = (saved){t->codes->moment2, t->codes->n_numbers};
-    out[count++] = (saved){t->kept_numbers, t->kept_numbers ? t->codes->n_numbers : 0};
-    return count;
+    out[0] = s->numbers.value;
+    out[1] = s->numbers.moment1;
+    out[2] = s->numbers.moment2;
+    out[3] = t->kept[k];
 }
 
 swg_status swg_trainer_save(const swg_trainer *trainer, swg_state_writer *writer)
 {
     SWG_TRY(swg_state_put(writer, &trainer->n_steps, sizeof trainer->n_steps));
     for (size_t i = 0; i < trainer->n_tensors; i++) {
-        saved arrays[MOST_SAVED];
-        const size_t count = saved_of(&trainer->tensors[i], arrays);
-        for (size_t a = 0; a < count; a++) {
-            const uint64_t n = arrays[a].n;
+        set sets[MOST_SETS];
+        const size_t n_sets = sets_of(&trainer->tensors[i], sets);
+        for (size_t k = 0; k < n_sets; k++) {
+            const uint64_t n = sets[k].numbers.n;
+            float *arrays[SAVED_ARRAYS];
+            saved_of(&trainer->tensors[i], &sets[k], k, arrays);
             SWG_TRY(swg_state_put(writer, &n, sizeof n));
-            SWG_TRY(swg_state_put(writer, arrays[a].data, arrays[a].n * sizeof(float)));
+            for (size_t a = 0; a < SAVED_ARRAYS; a++)
+                SWG_TRY(swg_state_put(writer, arrays[a], (size_t)n * sizeof(float)));
         }
     }
     return SWG_OK;
 }
 
-/* A training has kept a copy before it is resumed. */
-static swg_status resume_tensor(trained *t, swg_state_reader *reader)
+static swg_status resume_set(const trained *t, const set *s, size_t k, swg_state_reader *reader)
 {
-    saved arrays[MOST_SAVED];
-    const size_t count = saved_of(t, arrays);
-    for (size_t a = 0; a < count; a++) {
-        uint64_t n;
-        SWG_TRY(swg_state_get(reader, &n, sizeof n));
-        if (n != arrays[a].n)
-            return swg_error(SWG_CORRUPT,
-                             "the saved state has a tensor of %llu numbers, the model %zu",
-                             (unsigned long long)n, arrays[a].n);
-        SWG_TRY(swg_state_get(reader, arrays[a].data, arrays[a].n * sizeof(float)));
-    }
+    uint64_t n;
+    float *arrays[SAVED_ARRAYS];
+    saved_of(t, s, k, arrays);
+    SWG_TRY(swg_state_get(reader, &n, sizeof n));
+    if (n != s->numbers.n)
+        return swg_error(SWG_CORRUPT, "the saved state has %llu numbers where the model has %zu",
+                         (unsigned long long)n, s->numbers.n);
+    for (size_t a = 0; a < SAVED_ARRAYS; a++)
+        SWG_TRY(swg_state_get(reader, arrays[a], s->numbers.n * sizeof(float)));
     return SWG_OK;
 }
 
 swg_status swg_trainer_resume(swg_trainer *trainer, swg_state_reader *reader)
 {
     SWG_TRY(swg_state_get(reader, &trainer->n_steps, sizeof trainer->n_steps));
-    for (size_t i = 0; i < trainer->n_tensors; i++)
-        SWG_TRY(resume_tensor(&trainer->tensors[i], reader));
-    return install_all(trainer);
+    for (size_t i = 0; i < trainer->n_tensors; i++) {
+        set sets[MOST_SETS];
+        const size_t n = sets_of(&trainer->tensors[i], sets);
+        for (size_t k = 0; k < n; k++)
+            SWG_TRY(resume_set(&trainer->tensors[i], &sets[k], k, reader));
+    }
+    return install_trained(trainer);
 }
 
 /* --- Writing ---------------------------------------------------------------------------------- */
@@ -363,10 +425,12 @@ static swg_status write_trained(const swg_trainer *trainer, const trained *t, sw
     if (t->codes)
         return swg_sink_write(sink, place, (const void *const *)t->codes->planes);
     const size_t elems = elems_of(t);
+    const float *weights;
     uint8_t *values;
+    SWG_TRY(weights_of(trainer, t, &weights));
     SWG_TRY(SWG_NEW_UNINIT(values, elems * swg_dtype_bits(desc->scheme.dtype) / 8));
     for (size_t i = 0; i < elems; i++)
-        swg_float_store(desc->scheme.dtype, values, i, t->value[i]);
+        swg_float_store(desc->scheme.dtype, values, i, weights[i]);
     const void *planes[SWG_PLANE_KINDS] = {[SWG_PLANE_VALUES] = values};
     const swg_status status = swg_sink_write(sink, place, planes);
     swg_free(values);
@@ -464,36 +528,84 @@ static swg_status mark_zeros(swg_trainer *trainer, trained *t)
     return SWG_OK;
 }
 
-static swg_status add_tensor(swg_trainer *trainer, size_t index)
+/* Whether a matrix gets an adapter: by its name, or since it is in a layer. */
+static bool is_adapted(const swg_trainer *trainer, const swg_weight *weight)
+{
+    const swg_adapter_options *how = &trainer->options.adapters;
+    for (size_t i = 0; i < how->n_patterns; i++)
+        if (swg_pattern_matches(how->patterns[i], weight->tensor))
+            return swg_role_kind_of(weight->role) == SWG_WEIGHT_MATRIX;
+    return how->n_patterns == 0 && swg_role_kind_of(weight->role) == SWG_WEIGHT_MATRIX &&
+           swg_role_scope_of(weight->role) != SWG_PER_MODEL;
+}
+
+/* What is trained of a tensor, and memory for it. The head of a classifier, which is new, is
+ * trained whole beside adapters. */
+static swg_status choose_trained(swg_trainer *trainer, trained *t, const swg_weight *weight,
+                                 bool is_bias)
+{
+    const swg_adapter_options *how = &trainer->options.adapters;
+    const bool is_head = weight->role == SWG_ROLE_POOLER || weight->role == SWG_ROLE_CLASSIFIER;
+    if (how->rank > 0 && !is_head) {
+        if (!is_bias && is_adapted(trainer, weight)) {
+            SWG_TRY(swg_adapter_new(t->rows, t->cols, how, t->index, &t->adapter));
+            trainer->n_weights += t->adapter->a.n + t->adapter->b.n;
+        }
+        t->is_frozen = !t->adapter;
+    }
+    if (t->is_frozen)
+        return SWG_OK;
+    if (!t->adapter || t->is_zero || trainer->plan->entries[t->index].is_quantized)
+        SWG_TRY(SWG_NEW(t->gradient, elems_of(t)));
+    if (t->adapter)
+        return SWG_OK;
+    trainer->n_weights += elems_of(t);
+    SWG_TRY(SWG_NEW(t->moment1, elems_of(t)));
+    return SWG_NEW(t->moment2, elems_of(t));
+}
+
+static swg_status add_tensor(swg_trainer *trainer, size_t index, const swg_weight *weight,
+                             bool is_bias)
 {
     trained *t = &trainer->tensors[trainer->n_tensors++];
     const swg_tensor_desc *desc = swg_source_tensor(trainer->source, index);
     t->index = index;
+    t->is_bias = is_bias;
     t->is_matrix = desc->rank > 1;
     t->cols = t->is_matrix ? (size_t)swg_tensor_cols(desc) : 1;
     t->rows = (size_t)swg_tensor_elems(desc) / t->cols;
     SWG_TRY(SWG_NEW_UNINIT(t->value, elems_of(t)));
-    SWG_TRY(SWG_NEW(t->gradient, elems_of(t)));
-    SWG_TRY(SWG_NEW(t->moment1, elems_of(t)));
-    SWG_TRY(SWG_NEW(t->moment2, elems_of(t)));
     SWG_TRY(swg_source_read_f32(trainer->source, index, 0, swg_tensor_rows(desc), t->value));
-    trainer->n_weights += elems_of(t);
     if (trainer->options.keep_zeros && t->is_matrix)
         SWG_TRY(mark_zeros(trainer, t));
+    SWG_TRY(choose_trained(trainer, t, weight, is_bias));
     return trainer->plan->entries[index].is_quantized ? make_codes(trainer, t) : SWG_OK;
 }
 
 /* *at = the place of a tensor of the source, which is added unless it is there. */
-static swg_status place_tensor(swg_trainer *trainer, size_t index, bool is_bias, size_t *at)
+static swg_status place_tensor(swg_trainer *trainer, size_t index, const swg_weight *weight,
+                               bool is_bias, size_t *at)
 {
     *at = 0;
     while (*at < trainer->n_tensors && trainer->tensors[*at].index != index)
         ++*at;
-    if (*at < trainer->n_tensors)
-        return SWG_OK;
-    SWG_TRY(add_tensor(trainer, index));
-    trainer->tensors[*at].is_bias = is_bias;
-    return SWG_OK;
+    return *at < trainer->n_tensors ? SWG_OK : add_tensor(trainer, index, weight, is_bias);
+}
+
+/* Memory that matrices are merged in with their adapters. */
+static swg_status make_room_to_merge(swg_trainer *trainer)
+{
+    size_t most = 0, n_adapters = 0;
+    for (size_t i = 0; i < trainer->n_tensors; i++) {
+        const trained *t = &trainer->tensors[i];
+        n_adapters += t->adapter != NULL;
+        if (t->adapter && elems_of(t) > most)
+            most = elems_of(t);
+    }
+    if (trainer->options.adapters.rank > 0 && n_adapters == 0)
+        return swg_error(SWG_USAGE, "%s has no matrix of that name that an adapter could be for",
+                         swg_source_path(trainer->source));
+    return most ? SWG_NEW_UNINIT(trainer->merged, most) : SWG_OK;
 }
 
 /* Every tensor that a weight or a bias comes from, once. */
@@ -509,12 +621,12 @@ static swg_status add_tensors(swg_trainer *trainer)
         if (weight->n == 0 || !weight->tensor)
             continue;
         const size_t bias = swg_model_bias_tensor(model, weight);
-        SWG_TRY(place_tensor(trainer, swg_source_find(trainer->source, weight->tensor), false,
-                             &trainer->of_weight[i]));
+        SWG_TRY(place_tensor(trainer, swg_source_find(trainer->source, weight->tensor), weight,
+                             false, &trainer->of_weight[i]));
         if (bias != SIZE_MAX)
-            SWG_TRY(place_tensor(trainer, bias, true, &trainer->of_bias[i]));
+            SWG_TRY(place_tensor(trainer, bias, weight, true, &trainer->of_bias[i]));
     }
-    return SWG_OK;
+    return make_room_to_merge(trainer);
 }
 
 static swg_status begin(swg_trainer *trainer)
@@ -526,7 +638,8 @@ static swg_status begin(swg_trainer *trainer)
     for (size_t layer = 0; layer <= (size_t)trainer->model->hparams.n_layers; layer++)
         SWG_TRY(swg_model_load_layer(trainer->model, layer));
     SWG_TRY(add_tensors(trainer));
-    SWG_TRY(install_all(trainer));
+    for (size_t i = 0; i < trainer->n_tensors; i++)
+        SWG_TRY(install(trainer, &trainer->tensors[i]));
     if (trainer->model->hparams.one_output)
         return swg_text_gradients_new(trainer->model, trainer->options.pool,
                                       trainer->options.window, &trainer->texts);
@@ -562,15 +675,17 @@ void swg_trainer_free(swg_trainer **trainer)
     for (size_t i = 0; i < t->n_tensors; i++) {
         trained *tensor = &t->tensors[i];
         swg_learned_codes_free(&tensor->codes);
-        swg_free(tensor->kept_numbers);
+        swg_adapter_free(&tensor->adapter);
+        for (size_t k = 0; k < MOST_SETS; k++)
+            swg_free(tensor->kept[k]);
         swg_free(tensor->value);
         swg_free(tensor->gradient);
         swg_free(tensor->moment1);
         swg_free(tensor->moment2);
-        swg_free(tensor->kept);
         swg_free(tensor->is_zero);
     }
     swg_free(t->tensors);
+    swg_free(t->merged);
     swg_free(t->of_weight);
     swg_free(t->of_bias);
     swg_backprop_free(&t->backprop);

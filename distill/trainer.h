@@ -17,8 +17,11 @@
  * that were trained with. Codes that the source has in the planned scheme are where training starts
  * from.
  *
- * Needs 16 bytes per weight, 20 where codes are trained, and 4 for the copy that is kept. Results
- * do not depend on the number of threads. */
+ * With adapters (adapter.h) only those are trained, and what is written are the weights with them.
+ *
+ * Needs 16 bytes per weight, 20 where codes are trained, and 4 for the copy that is kept; 4 for
+ * weights that only have an adapter, and as much more where they are kept 0 or are trained through
+ * codes. Results do not depend on the number of threads. */
 #ifndef SWG_DISTILL_TRAINER_H
 #define SWG_DISTILL_TRAINER_H
 
@@ -27,6 +30,7 @@
 #include <stdint.h>
 
 #include "distill/adamw.h"
+#include "distill/adapter.h"
 #include "distill/training_state.h"
 #include "formats/formats.h"
 #include "quantize/plan.h"
@@ -42,6 +46,9 @@ typedef struct swg_trainer_options {
     size_t together; /* windows computed together; default 1 */
     bool checkpoints; /* run layers again for their gradients: less memory, a third slower */
     bool keep_zeros; /* weights of matrices that are 0 stay 0: a pruned model stays pruned */
+    swg_adapter_options adapters; /* default: none. Else they are all that is trained, beside the
+                                     grids of the codes of the same matrices and the head of a
+                                     classifier; the patterns must outlive the trainer */
 } swg_trainer_options;
 swg_trainer_options swg_trainer_options_default(void);
 

@@ -1,33 +1,18 @@
 /* swage bench: speed of a model, beside what the machine can do in the same run. */
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "eval/bench_profile.h"
-#include "eval/bench_sweep.h"
+#include "eval/bench.h"
 #include "eval/cmd_bench_kernels.h"
-#include "eval/latency.h"
-#include "eval/machine.h"
-#include "eval/requests.h"
 #include "eval/shape.h"
-#include "kernels/limits/limits.h"
-#include "kernels/linalg.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
-#include "runtime/cli/cli.h"
 #include "runtime/device.h"
 #include "runtime/kv_type.h"
-#include "runtime/session.h"
 
-typedef struct arguments {
-    const char *shape, *group_size, *activations, *kv_cache, *scale_type;
-    const char *bits, *device;
-    const char *against, *against_isa, *batches, *depths, *format;
-    int64_t prompt, generate, depth, repeats, requests, chunk, seed;
-    double max_ttft_ms;
-    const char *pattern, *block;
-    double sparsity;
-    bool asymmetric, no_limits, kernels, profile;
-} arguments;
+typedef swg_bench_arguments arguments;
+typedef swg_bench benchmark;
 
 /* The widths that formats exist for, and plain numbers. */
 static const char bit_words[] = ""
@@ -67,10 +52,17 @@ static const swg_option options[] = {
                    "tokens in the KV cache before decoding begins"),
     SWG_OPTION_INT(arguments, repeats, 0, "repeats", "N", 1, 1000, "3",
                    "runs of each, after a warm-up; medians are reported"),
-    SWG_OPTION_INT(arguments, requests, 0, "requests", "N", 0, 1000000, "0",
-                   "also N requests one after another: --prompt tokens read, --generate made"),
-    SWG_OPTION_DOUBLE(arguments, max_ttft_ms, 0, "max-ttft-ms", "X", 0, 1e9, NULL,
-                      "with --requests: exit 7 when the median time to the first token is above X"),
+    SWG_OPTION_CHOICE(
+        arguments, scenario, 0, "scenario", "single-stream|offline", NULL,
+        "also requests of --prompt tokens read and --generate made: one after another "
+        "(default with --requests), or in batches"),
+    SWG_OPTION_INT(arguments, requests, 0, "requests", "N", 1, 1000000, NULL,
+                   "of the scenario (default: 10, or two batches)"),
+    SWG_OPTION_INT(arguments, batch, 0, "batch", "N", 1, 1024, NULL,
+                   "of --scenario offline: requests computed together (default: 16)"),
+    SWG_OPTION_DOUBLE(
+        arguments, max_ttft_ms, 0, "max-ttft-ms", "X", 0, 1e9, NULL,
+        "of single-stream: exit 7 when the median time to the first token is above X"),
     SWG_OPTION_INT(arguments, chunk, 0, "chunk", "N", 1, 1 << 16, "256",
                    "prompt tokens processed together"),
     SWG_OPTION_INT(arguments, seed, 0, "seed", "S", 0, 9007199254740992.0, "1",
@@ -91,6 +83,8 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(arguments, format, 0, "format", "text|csv|markdown", NULL,
                       "form of the table of --against, --against-isa, --batches and --depths "
                       "(default text)"),
+    SWG_OPTION_FLAG(arguments, load, 0, "load",
+                    "also the time to load the model from storage and from the page cache"),
     SWG_OPTION_FLAG(arguments, no_limits, 0, "no-limits",
                     "do not measure the machine's own limits"),
     SWG_OPTION_FLAG(
@@ -99,22 +93,6 @@ static const swg_option options[] = {
     SWG_OPTION_FLAG(arguments, kernels, 0, "kernels",
                     "check and time every kernel on every instruction set instead of a model"),
 };
-
-/* Everything a benchmark uses and measures. */
-typedef struct benchmark {
-    const swg_cli *cli;
-    const arguments *args;
-    swg_session loaded;
-    swg_exec *exec;
-    size_t prompt, generate; /* as measured: at most the model's number of positions */
-    swg_act_precision activations;
-    swg_dram_limit dram;     /* zero with --no-limits */
-    swg_compute_limit peak;  /* the same; of the activations' arithmetic, int8 or f32 */
-    swg_latency latency;
-    swg_requests requests;   /* empty without --requests */
-    swg_bench_profile profile; /* empty without --profile */
-    uint64_t peak_rss_bytes; /* of loading and running, without the buffers of the limits */
-} benchmark;
 
 static swg_status check_sparsity(const arguments *args)
 {
@@ -171,11 +149,16 @@ static swg_status check_cases(const arguments *args)
                          "--against-isa compares processors' kernels: not on --device "
                          "%s",
                          args->device);
-    if (args->requests || args->profile)
+    const char *const of_one_case = args->scenario   ? "scenario"
+                                    : args->requests ? "requests"
+                                    : args->load     ? "load"
+                                    : args->profile  ? "profile"
+                                                     : NULL;
+    if (of_one_case)
         return swg_error(SWG_USAGE,
                          "--%s measures one case: not with --against, --against-isa, "
                          "--batches or --depths",
-                         args->requests ? "requests" : "profile");
+                         of_one_case);
     if (args->depths && args->depth)
         return swg_error(SWG_USAGE, "give either --depth or --depths");
     return SWG_OK;
@@ -203,7 +186,6 @@ done:
 /* The model of side 0, or the one that it is compared with. */
 static swg_status load(benchmark *b, swg_session *out)
 {
-    SWG_TRY(check_cases(b->args));
     const bool has_model = b->cli->n_positionals == 1;
     if (has_model == (b->args->shape != NULL))
         return swg_error(SWG_USAGE, "give either a MODEL or --shape");
@@ -214,29 +196,42 @@ static swg_status load(benchmark *b, swg_session *out)
                                b->cli->n_threads, b->cli->progress, out);
 }
 
-static bool is_float(const benchmark *b)
+bool swg_bench_is_float(const swg_bench *b)
 {
     return swg_act_is_float(b->activations);
 }
 
 /* The processors' limits say nothing about a GPU. */
-static bool has_limits(const benchmark *b)
+bool swg_bench_has_limits(const swg_bench *b)
 {
     return !b->args->no_limits && swg_device_is_cpu(b->loaded.model);
+}
+
+/* Weights that stay in half of the last-level cache are read from there: its rate is then the
+ * limit. Whole turns of every thread (limits.c); 0 = memory. */
+static size_t limit_buffer(const benchmark *b)
+{
+    const size_t turns = swg_pool_threads(b->loaded.pool) * 1024 * 1024;
+    const uint64_t bytes = swg_model_bytes_per_token(b->loaded.model);
+    const long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    const size_t buffer = swg_round_up((size_t)bytes, turns);
+    return cache > 0 && buffer <= (size_t)cache / 2 ? buffer : 0;
 }
 
 /* Limits drift on shared machines: they are measured before and after, and the better is used. */
 static swg_status measure_limits(benchmark *b)
 {
-    if (!has_limits(b))
+    if (!swg_bench_has_limits(b))
         return SWG_OK;
     swg_dram_limit dram;
-    SWG_TRY(swg_limits_dram_read(b->loaded.pool, 0, &dram));
+    b->is_cached = limit_buffer(b) > 0;
+    SWG_TRY(swg_limits_dram_read(b->loaded.pool, limit_buffer(b), &dram));
     if (dram.bytes_per_s > b->dram.bytes_per_s)
         b->dram = dram;
     const swg_isa best = SWG_ISA_COUNT - 1;
-    const swg_compute_limit peak = is_float(b) ? swg_limits_f32_peak(b->loaded.pool, best)
-                                               : swg_limits_int8_peak(b->loaded.pool, best);
+    const swg_compute_limit peak = swg_bench_is_float(b)
+                                       ? swg_limits_f32_peak(b->loaded.pool, best)
+                                       : swg_limits_int8_peak(b->loaded.pool, best);
     if (peak.ops_per_s > b->peak.ops_per_s)
         b->peak = peak;
     return SWG_OK;
@@ -271,30 +266,85 @@ static swg_status choose_lengths(benchmark *b)
                : swg_error(SWG_USAGE, "--prompt and --generate are both 0: nothing to measure");
 }
 
+/* Said before the model is loaded. */
+static swg_status check_scenario(const arguments *args, benchmark *b)
+{
+    enum { DEFAULT_REQUESTS = 10, DEFAULT_BATCH = 16 };
+    const bool has_scenario = args->scenario || args->requests > 0;
+    b->is_offline = args->scenario && strcmp(args->scenario, "offline") == 0;
+    if (args->batch && !b->is_offline)
+        return swg_error(SWG_USAGE, "--batch is of --scenario offline");
+    if (!isnan(args->max_ttft_ms) && (!has_scenario || b->is_offline))
+        return swg_error(SWG_USAGE, "--max-ttft-ms is about single requests: give --scenario "
+                                    "single-stream or --requests");
+    b->batch = b->is_offline ? args->batch ? (size_t)args->batch : DEFAULT_BATCH : 1;
+    b->n_requests = args->requests   ? (size_t)args->requests
+                    : b->is_offline  ? 2 * b->batch
+                    : args->scenario ? DEFAULT_REQUESTS
+                                     : 0;
+    if (b->n_requests > 0 && b->batch > b->n_requests)
+        b->batch = b->n_requests;
+    return SWG_OK;
+}
+
 static swg_status check_requests(const benchmark *b)
 {
-    const arguments *args = b->args;
-    if (args->requests == 0)
-        return isnan(args->max_ttft_ms)
-                   ? SWG_OK
-                   : swg_error(SWG_USAGE, "--max-ttft-ms is about --requests: give their number");
-    if (b->loaded.model->hparams.is_encoder)
-        return swg_error(SWG_UNSUPPORTED, "--requests are for models that generate");
-    if (b->prompt == 0 || b->generate == 0)
+    const bool is_encoder = b->loaded.model->hparams.is_encoder;
+    if (b->n_requests == 0)
+        return SWG_OK;
+    if (is_encoder && !b->is_offline)
+        return swg_error(SWG_UNSUPPORTED, "--requests one after another are for models that "
+                                          "generate; this one reads texts: --scenario offline");
+    if (b->prompt == 0 || (b->generate == 0 && !is_encoder))
         return swg_error(SWG_USAGE, "--requests need a --prompt and tokens to --generate");
     return SWG_OK;
+}
+
+/* An execution of as many sequences as are computed together; b->activations_bytes is what it
+ * takes beside its cache. */
+static swg_status make_exec(benchmark *b, size_t context, size_t sequences)
+{
+    const swg_exec_options how = {.size = sizeof how,
+                                  .context = context,
+                                  .chunk = (size_t)b->args->chunk,
+                                  .activations = b->activations,
+                                  .kv_type = swg_kv_type_named(b->args->kv_cache),
+                                  .sequences = sequences};
+    swg_exec_free(&b->exec);
+    const uint64_t before = swg_mem_in_use();
+    SWG_TRY(swg_exec_new(b->loaded.model, b->loaded.pool, &how, &b->exec));
+    const uint64_t taken = swg_mem_in_use() - before, cache = swg_exec_cache_bytes(b->exec);
+    b->activations_bytes = taken > cache ? taken - cache : 0;
+    return SWG_OK;
+}
+
+static swg_status measure_offline(benchmark *b)
+{
+    const swg_offline_options how = {.prompt = b->prompt,
+                                     .generate = b->generate,
+                                     .requests = b->n_requests,
+                                     .batch = b->batch,
+                                     .seed = (uint64_t)b->args->seed,
+                                     .clock = swg_clock_s};
+    SWG_TRY(make_exec(b, b->prompt + b->generate, b->batch));
+    return swg_offline_measure(b->exec, b->loaded.model, &how, b->cli->progress, &b->offline);
 }
 
 static swg_status measure_requests(benchmark *b)
 {
     const swg_requests_options how = {.prompt = b->prompt,
                                       .generate = b->generate,
-                                      .requests = (size_t)b->args->requests,
+                                      .requests = b->n_requests,
                                       .seed = (uint64_t)b->args->seed,
                                       .clock = swg_clock_s};
-    return b->args->requests ? swg_requests_measure(b->exec, b->loaded.model, &how,
-                                                    b->cli->progress, &b->requests)
-                             : SWG_OK;
+    if (b->n_requests == 0)
+        return SWG_OK;
+    swg_energy_read("", &b->before);
+    SWG_TRY(b->is_offline ? measure_offline(b)
+                          : swg_requests_measure(b->exec, b->loaded.model, &how, b->cli->progress,
+                                                 &b->requests));
+    swg_energy_read("", &b->after);
+    return SWG_OK;
 }
 
 /* Exit code 7 for a median above its limit, or with too few requests for one. */
@@ -310,6 +360,15 @@ static swg_status check_gate(const benchmark *b)
                      median, b->args->max_ttft_ms);
 }
 
+/* The memory for running is still held; by now the peak may be that of the limits' buffers. */
+static void take_memory(benchmark *b)
+{
+    const uint64_t running = swg_bench_has_limits(b) ? swg_rss_bytes() : swg_peak_rss_bytes();
+    if (running > b->peak_rss_bytes)
+        b->peak_rss_bytes = running;
+    swg_memory_use_read("", &b->memory);
+}
+
 static swg_status measure(benchmark *b)
 {
     const arguments *args = b->args;
@@ -317,272 +376,24 @@ static swg_status measure(benchmark *b)
     SWG_TRY(choose_lengths(b));
     SWG_TRY(check_requests(b));
     size_t behind = b->generate ? (size_t)args->depth + b->generate : 0;
-    if (args->requests && behind < b->prompt + b->generate)
+    if (b->n_requests && behind < b->prompt + b->generate)
         behind = b->prompt + b->generate;
-    const swg_exec_options exec_options = {.size = sizeof exec_options,
-                                           .context = b->prompt > behind ? b->prompt : behind,
-                                           .chunk = (size_t)args->chunk,
-                                           .activations = b->activations,
-                                           .kv_type = swg_kv_type_named(args->kv_cache)};
     const swg_latency_options latency_options = {.prompt = b->prompt,
                                                  .generate = b->generate,
                                                  .depth = b->generate ? (size_t)args->depth : 0,
                                                  .repeats = (size_t)args->repeats,
                                                  .seed = (uint64_t)args->seed};
-    SWG_TRY(swg_exec_new(b->loaded.model, b->loaded.pool, &exec_options, &b->exec));
+    SWG_TRY(make_exec(b, b->prompt > behind ? b->prompt : behind, 1));
     b->peak_rss_bytes = swg_peak_rss_bytes();
     SWG_TRY(measure_limits(b));
     SWG_TRY(swg_latency_measure(b->exec, b->loaded.model, &latency_options, b->cli->progress,
                                 &b->latency));
-    SWG_TRY(measure_requests(b));
     if (args->profile)
         SWG_TRY(swg_bench_profile_measure(b->exec, b->loaded.model, b->prompt, b->generate,
                                           latency_options.depth, &b->profile));
-    /* The memory for running is still held; by now the peak is that of the limits' buffers. */
-    const uint64_t running = has_limits(b) ? swg_rss_bytes() : swg_peak_rss_bytes();
-    if (running > b->peak_rss_bytes)
-        b->peak_rss_bytes = running;
+    SWG_TRY(measure_requests(b));
+    take_memory(b);
     return measure_limits(b);
-}
-
-/* Shares of the limits: of the DRAM read rate by decoding's weights, of the arithmetic peak by
- * prefill's products; 0 when the limit is unknown. */
-static double decode_share(const benchmark *b)
-{
-    const double rate =
-        (double)swg_model_bytes_per_token(b->loaded.model) * b->latency.decode_tokens_per_s.median;
-    return b->dram.bytes_per_s > 0 ? rate / b->dram.bytes_per_s : 0;
-}
-
-/* Operations (twice the multiply-adds) of one input row with a weight; 0 when the model does not
- * have the weight. */
-static double ops_of(const swg_model *model, swg_role role)
-{
-    const swg_weight *weight = swg_model_weight(model, role, 0);
-    return weight ? 2.0 * (double)weight->n * (double)weight->k : 0;
-}
-
-static double prefill_share(const benchmark *b)
-{
-    const swg_model *model = b->loaded.model;
-    double per_token = (double)swg_model_ops_per_token(model);
-    /* Weights used for one position only: the head, or the pooler and the classifier. */
-    if (model->hparams.one_output)
-        per_token -= ops_of(model, SWG_ROLE_POOLER) + ops_of(model, SWG_ROLE_CLASSIFIER);
-    else if (!model->hparams.is_encoder)
-        per_token -= ops_of(model, SWG_ROLE_HEAD);
-    const double rate = per_token * b->latency.prefill_tokens_per_s.median;
-    return b->peak.ops_per_s > 0 ? rate / b->peak.ops_per_s : 0;
-}
-
-/* A figure that is 0 was not measured: null. */
-static void write_measured(swg_json_writer *json, const char *key, double value)
-{
-    if (value > 0)
-        swg_json_double(json, key, value);
-    else
-        swg_json_null(json, key);
-}
-
-static void write_rate(swg_json_writer *json, const char *key, swg_rate rate)
-{
-    char name[64];
-    write_measured(json, key, rate.median);
-    snprintf(name, sizeof name, "%s_least", key);
-    write_measured(json, name, rate.least);
-    snprintf(name, sizeof name, "%s_most", key);
-    write_measured(json, name, rate.most);
-}
-
-/* The distributions of requests: key, title, and where they are. */
-static size_t list_times(const swg_requests *r, const double *times[4], size_t counts[4])
-{
-    times[0] = r->ttft, times[1] = r->tpot, times[2] = r->gaps, times[3] = r->e2e;
-    counts[0] = counts[3] = r->n;
-    counts[1] = r->n_gaps ? r->n : 0;
-    counts[2] = r->n_gaps;
-    return 4;
-}
-
-static void write_requests(const benchmark *b, swg_json_writer *json)
-{
-    static const char *const keys[] = {"ttft_ms", "tpot_ms", "gap_ms", "e2e_ms"};
-    static const int percents[] = {50, 90, 99};
-    const double *times[4];
-    size_t counts[4];
-    if (!b->requests.n)
-        return;
-    swg_json_string(json, "scenario", "single-stream");
-    swg_json_uint(json, "requests", b->requests.n);
-    const size_t n = list_times(&b->requests, times, counts);
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < sizeof percents / sizeof percents[0]; j++) {
-            char key[32];
-            const swg_quantile_interval at =
-                swg_quantile_with_interval(times[i], counts[i], percents[j] / 100.0);
-            snprintf(key, sizeof key, "%s_p%d", keys[i], percents[j]);
-            swg_json_double(json, key, at.value);
-            snprintf(key, sizeof key, "%s_p%d_low", keys[i], percents[j]);
-            swg_json_double(json, key, at.low);
-            snprintf(key, sizeof key, "%s_p%d_high", keys[i], percents[j]);
-            swg_json_double(json, key, at.high);
-        }
-}
-
-static void print_requests(const benchmark *b, swg_strbuf *out)
-{
-    static const char *const titles[] = {"first token", "per token", "between two", "request"};
-    const double *times[4];
-    size_t counts[4];
-    if (!b->requests.n)
-        return;
-    swg_strbuf_printf(out, "%-14s%zu, one after another; ms at 50, 90 and 99 %% (95 %% interval)\n",
-                      "requests", b->requests.n);
-    const size_t n = list_times(&b->requests, times, counts);
-    for (size_t i = 0; i < n; i++) {
-        swg_strbuf_printf(out, "%-14s", titles[i]);
-        for (size_t j = 0; j < 3; j++) {
-            static const double shares[] = {0.5, 0.9, 0.99};
-            const swg_quantile_interval at =
-                swg_quantile_with_interval(times[i], counts[i], shares[j]);
-            if (isnan(at.value))
-                swg_strbuf_printf(out, "%stoo few", j ? "; " : "");
-            else if (isnan(at.low) || isnan(at.high))
-                swg_strbuf_printf(out, "%s%.3f", j ? "; " : "", at.value);
-            else
-                swg_strbuf_printf(out, "%s%.3f (%.3f to %.3f)", j ? "; " : "", at.value, at.low,
-                                  at.high);
-        }
-        swg_strbuf_puts(out, "\n");
-    }
-}
-
-/* What the figures depend on besides the model; null where the system does not say. */
-static void write_machine(swg_json_writer *json)
-{
-    swg_machine m;
-    swg_machine_describe("", &m);
-    const char *const texts[][2] = {{"cpu", m.cpu},
-                                    {"isa", m.isa ? m.isa : ""},
-                                    {"cpu_governor", m.governor},
-                                    {"huge_pages", m.huge_pages}};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        if (*texts[i][1])
-            swg_json_string(json, texts[i][0], texts[i][1]);
-        else
-            swg_json_null(json, texts[i][0]);
-    swg_json_uint(json, "cpus", m.n_cpus);
-    swg_json_uint(json, "machine_memory_bytes", m.memory_bytes);
-}
-
-static void print_machine(swg_strbuf *out)
-{
-    swg_machine m;
-    swg_machine_describe("", &m);
-    swg_strbuf_printf(out, "%-14s%s, %zu processors, %s; governor %s, huge pages %s\n", "machine",
-                      *m.cpu ? m.cpu : "unknown", m.n_cpus, m.isa ? m.isa : "unknown",
-                      *m.governor ? m.governor : "not known",
-                      *m.huge_pages ? m.huge_pages : "not known");
-}
-
-static swg_status report_json(const benchmark *b)
-{
-    static const struct {
-        const char *key;
-        double q;
-    } quantiles[] = {{"token_ms_p50", 0.5}, {"token_ms_p90", 0.9}, {"token_ms_p99", 0.99}};
-    swg_json_writer json = {0};
-    swg_cli_json_begin(b->cli, &json);
-    swg_json_string(&json, "model", b->args->shape ? b->args->shape : b->cli->positionals[0]);
-    swg_json_uint(&json, "threads", swg_pool_threads(b->loaded.pool));
-    swg_json_uint(&json, "prompt", b->prompt);
-    swg_json_uint(&json, "generate", b->generate);
-    swg_json_int(&json, "depth", b->args->depth);
-    swg_json_int(&json, "repeats", b->args->repeats);
-    swg_json_string(&json, "activations", swg_act_name(b->activations));
-    swg_json_string(&json, "device", swg_device_name(b->loaded.model));
-    swg_json_string(&json, "kv_cache", b->args->kv_cache);
-    swg_json_uint(&json, "kv_cache_bytes", swg_exec_cache_bytes(b->exec));
-    write_rate(&json, "prefill_tokens_per_s", b->latency.prefill_tokens_per_s);
-    write_rate(&json, "decode_tokens_per_s", b->latency.decode_tokens_per_s);
-    for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++) {
-        double value;
-        if (swg_quantile(b->latency.token_ms, b->latency.n_tokens, quantiles[i].q, &value))
-            swg_json_double(&json, quantiles[i].key, value);
-        else
-            swg_json_null(&json, quantiles[i].key);
-    }
-    write_requests(b, &json);
-    swg_json_double(&json, "load_s", b->loaded.model->load_s);
-    swg_json_uint(&json, "load_bytes", b->loaded.model->load_bytes);
-    swg_json_uint(&json, "parameters", b->loaded.model->n_parameters);
-    swg_json_uint(&json, "weight_bytes_per_token", swg_model_bytes_per_token(b->loaded.model));
-    swg_json_uint(&json, "ops_per_token", swg_model_ops_per_token(b->loaded.model));
-    write_measured(&json, "dram_read_bytes_per_s", b->dram.bytes_per_s);
-    const double share = prefill_share(b);
-    write_measured(&json, "int8_ops_per_s", is_float(b) ? 0 : b->peak.ops_per_s);
-    write_measured(&json, "f32_ops_per_s", is_float(b) ? b->peak.ops_per_s : 0);
-    write_measured(&json, "decode_share_of_dram_read", decode_share(b));
-    write_measured(&json, "prefill_share_of_int8_peak", is_float(b) ? 0 : share);
-    write_measured(&json, "prefill_share_of_f32_peak", is_float(b) ? share : 0);
-    swg_json_string(&json, "linalg", swg_linalg_name());
-    swg_json_uint(&json, "peak_rss_bytes", b->peak_rss_bytes);
-    write_machine(&json);
-    if (b->args->profile)
-        swg_bench_profile_write(&b->profile, &json);
-    return swg_cli_json_print(&json);
-}
-
-static void print_rate(const swg_cli *cli, swg_strbuf *out, const char *what, swg_rate rate)
-{
-    if (rate.median > 0)
-        swg_strbuf_printf(out, "%-14s%s%.1f tokens/s%s (%.1f to %.1f)\n", what,
-                          swg_cli_style(cli, SWG_STYLE_HEADING), rate.median,
-                          swg_cli_style(cli, SWG_STYLE_NONE), rate.least, rate.most);
-}
-
-static swg_status report_text(const benchmark *b)
-{
-    char bytes[32], rss[32];
-    swg_strbuf out = {0};
-    const swg_model *model = b->loaded.model;
-    print_rate(b->cli, &out, "prefill", b->latency.prefill_tokens_per_s);
-    print_rate(b->cli, &out, "decode", b->latency.decode_tokens_per_s);
-    print_requests(b, &out);
-    if (model->load_s > 0)
-        swg_strbuf_printf(&out, "%-14s%.3f s, %.2f GB/s of raw weights\n", "load", model->load_s,
-                          1e-9 * (double)model->load_bytes / model->load_s);
-    swg_strbuf_printf(&out, "%-14s%s per token\n", "weights",
-                      swg_format_bytes(swg_model_bytes_per_token(model), bytes));
-    swg_strbuf_printf(&out, "%-14s%s, %s\n", "KV cache", b->args->kv_cache,
-                      swg_format_bytes(swg_exec_cache_bytes(b->exec), bytes));
-    if (has_limits(b)) {
-        char turn[32];
-        swg_strbuf_printf(&out, "%-14s%.1f GB/s (%s%s, %zu streams per thread)", "DRAM read",
-                          1e-9 * b->dram.bytes_per_s,
-                          b->dram.turn_bytes ? "alternating every " : "each thread its own part",
-                          b->dram.turn_bytes ? swg_format_bytes(b->dram.turn_bytes, turn) : "",
-                          b->dram.streams);
-        if (b->generate)
-            swg_strbuf_printf(&out, "; decoding takes %.0f %%", 100 * decode_share(b));
-        swg_strbuf_printf(&out, "\n%-14s%.0f GOP/s (%s)", is_float(b) ? "f32 peak" : "int8 peak",
-                          1e-9 * b->peak.ops_per_s, swg_isa_name(b->peak.isa));
-        if (b->prompt)
-            swg_strbuf_printf(&out, "; prefill takes %.0f %%", 100 * prefill_share(b));
-        swg_strbuf_puts(&out, "\n");
-    }
-    swg_strbuf_printf(&out, "%-14s%s\n", "device", swg_device_name(model));
-    swg_strbuf_printf(&out, "%-14s%s\n", "f32 products", swg_linalg_name());
-    swg_strbuf_printf(&out, "%-14s%s\n%-14s%zu\n", "peak memory",
-                      swg_format_bytes(b->peak_rss_bytes, rss), "threads",
-                      swg_pool_threads(b->loaded.pool));
-    swg_bench_profile_print(&b->profile, b->dram.bytes_per_s, b->peak.ops_per_s, &out);
-    print_machine(&out);
-    swg_status status = swg_strbuf_status(&out);
-    if (status == SWG_OK)
-        status = swg_cli_print(out.text, out.length);
-    swg_strbuf_deinit(&out);
-    return status;
 }
 
 /* The second side, if there is one. */
@@ -628,28 +439,6 @@ static swg_status choose_cases(const benchmark *b, const swg_session *other, swg
                         : SWG_OK;
 }
 
-static swg_status report_cases(const benchmark *b, const swg_sweep_options *cases,
-                               const swg_sweep *sweep)
-{
-    if (b->cli->json) {
-        swg_json_writer json = {0};
-        swg_cli_json_begin(b->cli, &json);
-        swg_json_uint(&json, "threads", swg_pool_threads(b->loaded.pool));
-        write_measured(&json, "dram_read_bytes_per_s", b->dram.bytes_per_s);
-        swg_sweep_write(cases, sweep, b->dram.bytes_per_s, &json);
-        write_machine(&json);
-        return swg_cli_json_print(&json);
-    }
-    swg_strbuf out = {0};
-    swg_sweep_print(cases, sweep, b->dram.bytes_per_s, b->args->format ? b->args->format : "text",
-                    &out);
-    swg_status status = swg_strbuf_status(&out);
-    if (status == SWG_OK)
-        status = swg_cli_print(out.text, out.length);
-    swg_strbuf_deinit(&out);
-    return status;
-}
-
 static swg_status run_cases(benchmark *b)
 {
     swg_status status = SWG_OK;
@@ -663,11 +452,26 @@ static swg_status run_cases(benchmark *b)
     SWG_GO(measure_limits(b));
     SWG_GO(swg_sweep_measure(&cases, b->cli->progress, &sweep));
     SWG_GO(measure_limits(b));
-    SWG_GO(report_cases(b, &cases, &sweep));
+    SWG_GO(swg_bench_report_cases(b, &cases, &sweep));
 done:
     swg_sweep_deinit(&sweep);
     swg_session_close(&other);
     return status;
+}
+
+/* The load times are measured before the model is loaded to stay. */
+static swg_status load_first(benchmark *b)
+{
+    b->load_times = (swg_load_times){NAN, NAN};
+    if (b->args->load && b->cli->n_positionals == 0)
+        return swg_error(SWG_USAGE, "--load is about a model's files: give a MODEL");
+    if (b->args->load)
+        SWG_TRY(swg_load_times_measure(b->cli->positionals[0], b->args->device, b->cli->n_threads,
+                                       b->cli->progress, &b->load_times));
+    const uint64_t before = swg_mem_in_use();
+    SWG_TRY(load(b, &b->loaded));
+    b->weights_bytes = swg_mem_in_use() - before;
+    return SWG_OK;
 }
 
 static swg_status run(const swg_cli *cli, const void *raw_arguments)
@@ -676,13 +480,15 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
     benchmark b = {.cli = cli, .args = raw_arguments};
     if (b.args->kernels)
         return swg_bench_kernels(cli, (uint64_t)b.args->seed);
-    SWG_GO(load(&b, &b.loaded));
+    SWG_GO(check_scenario(b.args, &b));
+    SWG_GO(check_cases(b.args));
+    SWG_GO(load_first(&b));
     if (has_cases(b.args)) {
         SWG_GO(run_cases(&b));
         goto done;
     }
     SWG_GO(measure(&b));
-    SWG_GO(cli->json ? report_json(&b) : report_text(&b));
+    SWG_GO(cli->json ? swg_bench_report_json(&b) : swg_bench_report_text(&b));
     SWG_GO(check_gate(&b));
 done:
     swg_bench_profile_deinit(&b.profile);
@@ -697,6 +503,8 @@ static const swg_example examples[] = {
     {"swage bench model.swg --prompt 512 --generate 64 --json", "speed of a model, as JSON"},
     {"swage bench model.swg --prompt 64 --generate 32 --requests 100 --max-ttft-ms 1000",
      "times of requests with their percentiles; exit code 7 when the first token is late"},
+    {"swage bench model.swg --prompt 64 --generate 32 --scenario offline --batch 16 --load",
+     "throughput of requests in batches, and the time to load the model cold and warm"},
     {"swage bench --shape d_model=2048,n_layers=22,d_ff=5632,n_heads=32,n_kv_heads=4,vocab=32000 "
      "--bits 4 --group-size 64 --threads 2",
      "speed of a 1.1-billion-parameter shape, without any checkpoint"},
@@ -723,17 +531,26 @@ const swg_command swg_command_bench = {
         "limits - the best DRAM read rate over several access patterns, and the peak of its "
         "arithmetic (int8 dot products, or f32 multiply-adds where activations are floats) - are "
         "measured before and after in the same run, because rates mean little without them. "
-        "Decoding reads every weight once per token: its share of the DRAM rate says how much "
+        "Decoding reads every weight once per token: its share of the DRAM rate (of the last-level "
+        "cache's, for weights that fit half of it) says how much "
         "faster it could be; prefill's share of the peak likewise.\n\n"
         "--against, --against-isa, --batches and --depths make a table of cases. All of them are "
         "measured in turn, --repeats times, and ratios are taken within a round, so that what else "
         "the machine does meets them alike; after the median stand the least and the largest.\n\n"
-        "--requests measures what a user meets: the time to the first token, per further token "
-        "((request - first token) / (tokens - 1)), between two tokens, and of whole requests, at "
-        "50, "
-        "90 and 99 % with intervals between order statistics; a percentile beyond which fewer than "
-        "one "
-        "request is expected is not given.\n\n"
+        "--scenario single-stream measures what a user meets: the time to the first token, per "
+        "further token ((request - first token) / (tokens - 1)), between two tokens, and of whole "
+        "requests, at 50, 90 and 99 % with intervals between order statistics; a percentile beyond "
+        "which fewer than one request is expected is not given. --scenario offline has all "
+        "requests "
+        "at once and computes them in batches: requests and tokens per second. Times more than ten "
+        "robust standard deviations from their median are counted as outliers. Energy is that of "
+        "the processor's packages during the scenario, where their counters can be read.\n\n"
+        "--load asks the system to drop the model's files from the page cache, loads it, and loads "
+        "it again; where files stay in the cache (file systems in memory, files that others have "
+        "mapped) the cold time is null and a note says so. Memory is split into the model, keys "
+        "and "
+        "values, and everything else that running takes; the proportional set (PSS) counts shared "
+        "pages in parts.\n\n"
         "Encoders read whole texts: prefill is one of them, and decoding is not measured. In JSON, "
         "values that were not measured are null. The machine is described beside the figures: "
         "processor, instruction set, governor, transparent huge pages and memory.",

@@ -15,11 +15,39 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static swg_rate rate_of(double *rates, size_t n)
+void swg_sort_ascending(double *values, size_t n)
 {
-    qsort(rates, n, sizeof *rates, compare_doubles);
-    const double median = n % 2 ? rates[n / 2] : 0.5 * (rates[n / 2 - 1] + rates[n / 2]);
-    return (swg_rate){.median = median, .least = rates[0], .most = rates[n - 1]};
+    qsort(values, n, sizeof *values, compare_doubles);
+}
+
+static double median_of(const double *ascending, size_t n)
+{
+    return n % 2 ? ascending[n / 2] : 0.5 * (ascending[n / 2 - 1] + ascending[n / 2]);
+}
+
+swg_rate swg_rate_of(double *rates, size_t n)
+{
+    swg_sort_ascending(rates, n);
+    return (swg_rate){.median = median_of(rates, n), .least = rates[0], .most = rates[n - 1]};
+}
+
+swg_status swg_count_outliers(const double *ascending, size_t n, size_t *out)
+{
+    const double most_deviations = 10, normal = 1.4826;
+    double *distances;
+    *out = 0;
+    if (n < 10)
+        return SWG_OK;
+    SWG_TRY(SWG_NEW(distances, n));
+    const double median = median_of(ascending, n);
+    for (size_t i = 0; i < n; i++)
+        distances[i] = fabs(ascending[i] - median);
+    swg_sort_ascending(distances, n);
+    const double limit = most_deviations * normal * median_of(distances, n);
+    while (*out < n && distances[n - 1 - *out] > limit)
+        ++*out;
+    swg_free(distances);
+    return SWG_OK;
 }
 
 /* What one measurement works with. */
@@ -55,7 +83,7 @@ static swg_status measure_prefill(runner *r, swg_latency *out)
         if (i > 0) /* the first warms up */
             r->rates[i - 1] = (double)r->options->prompt / seconds;
     }
-    out->prefill_tokens_per_s = rate_of(r->rates, r->options->repeats);
+    out->prefill_tokens_per_s = swg_rate_of(r->rates, r->options->repeats);
     return SWG_OK;
 }
 
@@ -89,9 +117,9 @@ static swg_status measure_decode(runner *r, swg_latency *out)
         if (i > 0)
             r->rates[i - 1] = (double)r->options->generate / seconds;
     }
-    out->decode_tokens_per_s = rate_of(r->rates, r->options->repeats);
+    out->decode_tokens_per_s = swg_rate_of(r->rates, r->options->repeats);
     out->n_tokens = r->options->repeats * r->options->generate;
-    qsort(out->token_ms, out->n_tokens, sizeof *out->token_ms, compare_doubles);
+    swg_sort_ascending(out->token_ms, out->n_tokens);
     return SWG_OK;
 }
 

@@ -20,6 +20,9 @@ typedef struct swg_rate {
     double median, least, most;
 } swg_rate;
 
+/* Of n >= 1 rates, which are sorted. */
+swg_rate swg_rate_of(double *rates, size_t n);
+
 typedef struct swg_latency {
     swg_rate prefill_tokens_per_s, decode_tokens_per_s; /* 0 where not measured */
     double *token_ms; /* [n_tokens] times of all decoded tokens, ascending */
@@ -33,6 +36,14 @@ swg_status swg_latency_measure(swg_exec *exec, const swg_model *model,
                                const swg_latency_options *options, const swg_progress *progress,
                                swg_latency *out);
 void swg_latency_deinit(swg_latency *latency);
+
+/* Sort from the least to the most. */
+void swg_sort_ascending(double *values, size_t n);
+
+/* How many of ascending values lie more than ten robust standard deviations (1.4826 times the
+ * median distance from the median) from their median: what something else on the machine did. 0 for
+ * fewer than ten values. SWG_NO_MEMORY. */
+swg_status swg_count_outliers(const double *ascending, size_t n, size_t *out);
 
 /* The q-quantile (0 to 1) of ascending values, nearest rank. False when there are too few for it
  * to mean anything: fewer than one value is expected beyond it. */

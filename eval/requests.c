@@ -9,12 +9,6 @@
 #include "runtime/base/rng.h"
 #include "runtime/session.h"
 
-static int compare_doubles(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* What one request works with. */
 typedef struct runner {
     swg_exec *exec;
@@ -83,10 +77,10 @@ swg_status swg_requests_measure(swg_exec *exec, const swg_model *model,
             take_times(&r, &made);
     }
     SWG_GO(swg_check_logits(r.logits, 1, (size_t)model->hparams.n_outputs));
-    qsort(made.ttft, made.n, sizeof *made.ttft, compare_doubles);
-    qsort(made.tpot, made.n, sizeof *made.tpot, compare_doubles);
-    qsort(made.e2e, made.n, sizeof *made.e2e, compare_doubles);
-    qsort(made.gaps, made.n_gaps, sizeof *made.gaps, compare_doubles);
+    swg_sort_ascending(made.ttft, made.n);
+    swg_sort_ascending(made.tpot, made.n);
+    swg_sort_ascending(made.e2e, made.n);
+    swg_sort_ascending(made.gaps, made.n_gaps);
     *out = made;
     made = (swg_requests){0};
 done:

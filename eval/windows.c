@@ -101,9 +101,9 @@ swg_status swg_windows_make(swg_protocol protocol, const swg_tokenizer *tokenize
     SWG_TRY(choose_stride(protocol, options, in.context, &in.stride));
     swg_status status = protocols[protocol].make(&in, &lists);
     if (status == SWG_OK && lists.made.n_windows == 0)
-        status = swg_error(SWG_FAILED,
+        status = swg_error(SWG_USAGE,
                            "the text has %zu tokens, of which %zu may be used; they do not fill a "
-                           "window of %zu (--context)",
+                           "window of %zu: give a longer text or a smaller --context",
                            lists.made.tokens_total,
                            in.max_tokens && in.max_tokens < lists.made.tokens_total
                                ? in.max_tokens

@@ -62,7 +62,7 @@ typedef struct swg_window_options {
 
 swg_window_options swg_window_options_default(void);
 
-/* Tokenize `text` and cut it by the protocol. SWG_FAILED when the text does not fill a window;
+/* Tokenize `text` and cut it by the protocol. SWG_USAGE when the text does not fill a window;
  * SWG_LIMIT when a document is longer than the context (per_doc) or the context has no room between
  * the special tokens (pll); SWG_USAGE for a context that leaves nothing to score (llama_cpp), a
  * stride beyond the context, or one for a protocol without. Free with swg_windows_deinit. */

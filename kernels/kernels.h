@@ -94,8 +94,8 @@ static inline float swg_packed_row_scale(const swg_packed *w, const uint8_t *pan
 
 /* --- Sparse weights in memory ------------------------------------------------------------------
  *
- * Panels of which only some codes are stored. One token is multiplied by them as they are
- * (matvec_sparse); for several `expand` makes a dense panel, which the products take and which
+ * Panels of which only some codes are stored. Few tokens are multiplied by them as they are
+ * (matvec_sparse); for more `expand` makes a dense panel, which the products take and which
  * never leaves the cache. A step is 4 columns of 16 rows, bit 4*r+i of it code[r][c+i]; a span is
  * 64 columns, the last one what is left. A sparse panel is
  *
@@ -110,6 +110,10 @@ static inline float swg_packed_row_scale(const swg_packed *w, const uint8_t *pan
  * each part starting on a 64-byte boundary, with SWG_SPARSE_SLACK readable bytes after the codes. A
  * code that is not stored is the row's zero point. */
 enum { SWG_STEP_COLUMNS = 4, SWG_SPAN_COLUMNS = 64, SWG_SPARSE_SLACK = 64 };
+
+/* So many tokens are multiplied by sparse panels as they are; for more, expanding them first is as
+ * fast. */
+enum { SWG_SPARSE_TOKENS = 4 };
 
 typedef struct swg_sparse_panels {
     swg_packed dense; /* the panels that are made; its `panels` is unused */
@@ -209,8 +213,8 @@ typedef struct swg_attention {
  * dequantize    rows [row_begin, row_begin + n_rows), any, to float [n_rows][k]:
  *     (float)(code - zero) * scale, with the code looked up first in c4.
  * expand        a sparse panel to a dense one, codes, scales and zeros.
- * matvec_sparse  y[r] for the rows r < n_rows of a sparse panel and the first token of x: what the
- *     matmul of the expanded panel gives.
+ * matvec_sparse  y[t * y_stride + r] for the rows r < n_rows of a sparse panel and all t < x->m, at
+ *     most SWG_SPARSE_TOKENS: what the matmul of the expanded panel gives.
  * quantize_act  one token: x [k] -> codes [k rounded up to 8], scales, sums [n_groups].
  * matmul_<layout>  y[t * y_stride + r] for all t < x->m and the rows r < n of the panels
  *     [panel_begin, panel_end).

@@ -53,6 +53,7 @@ set(SWAGE_PUBLIC_HEADERS
     prune/prune.h
     prune/prune_methods.def
     distill/adamw.h
+    distill/adapter.h
     distill/distill.h
     runtime/backend/tape.h
     runtime/text_gradients.h

@@ -16,8 +16,9 @@ swg_status swg_windows__llama_cpp(const swg_window_input *in, swg_window_lists *
     SWG_TRY(swg_windows_add_text(in, adds_bos, lists));
     if (lists->made.n_ids < 2 * in->context)
         return swg_error(
-            SWG_FAILED,
-            "protocol llama.cpp needs at least two windows of %zu tokens; the text has %zu",
+            SWG_USAGE,
+            "protocol llama.cpp needs at least two windows of %zu tokens; the text has %zu: give a "
+            "longer text or a smaller --context",
             in->context, lists->made.n_ids);
     for (size_t at = 0; at + in->context <= lists->made.n_ids; at += in->context) {
         if (adds_bos)

@@ -1,6 +1,5 @@
 /* Sparse panels to dense ones with 128-bit shuffles: a table gives, for 8 bits of the mask, which
- * of the next codes goes to each of 8 bytes. The codes of a step are spread to one per byte first.
- */
+ * of the next codes goes to each of 8 bytes. */
 #include "kernels/avx2/simd_avx2.h"
 #include "kernels/sparse_walk.h"
 #include "kernels/variants.h"
@@ -22,42 +21,40 @@ static const uint8_t sources[256][8] = {ENTRIES64(0u), ENTRIES64(64u), ENTRIES64
 /* Every code is used once: prefetch as the products of a single token do. */
 enum { STEP = 64, QUARTERS = 4, QUARTER = 16, STREAM_AHEAD = 16 * 1024 };
 
-/* The codes of a step, one to a byte: where they are, or `scratch`, which has room for a quarter
- * more than a step. */
-V16_INLINE const uint8_t *spread_codes(const uint8_t *codes, const unsigned bits, uint8_t *scratch)
+#define SPARSE_TARGET __attribute__((target("avx2,fma,f16c,popcnt")))
+#define SPARSE_INLINE static inline __attribute__((always_inline)) SPARSE_TARGET
+
+/* Up to 16 codes from number `from` on, one to a byte. 4-bit ones pass through a general register:
+ * loads from anywhere in what was just stored as vectors would wait for the stores. */
+SPARSE_INLINE __m128i load_codes(const uint8_t *codes, size_t from, const unsigned bits)
 {
     if (bits == 8)
-        return codes;
-    const __m128i low_half = _mm_set1_epi8(15);
-    for (size_t i = 0; i < 2; i++) {
-        const __m128i pairs = _mm_loadu_si128((const __m128i *)(codes + 16 * i));
-        const __m128i low = _mm_and_si128(pairs, low_half);
-        const __m128i high = _mm_and_si128(_mm_srli_epi16(pairs, 4), low_half);
-        _mm_storeu_si128((__m128i *)(scratch + 32 * i), _mm_unpacklo_epi8(low, high));
-        _mm_storeu_si128((__m128i *)(scratch + 32 * i + 16), _mm_unpackhi_epi8(low, high));
-    }
-    return scratch;
+        return _mm_loadu_si128((const __m128i *)(codes + from));
+    const unsigned shift = from % 2 * 4;
+    uint64_t pairs;
+    memcpy(&pairs, codes + from / 2, sizeof pairs);
+    pairs = pairs >> shift | (uint64_t)codes[from / 2 + sizeof pairs] << 1 << (63 - shift);
+    const __m128i both = _mm_cvtsi64_si128((int64_t)pairs), low_half = _mm_set1_epi8(15);
+    return _mm_unpacklo_epi8(_mm_and_si128(both, low_half),
+                             _mm_and_si128(_mm_srli_epi16(both, 4), low_half));
 }
 
 /* One step into four quarters; *codes moves on. */
-V16_INLINE void expand_step(uint64_t mask, const __m128i zeros[QUARTERS], const unsigned bits,
-                            const uint8_t **codes, __m128i out[QUARTERS])
+SPARSE_INLINE void expand_step(uint64_t mask, const __m128i zeros[QUARTERS], const unsigned bits,
+                               const uint8_t **codes, __m128i out[QUARTERS])
 {
-    uint8_t scratch[STEP + QUARTER];
-    const uint8_t *from = spread_codes(*codes, bits, scratch);
-    const size_t n = (size_t)__builtin_popcountll(mask);
+    size_t from = 0;
     for (size_t q = 0; q < QUARTERS; q++, mask >>= 16) {
         const unsigned first = mask & 255, second = mask >> 8 & 255;
-        const unsigned n_first = (unsigned)__builtin_popcount(first);
         const __m128i low = _mm_loadl_epi64((const __m128i *)sources[first]);
         const __m128i high = _mm_add_epi8(_mm_loadl_epi64((const __m128i *)sources[second]),
-                                          _mm_set1_epi8((char)n_first));
+                                          _mm_set1_epi8((char)_mm_popcnt_u32(first)));
         const __m128i source = _mm_unpacklo_epi64(low, high);
-        const __m128i stored = _mm_loadu_si128((const __m128i *)from);
-        out[q] = _mm_blendv_epi8(_mm_shuffle_epi8(stored, source), zeros[q], source);
-        from += n_first + (unsigned)__builtin_popcount(second);
+        out[q] = _mm_blendv_epi8(_mm_shuffle_epi8(load_codes(*codes, from, bits), source), zeros[q],
+                                 source);
+        from += (size_t)_mm_popcnt_u32(mask & 0xffff);
     }
-    *codes += bits == 8 ? n : (n + 1) / 2;
+    *codes += bits == 8 ? from : (from + 1) / 2;
 }
 
 /* Zero points by quarter of a step: every row's four times, of the 16 at `zeros`; and one for all.
@@ -66,7 +63,7 @@ typedef struct sparse_zeros {
     __m128i quarters[QUARTERS];
 } sparse_zeros;
 
-V16_INLINE sparse_zeros sparse_group_zeros(const uint8_t *zeros)
+SPARSE_INLINE sparse_zeros sparse_group_zeros(const uint8_t *zeros)
 {
     const __m128i spread = _mm_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
     sparse_zeros out;
@@ -78,15 +75,15 @@ V16_INLINE sparse_zeros sparse_group_zeros(const uint8_t *zeros)
     return out;
 }
 
-V16_INLINE sparse_zeros sparse_zeros_of(int32_t zero)
+SPARSE_INLINE sparse_zeros sparse_zeros_of(int32_t zero)
 {
     const __m128i all = _mm_set1_epi8((char)zero);
     return (sparse_zeros){{all, all, all, all}};
 }
 
 /* `bits` is a constant in every caller. */
-V16_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint8_t *out,
-                       const unsigned bits)
+SPARSE_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint8_t *out,
+                          const unsigned bits)
 {
     const swg_packed *w = &s->dense;
     swg_sparse_walk at = swg_sparse_walk_begin(s, panel);
@@ -117,7 +114,8 @@ V16_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint8_t
     }
 }
 
-V16_TARGET void SWG_VARIANT(expand)(const swg_sparse_panels *s, const uint8_t *panel, uint8_t *out)
+SPARSE_TARGET void SWG_VARIANT(expand)(const swg_sparse_panels *s, const uint8_t *panel,
+                                       uint8_t *out)
 {
     const swg_packed *w = &s->dense;
     if (w->panel_bits == 8)
@@ -129,9 +127,6 @@ V16_TARGET void SWG_VARIANT(expand)(const swg_sparse_panels *s, const uint8_t *p
     if (w->scheme.asymmetric)
         memcpy(out + w->zeros_offset, panel + s->zeros_offset, SWG_PANEL_ROWS * w->n_groups);
 }
-
-#define SPARSE_TARGET V16_TARGET
-#define SPARSE_INLINE V16_INLINE
 
 SPARSE_INLINE v16i v16i_sparse_step(uint64_t mask, const sparse_zeros *zeros, const unsigned bits,
                                     const uint8_t **codes)

@@ -1,4 +1,4 @@
-/* expand and matvec_sparse: sparse panels to dense ones, and times one token. */
+/* expand and matvec_sparse: sparse panels to dense ones, and times few tokens. */
 #include "kernels/check/case_weights.h"
 #include "runtime/base/numeric.h"
 
@@ -88,51 +88,59 @@ static bool check_expand(const swg_check_case *c, void *const at[], char *failur
 
 const swg_op_check swg_check__expand = {generate_expand, invoke_expand, check_expand};
 
-/* 0 to 3 as above, 1 being y; 4 to 6: the token's codes, scales and sums. */
+/* 0 to 3 as above, 1 being y; 4 to 6: the tokens' codes, scales and sums. */
 static swg_status generate_matvec(swg_check_case *c, size_t index, bool for_timing)
 {
     SWG_TRY(generate_expand(c, index, for_timing));
     int8_t *codes;
     float *scales, *y;
     int32_t *sums;
+    c->m = for_timing ? 1 : 1 + index % SWG_SPARSE_TOKENS;
+    c->stride = swg_round_up(c->w.k_padded, SWG_ALIGNMENT);
     c->n_buffers = OUT; /* y in the place of the dense panel */
     const swg_check_buffer panel_codes = c->buffers[CODES], stored = c->buffers[STORED];
-    SWG_TRY(swg_check_add_buffer(c, "y", CHECK_OUT, c->n * sizeof *y, &y));
+    SWG_TRY(swg_check_add_buffer(c, "y", CHECK_OUT, c->m * c->n * sizeof *y, &y));
     c->buffers[c->n_buffers++] = panel_codes;
     c->buffers[c->n_buffers++] = stored;
-    SWG_TRY(swg_check_add_buffer(c, "codes", CHECK_IN, c->w.k_padded, &codes));
-    SWG_TRY(swg_check_add_buffer(c, "scales", CHECK_IN, c->w.n_groups * sizeof *scales, &scales));
-    SWG_TRY(swg_check_add_buffer(c, "sums", CHECK_IN, c->w.n_groups * sizeof *sums, &sums));
+    const size_t groups = c->m * c->w.n_groups;
+    SWG_TRY(swg_check_add_buffer(c, "codes", CHECK_IN, c->m * c->stride, &codes));
+    SWG_TRY(swg_check_add_buffer(c, "scales", CHECK_IN, groups * sizeof *scales, &scales));
+    SWG_TRY(swg_check_add_buffer(c, "sums", CHECK_IN, groups * sizeof *sums, &sums));
     float *x = swg_arena_calloc(&c->arena, c->k, sizeof *x);
     if (!x)
         return SWG_NO_MEMORY;
-    swg_check_fill(c, x, c->k, swg_check_any_flavour(c, index, for_timing), 1000);
-    swg_kernels_of(SWG_ISA_scalar)->quantize_act(x, c->k, c->w.group, codes, scales, sums);
-    c->ops = 2.0 * (double)c->n * (double)c->k;
+    for (size_t t = 0; t < c->m; t++) {
+        swg_check_fill(c, x, c->k, swg_check_any_flavour(c, index, for_timing), 1000);
+        swg_kernels_of(SWG_ISA_scalar)
+            ->quantize_act(x, c->k, c->w.group, codes + t * c->stride, scales + t * c->w.n_groups,
+                           sums + t * c->w.n_groups);
+    }
+    c->ops = 2.0 * (double)c->m * (double)c->n * (double)c->k;
     return SWG_OK;
 }
 
 static void invoke_matvec(const swg_check_case *c, const swg_kernels *kernels, void *const at[])
 {
     const swg_sparse_panels s = panels_of(c);
-    const swg_act x = {.m = 1,
+    const swg_act x = {.m = c->m,
                        .k = c->k,
+                       .stride = c->stride,
                        .group = c->w.group,
                        .n_groups = c->w.n_groups,
                        .codes = at[ACT_CODES],
                        .scales = at[ACT_SCALES],
                        .sums = at[ACT_SUMS]};
-    kernels->matvec_sparse(&s, at[PANEL], &x, c->n, at[OUT]);
+    kernels->matvec_sparse(&s, at[PANEL], &x, c->n, at[OUT], c->n);
 }
 
-/* As of the dense products: a group's sum is exact, three roundings follow. */
-static bool check_matvec(const swg_check_case *c, void *const at[], char *failure)
+/* Token t. As of the dense products: a group's sum is exact, three roundings follow. */
+static bool check_token(const swg_check_case *c, size_t t, const float *y, char *failure)
 {
     const swg_sparse_panels s = panels_of(c);
     const uint8_t *codes = swg_check_initial(c, CODES), *panel = swg_check_initial(c, PANEL);
     const bool *is_stored = swg_check_initial(c, STORED);
-    const int8_t *a = swg_check_initial(c, ACT_CODES);
-    const float *a_scales = swg_check_initial(c, ACT_SCALES), *y = at[OUT];
+    const int8_t *a = (const int8_t *)swg_check_initial(c, ACT_CODES) + t * c->stride;
+    const float *a_scales = (const float *)swg_check_initial(c, ACT_SCALES) + t * c->w.n_groups;
     for (size_t r = 0; r < c->n; r++) {
         double wanted = 0, magnitude = 0;
         for (size_t g = 0; g < c->w.n_groups; g++) {
@@ -153,6 +161,14 @@ static bool check_matvec(const swg_check_case *c, void *const at[], char *failur
         if (!swg_check_near((double)y[r], wanted, bound, "y", r, failure))
             return false;
     }
+    return true;
+}
+
+static bool check_matvec(const swg_check_case *c, void *const at[], char *failure)
+{
+    for (size_t t = 0; t < c->m; t++)
+        if (!check_token(c, t, (const float *)at[OUT] + t * c->n, failure))
+            return false;
     return true;
 }
 

@@ -53,8 +53,8 @@ static size_t dot_step(const swg_packed *w, uint64_t mask, const uint8_t *codes,
     return w->panel_bits == 8 ? n : (n + 1) / 2;
 }
 
-void swg_matvec_sparse__scalar(const swg_sparse_panels *s, const uint8_t *panel, const swg_act *x,
-                               size_t n_rows, float *y)
+static void matvec_token(const swg_sparse_panels *s, const uint8_t *panel, const int8_t *a,
+                         const float *a_scales, const int32_t *a_sums, size_t n_rows, float *y)
 {
     const swg_packed *w = &s->dense;
     swg_sparse_walk at = swg_sparse_walk_begin(s, panel);
@@ -65,14 +65,22 @@ void swg_matvec_sparse__scalar(const swg_sparse_panels *s, const uint8_t *panel,
         int32_t sums[SWG_PANEL_ROWS] = {0};
         for (size_t c = g * w->group; c < end; c += SWG_STEP_COLUMNS) {
             const uint64_t mask = swg_sparse_walk_mask(&at, s, c);
-            at.codes += dot_step(w, mask, at.codes, zeros, x->codes + c, sums);
+            at.codes += dot_step(w, mask, at.codes, zeros, a + c, sums);
         }
         for (size_t r = 0; r < SWG_PANEL_ROWS; r++) {
             const int32_t zero = w->scheme.asymmetric ? zeros[r] : w->symmetric_zero;
             const float scale = swg_float_load(w->scheme.scale_type, panel + s->scales_offset,
                                                g * SWG_PANEL_ROWS + r);
-            total[r] = fmaf(scale, (float)(sums[r] - zero * x->sums[g]) * x->scales[g], total[r]);
+            total[r] = fmaf(scale, (float)(sums[r] - zero * a_sums[g]) * a_scales[g], total[r]);
         }
     }
     memcpy(y, total, n_rows * sizeof *y);
+}
+
+void swg_matvec_sparse__scalar(const swg_sparse_panels *s, const uint8_t *panel, const swg_act *x,
+                               size_t n_rows, float *y, size_t y_stride)
+{
+    for (size_t t = 0; t < x->m; t++)
+        matvec_token(s, panel, x->codes + t * x->stride, x->scales + t * x->n_groups,
+                     x->sums + t * x->n_groups, n_rows, y + t * y_stride);
 }

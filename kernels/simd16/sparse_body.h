@@ -1,4 +1,4 @@
-/* One token times a sparse panel, for vector sets that provide v16i_sparse_step (the codes of a
+/* Few tokens times a sparse panel, for vector sets that provide v16i_sparse_step (the codes of a
  * step as a vector, those that are not stored being the zero points): the panel is expanded in
  * registers, and each vector of codes multiplied at once. Memory and the expansion keep pace with
  * each other, so everything else is kept out of the loop: pointers walk, four steps are unrolled,
@@ -7,7 +7,8 @@
 
 typedef struct sparse_place {
     swg_sparse_walk walk;         /* its masks are those of the next columns */
-    const int8_t *a;              /* the activation of the next column */
+    const int8_t *a;              /* the first token's activation of the next column */
+    size_t stride;                /* from one token's to the next */
     const int8_t *span_end, *end; /* the activations after the span's, after all */
 } sparse_place;
 
@@ -33,27 +34,38 @@ SPARSE_INLINE void next_span(sparse_place *at, const bool by_column)
         __builtin_prefetch(at->walk.masks + STREAM_AHEAD + SWG_ALIGNMENT);
 }
 
+/* The codes of a step times the activations of each token, which begin `column` columns on. */
+SPARSE_INLINE void dot_tokens(const sparse_place *at, v16i codes, size_t column,
+                              v16i sums[SWG_SPARSE_TOKENS], const unsigned bits, const int n_tokens)
+{
+    for (int t = 0; t < n_tokens; t++)
+        sums[t] = v16i_dot_step(sums[t], codes,
+                                v16i_repeat4(at->a + (size_t)t * at->stride + column), bits);
+}
+
 /* Eight columns: add the products of their two steps to even and odd. */
-SPARSE_INLINE void walk_columns(sparse_place *at, const sparse_zeros *zeros, v16i *even, v16i *odd,
-                                const unsigned bits, const bool by_column)
+SPARSE_INLINE void walk_columns(sparse_place *at, const sparse_zeros *zeros,
+                                v16i even[SWG_SPARSE_TOKENS], v16i odd[SWG_SPARSE_TOKENS],
+                                const unsigned bits, const bool by_column, const int n_tokens)
 {
     swg_sparse_walk *walk = &at->walk;
     __builtin_prefetch(walk->codes + STREAM_AHEAD);
     if (bits == 8)
         __builtin_prefetch(walk->codes + STREAM_AHEAD + SWG_ALIGNMENT);
     const uint64_t first = swg_sparse_span_mask(walk->masks, 0, by_column);
-    const v16i low = v16i_sparse_step(first, zeros, bits, &walk->codes);
-    *even = v16i_dot_step(*even, low, v16i_repeat4(at->a), bits);
+    dot_tokens(at, v16i_sparse_step(first, zeros, bits, &walk->codes), 0, even, bits, n_tokens);
     const uint64_t second = swg_sparse_span_mask(walk->masks, SWG_STEP_COLUMNS, by_column);
-    const v16i high = v16i_sparse_step(second, zeros, bits, &walk->codes);
-    *odd = v16i_dot_step(*odd, high, v16i_repeat4(at->a + SWG_STEP_COLUMNS), bits);
+    dot_tokens(at, v16i_sparse_step(second, zeros, bits, &walk->codes), SWG_STEP_COLUMNS, odd, bits,
+               n_tokens);
     walk->masks += swg_sparse_mask_bytes(SWG_COLUMN_STEP, by_column);
     at->a += SWG_COLUMN_STEP;
 }
 
-/* The products of a group's codes with the activations up to `end`, added to acc. */
-SPARSE_INLINE v16i walk_group(sparse_place *at, const int8_t *end, const sparse_zeros *zeros,
-                              v16i acc, const unsigned bits, const bool by_column)
+/* The products of a group's codes with the activations up to `end` (of the first token), added to
+ * acc. */
+SPARSE_INLINE void walk_group(sparse_place *at, const int8_t *end, const sparse_zeros *zeros,
+                              v16i acc[SWG_SPARSE_TOKENS], const unsigned bits,
+                              const bool by_column, const int n_tokens)
 {
     const v16i none = v16i_set1(0);
     while (at->a < end) {
@@ -63,63 +75,92 @@ SPARSE_INLINE v16i walk_group(sparse_place *at, const int8_t *end, const sparse_
         if ((size_t)(stop - at->a) > V16_CHUNK_COLUMNS)
             stop = at->a + V16_CHUNK_COLUMNS;
         /* Two sums: the latency of one would bound the loop. */
-        v16i even = v16i_dot_begin(acc, bits), odd = v16i_dot_begin(none, bits);
+        v16i even[SWG_SPARSE_TOKENS], odd[SWG_SPARSE_TOKENS];
+        for (int t = 0; t < n_tokens; t++) {
+            even[t] = v16i_dot_begin(acc[t], bits);
+            odd[t] = v16i_dot_begin(none, bits);
+        }
         while (stop - at->a >= 2 * SWG_COLUMN_STEP) {
-            walk_columns(at, zeros, &even, &odd, bits, by_column);
-            walk_columns(at, zeros, &even, &odd, bits, by_column);
+            walk_columns(at, zeros, even, odd, bits, by_column, n_tokens);
+            walk_columns(at, zeros, even, odd, bits, by_column, n_tokens);
         }
         if (at->a < stop)
-            walk_columns(at, zeros, &even, &odd, bits, by_column);
-        acc = v16i_add(v16i_dot_end(acc, even, bits), v16i_dot_end(none, odd, bits));
+            walk_columns(at, zeros, even, odd, bits, by_column, n_tokens);
+        for (int t = 0; t < n_tokens; t++)
+            acc[t] =
+                v16i_add(v16i_dot_end(acc[t], even[t], bits), v16i_dot_end(none, odd[t], bits));
     }
-    return acc;
 }
 
-/* The last three arguments are constants in every caller. */
+/* The last four arguments are constants in every caller. */
 SPARSE_INLINE void matvec(const swg_sparse_panels *s, const uint8_t *panel, const swg_act *x,
-                          size_t n_rows, float *y, const unsigned bits, const bool by_column,
-                          const bool asymmetric)
+                          size_t n_rows, float *y, size_t y_stride, const unsigned bits,
+                          const bool by_column, const bool asymmetric, const int n_tokens)
 {
     const swg_packed *w = &s->dense;
     const size_t scales_bytes = SWG_PANEL_ROWS * w->scale_bytes, group = w->group;
     const swg_dtype type = w->scheme.scale_type;
     const uint8_t *scales = panel + s->scales_offset, *row_zeros = panel + s->zeros_offset;
-    const float *x_scale = x->scales;
-    const int32_t *x_sum = x->sums;
+    const size_t n_groups = w->n_groups;
     sparse_place at = {.walk = swg_sparse_walk_begin(s, panel),
                        .a = x->codes,
+                       .stride = x->stride,
                        .span_end = x->codes,
                        .end = x->codes + w->k_padded};
     sparse_zeros zeros = sparse_zeros_of(w->symmetric_zero);
     v16i zero_points = v16i_set1(w->symmetric_zero);
-    v16 total = v16_set1(0);
-    for (size_t g = w->n_groups; g > 0; g--) {
+    v16 total[SWG_SPARSE_TOKENS];
+    v16i acc[SWG_SPARSE_TOKENS];
+    for (int t = 0; t < n_tokens; t++)
+        total[t] = v16_set1(0);
+    for (size_t g = 0; g < n_groups; g++) {
         if (asymmetric) {
             zeros = sparse_group_zeros(row_zeros);
             zero_points = v16i_from_u8(row_zeros);
             row_zeros += SWG_PANEL_ROWS;
         }
         const v16i correction = v16i_sub(v16i_set1(v16i_code_bias(bits)), zero_points);
-        const v16i begin = v16i_mul(correction, v16i_set1(*x_sum++));
-        const v16i acc =
-            walk_group(&at, g > 1 ? at.a + group : at.end, &zeros, begin, bits, by_column);
+        for (int t = 0; t < n_tokens; t++)
+            acc[t] = v16i_mul(correction, v16i_set1(x->sums[(size_t)t * n_groups + g]));
+        walk_group(&at, g + 1 < n_groups ? at.a + group : at.end, &zeros, acc, bits, by_column,
+                   n_tokens);
         __builtin_prefetch(scales + STREAM_AHEAD);
-        total = v16_fma(sparse_scales(scales, type),
-                        v16_mul(v16_from_i32(acc), v16_set1(*x_scale++)), total);
+        const v16 scale = sparse_scales(scales, type);
+        for (int t = 0; t < n_tokens; t++) {
+            const v16 x_scale = v16_set1(x->scales[(size_t)t * n_groups + g]);
+            total[t] = v16_fma(scale, v16_mul(v16_from_i32(acc[t]), x_scale), total[t]);
+        }
         scales += scales_bytes;
     }
-    v16_store_n(y, total, n_rows);
+    for (int t = 0; t < n_tokens; t++)
+        v16_store_n(y + (size_t)t * y_stride, total[t], n_rows);
+}
+
+/* Every number of tokens of one kind of panel. */
+SPARSE_INLINE void matvec_kind(const swg_sparse_panels *s, const uint8_t *panel, const swg_act *x,
+                               size_t n_rows, float *y, size_t y_stride, const unsigned bits,
+                               const bool by_column, const bool asymmetric)
+{
+    if (x->m == 1)
+        matvec(s, panel, x, n_rows, y, y_stride, bits, by_column, asymmetric, 1);
+    else if (x->m == 2)
+        matvec(s, panel, x, n_rows, y, y_stride, bits, by_column, asymmetric, 2);
+    else if (x->m == 3)
+        matvec(s, panel, x, n_rows, y, y_stride, bits, by_column, asymmetric, 3);
+    else
+        matvec(s, panel, x, n_rows, y, y_stride, bits, by_column, asymmetric, 4);
 }
 
 SPARSE_TARGET void SWG_VARIANT(matvec_sparse)(const swg_sparse_panels *s, const uint8_t *panel,
-                                              const swg_act *x, size_t n_rows, float *y)
+                                              const swg_act *x, size_t n_rows, float *y,
+                                              size_t y_stride)
 {
     const unsigned kind = (s->dense.panel_bits == 8 ? 4 : 0) + (s->by_column ? 2 : 0) +
                           (s->dense.scheme.asymmetric ? 1 : 0);
     switch (kind) {
 #define SPARSE_KIND(kind, bits, by_column, asymmetric)                                             \
     case kind:                                                                                     \
-        matvec(s, panel, x, n_rows, y, bits, by_column, asymmetric);                               \
+        matvec_kind(s, panel, x, n_rows, y, y_stride, bits, by_column, asymmetric);                \
         break;
         SPARSE_KIND(0, 4, false, false)
         SPARSE_KIND(1, 4, false, true)

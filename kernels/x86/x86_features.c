@@ -23,12 +23,12 @@ static unsigned saved_state(void)
     return low;
 }
 
-/* All zero unless at least AVX, FMA and F16C run. */
+/* All zero unless at least AVX, FMA and F16C run (and POPCNT, which is older than those). */
 static leaves read_leaves(void)
 {
     leaves none = {0}, found = {0};
     unsigned a, b, c, d;
-    const unsigned needed = bit_FMA | bit_F16C | bit_OSXSAVE | bit_AVX;
+    const unsigned needed = bit_FMA | bit_F16C | bit_POPCNT | bit_OSXSAVE | bit_AVX;
     if (!__get_cpuid(1, &a, &b, &c, &d) || (c & needed) != needed)
         return none;
     found.saved = saved_state();

@@ -53,8 +53,8 @@ static void prepare(swg_cpu_product *product)
     swg_cpu_over_rows(product->exec, rows, rows * act->k, quantize_rows, product);
 }
 
-/* One token is multiplied by sparse panels; for more they become dense ones in the cache, as many as
- * a kernel takes at a time. */
+/* Few tokens are multiplied by sparse panels; for more they become dense ones in the cache, as many
+ * as a kernel takes at a time. */
 static void compute_sparse(const swg_cpu_product *product, size_t which, size_t begin, size_t end)
 {
     const swg_cpu *cpu = swg_cpu_of(product->exec);
@@ -62,9 +62,10 @@ static void compute_sparse(const swg_cpu_product *product, size_t which, size_t 
     const swg_weight *weight = product->weights[which];
     const swg_value y = product->y[which];
     uint8_t *panels = cpu->threads[swg_pool_thread_index()].panels;
-    for (size_t p = begin; act->m == 1 && p < end; p++)
-        swg_cpu_matvec_sparse(weight, p, act, (float *)y.data + p * SWG_PANEL_ROWS);
-    for (size_t p = begin; act->m > 1 && p < end; p += SWG_CPU_EXPANDED) {
+    const bool is_few = act->m <= SWG_SPARSE_TOKENS;
+    for (size_t p = begin; is_few && p < end; p++)
+        swg_cpu_matvec_sparse(weight, p, act, (float *)y.data + p * SWG_PANEL_ROWS, y.columns);
+    for (size_t p = begin; !is_few && p < end; p += SWG_CPU_EXPANDED) {
         const size_t count = end - p < SWG_CPU_EXPANDED ? end - p : SWG_CPU_EXPANDED;
         const swg_packed view = swg_cpu_expand(weight, p, count, panels);
         swg_kernels_matmul(cpu->kernels, view.layout)(

@@ -177,12 +177,13 @@ bool swg_cpu_is_sparse(const swg_weight *weight)
     return is_sparse(weight);
 }
 
-void swg_cpu_matvec_sparse(const swg_weight *weight, size_t panel, const swg_act *x, float *y)
+void swg_cpu_matvec_sparse(const swg_weight *weight, size_t panel, const swg_act *x, float *y,
+                           size_t y_stride)
 {
     const cpu_matrix *matrix = matrix_of(weight);
     const size_t left = matrix->packed.n - panel * SWG_PANEL_ROWS;
     matrix->kernels->matvec_sparse(&matrix->sparse, sparse_panel(weight, panel), x,
-                                   left < SWG_PANEL_ROWS ? left : SWG_PANEL_ROWS, y);
+                                   left < SWG_PANEL_ROWS ? left : SWG_PANEL_ROWS, y, y_stride);
 }
 
 swg_packed swg_cpu_expand(const swg_weight *weight, size_t begin, size_t count, uint8_t *panels)

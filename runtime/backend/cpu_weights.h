@@ -15,8 +15,9 @@ const swg_packed *swg_cpu_packed(const swg_weight *weight);
  * first of them. */
 enum { SWG_CPU_EXPANDED = 4 };
 bool swg_cpu_is_sparse(const swg_weight *weight);
-/* One panel times the first token of x: its rows of y. */
-void swg_cpu_matvec_sparse(const swg_weight *weight, size_t panel, const swg_act *x, float *y);
+/* One panel times the tokens of x, at most SWG_SPARSE_TOKENS: its rows of each token's y. */
+void swg_cpu_matvec_sparse(const swg_weight *weight, size_t panel, const swg_act *x, float *y,
+                           size_t y_stride);
 swg_packed swg_cpu_expand(const swg_weight *weight, size_t begin, size_t count, uint8_t *panels);
 
 /* Rows [row, row + n_rows) as floats [n_rows][k]: in place where they are F32, otherwise converted

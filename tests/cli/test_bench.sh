@@ -64,6 +64,29 @@ expect_exit 7 "a limit of nothing" requests --requests 2 --max-ttft-ms 0
 expect_match "says by how much" "$stderr" 'the first token is .* ms, above the limit of 0'
 expect_exit 2 "a limit without requests" requests --max-ttft-ms 5
 expect_exit 2 "requests that read nothing" requests --requests 2 --prompt 0
+expect_exit 2 "no requests" requests --requests 0
+expect_exit 0 "batches" requests --scenario offline --requests 5 --batch 2 --load --json
+expect_keys "batches" scenario requests batch requests_per_s requests_per_s_least output_tokens_per_s \
+  total_tokens_per_s energy_j outliers load_cold_s load_warm_s peak_rss_bytes peak_pss_bytes \
+  weights_memory_bytes kv_cache_bytes activations_memory_bytes
+is "batches" scenario offline
+is "batches" batch 2
+cache=$(value kv_cache_bytes)
+expect_exit 0 "one at a time" requests --scenario offline --requests 5 --batch 1 --json
+check "two sequences have two caches" [ "$cache" = $((2 * $(value kv_cache_bytes))) ]
+is "without --load" load_warm_s null
+expect_exit 0 "batches as text" requests --scenario offline --requests 3 --load
+expect_match "batches as text" "$stdout" 'offline +3 in batches of 3: .* requests/s'
+expect_match "the warm load" "$stdout" 'load, warm +[0-9]'
+expect_match "memory by what it is for" "$stdout" 'peak memory.*the model .*KV cache .*activations'
+expect_exit 0 "texts of an encoder in batches" "$SWAGE" bench "$fixtures/bert-masked" --no-limits \
+  --repeats 1 --scenario offline --json
+is "an encoder generates nothing" output_tokens_per_s null
+expect_exit 2 "a batch of single requests" requests --requests 2 --batch 2
+expect_exit 2 "a limit for batches" requests --scenario offline --max-ttft-ms 5
+expect_exit 2 "loading a shape" "$SWAGE" bench --load --no-limits \
+  --shape d_model=64,n_layers=1,d_ff=64,n_heads=1,vocab=32
+expect_exit 2 "cases of a scenario" requests --scenario offline --batches 1,2
 expect_exit 4 "requests of an encoder" "$SWAGE" bench "$fixtures/bert-masked" --requests 2
 expect_exit 2 "nothing to measure" "$SWAGE" bench "$fixtures/bert-masked" --prompt 0
 expect_exit 5 "a shape beyond the machine" "$SWAGE" bench \

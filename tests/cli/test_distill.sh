@@ -36,6 +36,27 @@ check "and improves them: $trained to $(value kld)" less "$(value kld)" "$traine
 expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/codes.swg"
 check "the scheme" grep -q int2-g64 "$scratch/stdout"
 
+# Adapters: only they are trained, zeros and codes stay what they are, the same for any number of threads.
+expect_exit 0 "adapters" "$SWAGE" distill "$scratch/pruned" -o "$scratch/adapted" "${train[@]}" --keep-mask \
+  --lora-rank 4 --steps 15 --json -q --threads 1
+check "divergence falls: $(value kld_before) to $(value kld)" less "$(value kld)" "$(value kld_before)"
+check "few weights are trained: $(value weights)" less "$(value weights)" 100000
+check "zeros stay: $before" [ "$(zeros "$scratch/adapted")" = "$before" ]
+expect_exit 0 "on two threads" "$SWAGE" distill "$scratch/pruned" -o "$scratch/adapted2" "${train[@]}" --keep-mask \
+  --lora-rank 4 --steps 15 -q --threads 2
+check "threads do not matter" cmp "$scratch/adapted/model.safetensors" "$scratch/adapted2/model.safetensors"
+expect_exit 0 "adapters through codes" "$SWAGE" distill "$scratch/codes.swg" -o "$scratch/adapted.swg" "${train[@]}" \
+  "${codes[@]}" --lora-rank 4 --json -q
+check "it begins with the codes that were written" [ "$(value kld_before)" = "$trained" ]
+check "and improves them: $trained to $(value kld)" less "$(value kld)" "$trained"
+left=$(value kld)
+expect_exit 0 "what is written" "$SWAGE" distill "$scratch/adapted.swg" -o "$scratch/adapted-again.swg" "${train[@]}" \
+  "${codes[@]}" --json -q
+check "is what was judged" [ "$(value kld_before)" = "$left" ]
+expect_exit 2 "alpha without a rank" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 --lora-alpha 8
+expect_exit 2 "a name that nothing has" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 \
+  --lora-rank 4 --lora-target nothing_proj
+
 # One scale of a whole matrix has no gradient of its own.
 echo '{"recipe": 1, "defaults": {"format": "codebook", "group": "row", "search": "matrix"}}' >"$scratch/matrix.json"
 expect_exit 4 "one scale of a matrix" "$SWAGE" distill "$model" -o "$scratch/x.swg" "${train[@]}" --steps 1 -q \

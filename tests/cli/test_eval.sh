@@ -221,6 +221,11 @@ expect_exit 0 "all shots" choose --few-shot "$scratch/pool.jsonl" --shots 3 --re
 expect_exit 0 "the same as a text" choose --few-shot "$scratch/all-shots.txt" --json \
   --records "$scratch/shots-text.jsonl"
 check "all shots are that text" cmp -s "$scratch/shots-all.jsonl" "$scratch/shots-text.jsonl"
+for protocol in gptq llama.cpp; do
+  expect_exit 2 "$protocol: a text shorter than its windows" "$SWAGE" eval examples/tiny-tales \
+    --text examples/tiny-tales/eval.txt --protocol $protocol --context 128 --max-tokens 100
+  expect_match "says what to do" "$stderr" 'give a longer text or a smaller --context'
+done
 expect_exit 1 "too few items" choose --few-shot "$scratch/pool.jsonl" --shots 4
 expect_match "says how many" "$stderr" 'has 3 items, but 4 examples are asked for'
 echo '{"context": "Ann"}' >>"$scratch/pool.jsonl"

@@ -30,10 +30,11 @@ killed() { # NAME STATE COMMAND...
   expect_exit 0 "$name goes on" "$@" --resume
 }
 
-for name in train distill; do
+for name in train distill adapters; do
   case $name in
     train) command=("$SWAGE" train --config $model/config.json --train-tokenizer 1024) ending='' ;;
     distill) command=("$SWAGE" distill $model --teacher $model --bits 3 --group-size 32) ending=.swg ;;
+    adapters) command=("$SWAGE" distill "$scratch/pruned" --teacher $model --keep-mask --lora-rank 4) ending='' ;;
   esac
   command+=("${loop[@]}")
   expect_exit 0 "$name at once" "${command[@]}" -o "$scratch/whole-$name$ending" --log "$scratch/whole-$name.jsonl"

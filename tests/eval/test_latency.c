@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "eval/latency.h"
+#include "eval/offline.h"
 #include "eval/requests.h"
 #include "tests/eval/eval_fixtures.h"
 
@@ -164,6 +165,83 @@ START_TEST(delays_show_where_they_happen)
 }
 END_TEST
 
+/* 200 times of 10 to 11.99 ms and one delay: only the largest value shows it. */
+START_TEST(one_delay_is_an_outlier)
+{
+    double values[200], high;
+    size_t n;
+    for (size_t i = 0; i < 200; i++)
+        values[i] = 10 + 0.01 * (double)i;
+    ck_ok(swg_count_outliers(values, 200, &n));
+    ck_assert_uint_eq(n, 0);
+    ck_assert(swg_quantile(values, 200, 0.99, &high) && high == values[197]);
+    values[199] = 250;
+    ck_ok(swg_count_outliers(values, 200, &n));
+    ck_assert_uint_eq(n, 1);
+    ck_assert(swg_quantile(values, 200, 0.99, &high) && high == values[197]);
+    values[198] = values[197] = 250; /* three: now the 99th percentile is one of them */
+    ck_ok(swg_count_outliers(values, 200, &n));
+    ck_assert_uint_eq(n, 3);
+    ck_assert(swg_quantile(values, 200, 0.99, &high) && high == 250);
+    ck_ok(swg_count_outliers(values + 191, 9, &n)); /* too few to tell */
+    ck_assert_uint_eq(n, 0);
+}
+END_TEST
+
+static swg_status measure_offline(const char *name, swg_offline_options options, swg_offline *out)
+{
+    char path[256];
+    swg_session loaded = {0};
+    swg_exec *exec = NULL;
+    swg_status status = SWG_OK;
+    const swg_exec_options how = {.size = sizeof how,
+                                  .context = options.prompt + options.generate,
+                                  .sequences = options.batch};
+    fixture_path(name, path);
+    SWG_GO(swg_session_open(path, NULL, false, 1, NULL, &loaded));
+    SWG_GO(swg_exec_new(loaded.model, NULL, &how, &exec));
+    fake_calls = 0;
+    options.clock = fake_clock;
+    SWG_GO(swg_offline_measure(exec, loaded.model, &options, NULL, out));
+done:
+    swg_exec_free(&exec);
+    swg_session_close(&loaded);
+    return status;
+}
+
+/* 7 requests in batches of 3: the clock is read twice for each of 3, and for one that warms up. */
+START_TEST(offline_rates)
+{
+    swg_offline rates = {0};
+    const swg_offline_options options = {
+        .prompt = 5, .generate = 3, .requests = 7, .batch = 3, .seed = 1};
+    slow_call = 5; /* of the second batch */
+    ck_ok(measure_offline("qwen3", options, &rates));
+    ck_assert_uint_eq(fake_calls, 8);
+    ck_assert_uint_eq(rates.batches, 3);
+    ck_assert_double_le(fabs(rates.seconds - 0.252), 1e-9);
+    ck_assert_double_le(fabs(rates.requests_per_s - 7 / 0.252), 1e-6);
+    ck_assert_double_le(fabs(rates.output_tokens_per_s - 21 / 0.252), 1e-6);
+    ck_assert_double_le(fabs(rates.total_tokens_per_s - 56 / 0.252), 1e-6);
+    ck_assert_double_le(fabs(rates.batch_requests_per_s.least - 12), 1e-6);
+    ck_assert_double_le(fabs(rates.batch_requests_per_s.median - 1000), 1e-3);
+    ck_assert_double_le(fabs(rates.batch_requests_per_s.most - 3000), 1e-3);
+    slow_call = 1000;
+    const swg_offline_options texts = {.prompt = 6, .requests = 4, .batch = 2};
+    ck_ok(measure_offline("bert-masked", texts, &rates));
+    ck_assert(rates.output_tokens_per_s == 0);
+    ck_assert_double_le(fabs(rates.total_tokens_per_s - 24 / 0.002), 1e-3);
+}
+END_TEST
+
+static swg_status try_offline(void *context)
+{
+    swg_offline rates;
+    const swg_offline_options options = {.prompt = 3, .generate = 2, .requests = 3, .batch = 2};
+    (void)context;
+    return measure_offline("qwen3", options, &rates);
+}
+
 static swg_status try_measuring(void *context)
 {
     swg_latency latency = {0};
@@ -198,6 +276,7 @@ START_TEST(allocations_may_fail)
     ck_ok(swg_session_open(path, NULL, false, 1, NULL, &loaded));
     swg_test_each_allocation_fails(try_measuring, &loaded);
     swg_test_each_allocation_fails(try_requests, &loaded);
+    swg_test_each_allocation_fails(try_offline, NULL);
     swg_session_close(&loaded);
 }
 END_TEST
@@ -212,6 +291,8 @@ Suite *swg_test_suite(void)
     tcase_add_loop_test(tests, encoders_read_one_text, 0, sizeof encoding / sizeof encoding[0]);
     tcase_add_test(tests, intervals_are_order_statistics);
     tcase_add_loop_test(tests, delays_show_where_they_happen, 0, sizeof delays / sizeof delays[0]);
+    tcase_add_test(tests, one_delay_is_an_outlier);
+    tcase_add_test(tests, offline_rates);
     tcase_add_test(tests, allocations_may_fail);
     suite_add_tcase(suite, tests);
     return suite;

@@ -1,9 +1,12 @@
 /* What is read of the system and of names: machines from files like those of /proc and /sys, and
  * where tensors stand. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/energy.h"
 #include "eval/machine.h"
+#include "eval/memory_use.h"
 #include "eval/tensor_place.h"
 #include "runtime/base/file.h"
 #include "tests/harness.h"
@@ -45,6 +48,45 @@ START_TEST(machines)
 }
 END_TEST
 
+START_TEST(memory)
+{
+    char root[256];
+    swg_memory_use use;
+    snprintf(root, sizeof root, "%s", swg_test_path("memory"));
+    ck_assert(!swg_memory_use_read(root, &use));
+    put_file(root, "/proc/self", "smaps_rollup",
+             "5581a000-7ffd3000 ---p 00000000 00:00 0    [rollup]\nRss:    2048 kB\n"
+             "Pss:    1500 kB\nPss_Anon:  1000 kB\nPss_File:   500 kB\nPss_Shmem:  0 kB\n");
+    ck_assert(swg_memory_use_read(root, &use));
+    ck_assert(use.rss == 2048 * 1024 && use.pss == 1500 * 1024);
+    ck_assert(use.pss_anon == 1000 * 1024 && use.pss_file == 500 * 1024);
+    put_file(root, "/proc/self", "smaps_rollup", "Rss: 2048 kB\nPss: 1500 kB\n");
+    ck_assert(!swg_memory_use_read(root, &use));
+}
+END_TEST
+
+START_TEST(energy)
+{
+    char root[256];
+    swg_energy before, after;
+    snprintf(root, sizeof root, "%s", swg_test_path("energy"));
+    swg_energy_read(root, &before);
+    ck_assert_uint_eq(before.n, 0);
+    ck_assert_ptr_nonnull(strstr(before.reason, "no energy counter"));
+    ck_assert(isnan(swg_energy_between(&before, &before)));
+    put_file(root, "/sys/class/powercap/intel-rapl:0", "energy_uj", "9000000\n");
+    put_file(root, "/sys/class/powercap/intel-rapl:0", "max_energy_range_uj", "10000000\n");
+    put_file(root, "/sys/class/powercap/intel-rapl:1", "energy_uj", "500\n");
+    swg_energy_read(root, &before);
+    ck_assert_uint_eq(before.n, 2);
+    put_file(root, "/sys/class/powercap/intel-rapl:0", "energy_uj", "500000\n"); /* wrapped */
+    put_file(root, "/sys/class/powercap/intel-rapl:1", "energy_uj", "1000500\n");
+    swg_energy_read(root, &after);
+    ck_assert_double_le(fabs(swg_energy_between(&before, &after) - 2.5), 1e-9);
+    ck_assert(isnan(swg_energy_between(&after, &before))); /* the second has no known range */
+}
+END_TEST
+
 START_TEST(places_of_tensors)
 {
     static const struct {
@@ -81,6 +123,8 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("machine");
     TCase *tests = tcase_create("machine");
     tcase_add_test(tests, machines);
+    tcase_add_test(tests, memory);
+    tcase_add_test(tests, energy);
     tcase_add_test(tests, places_of_tensors);
     suite_add_tcase(suite, tests);
     return suite;

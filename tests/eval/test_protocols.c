@@ -26,7 +26,7 @@ static const expected cases[] = {
     {GPTQ, "", "abcdefghi", 4, 0, "aBCD eFGH", 9, SWG_OK},
     {GPTQ, "", "abcdefg", 4, 0, "aBCD", 7, SWG_OK},
     {GPTQ, "", "abcd", 4, 0, "aBCD", 4, SWG_OK},
-    {GPTQ, "", "abc", 4, 0, NULL, 0, SWG_FAILED},
+    {GPTQ, "", "abc", 4, 0, NULL, 0, SWG_USAGE},
     {GPTQ, "", "ab", 2, 0, "aB", 2, SWG_OK},
     {GPTQ, "s", "abcdefg", 4, 0, "^ABC dEFG", 8, SWG_OK},
     {GPTQ, "", "abcdefgh", 4, 7, "aBCD", 8, SWG_OK},
@@ -41,8 +41,8 @@ static const expected cases[] = {
     {LLAMA_CPP, "s", "abcdefghi", 4, 0, "^abC ^efG", 10, SWG_OK},
     {LLAMA_CPP, "", "abcdef", 3, 0, "abC deF", 6, SWG_OK},
     {LLAMA_CPP, "", "abcdef", 2, 0, NULL, 0, SWG_USAGE}, /* scores nothing: the figure was NaN */
-    {LLAMA_CPP, "", "abcdefg", 4, 0, NULL, 0, SWG_FAILED},
-    {LLAMA_CPP, "", "abcdefgh", 4, 7, NULL, 0, SWG_FAILED},
+    {LLAMA_CPP, "", "abcdefg", 4, 0, NULL, 0, SWG_USAGE},
+    {LLAMA_CPP, "", "abcdefgh", 4, 7, NULL, 0, SWG_USAGE},
     /* per-doc: blank lines, and the break that ends the file. */
     {PER_DOC, "s", "abc\n\nde\n", 8, 0, "^ABC ^DE", 5, SWG_OK},
     {PER_DOC, "s", "abc\n\nde", 8, 0, "^ABC ^DE", 5, SWG_OK},
@@ -56,8 +56,8 @@ static const expected cases[] = {
     {PER_DOC, "s", "ab\n\r\ncd\r", 8, 0, "^AB ^CD'\\", 5, SWG_OK},
     {PER_DOC, "", "abc\n\nd\n\nef", 8, 0, "aBC eF", 6, SWG_OK}, /* one token predicts nothing */
     {PER_DOC, "s", "a", 2, 0, "^A", 1, SWG_OK},
-    {PER_DOC, "", "a", 2, 0, NULL, 0, SWG_FAILED},
-    {PER_DOC, "s", "\n", 8, 0, NULL, 0, SWG_FAILED},
+    {PER_DOC, "", "a", 2, 0, NULL, 0, SWG_USAGE},
+    {PER_DOC, "s", "\n", 8, 0, NULL, 0, SWG_USAGE},
     {PER_DOC, "s", "ab\n\nabc", 4, 0, "^AB ^ABC", 5, SWG_OK},
     {PER_DOC, "s", "ab\n\nabcd", 4, 0, NULL, 0, SWG_LIMIT},
     {PER_DOC, "s", "abc\n\ndef\n\nghi", 8, 3, "^ABC", 3, SWG_OK}, /* BOS does not count */
@@ -72,7 +72,7 @@ static const expected cases[] = {
     {PLL, "", "abcde", 4, 0, "ABC DE", 5, SWG_OK},
     {PLL, "s", "abc", 3, 0, "^AB ^C", 3, SWG_OK},
     {PLL, "cs", "abc", 2, 0, NULL, 0, SWG_LIMIT},
-    {PLL, "cs", "\n\n\n\n", 8, 0, NULL, 0, SWG_FAILED},
+    {PLL, "cs", "\n\n\n\n", 8, 0, NULL, 0, SWG_USAGE},
     {PLL, "cs", "abc\r\n\r\ndef", 8, 4, "[ABC] [D]", 6, SWG_OK},
 };
 
@@ -148,7 +148,7 @@ START_TEST(strides_overlap)
         {"", "abcd", 4, 2, 0, "aBCD", SWG_OK},
         {"s", "abcdef", 4, 2, 0, "^ABC bcDE* deF*", SWG_OK},
         {"", "abcdefgh", 4, 2, 5, "aBCD cdE*", SWG_OK},
-        {"", "a", 4, 2, 0, NULL, SWG_FAILED},
+        {"", "a", 4, 2, 0, NULL, SWG_USAGE},
         {"", "abcdefgh", 4, 5, 0, NULL, SWG_USAGE},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

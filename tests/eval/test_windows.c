@@ -87,7 +87,7 @@ START_TEST(llama_cpp_scores_second_halves)
     ck_ok(make(SWG_PROTOCOL_llama_cpp, "abcabcab", 4, 0, &w));
     ck_assert_int_eq(w.ids[4], 2); /* kept */
     swg_windows_deinit(&w);
-    ck_status_is(SWG_FAILED, make(SWG_PROTOCOL_llama_cpp, "abcabca", 4, 0, &w));
+    ck_status_is(SWG_USAGE, make(SWG_PROTOCOL_llama_cpp, "abcabca", 4, 0, &w));
 }
 END_TEST
 
@@ -159,9 +159,9 @@ START_TEST(texts_without_windows_are_refused)
 {
     swg_windows w = {0};
     use_tokenizer(false);
-    ck_status_is(SWG_FAILED, make(SWG_PROTOCOL_gptq, "abc", 4, 0, &w));
-    ck_status_is(SWG_FAILED, make(SWG_PROTOCOL_per_doc, "\n\n\n\n", 4, 0, &w));
-    ck_status_is(SWG_FAILED, make(SWG_PROTOCOL_gptq, "", 4, 0, &w));
+    ck_status_is(SWG_USAGE, make(SWG_PROTOCOL_gptq, "abc", 4, 0, &w));
+    ck_status_is(SWG_USAGE, make(SWG_PROTOCOL_per_doc, "\n\n\n\n", 4, 0, &w));
+    ck_status_is(SWG_USAGE, make(SWG_PROTOCOL_gptq, "", 4, 0, &w));
     ck_assert_ptr_null(w.ids);
 }
 END_TEST
