@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "eval/bench.h"
+#include "eval/cmd_bench.h"
 #include "eval/cmd_bench_kernels.h"
 #include "eval/shape.h"
 #include "runtime/base/clock.h"
@@ -194,17 +194,6 @@ static swg_status load(benchmark *b, swg_session *out)
         return make_random(b, out);
     return swg_session_open_on(b->args->device, b->cli->positionals[0], NULL, false,
                                b->cli->n_threads, b->cli->progress, out);
-}
-
-bool swg_bench_is_float(const swg_bench *b)
-{
-    return swg_act_is_float(b->activations);
-}
-
-/* The processors' limits say nothing about a GPU. */
-bool swg_bench_has_limits(const swg_bench *b)
-{
-    return !b->args->no_limits && swg_device_is_cpu(b->loaded.model);
 }
 
 /* Weights that stay in half of the last-level cache are read from there: its rate is then the

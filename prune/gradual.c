@@ -34,6 +34,7 @@ static swg_status find_costs(gradual *g, double damping)
     const size_t k = job->cols;
     swg_second_order so;
     SWG_TRY(swg_second_order_init(&so, job->name, job->stats->hessian, k, 1, damping));
+    swg_prune_note_damping(job->name, damping, so.damping);
     for (size_t i = 0; i < k; i++) {
         double inverse = 0;
         for (size_t r = 0; r <= i; r++)

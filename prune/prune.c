@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "quantize/method_words.h"
+#include "runtime/base/notice.h"
 #include "runtime/base/progress.h"
 #include "runtime/base/sparse_pack.h"
 
@@ -56,6 +57,14 @@ swg_status swg_prune_method_check(swg_prune_method method, const swg_parameter *
 {
     return swg_method_check_parameters(methods[method].name, methods[method].parameters, parameters,
                                        n);
+}
+
+void swg_prune_note_damping(const char *name, double asked, double used)
+{
+    if (used > asked)
+        swg_notice("tensor %s: the input statistics were factorized with a damping of %g instead "
+                   "of %g; a longer calibration text would need less",
+                   name, used, asked);
 }
 
 /* --- Shapes ----------------------------------------------------------------------------------- */

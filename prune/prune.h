@@ -88,6 +88,9 @@ swg_status swg_prune_choose_storage(swg_plan *plan);
 
 /* --- For the authors of methods --------------------------------------------------------------- */
 
+/* Say in a notice that the input statistics of a weight needed more damping than was asked for. */
+void swg_prune_note_damping(const char *name, double asked, double used);
+
 /* A method: as swg_prune_tensor, of a checked job. */
 typedef swg_status swg_prune_function(const swg_prune_job *job, float *w, bool *is_zero);
 

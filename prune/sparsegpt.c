@@ -213,6 +213,7 @@ static swg_status begin(sparsegpt *s)
     s->block = s->block < s->k ? s->block : s->k;
     /* Neighbours stay neighbours in the order of columns. */
     SWG_TRY(swg_second_order_init(&s->so, job->name, job->stats->hessian, s->k, step, damping));
+    swg_prune_note_damping(job->name, damping, s->so.damping);
     SWG_TRY(swg_refit_init(&s->refit, job->stats->hessian, s->k, s->so.damping));
     SWG_TRY(SWG_NEW_UNINIT(s->w, s->n * s->k));
     SWG_TRY(SWG_NEW_UNINIT(s->target, s->n * s->k));

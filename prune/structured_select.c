@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kernels/linalg.h"
+#include "prune/prune.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/progress.h"
 
@@ -56,6 +57,7 @@ static swg_status invert(work *s)
         for (size_t i = 0; i < k; i++)
             for (size_t j = i + 1; j < k; j++)
                 s->inverse[i * k + j] = s->inverse[j * k + i];
+        swg_prune_note_damping(s->job->name, s->job->damping, damping);
         return SWG_OK;
     }
     return swg_error(SWG_FAILED, "the input statistics of %s are not positive definite",

@@ -30,6 +30,7 @@
 
 typedef struct swg_exec swg_exec;
 typedef struct swg_exec_sums swg_exec_sums; /* runtime/exec_sums.h */
+typedef struct swg_exec_products swg_exec_products;
 
 /* A callback that sees what weights are multiplied with, for calibration.
  *

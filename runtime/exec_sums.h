@@ -20,4 +20,19 @@ void swg_exec_sums_free(swg_exec_sums **sums); /* NULL inside is accepted */
 swg_status swg_exec_sums_read(const swg_exec_sums *sums, double *magnitudes, double *squares,
                               float *products);
 
+/* The same of rows that are in host memory: a sum of a^T b [m][k] for a [rows][m] and b [rows][k].
+ * It begins with no rows; at most max_rows will be added at a time. The execution, whose backend
+ * makes sums, must outlive it. SWG_NO_MEMORY. */
+swg_status swg_exec_products_new(swg_exec *exec, size_t m, size_t k, size_t max_rows,
+                                 swg_exec_products **out);
+void swg_exec_products_free(swg_exec_products **products); /* NULL inside is accepted */
+
+/* Add rows, which may change as soon as this returns. Where a and b are the same array, only what
+ * is on and below the diagonal is added up. */
+void swg_exec_products_add(swg_exec_products *products, const float *a, const float *b,
+                           size_t rows);
+
+/* out [m][k] = the sum. Returns the status of the first operation that failed. */
+swg_status swg_exec_products_read(const swg_exec_products *products, float *out);
+
 #endif

@@ -10,6 +10,7 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/exec.h"
+#include "runtime/exec_sums.h"
 #include "runtime/moments.h"
 
 enum {
@@ -34,6 +35,12 @@ typedef struct reader {
     swg_status status;             /* the observer's, which cannot return one */
 } reader;
 
+/* A sum of products a^T b of rows, made by the backend where it makes sums. */
+typedef struct product_sum {
+    float *host; /* [m][k], or NULL: not asked for */
+    swg_exec_products *device;
+} product_sum;
+
 struct swg_paired_calibration {
     const swg_model *model;
     swg_calibration_options options;
@@ -46,7 +53,7 @@ struct swg_paired_calibration {
     size_t next_input, n_inputs; /* of this layer; of every layer, 0 = not known yet */
     float *output, *logits; /* [window][width], [END_ROWS][n_outputs] */
     swg_paired_input input;
-    float *hessian, *input_shift, *stream_shift;
+    product_sum hessian, input_shift, stream_shift;
     double *mean_abs, *mean_square;
 };
 
@@ -160,13 +167,51 @@ static void move_point(swg_paired_calibration *c, size_t index)
     }
 }
 
+/* --- Sums ------------------------------------------------------------------------------------- */
+
+static void sum_forget(product_sum *sum)
+{
+    swg_exec_products_free(&sum->device);
+    SWG_FREE(sum->host);
+}
+
+static swg_status sum_begin(const swg_paired_calibration *c, product_sum *sum, size_t m)
+{
+    const reader *r = &c->changed;
+    SWG_TRY(SWG_NEW(sum->host, m * r->k));
+    return swg_exec_has_sums(r->exec)
+               ? swg_exec_products_new(r->exec, m, r->k, c->window, &sum->device)
+               : SWG_OK;
+}
+
+/* sum += a^T x for a [rows][m], with x the rows of the changed model's input, which may be a. */
+static swg_status sum_add(const swg_paired_calibration *c, product_sum *sum, const float *a,
+                          size_t m)
+{
+    const reader *r = &c->changed;
+    swg_pool *pool = c->options.pool;
+    if (sum->device) {
+        swg_exec_products_add(sum->device, a, r->x, r->n_rows);
+        return SWG_OK;
+    }
+    return a == r->x ? swg_moments_add_square(pool, a, r->n_rows, m, m, sum->host)
+                     : swg_moments_add_product(pool, a, m, r->x, r->k, r->n_rows, sum->host);
+}
+
+static swg_status sum_finish(product_sum *sum)
+{
+    const swg_status status = sum->device ? swg_exec_products_read(sum->device, sum->host) : SWG_OK;
+    swg_exec_products_free(&sum->device);
+    return status;
+}
+
 /* --- Statistics of one input ------------------------------------------------------------------ */
 
 static void forget_input(swg_paired_calibration *c)
 {
-    SWG_FREE(c->hessian);
-    SWG_FREE(c->input_shift);
-    SWG_FREE(c->stream_shift);
+    sum_forget(&c->hessian);
+    sum_forget(&c->input_shift);
+    sum_forget(&c->stream_shift);
     SWG_FREE(c->mean_abs);
     SWG_FREE(c->mean_square);
     for (reader *r = &c->original; r; r = r == &c->original ? &c->changed : NULL) {
@@ -182,23 +227,23 @@ static swg_status begin_input(swg_paired_calibration *c, bool has_shifts)
 {
     const reader *r = &c->changed;
     const size_t k = r->k;
-    SWG_TRY(SWG_NEW(c->hessian, k * k));
+    SWG_TRY(sum_begin(c, &c->hessian, k));
     SWG_TRY(SWG_NEW(c->mean_abs, k));
     SWG_TRY(SWG_NEW(c->mean_square, k));
     if (has_shifts)
-        SWG_TRY(SWG_NEW(c->input_shift, k * k));
+        SWG_TRY(sum_begin(c, &c->input_shift, k));
     if (has_shifts && r->n_stream)
-        SWG_TRY(SWG_NEW(c->stream_shift, r->n_stream * k));
+        SWG_TRY(sum_begin(c, &c->stream_shift, r->n_stream));
     memcpy(c->input.weights, r->weights, r->n_weights * sizeof *r->weights);
     c->input.n_weights = r->n_weights;
     c->input.stats = (swg_layer_stats){.name = r->weights[0]->tensor,
                                        .k = k,
-                                       .hessian = c->hessian,
+                                       .hessian = c->hessian.host,
                                        .mean_abs = c->mean_abs,
                                        .mean_square = c->mean_square,
-                                       .input_shift = c->input_shift,
-                                       .stream_shift = c->stream_shift,
-                                       .n_stream = c->stream_shift ? r->n_stream : 0};
+                                       .input_shift = c->input_shift.host,
+                                       .stream_shift = c->stream_shift.host,
+                                       .n_stream = c->stream_shift.host ? r->n_stream : 0};
     return SWG_OK;
 }
 
@@ -214,7 +259,6 @@ static swg_status add_window(swg_paired_calibration *c)
 {
     reader *o = &c->original, *r = &c->changed;
     const size_t k = r->k;
-    swg_pool *pool = c->options.pool;
     for (size_t t = 0; t < r->n_rows; t++)
         for (size_t i = 0; i < k; i++) {
             const double x = (double)r->x[t * k + i];
@@ -222,15 +266,14 @@ static swg_status add_window(swg_paired_calibration *c)
             c->mean_square[i] += x * x;
         }
     c->input.stats.n_tokens += r->n_rows;
-    SWG_TRY(swg_moments_add_square(pool, r->x, r->n_rows, k, k, c->hessian));
-    if (c->input_shift) {
+    SWG_TRY(sum_add(c, &c->hessian, r->x, k));
+    if (c->input_shift.host) {
         subtract(o->x, r->x, r->n_rows * k);
-        SWG_TRY(swg_moments_add_product(pool, o->x, k, r->x, k, r->n_rows, c->input_shift));
+        SWG_TRY(sum_add(c, &c->input_shift, o->x, k));
     }
-    if (c->stream_shift) {
+    if (c->stream_shift.host) {
         subtract(o->stream, r->stream, r->n_rows * r->n_stream);
-        SWG_TRY(swg_moments_add_product(pool, o->stream, r->n_stream, r->x, k, r->n_rows,
-                                        c->stream_shift));
+        SWG_TRY(sum_add(c, &c->stream_shift, o->stream, r->n_stream));
     }
     return SWG_OK;
 }
@@ -238,6 +281,9 @@ static swg_status add_window(swg_paired_calibration *c)
 static swg_status finish_input(swg_paired_calibration *c)
 {
     const size_t k = c->input.stats.k;
+    SWG_TRY(sum_finish(&c->hessian));
+    SWG_TRY(sum_finish(&c->input_shift));
+    SWG_TRY(sum_finish(&c->stream_shift));
     for (size_t i = 0; i < k; i++) {
         c->mean_abs[i] /= (double)c->input.stats.n_tokens;
         c->mean_square[i] /= (double)c->input.stats.n_tokens;
@@ -246,7 +292,7 @@ static swg_status finish_input(swg_paired_calibration *c)
                              "column %zu of the input of %s is not finite on the calibration text",
                              i, c->input.stats.name);
     }
-    swg_moments_mirror(c->hessian, k);
+    swg_moments_mirror(c->hessian.host, k);
     return SWG_OK;
 }
 

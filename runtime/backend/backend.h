@@ -32,12 +32,23 @@ struct swg_exec_sums {
     bool has_products;
     void *moments, *products; /* the backend's */
 };
+struct swg_exec_products {
+    swg_exec *exec;
+    size_t m, k, max_rows;
+    void *sum, *a, *b; /* the backend's: the sum, and the rows that are being added */
+};
 typedef struct swg_backend_sums {
     swg_status (*begin)(swg_exec_sums *sums); /* `end` is called after a failure, too */
     void (*end)(swg_exec_sums *sums);
     void (*add)(swg_exec_sums *sums, swg_value x); /* rows of x [rows][k] */
     swg_status (*read)(const swg_exec_sums *sums, double *magnitudes, double *squares,
                        float *products);
+
+    /* Sums of products of rows in host memory; the same rules. */
+    swg_status (*products_begin)(swg_exec_products *products);
+    void (*products_end)(swg_exec_products *products);
+    void (*products_add)(swg_exec_products *products, const float *a, const float *b, size_t rows);
+    swg_status (*products_read)(const swg_exec_products *products, float *out);
 } swg_backend_sums;
 
 struct swg_backend {

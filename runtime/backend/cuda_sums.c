@@ -44,4 +44,49 @@ static swg_status read(const swg_exec_sums *sums, double *magnitudes, double *sq
     return gpu->status;
 }
 
-const swg_backend_sums swg_gpu_sums = {.begin = begin, .end = end, .add = add, .read = read};
+/* --- Of rows in host memory ------------------------------------------------------------------- */
+
+static swg_status products_begin(swg_exec_products *p)
+{
+    swg_gpu *gpu = swg_gpu_of(p->exec);
+    SWG_TRY(swg_gpu_alloc(gpu, p->m * p->k, sizeof(float), &p->sum));
+    SWG_TRY(swg_gpu_alloc(gpu, p->max_rows * p->m, sizeof(float), &p->a));
+    SWG_TRY(swg_gpu_alloc(gpu, p->max_rows * p->k, sizeof(float), &p->b));
+    SWG_GPU_CALL(gpu, fill_zero, p->sum, p->m * p->k * sizeof(float));
+    return gpu->status;
+}
+
+static void products_end(swg_exec_products *p)
+{
+    swg_gpu *gpu = swg_gpu_of(p->exec);
+    gpu->cuda->free(gpu->device, p->sum);
+    gpu->cuda->free(gpu->device, p->a);
+    gpu->cuda->free(gpu->device, p->b);
+}
+
+static void products_add(swg_exec_products *p, const float *a, const float *b, size_t rows)
+{
+    swg_gpu *gpu = swg_gpu_of(p->exec);
+    const bool is_square = a == b;
+    SWG_GPU_CALL(gpu, copy_in, p->b, b, rows * p->k * sizeof *b);
+    if (!is_square)
+        SWG_GPU_CALL(gpu, copy_in, p->a, a, rows * p->m * sizeof *a);
+    SWG_GPU_CALL(gpu, product_sum, is_square ? p->b : p->a, p->m, p->b, p->k, rows, is_square,
+                 p->sum);
+}
+
+static swg_status products_read(const swg_exec_products *p, float *out)
+{
+    swg_gpu *gpu = swg_gpu_of(p->exec);
+    SWG_GPU_CALL(gpu, copy_out, out, p->sum, p->m * p->k * sizeof *out);
+    return gpu->status;
+}
+
+const swg_backend_sums swg_gpu_sums = {.begin = begin,
+                                       .end = end,
+                                       .add = add,
+                                       .read = read,
+                                       .products_begin = products_begin,
+                                       .products_end = products_end,
+                                       .products_add = products_add,
+                                       .products_read = products_read};

@@ -84,6 +84,7 @@ expect_exit 0 "its history" "$SWAGE" inspect "$scratch/quantize.swg" --json
 check "it names none" [ -z "$(grep '"device"' "$scratch/stdout")" ]
 check "statistics of either are kept" [ "$(find "$scratch/statistics" -name '*.statistics' | wc -l)" = 2 ]
 expect_exit 0 "prune" calibrated prune --method wanda --sparsity 0.5 --statistics sequential --device cuda
+expect_exit 0 "of two models" calibrated quantize --method gptq --statistics paired --device cuda
 expect_exit 0 "auto" calibrated quantize --method gptq --device auto
 export SWAGE_CUDA=gpu
 if ! logits --device cuda >"$scratch/stdout" 2>"$scratch/stderr"; then

@@ -94,6 +94,9 @@ for how in global owl sensitivity; do
     'BEGIN { d = a / n - 0.4; print d < 0 ? -d : d }')" 0.001
   check "$how is in the recipe" grep -q '"tensors": ' "$scratch/stdout"
 done
+expect_exit 0 "few tokens" "$SWAGE" prune "$model" -o "$scratch/few.swg" --sparsity 0.5 --method sparsegpt \
+  --parameter damping=0 --calibration "$text" --calibration-tokens 32 --calibration-window 32
+expect_match "more damping than asked for is said" "$stderr" 'with a damping of .* instead of 0;'
 expect_exit 0 "dry run" "$SWAGE" prune "$model" -o "$scratch/dry.swg" -n --sparsity 0.5 --json
 expect_match "a dry run says how many" "$(value pruned_zeros) $(value pruned_weights)" "^$counted\$"
 check "a dry run writes nothing" [ ! -e "$scratch/dry.swg" ]

@@ -8,6 +8,7 @@
 #include "runtime/backend/backend.h"
 #include "runtime/base/notice.h"
 #include "runtime/calibration.h"
+#include "runtime/paired_calibration.h"
 #include "tests/harness.h"
 #include "tests/runtime/arch_models.h"
 
@@ -472,6 +473,87 @@ START_TEST(statistics_are_those_of_the_cpu)
 }
 END_TEST
 
+/* Of two models, the second with another projection of attention in its first layer. */
+typedef struct pair {
+    swg_model *original, *changed;
+    swg_paired_calibration *calibration;
+} pair;
+
+static void pair_open(pair *p, const char *path, const char *backend)
+{
+    enum { WINDOWS = 2, WINDOW = 5 };
+    int32_t ids[WINDOWS * WINDOW];
+    p->original = loaded_model(path, backend);
+    p->changed = loaded_model(path, backend);
+    const swg_weight *weight = swg_model_weight(p->changed, SWG_ROLE_ATTENTION_OUTPUT, 0);
+    const size_t n = weight->n * weight->k;
+    const swg_tensor_desc desc = {.name = "waves",
+                                  .scheme = swg_scheme_plain(SWG_F32),
+                                  .rank = 2,
+                                  .shape = {weight->n, weight->k}};
+    float *values = swg_calloc(n, sizeof *values);
+    for (size_t i = 0; i < n; i++)
+        values[i] = 0.2f * sinf((float)i);
+    const void *const planes[SWG_PLANE_KINDS] = {[SWG_PLANE_VALUES] = values};
+    ck_ok(swg_model_replace(p->changed, weight, &desc, planes));
+    swg_free(values);
+    arch_ids(ids, WINDOWS * WINDOW, 2);
+    ck_ok(swg_paired_calibration_new(p->original, p->changed, ids, WINDOWS, WINDOW, NULL,
+                                     &p->calibration));
+    ck_ok(swg_paired_calibration_advance(p->calibration, 0));
+}
+
+static void pair_close(pair *p)
+{
+    swg_paired_calibration_free(&p->calibration);
+    swg_model_free(&p->changed);
+    swg_model_free(&p->original);
+}
+
+/* Sums of products, relative to their largest. */
+static void compare_sums(const float *got, const float *wanted, size_t n)
+{
+    double largest = 0;
+    ck_assert_int_eq(got != NULL, wanted != NULL);
+    for (size_t i = 0; wanted && i < n; i++)
+        largest = fmax(largest, fabs((double)wanted[i]));
+    ck_assert(!wanted || largest > 0);
+    for (size_t i = 0; wanted && i < n; i++)
+        ck_assert_double_eq_tol((double)got[i], (double)wanted[i], 1e-4 * largest);
+}
+
+START_TEST(statistics_of_two_models_are_those_of_the_cpu)
+{
+    const char *path = swg_test_need("fixtures/llama-tiny");
+    if (!path || !has_executor())
+        return;
+    pair cpu, gpu;
+    const swg_paired_input *wanted, *got;
+    size_t n = 0, n_streams = 0;
+    pair_open(&cpu, path, "cpu");
+    pair_open(&gpu, path, "cuda");
+    for (;; n++) {
+        ck_ok(swg_paired_calibration_observe(cpu.calibration, 1, n, &wanted));
+        ck_ok(swg_paired_calibration_observe(gpu.calibration, 1, n, &got));
+        ck_assert_int_eq(got != NULL, wanted != NULL);
+        if (!wanted)
+            break;
+        const size_t k = wanted->stats.k;
+        ck_assert_uint_eq(got->stats.k, k);
+        ck_assert_uint_eq(got->stats.n_stream, wanted->stats.n_stream);
+        compare_sums(got->stats.hessian, wanted->stats.hessian, k * k);
+        compare_sums(got->stats.input_shift, wanted->stats.input_shift, k * k);
+        compare_sums(got->stats.stream_shift, wanted->stats.stream_shift,
+                     wanted->stats.n_stream * k);
+        n_streams += wanted->stats.n_stream > 0;
+    }
+    ck_assert_uint_eq(n, 4);
+    ck_assert_uint_eq(n_streams, 2); /* what is added to the rows: attention's and feed-forward's */
+    pair_close(&gpu);
+    pair_close(&cpu);
+}
+END_TEST
+
 START_TEST(every_allocation_may_fail)
 {
     const char *path = swg_test_need("fixtures/keras-gru-tiny/model.h5");
@@ -499,6 +581,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(steps, layers_give_what_a_run_gives);
     tcase_add_test(steps, replaced_weights_are_used_at_once);
     tcase_add_test(steps, statistics_are_those_of_the_cpu);
+    tcase_add_test(steps, statistics_of_two_models_are_those_of_the_cpu);
     tcase_add_test(refusals, every_allocation_may_fail);
     tcase_add_test(first, what_is_missing_is_said);
     suite_add_tcase(suite, first); /* before a device is open */

@@ -1,7 +1,7 @@
-/* What `swage bench` was asked for and what it measured: cmd_bench.c measures, bench_report.c
+/* What `swage bench` was asked for and what it measured: cmd_bench.c measures, cmd_bench_report.c
  * prints it. Private to these two. */
-#ifndef SWG_EVAL_BENCH_H
-#define SWG_EVAL_BENCH_H
+#ifndef SWG_EVAL_CMD_BENCH_H
+#define SWG_EVAL_CMD_BENCH_H
 
 #include "eval/bench_profile.h"
 #include "eval/bench_sweep.h"

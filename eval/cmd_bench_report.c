@@ -1,12 +1,23 @@
-/* What `swage bench` prints: see bench.h. */
+/* What `swage bench` prints: see cmd_bench.h. */
 #include <math.h>
 #include <string.h>
 
-#include "eval/bench.h"
+#include "eval/cmd_bench.h"
 #include "eval/machine.h"
 #include "kernels/linalg.h"
 #include "runtime/base/mem.h"
 #include "runtime/device.h"
+
+bool swg_bench_is_float(const swg_bench *b)
+{
+    return swg_act_is_float(b->activations);
+}
+
+/* The processors' limits say nothing about a GPU. */
+bool swg_bench_has_limits(const swg_bench *b)
+{
+    return !b->args->no_limits && swg_device_is_cpu(b->loaded.model);
+}
 
 /* Shares of the limits: of the DRAM read rate by decoding's weights, of the arithmetic peak by
  * prefill's products; 0 when the limit is unknown. */
