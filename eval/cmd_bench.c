@@ -503,7 +503,7 @@ static const swg_example examples[] = {
     {"swage bench --shape d_model=2048,n_layers=22,d_ff=5632,n_heads=32,n_kv_heads=4,vocab=32000 "
      "--profile",
      "where the time goes: every operation beside what the machine could do"},
-    {"swage bench int4.swg --against int8.swg --repeats 7 --format markdown",
+    {"swage bench quantized.swg --against model.swg --repeats 7 --format markdown",
      "two models in turn, with the ratio and its spread"},
     {"swage bench model.swg --against-isa avx2 --batches 1,2,4,8 --depths 0,2048 --prompt 0",
      "sequences decoded together, at two depths, beside the AVX2 kernels"},
