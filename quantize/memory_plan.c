@@ -12,7 +12,7 @@ enum {
     SINK_BYTES = 1 << 20, /* per thread: frames, as they are and compressed */
     FACTOR_BYTES = 4,     /* per element of a Hessian, beside it: its factor */
     WORK_BYTES = 8,       /* and, until that is made, one in double */
-    SHIFT_BYTES = 4 + 8   /* how far inputs differ; a factor in double */
+    SHIFT_BYTES = 4 + 4   /* how far inputs differ; a factor */
 };
 
 /* What one layer and one window took. */
