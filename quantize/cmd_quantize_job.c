@@ -9,14 +9,19 @@
 #include "runtime/base/mem.h"
 #include "runtime/verdict.h"
 
-/* Windows of the text that a search verifies its recipe on. */
-enum { HELD_OUT = 4 };
+/* Windows of the text that a search verifies its recipe on, and tokens that transforms are fitted on
+ * where they alone need full statistics: they choose one number per input, which more tokens hardly
+ * move. */
+enum { HELD_OUT = 4, FITTING_TOKENS = 8192 };
 
 static swg_status read_calibration(swg_quantize_state *j)
 {
     const swg_calibration_arguments from = swg_quantize_calibration(j->a);
-    return swg_calibration_arguments_read(
-        &from, j->source, swg_quantize_has_target(j->a) ? HELD_OUT : 0, &j->calibration);
+    SWG_TRY(swg_calibration_arguments_read(
+        &from, j->source, swg_quantize_has_target(j->a) ? HELD_OUT : 0, &j->calibration));
+    return j->a->calibration
+               ? swg_calibration_ids_sample(&j->calibration, FITTING_TOKENS, &j->sampled)
+               : SWG_OK;
 }
 
 /* Said before any work rather than when the output is opened. */
@@ -269,6 +274,7 @@ void swg_quantize_state_deinit(swg_quantize_state *j)
     swg_sensitivity_free(&j->sensitivity);
     swg_model_stats_free(&j->statistics);
     swg_input_hashes_free(&j->hashes);
+    swg_calibration_ids_deinit(&j->sampled);
     swg_calibration_ids_deinit(&j->calibration);
     swg_sink_meta_deinit(&j->meta);
     swg_free(j->reports);

@@ -47,6 +47,8 @@ typedef struct swg_quantize_state {
     swg_pool *pool;
     swg_sink_meta meta;
     swg_calibration_ids calibration; /* empty without --calibration */
+    swg_calibration_ids sampled; /* of it, what transforms are fitted on where nothing else needs
+                                    full statistics */
     swg_input_hashes *hashes;
     swg_model_stats *statistics; /* full ones of the calibration text, when opened */
     swg_sensitivity *sensitivity; /* where a method needs it */

@@ -9,23 +9,29 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 
+/* Whether full statistics serve codes or a search, not transforms alone. */
+static bool codes_need_full_statistics(const swg_quantize_state *j)
+{
+    return !swg_quantize_is_sequential(j->a) || swg_quantize_has_target(j->a);
+}
+
+static bool needs_full_statistics(const swg_quantize_state *j)
+{
+    return j->a->calibration && (codes_need_full_statistics(j) || j->transforms_need_stats);
+}
+
 /* `from` must outlive the result. */
 static swg_statistics_request statistics_request(const swg_quantize_state *j,
                                                  const swg_calibration_arguments *from)
 {
     return (swg_statistics_request){.cli = j->cli,
                                     .arguments = from,
-                                    .ids = &j->calibration,
+                                    .ids = codes_need_full_statistics(j) ? &j->calibration
+                                                                         : &j->sampled,
                                     .source = j->source,
                                     .hashes = j->hashes,
                                     .pool = j->pool,
                                     .output = j->a->output};
-}
-
-static bool needs_full_statistics(const swg_quantize_state *j)
-{
-    return j->a->calibration && (!swg_quantize_is_sequential(j->a) || j->transforms_need_stats ||
-                                 swg_quantize_has_target(j->a));
 }
 
 /* Full statistics of the calibration text, if they are asked for or transforms need them. */

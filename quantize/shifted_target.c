@@ -1,6 +1,8 @@
 /* See shifted_target.h. */
 #include "quantize/shifted_target.h"
 
+#include <string.h>
+
 #include "kernels/linalg.h"
 #include "runtime/base/mem.h"
 
@@ -43,13 +45,15 @@ swg_status swg_shifted_target_apply(const swg_shifted_target *target, uint64_t r
     const swg_linalg *linalg = swg_linalg_get();
     const size_t k = stats->k, n = (size_t)n_rows;
     float *shift = NULL;
-    SWG_TRY(SWG_NEW_UNINIT(shift, n * k));
-    linalg->sgemm(false, false, n, k, k, 1, w, k, stats->input_shift, k, 0, shift, k);
+    SWG_TRY(SWG_NEW(shift, n * k));
     const float *stream = stats->stream_shift && stats->n_stream == rows
                               ? stats->stream_shift + (size_t)row_begin * k
                               : NULL;
-    for (size_t i = 0; stream && i < n * k; i++)
-        shift[i] += stream[i];
+    if (stream)
+        memcpy(shift, stream, n * k * sizeof *shift);
+    if (stats->input_shift)
+        linalg->sgemm(false, false, n, k, k, 1, w, k, stats->input_shift, k, stream ? 1 : 0, shift,
+                      k);
     linalg->strsm(true, true, n, k, target->factor, k, shift, k); /* X L^T = shift */
     linalg->strsm(true, false, n, k, target->factor, k, shift, k);
     for (size_t i = 0; i < n * k; i++)
