@@ -7,7 +7,7 @@
 
 enum {
     END_ROWS = 64,        /* rows of logits computed together (runtime/sensitivity.c) */
-    BLOCK_ROWS = 64,      /* rows that a thread quantizes together (gptq.c) */
+    BLOCK_ROWS = 128,     /* rows that a thread quantizes together (gptq.c) */
     ROW_BYTES = 40,       /* per column of such a row: weights, targets, errors, codes, grids */
     SINK_BYTES = 1 << 20, /* per thread: frames, as they are and compressed */
     FACTOR_BYTES = 4,     /* per element of a Hessian, beside it: its factor */

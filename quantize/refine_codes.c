@@ -10,6 +10,11 @@
 
 enum { BLOCK_COLUMNS = 128, LANES = 8 };
 
+/* Scales are improved in the first sweeps alone. Theirs are most of the steps, of whole groups,
+ * while after the first sweeps hardly one code in a hundred changes: where fewer than one in SPARSE
+ * does, gradients follow every step by itself instead of all in a product. */
+enum { SCALE_SWEEPS = 3, SPARSE = 64 };
+
 swg_status swg_refiner_init(swg_refiner *out, const swg_second_order *so, size_t max_rows)
 {
     const size_t k = so->k, group = so->group;
@@ -74,13 +79,35 @@ static void add_scaled(float *restrict y, float t, const float *restrict x, size
 }
 
 /* Gradients += steps [slots][n] H[begin:begin + n, :] in columns [from, to). */
-static void spread_steps(const refinement *f, size_t begin, size_t n, size_t from, size_t to)
+static void spread_product(const refinement *f, size_t begin, size_t n, size_t from, size_t to)
 {
     const size_t k = f->so->k;
     if (from < to)
         swg_linalg_get()->sgemm(false, false, f->n_slots, to - from, n, 1, f->scratch->steps, n,
                                 f->so->hessian + begin * k + from, k, 1,
                                 f->scratch->gradient + from, k);
+}
+
+/* The same, step by step. */
+static void spread_each(const refinement *f, size_t begin, size_t n, size_t from, size_t to)
+{
+    const size_t k = f->so->k;
+    for (size_t slot = 0; slot < f->n_slots; slot++)
+        for (size_t i = 0; i < n; i++) {
+            const float step = f->scratch->steps[slot * n + i];
+            if (step != 0)
+                add_scaled(f->scratch->gradient + slot * k + from, step,
+                           f->so->hessian + (begin + i) * k + from, to - from);
+        }
+}
+
+/* Outside their own columns, gradients follow the steps of columns [begin, begin + n), of which
+ * `n_steps` are not 0. */
+static void spread_steps(const refinement *f, size_t begin, size_t n, size_t n_steps)
+{
+    const bool is_sparse = n_steps < f->n_slots * n / SPARSE;
+    (is_sparse ? spread_each : spread_product)(f, begin, n, 0, begin);
+    (is_sparse ? spread_each : spread_product)(f, begin, n, begin + n, f->so->k);
 }
 
 /* --- Codes ------------------------------------------------------------------------------------ */
@@ -196,9 +223,10 @@ static size_t improve_scales(const refinement *f, size_t g, size_t begin, size_t
 
 /* --- Sweeps ----------------------------------------------------------------------------------- */
 
-/* Codes and then scales of every block in turn. A group that is longer than a block gets its scale
- * afterwards. */
-static void sweep_blocks(const refinement *f, swg_dtype scale_type, swg_refine_stats *stats)
+/* Codes and then, if wanted, scales of every block in turn. A group that is longer than a block
+ * gets its scale afterwards. */
+static void sweep_blocks(const refinement *f, swg_dtype scale_type, bool has_scales,
+                         swg_refine_stats *stats)
 {
     const swg_refiner *s = f->scratch;
     const size_t k = f->so->k, group = f->so->group;
@@ -208,14 +236,12 @@ static void sweep_blocks(const refinement *f, swg_dtype scale_type, swg_refine_s
         n = k - begin < s->block ? k - begin : s->block;
         for (size_t slot = 0; slot < f->n_slots; slot++)
             n_changed += improve_codes(f, slot, s->order + at, begin, n);
-        for (size_t g = begin / group; group <= s->block && g * group < begin + n; g++)
+        for (size_t g = begin / group; has_scales && group <= s->block && g * group < begin + n;
+             g++)
             n_rescaled += improve_scales(f, g, begin, n, scale_type);
         stats->n_changed += n_changed;
         stats->n_rescaled += n_rescaled;
-        if (n_changed + n_rescaled == 0)
-            continue;
-        spread_steps(f, begin, n, 0, begin);
-        spread_steps(f, begin, n, begin + n, k);
+        spread_steps(f, begin, n, n_changed + n_rescaled * group);
     }
 }
 
@@ -228,10 +254,7 @@ static void sweep_long_groups(const refinement *f, swg_dtype scale_type, swg_ref
         memset(s->steps, 0, f->n_slots * n * sizeof *s->steps);
         const size_t n_changed = improve_scales(f, g, begin, n, scale_type);
         stats->n_rescaled += n_changed;
-        if (n_changed == 0)
-            continue;
-        spread_steps(f, begin, n, 0, begin);
-        spread_steps(f, begin, n, begin + n, k);
+        spread_steps(f, begin, n, n_changed * n);
     }
 }
 
@@ -298,8 +321,10 @@ void swg_refine_codes(swg_refiner *refiner, const swg_second_order *so, swg_dtyp
         stats->before += errors[r];
     }
     for (unsigned sweep = 0; sweep < options->max_sweeps && f.n_slots > 0; sweep++) {
-        sweep_blocks(&f, scale_type, stats);
-        sweep_long_groups(&f, scale_type, stats);
+        const bool has_scales = sweep < SCALE_SWEEPS;
+        sweep_blocks(&f, scale_type, has_scales, stats);
+        if (has_scales)
+            sweep_long_groups(&f, scale_type, stats);
         drop_finished(&f, options->tolerance);
     }
     /* The gradients have gathered rounding errors with every step: what is reported is computed
