@@ -87,7 +87,7 @@ static swg_status make_plan(swg_quantize_state *j)
     SWG_TRY(
         swg_plan_make(j->changed, swg_source_n_tensors(j->source), j->uses, j->recipe, &j->plan));
     SWG_TRY(swg_quantize_check_plan(&j->plan, j->a->calibration != NULL, false));
-    if (j->a->calibration && swg_quantize_is_sequential(j->a))
+    if (j->a->calibration && swg_quantize_is_sequential(j))
         SWG_TRY(swg_quantize_order_by_layers(j->uses, &j->plan));
     return swg_quantize_output_descs(&j->plan, &j->outputs);
 }
@@ -129,7 +129,7 @@ static void write_options(const swg_quantize_state *j, const char *extra, swg_js
         return;
     swg_json_begin_object(json, key);
     swg_json_begin_object(json, "calibration");
-    swg_calibration_arguments_write(&from, &j->calibration, swg_quantize_statistics(j->a), json);
+    swg_calibration_arguments_write(&from, &j->calibration, swg_quantize_statistics(j), json);
     swg_json_end_object(json);
     swg_quantize_remarks_write(j, json);
     if (extra)
@@ -205,7 +205,7 @@ static swg_status open_journal(swg_quantize_state *j)
                   swg_hash64(j->calibration.text.ids, j->calibration.text.n_windows *
                                                           j->calibration.text.window *
                                                           sizeof *j->calibration.text.ids));
-    if (swg_quantize_is_sequential(j->a) || j->transforms)
+    if (swg_quantize_is_sequential(j) || j->transforms)
         swg_recipe_write(j->recipe, &key, "recipe");
     swg_json_end_object(&key);
     swg_strbuf_printf(&path, "%s.swage-resume", j->a->output);
@@ -227,10 +227,10 @@ static swg_quantize_options options_of(const swg_quantize_state *j)
     how.pool = j->pool;
     how.progress = j->cli->progress;
     how.keep_nonfinite = j->recipe->nonfinite != SWG_NONFINITE_ERROR;
-    if (j->a->calibration && swg_quantize_is_sequential(j->a))
+    if (j->a->calibration && swg_quantize_is_sequential(j))
         how.calibration = &j->calibration.text;
-    how.is_paired = strcmp(swg_quantize_statistics(j->a), "paired") == 0;
-    how.statistics = swg_quantize_is_sequential(j->a) ? NULL : j->statistics;
+    how.is_paired = strcmp(swg_quantize_statistics(j), "paired") == 0;
+    how.statistics = swg_quantize_is_sequential(j) ? NULL : j->statistics;
     how.transforms = j->transforms;
     how.sensitivity = j->sensitivity;
     how.journal = j->journal;

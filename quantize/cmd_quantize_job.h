@@ -68,11 +68,11 @@ swg_calibration_arguments swg_quantize_calibration(const swg_quantize_arguments 
  * place for them. */
 bool swg_quantize_is_free(const swg_quantize_arguments *arguments);
 
-/* "full", "sequential" or "paired": the one asked for, or the usual one. */
-const char *swg_quantize_statistics(const swg_quantize_arguments *arguments);
+/* "full", "sequential" or "paired", as the recipe says; "none" without a text. */
+const char *swg_quantize_statistics(const swg_quantize_state *state);
 
 /* Whether statistics are collected while layers are quantized. */
-bool swg_quantize_is_sequential(const swg_quantize_arguments *arguments);
+bool swg_quantize_is_sequential(const swg_quantize_state *state);
 
 /* Open the input, make the recipe and the plan, read the calibration text. The state holds cli and
  * a, and is otherwise zero; release it with swg_quantize_state_deinit, also after a failure. */

@@ -12,7 +12,7 @@
 /* Whether full statistics serve codes or a search, not transforms alone. */
 static bool codes_need_full_statistics(const swg_quantize_state *j)
 {
-    return !swg_quantize_is_sequential(j->a) || swg_quantize_has_target(j->a);
+    return !swg_quantize_is_sequential(j) || swg_quantize_has_target(j->a);
 }
 
 static bool needs_full_statistics(const swg_quantize_state *j)
@@ -53,7 +53,7 @@ static bool needs_sensitivity(const swg_quantize_state *j)
 
 swg_status swg_quantize_plan_memory(const swg_quantize_state *j, uint64_t *peak)
 {
-    const bool is_sequential = swg_quantize_is_sequential(j->a);
+    const bool is_sequential = swg_quantize_is_sequential(j);
     bool is_cached = false;
     if (!j->a->calibration) {
         *peak = swg_quantize_peak_bytes(&j->plan, swg_pool_threads(j->pool));
@@ -69,7 +69,7 @@ swg_status swg_quantize_plan_memory(const swg_quantize_state *j, uint64_t *peak)
                                         .collects = needs_full_statistics(j) && !is_cached,
                                         .is_sequential = is_sequential,
                                         .is_paired =
-                                            strcmp(swg_quantize_statistics(j->a), "paired") == 0,
+                                            strcmp(swg_quantize_statistics(j), "paired") == 0,
                                         .needs_sensitivity = needs_sensitivity(j),
                                         .verifies = swg_quantize_has_target(j->a)};
     swg_memory_plan plan;

@@ -104,8 +104,14 @@ cp "$scratch/stdout" "$scratch/usual.json"
 expect_match "the history names statistics and transform" "$(tr -d ' \n' <"$scratch/usual.json")" \
   '"statistics":"paired".*"transforms":\["awq"\]'
 expect_exit 0 "again by recipe" "$SWAGE" quantize "$model" -o "$scratch/u2.swg" -q \
-  --recipe "$scratch/usual.json" --statistics paired "${calibration[@]}"
-check "recipe and statistics give the same file" cmp -s "$scratch/usual.swg" "$scratch/u2.swg"
+  --recipe "$scratch/usual.json" "${calibration[@]}"
+check "the recipe gives the same file" cmp -s "$scratch/usual.swg" "$scratch/u2.swg"
+expect_exit 2 "a recipe's statistics, and others" "$SWAGE" quantize "$model" -o "$scratch/none.swg" \
+  --recipe "$scratch/usual.json" --statistics full "${calibration[@]}"
+expect_match "one of the two" "$stderr" '--statistics is given by the recipe'
+expect_exit 2 "a recipe's statistics without a text" "$SWAGE" quantize "$model" \
+  -o "$scratch/none.swg" --recipe "$scratch/usual.json"
+expect_match "the text is asked for" "$stderr" 'paired statistics of a text; --calibration FILE'
 expect_exit 2 "awq without a text" "$SWAGE" quantize "$model" -o "$scratch/none.swg" --transform awq
 expect_match "the text is asked for" "$stderr" '--calibration FILE'
 expect_exit 2 "an unknown transform" "$SWAGE" quantize "$model" -o "$scratch/none.swg" --transform akq
