@@ -209,6 +209,8 @@ static swg_status quantize_inputs(run *r, size_t layer)
         SWG_TRY(swg_paired_calibration_observe(r->pair, layer, i, &in));
         if (!in)
             return SWG_OK;
+        if (in->is_last)
+            swg_model_release_layer(r->original, layer); /* its memory before that of factors */
         SWG_TRY(quantize_input(r, in));
     }
 }

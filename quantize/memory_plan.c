@@ -11,7 +11,7 @@ enum {
     ROW_BYTES = 40,       /* per column of such a row: weights, targets, errors, codes, grids */
     SINK_BYTES = 1 << 20, /* per thread: frames, as they are and compressed */
     FACTOR_BYTES = 4,     /* per element of a Hessian, beside it: its factor */
-    WORK_BYTES = 8,       /* and, until that is made, one in double */
+    WORK_BYTES = 8,       /* in its place, until it is made: one in double */
     KEPT_WIDTH = 4        /* of inputs that are kept, in rows (runtime/paired_calibration.c) */
 };
 
@@ -95,7 +95,8 @@ static uint64_t quantizing_bytes(const swg_memory_request *r, uint64_t k)
 {
     const uint64_t making = WORK_BYTES * k * k;
     const uint64_t rows = swg_pool_threads(r->pool) * BLOCK_ROWS * ROW_BYTES * k;
-    return (sizeof(float) + FACTOR_BYTES) * k * k + (making > rows ? making : rows);
+    const uint64_t working = FACTOR_BYTES * k * k + rows;
+    return sizeof(float) * k * k + (making > working ? making : working);
 }
 
 /* What paired statistics take beside: shifts of the input, unless it is wider than the rows, and of

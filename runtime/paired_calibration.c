@@ -239,6 +239,7 @@ static swg_status begin_input(swg_paired_calibration *c, bool has_input_shift, b
         SWG_TRY(sum_begin(c, &c->stream_shift, r->n_stream));
     memcpy(c->input.weights, r->weights, r->n_weights * sizeof *r->weights);
     c->input.n_weights = r->n_weights;
+    c->input.is_last = c->is_finished;
     c->input.stats = (swg_layer_stats){.name = r->weights[0]->tensor,
                                        .k = k,
                                        .hessian = c->hessian.host,

@@ -35,6 +35,7 @@ enum { SWG_PAIRED_MAX_WEIGHTS = 4 };
 typedef struct swg_paired_input {
     const swg_weight *weights[SWG_PAIRED_MAX_WEIGHTS]; /* of the changed model, that share it */
     size_t n_weights;
+    bool is_last;          /* of its layer: the original's layer has been run and may be released */
     swg_layer_stats stats; /* of the changed model; shifts are towards the original */
 } swg_paired_input;
 
