@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "formats/untied.h"
 #include "quantize/calibrated.h"
 #include "quantize/cmd_quantize_remarks.h"
 #include "runtime/base/file.h"
@@ -18,7 +19,7 @@ static swg_status read_calibration(swg_quantize_state *j)
 {
     const swg_calibration_arguments from = swg_quantize_calibration(j->a);
     SWG_TRY(swg_calibration_arguments_read(
-        &from, j->source, swg_quantize_has_target(j->a) ? HELD_OUT : 0, &j->calibration));
+        &from, j->file, swg_quantize_has_target(j->a) ? HELD_OUT : 0, &j->calibration));
     return j->a->calibration
                ? swg_calibration_ids_sample(&j->calibration, FITTING_TOKENS, &j->sampled)
                : SWG_OK;
@@ -99,6 +100,39 @@ swg_status swg_quantize_plan_again(swg_quantize_state *j)
     return make_plan(j);
 }
 
+static swg_status look_at_source(swg_quantize_state *j)
+{
+    SWG_FREE(j->inputs);
+    SWG_FREE(j->uses);
+    SWG_TRY(swg_quantize_source_descs(j->source, &j->inputs));
+    return swg_quantize_source_uses(j->source, j->inputs, &j->uses);
+}
+
+/* An output head that is the embedding becomes a tensor of its own. */
+static swg_status untie_head(swg_quantize_state *j)
+{
+    size_t embedding = SIZE_MAX, length;
+    const swg_arch *arch;
+    swg_hparams hparams;
+    char head[SWG_HEAD_NAME_BYTES], bytes[32];
+    for (size_t i = 0; j->uses && i < swg_source_n_tensors(j->source); i++) {
+        if (j->uses[i].role == SWG_ROLE_HEAD && j->uses[i].kind == SWG_USE_WEIGHT)
+            return SWG_OK;
+        if (j->uses[i].role == SWG_ROLE_EMBEDDING && j->uses[i].kind == SWG_USE_WEIGHT)
+            embedding = i;
+    }
+    const char *config = swg_source_config(j->source, &length);
+    if (embedding == SIZE_MAX)
+        return SWG_OK;
+    SWG_TRY(swg_hparams_read(config, length, &arch, &hparams));
+    if (!hparams.tied_head || !swg_tensor_head_name(arch, head))
+        return SWG_OK;
+    swg_cli_say(j->cli, "the output head is the embedding; it becomes a tensor of its own, %s more",
+                swg_format_bytes(swg_tensor_bytes(&j->inputs[embedding]), bytes));
+    SWG_TRY(swg_source_untie(j->file, embedding, head, &j->source));
+    return look_at_source(j);
+}
+
 swg_status swg_quantize_prepare(swg_quantize_state *j, const char *input)
 {
     const swg_quantize_arguments *a = j->a;
@@ -106,10 +140,12 @@ swg_status swg_quantize_prepare(swg_quantize_state *j, const char *input)
     source_options.tokenizer = a->tokenizer;
     SWG_TRY(swg_quantize_recipe_make(a, &j->recipe));
     SWG_TRY(check_arguments(a, input));
-    SWG_TRY(swg_source_open(input, &source_options, &j->source));
-    SWG_TRY(swg_verdict_admit(j->source, a->allow_unrunnable));
-    SWG_TRY(swg_quantize_source_descs(j->source, &j->inputs));
-    SWG_TRY(swg_quantize_source_uses(j->source, j->inputs, &j->uses));
+    SWG_TRY(swg_source_open(input, &source_options, &j->file));
+    SWG_TRY(swg_verdict_admit(j->file, a->allow_unrunnable));
+    j->source = j->file;
+    SWG_TRY(look_at_source(j));
+    if (swg_transforms_need_head(j->recipe->transforms, j->recipe->n_transforms))
+        SWG_TRY(untie_head(j));
     if (!j->uses)
         swg_cli_note(j->cli, "the architecture of %s is not known; tensors are classified by name",
                      input);
@@ -117,7 +153,9 @@ swg_status swg_quantize_prepare(swg_quantize_state *j, const char *input)
     SWG_TRY(make_plan(j));
     SWG_TRY(read_calibration(j));
     SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));
-    return swg_sink_meta_from_source(j->source, &j->meta);
+    SWG_TRY(swg_sink_meta_from_source(j->file, &j->meta));
+    j->meta.config = swg_source_config(j->source, &j->meta.config_length);
+    return SWG_OK;
 }
 
 /* What the history records of the calibration text: everything that the result depends on. */
@@ -144,7 +182,7 @@ swg_status swg_quantize_add_provenance(swg_quantize_state *j, const char *extra,
     swg_status status = swg_strbuf_status(&options.out);
     SWG_FREE(j->provenance);
     if (status == SWG_OK)
-        status = swg_command_history(j->source, "quantize", options.out.text, j->recipe,
+        status = swg_command_history(j->file, "quantize", options.out.text, j->recipe,
                                      has_hashes ? j->hashes : NULL, &j->provenance);
     swg_json_deinit(&options);
     return status;
@@ -286,6 +324,8 @@ void swg_quantize_state_deinit(swg_quantize_state *j)
     swg_free(j->changed);
     swg_free(j->uses);
     swg_free(j->inputs);
-    swg_source_close(&j->source);
+    if (j->source != j->file)
+        swg_source_close(&j->source);
+    swg_source_close(&j->file);
     swg_recipe_free(&j->recipe);
 }

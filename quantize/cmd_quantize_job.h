@@ -36,7 +36,8 @@ typedef struct swg_quantize_state {
     const swg_cli *cli;
     const swg_quantize_arguments *a;
     swg_recipe *recipe;
-    swg_source *source;
+    swg_source *file;           /* as opened */
+    swg_source *source;         /* the same, or with an output head of its own (formats/untied.h) */
     swg_transforms *transforms; /* the recipe's; NULL = none */
     bool transforms_need_stats;
     swg_source *transformed;           /* theirs; `source` itself without */

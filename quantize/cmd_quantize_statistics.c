@@ -20,6 +20,14 @@ static bool needs_full_statistics(const swg_quantize_state *j)
     return j->a->calibration && (codes_need_full_statistics(j) || j->transforms_need_stats);
 }
 
+/* Statistics in the cache are of the file as it is. */
+static swg_calibration_arguments calibration_of(const swg_quantize_state *j)
+{
+    swg_calibration_arguments from = swg_quantize_calibration(j->a);
+    from.no_cache |= j->source != j->file;
+    return from;
+}
+
 /* `from` must outlive the result. */
 static swg_statistics_request statistics_request(const swg_quantize_state *j,
                                                  const swg_calibration_arguments *from)
@@ -37,7 +45,7 @@ static swg_statistics_request statistics_request(const swg_quantize_state *j,
 /* Full statistics of the calibration text, if they are asked for or transforms need them. */
 static swg_status open_statistics(swg_quantize_state *j)
 {
-    const swg_calibration_arguments from = swg_quantize_calibration(j->a);
+    const swg_calibration_arguments from = calibration_of(j);
     const swg_statistics_request request = statistics_request(j, &from);
     return needs_full_statistics(j) ? swg_statistics_open(&request, &j->statistics) : SWG_OK;
 }
@@ -59,7 +67,7 @@ swg_status swg_quantize_plan_memory(const swg_quantize_state *j, uint64_t *peak)
         *peak = swg_quantize_peak_bytes(&j->plan, swg_pool_threads(j->pool));
         return SWG_OK;
     }
-    const swg_calibration_arguments from = swg_quantize_calibration(j->a);
+    const swg_calibration_arguments from = calibration_of(j);
     const swg_statistics_request statistics = statistics_request(j, &from);
     SWG_TRY(swg_statistics_find(&statistics, &is_cached));
     const swg_memory_request request = {.source = j->source,
@@ -83,7 +91,7 @@ swg_status swg_quantize_plan_memory(const swg_quantize_state *j, uint64_t *peak)
 static swg_status open_sensitivity(swg_quantize_state *j)
 {
     const double start = swg_clock_s();
-    const swg_calibration_arguments from = swg_quantize_calibration(j->a);
+    const swg_calibration_arguments from = calibration_of(j);
     swg_sensitivity_options how = swg_sensitivity_options_default();
     char *cache = NULL;
     swg_status status = SWG_OK;
@@ -109,7 +117,7 @@ swg_status swg_quantize_open_statistics(swg_quantize_state *j)
 {
     uint64_t peak;
     char bytes[32];
-    SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
+    SWG_TRY(swg_input_hashes_start(j->file, j->cli->n_threads, &j->hashes));
     if (j->a->calibration) {
         SWG_TRY(swg_quantize_plan_memory(j, &peak));
         swg_cli_say(j->cli, "about %s of memory will be needed at the peak",
