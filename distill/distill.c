@@ -42,6 +42,7 @@ typedef struct run {
     swg_row_match *matches;    /* [student.n_layers]; NULL: rows are not compared */
     const float *teacher_rows; /* [batch * window][width]: what leaves the teacher's last layer */
     float *logits, *slopes;    /* [END_ROWS][vocab] */
+    float *work;               /* [threads][2][vocab] */
     int32_t *ids;           /* [batch][window] of the step */
     size_t *order;          /* of the windows in this pass */
     size_t n_train;         /* windows to train on */
@@ -129,6 +130,12 @@ static double position_loss(const run *r, const swg_loss_input *in, double share
     return sum;
 }
 
+/* The calling thread's memory for losses. */
+static float *work_of(const run *r)
+{
+    return r->work + swg_pool_thread_index() * 2 * r->vocab;
+}
+
 /* Rows of logits whose losses are taken. */
 typedef struct loss_rows {
     run *run;
@@ -152,7 +159,8 @@ static swg_status loss_row(void *context, size_t t)
                                .student = logits,
                                .teacher = r->logits + t * r->vocab,
                                .target = target_of(r, r->ids, l->first + t),
-                               .temperature = r->options->temperature};
+                               .temperature = r->options->temperature,
+                               .work = work_of(r)};
     memset(slopes, 0, r->vocab * sizeof *slopes);
     l->losses[t] = position_loss(r, &in, share_of(r->options), slopes);
     memcpy(logits, slopes, r->vocab * sizeof *slopes);
@@ -235,7 +243,8 @@ static swg_status judge_row(void *context, size_t t)
                                .student = r->slopes + t * r->vocab,
                                .teacher = r->logits + t * r->vocab,
                                .target = target_of(r, j->ids, j->first + t),
-                               .temperature = 1};
+                               .temperature = 1,
+                               .work = work_of(r)};
     j->rows[t] = judge_position(r, in);
     return SWG_OK;
 }
@@ -568,6 +577,7 @@ static swg_status begin(run *r, const swg_model *teacher)
     SWG_TRY(begin_matches(r));
     SWG_TRY(SWG_NEW_UNINIT(r->logits, END_ROWS * r->vocab));
     SWG_TRY(SWG_NEW_UNINIT(r->slopes, END_ROWS * r->vocab));
+    SWG_TRY(SWG_NEW_UNINIT(r->work, swg_pool_threads(o->pool) * 2 * r->vocab));
     SWG_TRY(SWG_NEW_UNINIT(r->ids, o->batch * o->window));
     return SWG_NEW_UNINIT(r->order, r->n_train);
 }
@@ -592,6 +602,7 @@ swg_status swg_distill(swg_trainer *trainer, const swg_model *teacher,
     predictor_deinit(&r.teacher);
     swg_free(r.logits);
     swg_free(r.slopes);
+    swg_free(r.work);
     swg_free(r.ids);
     swg_free(r.order);
     return status;
