@@ -195,7 +195,7 @@ static swg_status save(const run *r, const position *at, const swg_distill_resul
     const double seconds = swg_clock_s() - r->start;
     swg_state_writer *writer = NULL;
     swg_status status = SWG_OK;
-    SWG_GO(swg_state_create(r->options->state, &writer));
+    SWG_GO(swg_state_create(r->options->state, &swg_state_of_training, &writer));
     SWG_GO(swg_state_put_text(writer, r->options->identity));
     SWG_GO(swg_state_put(writer, at, sizeof *at));
     SWG_GO(swg_state_put(writer, &seconds, sizeof seconds));
@@ -224,7 +224,7 @@ static swg_status resume(run *r, swg_distill_result *out)
     swg_state_reader *reader = NULL;
     double seconds;
     swg_status status = SWG_OK;
-    SWG_GO(swg_state_open(o->state, &reader));
+    SWG_GO(swg_state_open(o->state, &swg_state_of_training, &reader));
     SWG_GO(swg_state_expect_text(reader, o->identity, "settings"));
     SWG_GO(swg_state_get(reader, &r->at, sizeof r->at));
     SWG_GO(check_position(r));

@@ -36,9 +36,9 @@ static double sum_of(const float *x, size_t n)
     return lanes[0];
 }
 
-/* The divergence where the teacher's probabilities are known of some tokens alone, and of all others
- * together: these count as one. With r = p_rest / q_rest, the slope of a token outside is
- * T (q - r q). */
+/* The divergence where the teacher's probabilities are known of some tokens alone, and of all
+ * others together: these count as one. With r = p_rest / q_rest, the slope of a token outside is T
+ * (q - r q). */
 static double top_k_kl(const swg_loss_input *in, double weight, float *slopes)
 {
     const double t = in->temperature;

@@ -48,7 +48,8 @@ typedef double swg_loss_function(const swg_loss_input *input, double weight, flo
 #include "distill/losses.def"
 #undef SWG_LOSS
 
-/* p [n] = softmax(x / t); returns the logarithm of the sum of exp(x / t), to the accuracy of floats.
+/* p [n] = softmax(x / t); returns the logarithm of the sum of exp(x / t), to the accuracy of
+ * floats.
  */
 double swg_loss_softmax(const float *x, size_t n, double t, float *p);
 

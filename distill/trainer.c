@@ -84,16 +84,14 @@ static size_t sets_of(const trained *t, set out[MOST_SETS])
         out[n++] = (set){.numbers = t->adapter->a, .decays = true};
         out[n++] = (set){.numbers = t->adapter->b, .decays = true};
     } else {
-        out[n++] = (set){
-            .numbers = {elems_of(t), t->value, t->gradient, t->moment1, t->moment2},
-            .is_zero = t->is_zero,
-            .decays = t->is_matrix};
+        out[n++] = (set){.numbers = {elems_of(t), t->value, t->gradient, t->moment1, t->moment2},
+                         .is_zero = t->is_zero,
+                         .decays = t->is_matrix};
     }
     if (t->codes) {
         const swg_learned_codes *c = t->codes;
-        out[n++] =
-            (set){.numbers = {c->n_numbers, c->number, c->gradient, c->moment1, c->moment2},
-                  .is_grid = true};
+        out[n++] = (set){.numbers = {c->n_numbers, c->number, c->gradient, c->moment1, c->moment2},
+                         .is_grid = true};
     }
     return n;
 }
