@@ -18,7 +18,7 @@ typedef struct arguments {
     const char *output, *teacher, *student_config, *student_layers, *text, *recipe, *bits,
         *group_size, *embedding_bits, *cache;
     int64_t tokens, level, top_k;
-    double temperature, kl, ce, hidden_mse, hidden_cosine, grid_rate;
+    double temperature, kl, ce, hidden_mse, hidden_cosine, attention_mse, grid_rate;
     swg_training_arguments training;
     swg_classifier_arguments labelled;
     bool keep_mask, documents, asymmetric, force;
@@ -73,6 +73,10 @@ static const swg_option options[] = {
         "weight of the squared difference between the rows that leave layers of both"),
     SWG_OPTION_DOUBLE(arguments, hidden_cosine, 0, "hidden-cosine-weight", "W", 0, 1e6, "0",
                       "weight of 1 - the cosine between these rows"),
+    SWG_OPTION_DOUBLE(
+        arguments, attention_mse, 0, "attention-mse-weight", "W", 0, 1e6, "0",
+        "weight of the squared difference between attention scores of layers of both, "
+        "which have as many heads"),
     SWG_OPTION_DOUBLE(arguments, temperature, 0, "temperature", "T", 0.01, 100, "1",
                       "divide the logits of both by this in the divergence"),
     SWG_OPTION_STRING(
@@ -304,9 +308,14 @@ static swg_status check_cache(arguments *a)
     enum { USUAL_TOP_K = 64 };
     if (!a->cache && a->top_k)
         return swg_error(SWG_USAGE, "--teacher-top-k is of use only with --teacher-cache");
-    if (a->cache && (a->hidden_mse > 0 || a->hidden_cosine > 0))
-        return swg_error(SWG_USAGE, "--teacher-cache has the teacher's predictions, and not the "
-                                    "rows between its layers that --hidden-... compares with");
+    if (a->cache && (a->hidden_mse > 0 || a->hidden_cosine > 0 || a->attention_mse > 0))
+        return swg_error(
+            SWG_USAGE,
+            "--teacher-cache has the teacher's predictions, and not what --%s compares "
+            "with, which is inside its layers",
+            a->hidden_mse > 0      ? "hidden-mse-weight"
+            : a->hidden_cosine > 0 ? "hidden-cosine-weight"
+                                   : "attention-mse-weight");
     if (a->cache && a->kl <= 0)
         return swg_error(SWG_USAGE, "--teacher-cache is of use only with --kl-weight");
     a->top_k = a->top_k ? a->top_k : USUAL_TOP_K;
@@ -348,6 +357,7 @@ static void write_settings(const job *j, swg_json_writer *json)
     swg_json_double(json, "ce_weight", a->ce);
     swg_json_double(json, "hidden_mse_weight", a->hidden_mse);
     swg_json_double(json, "hidden_cosine_weight", a->hidden_cosine);
+    swg_json_double(json, "attention_mse_weight", a->attention_mse);
     swg_json_double(json, "temperature", a->temperature);
     if (a->cache)
         swg_json_uint(json, "teacher_top_k", (uint64_t)a->top_k);
@@ -375,6 +385,7 @@ static swg_status train(job *j)
     how.weights[SWG_LOSS_ce] = a->ce;
     how.weights[SWG_LOSS_hidden_mse] = a->hidden_mse;
     how.weights[SWG_LOSS_hidden_cosine] = a->hidden_cosine;
+    how.weights[SWG_LOSS_attention_mse] = a->attention_mse;
     how.temperature = a->temperature;
     how.cache = j->cache;
     how.adamw.grid_rate = a->grid_rate;
@@ -434,6 +445,7 @@ static const char *text_option(const arguments *a)
                            {a->grid_rate != 1, "scale-rate"},
                            {a->hidden_mse > 0, "hidden-mse-weight"},
                            {a->hidden_cosine > 0, "hidden-cosine-weight"},
+                           {a->attention_mse > 0, "attention-mse-weight"},
                            {a->cache != NULL, "teacher-cache"}};
     for (size_t i = 0; i < sizeof options_of_text / sizeof *options_of_text; i++)
         if (options_of_text[i].is_given)
@@ -451,7 +463,8 @@ static swg_status check_labelled(const arguments *a)
     const char *const of_text = text_option(a);
     if (a->labelled.data && of_text)
         return swg_error(SWG_UNSUPPORTED, "--%s is not for --data", of_text);
-    return a->kl > 0 || a->ce > 0 || a->hidden_mse > 0 || a->hidden_cosine > 0
+    return a->kl > 0 || a->ce > 0 || a->hidden_mse > 0 || a->hidden_cosine > 0 ||
+                   a->attention_mse > 0
                ? SWG_OK
                : swg_error(SWG_USAGE, "the weights of all losses are 0");
 }

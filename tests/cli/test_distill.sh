@@ -88,6 +88,14 @@ for threads in 1 2; do
     -o "$scratch/rows$threads" -q --kl-weight 0 --hidden-mse-weight 1 --hidden-cosine-weight 0.5 --threads $threads
 done
 check "threads do not matter" cmp "$scratch/rows1/model.safetensors" "$scratch/rows2/model.safetensors"
+for threads in 1 2; do
+  expect_exit 0 "attention scores, $threads threads" "$SWAGE" distill --student-layers 0,3 "${train[@]}" --steps 5 \
+    -o "$scratch/scores$threads" -q --attention-mse-weight 1 --threads $threads
+done
+check "threads do not matter" cmp "$scratch/scores1/model.safetensors" "$scratch/scores2/model.safetensors"
+expect_exit 2 "other numbers of heads" "$SWAGE" distill --student-config "$shape" "${train[@]}" --steps 5 -o "$scratch/x" -q \
+  --attention-mse-weight 1
+expect_match "it names both" "$(cat "$scratch/stderr")" 'student has 2 heads in a layer and the teacher [0-9]+'
 expect_exit 0 "it runs" "$SWAGE" run "$scratch/small" --prompt "One morning" --max-tokens 4 -q
 student() { expect_exit "$1" "$2" "$SWAGE" distill -o "$scratch/x" "${train[@]}" --steps 1 "${@:3}"; }
 student 2 "a layer that is not there" --student-layers 0,4
