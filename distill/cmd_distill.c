@@ -242,7 +242,19 @@ static swg_status check_paths(const char *input, const arguments *a)
 {
     return input && swg_path_is_same(input, a->output)
                ? swg_error(SWG_USAGE, "%s is both the input and the output", input)
-               : SWG_OK;
+               : swg_sink_check_path(a->output, a->force);
+}
+
+static swg_training_output output_of(const job *j)
+{
+    return (swg_training_output){.path = j->a->output,
+                                 .provenance = j->provenance,
+                                 .force = j->a->force,
+                                 .level = (int)j->a->level,
+                                 .pool = j->pool,
+                                 .meta = &j->meta,
+                                 .tensors = j->outputs,
+                                 .n_tensors = j->plan.n_entries};
 }
 
 static swg_status load_teacher(job *j)
@@ -341,8 +353,11 @@ static swg_status prepare(job *j)
     training.keep_zeros = a->keep_mask;
     swg_training_set(&a->training, &training);
     SWG_TRY(swg_trainer_new(j->source, &j->plan, &training, &j->trainer));
-    SWG_TRY(swg_training_log_open(&a->training, j->cli, true, &j->training.log));
-    return swg_sink_meta_from_source(j->source, &j->meta);
+    SWG_TRY(swg_sink_meta_from_source(j->source, &j->meta));
+    const swg_training_output output = output_of(j);
+    SWG_TRY(swg_training_check_output(&output));
+    SWG_TRY(swg_training_log_open(&a->training, j->cli, a->force, true, &j->training.log));
+    return SWG_OK;
 }
 
 /* What the result depends on beside the inputs. */
@@ -417,14 +432,7 @@ done:
 static swg_status write_output(job *j, uint64_t *bytes)
 {
     SWG_TRY(add_provenance(j));
-    const swg_training_output output = {.path = j->a->output,
-                                        .provenance = j->provenance,
-                                        .force = j->a->force,
-                                        .level = (int)j->a->level,
-                                        .pool = j->pool,
-                                        .meta = &j->meta,
-                                        .tensors = j->outputs,
-                                        .n_tensors = j->plan.n_entries};
+    const swg_training_output output = output_of(j);
     return swg_training_write_output(j->trainer, &output, bytes);
 }
 

@@ -464,7 +464,7 @@ static swg_status resume(run *r, swg_distill_result *out)
     if (saved.first.nll != out->first.nll || saved.first.kld != out->first.kld ||
         saved.first.nll_teacher != out->first.nll_teacher)
         SWG_GO(swg_error(SWG_USAGE, "%s was saved with another model, teacher or text", o->state));
-    if (r->at.next > r->n_train || r->at.step > o->steps)
+    if (r->at.next > r->n_train || (o->steps && r->at.step > o->steps))
         SWG_GO(swg_error(SWG_CORRUPT,
                          "%s: it continues at window %llu of %zu and step %llu of %llu", o->state,
                          (unsigned long long)r->at.next, r->n_train, (unsigned long long)r->at.step,
