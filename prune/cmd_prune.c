@@ -242,7 +242,14 @@ static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
     SWG_TRY(swg_file_read(a->recipe, MOST_BYTES, &text, &length));
     const swg_status status = swg_recipe_parse(text, length, a->recipe, out);
     swg_free(text);
-    return status;
+    SWG_TRY(status);
+    if ((*out)->n_transforms)
+        return swg_error(SWG_USAGE, "%s: transforms are what swage quantize does", a->recipe);
+    return !(*out)->statistics || strcmp((*out)->statistics, a->statistics) == 0
+               ? SWG_OK
+               : swg_error(SWG_USAGE,
+                           "the recipe %s asks for %s statistics, and --statistics is %s",
+                           a->recipe, (*out)->statistics, a->statistics);
 }
 
 static swg_status make_recipe(const arguments *a, swg_recipe **out)
@@ -338,8 +345,6 @@ static swg_status prepare(job *j, const char *input)
     swg_source_options source_options = swg_source_options_default();
     source_options.tokenizer = a->tokenizer;
     SWG_TRY(make_recipe(a, &j->recipe));
-    if (swg_path_is_same(input, a->output))
-        return swg_error(SWG_USAGE, "%s is both the input and the output", input);
     SWG_TRY(swg_source_open(input, &source_options, &j->source));
     SWG_TRY(swg_quantize_source_descs(j->source, &j->inputs));
     SWG_TRY(swg_quantize_source_uses(j->source, j->inputs, &j->uses));
@@ -440,15 +445,17 @@ done:
     return status;
 }
 
-static swg_status check_arguments(const arguments *a)
+static swg_status check_arguments(const arguments *a, const char *input)
 {
+    if (swg_path_is_same(input, a->output))
+        return swg_error(SWG_USAGE, "%s is both the input and the output", input);
     if (a->cache && a->no_cache)
         return swg_error(SWG_USAGE, "--cache and --no-cache exclude each other");
     if (!a->calibration && strcmp(a->device, "cpu") != 0)
         return swg_error(SWG_USAGE, "--device is of use only with --calibration");
     if (a->no_refit && !a->structured.count)
         return swg_error(SWG_USAGE, "--no-refit is of use only with --structured");
-    return SWG_OK;
+    return a->dry_run ? SWG_OK : swg_sink_check_path(a->output, a->force);
 }
 
 /* Options on single weights make no sense for a model that becomes smaller; a second command can
@@ -494,7 +501,7 @@ static swg_status run(const swg_cli *cli, const void *values)
     const arguments *a = values;
     job j = {.cli = cli, .a = a};
     swg_status status = SWG_OK;
-    SWG_TRY(check_arguments(a));
+    SWG_TRY(check_arguments(a, cli->positionals[0]));
     if (a->structured.count)
         return run_structured(cli, a);
     SWG_GO(prepare(&j, cli->positionals[0]));

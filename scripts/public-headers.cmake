@@ -26,6 +26,7 @@ set(SWAGE_PUBLIC_HEADERS
     formats/provenance.h
     runtime/activations.def
     runtime/activations.h
+    runtime/attend_options.h
     runtime/arch/tensor_use.h
     runtime/exec.h
     runtime/hparams.h
@@ -60,6 +61,7 @@ set(SWAGE_PUBLIC_HEADERS
     distill/losses.def
     distill/losses.h
     distill/trainer.h
+    distill/teacher_cache.h
     distill/training_state.h
     eval/classify.h
     eval/compare.h

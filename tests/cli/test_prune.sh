@@ -88,6 +88,11 @@ echo '{"recipe": 1, "rules": [{"classes": "linear", "format": "codebook", "spars
 pruned codebook --recipe "$scratch/codebook.json"
 read -r found all <<<"$(zeros "$scratch/codebook.swg")"
 check "a codebook keeps the zeros: $found of $all" [ "$found" -ge "$(value pruned_zeros)" ]
+# What swage quantize does is refused.
+for other in '"transforms": ["awq"]' '"statistics": "paired"'; do
+  echo "{\"recipe\": 1, $other}" >"$scratch/other.json"
+  expect_exit 2 "$other" "$SWAGE" prune "$model" -o "$scratch/none.swg" --recipe "$scratch/other.json"
+done
 for how in global owl sensitivity; do
   pruned "$how" --sparsity 0.4 --method wanda_threshold --allocate "$how" "${calibration[@]}"
   check "$how prunes as much in total" less "$(awk -v a="$(value pruned_zeros)" -v n="$(value pruned_weights)" \
@@ -169,4 +174,15 @@ refused '--calibration FILE' --structured ffn=0.5
 refused '--sparsity is about single weights' --structured ffn=0.5 --sparsity 0.5
 refused '--no-refit is of use only with --structured' --sparsity 0.5 --no-refit
 check "nothing was written" [ ! -e "$out" ]
+
+# What cannot be written is refused before any work.
+touch "$scratch/there.swg"
+for how in "--sparsity 0.5 --method wanda --allocate sensitivity" "--structured ffn=0.25"; do
+  # shellcheck disable=SC2086
+  expect_exit 2 "an output that is there: $how" "$SWAGE" prune "$model" -o "$scratch/there.swg" $how --calibration "$scratch/none.txt"
+  expect_match "it says so" "$stderr" 'there.swg exists; use --force'
+  # shellcheck disable=SC2086
+  expect_exit 6 "no folder: $how" "$SWAGE" prune "$model" -o "$scratch/none/x.swg" $how --calibration "$scratch/none.txt"
+  expect_match "it says so" "$stderr" 'none is not a folder'
+done
 finish
