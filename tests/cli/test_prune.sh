@@ -38,21 +38,37 @@ magnitude=$(diverges magnitude) wanda=$(diverges wanda) gradual=$(diverges gradu
 better "wanda beats magnitude: $wanda, $magnitude" less "$wanda" "$magnitude"
 better "gradual beats wanda: $gradual, $wanda" less "$gradual" "$wanda"
 
+# With the unchanged model beside each matrix makes up for the errors before it, which is the default.
+pruned paired --sparsity 0.5 --statistics paired "${rounds[@]}" "${calibration[@]}"
+check "paired is the default" cmp -s "$scratch/gradual.swg" "$scratch/paired.swg"
+pruned sequential --sparsity 0.5 --statistics sequential "${rounds[@]}" "${calibration[@]}"
+sequential=$(diverges sequential)
+better "paired statistics lose less: $gradual, $sequential" less "$gradual" "$sequential"
+# Magnitude looks at no text unless it is asked to.
+pruned untouched --sparsity 0.5 --method magnitude "${calibration[@]}"
+check "the same zeros with a text" [ "$(diverges untouched)" = "$magnitude" ]
+pruned target --sparsity 0.5 --method magnitude --statistics paired "${calibration[@]}"
+target=$(diverges target)
+better "magnitude gains by paired statistics: $target, $magnitude" less "$target" "$magnitude"
+
 # The same numbers in an ordinary checkpoint, with zeros.
 expect_exit 0 "prune to a folder" "$SWAGE" prune "$model" -o "$scratch/folder" -q --sparsity 0.5
 check "a folder has the same zeros" [ "$(zeros "$scratch/folder")" = "$counted" ]
 
 # Zeros survive later passes.
-for method in rtn gptq; do
-  expect_exit 0 "quantize by $method" "$SWAGE" quantize "$scratch/magnitude.swg" -q -f \
-    -o "$scratch/later.swg" --method "$method" "${calibration[@]}"
+for how in "full --method rtn" "full --method gptq" "paired --method rtn" "paired"; do
+  # shellcheck disable=SC2086 # words
+  expect_exit 0 "quantize on $how" "$SWAGE" quantize "$scratch/magnitude.swg" -q -f \
+    -o "$scratch/later.swg" --statistics $how "${calibration[@]}"
   read -r found all <<<"$(zeros "$scratch/later.swg")"
-  check "$method keeps zeros: $found of $all" [ "$found" -ge "${counted% *}" ]
+  check "$how keeps zeros: $found of $all" [ "$found" -ge "${counted% *}" ]
 done
-expect_exit 0 "prune again" "$SWAGE" prune "$scratch/magnitude.swg" -q -f -o "$scratch/later.swg" \
-  --sparsity 0.2 "${rounds[@]}" "${calibration[@]}"
-read -r found all <<<"$(zeros "$scratch/later.swg")"
-check "pruning less keeps zeros" [ "$found" -ge "${counted% *}" ]
+for how in sequential paired; do
+  expect_exit 0 "prune again" "$SWAGE" prune "$scratch/magnitude.swg" -q -f -o "$scratch/later.swg" \
+    --sparsity 0.2 --statistics "$how" "${rounds[@]}" "${calibration[@]}"
+  read -r found all <<<"$(zeros "$scratch/later.swg")"
+  check "pruning less on $how statistics keeps zeros" [ "$found" -ge "${counted% *}" ]
+done
 
 # Together with quantization: better than one after the other, and small.
 joint=(--sparsity 0.5 --bits 4 --group-size 128 "${rounds[@]}" "${calibration[@]}")
@@ -156,6 +172,8 @@ refused '--calibration FILE' --sparsity 0.5 --allocate owl
 refused 'leaves --allocate global no ratio' --pattern 2:4 --allocate global
 refused 'no parameter "damp"' --sparsity 0.5 --parameter damp=1
 refused 'only with --bits' --sparsity 0.5 --group-size 64
+refused '--transform is of use only with --bits' --sparsity 0.5 --transform awq
+refused '--calibration FILE gives a text' --sparsity 0.5 --bits 4 --transform awq
 refused 'ratio is a number above 0 and below 1, not "1"' --structured ffn=1 "${calibration[@]}"
 for value in 1 -1 1.5 '"4:4"' '"2:65"'; do
   echo "{\"recipe\": 1, \"rules\": [{\"classes\": \"linear\", \"sparsity\": $value}]}" >"$scratch/bad.json"
@@ -167,6 +185,7 @@ refused 'did you mean layers' --structured layer=0.5 "${calibration[@]}"
 refused 'is given twice' --structured ffn=0.5 --structured ffn=0.25 "${calibration[@]}"
 refused '--calibration FILE' --structured ffn=0.5
 refused '--sparsity is about single weights' --structured ffn=0.5 --sparsity 0.5
+refused '--statistics is about single weights' --structured ffn=0.5 --statistics full "${calibration[@]}"
 refused '--no-refit is of use only with --structured' --sparsity 0.5 --no-refit
 check "nothing was written" [ ! -e "$out" ]
 finish
