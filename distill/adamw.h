@@ -18,11 +18,10 @@ typedef struct swg_adamw {
 typedef struct swg_adamw_numbers {
     size_t n;
     float *value, *gradient, *moment1, *moment2;
-    const uint8_t *is_fixed; /* [n] or NULL: those that keep their value */
 } swg_adamw_numbers;
 
-/* One step; the gradients, times `scale`, are used up: they become 0. `n_steps` counts this one.
- * The pool may be NULL. */
+/* One step; the gradients, times `scale`, are used up: they become 0. `n_steps` counts this one. A
+ * number that is 0 and never has a gradient stays 0. The pool may be NULL. */
 swg_status swg_adamw_step(const swg_adamw *adamw, const swg_adamw_numbers *numbers,
                           uint64_t n_steps, double rate, double decay, double scale,
                           swg_pool *pool);

@@ -30,6 +30,7 @@ typedef struct run {
     swg_exec *exec; /* for judging; NULL: nothing is judged */
     size_t n_labels;
     float *logits, *slopes; /* [n_labels] */
+    float *work;            /* [2][n_labels] */
     label_count *counts;    /* [n_labels] */
     size_t *order;          /* of the texts in this pass */
     position at;
@@ -74,7 +75,8 @@ static swg_status judge_texts(run *r, double *nll)
         const swg_loss_input in = {.n = r->n_labels,
                                    .student = r->logits,
                                    .target = (int32_t)texts->labels[i],
-                                   .temperature = 1};
+                                   .temperature = 1,
+                                   .work = r->work};
         *nll += swg_loss_ce(&in, 0, NULL) / (double)texts->n;
         count(r, texts->labels[i]);
     }
@@ -119,7 +121,8 @@ static swg_status take_slopes(void *context, float *logits)
         .student = logits,
         .teacher = r->data->teacher ? r->data->teacher + r->text * r->n_labels : NULL,
         .target = (int32_t)r->data->texts->labels[r->text],
-        .temperature = o->temperature};
+        .temperature = o->temperature,
+        .work = r->work};
     memset(r->slopes, 0, r->n_labels * sizeof *r->slopes);
     if (o->weights[SWG_LOSS_kl] > 0)
         r->loss_sum += r->share * o->weights[SWG_LOSS_kl] *
@@ -192,7 +195,7 @@ static swg_status save(const run *r, const position *at, const swg_distill_resul
     const double seconds = swg_clock_s() - r->start;
     swg_state_writer *writer = NULL;
     swg_status status = SWG_OK;
-    SWG_GO(swg_state_create(r->options->state, &writer));
+    SWG_GO(swg_state_create(r->options->state, &swg_state_of_training, &writer));
     SWG_GO(swg_state_put_text(writer, r->options->identity));
     SWG_GO(swg_state_put(writer, at, sizeof *at));
     SWG_GO(swg_state_put(writer, &seconds, sizeof seconds));
@@ -221,7 +224,7 @@ static swg_status resume(run *r, swg_distill_result *out)
     swg_state_reader *reader = NULL;
     double seconds;
     swg_status status = SWG_OK;
-    SWG_GO(swg_state_open(o->state, &reader));
+    SWG_GO(swg_state_open(o->state, &swg_state_of_training, &reader));
     SWG_GO(swg_state_expect_text(reader, o->identity, "settings"));
     SWG_GO(swg_state_get(reader, &r->at, sizeof r->at));
     SWG_GO(check_position(r));
@@ -319,6 +322,7 @@ static swg_status begin(run *r)
     }
     SWG_TRY(SWG_NEW_UNINIT(r->logits, r->n_labels));
     SWG_TRY(SWG_NEW_UNINIT(r->slopes, r->n_labels));
+    SWG_TRY(SWG_NEW_UNINIT(r->work, 2 * r->n_labels));
     SWG_TRY(SWG_NEW(r->counts, r->n_labels));
     return SWG_NEW_UNINIT(r->order, r->data->texts->n);
 }
@@ -338,6 +342,7 @@ swg_status swg_classifier_train(swg_trainer *trainer, const swg_classifier_data 
     swg_exec_free(&r.exec);
     swg_free(r.logits);
     swg_free(r.slopes);
+    swg_free(r.work);
     swg_free(r.counts);
     swg_free(r.order);
     return status;

@@ -12,11 +12,12 @@
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
+#include "runtime/hparams.h"
 
 typedef struct arguments {
     const char *output, *teacher, *student_config, *student_layers, *text, *recipe, *bits,
-        *group_size, *embedding_bits;
-    int64_t tokens, level;
+        *group_size, *embedding_bits, *cache;
+    int64_t tokens, level, top_k;
     double temperature, kl, ce, hidden_mse, hidden_cosine, grid_rate;
     swg_training_arguments training;
     swg_classifier_arguments labelled;
@@ -74,6 +75,13 @@ static const swg_option options[] = {
                       "weight of 1 - the cosine between these rows"),
     SWG_OPTION_DOUBLE(arguments, temperature, 0, "temperature", "T", 0.01, 100, "1",
                       "divide the logits of both by this in the divergence"),
+    SWG_OPTION_STRING(
+        arguments, cache, 0, "teacher-cache", "FILE",
+        "keep the teacher's likeliest tokens for the whole text in this file and train "
+        "on them: the teacher runs once, and not at all where the file is there"),
+    SWG_OPTION_INT(
+        arguments, top_k, 0, "teacher-top-k", "K", 0, 1 << 20, "0",
+        "with --teacher-cache: tokens kept per position; all others count as one; 0 = 64"),
     SWG_OPTION_FLAG(arguments, keep_mask, 0, "keep-mask",
                     "weights of matrices that are zero stay zero: a pruned student stays pruned"),
     SWG_OPTION_CHOICE(arguments, bits, 'b', "bits", bit_words + 1, NULL,
@@ -108,7 +116,8 @@ typedef struct job {
     swg_pool *pool;
     swg_calibration_ids text;
     swg_trainer *trainer;
-    swg_model *teacher;
+    swg_model *teacher; /* NULL: its predictions are in the cache */
+    swg_teacher_cache *cache;
     swg_sink_meta meta;
     swg_training training;
     char *provenance;
@@ -232,6 +241,78 @@ static swg_status check_paths(const char *input, const arguments *a)
                : SWG_OK;
 }
 
+static swg_status load_teacher(job *j)
+{
+    swg_model_options how = swg_model_options_default();
+    how.pool = j->pool;
+    return swg_model_load(j->teacher_source, &how, &j->teacher);
+}
+
+/* The student's tokens, from its configuration. */
+static swg_status read_vocab(const job *j, size_t *out)
+{
+    size_t length;
+    const swg_arch *arch;
+    swg_hparams hparams;
+    const char *config = swg_source_config(j->source, &length);
+    SWG_TRY(swg_hparams_read(config, length, &arch, &hparams));
+    *out = (size_t)hparams.n_outputs;
+    return SWG_OK;
+}
+
+static swg_status make_cache(job *j, const swg_teacher_cache_subject *subject)
+{
+    const swg_teacher_cache_work work = {
+        .pool = j->pool, .progress = j->cli->progress, .batch = (size_t)j->a->training.batch};
+    SWG_TRY(load_teacher(j));
+    SWG_TRY(swg_teacher_cache_make(j->a->cache, subject, j->teacher, &work));
+    swg_model_free(&j->teacher);
+    swg_cli_say(j->cli, "the teacher's predictions are kept in %s", j->a->cache);
+    return SWG_OK;
+}
+
+/* Open the cache of the teacher's predictions, which is made if there is none. */
+static swg_status open_cache(job *j)
+{
+    const arguments *a = j->a;
+    swg_teacher_cache_subject subject = {.ids = j->text.text.ids,
+                                         .n_windows = j->text.text.n_windows,
+                                         .window = j->text.text.window,
+                                         .k = (size_t)a->top_k,
+                                         .temperature = a->temperature};
+    swg_input_hashes *hashes = NULL;
+    char *identity = NULL;
+    swg_status status = SWG_OK;
+    SWG_GO(read_vocab(j, &subject.vocab));
+    if (subject.k > subject.vocab)
+        subject.k = subject.vocab;
+    SWG_GO(swg_input_hashes_start(j->teacher_source, j->cli->n_threads, &hashes));
+    SWG_GO(swg_teacher_cache_identity(&subject, j->text.sha256, hashes, &identity));
+    subject.identity = identity;
+    if (!swg_path_exists(a->cache))
+        SWG_GO(make_cache(j, &subject));
+    SWG_GO(swg_teacher_cache_open(a->cache, &subject, &j->cache));
+done:
+    swg_input_hashes_free(&hashes);
+    swg_free(identity);
+    return status;
+}
+
+/* What goes with a cache of the teacher's predictions, and without. */
+static swg_status check_cache(arguments *a)
+{
+    enum { USUAL_TOP_K = 64 };
+    if (!a->cache && a->top_k)
+        return swg_error(SWG_USAGE, "--teacher-top-k is of use only with --teacher-cache");
+    if (a->cache && (a->hidden_mse > 0 || a->hidden_cosine > 0))
+        return swg_error(SWG_USAGE, "--teacher-cache has the teacher's predictions, and not the "
+                                    "rows between its layers that --hidden-... compares with");
+    if (a->cache && a->kl <= 0)
+        return swg_error(SWG_USAGE, "--teacher-cache is of use only with --kl-weight");
+    a->top_k = a->top_k ? a->top_k : USUAL_TOP_K;
+    return SWG_OK;
+}
+
 static swg_status prepare(job *j)
 {
     const arguments *a = j->a;
@@ -244,9 +325,7 @@ static swg_status prepare(job *j)
     SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));
     SWG_TRY(make_plan(j));
     SWG_TRY(read_text(j));
-    swg_model_options how = swg_model_options_default();
-    how.pool = j->pool;
-    SWG_TRY(swg_model_load(j->teacher_source, &how, &j->teacher));
+    SWG_TRY(a->cache ? open_cache(j) : load_teacher(j));
     swg_trainer_options training = swg_trainer_options_default();
     training.pool = j->pool;
     training.window = j->text.text.window;
@@ -270,6 +349,8 @@ static void write_settings(const job *j, swg_json_writer *json)
     swg_json_double(json, "hidden_mse_weight", a->hidden_mse);
     swg_json_double(json, "hidden_cosine_weight", a->hidden_cosine);
     swg_json_double(json, "temperature", a->temperature);
+    if (a->cache)
+        swg_json_uint(json, "teacher_top_k", (uint64_t)a->top_k);
     swg_json_bool(json, "keep_mask", a->keep_mask);
     swg_json_double(json, "scale_rate", a->grid_rate);
 }
@@ -295,6 +376,7 @@ static swg_status train(job *j)
     how.weights[SWG_LOSS_hidden_mse] = a->hidden_mse;
     how.weights[SWG_LOSS_hidden_cosine] = a->hidden_cosine;
     how.temperature = a->temperature;
+    how.cache = j->cache;
     how.adamw.grid_rate = a->grid_rate;
     return swg_distill(j->trainer, j->teacher, &how, &j->training.result);
 }
@@ -351,7 +433,8 @@ static const char *text_option(const arguments *a)
                            {a->tokens < MOST_TOKENS, "tokens"},
                            {a->grid_rate != 1, "scale-rate"},
                            {a->hidden_mse > 0, "hidden-mse-weight"},
-                           {a->hidden_cosine > 0, "hidden-cosine-weight"}};
+                           {a->hidden_cosine > 0, "hidden-cosine-weight"},
+                           {a->cache != NULL, "teacher-cache"}};
     for (size_t i = 0; i < sizeof options_of_text / sizeof *options_of_text; i++)
         if (options_of_text[i].is_given)
             return options_of_text[i].name;
@@ -417,7 +500,8 @@ static swg_status run(const swg_cli *cli, const void *values)
     SWG_GO(check_labelled(a));
     if (a->labelled.data)
         return distil_classifier(cli, a, &j.student);
-    swg_training_settle(&a->training, 3e-4, 8);
+    SWG_GO(check_cache(&given));
+    swg_training_settle(&given.training, 3e-4, 8);
     SWG_GO(prepare(&j));
     const swg_status trained = train(&j);
     if (swg_training_has_result(&j.training, trained))
@@ -428,6 +512,7 @@ done:
     swg_training_deinit(&j.training);
     swg_trainer_free(&j.trainer);
     swg_model_free(&j.teacher);
+    swg_teacher_cache_free(&j.cache);
     swg_calibration_ids_deinit(&j.text);
     swg_sink_meta_deinit(&j.meta);
     swg_free(j.provenance);

@@ -214,6 +214,7 @@ swg_status swg_training_begin(swg_training *t, swg_distill_options *out)
     t->state = path.text;
     SWG_TRY(swg_strbuf_status(&path));
     SWG_TRY(swg_strbuf_status(&t->settings.out));
+    swg_mem_keep_freed(); /* every step allocates what the last one did */
     *out = options_of(t->arguments, &t->log);
     out->state = t->state;
     out->identity = swg_strbuf_text(&t->settings.out);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "distill/predictor.h"
 #include "distill/row_match.h"
 #include "distill/schedule.h"
 #include "runtime/backprop.h"
@@ -18,15 +19,6 @@ enum { END_ROWS = SWG_BACKPROP_END_ROWS };
 /* A loss beyond this multiple of the first step's has diverged. */
 #define DIVERGED 10.0
 
-/* A model that predicts: forward only. */
-typedef struct predictor {
-    swg_exec *exec;
-    size_t n_layers, width; /* columns of what leaves the last layer */
-    float **rows;  /* [n_layers + 1], each [batch * window][width]: what enters a layer; of the last
-                      two unless all are kept */
-    float *memory; /* of the rows */
-} predictor;
-
 /* How far training has come. Numbers alone, so that it is saved as it is. */
 typedef struct position {
     uint64_t step, n_passes, next; /* steps taken; passes begun; the next window of the order */
@@ -36,15 +28,19 @@ typedef struct position {
 typedef struct run {
     swg_trainer *trainer;
     const swg_distill_options *options;
-    predictor student, teacher; /* the student's for judging */
-    bool has_teacher;
+    swg_predictor student, teacher; /* the student's for judging */
+    bool has_teacher, is_compared;  /* with a teacher, computed or from the cache */
     size_t vocab;
     swg_row_match *matches;    /* [student.n_layers]; NULL: rows are not compared */
     const float *teacher_rows; /* [batch * window][width]: what leaves the teacher's last layer */
     float *logits, *slopes;    /* [END_ROWS][vocab] */
-    int32_t *ids;           /* [batch][window] of the step */
-    size_t *order;          /* of the windows in this pass */
-    size_t n_train;         /* windows to train on */
+    float *work;               /* [threads][2][vocab] */
+    int32_t *top_ids;          /* [threads][k] of the cache */
+    float *top_p;              /* [threads][k] */
+    size_t *windows;           /* [batch] of the text, of the step */
+    int32_t *ids;              /* [batch][window] theirs */
+    size_t *order;             /* of the windows in this pass */
+    size_t n_train;            /* windows to train on */
     position at;
     double loss_sum; /* of the step */
     double start;    /* on the clock, less the time before a resumption */
@@ -66,50 +62,7 @@ swg_distill_options swg_distill_options_default(void)
         .judge_every = 50};
 }
 
-/* --- Predictions ------------------------------------------------------------------------------ */
-
-/* keeps_rows: of all layers. */
-static swg_status predictor_init(predictor *p, const swg_model *model, const swg_distill_options *o,
-                                 bool keeps_rows)
-{
-    swg_exec_options options = swg_exec_options_default();
-    size_t widest = 0;
-    options.context = o->window;
-    options.sequences = o->batch;
-    options.chunk = o->batch * o->window;
-    options.activations = SWG_ACT_F32;
-    SWG_TRY(swg_exec_new(model, o->pool, &options, &p->exec));
-    p->n_layers = (size_t)model->hparams.n_layers;
-    p->width = swg_exec_width(p->exec, p->n_layers);
-    for (size_t layer = 0; layer <= p->n_layers; layer++)
-        if (swg_exec_width(p->exec, layer) > widest)
-            widest = swg_exec_width(p->exec, layer);
-    const size_t distinct = keeps_rows ? p->n_layers + 1 : 2, elems = options.chunk * widest;
-    SWG_TRY(SWG_NEW(p->rows, p->n_layers + 1));
-    SWG_TRY(SWG_NEW_UNINIT(p->memory, distinct * elems));
-    for (size_t layer = 0; layer <= p->n_layers; layer++)
-        p->rows[layer] = p->memory + layer % distinct * elems;
-    return SWG_OK;
-}
-
-static void predictor_deinit(predictor *p)
-{
-    swg_free(p->rows);
-    swg_free(p->memory);
-    swg_exec_free(&p->exec);
-}
-
-/* *out = what leaves the last layer for n windows: [n][window][width], until the next call. */
-static swg_status predict(predictor *p, const int32_t *ids, size_t n, size_t window,
-                          const float **out)
-{
-    SWG_TRY(swg_exec_begin_texts(p->exec, n, window, ids, p->rows[0]));
-    for (size_t layer = 0; layer < p->n_layers; layer++)
-        SWG_TRY(
-            swg_exec_layer_texts(p->exec, layer, n, window, p->rows[layer], p->rows[layer + 1]));
-    *out = p->rows[p->n_layers];
-    return SWG_OK;
-}
+/* --- Losses ----------------------------------------------------------------------------------- */
 
 /* The token after token `t` of these windows, or -1 at a window's end. */
 static int32_t target_of(const run *r, const int32_t *ids, size_t t)
@@ -127,6 +80,27 @@ static double position_loss(const run *r, const swg_loss_input *in, double share
             sum += weight * swg_loss_of((swg_loss)loss)(in, weight * share, slopes);
     }
     return sum;
+}
+
+/* The calling thread's memory for losses. */
+static float *work_of(const run *r)
+{
+    return r->work + swg_pool_thread_index() * 2 * r->vocab;
+}
+
+/* Let a position be compared with what the teacher predicts there: `logits`, or what the cache has
+ * of it, which `top` is memory for. */
+static void set_teacher(const run *r, size_t window, size_t place, const float *logits,
+                        swg_top_k *top, swg_loss_input *in)
+{
+    const swg_teacher_cache *cache = r->options->cache;
+    in->teacher = logits;
+    if (!cache)
+        return;
+    const size_t at = swg_pool_thread_index() * swg_teacher_cache_k(cache);
+    swg_teacher_cache_top(cache, window, place, in->temperature, r->top_ids + at, r->top_p + at,
+                          top);
+    in->top = top;
 }
 
 /* Rows of logits whose losses are taken. */
@@ -147,12 +121,15 @@ static swg_status loss_row(void *context, size_t t)
 {
     loss_rows *l = context;
     const run *r = l->run;
+    const size_t at = l->first + t, window = r->options->window;
     float *logits = l->logits + t * r->vocab, *slopes = r->slopes + t * r->vocab;
-    const swg_loss_input in = {.n = r->vocab,
-                               .student = logits,
-                               .teacher = r->logits + t * r->vocab,
-                               .target = target_of(r, r->ids, l->first + t),
-                               .temperature = r->options->temperature};
+    swg_top_k top;
+    swg_loss_input in = {.n = r->vocab,
+                         .student = logits,
+                         .target = target_of(r, r->ids, at),
+                         .temperature = r->options->temperature,
+                         .work = work_of(r)};
+    set_teacher(r, r->windows[at / window], at % window, r->logits + t * r->vocab, &top, &in);
     memset(slopes, 0, r->vocab * sizeof *slopes);
     l->losses[t] = position_loss(r, &in, share_of(r->options), slopes);
     memcpy(logits, slopes, r->vocab * sizeof *slopes);
@@ -165,8 +142,8 @@ static swg_status take_slopes(void *context, size_t first, size_t n, float *logi
     run *r = context;
     loss_rows l = {.run = r, .first = first, .logits = logits};
     if (r->has_teacher)
-        SWG_TRY(swg_exec_end(r->teacher.exec, n, r->teacher_rows + first * r->teacher.width,
-                             r->logits));
+        SWG_TRY(swg_predictor_logits(&r->teacher, r->teacher_rows + first * r->teacher.width, n,
+                                     r->logits));
     SWG_TRY(swg_pool_for(r->options->pool, n, loss_row, &l));
     for (size_t t = 0; t < n; t++)
         r->loss_sum += share_of(r->options) * l.losses[t];
@@ -208,35 +185,42 @@ typedef struct sums {
     uint64_t positions, targets;
 } sums;
 
-static sums judge_position(const run *r, swg_loss_input in)
-{
-    sums s = {.nll = swg_loss_ce(&in, 0, NULL), .positions = 1, .targets = in.target >= 0};
-    if (!r->has_teacher)
-        return s;
-    s.kld = swg_loss_kl(&in, 0, NULL);
-    in.student = in.teacher;
-    s.nll_teacher = swg_loss_ce(&in, 0, NULL);
-    return s;
-}
-
 /* Rows of logits that are judged: the student's are in run.slopes. */
 typedef struct judged_rows {
     const run *run;
     const int32_t *ids;
-    size_t first; /* of the ids' windows */
+    size_t window; /* of the text: that of the first id */
+    size_t first;  /* of the ids' positions */
     sums rows[END_ROWS];
 } judged_rows;
+
+static double nll_of_teacher(const run *r, swg_loss_input in, size_t window, size_t place)
+{
+    if (r->options->cache)
+        return swg_teacher_cache_nll(r->options->cache, window, place);
+    in.student = in.teacher;
+    return swg_loss_ce(&in, 0, NULL);
+}
 
 static swg_status judge_row(void *context, size_t t)
 {
     judged_rows *j = context;
     const run *r = j->run;
-    const swg_loss_input in = {.n = r->vocab,
-                               .student = r->slopes + t * r->vocab,
-                               .teacher = r->logits + t * r->vocab,
-                               .target = target_of(r, j->ids, j->first + t),
-                               .temperature = 1};
-    j->rows[t] = judge_position(r, in);
+    const size_t at = j->first + t, window = j->window + at / r->options->window;
+    const size_t place = at % r->options->window;
+    swg_top_k top;
+    swg_loss_input in = {.n = r->vocab,
+                         .student = r->slopes + t * r->vocab,
+                         .target = target_of(r, j->ids, at),
+                         .temperature = 1,
+                         .work = work_of(r)};
+    sums s = {.nll = swg_loss_ce(&in, 0, NULL), .positions = 1, .targets = in.target >= 0};
+    if (r->is_compared) {
+        set_teacher(r, window, place, r->logits + t * r->vocab, &top, &in);
+        s.kld = swg_loss_kl(&in, 0, NULL);
+        s.nll_teacher = nll_of_teacher(r, in, window, place);
+    }
+    j->rows[t] = s;
     return SWG_OK;
 }
 
@@ -249,19 +233,22 @@ static void add_sums(sums *to, const sums *from)
     to->targets += from->targets;
 }
 
-static swg_status judge_windows(run *r, const int32_t *ids, size_t n_windows, sums *s)
+/* Windows [w, w + n) of the text. */
+static swg_status judge_windows(run *r, size_t w, size_t n_windows, sums *s)
 {
     const size_t window = r->options->window, rows = n_windows * window;
+    const int32_t *ids = r->options->ids + w * window;
     const float *student, *teacher = NULL;
-    SWG_TRY(predict(&r->student, ids, n_windows, window, &student));
+    SWG_TRY(swg_predictor_run(&r->student, ids, n_windows, &student));
     if (r->has_teacher)
-        SWG_TRY(predict(&r->teacher, ids, n_windows, window, &teacher));
+        SWG_TRY(swg_predictor_run(&r->teacher, ids, n_windows, &teacher));
     for (size_t at = 0; at < rows; at += END_ROWS) {
         const size_t n = rows - at < END_ROWS ? rows - at : END_ROWS;
-        judged_rows j = {.run = r, .ids = ids, .first = at};
-        SWG_TRY(swg_exec_end(r->student.exec, n, student + at * r->student.width, r->slopes));
+        judged_rows j = {.run = r, .ids = ids, .window = w, .first = at};
+        SWG_TRY(swg_predictor_logits(&r->student, student + at * r->student.width, n, r->slopes));
         if (r->has_teacher)
-            SWG_TRY(swg_exec_end(r->teacher.exec, n, teacher + at * r->teacher.width, r->logits));
+            SWG_TRY(
+                swg_predictor_logits(&r->teacher, teacher + at * r->teacher.width, n, r->logits));
         SWG_TRY(swg_pool_for(r->options->pool, n, judge_row, &j));
         for (size_t t = 0; t < n; t++)
             add_sums(s, &j.rows[t]);
@@ -275,7 +262,7 @@ static swg_status judge(run *r, swg_distill_record *record)
     sums s = {0};
     for (size_t w = r->n_train; w < o->n_windows; w += o->batch) {
         const size_t left = o->n_windows - w, n = left < o->batch ? left : o->batch;
-        SWG_TRY(judge_windows(r, o->ids + w * o->window, n, &s));
+        SWG_TRY(judge_windows(r, w, n, &s));
     }
     record->is_judged = true;
     record->kld = s.kld / (double)s.positions;
@@ -308,9 +295,10 @@ static swg_status take_batch(run *r)
             r->at.next = 0;
         }
         int32_t *ids = r->ids + i * o->window;
-        memcpy(ids, o->ids + r->order[r->at.next++] * o->window, o->window * sizeof *ids);
+        r->windows[i] = r->order[r->at.next++];
+        memcpy(ids, o->ids + r->windows[i] * o->window, o->window * sizeof *ids);
     }
-    return r->has_teacher ? predict(&r->teacher, r->ids, o->batch, o->window, &r->teacher_rows)
+    return r->has_teacher ? swg_predictor_run(&r->teacher, r->ids, o->batch, &r->teacher_rows)
                           : SWG_OK;
 }
 
@@ -430,7 +418,7 @@ static swg_status save(const run *r, const position *at, const swg_distill_resul
     const double seconds = swg_clock_s() - r->start;
     swg_state_writer *writer = NULL;
     swg_status status = SWG_OK;
-    SWG_GO(swg_state_create(r->options->state, &writer));
+    SWG_GO(swg_state_create(r->options->state, &swg_state_of_training, &writer));
     SWG_GO(swg_state_put_text(writer, r->options->identity));
     SWG_GO(swg_state_put(writer, at, sizeof *at));
     SWG_GO(swg_state_put(writer, &seconds, sizeof seconds));
@@ -452,7 +440,7 @@ static swg_status resume(run *r, swg_distill_result *out)
     swg_distill_result saved;
     double seconds;
     swg_status status = SWG_OK;
-    SWG_GO(swg_state_open(o->state, &reader));
+    SWG_GO(swg_state_open(o->state, &swg_state_of_training, &reader));
     SWG_GO(swg_state_expect_text(reader, o->identity, "settings"));
     SWG_GO(swg_state_get(reader, &r->at, sizeof r->at));
     SWG_GO(swg_state_get(reader, &seconds, sizeof seconds));
@@ -522,7 +510,8 @@ static swg_status check(const swg_model *student, const swg_model *teacher,
 {
     SWG_TRY(swg_options_check("swg_distill_options", o->size, sizeof *o));
     SWG_TRY(swg_model_must_continue(student, "training on a text"));
-    if (!teacher && (o->weights[SWG_LOSS_kl] > 0 || swg_row_match_is_wanted(o->weights)))
+    if (!teacher &&
+        ((o->weights[SWG_LOSS_kl] > 0 && !o->cache) || swg_row_match_is_wanted(o->weights)))
         return swg_error(SWG_USAGE, "a loss that compares with a teacher, but there is no teacher");
     if (teacher && student->hparams.n_outputs != teacher->hparams.n_outputs)
         return swg_error(SWG_USAGE,
@@ -558,16 +547,24 @@ static swg_status begin(run *r, const swg_model *teacher)
 {
     const swg_distill_options *o = r->options;
     const swg_model *student = swg_trainer_model(r->trainer);
+    const size_t n_threads = swg_pool_threads(o->pool);
+    const size_t k = o->cache ? swg_teacher_cache_k(o->cache) : 0;
     SWG_TRY(check(student, teacher, o));
     r->vocab = (size_t)student->hparams.n_outputs;
     r->n_train = o->n_windows - o->held_out;
-    SWG_TRY(predictor_init(&r->student, student, o, false));
+    SWG_TRY(swg_predictor_init(&r->student, student, o->pool, o->batch, o->window, false));
     r->has_teacher = teacher != NULL;
+    r->is_compared = teacher || o->cache;
     if (teacher)
-        SWG_TRY(predictor_init(&r->teacher, teacher, o, swg_row_match_is_wanted(o->weights)));
+        SWG_TRY(swg_predictor_init(&r->teacher, teacher, o->pool, o->batch, o->window,
+                                   swg_row_match_is_wanted(o->weights)));
     SWG_TRY(begin_matches(r));
     SWG_TRY(SWG_NEW_UNINIT(r->logits, END_ROWS * r->vocab));
     SWG_TRY(SWG_NEW_UNINIT(r->slopes, END_ROWS * r->vocab));
+    SWG_TRY(SWG_NEW_UNINIT(r->work, n_threads * 2 * r->vocab));
+    SWG_TRY(SWG_NEW_UNINIT(r->top_ids, n_threads * k));
+    SWG_TRY(SWG_NEW_UNINIT(r->top_p, n_threads * k));
+    SWG_TRY(SWG_NEW_UNINIT(r->windows, o->batch));
     SWG_TRY(SWG_NEW_UNINIT(r->ids, o->batch * o->window));
     return SWG_NEW_UNINIT(r->order, r->n_train);
 }
@@ -588,10 +585,14 @@ swg_status swg_distill(swg_trainer *trainer, const swg_model *teacher,
     for (size_t layer = 0; r.matches && layer < r.student.n_layers; layer++)
         swg_row_match_deinit(&r.matches[layer]);
     swg_free(r.matches);
-    predictor_deinit(&r.student);
-    predictor_deinit(&r.teacher);
+    swg_predictor_deinit(&r.student);
+    swg_predictor_deinit(&r.teacher);
     swg_free(r.logits);
     swg_free(r.slopes);
+    swg_free(r.work);
+    swg_free(r.top_ids);
+    swg_free(r.top_p);
+    swg_free(r.windows);
     swg_free(r.ids);
     swg_free(r.order);
     return status;

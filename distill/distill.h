@@ -5,6 +5,7 @@
 #define SWG_DISTILL_DISTILL_H
 
 #include "distill/losses.h"
+#include "distill/teacher_cache.h"
 #include "distill/trainer.h"
 #include "runtime/base/progress.h"
 
@@ -38,6 +39,7 @@ typedef struct swg_distill_options {
     swg_adamw adamw;
     double weights[SWG_LOSS_COUNT]; /* of the losses */
     double temperature;
+    const swg_teacher_cache *cache; /* default NULL; of these windows: the teacher's predictions */
     uint64_t seed;
     uint64_t judge_every; /* steps */
     const char *state;    /* file to save to what training continues from; default NULL: none */
@@ -57,8 +59,9 @@ typedef struct swg_distill_result {
     double seconds;
 } swg_distill_result;
 
-/* Train. `teacher` has the student's vocabulary (SWG_USAGE otherwise, with both sizes); NULL: only
- * losses that need none have a weight (SWG_USAGE otherwise). SWG_FAILED
+/* Train. `teacher` has the student's vocabulary (SWG_USAGE otherwise, with both sizes); NULL: its
+ * predictions are in a cache, or only losses that need none have a weight (SWG_USAGE otherwise; a
+ * cache has no rows between layers). SWG_FAILED
  * when the loss or a gradient stops being finite, or exceeds ten times that of the first step:
  * naming step and rate; the trainer then has the best weights so far, which *out describes. On
  * SWG_INTERRUPTED too.

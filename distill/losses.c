@@ -1,33 +1,85 @@
 /* Losses and their slopes. See losses.h. */
 #include "distill/losses.h"
 
+#include <float.h>
 #include <math.h>
 
-/* The logarithm of the sum of exp(x / t), and the largest x. */
-static double log_sum(const float *x, size_t n, double t)
+#include "kernels/kernels.h"
+
+double swg_loss_softmax(const float *x, size_t n, double t, float *p)
 {
-    double most = (double)x[0], sum = 0;
-    for (size_t i = 1; i < n; i++)
-        most = (double)x[i] > most ? (double)x[i] : most;
-    for (size_t i = 0; i < n; i++)
-        sum += exp(((double)x[i] - most) / t);
-    return most / t + log(sum);
+    const swg_kernels *kernels;
+    if (swg_kernels_best(&kernels) != SWG_OK) /* the models that gave x had found some */
+        kernels = swg_kernels_of(SWG_ISA_scalar);
+    size_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        p[i] = t == 1 ? x[i] : (float)((double)x[i] / t);
+        most = x[i] > x[most] ? i : most;
+    }
+    kernels->softmax(p, n);
+    return (double)x[most] / t - log((double)p[most]);
+}
+
+/* The sum of x [n], in eight sums in turn. */
+static double sum_of(const float *x, size_t n)
+{
+    enum { LANES = 8 };
+    double lanes[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            lanes[l] += (double)x[i + l];
+    for (; i < n; i++)
+        lanes[0] += (double)x[i];
+    for (size_t l = 1; l < LANES; l++)
+        lanes[0] += lanes[l];
+    return lanes[0];
+}
+
+/* The divergence where the teacher's probabilities are known of some tokens alone, and of all
+ * others together: these count as one. With r = p_rest / q_rest, the slope of a token outside is T
+ * (q - r q). */
+static double top_k_kl(const swg_loss_input *in, double weight, float *slopes)
+{
+    const double t = in->temperature;
+    const swg_top_k *top = in->top;
+    float *q = in->work;
+    const double total = swg_loss_softmax(in->student, in->n, t, q);
+    double sum = 0;
+    for (size_t i = 0; i < top->k; i++) {
+        const int32_t id = top->ids[i];
+        const double p = (double)top->p[i];
+        if (p > 0)
+            sum += p * (log(p) - ((double)in->student[id] / t - total));
+        if (slopes)
+            slopes[id] += (float)(weight * t) * (q[id] - top->p[i]);
+        q[id] = 0;
+    }
+    const double rest = sum_of(q, in->n), q_rest = rest > (double)FLT_MIN ? rest : (double)FLT_MIN;
+    const float share = (float)(weight * t * (1 - (double)top->rest / q_rest));
+    if (top->rest > 0)
+        sum += (double)top->rest * log((double)top->rest / q_rest);
+    for (size_t i = 0; slopes && i < in->n; i++)
+        slopes[i] += share * q[i];
+    return t * t * sum;
 }
 
 double swg_loss_kl(const swg_loss_input *in, double weight, float *slopes)
 {
     const double t = in->temperature;
-    const double teacher = log_sum(in->teacher, in->n, t);
-    const double student = log_sum(in->student, in->n, t);
+    float *p = in->work, *q = in->work + in->n;
+    if (in->top)
+        return top_k_kl(in, weight, slopes);
+    const double teacher = swg_loss_softmax(in->teacher, in->n, t, p);
+    const double student = swg_loss_softmax(in->student, in->n, t, q);
     double sum = 0;
     for (size_t i = 0; i < in->n; i++) {
         const double log_p = (double)in->teacher[i] / t - teacher;
         const double log_q = (double)in->student[i] / t - student;
-        const double p = exp(log_p);
-        sum += p * (log_p - log_q);
-        if (slopes)
-            slopes[i] += (float)(weight * t * (exp(log_q) - p));
+        sum += (double)p[i] * (log_p - log_q);
     }
+    for (size_t i = 0; slopes && i < in->n; i++)
+        slopes[i] += (float)(weight * t) * (q[i] - p[i]);
     return t * t * sum;
 }
 
@@ -35,9 +87,9 @@ double swg_loss_ce(const swg_loss_input *in, double weight, float *slopes)
 {
     if (in->target < 0)
         return 0;
-    const double total = log_sum(in->student, in->n, 1);
+    const double total = swg_loss_softmax(in->student, in->n, 1, in->work);
     for (size_t i = 0; slopes && i < in->n; i++)
-        slopes[i] += (float)(weight * exp((double)in->student[i] - total));
+        slopes[i] += (float)weight * in->work[i];
     if (slopes)
         slopes[in->target] -= (float)weight;
     return total - (double)in->student[in->target];

@@ -20,13 +20,24 @@ typedef enum swg_loss {
     SWG_LOSS_COUNT
 } swg_loss;
 
+/* A prediction of which the likeliest tokens alone are known. */
+typedef struct swg_top_k {
+    size_t k;
+    const int32_t *ids; /* [k], each once */
+    const float *p;     /* [k] their probabilities */
+    float rest;         /* the probability of all other tokens together */
+} swg_top_k;
+
 /* What a position is judged by. */
 typedef struct swg_loss_input {
     size_t n;             /* logits, or columns of a row */
     const float *student; /* [n] */
-    const float *teacher; /* [n]; not needed by ce */
+    const float *teacher; /* [n]; not needed by ce, nor with `top` */
+    const swg_top_k *top; /* what kl compares with instead of the teacher's logits, at the
+                             temperature: the tokens that are not in it count as one; or NULL */
     int32_t target;       /* the token that follows, or -1: not known, and ce is 0 */
     double temperature;   /* > 0 */
+    float *work;          /* [2][n] for kl and ce, whose contents are lost */
 } swg_loss_input;
 
 /* The loss in nats; adds weight times its slope to slopes [n] unless that is NULL. slopes must not
@@ -36,6 +47,11 @@ typedef double swg_loss_function(const swg_loss_input *input, double weight, flo
 #define SWG_LOSS(name, domain, meaning) swg_loss_function swg_loss_##name;
 #include "distill/losses.def"
 #undef SWG_LOSS
+
+/* p [n] = softmax(x / t); returns the logarithm of the sum of exp(x / t), to the accuracy of
+ * floats.
+ */
+double swg_loss_softmax(const float *x, size_t n, double t, float *p);
 
 /* The function of a loss, and whether it compares rows rather than logits. */
 swg_loss_function *swg_loss_of(swg_loss loss);

@@ -11,8 +11,15 @@
 #include "runtime/base/numeric.h"
 #include "runtime/base/words.h"
 
-/* Rows of a weight whose gradients are one work item. */
-enum { GRADIENT_ROWS = 64 };
+/* The gradients of a weight's rows are work items of about a quarter of them: BLAS packs the other
+ * operand again for each, and items do not depend on the number of threads. */
+enum { ITEMS = 4, LEAST_ROWS = 64, MOST_ROWS = 256 };
+
+static size_t rows_of_item(size_t n)
+{
+    const size_t rows = swg_round_up(swg_ceil_div(n, ITEMS), LEAST_ROWS);
+    return rows < MOST_ROWS ? rows : MOST_ROWS;
+}
 
 /* Most arrays of numbers that are trained of a tensor: weights or both parts of an adapter, and
  * grids. */
@@ -63,6 +70,7 @@ static size_t elems_of(const trained *t)
 /* Numbers that are trained. */
 typedef struct set {
     swg_adamw_numbers numbers;
+    const uint8_t *is_zero; /* [n] of the numbers, those that stay 0; NULL: none */
     bool is_grid, decays;
 } set;
 
@@ -76,15 +84,14 @@ static size_t sets_of(const trained *t, set out[MOST_SETS])
         out[n++] = (set){.numbers = t->adapter->a, .decays = true};
         out[n++] = (set){.numbers = t->adapter->b, .decays = true};
     } else {
-        out[n++] = (set){
-            .numbers = {elems_of(t), t->value, t->gradient, t->moment1, t->moment2, t->is_zero},
-            .decays = t->is_matrix};
+        out[n++] = (set){.numbers = {elems_of(t), t->value, t->gradient, t->moment1, t->moment2},
+                         .is_zero = t->is_zero,
+                         .decays = t->is_matrix};
     }
     if (t->codes) {
         const swg_learned_codes *c = t->codes;
-        out[n++] =
-            (set){.numbers = {c->n_numbers, c->number, c->gradient, c->moment1, c->moment2, NULL},
-                  .is_grid = true};
+        out[n++] = (set){.numbers = {c->n_numbers, c->number, c->gradient, c->moment1, c->moment2},
+                         .is_grid = true};
     }
     return n;
 }
@@ -117,14 +124,15 @@ typedef struct product {
     float *gradient; /* of the weight's rows */
     const float *x, *dy;
     size_t n, k, rows;
+    size_t item_rows; /* of the weight */
 } product;
 
 /* dW += dy^T x of some rows of W. */
 static swg_status add_rows(void *context, size_t index)
 {
     const product *p = context;
-    const size_t at = index * GRADIENT_ROWS, left = p->n - at;
-    swg_linalg_get()->sgemm(true, false, left < GRADIENT_ROWS ? left : GRADIENT_ROWS, p->k, p->rows,
+    const size_t at = index * p->item_rows, left = p->n - at;
+    swg_linalg_get()->sgemm(true, false, left < p->item_rows ? left : p->item_rows, p->k, p->rows,
                             1, p->dy + at, p->n, p->x, p->k, 1, p->gradient + at * p->k, p->k);
     return SWG_OK;
 }
@@ -146,9 +154,10 @@ static void add_product(void *context, const swg_weight *weight, const float *x,
                  .dy = dy,
                  .n = weight->n,
                  .k = weight->k,
-                 .rows = rows};
+                 .rows = rows,
+                 .item_rows = rows_of_item(weight->n)};
     trainer->status =
-        swg_pool_for(trainer->options.pool, swg_ceil_div(p.n, GRADIENT_ROWS), add_rows, &p);
+        swg_pool_for(trainer->options.pool, swg_ceil_div(p.n, p.item_rows), add_rows, &p);
 }
 
 static void add_look_up(void *context, const swg_weight *weight, const size_t *index,
@@ -257,25 +266,67 @@ static swg_status install_trained(const swg_trainer *trainer)
 
 /* --- Steps ------------------------------------------------------------------------------------ */
 
-static double square_of(const float *x, size_t n, const uint8_t *is_left_out)
+/* Elements of a gradient whose squares are one sum. */
+enum { SUMMED_ELEMS = 1 << 16 };
+
+typedef struct squares {
+    const set *of;
+    double *sums; /* of SUMMED_ELEMS each */
+} squares;
+
+/* The gradient by what stays 0 is not one of the step. */
+static void clear_zeros(const uint8_t *is_zero, float *gradient, size_t n)
 {
-    double sum = 0;
     for (size_t i = 0; i < n; i++)
-        if (!is_left_out || !is_left_out[i])
-            sum += (double)x[i] * (double)x[i];
-    return sum;
+        gradient[i] = is_zero[i] ? 0 : gradient[i];
 }
 
-static double norm_of(const swg_trainer *trainer)
+static swg_status sum_squares(void *context, size_t index)
 {
-    double sum = 0;
+    enum { LANES = 8 };
+    const squares *s = context;
+    const size_t begin = index * SUMMED_ELEMS, left = s->of->numbers.n - begin;
+    const size_t n = left < SUMMED_ELEMS ? left : SUMMED_ELEMS;
+    float *gradient = s->of->numbers.gradient + begin;
+    double lanes[LANES] = {0};
+    size_t i = 0;
+    if (s->of->is_zero)
+        clear_zeros(s->of->is_zero + begin, gradient, n);
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            lanes[l] += (double)gradient[i + l] * (double)gradient[i + l];
+    for (; i < n; i++)
+        lanes[0] += (double)gradient[i] * (double)gradient[i];
+    for (size_t l = 1; l < LANES; l++)
+        lanes[0] += lanes[l];
+    s->sums[index] = lanes[0];
+    return SWG_OK;
+}
+
+/* *square += that of a set's gradient, of which what stays 0 is cleared. */
+static swg_status add_square(const swg_trainer *trainer, const set *of, double *square)
+{
+    const size_t n = swg_ceil_div(of->numbers.n, SUMMED_ELEMS);
+    squares s = {.of = of};
+    SWG_TRY(SWG_NEW(s.sums, n));
+    const swg_status status = swg_pool_for(trainer->options.pool, n, sum_squares, &s);
+    for (size_t i = 0; i < n; i++)
+        *square += s.sums[i];
+    swg_free(s.sums);
+    return status;
+}
+
+static swg_status norm_of(const swg_trainer *trainer, double *out)
+{
+    double square = 0;
     for (size_t i = 0; i < trainer->n_tensors; i++) {
         set sets[MOST_SETS];
         const size_t n = sets_of(&trainer->tensors[i], sets);
         for (size_t k = 0; k < n; k++)
-            sum += square_of(sets[k].numbers.gradient, sets[k].numbers.n, sets[k].numbers.is_fixed);
+            SWG_TRY(add_square(trainer, &sets[k], &square));
     }
-    return sqrt(sum);
+    *out = sqrt(square);
+    return SWG_OK;
 }
 
 /* From the gradient by a whole matrix to those by its weights, its grids and its adapter. */
@@ -288,9 +339,8 @@ static swg_status reverse_tensor(const swg_trainer *trainer, const trained *t)
     }
     if (!t->adapter || !t->gradient)
         return SWG_OK;
-    for (size_t i = 0; t->is_zero && i < elems_of(t); i++)
-        if (t->is_zero[i])
-            t->gradient[i] = 0;
+    if (t->is_zero)
+        clear_zeros(t->is_zero, t->gradient, elems_of(t));
     swg_adapter_project(t->adapter, t->gradient);
     memset(t->gradient, 0, elems_of(t) * sizeof *t->gradient);
     return SWG_OK;
@@ -312,7 +362,7 @@ swg_status swg_trainer_step(swg_trainer *trainer, const swg_adamw *adamw, double
 {
     for (size_t i = 0; i < trainer->n_tensors; i++)
         SWG_TRY(reverse_tensor(trainer, &trainer->tensors[i]));
-    *norm = norm_of(trainer);
+    SWG_TRY(norm_of(trainer, norm));
     if (!isfinite(*norm))
         return swg_error(SWG_FAILED, "the gradients of step %llu are not finite",
                          (unsigned long long)trainer->n_steps + 1);

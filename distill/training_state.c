@@ -1,5 +1,5 @@
-/* The file that a training continues from. See training_state.h. A magic number, the blocks, and
- * the hash of both. */
+/* Files that training reads back. See training_state.h. A magic number, the blocks, and the hash of
+ * both. */
 #include "distill/training_state.h"
 
 #include <string.h>
@@ -8,7 +8,10 @@
 #include "runtime/base/hash.h"
 #include "runtime/base/mem.h"
 
-static const char magic[8] = {'s', 'w', 'g', 't', 'r', 'a', 'i', '2'};
+enum { MAGIC_BYTES = sizeof((swg_state_kind *)NULL)->magic };
+
+const swg_state_kind swg_state_of_training = {.magic = {'s', 'w', 'g', 't', 'r', 'a', 'i', '2'},
+                                              .what = "the state of a training"};
 
 struct swg_state_writer {
     swg_file_writer *file;
@@ -36,7 +39,7 @@ swg_status swg_state_put_text(swg_state_writer *writer, const char *text)
     return swg_state_put(writer, text, (size_t)length);
 }
 
-swg_status swg_state_create(const char *path, swg_state_writer **out)
+swg_status swg_state_create(const char *path, const swg_state_kind *kind, swg_state_writer **out)
 {
     swg_state_writer *writer = NULL;
     swg_status status = SWG_OK;
@@ -44,7 +47,7 @@ swg_status swg_state_create(const char *path, swg_state_writer **out)
     writer->hash = swg_hash_stream_new();
     SWG_GO(writer->hash ? SWG_OK : SWG_NO_MEMORY);
     SWG_GO(swg_file_create(path, true, 0, &writer->file));
-    SWG_GO(swg_state_put(writer, magic, sizeof magic));
+    SWG_GO(swg_state_put(writer, kind->magic, MAGIC_BYTES));
     *out = writer;
     writer = NULL;
 done:
@@ -74,20 +77,19 @@ void swg_state_abort(swg_state_writer **writer)
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-static swg_status check(const swg_state_reader *reader)
+static swg_status check(const swg_state_reader *reader, const swg_state_kind *kind)
 {
     char hash[SWG_HASH128_TEXT];
     const swg_map *map = &reader->map;
-    if (map->size < sizeof magic + sizeof hash || memcmp(map->data, magic, sizeof magic) != 0)
-        return swg_error(SWG_CORRUPT, "%s is not the state of a training by this version",
-                         reader->path);
+    if (map->size < MAGIC_BYTES + sizeof hash || memcmp(map->data, kind->magic, MAGIC_BYTES) != 0)
+        return swg_error(SWG_CORRUPT, "%s is not %s by this version", reader->path, kind->what);
     swg_hash128_text(map->data, map->size - sizeof hash, hash);
     return memcmp(map->data + map->size - sizeof hash, hash, sizeof hash) == 0
                ? SWG_OK
                : swg_error(SWG_CORRUPT, "%s does not match its hash", reader->path);
 }
 
-swg_status swg_state_open(const char *path, swg_state_reader **out)
+swg_status swg_state_open(const char *path, const swg_state_kind *kind, swg_state_reader **out)
 {
     swg_state_reader *reader = NULL;
     swg_status status = SWG_OK;
@@ -95,8 +97,8 @@ swg_status swg_state_open(const char *path, swg_state_reader **out)
     reader->path = swg_strdup(path);
     SWG_GO(reader->path ? SWG_OK : SWG_NO_MEMORY);
     SWG_GO(swg_map_open(path, &reader->map));
-    SWG_GO(check(reader));
-    reader->at = sizeof magic;
+    SWG_GO(check(reader, kind));
+    reader->at = MAGIC_BYTES;
     reader->end = reader->map.size - SWG_HASH128_TEXT;
     *out = reader;
     reader = NULL;
@@ -123,6 +125,14 @@ swg_status swg_state_get(swg_state_reader *reader, void *data, size_t bytes)
         memcpy(data, reader->map.data + reader->at, bytes);
     reader->at += bytes;
     return SWG_OK;
+}
+
+const void *swg_state_rest(swg_state_reader *reader, size_t *bytes)
+{
+    const void *rest = reader->map.data + reader->at;
+    *bytes = reader->end - reader->at;
+    reader->at = reader->end;
+    return rest;
 }
 
 swg_status swg_state_expect_text(swg_state_reader *reader, const char *text, const char *what)

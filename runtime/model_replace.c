@@ -1,5 +1,6 @@
 /* Replacing the values of weights of a loaded model. New memory is filled before it takes the place
- * of the old, so a failure changes nothing. */
+ * of the old, so a failure changes nothing; a matrix that was replaced by floats of the same type
+ * before, as training does after every step, is written over. */
 #include <string.h>
 
 #include "runtime/base/numeric.h"
@@ -42,26 +43,34 @@ static swg_status replace_vector(swg_model *model, swg_weight *weight, swg_schem
     return SWG_OK;
 }
 
-/* Give `next` memory of its own and fill it with its rows of the planes, which begin at
- * first_row. */
-static swg_status fill_matrix(swg_model *model, swg_weight *next, const swg_tensor_desc *desc,
-                              const void *const *data, uint64_t first_row, swg_pages *memory)
+/* Store the matrix's rows of the planes, which begin at first_row, in its memory. */
+static swg_status store_planes(swg_model *model, const swg_weight *weight,
+                               const swg_tensor_desc *desc, const void *const *data,
+                               uint64_t first_row, swg_pages *memory)
 {
     const swg_backend_weights *storage = swg_model_storage(model);
     swg_plane planes[SWG_PLANE_KINDS];
     const size_t n_planes = swg_tensor_planes(desc, planes);
+    for (size_t p = 0; p < n_planes; p++) {
+        const swg_plane_kind kind = planes[p].kind;
+        uint64_t first, n;
+        SWG_TRY(swg_model_plane_rows(weight, desc, first_row, &planes[p], &first, &n));
+        SWG_TRY(storage->store(weight, kind, 0, n,
+                               (const uint8_t *)data[kind] + first * planes[p].row_bytes));
+    }
+    return swg_model_complete(model, memory);
+}
+
+/* Give `next` memory of its own and fill it. */
+static swg_status fill_matrix(swg_model *model, swg_weight *next, const swg_tensor_desc *desc,
+                              const void *const *data, uint64_t first_row, swg_pages *memory)
+{
+    const swg_backend_weights *storage = swg_model_storage(model);
     SWG_TRY(storage->check(next));
     next->bytes = storage->bytes(next);
     SWG_TRY(storage->memory_new(memory, next->bytes));
     SWG_TRY(storage->place(next, memory->data));
-    for (size_t p = 0; p < n_planes; p++) {
-        const swg_plane_kind kind = planes[p].kind;
-        uint64_t first, n;
-        SWG_TRY(swg_model_plane_rows(next, desc, first_row, &planes[p], &first, &n));
-        SWG_TRY(storage->store(next, kind, 0, n,
-                               (const uint8_t *)data[kind] + first * planes[p].row_bytes));
-    }
-    return swg_model_complete(model, memory);
+    return store_planes(model, next, desc, data, first_row, memory);
 }
 
 /* The weight's rows begin at first_row of the given tensor. */
@@ -76,6 +85,9 @@ static swg_status replace_rows(swg_model *model, swg_weight *weight, const swg_t
     if (!weight->memory)
         return swg_error(SWG_USAGE, "%s of layer %zu cannot be replaced: it is not loaded",
                          swg_role_name(weight->role), weight->layer);
+    if (origin->own.data && swg_scheme_is_plain(desc->scheme) &&
+        swg_scheme_equal(desc->scheme, weight->scheme))
+        return store_planes(model, weight, desc, data, first_row, &origin->own);
     swg_pages memory = {0};
     swg_weight next = *weight;
     next.scheme = desc->scheme;

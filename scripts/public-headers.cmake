@@ -60,6 +60,7 @@ set(SWAGE_PUBLIC_HEADERS
     distill/losses.def
     distill/losses.h
     distill/trainer.h
+    distill/teacher_cache.h
     distill/training_state.h
     eval/classify.h
     eval/compare.h

@@ -13,11 +13,39 @@ static size_t angles_of(const swg_exec *exec, size_t table, size_t t)
     return (table * exec->options.chunk + t) * (size_t)exec->model->hparams.rope.dim / 2;
 }
 
+/* Rows of another span whose angles are those of this span's, or NULL: texts that are computed
+ * together begin at the same position. */
+static const swg_span *span_like(const swg_exec *exec, const swg_span *span)
+{
+    for (const swg_span *other = exec->batch.spans; other < span; other++)
+        if (other->position == span->position && other->length == span->length &&
+            other->n >= span->n)
+            return other;
+    return NULL;
+}
+
+static void copy_angles(swg_exec *exec, const swg_span *from, const swg_span *to)
+{
+    swg_cpu *cpu = swg_cpu_of(exec);
+    const swg_hparams *h = &exec->model->hparams;
+    const size_t n = to->n * (size_t)h->rope.dim / 2;
+    for (size_t table = 0; table < swg_rope_tables(h); table++) {
+        const size_t a = angles_of(exec, table, from->row), b = angles_of(exec, table, to->row);
+        memcpy(cpu->cosine + b, cpu->cosine + a, n * sizeof *cpu->cosine);
+        memcpy(cpu->sine + b, cpu->sine + a, n * sizeof *cpu->sine);
+    }
+}
+
 /* Angles of a span's rows, computed in double: float angles lose digits at long contexts. */
 static void fill_angles(swg_exec *exec, const swg_span *span)
 {
     swg_cpu *cpu = swg_cpu_of(exec);
     const swg_hparams *h = &exec->model->hparams;
+    const swg_span *same = span->n > 1 ? span_like(exec, span) : NULL;
+    if (same) {
+        copy_angles(exec, same, span);
+        return;
+    }
     for (size_t table = 0; table < swg_rope_tables(h); table++)
         for (size_t i = 0; i < (size_t)h->rope.dim / 2; i++) {
             const double frequency = swg_rope_frequency(h, table, i, span->length);

@@ -205,6 +205,11 @@ const swg_packed *swg_cpu_packed(const swg_weight *weight)
     return &matrix_of(weight)->packed;
 }
 
+bool swg_cpu_is_f32(const swg_weight *weight)
+{
+    return swg_scheme_is_plain(weight->scheme) && weight->scheme.dtype == SWG_F32;
+}
+
 const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_rows, float *scratch)
 {
     const cpu_matrix *matrix = matrix_of(weight);
@@ -219,7 +224,7 @@ const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_row
         return scratch;
     }
     const void *values = direct(weight, SWG_PLANE_VALUES, row);
-    if (weight->scheme.dtype == SWG_F32)
+    if (swg_cpu_is_f32(weight))
         return values;
     if (weight->scheme.dtype == SWG_F16)
         matrix->kernels->f16_to_f32(values, n_rows * weight->k, scratch);

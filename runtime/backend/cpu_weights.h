@@ -23,5 +23,6 @@ swg_packed swg_cpu_expand(const swg_weight *weight, size_t begin, size_t count, 
 /* Rows [row, row + n_rows) as floats [n_rows][k]: in place where they are F32, otherwise converted
  * into `scratch` of that size. */
 const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_rows, float *scratch);
+bool swg_cpu_is_f32(const swg_weight *weight); /* in place: no scratch is needed */
 
 #endif

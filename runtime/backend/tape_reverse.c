@@ -162,34 +162,55 @@ swg_status swg_tape_embed(swg_tape *tape, const swg_tape_entry *entry)
 /* Rows of W that are in memory as floats at a time, and the rows that one work item reads. */
 enum { WEIGHT_ROWS = 1024, READ_ROWS = SWG_TILE_ROWS };
 
+/* Rows of dx that one work item computes, for which BLAS packs all of W: many, but enough items. */
+enum { DX_ITEMS = 8, LEAST_DX_ROWS = 32, MOST_DX_ROWS = 256 };
+
 typedef struct product_job {
     const swg_weight *weight;
     size_t first, n; /* rows [first, first + n) of the weight */
-    float *tile;     /* [n][k] */
-    float *dx;       /* [rows][k] */
-    const float *dy; /* [rows][weight->n] */
+    float *memory;   /* [n][k] for those that are not floats */
+    const float *tile; /* [n][k] */
+    float *dx;         /* [rows][k] */
+    const float *dy;   /* [rows][weight->n] */
+    size_t rows, item_rows;
 } product_job;
 
 static swg_status read_weight(void *context, size_t index)
 {
     const product_job *job = context;
     const size_t at = index * READ_ROWS, left = job->n - at, k = job->weight->k;
-    const size_t n = left < READ_ROWS ? left : READ_ROWS;
-    float *to = job->tile + at * k;
-    const float *rows = swg_cpu_rows_f32(job->weight, job->first + at, n, to);
-    if (rows != to)
-        memcpy(to, rows, n * k * sizeof *to);
+    (void)swg_cpu_rows_f32(job->weight, job->first + at, left < READ_ROWS ? left : READ_ROWS,
+                           job->memory + at * k);
     return SWG_OK;
 }
 
 /* dx += dy W */
-static void product_rows(void *context, size_t begin, size_t end)
+static swg_status product_rows(void *context, size_t index)
 {
     const product_job *job = context;
-    const size_t n = job->weight->n, k = job->weight->k;
-    swg_linalg_get()->sgemm(false, false, end - begin, k, job->n, 1,
-                            job->dy + begin * n + job->first, n, job->tile, k, 1,
-                            job->dx + begin * k, k);
+    const size_t n = job->weight->n, k = job->weight->k, begin = index * job->item_rows;
+    const size_t left = job->rows - begin, rows = left < job->item_rows ? left : job->item_rows;
+    swg_linalg_get()->sgemm(false, false, rows, k, job->n, 1, job->dy + begin * n + job->first, n,
+                            job->tile, k, 1, job->dx + begin * k, k);
+    return SWG_OK;
+}
+
+/* Add the part of dx that rows [first, first + n) of the weight give. */
+static void add_product(swg_tape *tape, product_job *job)
+{
+    swg_pool *pool = tape->inner.pool;
+    job->tile = job->memory;
+    if (swg_cpu_is_f32(job->weight))
+        job->tile = swg_cpu_rows_f32(job->weight, job->first, job->n, NULL);
+    else
+        (void)swg_pool_for(pool, swg_ceil_div(job->n, READ_ROWS), read_weight, job);
+    (void)swg_pool_for(pool, swg_ceil_div(job->rows, job->item_rows), product_rows, job);
+}
+
+static size_t rows_of_item(size_t rows)
+{
+    const size_t item = swg_round_up(swg_ceil_div(rows, DX_ITEMS), LEAST_DX_ROWS);
+    return item < MOST_DX_ROWS ? item : MOST_DX_ROWS;
 }
 
 swg_status swg_tape_linear(swg_tape *tape, const swg_tape_entry *entry)
@@ -198,18 +219,22 @@ swg_status swg_tape_linear(swg_tape *tape, const swg_tape_entry *entry)
     const swg_gradient_observer *observer = tape->observer;
     const size_t most = weight->n < WEIGHT_ROWS ? weight->n : WEIGHT_ROWS;
     float *dy = swg_tape_gradient_of(tape, entry->y);
-    product_job job = {.weight = weight, .dx = swg_tape_gradient_of(tape, entry->x), .dy = dy};
+    product_job job = {.weight = weight,
+                       .dx = swg_tape_gradient_of(tape, entry->x),
+                       .dy = dy,
+                       .rows = entry->x.rows,
+                       .item_rows = rows_of_item(entry->x.rows)};
     if (!job.dx || !dy)
         return tape->status;
     if (observer->product)
         observer->product(observer->context, weight, entry->saved, dy, entry->x.rows);
-    SWG_TRY(SWG_NEW_UNINIT(job.tile, most * weight->k));
+    if (!swg_cpu_is_f32(weight))
+        SWG_TRY(SWG_NEW_UNINIT(job.memory, most * weight->k));
     for (; job.first < weight->n; job.first += job.n) {
         job.n = weight->n - job.first < most ? weight->n - job.first : most;
-        (void)swg_pool_for(tape->inner.pool, swg_ceil_div(job.n, READ_ROWS), read_weight, &job);
-        swg_tape_over_rows(tape, entry->x.rows, product_rows, &job);
+        add_product(tape, &job);
     }
-    swg_free(job.tile);
+    swg_free(job.memory);
     memset(dy, 0, elems_of(entry->y) * sizeof *dy);
     return SWG_OK;
 }
@@ -262,6 +287,7 @@ swg_status swg_tape_rope(swg_tape *tape, const swg_tape_entry *entry)
 /* Operations on the elements of x, and of y where there is one, in rows of the same length. */
 typedef struct element_job {
     const swg_tape_entry *entry;
+    const swg_kernels *kernels;
     float *dx, *dy;
 } element_job;
 
@@ -269,7 +295,9 @@ typedef struct element_job {
 static swg_status over_elements(swg_tape *tape, const swg_tape_entry *entry, bool with_y,
                                 swg_tape_rows *rows)
 {
-    element_job job = {.entry = entry, .dx = swg_tape_gradient_of(tape, entry->x)};
+    element_job job = {.entry = entry,
+                       .kernels = swg_cpu_of(&tape->inner)->kernels,
+                       .dx = swg_tape_gradient_of(tape, entry->x)};
     if (with_y)
         job.dy = swg_tape_gradient_of(tape, entry->y);
     if (!job.dx || (with_y && !job.dy))
@@ -278,16 +306,27 @@ static swg_status over_elements(swg_tape *tape, const swg_tape_entry *entry, boo
     return SWG_OK;
 }
 
-/* gate = SiLU(gate) * up */
+/* gate = SiLU(gate) * up, where SiLU(x) = x sigmoid(x): d SiLU / dx = sigmoid + SiLU (1 - sigmoid).
+ * The kernel gives SiLU, and SiLU / x is the sigmoid, which near 0 is a half. */
 static void silu_mul_rows(void *context, size_t begin, size_t end)
 {
+    enum { PART = 256 };
     const element_job *job = context;
     const size_t n = job->entry->x.columns;
     const float *gate = job->entry->saved, *up = job->entry->saved_k;
-    for (size_t i = begin * n; i < end * n; i++) {
-        const float sigmoid = 1 / (1 + expf(-gate[i])), g = job->dx[i];
-        job->dx[i] = g * up[i] * sigmoid * (1 + gate[i] * (1 - sigmoid));
-        job->dy[i] += g * gate[i] * sigmoid;
+    const float near = 1e-20f;
+    float ones[PART], silu[PART];
+    for (size_t i = 0; i < PART; i++)
+        ones[i] = 1;
+    for (size_t at = begin * n; at < end * n; at += PART) {
+        const size_t left = end * n - at, part = left < PART ? left : PART;
+        job->kernels->silu_mul(gate + at, ones, part, silu);
+        for (size_t i = 0; i < part; i++) {
+            const float x = gate[at + i], g = job->dx[at + i];
+            const float sigmoid = fabsf(x) > near ? silu[i] / x : 0.5f;
+            job->dx[at + i] = g * up[at + i] * (sigmoid + silu[i] * (1 - sigmoid));
+            job->dy[at + i] += g * silu[i];
+        }
     }
 }
 

@@ -3,6 +3,7 @@
  * usable block sizes. */
 #include "runtime/base/mem.h"
 
+#include <limits.h>
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -186,6 +187,12 @@ void swg_free(void *block)
         return;
     discharge(malloc_usable_size(block));
     free(block);
+}
+
+void swg_mem_keep_freed(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
 }
 
 swg_status swg_reserve(void **block, size_t *capacity, size_t count, size_t size)

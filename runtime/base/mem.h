@@ -51,6 +51,11 @@ void swg_free(void *block);
         (pointer) = NULL;                                                                          \
     } while (0)
 
+/* From now on freed blocks, large ones too, stay with the process for those that are allocated
+ * next, instead of going back to the system: for work that allocates the same again and again.
+ * Fresh pages cost more than what is computed in them. */
+void swg_mem_keep_freed(void);
+
 /* Allocation as a status, for use inside SWG_TRY and SWG_GO: SWG_GO(SWG_NEW(rows, n_rows)). */
 #define SWG_NEW(pointer, count)                                                                    \
     (((pointer) = swg_calloc((count), sizeof *(pointer))) ? SWG_OK : SWG_NO_MEMORY)

@@ -102,6 +102,28 @@ student 3 "heads that do not fit the width" --student-config "$scratch/other.jso
 check "it names both" grep -q '32.*5\|5.*32' "$scratch/stderr"
 student 2 "no student"
 
+# The teacher's predictions in a file: made once, read by whatever trains on the same text, the same result.
+cache=$scratch/teacher.cache
+cached() { expect_exit "$1" "$2" "$SWAGE" distill "$scratch/pruned" "${train[@]}" --keep-mask --steps 15 --json -o "$scratch/$3" \
+  --teacher-cache "$cache" "${@:4}"; }
+cached 0 "cached predictions" cached1 --threads 1
+check "divergence falls: $(value kld_before) to $(value kld)" less "$(value kld)" "$(value kld_before)"
+check "it says where they are" grep -q "are kept in .*teacher.cache" "$scratch/stderr"
+cp "$cache" "$scratch/first.cache"
+cached 0 "again, from the file" cached2 --threads 2
+check "the teacher did not run" [ "$(grep -c 'are kept in' "$scratch/stderr")" = 0 ]
+check "the same weights" cmp "$scratch/cached1/model.safetensors" "$scratch/cached2/model.safetensors"
+check "the same file" cmp "$cache" "$scratch/first.cache"
+cached 2 "other tokens per position" x --teacher-top-k 8
+expect_match "it shows both" "$(tr '\n' ' ' <"$scratch/stderr")" '"top_k":64.*"top_k":8'
+cached 2 "another text" x --tokens 2000
+cached 2 "another teacher" x --teacher "$scratch/pruned"
+cached 2 "rows between layers" x --hidden-mse-weight 1
+head -c 20000 "$scratch/first.cache" >"$cache"
+cached 3 "half a cache" x
+check "it names the file" grep -q "teacher.cache does not match its hash" "$scratch/stderr"
+expect_exit 2 "tokens without a cache" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 --teacher-top-k 8
+
 # Refusals.
 expect_exit 2 "no length" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}"
 check "it says what to give" grep -q -e "--steps or --minutes" "$scratch/stderr"

@@ -8,8 +8,11 @@
 
 enum { VOCAB = 23 };
 
+/* Probabilities are floats: differences of logarithms up to 20, each off by some roundings. */
+#define BOUND (20 * 8 * 6e-8)
+
 typedef struct sample {
-    float student[VOCAB], teacher[VOCAB];
+    float student[VOCAB], teacher[VOCAB], work[2 * VOCAB];
     swg_loss_input in;
 } sample;
 
@@ -24,7 +27,8 @@ static void fill(sample *s, uint64_t seed, double temperature)
                              .student = s->student,
                              .teacher = s->teacher,
                              .target = (int32_t)(seed % VOCAB),
-                             .temperature = temperature};
+                             .temperature = temperature,
+                             .work = s->work};
 }
 
 /* log softmax(x / t)[i] */
@@ -46,9 +50,9 @@ START_TEST(values_are_the_formulas)
         for (size_t i = 0; i < VOCAB; i++)
             kl += expl(log_probability(s.teacher, i, t)) *
                   (log_probability(s.teacher, i, t) - log_probability(s.student, i, t));
-        ck_assert_double_eq_tol(swg_loss_kl(&s.in, 1, NULL), (double)(kl * t * t), 1e-9);
+        ck_assert_double_eq_tol(swg_loss_kl(&s.in, 1, NULL), (double)(kl * t * t), BOUND);
         ck_assert_double_eq_tol(swg_loss_ce(&s.in, 1, NULL),
-                                (double)-log_probability(s.student, (size_t)s.in.target, 1), 1e-9);
+                                (double)-log_probability(s.student, (size_t)s.in.target, 1), BOUND);
         s.in.teacher = s.student;
         ck_assert_double_eq(swg_loss_kl(&s.in, 1, NULL), 0);
         s.in.target = -1;
@@ -79,12 +83,52 @@ START_TEST(slopes_are_what_differences_say)
 }
 END_TEST
 
+/* All tokens known: the same as of logits. Some: their divergence with all others as one. */
+START_TEST(top_k_is_the_divergence_of_what_is_told_apart)
+{
+    sample s;
+    double p[VOCAB];
+    fill(&s, 70, 1.3);
+    for (size_t i = 0; i < VOCAB; i++)
+        p[i] = (double)expl(log_probability(s.teacher, i, 1.3));
+    for (size_t k = 1; k <= VOCAB; k += 11) {
+        int32_t ids[VOCAB];
+        float known[VOCAB], slopes[VOCAB] = {0};
+        double rest = 1, q_rest = 1, wanted = 0;
+        for (size_t i = 0; i < k; i++) {
+            const size_t id = VOCAB - 1 - i;
+            const double q = (double)expl(log_probability(s.student, id, 1.3));
+            ids[i] = (int32_t)id;
+            known[i] = (float)p[id];
+            rest -= p[id];
+            q_rest -= q;
+            wanted += p[id] * log(p[id] / q);
+        }
+        const bool is_all = k == VOCAB;
+        const swg_top_k top = {k, ids, known, is_all ? 0 : (float)rest};
+        s.in.top = &top;
+        wanted += is_all ? 0 : rest * log(rest / q_rest);
+        ck_assert_double_eq_tol(swg_loss_kl(&s.in, 0.5, slopes), 1.3 * 1.3 * wanted, BOUND);
+        for (size_t i = 0; i < VOCAB; i++) {
+            const float x = s.student[i], step = 1e-2f;
+            s.student[i] = x + step;
+            const double plus = swg_loss_kl(&s.in, 0, NULL);
+            s.student[i] = x - step;
+            const double minus = swg_loss_kl(&s.in, 0, NULL);
+            s.student[i] = x;
+            ck_assert_double_eq_tol((double)slopes[i], 0.5 * (plus - minus) / 0.02, 2e-4);
+        }
+    }
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("losses");
     TCase *cases = tcase_create("losses");
     tcase_add_test(cases, values_are_the_formulas);
     tcase_add_test(cases, slopes_are_what_differences_say);
+    tcase_add_test(cases, top_k_is_the_divergence_of_what_is_told_apart);
     suite_add_tcase(suite, cases);
     return suite;
 }

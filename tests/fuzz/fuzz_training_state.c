@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_expect(swg_strbuf_status(&file) == SWG_OK, "memory");
     fuzz_folder_clear();
     fuzz_folder_write("f", file.text, file.length);
-    fuzz_expect(swg_state_open(fuzz_folder_path("f"), &reader) == SWG_OK, "the hash is right");
+    fuzz_expect(swg_state_open(fuzz_folder_path("f"), &swg_state_of_training, &reader) == SWG_OK,
+                "the hash is right");
     if (swg_state_expect_text(reader, "settings", "settings") == SWG_OK) {
         size_t n = 0;
         while (swg_state_get(reader, block, sizeof block) == SWG_OK)
