@@ -60,8 +60,7 @@ static const char quant_method_words[] = ""
 #undef SWG_QUANT_METHOD
     ;
 static const char transform_help[] =
-    "with --bits: maps folded into the weights first (default with --calibration and without "
-    "--quant-method: awq)"
+    "with --bits: change the checkpoint before, in a way that only rounding notices"
 #define SWG_TRANSFORM(name, word, needs, meaning) "; " word " = " meaning
 #include "quantize/transforms.def"
 #undef SWG_TRANSFORM
@@ -126,7 +125,7 @@ static const swg_option options[] = {
                     "with --bits: store a zero point for every group"),
     SWG_OPTION_CHOICE(
         arguments, quant_method, 0, "quant-method", quant_method_words + 1, NULL,
-        "with --bits: how codes are chosen (default rtn; with --calibration gptq, after awq)"),
+        "with --bits: how codes are chosen (default rtn, or gptq with --calibration)"),
     SWG_OPTION_LIST(arguments, transform, 0, "transform", "NAME", transform_help),
     SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_words + 1, NULL,
                       "with --bits: also quantize embeddings and output heads"),
@@ -215,12 +214,6 @@ static swg_status add_pruning(const arguments *a, swg_recipe *recipe)
     return swg_recipe_add_rule(recipe, &rule);
 }
 
-/* Whether nothing says how codes are chosen: then they are as those of swage quantize. */
-static bool has_usual_transforms(const arguments *a)
-{
-    return a->bits && a->calibration && !a->quant_method && !a->transform.count;
-}
-
 static swg_status recipe_from_options(const arguments *a, swg_recipe **out)
 {
     swg_recipe_preset preset = swg_recipe_preset_default();
@@ -245,8 +238,6 @@ static swg_status recipe_from_options(const arguments *a, swg_recipe **out)
     (*out)->level = (int)a->level;
     (*out)->transforms = a->transform.items;
     (*out)->n_transforms = a->transform.count;
-    if (has_usual_transforms(a))
-        swg_command_transforms_usual(*out);
     return add_pruning(a, *out);
 }
 
@@ -293,11 +284,11 @@ typedef struct job {
     swg_recipe *recipe;
     swg_source *source;
     swg_transforms *transforms; /* the recipe's; NULL = none */
-    bool transforms_need_stats;
-    swg_source *transformed; /* theirs; `source` itself without */
-    swg_tensor_desc *changed,
-        *outputs;         /* [plan.n_entries]; of `transformed`; in the plan's order */
-    swg_tensor_use *uses; /* [plan.n_entries]; NULL = the architecture is not known */
+    bool transforms_need_stats; /* of the whole model */
+    swg_source *transformed;  /* theirs; `source` itself without */
+    swg_tensor_desc *changed; /* [plan.n_entries] of `transformed` */
+    swg_tensor_desc *outputs; /* [plan.n_entries] in the plan's order */
+    swg_tensor_use *uses;     /* [plan.n_entries]; NULL = the architecture is not known */
     swg_plan plan;
     swg_pool *pool;
     swg_sink_meta meta;
@@ -379,12 +370,8 @@ static swg_status read_uses(job *j)
 
 static swg_status open_transforms(job *j)
 {
-    const swg_transforms_request request = {.cli = j->cli,
-                                            .source = j->source,
-                                            .uses = j->uses,
-                                            .has_text = j->a->calibration != NULL,
-                                            .is_usual =
-                                                !j->a->recipe && has_usual_transforms(j->a)};
+    const swg_transforms_request request = {
+        .cli = j->cli, .source = j->source, .uses = j->uses, .has_text = j->a->calibration != NULL};
     SWG_TRY(swg_command_transforms_open(&request, j->recipe, &j->transforms_need_stats,
                                         &j->transforms));
     j->transformed = j->transforms ? swg_transforms_source(j->transforms) : j->source;

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "quantize/cmd_quantize_job.h"
-#include "quantize/cmd_transforms.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 
@@ -58,6 +57,7 @@ static swg_dtype scale_type_of(const char *word)
 
 /* What goes with a text unless the options say otherwise. */
 static const char free_method[] = "gptq";
+static const char *const free_transforms[] = {"awq"};
 
 static swg_status recipe_from_options(const swg_quantize_arguments *a, swg_recipe **out)
 {
@@ -81,8 +81,10 @@ static swg_status recipe_from_options(const swg_quantize_arguments *a, swg_recip
     (*out)->requantize = a->requantize;
     (*out)->transforms = a->transform.items;
     (*out)->n_transforms = a->transform.count;
-    if (a->transform.count == 0 && swg_quantize_is_free(a))
-        swg_command_transforms_usual(*out);
+    if (a->transform.count == 0 && swg_quantize_is_free(a)) {
+        (*out)->transforms = free_transforms;
+        (*out)->n_transforms = sizeof free_transforms / sizeof *free_transforms;
+    }
     if (a->nonfinite)
         (*out)->nonfinite = strcmp(a->nonfinite, "warn") == 0   ? SWG_NONFINITE_WARN
                             : strcmp(a->nonfinite, "keep") == 0 ? SWG_NONFINITE_KEEP

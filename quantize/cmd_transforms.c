@@ -1,14 +1,6 @@
 /* See cmd_transforms.h. */
 #include "quantize/cmd_transforms.h"
 
-static const char *const usual[] = {"awq"};
-
-void swg_command_transforms_usual(swg_recipe *recipe)
-{
-    recipe->transforms = usual;
-    recipe->n_transforms = sizeof usual / sizeof *usual;
-}
-
 swg_status swg_command_transforms_open(const swg_transforms_request *request, swg_recipe *recipe,
                                        bool *needs_stats, swg_transforms **out)
 {

@@ -22,7 +22,4 @@ typedef struct swg_transforms_request {
 swg_status swg_command_transforms_open(const swg_transforms_request *request, swg_recipe *recipe,
                                        bool *needs_stats, swg_transforms **out);
 
-/* What goes with a text unless the options say otherwise. */
-void swg_command_transforms_usual(swg_recipe *recipe);
-
 #endif
