@@ -197,6 +197,18 @@ static swg_status make_model(job *j)
     return swg_tokenizer_limit_ids(j->tokenizer, (size_t)j->hparams.vocab);
 }
 
+static swg_training_output output_of(const job *j)
+{
+    return (swg_training_output){.path = j->q->output,
+                                 .provenance = j->provenance,
+                                 .force = j->q->force,
+                                 .level = j->q->level,
+                                 .pool = j->pool,
+                                 .meta = &j->meta,
+                                 .tensors = j->outputs,
+                                 .n_tensors = j->plan.n_entries};
+}
+
 static swg_status prepare(job *j)
 {
     const swg_classifier_request *q = j->q;
@@ -218,10 +230,14 @@ static swg_status prepare(job *j)
     options.window = j->texts.longest;
     swg_training_set(q->training, &options);
     SWG_TRY(swg_trainer_new(j->source, &j->plan, &options, &j->trainer));
-    SWG_TRY(swg_training_log_open(q->training, q->cli, q->teacher != NULL, &j->training.log));
+    SWG_TRY(swg_sink_meta_from_source(j->source, &j->meta));
+    const swg_training_output output = output_of(j);
+    SWG_TRY(swg_training_check_output(&output));
+    SWG_TRY(
+        swg_training_log_open(q->training, q->cli, q->force, q->teacher != NULL, &j->training.log));
     j->training.log.is_of_classifier = true;
     j->training.log.is_judged = q->labelled->eval_data != NULL;
-    return swg_sink_meta_from_source(j->source, &j->meta);
+    return SWG_OK;
 }
 
 /* What the result depends on beside what it is made of. */
@@ -299,14 +315,7 @@ done:
 static swg_status write_output(job *j, uint64_t *bytes)
 {
     SWG_TRY(add_provenance(j));
-    const swg_training_output output = {.path = j->q->output,
-                                        .provenance = j->provenance,
-                                        .force = j->q->force,
-                                        .level = j->q->level,
-                                        .pool = j->pool,
-                                        .meta = &j->meta,
-                                        .tensors = j->outputs,
-                                        .n_tensors = j->plan.n_entries};
+    const swg_training_output output = output_of(j);
     return swg_training_write_output(j->trainer, &output, bytes);
 }
 

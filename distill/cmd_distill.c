@@ -18,7 +18,7 @@ typedef struct arguments {
     const char *output, *teacher, *student_config, *student_layers, *text, *recipe, *bits,
         *group_size, *embedding_bits, *cache;
     int64_t tokens, level, top_k;
-    double temperature, kl, ce, hidden_mse, hidden_cosine, grid_rate;
+    double temperature, kl, ce, hidden_mse, hidden_cosine, attention_mse, grid_rate;
     swg_training_arguments training;
     swg_classifier_arguments labelled;
     bool keep_mask, documents, asymmetric, force;
@@ -73,6 +73,10 @@ static const swg_option options[] = {
         "weight of the squared difference between the rows that leave layers of both"),
     SWG_OPTION_DOUBLE(arguments, hidden_cosine, 0, "hidden-cosine-weight", "W", 0, 1e6, "0",
                       "weight of 1 - the cosine between these rows"),
+    SWG_OPTION_DOUBLE(
+        arguments, attention_mse, 0, "attention-mse-weight", "W", 0, 1e6, "0",
+        "weight of the squared difference between attention scores of layers of both, "
+        "which have as many heads"),
     SWG_OPTION_DOUBLE(arguments, temperature, 0, "temperature", "T", 0.01, 100, "1",
                       "divide the logits of both by this in the divergence"),
     SWG_OPTION_STRING(
@@ -238,7 +242,19 @@ static swg_status check_paths(const char *input, const arguments *a)
 {
     return input && swg_path_is_same(input, a->output)
                ? swg_error(SWG_USAGE, "%s is both the input and the output", input)
-               : SWG_OK;
+               : swg_sink_check_path(a->output, a->force);
+}
+
+static swg_training_output output_of(const job *j)
+{
+    return (swg_training_output){.path = j->a->output,
+                                 .provenance = j->provenance,
+                                 .force = j->a->force,
+                                 .level = (int)j->a->level,
+                                 .pool = j->pool,
+                                 .meta = &j->meta,
+                                 .tensors = j->outputs,
+                                 .n_tensors = j->plan.n_entries};
 }
 
 static swg_status load_teacher(job *j)
@@ -304,9 +320,14 @@ static swg_status check_cache(arguments *a)
     enum { USUAL_TOP_K = 64 };
     if (!a->cache && a->top_k)
         return swg_error(SWG_USAGE, "--teacher-top-k is of use only with --teacher-cache");
-    if (a->cache && (a->hidden_mse > 0 || a->hidden_cosine > 0))
-        return swg_error(SWG_USAGE, "--teacher-cache has the teacher's predictions, and not the "
-                                    "rows between its layers that --hidden-... compares with");
+    if (a->cache && (a->hidden_mse > 0 || a->hidden_cosine > 0 || a->attention_mse > 0))
+        return swg_error(
+            SWG_USAGE,
+            "--teacher-cache has the teacher's predictions, and not what --%s compares "
+            "with, which is inside its layers",
+            a->hidden_mse > 0      ? "hidden-mse-weight"
+            : a->hidden_cosine > 0 ? "hidden-cosine-weight"
+                                   : "attention-mse-weight");
     if (a->cache && a->kl <= 0)
         return swg_error(SWG_USAGE, "--teacher-cache is of use only with --kl-weight");
     a->top_k = a->top_k ? a->top_k : USUAL_TOP_K;
@@ -332,8 +353,11 @@ static swg_status prepare(job *j)
     training.keep_zeros = a->keep_mask;
     swg_training_set(&a->training, &training);
     SWG_TRY(swg_trainer_new(j->source, &j->plan, &training, &j->trainer));
-    SWG_TRY(swg_training_log_open(&a->training, j->cli, true, &j->training.log));
-    return swg_sink_meta_from_source(j->source, &j->meta);
+    SWG_TRY(swg_sink_meta_from_source(j->source, &j->meta));
+    const swg_training_output output = output_of(j);
+    SWG_TRY(swg_training_check_output(&output));
+    SWG_TRY(swg_training_log_open(&a->training, j->cli, a->force, true, &j->training.log));
+    return SWG_OK;
 }
 
 /* What the result depends on beside the inputs. */
@@ -348,6 +372,7 @@ static void write_settings(const job *j, swg_json_writer *json)
     swg_json_double(json, "ce_weight", a->ce);
     swg_json_double(json, "hidden_mse_weight", a->hidden_mse);
     swg_json_double(json, "hidden_cosine_weight", a->hidden_cosine);
+    swg_json_double(json, "attention_mse_weight", a->attention_mse);
     swg_json_double(json, "temperature", a->temperature);
     if (a->cache)
         swg_json_uint(json, "teacher_top_k", (uint64_t)a->top_k);
@@ -375,6 +400,7 @@ static swg_status train(job *j)
     how.weights[SWG_LOSS_ce] = a->ce;
     how.weights[SWG_LOSS_hidden_mse] = a->hidden_mse;
     how.weights[SWG_LOSS_hidden_cosine] = a->hidden_cosine;
+    how.weights[SWG_LOSS_attention_mse] = a->attention_mse;
     how.temperature = a->temperature;
     how.cache = j->cache;
     how.adamw.grid_rate = a->grid_rate;
@@ -406,14 +432,7 @@ done:
 static swg_status write_output(job *j, uint64_t *bytes)
 {
     SWG_TRY(add_provenance(j));
-    const swg_training_output output = {.path = j->a->output,
-                                        .provenance = j->provenance,
-                                        .force = j->a->force,
-                                        .level = (int)j->a->level,
-                                        .pool = j->pool,
-                                        .meta = &j->meta,
-                                        .tensors = j->outputs,
-                                        .n_tensors = j->plan.n_entries};
+    const swg_training_output output = output_of(j);
     return swg_training_write_output(j->trainer, &output, bytes);
 }
 
@@ -434,6 +453,7 @@ static const char *text_option(const arguments *a)
                            {a->grid_rate != 1, "scale-rate"},
                            {a->hidden_mse > 0, "hidden-mse-weight"},
                            {a->hidden_cosine > 0, "hidden-cosine-weight"},
+                           {a->attention_mse > 0, "attention-mse-weight"},
                            {a->cache != NULL, "teacher-cache"}};
     for (size_t i = 0; i < sizeof options_of_text / sizeof *options_of_text; i++)
         if (options_of_text[i].is_given)
@@ -451,7 +471,8 @@ static swg_status check_labelled(const arguments *a)
     const char *const of_text = text_option(a);
     if (a->labelled.data && of_text)
         return swg_error(SWG_UNSUPPORTED, "--%s is not for --data", of_text);
-    return a->kl > 0 || a->ce > 0 || a->hidden_mse > 0 || a->hidden_cosine > 0
+    return a->kl > 0 || a->ce > 0 || a->hidden_mse > 0 || a->hidden_cosine > 0 ||
+                   a->attention_mse > 0
                ? SWG_OK
                : swg_error(SWG_USAGE, "the weights of all losses are 0");
 }

@@ -223,13 +223,6 @@ done:
     return status;
 }
 
-static swg_status check_output(const arguments *a)
-{
-    return !a->force && swg_path_exists(a->output)
-               ? swg_error(SWG_USAGE, "%s exists already; --force replaces it", a->output)
-               : SWG_OK;
-}
-
 static swg_status check_arguments(const arguments *a)
 {
     if (!a->texts.count)
@@ -243,7 +236,19 @@ static swg_status check_arguments(const arguments *a)
         return swg_error(SWG_USAGE, a->tokenizer
                                         ? "--tokenizer and --train-tokenizer are both given"
                                         : "which tokenizer? Give --tokenizer or --train-tokenizer");
-    return check_output(a);
+    return swg_sink_check_path(a->output, a->force);
+}
+
+static swg_training_output output_of(const job *j)
+{
+    return (swg_training_output){.path = j->a->output,
+                                 .provenance = j->provenance,
+                                 .force = j->a->force,
+                                 .level = (int)j->a->level,
+                                 .pool = j->pool,
+                                 .meta = &j->meta,
+                                 .tensors = j->outputs,
+                                 .n_tensors = j->plan.n_entries};
 }
 
 static swg_status prepare(job *j)
@@ -268,8 +273,11 @@ static swg_status prepare(job *j)
     training.window = j->text.window;
     swg_training_set(&a->training, &training);
     SWG_TRY(swg_trainer_new(j->source, &j->plan, &training, &j->trainer));
-    SWG_TRY(swg_training_log_open(&a->training, j->cli, false, &j->training.log));
-    return swg_sink_meta_from_source(j->source, &j->meta);
+    SWG_TRY(swg_sink_meta_from_source(j->source, &j->meta));
+    const swg_training_output output = output_of(j);
+    SWG_TRY(swg_training_check_output(&output));
+    SWG_TRY(swg_training_log_open(&a->training, j->cli, a->force, false, &j->training.log));
+    return SWG_OK;
 }
 
 /* What the result depends on beside configuration and tokenizer. */
@@ -350,14 +358,7 @@ static swg_status print(const job *j, uint64_t file_bytes)
 static swg_status write_output(job *j, uint64_t *bytes)
 {
     SWG_TRY(add_provenance(j));
-    const swg_training_output output = {.path = j->a->output,
-                                        .provenance = j->provenance,
-                                        .force = j->a->force,
-                                        .level = (int)j->a->level,
-                                        .pool = j->pool,
-                                        .meta = &j->meta,
-                                        .tensors = j->outputs,
-                                        .n_tensors = j->plan.n_entries};
+    const swg_training_output output = output_of(j);
     return swg_training_write_output(j->trainer, &output, bytes);
 }
 
@@ -375,7 +376,7 @@ static swg_status check_labelled(const arguments *a)
         return swg_error(SWG_USAGE, "--data needs a tokenizer that is there: give --tokenizer");
     if (a->init && swg_path_is_same(a->init, a->output))
         return swg_error(SWG_USAGE, "%s is both the input and the output", a->init);
-    return check_output(a);
+    return swg_sink_check_path(a->output, a->force);
 }
 
 /* What the classifier is made of: a checkpoint, or new weights. */

@@ -1,6 +1,7 @@
 /* What the commands that train have in common. See cmd_training.h. */
 #include "distill/cmd_training.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -38,13 +39,15 @@ void swg_training_set(const swg_training_arguments *a, swg_trainer_options *out)
 
 /* --- The log ---------------------------------------------------------------------------------- */
 
-swg_status swg_training_log_open(const swg_training_arguments *a, const swg_cli *cli,
+swg_status swg_training_log_open(const swg_training_arguments *a, const swg_cli *cli, bool force,
                                  bool has_teacher, swg_training_log *out)
 {
     *out = (swg_training_log){.cli = cli, .has_teacher = has_teacher};
-    const bool goes_on = a->resume && a->log && swg_path_exists(a->log);
-    if (a->log && !(out->file = fopen(a->log, goes_on ? "r+" : "w")))
-        return swg_error(SWG_IO, "cannot write %s", a->log);
+    const bool is_there = a->log && swg_path_exists(a->log);
+    if (is_there && !a->resume && !force)
+        return swg_error(SWG_USAGE, "log %s exists; use --force to replace it", a->log);
+    if (a->log && !(out->file = fopen(a->log, is_there && a->resume ? "r+" : "w")))
+        return swg_error(SWG_IO, "cannot write %s: %s", a->log, strerror(errno));
     return SWG_OK;
 }
 
@@ -230,6 +233,9 @@ swg_status swg_training_end(swg_training *t, swg_status status)
 {
     if (status == SWG_OK)
         (void)remove(t->state); /* it need not be there */
+    if (status == SWG_OK && t->log.file && ferror(t->log.file))
+        return swg_error(SWG_IO, "%s was written, but its log %s is not complete", t->output,
+                         t->arguments->log);
     if (status == SWG_FAILED && t->result.best.step > 0)
         return swg_error_context(status,
                                  "%s has the weights of step %" PRIu64 ", the best that was judged",
@@ -244,15 +250,30 @@ void swg_training_deinit(swg_training *t)
     swg_free(t->state);
 }
 
-swg_status swg_training_write_output(swg_trainer *trainer, const swg_training_output *output,
-                                     uint64_t *bytes)
+static swg_sink_options sink_options_of(const swg_training_output *output)
 {
-    swg_status status = SWG_OK;
-    swg_sink *sink = NULL;
     swg_sink_options how = swg_sink_options_default();
     how.force = output->force;
     how.level = output->level;
     how.pool = output->pool;
+    return how;
+}
+
+swg_status swg_training_check_output(const swg_training_output *output)
+{
+    const swg_sink_options how = sink_options_of(output);
+    uint64_t bytes;
+    bool is_exact;
+    return swg_sink_plan_bytes(output->path, &how, output->meta, output->tensors, output->n_tensors,
+                               &bytes, &is_exact);
+}
+
+swg_status swg_training_write_output(swg_trainer *trainer, const swg_training_output *output,
+                                     uint64_t *bytes)
+{
+    const swg_sink_options how = sink_options_of(output);
+    swg_status status = SWG_OK;
+    swg_sink *sink = NULL;
     SWG_GO(swg_sink_open(output->path, &how, output->meta, output->tensors,
                          output->n_tensors, &sink));
     SWG_GO(swg_trainer_write(trainer, sink));

@@ -63,7 +63,8 @@ typedef struct swg_training_arguments {
          .help = "matrices with matching names get adapters (may be repeated; default: every "     \
                  "matrix of every layer)",                                                         \
          .offset = offsetof(type, training.adapted)},                                              \
-        SWG_OPTION_STRING(type, training.log, 0, "log", "FILE", "write one JSON object per step")
+        SWG_OPTION_STRING(type, training.log, 0, "log", "FILE",                                    \
+                          "write one JSON object per step; --force replaces an existing file")
 
 /* What a command prints while it trains. */
 typedef struct swg_training_log {
@@ -85,9 +86,10 @@ swg_status swg_training_check_adapters(const swg_training_arguments *arguments);
 /* What of a trainer's options the arguments say. */
 void swg_training_set(const swg_training_arguments *arguments, swg_trainer_options *out);
 
-/* SWG_IO when the log cannot be written. */
+/* SWG_USAGE when the log exists and is neither continued nor, by `force`, replaced; SWG_IO when it
+ * cannot be written. */
 swg_status swg_training_log_open(const swg_training_arguments *arguments, const swg_cli *cli,
-                                 bool has_teacher, swg_training_log *out);
+                                 bool force, bool has_teacher, swg_training_log *out);
 void swg_training_log_close(swg_training_log *log);
 
 /* Members of an open object that say what of the arguments a result depends on. */
@@ -118,6 +120,11 @@ typedef struct swg_training_output {
     const swg_tensor_desc *tensors; /* [n_tensors] */
     size_t n_tensors;
 } swg_training_output;
+
+/* Whether the output's format can hold what will be trained, before it is; `provenance` may be
+ * NULL.
+ */
+swg_status swg_training_check_output(const swg_training_output *output);
 
 /* Write the trained weights to the output, whole or not at all; *bytes = its size. */
 swg_status swg_training_write_output(swg_trainer *trainer, const swg_training_output *output,

@@ -7,6 +7,7 @@
 
 #include "distill/predictor.h"
 #include "distill/row_match.h"
+#include "distill/score_match.h"
 #include "distill/schedule.h"
 #include "runtime/backprop.h"
 #include "runtime/base/clock.h"
@@ -76,7 +77,7 @@ static double position_loss(const run *r, const swg_loss_input *in, double share
     double sum = 0;
     for (int loss = 0; loss < SWG_LOSS_COUNT; loss++) {
         const double weight = r->options->weights[loss];
-        if (weight > 0 && !swg_loss_is_of_rows((swg_loss)loss))
+        if (weight > 0 && swg_loss_domain_of((swg_loss)loss) == SWG_LOSS_OF_LOGITS)
             sum += weight * swg_loss_of((swg_loss)loss)(in, weight * share, slopes);
     }
     return sum;
@@ -166,6 +167,21 @@ static swg_status take_rows(void *context, size_t layer, size_t n, const float *
     double loss = 0;
     SWG_TRY(swg_row_match_take(&r->matches[layer], r->options->weights, share, n, x,
                                r->teacher.rows[same_depth(r, layer)], gradient, &loss));
+    r->loss_sum += loss;
+    return SWG_OK;
+}
+
+/* swg_gradient_observer.scores: losses of a layer's attention, whose share is that of one of all
+ * layers. */
+static swg_status take_scores(void *context, const swg_scored *rows, float *dq, float *dk)
+{
+    run *r = context;
+    const swg_distill_options *o = r->options;
+    const swg_scored *teacher = &r->teacher.scored[same_depth(r, rows->layer) - 1];
+    double loss = 0;
+    SWG_TRY(swg_score_match_take(rows, teacher, o->window, o->weights,
+                                 share_of(o) / (double)r->student.n_layers, o->pool, dq, dk,
+                                 &loss));
     r->loss_sum += loss;
     return SWG_OK;
 }
@@ -448,7 +464,7 @@ static swg_status resume(run *r, swg_distill_result *out)
     if (saved.first.nll != out->first.nll || saved.first.kld != out->first.kld ||
         saved.first.nll_teacher != out->first.nll_teacher)
         SWG_GO(swg_error(SWG_USAGE, "%s was saved with another model, teacher or text", o->state));
-    if (r->at.next > r->n_train || r->at.step > o->steps)
+    if (r->at.next > r->n_train || (o->steps && r->at.step > o->steps))
         SWG_GO(swg_error(SWG_CORRUPT,
                          "%s: it continues at window %llu of %zu and step %llu of %llu", o->state,
                          (unsigned long long)r->at.next, r->n_train, (unsigned long long)r->at.step,
@@ -505,13 +521,30 @@ static swg_status walk(run *r, swg_distill_result *out)
 
 /* --- Set-up ----------------------------------------------------------------------------------- */
 
+/* What of the teacher's layers is compared. */
+static unsigned keeps_of(const swg_distill_options *o)
+{
+    return (swg_loss_is_wanted(o->weights, SWG_LOSS_OF_ROWS) ? SWG_PREDICTOR_KEEPS_ROWS : 0u) |
+           (swg_loss_is_wanted(o->weights, SWG_LOSS_OF_SCORES) ? SWG_PREDICTOR_KEEPS_SCORES : 0u);
+}
+
+/* Whether attention of both can be compared. */
+static swg_status check_heads(const swg_hparams *student, const swg_hparams *teacher)
+{
+    if (student->n_heads > 0 && student->n_heads == teacher->n_heads)
+        return SWG_OK;
+    return swg_error(SWG_USAGE,
+                     "attention scores are compared head by head; the student has %lld heads in a "
+                     "layer and the teacher %lld",
+                     (long long)student->n_heads, (long long)teacher->n_heads);
+}
+
 static swg_status check(const swg_model *student, const swg_model *teacher,
                         const swg_distill_options *o)
 {
     SWG_TRY(swg_options_check("swg_distill_options", o->size, sizeof *o));
     SWG_TRY(swg_model_must_continue(student, "training on a text"));
-    if (!teacher &&
-        ((o->weights[SWG_LOSS_kl] > 0 && !o->cache) || swg_row_match_is_wanted(o->weights)))
+    if (!teacher && ((o->weights[SWG_LOSS_kl] > 0 && !o->cache) || keeps_of(o)))
         return swg_error(SWG_USAGE, "a loss that compares with a teacher, but there is no teacher");
     if (teacher && student->hparams.n_outputs != teacher->hparams.n_outputs)
         return swg_error(SWG_USAGE,
@@ -519,6 +552,8 @@ static swg_status check(const swg_model *student, const swg_model *teacher,
                          "the same vocabulary",
                          (long long)student->hparams.n_outputs,
                          (long long)teacher->hparams.n_outputs);
+    if (swg_loss_is_wanted(o->weights, SWG_LOSS_OF_SCORES))
+        SWG_TRY(check_heads(&student->hparams, &teacher->hparams));
     if (o->held_out < 1 || o->n_windows < o->held_out + o->batch || o->batch < 1 ||
         o->accumulate < 1)
         return swg_error(SWG_FAILED,
@@ -532,7 +567,9 @@ static swg_status check(const swg_model *student, const swg_model *teacher,
 
 static swg_status begin_matches(run *r)
 {
-    if (!swg_row_match_is_wanted(r->options->weights))
+    if (swg_loss_is_wanted(r->options->weights, SWG_LOSS_OF_SCORES))
+        swg_trainer_on_scores(r->trainer, take_scores);
+    if (!swg_loss_is_wanted(r->options->weights, SWG_LOSS_OF_ROWS))
         return SWG_OK;
     SWG_TRY(SWG_NEW(r->matches, r->student.n_layers));
     for (size_t layer = 0; layer < r->student.n_layers; layer++)
@@ -552,12 +589,12 @@ static swg_status begin(run *r, const swg_model *teacher)
     SWG_TRY(check(student, teacher, o));
     r->vocab = (size_t)student->hparams.n_outputs;
     r->n_train = o->n_windows - o->held_out;
-    SWG_TRY(swg_predictor_init(&r->student, student, o->pool, o->batch, o->window, false));
+    SWG_TRY(swg_predictor_init(&r->student, student, o->pool, o->batch, o->window, 0));
     r->has_teacher = teacher != NULL;
     r->is_compared = teacher || o->cache;
     if (teacher)
-        SWG_TRY(swg_predictor_init(&r->teacher, teacher, o->pool, o->batch, o->window,
-                                   swg_row_match_is_wanted(o->weights)));
+        SWG_TRY(
+            swg_predictor_init(&r->teacher, teacher, o->pool, o->batch, o->window, keeps_of(o)));
     SWG_TRY(begin_matches(r));
     SWG_TRY(SWG_NEW_UNINIT(r->logits, END_ROWS * r->vocab));
     SWG_TRY(SWG_NEW_UNINIT(r->slopes, END_ROWS * r->vocab));
@@ -582,6 +619,7 @@ swg_status swg_distill(swg_trainer *trainer, const swg_model *teacher,
     }
     out->seconds = swg_clock_s() - r.start;
     swg_trainer_on_rows(trainer, NULL);
+    swg_trainer_on_scores(trainer, NULL);
     for (size_t layer = 0; r.matches && layer < r.student.n_layers; layer++)
         swg_row_match_deinit(&r.matches[layer]);
     swg_free(r.matches);

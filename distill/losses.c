@@ -126,15 +126,27 @@ double swg_loss_hidden_cosine(const swg_loss_input *in, double weight, float *sl
     return 1 - xy / norms;
 }
 
-bool swg_loss_is_of_rows(swg_loss loss)
+double swg_loss_attention_mse(const swg_loss_input *in, double weight, float *slopes)
 {
-    enum { LOGITS, ROWS };
-    static const int domains[] = {
-#define SWG_LOSS(name, domain, meaning) domain,
+    return swg_loss_hidden_mse(in, weight, slopes);
+}
+
+swg_loss_domain swg_loss_domain_of(swg_loss loss)
+{
+    static const swg_loss_domain domains[] = {
+#define SWG_LOSS(name, domain, meaning) SWG_LOSS_OF_##domain,
 #include "distill/losses.def"
 #undef SWG_LOSS
     };
-    return domains[loss] == ROWS;
+    return domains[loss];
+}
+
+bool swg_loss_is_wanted(const double weights[SWG_LOSS_COUNT], swg_loss_domain domain)
+{
+    for (int loss = 0; loss < SWG_LOSS_COUNT; loss++)
+        if (weights[loss] > 0 && swg_loss_domain_of((swg_loss)loss) == domain)
+            return true;
+    return false;
 }
 
 swg_loss_function *swg_loss_of(swg_loss loss)

@@ -5,6 +5,7 @@
  *        (Hinton et al. 2015, arXiv 1503.02531): slope T (q - p)
  *   ce   -log q[target] at T = 1: slope q - (1 at the target)
  *   hidden_mse      mean of (x - y)^2 over the n columns: slope 2 (x - y) / n
+ *   attention_mse   the same of a query's n scores (Jiao et al. 2020, TinyBERT, arXiv 1909.10351)
  *   hidden_cosine   1 - xy / (|x| |y|): slope (x xy / |x|^2 - y) / (|x| |y|); 1 where a row is 0 */
 #ifndef SWG_DISTILL_LOSSES_H
 #define SWG_DISTILL_LOSSES_H
@@ -30,7 +31,7 @@ typedef struct swg_top_k {
 
 /* What a position is judged by. */
 typedef struct swg_loss_input {
-    size_t n;             /* logits, or columns of a row */
+    size_t n;             /* logits, columns of a row, or scores */
     const float *student; /* [n] */
     const float *teacher; /* [n]; not needed by ce, nor with `top` */
     const swg_top_k *top; /* what kl compares with instead of the teacher's logits, at the
@@ -53,8 +54,16 @@ typedef double swg_loss_function(const swg_loss_input *input, double weight, flo
  */
 double swg_loss_softmax(const float *x, size_t n, double t, float *p);
 
-/* The function of a loss, and whether it compares rows rather than logits. */
+/* The function of a loss, and what it compares. */
+typedef enum swg_loss_domain {
+    SWG_LOSS_OF_LOGITS,
+    SWG_LOSS_OF_ROWS,
+    SWG_LOSS_OF_SCORES
+} swg_loss_domain;
 swg_loss_function *swg_loss_of(swg_loss loss);
-bool swg_loss_is_of_rows(swg_loss loss);
+swg_loss_domain swg_loss_domain_of(swg_loss loss);
+
+/* Whether a loss of that domain has a weight. */
+bool swg_loss_is_wanted(const double weights[SWG_LOSS_COUNT], swg_loss_domain domain);
 
 #endif

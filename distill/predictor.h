@@ -7,21 +7,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/base/thread.h"
-#include "runtime/model.h"
+#include "runtime/exec.h"
+
+/* What is kept of all layers. */
+typedef enum swg_predictor_keeps {
+    SWG_PREDICTOR_KEEPS_ROWS = 1,
+    SWG_PREDICTOR_KEEPS_SCORES = 2
+} swg_predictor_keeps;
 
 typedef struct swg_predictor {
-    struct swg_exec *exec;
-    size_t window, n_layers, width; /* columns of what leaves the last layer */
+    swg_exec *exec;
+    size_t batch, window, n_layers, width; /* columns of what leaves the last layer */
     float **rows;  /* [n_layers + 1], each [batch * window][width]: what enters a layer; of the last
                       two unless all are kept */
     float *memory; /* of the rows */
+    swg_scored *scored;    /* [n_layers] copies of queries and keys; NULL unless they are kept */
+    swg_observer observer; /* that copies them */
+    swg_status status;     /* its own */
 } swg_predictor;
 
-/* For up to `batch` windows at a time. keeps_rows: of all layers. The model and the pool (may be
- * NULL) must outlive it. SWG_NO_MEMORY; what swg_exec_new returns. */
+/* For up to `batch` windows at a time; `keeps` are swg_predictor_keeps or 0. The model and the pool
+ * (may be NULL) must outlive it, and it must stay where it is. SWG_NO_MEMORY; what swg_exec_new
+ * returns. */
 swg_status swg_predictor_init(swg_predictor *predictor, const swg_model *model, swg_pool *pool,
-                              size_t batch, size_t window, bool keeps_rows);
+                              size_t batch, size_t window, unsigned keeps);
 void swg_predictor_deinit(swg_predictor *predictor); /* zero-initialised is accepted */
 
 /* *out = what leaves the last layer for windows ids [n][window]: [n][window][width], until the next

@@ -8,14 +8,6 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/rng.h"
 
-bool swg_row_match_is_wanted(const double weights[SWG_LOSS_COUNT])
-{
-    for (int loss = 0; loss < SWG_LOSS_COUNT; loss++)
-        if (swg_loss_is_of_rows((swg_loss)loss) && weights[loss] > 0)
-            return true;
-    return false;
-}
-
 swg_status swg_row_match_init(swg_row_match *match, size_t student_width, size_t teacher_width,
                               uint64_t seed)
 {
@@ -54,7 +46,7 @@ static double losses_of(const double weights[SWG_LOSS_COUNT], double share, size
             .n = width, .student = rows + t * width, .teacher = teacher + t * width};
         for (int loss = 0; loss < SWG_LOSS_COUNT; loss++) {
             const double weight = share * weights[loss];
-            if (swg_loss_is_of_rows((swg_loss)loss) && weight > 0)
+            if (swg_loss_domain_of((swg_loss)loss) == SWG_LOSS_OF_ROWS && weight > 0)
                 sum += weight * swg_loss_of((swg_loss)loss)(&in, weight, slopes + t * width);
         }
     }

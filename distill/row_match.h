@@ -24,7 +24,4 @@ swg_status swg_row_match_take(swg_row_match *match, const double weights[SWG_LOS
                               double share, size_t n, const float *student, const float *teacher,
                               float *gradient, double *loss);
 
-/* Whether any row loss has a weight. */
-bool swg_row_match_is_wanted(const double weights[SWG_LOSS_COUNT]);
-
 #endif

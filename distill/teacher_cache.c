@@ -246,7 +246,7 @@ swg_status swg_teacher_cache_make(const char *path, const swg_teacher_cache_subj
                          "same vocabulary",
                          s->vocab, (long long)teacher->hparams.n_outputs);
     SWG_GO(make_room(&m, work));
-    SWG_GO(swg_predictor_init(&predictor, teacher, work->pool, work->batch, s->window, false));
+    SWG_GO(swg_predictor_init(&predictor, teacher, work->pool, work->batch, s->window, 0));
     SWG_GO(swg_state_create(path, &swg_state_of_teacher, &writer));
     SWG_GO(make_all(&m, &predictor, work, writer));
     SWG_GO(swg_state_commit(&writer));

@@ -55,6 +55,8 @@ struct swg_trainer {
     uint64_t n_steps, n_weights, n_zeros;
     swg_status status; /* of an observer, which cannot return one */
     swg_status (*rows)(void *context, size_t layer, size_t n, const float *x, float *gradient);
+    swg_status (*scores)(void *context, const swg_scored *rows, float *dq, float *dk);
+    void *context; /* of both, during a backward pass */
 };
 
 swg_trainer_options swg_trainer_options_default(void)
@@ -187,13 +189,35 @@ void swg_trainer_on_rows(swg_trainer *trainer,
     trainer->rows = rows;
 }
 
+void swg_trainer_on_scores(swg_trainer *trainer,
+                           swg_status (*scores)(void *context, const swg_scored *rows, float *dq,
+                                                float *dk))
+{
+    trainer->scores = scores;
+}
+
+static swg_status add_scores(void *context, const swg_scored *rows, float *dq, float *dk)
+{
+    const swg_trainer *trainer = context;
+    return trainer->scores ? trainer->scores(trainer->context, rows, dq, dk) : SWG_OK;
+}
+
+/* What the tape calls. */
+static swg_gradient_observer observer_of(swg_trainer *trainer)
+{
+    return (swg_gradient_observer){.context = trainer,
+                                   .product = add_product,
+                                   .look_up = add_look_up,
+                                   .vector = add_vector,
+                                   .scores = add_scores};
+}
+
 swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t n_windows,
                                 swg_status (*slopes)(void *context, size_t first, size_t n,
                                                      float *logits),
                                 void *context)
 {
-    const swg_gradient_observer observer = {
-        .context = trainer, .product = add_product, .look_up = add_look_up, .vector = add_vector};
+    const swg_gradient_observer observer = observer_of(trainer);
     const swg_backprop_job job = {.ids = ids,
                                   .n_windows = n_windows,
                                   .observer = &observer,
@@ -201,14 +225,14 @@ swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t
                                   .rows = trainer->rows,
                                   .context = context};
     trainer->status = SWG_OK;
+    trainer->context = context;
     SWG_TRY(swg_backprop_run(trainer->backprop, &job));
     return trainer->status;
 }
 
 swg_status swg_trainer_backward_text(swg_trainer *trainer, const swg_text_job *text)
 {
-    const swg_gradient_observer observer = {
-        .context = trainer, .product = add_product, .look_up = add_look_up, .vector = add_vector};
+    const swg_gradient_observer observer = observer_of(trainer);
     trainer->status = SWG_OK;
     SWG_TRY(swg_text_gradients_run(trainer->texts, text, &observer));
     return trainer->status;

@@ -82,6 +82,11 @@ void swg_trainer_on_rows(swg_trainer *trainer,
                          swg_status (*rows)(void *context, size_t layer, size_t n, const float *x,
                                             float *gradient));
 
+/* And this, for losses of attention scores: swg_gradient_observer.scores. */
+void swg_trainer_on_scores(swg_trainer *trainer,
+                           swg_status (*scores)(void *context, const swg_scored *rows, float *dq,
+                                                float *dk));
+
 /* One step of the optimizer with the gradients added since the last; *norm is theirs before
  * scaling. SWG_FAILED, with nothing changed, when it is not finite. */
 swg_status swg_trainer_step(swg_trainer *trainer, const swg_adamw *adamw, double rate,

@@ -101,8 +101,11 @@ swg_status swg_training_text_read(const swg_tokenizer *tokenizer, const char *co
     SWG_GO(add_files(&r, paths, files, n_paths, documents, &hashes));
     text.n_windows = text.ids.count / window;
     if (text.n_windows == 0)
-        SWG_GO(swg_error(SWG_FAILED, "the text has %zu tokens, less than one window of %zu",
-                         text.ids.count, window));
+        SWG_GO(
+            swg_error(SWG_FAILED,
+                      "the text has %zu token%s, less than one window of %zu: give a longer text "
+                      "or a smaller --window",
+                      text.ids.count, text.ids.count == 1 ? "" : "s", window));
     swg_sha256_text(hashes.text, hashes.length, text.sha256);
     *out = text;
     text = (swg_training_text){0};

@@ -211,6 +211,12 @@ typedef struct swg_sink_options {
 
 swg_sink_options swg_sink_options_default(void);
 
+/* Whether an output of that path could be opened, which its ending or a folder that is there names
+ * the format of: for commands that work long before they open it. Nothing is made. SWG_USAGE when
+ * it exists and `force` is false; SWG_IO when what it is to lie in is not a folder or cannot be
+ * written to; SWG_UNSUPPORTED when no format is written under that name. */
+swg_status swg_sink_check_path(const char *path, bool force);
+
 /* Whether what would be written under that path (in that format, unless NULL) keeps
  * swg_sink_meta.provenance. */
 bool swg_sink_keeps_provenance(const char *path, const char *format);

@@ -1,5 +1,6 @@
 /* What all writers have in common: choosing one, checking and copying what the caller wants
  * written, and the order of calls. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "formats/json/json.h"
 #include "formats/reader.h"
 #include "formats/writer.h"
+#include "runtime/base/folder.h"
 #include "runtime/base/numeric.h"
 #include "runtime/base/utf8.h"
 
@@ -77,6 +79,54 @@ static swg_status choose_writer(const char *path, const char *format, size_t *ou
             return no_format(path);
     *out = folders;
     return SWG_OK;
+}
+
+/* --- Places for outputs ----------------------------------------------------------------------- */
+
+/* The first entry by name, so that the message does not depend on the file system. */
+static swg_status note_first(void *context, const char *name, bool is_folder)
+{
+    char *first = context;
+    (void)is_folder;
+    if (!*first || strcmp(name, first) < 0)
+        snprintf(first, NAME_MAX + 1, "%s", name);
+    return SWG_OK;
+}
+
+swg_status swg_sink_check_empty(const char *path)
+{
+    char first[NAME_MAX + 1] = "";
+    SWG_TRY(swg_folder_visit(path, note_first, first));
+    return *first ? swg_error(SWG_USAGE,
+                              "output folder %s is not empty (it holds %s); --force writes into it "
+                              "and removes the checkpoint that is there",
+                              path, first)
+                  : SWG_OK;
+}
+
+/* A folder that is there already, or one that can be made. */
+static swg_status check_folder(const char *path, bool force)
+{
+    size_t length = strlen(path);
+    if (swg_path_is_directory(path))
+        return force ? SWG_OK : swg_sink_check_empty(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    char *const name = swg_strndup(path, length);
+    if (!name)
+        return SWG_NO_MEMORY;
+    const swg_status status = swg_file_check_target(name, false);
+    swg_free(name);
+    return status;
+}
+
+swg_status swg_sink_check_path(const char *path, bool force)
+{
+    size_t row;
+    SWG_TRY(choose_writer(path, NULL, &row));
+    const bool is_file =
+        !swg_path_is_directory(path) && ends_with_one_of(path, writers[row].endings);
+    return is_file ? swg_file_check_target(path, force) : check_folder(path, force);
 }
 
 /* --- Copies ----------------------------------------------------------------------------------- */

@@ -35,6 +35,9 @@ struct swg_sink {
 swg_status swg_sink_check_finite(swg_sink *sink, const char *name, swg_dtype dtype,
                                  const void *numbers, uint64_t count);
 
+/* SWG_USAGE when an output's folder, which exists, holds anything. */
+swg_status swg_sink_check_empty(const char *path);
+
 struct swg_writer {
     /* Refuse what cannot be represented; NULL = nothing is refused. */
     swg_status (*check)(const swg_sink *sink);

@@ -408,8 +408,6 @@ static swg_status prepare(job *j, const char *input)
     swg_source_options source_options = swg_source_options_default();
     source_options.tokenizer = a->tokenizer;
     SWG_TRY(make_recipe(a, &j->recipe));
-    if (swg_path_is_same(input, a->output))
-        return swg_error(SWG_USAGE, "%s is both the input and the output", input);
     SWG_TRY(swg_source_open(input, &source_options, &j->source));
     SWG_TRY(read_uses(j));
     SWG_TRY(open_transforms(j));
@@ -509,15 +507,17 @@ done:
     return status;
 }
 
-static swg_status check_arguments(const arguments *a)
+static swg_status check_arguments(const arguments *a, const char *input)
 {
+    if (swg_path_is_same(input, a->output))
+        return swg_error(SWG_USAGE, "%s is both the input and the output", input);
     if (a->cache && a->no_cache)
         return swg_error(SWG_USAGE, "--cache and --no-cache exclude each other");
     if (!a->calibration && strcmp(a->device, "cpu") != 0)
         return swg_error(SWG_USAGE, "--device is of use only with --calibration");
     if (a->no_refit && !a->structured.count)
         return swg_error(SWG_USAGE, "--no-refit is of use only with --structured");
-    return SWG_OK;
+    return a->dry_run ? SWG_OK : swg_sink_check_path(a->output, a->force);
 }
 
 /* Options on single weights make no sense for a model that becomes smaller; a second command can
@@ -565,7 +565,7 @@ static swg_status run(const swg_cli *cli, const void *values)
     const arguments *a = values;
     job j = {.cli = cli, .a = a};
     swg_status status = SWG_OK;
-    SWG_TRY(check_arguments(a));
+    SWG_TRY(check_arguments(a, cli->positionals[0]));
     if (a->structured.count)
         return run_structured(cli, a);
     SWG_GO(prepare(&j, cli->positionals[0]));

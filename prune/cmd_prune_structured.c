@@ -128,8 +128,6 @@ static swg_status write_output(job *j, const swg_sink_options *options)
     size_t n;
     swg_sink *sink = NULL;
     swg_status status = SWG_OK;
-    if (!j->a->force && swg_path_exists(j->a->output))
-        return swg_error(SWG_USAGE, "output %s exists; use --force to replace it", j->a->output);
     SWG_GO(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
     SWG_GO(open_statistics(j));
     const swg_structured_means means = {.text = &j->calibration.text,

@@ -48,11 +48,15 @@ static swg_status cut(const swg_calibration_source *from, const swg_tokenizer *t
 {
     const size_t most = from->max_tokens / window, least = from->held_out ? 2 : 1;
     const size_t n = out->ids.count / window;
-    if (n < least || most == 0)
-        return swg_error(SWG_FAILED, "%s: calibration uses %zu tokens, less than %s of %zu",
-                         from->path,
-                         out->ids.count < from->max_tokens ? out->ids.count : from->max_tokens,
+    if (n < least || most == 0) {
+        const size_t n_tokens =
+            out->ids.count < from->max_tokens ? out->ids.count : from->max_tokens;
+        return swg_error(SWG_FAILED,
+                         "%s gives %zu token%s, less than %s of %zu: give a longer text, use more "
+                         "of its tokens, or make the window smaller",
+                         from->path, n_tokens, n_tokens == 1 ? "" : "s",
                          least == 1 ? "one window" : "two windows", window);
+    }
     const size_t held = n_held_out(n, most < n ? most : n, from->held_out);
     const size_t used = n - held < most ? n - held : most;
     out->text = (swg_calibration_text){.ids = out->ids.data, .n_windows = used, .window = window};

@@ -20,31 +20,15 @@ static swg_status read_calibration(swg_quantize_state *j)
         &from, j->source, swg_quantize_has_target(j->a) ? HELD_OUT : 0, &j->calibration);
 }
 
-/* Said before any work rather than when the output is opened. */
-static swg_status check_folder(const char *output)
-{
-    char *const folder = swg_path_dirname(output);
-    if (!folder)
-        return SWG_NO_MEMORY;
-    const swg_status status =
-        swg_path_is_directory(folder)
-            ? SWG_OK
-            : swg_error(SWG_IO, "cannot create %s: %s is not a folder", output, folder);
-    swg_free(folder);
-    return status;
-}
-
 static swg_status check_arguments(const swg_quantize_arguments *a, const char *input)
 {
     if (swg_path_is_same(input, a->output))
         return swg_error(SWG_USAGE, "%s is both the input and the output", input);
-    if (!a->force && !a->dry_run && swg_path_exists(a->output))
-        return swg_error(SWG_USAGE, "output %s exists; use --force to replace it", a->output);
     if (a->cache && a->no_cache)
         return swg_error(SWG_USAGE, "--cache and --no-cache exclude each other");
     if (!a->calibration && strcmp(a->device, "cpu") != 0)
         return swg_error(SWG_USAGE, "--device is of use only with --calibration");
-    return a->dry_run ? SWG_OK : check_folder(a->output);
+    return a->dry_run ? SWG_OK : swg_sink_check_path(a->output, a->force);
 }
 
 static swg_status open_transforms(swg_quantize_state *j)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "formats/huggingface/carried_names.h"
 #include "formats/json/json.h"
 #include "formats/json/json_copy.h"
 #include "formats/memory_source.h"
@@ -177,14 +178,14 @@ swg_status swg_classifier_new(swg_source *source, const swg_label_names *labels,
     making m = {.from = source, .labels = labels, .keeps_head = keeps_head, .seed = seed};
     swg_json_writer json = {0};
     swg_file_view *files = NULL;
-    size_t length;
+    size_t length, n_files = 0;
     const char *config = swg_source_config(source, &length);
-    const size_t n_files = swg_source_n_files(source);
     SWG_GO(write_config(&m, config, length, &json));
     SWG_GO(read_config(&m, json.out.text, json.out.length));
-    SWG_GO(SWG_NEW(files, n_files + 1));
-    for (size_t i = 0; i < n_files; i++)
-        SWG_GO(swg_source_file(source, i, &files[i]));
+    SWG_GO(SWG_NEW(files, swg_source_n_files(source) + 1));
+    for (size_t i = 0; i < swg_source_n_files(source); i++)
+        if (swg_folder_file_kind_of(swg_source_file_name(source, i)) != SWG_FILE_SENTENCE)
+            SWG_GO(swg_source_file(source, i, &files[n_files++]));
     SWG_GO(swg_initial_weights(json.out.text, json.out.length, files, n_files, seed, &m.to));
     m.prefix = swg_arch_choose_prefix(m.arch, has_tensor, source);
     SWG_GO(copy_tensors(&m));

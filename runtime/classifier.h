@@ -22,8 +22,9 @@ size_t swg_label_find(const swg_label_names *labels, const char *name);
  * has classifiers. All weights that both have are the source's; the head, and what else the source
  * lacks (a pooler), are new, as swg_initial_weights makes them with the seed. Where `keeps_head`
  * the source is a classifier with exactly these labels in this order, and its head stays. Files are
- * carried. SWG_UNSUPPORTED when its architecture has no classifiers of texts; SWG_CORRUPT for a
- * tensor of another shape than the configuration implies, naming both. The caller closes *out. */
+ * carried, but not those that say how a text becomes a vector. SWG_UNSUPPORTED when its
+ * architecture has no classifiers of texts; SWG_CORRUPT for a tensor of another shape than the
+ * configuration implies, naming both. The caller closes *out. */
 swg_status swg_classifier_new(swg_source *source, const swg_label_names *labels, bool keeps_head,
                               uint64_t seed, swg_source **out);
 

@@ -24,6 +24,7 @@
 
 #include "kernels/kernels.h"
 #include "runtime/activations.h"
+#include "runtime/attend_options.h"
 #include "runtime/base/status.h"
 #include "runtime/base/thread.h"
 #include "runtime/model.h"
@@ -32,14 +33,25 @@ typedef struct swg_exec swg_exec;
 typedef struct swg_exec_sums swg_exec_sums; /* runtime/exec_sums.h */
 typedef struct swg_exec_products swg_exec_products;
 
+/* Queries and keys whose products are attention's scores, valid during a call. A head's score of
+ * query t by key j is their dot product times swg_attend_scale; consecutive heads share a key. */
+typedef struct swg_scored {
+    size_t layer, rows; /* of all texts that are computed together, one after the other */
+    size_t n_heads, n_kv_heads, head_dim;
+    swg_attend_options options;
+    const float *q; /* [rows][n_heads * head_dim] */
+    const float *k; /* [rows][n_kv_heads * head_dim] */
+} swg_scored;
+
 /* A callback that sees what weights are multiplied with, for calibration.
  *
- * `inputs` is called once per joint product, on the thread that runs the execution, before the
- * product is computed: the `count` weights that share the input x, whose `rows` rows of `columns`
- * floats (the weights' k) lie `stride` floats apart, valid during the call. x is float whatever the
- * activation precision. Every product of a run is reported: each weight once per chunk, the head
- * only with the rows whose logits are wanted (if there are none, not at all). A recurrent weight is
- * reported after its steps, with the states that it was multiplied with, one per row. */
+ * `inputs`, unless it is NULL, is called once per joint product, on the thread that runs the
+ * execution, before the product is computed: the `count` weights that share the input x, whose
+ * `rows` rows of `columns` floats (the weights' k) lie `stride` floats apart, valid during the
+ * call. x is float whatever the activation precision. Every product of a run is reported: each
+ * weight once per chunk, the head only with the rows whose logits are wanted (if there are none,
+ * not at all). A recurrent weight is reported after its steps, with the states that it was
+ * multiplied with, one per row. */
 typedef struct swg_observer {
     void *context;
     void (*inputs)(void *context, const swg_weight *const *weights, size_t count, const float *x,
@@ -51,6 +63,9 @@ typedef struct swg_observer {
     /* NULL, or called before the output of a single product is added to x: the rows of x [rows]
      * [columns] before the sum. */
     void (*added_to)(void *context, const float *x, size_t rows, size_t columns);
+    /* NULL, or called with the queries and keys of attention before it is computed, where values
+     * are in host memory. */
+    void (*scores)(void *context, const swg_scored *rows);
     /* NULL, or where the callbacks tell that they have seen enough: as long as it is true, nothing
      * more is computed; a layer's run returns the rows x as they are there. */
     const bool *has_enough;

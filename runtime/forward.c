@@ -83,7 +83,7 @@ void swg_layernorm(swg_exec *exec, swg_role role, size_t layer, swg_value x, swg
 static void observe(swg_exec *exec, const swg_weight *const *weights, size_t count, swg_value x)
 {
     const swg_observer *observer = exec->options.observer;
-    if (!observer)
+    if (!observer || !observer->inputs)
         return;
     if (observer->sums && exec->backend->sums) {
         swg_exec_sums *sums = observer->sums(observer->context, weights, count, x.rows, x.columns);
@@ -136,12 +136,32 @@ void swg_rope(swg_exec *exec, size_t layer, swg_value x)
     exec->backend->rope(exec, layer, x);
 }
 
+static void observe_scores(swg_exec *exec, size_t layer, swg_attend_options options, swg_value q,
+                           swg_value k)
+{
+    const swg_observer *observer = exec->options.observer;
+    if (!observer || !observer->scores)
+        return;
+    const size_t head_dim = (size_t)exec->model->hparams.head_dim;
+    const swg_scored rows = {.layer = layer,
+                             .rows = q.rows,
+                             .n_heads = q.columns / head_dim,
+                             .n_kv_heads = k.columns / head_dim,
+                             .head_dim = head_dim,
+                             .options = options,
+                             .q = exec->backend->host_rows(exec, q),
+                             .k = exec->backend->host_rows(exec, k)};
+    if (rows.q && rows.k)
+        observer->scores(observer->context, &rows);
+}
+
 void swg_attend(swg_exec *exec, size_t layer, swg_attend_options options, swg_value q, swg_value k,
                 swg_value v, swg_value y)
 {
     if (is_idle(exec))
         return;
     exec->product = NULL;
+    observe_scores(exec, layer, options, q, k);
     exec->backend->attend(exec, layer, options, q, k, v, y);
 }
 

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "runtime/attend_options.h"
 #include "runtime/base/status.h"
 #include "runtime/exec.h"
 #include "runtime/model.h"
@@ -25,13 +26,6 @@ enum { SWG_MAX_JOINT_LINEARS = 4 };
 
 /* The index by which an embedding is looked up. */
 typedef enum swg_index { SWG_INDEX_TOKEN, SWG_INDEX_POSITION, SWG_INDEX_TYPE } swg_index;
-
-/* Which positions attention sees, and its scale. */
-typedef struct swg_attend_options {
-    float scale;   /* of the dot products; 0 = 1 / sqrt(head_dim) */
-    size_t window; /* a position sees the last `window` positions, itself included; 0 = all */
-    bool sees_all; /* the whole text, including later positions; else itself and earlier ones */
-} swg_attend_options;
 
 const swg_hparams *swg_exec_hparams(const swg_exec *exec);
 

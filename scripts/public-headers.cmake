@@ -26,6 +26,7 @@ set(SWAGE_PUBLIC_HEADERS
     formats/provenance.h
     runtime/activations.def
     runtime/activations.h
+    runtime/attend_options.h
     runtime/arch/tensor_use.h
     runtime/exec.h
     runtime/hparams.h

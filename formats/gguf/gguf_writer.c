@@ -71,7 +71,7 @@ static swg_status choose_type(const swg_sink *sink, const swg_tensor_desc *desc,
         return *out ? SWG_OK
                     : swg_error(SWG_UNSUPPORTED,
                                 "%s: no block type of GGUF holds tensor %s, which is %s with rows "
-                                "of %llu; --dequantize writes it as floats",
+                                "of %llu; swage convert --dequantize-rest writes it as floats",
                                 sink->path, desc->name, swg_scheme_name(desc->scheme, scheme),
                                 (unsigned long long)desc->shape[1]);
     }

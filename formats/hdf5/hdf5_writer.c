@@ -70,10 +70,11 @@ static swg_status check(const swg_sink *sink)
         const swg_tensor_desc *desc = &sink->tensors[i];
         char scheme[SWG_SCHEME_NAME_BYTES];
         if (!swg_scheme_is_plain(desc->scheme))
-            return swg_error(SWG_UNSUPPORTED,
-                             "%s: HDF5 cannot hold tensor %s, which is %s; --dequantize writes it "
-                             "as floats",
-                             sink->path, desc->name, swg_scheme_name(desc->scheme, scheme));
+            return swg_error(
+                SWG_UNSUPPORTED,
+                "%s: HDF5 cannot hold tensor %s, which is %s; swage convert --dequantize writes it "
+                "as floats",
+                sink->path, desc->name, swg_scheme_name(desc->scheme, scheme));
         SWG_TRY(check_key(sink, desc->name));
     }
     return SWG_OK;

@@ -20,11 +20,11 @@ const swg_folder_file swg_folder_files[] = {
     {"preprocessor_config.json", SWG_FILE_OTHER},
     {"generation_config.json", SWG_FILE_OTHER},
     {"quantize_config.json", SWG_FILE_OTHER},
-    {"modules.json", SWG_FILE_OTHER},
-    {"1_Pooling/config.json", SWG_FILE_OTHER},
-    {"2_Normalize/config.json", SWG_FILE_OTHER},
-    {"sentence_bert_config.json", SWG_FILE_OTHER},
-    {"config_sentence_transformers.json", SWG_FILE_OTHER},
+    {"modules.json", SWG_FILE_SENTENCE},
+    {"1_Pooling/config.json", SWG_FILE_SENTENCE},
+    {"2_Normalize/config.json", SWG_FILE_SENTENCE},
+    {"sentence_bert_config.json", SWG_FILE_SENTENCE},
+    {"config_sentence_transformers.json", SWG_FILE_SENTENCE},
     {NULL, SWG_FILE_OTHER},
 };
 

@@ -4,11 +4,12 @@
 
 #include <stdbool.h>
 
-/* What a carried file is to the tokenizer. */
+/* What a carried file is about. */
 typedef enum swg_folder_file_kind {
     SWG_FILE_VOCABULARY, /* tokens or their merges: another tokenizer replaces it */
     SWG_FILE_SETTINGS,   /* of the tokenizer: kept unless the other tokenizer has its own */
-    SWG_FILE_OTHER       /* not the tokenizer's */
+    SWG_FILE_SENTENCE,   /* says how a vector is made of a text: a classifier has none */
+    SWG_FILE_OTHER       /* neither */
 } swg_folder_file_kind;
 
 typedef struct swg_folder_file {

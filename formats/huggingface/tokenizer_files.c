@@ -40,7 +40,7 @@ swg_status swg_source_take_tokenizer(swg_source *source, swg_source *from)
     for (size_t i = 0; i < from->n_files; i++) {
         swg_file_view view;
         const swg_folder_file_kind kind = swg_folder_file_kind_of(from->files[i].name);
-        if (kind == SWG_FILE_OTHER)
+        if (kind != SWG_FILE_VOCABULARY && kind != SWG_FILE_SETTINGS)
             continue;
         SWG_TRY(swg_source_file(from, i, &view));
         SWG_TRY(swg_source_add_file_copy(source, view));

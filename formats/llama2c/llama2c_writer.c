@@ -133,7 +133,7 @@ static swg_status choose_version(const swg_sink *sink, swg_llama2c_header *h)
             (group && group != desc->scheme.group))
             return swg_error(SWG_UNSUPPORTED,
                              "%s: llama2.c cannot hold tensor %s, which is %s, beside the others; "
-                             "--dequantize writes it as floats",
+                             "swage convert --dequantize writes it as floats",
                              sink->path, desc->name, swg_scheme_name(desc->scheme, name));
         group = desc->scheme.group;
         h->version = 2;

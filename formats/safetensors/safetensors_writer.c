@@ -75,10 +75,11 @@ static swg_status check(const swg_sink *sink)
         const swg_tensor_desc *desc = &sink->tensors[i];
         char scheme[SWG_SCHEME_NAME_BYTES];
         if (!swg_scheme_is_plain(desc->scheme))
-            return swg_error(SWG_UNSUPPORTED,
-                             "%s: safetensors cannot hold tensor %s, which is %s; --dequantize "
-                             "writes it as floats",
-                             sink->path, desc->name, swg_scheme_name(desc->scheme, scheme));
+            return swg_error(
+                SWG_UNSUPPORTED,
+                "%s: safetensors cannot hold tensor %s, which is %s; swage convert --dequantize "
+                "writes it as floats",
+                sink->path, desc->name, swg_scheme_name(desc->scheme, scheme));
         if (strcmp(desc->name, "__metadata__") == 0)
             return swg_error(SWG_UNSUPPORTED, "%s: safetensors reserves the name %s", sink->path,
                              desc->name);
@@ -335,27 +336,6 @@ static swg_status seal_shard(const shard *s)
     return swg_file_seal(s->file);
 }
 
-/* The first entry by name, so that the message does not depend on the file system. */
-static swg_status note_first(void *context, const char *name, bool is_folder)
-{
-    char *first = context;
-    (void)is_folder;
-    if (!*first || strcmp(name, first) < 0)
-        snprintf(first, NAME_MAX + 1, "%s", name);
-    return SWG_OK;
-}
-
-static swg_status check_empty(const swg_sink *sink)
-{
-    char first[NAME_MAX + 1] = "";
-    SWG_TRY(swg_folder_visit(sink->path, note_first, first));
-    return *first ? swg_error(SWG_USAGE,
-                              "output folder %s is not empty (it holds %s); --force writes into it "
-                              "and removes the checkpoint that is there",
-                              sink->path, first)
-                  : SWG_OK;
-}
-
 static swg_status open_folder(swg_sink *sink)
 {
     st_output *output = sink->state;
@@ -365,7 +345,7 @@ static swg_status open_folder(swg_sink *sink)
         return swg_error(errno == EEXIST ? SWG_USAGE : SWG_IO, "cannot make the folder %s: %s",
                          sink->path, strerror(errno));
     if (!sink->force)
-        SWG_TRY(check_empty(sink));
+        SWG_TRY(swg_sink_check_empty(sink->path));
     SWG_TRY(open_shard(sink, 0));
     const swg_sink_meta *meta = &sink->meta;
     SWG_TRY(write_carried(sink, "config.json", meta->config, meta->config_length));

@@ -355,6 +355,7 @@ static void attend(swg_exec *exec, size_t layer, swg_attend_options options, swg
     swg_tape_entry *entry = append(tape, swg_tape_attend);
     if (entry) {
         entry->attend = options;
+        entry->layer = layer;
         entry->x = q;
         entry->k = k;
         entry->v = v;

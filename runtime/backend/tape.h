@@ -32,6 +32,9 @@ typedef struct swg_gradient_observer {
     /* A norm's weight or an added vector: dv = dL/d(vector) [n], and dbias [n] where it has a bias,
      * else NULL. Biases of products are the sums of dy's columns. */
     void (*vector)(void *context, const swg_weight *weight, const float *dv, const float *dbias);
+    /* Attention by its queries and keys: dq and dk, shaped as they are, are dL/dq and dL/dk, which
+     * a loss of the scores adds its own to. What it returns ends the run unless it is SWG_OK. */
+    swg_status (*scores)(void *context, const swg_scored *rows, float *dq, float *dk);
 } swg_gradient_observer;
 
 /* Forget what was recorded and record the next part. */

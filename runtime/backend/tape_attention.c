@@ -21,14 +21,6 @@ typedef struct attend_job {
     float *dq, *dk, *dv;
 } attend_job;
 
-/* The keys [*begin, *end) that query t of n sees. */
-static void visible_keys(const swg_attend_options *options, size_t t, size_t n, size_t *begin,
-                         size_t *end)
-{
-    *begin = options->window && t + 1 > options->window ? t + 1 - options->window : 0;
-    *end = options->sees_all ? n : t + 1;
-}
-
 /* Queries of a block: enough for the products, few enough that a causal block sees few keys in
  * vain. */
 enum { BLOCK = 64 };
@@ -42,8 +34,8 @@ static block block_of(const swg_attend_options *options, size_t query, size_t n)
 {
     block b = {.query = query, .n = n - query < BLOCK ? n - query : BLOCK};
     size_t begin, end;
-    visible_keys(options, query, n, &b.key, &end);
-    visible_keys(options, query + b.n - 1, n, &begin, &end);
+    swg_attend_keys(options, query, n, &b.key, &end);
+    swg_attend_keys(options, query + b.n - 1, n, &begin, &end);
     b.n_keys = end - b.key;
     return b;
 }
@@ -52,7 +44,7 @@ static block block_of(const swg_attend_options *options, size_t query, size_t n)
 static void seen_keys(const swg_attend_options *options, const block *b, size_t t, size_t n,
                       size_t *begin, size_t *end)
 {
-    visible_keys(options, b->query + t, n, begin, end);
+    swg_attend_keys(options, b->query + t, n, begin, end);
     *begin -= b->key;
     *end -= b->key;
 }
@@ -128,6 +120,22 @@ static swg_status attend_item(void *context, size_t index)
     return SWG_OK;
 }
 
+/* Let a loss of the scores add its gradients. */
+static swg_status observe_scores(const swg_tape *tape, const attend_job *job)
+{
+    const swg_gradient_observer *observer = tape->observer;
+    const swg_tape_entry *e = job->entry;
+    const swg_scored rows = {.layer = e->layer,
+                             .rows = e->x.rows,
+                             .n_heads = e->x.columns / job->head_dim,
+                             .n_kv_heads = job->n_kv_heads,
+                             .head_dim = job->head_dim,
+                             .options = e->attend,
+                             .q = e->saved,
+                             .k = e->saved_k};
+    return observer->scores ? observer->scores(observer->context, &rows, job->dq, job->dk) : SWG_OK;
+}
+
 swg_status swg_tape_attend(swg_tape *tape, const swg_tape_entry *entry)
 {
     const swg_hparams *h = &tape->inner.model->hparams;
@@ -137,8 +145,7 @@ swg_status swg_tape_attend(swg_tape *tape, const swg_tape_entry *entry)
                       .entry = entry,
                       .n_kv_heads = (size_t)h->n_kv_heads,
                       .head_dim = head_dim,
-                      .scale = entry->attend.scale != 0 ? entry->attend.scale
-                                                        : 1 / sqrtf((float)head_dim),
+                      .scale = swg_attend_scale(&entry->attend, head_dim),
                       .dq = swg_tape_gradient_of(tape, entry->x),
                       .dk = swg_tape_gradient_of(tape, entry->k),
                       .dv = swg_tape_gradient_of(tape, entry->v)};
@@ -151,5 +158,6 @@ swg_status swg_tape_attend(swg_tape *tape, const swg_tape_entry *entry)
     const swg_status status = swg_pool_for(
         tape->inner.pool, tape->inner.batch.n_spans * job.n_kv_heads, attend_item, &job);
     swg_free(copy);
-    return status;
+    SWG_TRY(status);
+    return observe_scores(tape, &job);
 }

@@ -229,6 +229,23 @@ static swg_status resolve_target(const char *path, bool force, char **out)
     return *out ? SWG_OK : SWG_NO_MEMORY;
 }
 
+swg_status swg_file_check_target(const char *path, bool force)
+{
+    char *target = NULL, *folder = NULL;
+    swg_status status = SWG_OK;
+    SWG_GO(resolve_target(path, force, &target));
+    folder = swg_path_dirname(target);
+    SWG_GO(folder ? SWG_OK : SWG_NO_MEMORY);
+    if (!swg_path_is_directory(folder))
+        SWG_GO(swg_error(SWG_IO, "cannot create %s: %s is not a folder", path, folder));
+    if (access(folder, W_OK | X_OK) != 0)
+        SWG_GO(io_error("create", path));
+done:
+    swg_free(folder);
+    swg_free(target);
+    return status;
+}
+
 static swg_status open_temporary(swg_file_writer *writer)
 {
     const size_t bytes = swg_temporary_path_bytes(writer->path);

@@ -51,7 +51,12 @@ typedef struct swg_file_writer swg_file_writer;
 
 /* `size_hint` bytes are preallocated (0 = unknown), so that a full disk is noticed at once.
  * SWG_USAGE when the target exists and `force` is false, or is not a regular file. */
-swg_status swg_file_create(const char *path, bool force, uint64_t size_hint, swg_file_writer **out);
+swg_status swg_file_create(const char *path, bool force, uint64_t size_hint,
+                           swg_file_writer **out);
+/* Whether swg_file_create would find a place for the file, before the work whose result it is to
+ * hold; nothing is made. The same errors, and SWG_IO when its folder does not exist or cannot be
+ * written to. */
+swg_status swg_file_check_target(const char *path, bool force);
 swg_status swg_file_append(swg_file_writer *writer, const void *data, size_t bytes);
 swg_status swg_file_write_at(swg_file_writer *writer, uint64_t offset, const void *data,
                              size_t bytes);

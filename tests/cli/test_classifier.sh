@@ -18,6 +18,7 @@ awk -v data="$data" -v judged="$judged" 'BEGIN {
     print "{\"text\": \"" text "\", \"label\": \"" label "\"}" > (i < 40 ? data : judged)
   }
 }'
+printf 'ann came\nthe dog ran\n' >"$scratch/texts"
 accurate() { awk -v a="$(value accuracy)" 'BEGIN { exit !(a >= 0.9) }'; }
 train=(--init "$bert" --data "$data" --eval-data "$judged" --epochs 12 --batch 4 --rate 0.01)
 
@@ -31,6 +32,19 @@ before=$(value accuracy)
 expect_exit 0 "it evaluates" "$SWAGE" eval "$scratch/tuned" --task classify --data "$judged" --json -q
 check "eval agrees: $before and $(value accuracy)" [ "$(value accuracy)" = "$before" ]
 expect_exit 0 "it runs" "$SWAGE" run "$scratch/tuned" --prompt "the dog ran" -q
+
+# A model for vectors of texts becomes a classifier: what made its vectors is left behind.
+cp -r "$bert" "$scratch/vectors"
+mkdir "$scratch/vectors/1_Pooling"
+printf '[{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+ {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]' >"$scratch/vectors/modules.json"
+printf '{"word_embedding_dimension": 12, "pooling_mode_mean_tokens": true}' >"$scratch/vectors/1_Pooling/config.json"
+expect_exit 0 "it makes vectors" "$SWAGE" embed "$scratch/vectors" --text "$scratch/texts" -q
+expect_exit 0 "train it" "$SWAGE" train --init "$scratch/vectors" --data "$data" --epochs 1 -o "$scratch/classes.swg" -q
+expect_exit 0 "it classifies" "$SWAGE" run "$scratch/classes.swg" --prompt "the dog ran" -q
+expect_match "by labels" "$stdout" 'person|thing'
+expect_exit 0 "it is measured as a classifier" "$SWAGE" eval "$scratch/classes.swg" --data "$judged" --json -q
+expect_keys "accuracy" accuracy
 
 # Threads, and a stop in the middle.
 expect_exit 0 "two threads" "$SWAGE" train "${train[@]}" -o "$scratch/again" -q --threads 2

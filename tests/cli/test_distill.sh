@@ -88,6 +88,14 @@ for threads in 1 2; do
     -o "$scratch/rows$threads" -q --kl-weight 0 --hidden-mse-weight 1 --hidden-cosine-weight 0.5 --threads $threads
 done
 check "threads do not matter" cmp "$scratch/rows1/model.safetensors" "$scratch/rows2/model.safetensors"
+for threads in 1 2; do
+  expect_exit 0 "attention scores, $threads threads" "$SWAGE" distill --student-layers 0,3 "${train[@]}" --steps 5 \
+    -o "$scratch/scores$threads" -q --attention-mse-weight 1 --threads $threads
+done
+check "threads do not matter" cmp "$scratch/scores1/model.safetensors" "$scratch/scores2/model.safetensors"
+expect_exit 2 "other numbers of heads" "$SWAGE" distill --student-config "$shape" "${train[@]}" --steps 5 -o "$scratch/x" -q \
+  --attention-mse-weight 1
+expect_match "it names both" "$(cat "$scratch/stderr")" 'student has 2 heads in a layer and the teacher [0-9]+'
 expect_exit 0 "it runs" "$SWAGE" run "$scratch/small" --prompt "One morning" --max-tokens 4 -q
 student() { expect_exit "$1" "$2" "$SWAGE" distill -o "$scratch/x" "${train[@]}" --steps 1 "${@:3}"; }
 student 2 "a layer that is not there" --student-layers 0,4
@@ -101,6 +109,27 @@ sed 's/"num_attention_heads": 2/"num_attention_heads": 5/' "$shape" >"$scratch/o
 student 3 "heads that do not fit the width" --student-config "$scratch/other.json"
 check "it names both" grep -q '32.*5\|5.*32' "$scratch/stderr"
 student 2 "no student"
+
+# What cannot be written is refused before any step.
+touch "$scratch/there.swg" "$scratch/there.jsonl"
+early() { # CODE NAME SENTENCE OPTIONS
+  local code=$1 name=$2 sentence=$3
+  shift 3
+  expect_exit "$code" "$name" "$SWAGE" distill "$model" "${train[@]}" --steps 2 "$@"
+  expect_match "$name: it says why" "$stderr" "$sentence"
+  check "$name: before any step" test "${stderr#*step }" = "$stderr"
+}
+early 2 "an output that is there" 'there.swg exists; use --force' -o "$scratch/there.swg"
+early 6 "no folder" 'none is not a folder' -o "$scratch/none/x.swg"
+early 6 "no folder for a folder" 'none is not a folder' -o "$scratch/none/x/"
+early 2 "a full folder" 'recovered is not empty' -o "$scratch/recovered"
+early 4 "no format" 'no format is written under that name' -o "$scratch/x.onnx"
+early 4 "codes for a folder" 'safetensors cannot hold tensor .*int8' -o "$scratch/x" --bits 3
+early 2 "a log that is there" 'there.jsonl exists; use --force' -o "$scratch/fresh.swg" --log "$scratch/there.jsonl"
+mkdir "$scratch/empty"
+expect_exit 0 "an empty folder" "$SWAGE" distill "$model" "${train[@]}" --steps 1 -o "$scratch/empty/" -q
+expect_exit 6 "a log on a full disk" "$SWAGE" distill "$model" "${train[@]}" --steps 1 -o "$scratch/logged" -q --log /dev/full --force
+check "the model was written" [ -e "$scratch/logged/model.safetensors" ]
 
 # The teacher's predictions in a file: made once, read by whatever trains on the same text, the same result.
 cache=$scratch/teacher.cache

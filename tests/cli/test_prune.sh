@@ -188,4 +188,15 @@ refused '--sparsity is about single weights' --structured ffn=0.5 --sparsity 0.5
 refused '--statistics is about single weights' --structured ffn=0.5 --statistics full "${calibration[@]}"
 refused '--no-refit is of use only with --structured' --sparsity 0.5 --no-refit
 check "nothing was written" [ ! -e "$out" ]
+
+# What cannot be written is refused before any work.
+touch "$scratch/there.swg"
+for how in "--sparsity 0.5 --method wanda --allocate sensitivity" "--structured ffn=0.25"; do
+  # shellcheck disable=SC2086
+  expect_exit 2 "an output that is there: $how" "$SWAGE" prune "$model" -o "$scratch/there.swg" $how --calibration "$scratch/none.txt"
+  expect_match "it says so" "$stderr" 'there.swg exists; use --force'
+  # shellcheck disable=SC2086
+  expect_exit 6 "no folder: $how" "$SWAGE" prune "$model" -o "$scratch/none/x.swg" $how --calibration "$scratch/none.txt"
+  expect_match "it says so" "$stderr" 'none is not a folder'
+done
 finish

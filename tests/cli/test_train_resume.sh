@@ -23,7 +23,7 @@ killed() { # NAME STATE COMMAND...
     done
     kill -KILL $pid 2>/dev/null && kills=$((kills + 1))
     wait $pid 2>/dev/null
-    [ -e "$state" ] && resume=(--resume)
+    if [ -e "$state" ]; then resume=(--resume); else rm -f "$scratch/$name.jsonl"; fi
   done
   check "$name was killed" [ $kills -gt 0 ]
   [ -e "$state" ] || return
@@ -61,6 +61,20 @@ expect_exit 2 "another teacher" "$SWAGE" distill $model --teacher "$scratch/prun
 printf x | dd of="$scratch/stopped.swage-resume" bs=1 seek=5000 conv=notrunc status=none
 expect_exit 3 "a damaged state" "${command[@]}" --resume
 expect_exit 6 "no state" "$SWAGE" distill $model --teacher $model -o "$scratch/none" "${loop[@]}" --resume
+
+# A training that is limited by time alone goes on, too, for what is left of it.
+command=("$SWAGE" distill $model --teacher $model -o "$scratch/timed" --text "$text" --window 32 --held-out 4 --batch 2
+  --minutes 0.5 --save-every 1 -q)
+"${command[@]}" >/dev/null 2>"$scratch/log" &
+pid=$!
+while kill -0 $pid 2>/dev/null && [ ! -e "$scratch/timed.swage-resume" ]; do sleep 0.01; done
+kill -KILL $pid
+wait $pid 2>/dev/null
+"${command[@]}" --resume >/dev/null 2>"$scratch/stderr" &
+pid=$!
+for ((i = 0; i < 300; i++)); do kill -0 $pid 2>/dev/null && sleep 0.01; done
+kill -TERM $pid 2>/dev/null
+expect_exit 130 "by time alone: it went on until it was stopped" wait $pid
 
 # Divergence, at a rate that rises until it is too high.
 expect_exit 1 "divergence" "$SWAGE" train --config $model/config.json --train-tokenizer 512 -o "$scratch/diverged" \

@@ -280,17 +280,19 @@ static void see_loss(void *context, const swg_distill_record *record)
     e->last = record->loss;
 }
 
-/* Rows between layers come closer to those of a teacher of other widths, by the losses of rows
- * alone. */
+/* Rows between layers come closer to those of a teacher of other widths, and attention scores to
+ * those of one with as many heads, by these losses alone. */
 START_TEST(rows_come_closer)
 {
-    static const swg_loss losses[] = {SWG_LOSS_hidden_mse, SWG_LOSS_hidden_cosine};
+    static const swg_loss losses[] = {SWG_LOSS_hidden_mse, SWG_LOSS_hidden_cosine,
+                                      SWG_LOSS_attention_mse};
+    static const char *const teachers[] = {"gpt2-untied", "gpt2-untied", "qwen3"};
     student s;
     int32_t ids[WINDOWS * WINDOW];
     swg_distill_result r;
     ends e = {0};
     window_ids(ids);
-    swg_model *teacher = new_teacher("gpt2-untied");
+    swg_model *teacher = new_teacher(teachers[_i]);
     open_student(&s, "qwen3", 0, false, NULL);
     swg_distill_options o = swg_distill_options_default();
     o.ids = ids;
@@ -307,6 +309,28 @@ START_TEST(rows_come_closer)
     ck_ok(swg_distill(s.trainer, teacher, &o, &r));
     ck_assert_msg(e.last < 0.7 * e.first, "from %g to %g", e.first, e.last);
     ck_status_is(SWG_USAGE, swg_distill(s.trainer, NULL, &o, &r)); /* there are no other rows */
+    close_student(&s);
+    swg_model_free(&teacher);
+}
+END_TEST
+
+/* Attention scores need attention. */
+START_TEST(recurrent_models_have_no_scores)
+{
+    student s;
+    int32_t ids[WINDOWS * WINDOW];
+    swg_distill_result r;
+    window_ids(ids);
+    swg_model *teacher = new_teacher("rnn-gru");
+    open_student(&s, "rnn-gru", 0, false, NULL);
+    swg_distill_options o = swg_distill_options_default();
+    o.ids = ids;
+    o.n_windows = WINDOWS;
+    o.window = WINDOW;
+    o.steps = 1;
+    o.weights[SWG_LOSS_attention_mse] = 1;
+    ck_status_is(SWG_USAGE, swg_distill(s.trainer, teacher, &o, &r));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "head by head"));
     close_student(&s);
     swg_model_free(&teacher);
 }
@@ -456,7 +480,8 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, a_step_is_adamw);
     tcase_add_loop_test(cases, biases_are_trained, 0, 4);
     tcase_add_loop_test(cases, students_come_closer, 0, 4);
-    tcase_add_loop_test(cases, rows_come_closer, 0, 2);
+    tcase_add_loop_test(cases, rows_come_closer, 0, 3);
+    tcase_add_test(cases, recurrent_models_have_no_scores);
     tcase_add_test(cases, threads_do_not_matter);
     tcase_add_loop_test(cases, keeping_layers_changes_nothing, 0, 3);
     tcase_add_test(cases, what_compression_made_is_kept);
