@@ -89,9 +89,9 @@ static void write_requests(const swg_bench *b, swg_json_writer *json)
     swg_json_string(json, "scenario", "single-stream");
     swg_json_uint(json, "requests", b->requests.n);
     const size_t n = list_times(&b->requests, times, counts);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        char key[32];
         for (size_t j = 0; j < sizeof percents / sizeof percents[0]; j++) {
-            char key[32];
             const swg_quantile_interval at =
                 swg_quantile_with_interval(times[i], counts[i], percents[j] / 100.0);
             snprintf(key, sizeof key, "%s_p%d", keys[i], percents[j]);
@@ -101,6 +101,9 @@ static void write_requests(const swg_bench *b, swg_json_writer *json)
             snprintf(key, sizeof key, "%s_p%d_high", keys[i], percents[j]);
             swg_json_double(json, key, at.high);
         }
+        snprintf(key, sizeof key, "%s_max", keys[i]);
+        swg_json_double(json, key, counts[i] ? times[i][counts[i] - 1] : NAN);
+    }
 }
 
 static void print_requests(const swg_bench *b, swg_strbuf *out)
@@ -110,7 +113,9 @@ static void print_requests(const swg_bench *b, swg_strbuf *out)
     size_t counts[4];
     if (!b->requests.n)
         return;
-    swg_strbuf_printf(out, "%-14s%zu, one after another; ms at 50, 90 and 99 %% (95 %% interval)\n",
+    swg_strbuf_printf(out,
+                      "%-14s%zu, one after another; ms at 50, 90 and 99 %% (95 %% interval), and "
+                      "the slowest\n",
                       "requests", b->requests.n);
     const size_t n = list_times(&b->requests, times, counts);
     for (size_t i = 0; i < n; i++) {
@@ -127,6 +132,8 @@ static void print_requests(const swg_bench *b, swg_strbuf *out)
                 swg_strbuf_printf(out, "%s%.3f (%.3f to %.3f)", j ? "; " : "", at.value, at.low,
                                   at.high);
         }
+        if (counts[i])
+            swg_strbuf_printf(out, "; %.3f", times[i][counts[i] - 1]);
         swg_strbuf_puts(out, "\n");
     }
 }

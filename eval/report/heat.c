@@ -7,7 +7,15 @@
 #include "eval/report/markup.h"
 #include "eval/report/palette.h"
 
-enum { MAX_KINDS = 24, MAX_ROWS = 256, CELL_WIDTH = 46, CELL_HEIGHT = 19, LEFT = 62 };
+enum {
+    MAX_KINDS = 24,
+    MAX_ROWS = 256,
+    MAX_NAME = 24, /* characters of a kind's name */
+    CELL_WIDTH = 46,
+    CELL_HEIGHT = 19,
+    LEFT = 62,
+    SCALE_STEP = 36 /* width of a colour in the scale */
+};
 
 typedef double tensor_value(const swg_result_tensor *tensor);
 
@@ -77,15 +85,58 @@ bool swg_heat_has(const swg_report *report, const swg_result *result, swg_heat_f
     return quantity < N_QUANTITIES && has_value(result, quantities[quantity].value);
 }
 
+/* Names of kinds, in the order in which they were met. */
+typedef struct kind_list {
+    const char *names[MAX_KINDS];
+    size_t count;
+} kind_list;
+
 typedef struct heat {
     const swg_result *result;
     tensor_value *value;
+    const char *title;
     double least, most; /* over all detailed models */
     bool is_log;
-    const char *kinds[MAX_KINDS];
-    size_t n_kinds;
+    kind_list compressed; /* kinds that some model compresses; empty: no model says so of any */
+    kind_list kinds;      /* the columns */
     int64_t n_layers; /* rows; further layers are left out */
 } heat;
+
+/* Place of a tensor's kind in the list; `count` where it is not there. */
+static size_t find_kind(const kind_list *list, const swg_result_tensor *tensor)
+{
+    size_t at = 0;
+    while (at < list->count && strcmp(list->names[at], tensor->kind ? tensor->kind : "") != 0)
+        at++;
+    return at;
+}
+
+static void add_kind(kind_list *list, const swg_result_tensor *tensor)
+{
+    if (find_kind(list, tensor) == list->count && list->count < MAX_KINDS)
+        list->names[list->count++] = tensor->kind ? tensor->kind : "";
+}
+
+/* Vectors that stay as they are (norms, biases) have as many bits as ever: among the matrices they
+ * would take all of the scale. */
+static void find_compressed_kinds(const swg_report *report, heat *h)
+{
+    for (size_t i = 0; i < report->n_items; i++)
+        for (size_t t = 0; report->items[i].is_detailed && t < report->items[i].result->n_tensors;
+             t++) {
+            const swg_result_tensor *tensor = &report->items[i].result->tensors[t];
+            if (tensor->layer >= 0 && (tensor->relative_error > 0 || tensor->weighted_error > 0 ||
+                                       tensor->sensitivity_kld > 0 || tensor->sparsity > 0))
+                add_kind(&h->compressed, tensor);
+        }
+}
+
+/* Whether a tensor may have a cell. */
+static bool is_shown(const heat *h, const swg_result_tensor *tensor)
+{
+    return tensor->layer >= 0 && !isnan(h->value(tensor)) &&
+           (h->compressed.count == 0 || find_kind(&h->compressed, tensor) < h->compressed.count);
+}
 
 static void find_range(const swg_report *report, heat *h)
 {
@@ -94,24 +145,13 @@ static void find_range(const swg_report *report, heat *h)
     for (size_t i = 0; i < report->n_items; i++)
         for (size_t t = 0; report->items[i].is_detailed && t < report->items[i].result->n_tensors;
              t++) {
-            const double value = h->value(&report->items[i].result->tensors[t]);
-            if (isnan(value) || (h->is_log && value <= 0))
+            const swg_result_tensor *tensor = &report->items[i].result->tensors[t];
+            const double value = h->value(tensor);
+            if (!is_shown(h, tensor) || (h->is_log && value <= 0))
                 continue;
             h->least = fmin(h->least, value);
             h->most = fmax(h->most, value);
         }
-}
-
-static size_t kind_of(heat *h, const swg_result_tensor *tensor)
-{
-    const char *kind = tensor->kind ? tensor->kind : "";
-    for (size_t i = 0; i < h->n_kinds; i++)
-        if (strcmp(h->kinds[i], kind) == 0)
-            return i;
-    if (h->n_kinds == MAX_KINDS)
-        return MAX_KINDS;
-    h->kinds[h->n_kinds] = kind;
-    return h->n_kinds++;
 }
 
 /* Columns and rows: kinds in the order of the tensors. */
@@ -119,9 +159,9 @@ static void find_grid(heat *h)
 {
     for (size_t t = 0; t < h->result->n_tensors; t++) {
         const swg_result_tensor *tensor = &h->result->tensors[t];
-        if (tensor->layer < 0 || isnan(h->value(tensor)))
+        if (!is_shown(h, tensor))
             continue;
-        kind_of(h, tensor);
+        add_kind(&h->kinds, tensor);
         if (tensor->layer >= h->n_layers)
             h->n_layers = tensor->layer + 1;
     }
@@ -165,55 +205,73 @@ static void draw_cell(const heat *h, const swg_result_tensor *tensor, size_t col
     swg_strbuf_puts(out, "</g>\n");
 }
 
-/* Names of kinds slant upwards from their columns. */
+/* Names of kinds slant upwards from their columns: how far they reach to the right of the first
+ * column's left edge, and upwards. */
+static void heads_extent(const heat *h, double *right, double *up)
+{
+    const double letter = 5.8; /* width, about */
+    *right = *up = 0;
+    for (size_t k = 0; k < h->kinds.count; k++) {
+        const size_t length = strlen(h->kinds.names[k]);
+        const double width = letter * (double)(length < MAX_NAME ? length : MAX_NAME);
+        *right = fmax(*right, CELL_WIDTH * ((double)k + 0.4) + width * cos(35 * M_PI / 180) + 8);
+        *up = fmax(*up, width * sin(35 * M_PI / 180) + 16);
+    }
+}
+
 static void draw_heads(const heat *h, double top, swg_strbuf *out)
 {
-    for (size_t k = 0; k < h->n_kinds; k++) {
+    for (size_t k = 0; k < h->kinds.count; k++) {
         swg_strbuf_printf(out, "<text class=\"c\" transform=\"translate(%.1f %.1f) rotate(-35)\">",
                           LEFT + CELL_WIDTH * ((double)k + 0.4), top - 5);
-        swg_markup_short(out, h->kinds[k], 18);
+        swg_markup_short(out, h->kinds.names[k], MAX_NAME);
         swg_strbuf_puts(out, "</text>\n");
     }
 }
 
-/* The scale of colours, below the cells. */
+/* The scale of colours and what it measures, below the cells. */
 static void draw_scale(const heat *h, double top, swg_strbuf *out)
 {
-    char words[16], classes[16];
+    char words[160], classes[16];
     for (size_t step = 0; step < SWG_HEAT_STEPS; step++) {
         const double share = (double)step / (SWG_HEAT_STEPS - 1);
         snprintf(classes, sizeof classes, "h%zu", step);
-        swg_svg_rect(out, classes, LEFT + 30.0 * (double)step, top, 30, 10);
-        if (step % 4 != 0 || h->most <= h->least)
+        swg_svg_rect(out, classes, LEFT + SCALE_STEP * (double)step, top, SCALE_STEP, 10);
+        if (step % 2 != 0 || h->most <= h->least)
             continue;
         put_number(words, h->is_log ? h->least * pow(h->most / h->least, share)
                                     : h->least + share * (h->most - h->least));
-        swg_svg_text(out, "c q", LEFT + 30.0 * (double)step + 15, top + 22, "middle", words,
-                     SIZE_MAX);
+        swg_svg_text(out, "c q", LEFT + SCALE_STEP * ((double)step + 0.5), top + 22, "middle",
+                     words, SIZE_MAX);
     }
+    snprintf(words, sizeof words, "%s%s", h->title, h->is_log ? ", logarithmic" : "");
+    swg_svg_text(out, "c q", LEFT, top + 38, "start", words, SIZE_MAX);
 }
 
 swg_status swg_heat_svg(const swg_report *report, const swg_result *result, swg_heat_field field,
                         swg_figure_form form, const char *name, swg_strbuf *out)
 {
     const size_t quantity = quantity_of(report, field);
-    heat h = {.result = result, .value = quantities[quantity].value};
-    h.is_log = field == SWG_HEAT_ERROR;
+    heat h = {.result = result,
+              .value = quantities[quantity].value,
+              .title = quantities[quantity].title,
+              .is_log = field == SWG_HEAT_ERROR};
     char title[160], text[240], layer[32];
-    const double top = 74;
+    double right, top;
+    find_compressed_kinds(report, &h);
     find_range(report, &h);
     find_grid(&h);
+    heads_extent(&h, &right, &top);
     const double bottom = top + CELL_HEIGHT * (double)h.n_layers;
-    const int scale_width = LEFT + 30 * SWG_HEAT_STEPS + 10;
-    int width = LEFT + CELL_WIDTH * (int)h.n_kinds + 40;
-    if (width < scale_width)
-        width = scale_width;
+    const int width =
+        LEFT + (int)fmax(fmax(right, CELL_WIDTH * (double)h.kinds.count),
+                         fmax(SCALE_STEP * SWG_HEAT_STEPS, 5.2 * (double)strlen(h.title) + 70));
     snprintf(title, sizeof title, "%s, by layer and kind", quantities[quantity].title);
     snprintf(text, sizeof text,
              "Rows are %lld layers, columns %zu kinds of tensors; darker on light and brighter on "
              "dark is more%s. The table of tensors has the figures.",
-             (long long)h.n_layers, h.n_kinds, h.is_log ? ", on a logarithmic scale" : "");
-    swg_svg_begin(out, form, name, width, (int)bottom + 48, title, text);
+             (long long)h.n_layers, h.kinds.count, h.is_log ? ", on a logarithmic scale" : "");
+    swg_svg_begin(out, form, name, width, (int)bottom + 58, title, text);
     draw_heads(&h, top, out);
     for (int64_t row = 0; row < h.n_layers; row++) {
         snprintf(layer, sizeof layer, "layer %lld", (long long)row);
@@ -222,10 +280,10 @@ swg_status swg_heat_svg(const swg_report *report, const swg_result *result, swg_
     }
     for (size_t t = 0; t < result->n_tensors; t++) {
         const swg_result_tensor *tensor = &result->tensors[t];
-        if (tensor->layer < 0 || tensor->layer >= h.n_layers || isnan(h.value(tensor)))
+        if (!is_shown(&h, tensor) || tensor->layer >= h.n_layers)
             continue;
-        const size_t column = kind_of(&h, tensor);
-        if (column < MAX_KINDS)
+        const size_t column = find_kind(&h.kinds, tensor);
+        if (column < h.kinds.count)
             draw_cell(&h, tensor, column, top + CELL_HEIGHT * (double)tensor->layer, out);
     }
     draw_scale(&h, bottom + 12, out);

@@ -112,7 +112,7 @@ static void put_row(const swg_report *report, size_t index, swg_strbuf *out)
     swg_strbuf_puts(out, "</tr>\n");
 }
 
-/* What intervals are, for the captions of tables. */
+/* What intervals are. */
 static double confidence_of(const swg_report *report)
 {
     for (size_t i = 0; i < report->n_items; i++)
@@ -125,12 +125,13 @@ void swg_page_model_table(const swg_report *report, swg_strbuf *out)
 {
     if (report->n_items == 0)
         return;
-    swg_strbuf_puts(out, "<section id=\"models\">\n<h2>All models</h2>\n");
-    open_scroll(out, "Table of all models");
     swg_strbuf_printf(out,
-                      "<table class=\"sort\">\n<caption>Small figures are intervals: %.0f %% for "
-                      "accuracy and latency, slowest to fastest repeat for rates.</caption>\n",
+                      "<section id=\"models\">\n<h2>All models</h2>\n<p class=\"quiet\">Small "
+                      "figures are intervals: %.0f %% for accuracy and latency, slowest to fastest "
+                      "repeat for rates.</p>\n",
                       100 * confidence_of(report));
+    open_scroll(out, "Table of all models");
+    swg_strbuf_puts(out, "<table class=\"sort\">\n");
     put_heads(report, out);
     for (size_t i = 0; i < report->n_items; i++)
         put_row(report, i, out);

@@ -54,7 +54,9 @@ requests() {
 }
 expect_exit 0 "requests" requests --requests 10 --json
 expect_keys "requests" scenario requests ttft_ms_p50 ttft_ms_p50_low ttft_ms_p50_high ttft_ms_p90 \
-  tpot_ms_p50 gap_ms_p50 e2e_ms_p50
+  tpot_ms_p50 gap_ms_p50 e2e_ms_p50 ttft_ms_max tpot_ms_max gap_ms_max e2e_ms_max
+check "a request takes at least its first token" awk -v e="$(value e2e_ms_max)" -v t="$(value ttft_ms_max)" \
+  'BEGIN {exit !(t > 0 && e >= t)}'
 is "requests" requests 10
 is "10 requests" ttft_ms_p99 null
 expect_exit 0 "requests as text" requests --requests 2

@@ -42,11 +42,54 @@ expect_exit 0 "no drift any more" scripts/figures --table tiny --resume
 expect_match "counts" "$stdout" '4 figures as they were, 0 drifted, 0 tables skipped'
 expect_exit 1 "rates with --speed" scripts/figures --table tiny --resume --speed
 expect_match "a rate" "$stdout" 'checkpoint, decode: - -> [0-9]+ '
+
+# Rows that are quoted, options of measurements, files for commands, and rates without the rest.
+rm -rf "$scratch/work"
+cat >"$scratch/figures.conf" <<END
+table notes $scratch/document.md
+  model examples/tiny-tales
+  file recipe.json {"recipe": 1, "rules": [{"classes": "linear", "bits": 4}]}
+  make swage quantize \$model -o \$out
+  measure eval swage eval \$out --text examples/tiny-tales/eval.txt --max-tokens 512
+  measure bench swage bench \$out --prompt 8 --generate 4 --repeats 1 --no-limits
+  column - label options
+  column %.4f eval.perplexity perplexity
+  rate %.0f bench.decode_tokens_per_s decode
+  rate %.0f bench.energy_j energy
+  row by recipe :: --recipe \$work/recipe.json
+  quote another program :: other --option
+table contexts $scratch/document.md
+  model examples/tiny-tales
+  measure eval swage eval \$model --text examples/tiny-tales/eval.txt --max-tokens 512 \$options
+  column - label options
+  column %.0f eval.context context
+  row short :: --context 32
+  row long :: --context 128
+END
+printf '%s\n' '<!-- figures: notes -->' '| options | perplexity | decode |' '|---|---|---|' \
+  '| another program | 1.2345 | 7 |' '<!-- end -->' '<!-- figures: contexts -->' '<!-- end -->' \
+  >"$scratch/document.md"
+expect_exit 0 "write" scripts/figures --write --resume
+expect_match "what is quoted stays" "$(cat "$scratch/document.md")" '\| another program \| 1\.2345 \| 7 \|'
+expect_match "options of measurements" "$(cat "$scratch/document.md")" '\| short \| 32 \|'
+expect_match "of each row" "$(cat "$scratch/document.md")" '\| long \| 128 \|'
+sed -i 's/^| by recipe | [^|]* |/| by recipe | 9.9999 |/' "$scratch/document.md"
+models=$(ls "$scratch/work"/*.made-by)
+: >"$models" # as by another program
+touch -d '2001-01-01' "${models%.made-by}"
+expect_exit 0 "rates alone" scripts/figures --write --speed-only
+expect_match "the rest stays" "$(cat "$scratch/document.md")" '\| by recipe \| 9\.9999 \| [0-9]+ \| - \|'
+check "the model is not made again" test "$(stat -c %Y "${models%.made-by}")" -lt 1000000000
+check "tables without rates are left out" test "$(grep -c contexts: <<<"$stdout")" -eq 0
+expect_exit 0 "the figures again" scripts/figures --write --resume
+check "the model is made again" test "$(stat -c %Y "${models%.made-by}")" -gt 1000000000
+expect_match "and what it measures" "$(cat "$scratch/document.md")" '\| by recipe \| 1\.[0-9]{4} \|'
 expect_exit 0 "commands alone" scripts/figures --list
-expect_match "a command" "$stdout" 'swage quantize examples/tiny-tales -o .*\.swg --bits 8'
-sed -i '/figures: tiny/d' "$scratch/document.md"
-expect_exit 1 "no such table" scripts/figures --table tiny
-expect_match "names the line" "$stderr" 'has no line <!-- figures: tiny -->'
+expect_match "a command" "$stdout" 'swage quantize examples/tiny-tales -o .*\.swg --recipe'
+expect_match "that of another program" "$stdout" 'another program: other --option'
+sed -i '/figures: contexts/d' "$scratch/document.md"
+expect_exit 1 "no such table" scripts/figures --table contexts
+expect_match "names the line" "$stderr" 'has no line <!-- figures: contexts -->'
 sed -i '1s/.*/nonsense x/' "$scratch/figures.conf"
 expect_exit 2 "an unknown word" scripts/figures --list
 expect_exit 2 "an unknown option" scripts/figures --nonsense

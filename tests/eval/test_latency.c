@@ -188,6 +188,88 @@ START_TEST(one_delay_is_an_outlier)
 }
 END_TEST
 
+/* 300 requests of 4 tokens, 9 to 11 ms each by a clock of its own, of which some are slept in. */
+static struct {
+    double now;
+    size_t calls, first_slow, n_slow, of_token;
+} uneven;
+
+static double uneven_clock(void)
+{
+    const size_t request = uneven.calls / 5, token = uneven.calls % 5;
+    const bool sleeps = token == uneven.of_token && request >= uneven.first_slow &&
+                        request < uneven.first_slow + uneven.n_slow;
+    uneven.now += 0.009 + 0.0001 * (double)(7 * uneven.calls++ % 19) + (sleeps ? 0.5 : 0);
+    return uneven.now;
+}
+
+static void measure_uneven(size_t n_slow, size_t of_token, swg_requests *times)
+{
+    char path[256];
+    swg_session loaded = {0};
+    swg_exec *exec = NULL;
+    const swg_requests_options options = {
+        .prompt = 2, .generate = 4, .requests = 300, .clock = uneven_clock};
+    const swg_exec_options exec_options = {.size = sizeof exec_options, .context = 6};
+    fixture_path("qwen3", path);
+    ck_ok(swg_session_open(path, NULL, false, 1, NULL, &loaded));
+    ck_ok(swg_exec_new(loaded.model, NULL, &exec_options, &exec));
+    uneven.now = 0;
+    uneven.calls = 0;
+    uneven.first_slow = 100;
+    uneven.n_slow = n_slow;
+    uneven.of_token = of_token;
+    ck_ok(swg_requests_measure(exec, loaded.model, &options, NULL, times));
+    swg_exec_free(&exec);
+    swg_session_close(&loaded);
+}
+
+/* Whether values are those without a sleep: up to 11 ms, and none an outlier. */
+static void check_calm(const double *values, size_t n)
+{
+    size_t outliers;
+    ck_ok(swg_count_outliers(values, n, &outliers));
+    ck_assert_uint_eq(outliers, 0);
+    ck_assert_double_le(values[n - 1], 11 + 1e-6);
+}
+
+/* Whether n_slow values tell of the sleep: the largest, and the 99th percentile where they are more
+ * than one in a hundred; the median and the 90th percentile never do. */
+static void check_slow(const double *values, size_t n, size_t n_slow)
+{
+    size_t outliers;
+    ck_ok(swg_count_outliers(values, n, &outliers));
+    ck_assert_uint_eq(outliers, n_slow);
+    ck_assert_double_ge(values[n - 1], 500);
+    ck_assert(swg_quantile_with_interval(values, n, 0.5).high <= 11 + 1e-6);
+    ck_assert(swg_quantile_with_interval(values, n, 0.9).high <= 11 + 1e-6);
+    ck_assert_int_eq(swg_quantile_with_interval(values, n, 0.99).value >= 500, 100 * n_slow > n);
+}
+
+START_TEST(sleeps_show_in_the_figures_of_their_kind)
+{
+    swg_requests times = {0};
+    for (size_t n_slow = 1; n_slow <= 4; n_slow += 3) {
+        measure_uneven(n_slow, 1, &times); /* while prompts are read */
+        check_slow(times.ttft, times.n, n_slow);
+        check_calm(times.gaps, times.n_gaps);
+        check_calm(times.tpot, times.n);
+        ck_assert_double_ge(times.e2e[times.n - 1], 536);
+        swg_requests_deinit(&times);
+        measure_uneven(n_slow, 3, &times); /* between two tokens */
+        check_calm(times.ttft, times.n);
+        check_slow(times.gaps, times.n_gaps, n_slow);
+        ck_assert_double_ge(times.tpot[times.n - 1], 500 / 3.0);
+        swg_requests_deinit(&times);
+        measure_uneven(n_slow, 0, &times); /* before they begin */
+        check_calm(times.ttft, times.n);
+        check_calm(times.gaps, times.n_gaps);
+        check_calm(times.tpot, times.n);
+        swg_requests_deinit(&times);
+    }
+}
+END_TEST
+
 static swg_status measure_offline(const char *name, swg_offline_options options, swg_offline *out)
 {
     char path[256];
@@ -292,6 +374,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(tests, intervals_are_order_statistics);
     tcase_add_loop_test(tests, delays_show_where_they_happen, 0, sizeof delays / sizeof delays[0]);
     tcase_add_test(tests, one_delay_is_an_outlier);
+    tcase_add_test(tests, sleeps_show_in_the_figures_of_their_kind);
     tcase_add_test(tests, offline_rates);
     tcase_add_test(tests, allocations_may_fail);
     suite_add_tcase(suite, tests);

@@ -11,13 +11,15 @@
 #include "runtime/session.h"
 #include "tests/harness.h"
 
-enum { CONTEXT = 128, TOKENS = 900, VOCAB = 4096 };
+enum { CONTEXT = 128, LONGEST = 512, TOKENS = 900, VOCAB = 4096 };
 
 /* What a protocol adds up: weighted means of windows. */
 typedef struct figure {
     const swg_session *loaded;
+    const char *text; /* [length] */
+    size_t length;
     swg_exec *exec;
-    float *logits; /* [CONTEXT][VOCAB] */
+    float *logits; /* [LONGEST][VOCAB] */
     double sum, weight;
 } figure;
 
@@ -84,33 +86,61 @@ static void add_lm_eval(figure *f, const int32_t *ids, size_t n, int32_t bos)
     }
 }
 
+/* The text's own blocks between blank lines, tokenized one by one up to n tokens, each after BOS.
+ */
+static void add_per_doc(figure *f, const int32_t *ids, size_t n, int32_t bos)
+{
+    const char *at = f->text, *const end = f->text + f->length;
+    int32_t window[LONGEST] = {bos};
+    (void)ids;
+    ck_assert_int_eq(bos, swg_tokenizer_bos(f->loaded->tokenizer));
+    while (n > 0 && at < end) {
+        const char *stop = memmem(at, (size_t)(end - at), "\n\n", 2);
+        swg_ids block = {0};
+        if (!stop)
+            stop = end;
+        ck_ok(swg_tokenizer_encode(f->loaded->tokenizer, at, (size_t)(stop - at), NULL, &block));
+        const size_t count = block.count < n ? block.count : n;
+        memcpy(window + 1, block.data, count * sizeof *window);
+        if (count > 0)
+            add_window(f, window, count + 1, 1, (double)count);
+        n -= count;
+        at = stop < end ? stop + 2 : end;
+        swg_ids_deinit(&block);
+    }
+}
+
 static const struct {
     swg_protocol protocol;
+    size_t context, tokens;
     void (*add)(figure *, const int32_t *, size_t, int32_t);
-} protocols[] = {{SWG_PROTOCOL_gptq, add_gptq},
-                 {SWG_PROTOCOL_llama_cpp, add_llama_cpp},
-                 {SWG_PROTOCOL_hf_stride, add_hf_stride},
-                 {SWG_PROTOCOL_lm_eval, add_lm_eval}};
+} protocols[] = {
+    {SWG_PROTOCOL_gptq, CONTEXT, TOKENS, add_gptq},
+    {SWG_PROTOCOL_llama_cpp, CONTEXT, TOKENS, add_llama_cpp},
+    {SWG_PROTOCOL_hf_stride, CONTEXT, TOKENS, add_hf_stride},
+    {SWG_PROTOCOL_lm_eval, CONTEXT, TOKENS, add_lm_eval},
+    /* All of wiki.test.raw is one document: with BOS its beginning fills the positions. */
+    {SWG_PROTOCOL_per_doc, LONGEST, LONGEST - 1, add_per_doc}};
 
 /* The model's own text without what a tokenizer may put before it; the windows' ids are the same.
  */
-static void check_figure(figure *f, int which, const swg_map *text, const swg_ids *ids)
+static void check_figure(figure *f, int which, const swg_ids *ids)
 {
     const swg_tokenizer *tokenizer = f->loaded->tokenizer;
     swg_window_options options = swg_window_options_default();
     swg_windows windows = {0};
     swg_score score;
-    options.context = CONTEXT;
-    options.max_tokens = TOKENS;
-    ck_ok(swg_windows_make(protocols[which].protocol, tokenizer, (const char *)text->data,
-                           text->size, &options, &windows));
+    options.context = protocols[which].context;
+    options.max_tokens = protocols[which].tokens;
+    ck_ok(swg_windows_make(protocols[which].protocol, tokenizer, f->text, f->length, &options,
+                           &windows));
     ck_ok(swg_perplexity_measure(f->exec, f->loaded->model, f->loaded->pool, &windows, NULL, NULL,
                                  &score));
     int32_t prefix = swg_tokenizer_bos(tokenizer);
     if (prefix < 0)
         prefix = swg_tokenizer_eos(tokenizer);
     f->sum = f->weight = 0;
-    protocols[which].add(f, ids->data, TOKENS, prefix);
+    protocols[which].add(f, ids->data, protocols[which].tokens, prefix);
     const double wanted = exp(f->sum / f->weight);
     ck_assert_msg(fabs(score.perplexity - wanted) <= 1e-5 * wanted, "%s: %.8f, not %.8f",
                   swg_protocol_name(protocols[which].protocol), score.perplexity, wanted);
@@ -126,12 +156,12 @@ START_TEST(figures_on_published_texts)
     swg_session loaded;
     figure f = {.loaded = &loaded};
     swg_exec_options options = swg_exec_options_default();
-    options.context = CONTEXT + 1;
+    options.context = LONGEST;
     options.activations = SWG_ACT_F32;
     ck_ok(swg_session_open(model, NULL, true, 2, NULL, &loaded));
     ck_assert_int_eq(loaded.model->hparams.vocab, VOCAB);
     ck_ok(swg_exec_new(loaded.model, loaded.pool, &options, &f.exec));
-    ck_ok(SWG_NEW(f.logits, (size_t)CONTEXT * VOCAB));
+    ck_ok(SWG_NEW(f.logits, (size_t)LONGEST * VOCAB));
     for (size_t i = 0; i < 2; i++) {
         const char *path = swg_test_need(texts[i]);
         if (!path)
@@ -141,7 +171,9 @@ START_TEST(figures_on_published_texts)
         ck_ok(swg_map_open(path, &text));
         ck_ok(
             swg_tokenizer_encode(loaded.tokenizer, (const char *)text.data, text.size, NULL, &ids));
-        check_figure(&f, _i, &text, &ids);
+        f.text = (const char *)text.data;
+        f.length = text.size;
+        check_figure(&f, _i, &ids);
         swg_ids_deinit(&ids);
         swg_map_close(&text);
     }

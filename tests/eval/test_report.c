@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "eval/report/axis.h"
+#include "eval/report/figures.h"
 #include "eval/report/markup.h"
 #include "eval/report/palette.h"
 #include "tests/harness.h"
@@ -331,6 +332,49 @@ static swg_status check_figure(void *context, const char *name, const swg_strbuf
     return SWG_OK;
 }
 
+/* Vectors that no model compresses have no cells and do not stretch the scale, which is named. */
+START_TEST(maps_of_bits_show_what_is_compressed)
+{
+    swg_results results = {0};
+    swg_report report;
+    swg_strbuf out = {0};
+    ck_ok(SWG_NEW(results.items, 1));
+    swg_result r = swg_result_default();
+    swg_result_tensor tensors[4];
+    static const struct {
+        const char *kind;
+        double bits, error;
+    } given[] = {
+        {"q_proj", 4.25, 0.1}, {"input_norm", 31, NAN}, {"k_proj", 4.75, 0.2}, {"bias", 33, 0}};
+    for (size_t t = 0; t < 4; t++) {
+        tensors[t] = swg_result_tensor_default();
+        tensors[t].name = tensors[t].kind = given[t].kind;
+        tensors[t].layer = 0;
+        tensors[t].bits_per_weight = given[t].bits;
+        tensors[t].relative_error = given[t].error;
+    }
+    r.id = "one";
+    r.tensors = tensors;
+    r.n_tensors = 4;
+    results.items[results.count++] = r;
+    ck_ok(swg_report_init(&results, &report));
+    ck_ok(swg_heat_svg(&report, &results.items[0], SWG_HEAT_BITS, SWG_FIGURE_BOTH, "x", &out));
+    const char *svg = swg_strbuf_text(&out);
+    ck_assert_uint_eq(count_of(svg, "<g><title>"), 2);
+    ck_assert_uint_eq(count_of(svg, "norm"), 0);
+    ck_assert_uint_eq(count_of(svg, ">4.25<"), 2); /* the cell, and the least of the scale */
+    ck_assert_uint_eq(count_of(svg, ">4.75<"), 2);
+    ck_assert_uint_eq(count_of(svg, ">Bits per weight<"), 1);
+    out.length = 0;
+    ck_ok(swg_heat_svg(&report, &results.items[0], SWG_HEAT_ERROR, SWG_FIGURE_BOTH, "x", &out));
+    ck_assert_uint_eq(count_of(swg_strbuf_text(&out), ">Error of weights, relative, logarithmic<"),
+                      1);
+    swg_strbuf_deinit(&out);
+    swg_report_deinit(&report);
+    swg_results_deinit(&results);
+}
+END_TEST
+
 START_TEST(figures_are_files_of_their_own)
 {
     swg_results results = many(4);
@@ -416,6 +460,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(tests, intervals_come_from_standard_errors_where_there_are_none);
     tcase_add_test(tests, colours_can_be_read);
     tcase_add_test(tests, pages_hold_hostile_texts_as_text);
+    tcase_add_test(tests, maps_of_bits_show_what_is_compressed);
     tcase_add_test(tests, figures_are_files_of_their_own);
     tcase_add_test(tests, large_inputs_give_bounded_pages);
     tcase_add_test(tests, series_beyond_the_palette_are_others);
