@@ -4,7 +4,7 @@
 . tests/cli/lib.sh
 
 model=examples/tiny-tales text=examples/tiny-tales/eval.txt
-calibration=(--calibration "$text" --calibration-tokens 4096 --calibration-window 128)
+calibration=(--calibration "$text" --calibration-tokens 2048 --calibration-window 128)
 rounds=()
 better() { check "$@"; }
 # Under sanitizers: less text and fewer rounds, which say nothing of quality.
@@ -23,7 +23,7 @@ pruned() { # NAME OPTIONS...
 }
 diverges() { # NAME: its mean divergence
   expect_exit 0 "divergence of $1" "$SWAGE" eval "$scratch/$1.swg" --ref "$model" --text "$text" \
-    --protocol gptq --context 128 --max-tokens 4096 --activations f32 --json -q
+    --protocol gptq --context 128 --max-tokens 2048 --activations f32 --json -q
   value kld_mean
 }
 zeros() { "$CHECKPOINT_TOOL" zeros "$1" "${2:-_proj}"; } # FILE [PART OF NAMES]: zeros and elements
