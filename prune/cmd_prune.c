@@ -259,18 +259,32 @@ static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
     const swg_status status = swg_recipe_parse(text, length, a->recipe, out);
     swg_free(text);
     SWG_TRY(status);
-    if ((*out)->n_transforms)
-        return swg_error(SWG_USAGE, "%s: transforms are what swage quantize does", a->recipe);
-    return !(*out)->statistics || strcmp((*out)->statistics, a->statistics) == 0
-               ? SWG_OK
-               : swg_error(SWG_USAGE,
-                           "the recipe %s asks for %s statistics, and --statistics is %s",
-                           a->recipe, (*out)->statistics, a->statistics);
+    return SWG_OK;
+}
+
+/* A text is read as the option or the recipe says; the usual way is found by the plan. */
+static swg_status take_statistics(const arguments *a, swg_recipe *recipe)
+{
+    if (!a->calibration && recipe->statistics)
+        return swg_error(SWG_USAGE,
+                         "the recipe %s asks for %s statistics of a text; --calibration FILE "
+                         "gives one",
+                         a->recipe, recipe->statistics);
+    if (!a->calibration && a->statistics)
+        return swg_error(SWG_USAGE, "--statistics is of use only with --calibration");
+    if (a->statistics && recipe->statistics)
+        return swg_error(SWG_USAGE, "--statistics is given by the recipe %s; use one of the two",
+                         a->recipe);
+    if (a->statistics)
+        recipe->statistics = a->statistics;
+    return SWG_OK;
 }
 
 static swg_status make_recipe(const arguments *a, swg_recipe **out)
 {
     swg_status status = a->recipe ? recipe_from_file(a, out) : recipe_from_options(a, out);
+    if (status == SWG_OK)
+        status = take_statistics(a, *out);
     for (size_t i = 0; status == SWG_OK && i < a->keep.count; i++) {
         const swg_recipe_rule keep = {
             .tensors = &a->keep.items[i],
@@ -292,10 +306,10 @@ typedef struct job {
     swg_source *source;
     swg_transforms *transforms; /* the recipe's; NULL = none */
     bool transforms_need_stats; /* of the whole model */
-    swg_source *transformed;  /* theirs; `source` itself without */
-    swg_tensor_desc *changed; /* [plan.n_entries] of `transformed` */
-    swg_tensor_desc *outputs; /* [plan.n_entries] in the plan's order */
-    swg_tensor_use *uses;     /* [plan.n_entries]; NULL = the architecture is not known */
+    swg_source *transformed;    /* theirs; `source` itself without */
+    swg_tensor_desc *changed;   /* [plan.n_entries] of `transformed` */
+    swg_tensor_desc *outputs;   /* [plan.n_entries] in the plan's order */
+    swg_tensor_use *uses;       /* [plan.n_entries]; NULL = the architecture is not known */
     swg_plan plan;
     swg_pool *pool;
     swg_sink_meta meta;
@@ -325,28 +339,23 @@ static bool needs_statistics(const swg_plan_entry *entry)
             swg_prune_method_needs_stats(method));
 }
 
-/* How statistics are collected: what was asked for, or the usual way where a method needs them;
- * NULL = not at all. */
-static const char *statistics_of(const job *j)
+/* Where nothing says how statistics are collected and a method needs them: the usual way. */
+static void settle_statistics(job *j)
 {
-    if (j->a->statistics || !j->a->calibration)
-        return j->a->calibration ? j->a->statistics : NULL;
-    for (size_t i = 0; i < j->plan.n_entries; i++)
+    for (size_t i = 0; i < j->plan.n_entries && j->a->calibration && !j->recipe->statistics; i++)
         if (needs_statistics(&j->plan.entries[i]))
-            return "paired";
-    return NULL;
+            j->recipe->statistics = "paired";
 }
 
 static bool is_statistics(const job *j, const char *how)
 {
-    const char *const statistics = statistics_of(j);
-    return statistics && strcmp(statistics, how) == 0;
+    return j->recipe->statistics && strcmp(j->recipe->statistics, how) == 0;
 }
 
 /* Whether statistics are collected while layers are pruned. */
 static bool is_sequential(const job *j)
 {
-    return statistics_of(j) && !is_statistics(j, "full");
+    return j->recipe->statistics && !is_statistics(j, "full");
 }
 
 static swg_status open_statistics(job *j)
@@ -391,6 +400,7 @@ static swg_status make_plan(job *j)
     swg_plan_deinit(&j->plan);
     SWG_TRY(
         swg_plan_make(j->changed, swg_source_n_tensors(j->source), j->uses, j->recipe, &j->plan));
+    settle_statistics(j);
     SWG_TRY(swg_prune_check_plan(&j->plan, is_calibrated));
     return swg_quantize_check_plan(&j->plan, is_calibrated, true);
 }
@@ -442,7 +452,7 @@ static void write_options(const job *j, swg_json_writer *json)
         return;
     swg_json_begin_object(json, NULL);
     swg_json_begin_object(json, "calibration");
-    swg_calibration_arguments_write(&from, &j->calibration, statistics_of(j), json);
+    swg_calibration_arguments_write(&from, &j->calibration, j->recipe->statistics, json);
     swg_json_end_object(json);
     swg_json_end_object(json);
 }

@@ -104,11 +104,18 @@ echo '{"recipe": 1, "rules": [{"classes": "linear", "format": "codebook", "spars
 pruned codebook --recipe "$scratch/codebook.json"
 read -r found all <<<"$(zeros "$scratch/codebook.swg")"
 check "a codebook keeps the zeros: $found of $all" [ "$found" -ge "$(value pruned_zeros)" ]
-# What swage quantize does is refused.
+# Statistics and transforms of a recipe need a text, and are what is done.
 for other in '"transforms": ["awq"]' '"statistics": "paired"'; do
-  echo "{\"recipe\": 1, $other}" >"$scratch/other.json"
-  expect_exit 2 "$other" "$SWAGE" prune "$model" -o "$scratch/none.swg" --recipe "$scratch/other.json"
+  echo "{\"recipe\": 1, $other, \"rules\": [{\"classes\": \"linear\", \"bits\": 4, \"sparsity\": 0.5}]}" \
+    >"$scratch/other.json"
+  expect_exit 2 "$other without a text" "$SWAGE" prune "$model" -o "$scratch/none.swg" --recipe "$scratch/other.json"
+  pruned other --recipe "$scratch/other.json" "${calibration[@]}"
+  expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/other.swg" --json
+  check "the history has $other" grep -q "${other//[\[\]]/.}" <(tr -d '\n' <"$scratch/stdout" | sed 's/\[ */[/g; s/ *\]/]/g')
 done
+expect_exit 2 "statistics twice" "$SWAGE" prune "$model" -o "$scratch/none.swg" --recipe "$scratch/other.json" \
+  --statistics full "${calibration[@]}"
+expect_match "statistics twice" "$stderr" 'statistics is given by the recipe'
 for how in global owl sensitivity; do
   pruned "$how" --sparsity 0.4 --method wanda_threshold --allocate "$how" "${calibration[@]}"
   check "$how prunes as much in total" less "$(awk -v a="$(value pruned_zeros)" -v n="$(value pruned_weights)" \
@@ -177,6 +184,7 @@ refused '--calibration FILE' --sparsity 0.5 --allocate owl
 refused 'leaves --allocate global no ratio' --pattern 2:4 --allocate global
 refused 'no parameter "damp"' --sparsity 0.5 --parameter damp=1
 refused 'only with --bits' --sparsity 0.5 --group-size 64
+refused '--statistics is of use only with --calibration' --sparsity 0.5 --statistics paired
 refused '--transform is of use only with --bits' --sparsity 0.5 --transform awq
 refused '--calibration FILE gives a text' --sparsity 0.5 --bits 4 --transform awq
 refused 'ratio is a number above 0 and below 1, not "1"' --structured ffn=1 "${calibration[@]}"
