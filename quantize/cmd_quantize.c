@@ -153,7 +153,7 @@ static swg_status print(const swg_quantize_state *j, const swg_quantize_result *
 
 static swg_quantize_result result_of(const swg_quantize_state *j)
 {
-    return (swg_quantize_result){.source = j->source,
+    return (swg_quantize_result){.source = j->file,
                                  .inputs = j->inputs,
                                  .output = j->a->output,
                                  .tensors = j->a->dry_run && !j->a->tensors ? "*" : j->a->tensors,
@@ -189,7 +189,7 @@ static swg_status dry_run(swg_quantize_state *j)
     SWG_TRY(swg_sink_plan_bytes(j->a->output, &sink_options, &j->meta, j->outputs,
                                 j->plan.n_entries, &result.file_bytes, &result.is_exact));
     if (j->a->calibration) /* tells whether statistics are in the cache */
-        SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
+        SWG_TRY(swg_input_hashes_start(j->file, j->cli->n_threads, &j->hashes));
     SWG_TRY(swg_quantize_plan_memory(j, &result.peak_memory_bytes));
     return print(j, &result);
 }

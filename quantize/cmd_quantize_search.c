@@ -179,7 +179,7 @@ static swg_status try_choice(hunt *h)
     SWG_TRY(take_recipe(h));
     h->report->loss = swg_search_loss(&h->search);
     h->report->tokens_scored = 0;
-    if (swg_quantize_is_sequential(h->j->a) || h->j->transforms)
+    if (swg_quantize_is_sequential(h->j) || h->j->transforms)
         swg_journal_finish(&h->j->journal); /* its matrices are those of another recipe */
     SWG_TRY(write_file(h, h->try_path, true));
     *(h->report->n_tries++ ? &h->report->search_s : &h->report->quantize_s) +=
