@@ -109,7 +109,7 @@ for other in '"transforms": ["awq"]' '"statistics": "paired"'; do
   echo "{\"recipe\": 1, $other, \"rules\": [{\"classes\": \"linear\", \"bits\": 4, \"sparsity\": 0.5}]}" \
     >"$scratch/other.json"
   expect_exit 2 "$other without a text" "$SWAGE" prune "$model" -o "$scratch/none.swg" --recipe "$scratch/other.json"
-  pruned other --recipe "$scratch/other.json" "${calibration[@]}"
+  pruned other -f --recipe "$scratch/other.json" "${calibration[@]}"
   expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/other.swg" --json
   check "the history has $other" grep -q "${other//[\[\]]/.}" <(tr -d '\n' <"$scratch/stdout" | sed 's/\[ */[/g; s/ *\]/]/g')
 done
