@@ -110,6 +110,9 @@ static const swg_option options[] = {
         arguments, max_kld, 0, "max-kld", "X", 0, 100, NULL,
         "search for the smallest file whose predictions diverge by at most X nats per "
         "token on text held out of the calibration"),
+    SWG_OPTION_STRING(arguments, sensitivity, 0, "sensitivity", "FILE",
+                      "with a target: results of `swage eval --sensitivity --results`, by which "
+                      "the search weighs its estimates of matrices"),
     SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_or_keep_words + 1, NULL,
                       "bits of embeddings and output heads (default 8); 16 keeps them unchanged"),
     SWG_OPTION_CHOICE(arguments, embedding_group_size, 0, "embedding-group-size",

@@ -17,7 +17,7 @@ typedef struct swg_quantize_arguments {
         *embedding_group_size;
     const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration, *statistics,
         *cache, *device;
-    const char *target_bytes, *tensors;
+    const char *target_bytes, *tensors, *sensitivity;
     double target_bits, max_kld; /* 0 = none */
     swg_string_list keep, bits_for, transform;
     int64_t level, calibration_tokens, calibration_window;

@@ -213,6 +213,10 @@ swg_status swg_quantize_recipe_make(const swg_quantize_arguments *a, swg_recipe 
 {
     swg_recipe *recipe = NULL;
     swg_status status = SWG_OK;
+    if (a->sensitivity && !swg_quantize_has_target(a))
+        return swg_error(SWG_USAGE,
+                         "--sensitivity is what a search weighs its estimates by: it goes "
+                         "with --target-bytes, --target-bits or --max-kld");
     SWG_GO(a->recipe ? recipe_from_file(a, &recipe) : recipe_from_options(a, &recipe));
     SWG_GO(take_statistics(a, recipe));
     SWG_GO(swg_quantize_recipe_add_patterns(a, recipe));
