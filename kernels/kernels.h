@@ -75,7 +75,7 @@ typedef struct swg_packed {
     size_t n_panels;
     size_t scale_bytes;                                    /* of one scale: 1, 2 or 4 */
     size_t scales_offset, zeros_offset, row_scales_offset; /* within a panel */
-    size_t panel_bytes;                 /* distance between panels, a multiple of 64 */
+    size_t panel_bytes;                   /* distance between panels, a multiple of 64 */
     uint8_t codebook[SWG_CODEBOOK_CODES]; /* c4: by code; zero until the owner sets it */
 } swg_packed;
 
