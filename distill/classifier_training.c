@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "distill/run_state.h"
 #include "distill/schedule.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
@@ -190,16 +191,21 @@ static swg_status take_step(run *r, swg_distill_record *record)
 
 /* --- Saving ----------------------------------------------------------------------------------- */
 
-static swg_status save(const run *r, const position *at, const swg_distill_result *out)
+static swg_run_state state_of(run *r, position *at, swg_distill_result *out)
 {
-    const double seconds = swg_clock_s() - r->start;
+    return (swg_run_state){.options = r->options,
+                           .position = at,
+                           .position_bytes = sizeof *at,
+                           .start = &r->start,
+                           .result = out};
+}
+
+static swg_status save(run *r, position *at, swg_distill_result *out)
+{
+    const swg_run_state state = state_of(r, at, out);
     swg_state_writer *writer = NULL;
     swg_status status = SWG_OK;
-    SWG_GO(swg_state_create(r->options->state, &swg_state_of_training, &writer));
-    SWG_GO(swg_state_put_text(writer, r->options->identity));
-    SWG_GO(swg_state_put(writer, at, sizeof *at));
-    SWG_GO(swg_state_put(writer, &seconds, sizeof seconds));
-    SWG_GO(swg_state_put(writer, out, sizeof *out));
+    SWG_GO(swg_run_state_create(&state, &writer));
     SWG_GO(swg_trainer_save(r->trainer, writer));
     SWG_GO(swg_state_commit(&writer));
 done:
@@ -221,18 +227,13 @@ static swg_status check_position(const run *r)
 static swg_status resume(run *r, swg_distill_result *out)
 {
     const swg_distill_options *o = r->options;
+    const swg_run_state state = state_of(r, &r->at, out);
     swg_state_reader *reader = NULL;
-    double seconds;
     swg_status status = SWG_OK;
-    SWG_GO(swg_state_open(o->state, &swg_state_of_training, &reader));
-    SWG_GO(swg_state_expect_text(reader, o->identity, "settings"));
-    SWG_GO(swg_state_get(reader, &r->at, sizeof r->at));
+    SWG_GO(swg_run_state_open(&state, &reader));
     SWG_GO(check_position(r));
-    SWG_GO(swg_state_get(reader, &seconds, sizeof seconds));
-    SWG_GO(swg_state_get(reader, out, sizeof *out));
     SWG_GO(swg_trainer_resume(r->trainer, reader));
     swg_schedule_shuffle(r->order, r->data->texts->n, o->seed, r->at.pass);
-    r->start = swg_clock_s() - seconds;
     if (o->resumed)
         o->resumed(o->log_context, r->at.step);
 done:
@@ -281,16 +282,14 @@ static swg_status walk(run *r, swg_distill_result *out)
     const swg_distill_options *o = r->options;
     swg_distill_record record = {0};
     SWG_TRY(swg_trainer_keep(r->trainer));
-    if (o->resume) {
+    SWG_TRY(judge(r, &out->first));
+    out->best = out->first;
+    if (o->resume)
         SWG_TRY(resume(r, out));
-    } else {
-        SWG_TRY(judge(r, &out->first));
-        out->best = out->first;
-        if (o->log)
-            o->log(o->log_context, &out->first);
-    }
+    else if (o->log)
+        o->log(o->log_context, &out->first);
     while (r->at.pass < r->data->epochs) {
-        const position before = r->at;
+        position before = r->at;
         if (r->at.next == 0)
             swg_schedule_shuffle(r->order, r->data->texts->n, o->seed, r->at.pass);
         const swg_status status = step_once(r, &record, out);

@@ -7,6 +7,7 @@
 
 #include "distill/predictor.h"
 #include "distill/row_match.h"
+#include "distill/run_state.h"
 #include "distill/score_match.h"
 #include "distill/schedule.h"
 #include "runtime/backprop.h"
@@ -429,16 +430,21 @@ static swg_status resume_matches(run *r, swg_state_reader *reader)
     return SWG_OK;
 }
 
-static swg_status save(const run *r, const position *at, const swg_distill_result *out)
+static swg_run_state state_of(run *r, position *at, swg_distill_result *out)
 {
-    const double seconds = swg_clock_s() - r->start;
+    return (swg_run_state){.options = r->options,
+                           .position = at,
+                           .position_bytes = sizeof *at,
+                           .start = &r->start,
+                           .result = out};
+}
+
+static swg_status save(run *r, position *at, swg_distill_result *out)
+{
+    const swg_run_state state = state_of(r, at, out);
     swg_state_writer *writer = NULL;
     swg_status status = SWG_OK;
-    SWG_GO(swg_state_create(r->options->state, &swg_state_of_training, &writer));
-    SWG_GO(swg_state_put_text(writer, r->options->identity));
-    SWG_GO(swg_state_put(writer, at, sizeof *at));
-    SWG_GO(swg_state_put(writer, &seconds, sizeof seconds));
-    SWG_GO(swg_state_put(writer, out, sizeof *out));
+    SWG_GO(swg_run_state_create(&state, &writer));
     SWG_GO(swg_trainer_save(r->trainer, writer));
     SWG_GO(save_matches(r, writer));
     SWG_GO(swg_state_commit(&writer));
@@ -447,34 +453,30 @@ done:
     return status;
 }
 
+static swg_status check_position(const run *r)
+{
+    const swg_distill_options *o = r->options;
+    if (r->at.next <= r->n_train && (!o->steps || r->at.step <= o->steps))
+        return SWG_OK;
+    return swg_error(SWG_CORRUPT, "%s: it continues at window %llu of %zu and step %llu of %llu",
+                     o->state, (unsigned long long)r->at.next, r->n_train,
+                     (unsigned long long)r->at.step, (unsigned long long)o->steps);
+}
+
 /* Continue from the file, if the student and the teacher are judged as they were at its beginning.
  */
 static swg_status resume(run *r, swg_distill_result *out)
 {
     const swg_distill_options *o = r->options;
+    const swg_run_state state = state_of(r, &r->at, out);
     swg_state_reader *reader = NULL;
-    swg_distill_result saved;
-    double seconds;
     swg_status status = SWG_OK;
-    SWG_GO(swg_state_open(o->state, &swg_state_of_training, &reader));
-    SWG_GO(swg_state_expect_text(reader, o->identity, "settings"));
-    SWG_GO(swg_state_get(reader, &r->at, sizeof r->at));
-    SWG_GO(swg_state_get(reader, &seconds, sizeof seconds));
-    SWG_GO(swg_state_get(reader, &saved, sizeof saved));
-    if (saved.first.nll != out->first.nll || saved.first.kld != out->first.kld ||
-        saved.first.nll_teacher != out->first.nll_teacher)
-        SWG_GO(swg_error(SWG_USAGE, "%s was saved with another model, teacher or text", o->state));
-    if (r->at.next > r->n_train || (o->steps && r->at.step > o->steps))
-        SWG_GO(swg_error(SWG_CORRUPT,
-                         "%s: it continues at window %llu of %zu and step %llu of %llu", o->state,
-                         (unsigned long long)r->at.next, r->n_train, (unsigned long long)r->at.step,
-                         (unsigned long long)o->steps));
+    SWG_GO(swg_run_state_open(&state, &reader));
+    SWG_GO(check_position(r));
     SWG_GO(swg_trainer_resume(r->trainer, reader));
     SWG_GO(resume_matches(r, reader));
     if (r->at.n_passes > 0)
         shuffle(r, r->at.n_passes - 1);
-    r->start = swg_clock_s() - seconds;
-    *out = saved;
     if (o->resumed)
         o->resumed(o->log_context, r->at.step);
 done:
@@ -508,7 +510,7 @@ static swg_status walk(run *r, swg_distill_result *out)
     else if (o->log)
         o->log(o->log_context, &out->first);
     while (!is_done(r, r->at.step)) {
-        const position before = r->at;
+        position before = r->at;
         const swg_status status = step_once(r, &record, out);
         if (status == SWG_INTERRUPTED && o->state && r->at.step == before.step)
             SWG_TRY(save(r, &before, out));

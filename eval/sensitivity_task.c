@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/model_identity.h"
 #include "eval/results.h"
 #include "eval/swaps.h"
 #include "eval/text_task.h"
@@ -269,9 +270,12 @@ static swg_status append_result(const run_state *r)
     swg_status status = SWG_OK;
     swg_result result = swg_result_default();
     swg_result_tensor *tensors = NULL;
+    swg_model_identity model, base;
     const size_t n = swg_swaps_count(r->swaps);
     if (!r->in->swap.results)
         return SWG_OK;
+    SWG_TRY(swg_model_identify(r->in->swap.model_path, 0, &model));
+    SWG_TRY(swg_model_identify(r->in->swap.ref_path, 0, &base));
     SWG_TRY(SWG_NEW(tensors, n));
     for (size_t i = 0; i < n; i++) {
         const swg_swap *swap = r->sorted[i];
@@ -286,6 +290,8 @@ static swg_status append_result(const run_state *r)
     }
     result.id = result.model = r->in->swap.model_path;
     result.base_model = r->in->swap.ref_path;
+    result.model_hash = model.hash;
+    result.base_hash = base.hash;
     result.protocol = swg_protocol_name(r->in->protocol);
     result.context = (int64_t)r->in->context;
     result.tokens_scored = (int64_t)r->all.tokens_scored;

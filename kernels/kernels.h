@@ -31,14 +31,17 @@
  * One layout serves all CPU instruction sets: panels of 16 rows, so that a 32-bit lane belongs to
  * one row, and 4 columns per lane, which is the operand of VNNI dot products. A panel is
  *
- *   codes   w4: for every 8 columns 64 bytes; byte 4*r+i = code[r][c+i] | code[r][c+4+i] << 4
- *           w8: for every 4 columns 64 bytes; byte 4*r+i = code[r][c+i]     (r < 16, i < 4)
- *   scales  for every group 16 numbers of the scheme's type
- *   zeros   asymmetric only: for every group 16 bytes
- *   row scales  where scales are 8-bit integers: 16 floats, by which these are multiplied
+ *   blocks  of 1, 2 or 4 groups, as many as fill whole lines of 64 bytes with their scales and
+ *           zeros; the last block has the groups that are left
+ *             codes   w4: for every 8 columns 64 bytes; byte 4*r+i = code[r][c+i] | code[r][c+4+i]
+ * << 4 w8: for every 4 columns 64 bytes; byte 4*r+i = code[r][c+i]   (r < 16, i < 4) scales  for
+ * every group 16 numbers of the scheme's type zeros   asymmetric only: for every group 16 bytes row
+ * scales  where scales are 8-bit integers: 16 floats, by which these are multiplied
  *
- * each part starting on a 64-byte boundary. Columns are padded with zero codes to a multiple of 8;
- * rows of the last panel beyond n have zero codes and zero scales. */
+ * each part starting on a 64-byte boundary. Scales are beside their codes because a product reads
+ * memory fastest in order: as a plane of their own they cost a fifth of the rate at which one core
+ * reads DRAM (docs/performance.md). Columns are padded with zero codes to a multiple of 8; rows of
+ * the last panel beyond n have zero codes and zero scales. */
 enum { SWG_PANEL_ROWS = 16, SWG_COLUMN_STEP = 8 };
 
 /* How panels hold codes is a layout (layouts.def), which schemes of several widths share. c4 is w4
@@ -73,8 +76,11 @@ typedef struct swg_packed {
     size_t group;        /* columns per group; k for whole-row schemes */
     size_t n_groups;
     size_t n_panels;
-    size_t scale_bytes;                                    /* of one scale: 1, 2 or 4 */
-    size_t scales_offset, zeros_offset, row_scales_offset; /* within a panel */
+    size_t scale_bytes;                   /* of one scale: 1, 2 or 4 */
+    size_t column_bytes;                  /* of one column's codes in a panel */
+    unsigned block_shift;                 /* a block has 1 << block_shift groups */
+    size_t block_extra;                   /* bytes of a whole block's scales and zeros */
+    size_t row_scales_offset;             /* within a panel */
     size_t panel_bytes;                   /* distance between panels, a multiple of 64 */
     uint8_t codebook[SWG_CODEBOOK_CODES]; /* c4: by code; zero until the owner sets it */
 } swg_packed;
@@ -84,6 +90,30 @@ typedef struct swg_packed {
  * swg_packed_bytes, aligned to 64. */
 swg_packed swg_packed_layout(swg_scheme scheme, size_t n, size_t k);
 size_t swg_packed_bytes(const swg_packed *w);
+
+/* Where group g is in a panel. Column c of the group, a multiple of what 64 bytes hold, begins at
+ * the first of these + c * column_bytes; the others are where its 16 scales and zeros begin. */
+static inline size_t swg_packed_codes_at(const swg_packed *w, size_t g)
+{
+    return (g >> w->block_shift) * w->block_extra;
+}
+
+static inline size_t swg_packed_scales_at(const swg_packed *w, size_t g)
+{
+    const size_t next = ((g >> w->block_shift) + 1) << w->block_shift; /* block's first group */
+    const size_t end = next < w->n_groups ? next * w->group : w->k_padded;
+    const size_t in_block = g - ((g >> w->block_shift) << w->block_shift);
+    return swg_packed_codes_at(w, g) + end * w->column_bytes +
+           in_block * SWG_PANEL_ROWS * w->scale_bytes;
+}
+
+static inline size_t swg_packed_zeros_at(const swg_packed *w, size_t g)
+{
+    const size_t first = (g >> w->block_shift) << w->block_shift;
+    const size_t left = w->n_groups - first, whole = (size_t)1 << w->block_shift;
+    const size_t scales = (left < whole ? left : whole) * SWG_PANEL_ROWS * w->scale_bytes;
+    return swg_packed_scales_at(w, first) + (scales + 63) / 64 * 64 + (g - first) * SWG_PANEL_ROWS;
+}
 
 /* The scale of row r < 16 of a panel; 1 for schemes without row scales. */
 static inline float swg_packed_row_scale(const swg_packed *w, const uint8_t *panel, size_t r)

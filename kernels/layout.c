@@ -45,6 +45,21 @@ swg_matmul *swg_kernels_matmul(const swg_kernels *kernels, swg_layout layout)
     return NULL;
 }
 
+/* Bytes of the scales and zeros of a block of n groups. */
+static size_t extra_bytes(const swg_packed *w, size_t n)
+{
+    const size_t scales = SWG_PANEL_ROWS * n * w->scale_bytes;
+    const size_t zeros = w->scheme.asymmetric ? SWG_PANEL_ROWS * n : 0;
+    return swg_round_up(scales, SWG_ALIGNMENT) + swg_round_up(zeros, SWG_ALIGNMENT);
+}
+
+/* The fewest groups, as a power of two, whose scales and zeros are whole lines. */
+static unsigned block_shift(const swg_packed *w)
+{
+    const size_t least = w->scheme.asymmetric ? 1 : w->scale_bytes;
+    return least == 1 ? 2 : least == 2 ? 1 : 0;
+}
+
 swg_packed swg_packed_layout(swg_scheme scheme, size_t n, size_t k)
 {
     swg_packed w = {.scheme = scheme, .layout = swg_layout_of(scheme), .n = n, .k = k};
@@ -58,12 +73,12 @@ swg_packed swg_packed_layout(swg_scheme scheme, size_t n, size_t k)
     w.n_groups = swg_scheme_groups(scheme, k);
     w.n_panels = swg_ceil_div(n, SWG_PANEL_ROWS);
     w.scale_bytes = swg_dtype_bits(scheme.scale_type) / 8;
-    const size_t code_bytes = SWG_PANEL_ROWS * w.k_padded * w.panel_bits / 8;
-    const size_t scale_plane = SWG_PANEL_ROWS * w.n_groups * w.scale_bytes;
-    const size_t zero_plane = scheme.asymmetric ? SWG_PANEL_ROWS * w.n_groups : 0;
-    w.scales_offset = swg_round_up(code_bytes, SWG_ALIGNMENT);
-    w.zeros_offset = swg_round_up(w.scales_offset + scale_plane, SWG_ALIGNMENT);
-    w.row_scales_offset = swg_round_up(w.zeros_offset + zero_plane, SWG_ALIGNMENT);
+    w.column_bytes = SWG_PANEL_ROWS * w.panel_bits / 8;
+    w.block_shift = block_shift(&w);
+    w.block_extra = extra_bytes(&w, (size_t)1 << w.block_shift);
+    const size_t last_groups = w.n_groups & (((size_t)1 << w.block_shift) - 1);
+    w.row_scales_offset = w.k_padded * w.column_bytes + swg_packed_codes_at(&w, w.n_groups) +
+                          extra_bytes(&w, last_groups);
     w.panel_bytes =
         w.row_scales_offset +
         (swg_scheme_has_row_scales(scheme) ? SWG_PANEL_ROWS * sizeof(float) : 0); /* 64 bytes */

@@ -51,4 +51,18 @@ static inline uint64_t swg_sparse_walk_mask(swg_sparse_walk *at, const swg_spars
     return swg_sparse_span_mask(at->masks, c % SWG_SPAN_COLUMNS, s->by_column);
 }
 
+/* Copy the scales and zeros of a sparse panel to their places in the dense one. */
+static inline void swg_sparse_expand_scales(const swg_sparse_panels *s, const uint8_t *panel,
+                                            uint8_t *out)
+{
+    const swg_packed *w = &s->dense;
+    const size_t bytes = SWG_PANEL_ROWS * w->scale_bytes;
+    for (size_t g = 0; g < w->n_groups; g++) {
+        memcpy(out + swg_packed_scales_at(w, g), panel + s->scales_offset + g * bytes, bytes);
+        if (w->scheme.asymmetric)
+            memcpy(out + swg_packed_zeros_at(w, g), panel + s->zeros_offset + g * SWG_PANEL_ROWS,
+                   SWG_PANEL_ROWS);
+    }
+}
+
 #endif

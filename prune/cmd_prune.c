@@ -242,7 +242,14 @@ static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
     SWG_TRY(swg_file_read(a->recipe, MOST_BYTES, &text, &length));
     const swg_status status = swg_recipe_parse(text, length, a->recipe, out);
     swg_free(text);
-    return status;
+    SWG_TRY(status);
+    if ((*out)->n_transforms)
+        return swg_error(SWG_USAGE, "%s: transforms are what swage quantize does", a->recipe);
+    return !(*out)->statistics || strcmp((*out)->statistics, a->statistics) == 0
+               ? SWG_OK
+               : swg_error(SWG_USAGE,
+                           "the recipe %s asks for %s statistics, and --statistics is %s",
+                           a->recipe, (*out)->statistics, a->statistics);
 }
 
 static swg_status make_recipe(const arguments *a, swg_recipe **out)

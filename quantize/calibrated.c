@@ -192,7 +192,7 @@ static swg_status quantize_sharers(run *r, const swg_paired_input *in,
 static swg_status quantize_input(run *r, const swg_paired_input *in)
 {
     swg_shifted_target target = {0};
-    if (!in->stats.input_shift)
+    if (!in->stats.input_shift && !in->stats.stream_shift)
         return quantize_sharers(r, in, NULL);
     SWG_TRY(swg_shifted_target_init(&target, &in->stats));
     const swg_status status = quantize_sharers(r, in, &target);
@@ -209,6 +209,8 @@ static swg_status quantize_inputs(run *r, size_t layer)
         SWG_TRY(swg_paired_calibration_observe(r->pair, layer, i, &in));
         if (!in)
             return SWG_OK;
+        if (in->is_last)
+            swg_model_release_layer(r->original, layer); /* its memory before that of factors */
         SWG_TRY(quantize_input(r, in));
     }
 }

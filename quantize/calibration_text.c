@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/base/text_file.h"
 
 enum { DEFAULT_WINDOW = 512 };
@@ -93,6 +94,26 @@ done:
     swg_text_file_close(&file);
     swg_tokenizer_free(&tokenizer);
     return status;
+}
+
+swg_status swg_calibration_ids_sample(const swg_calibration_ids *ids, size_t max_tokens,
+                                      swg_calibration_ids *out)
+{
+    const swg_calibration_text *text = &ids->text;
+    const size_t fitting = max_tokens / text->window, most = fitting > 1 ? fitting : 1;
+    const size_t n = text->n_windows < most ? text->n_windows : most;
+    swg_calibration_ids sample = {.text = *text};
+    SWG_TRY(SWG_NEW_UNINIT(sample.ids.data, n * text->window));
+    for (size_t w = 0; w < n; w++)
+        memcpy(sample.ids.data + w * text->window,
+               text->ids + w * text->n_windows / n * text->window,
+               text->window * sizeof *text->ids);
+    sample.ids.count = n * text->window;
+    sample.text.ids = sample.ids.data;
+    sample.text.n_windows = n;
+    memcpy(sample.sha256, ids->sha256, sizeof sample.sha256);
+    *out = sample;
+    return SWG_OK;
 }
 
 void swg_calibration_ids_deinit(swg_calibration_ids *ids)

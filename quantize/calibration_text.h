@@ -36,6 +36,10 @@ const char *swg_document_end(const char *at, const char *end);
  * opening, reading and tokenizing return. Free with swg_calibration_ids_deinit. */
 swg_status swg_calibration_ids_read(swg_source *source, const swg_calibration_source *from,
                                     size_t max_window, swg_calibration_ids *out);
+/* Evenly spaced windows of the text, at most max_tokens of it but at least one window, as one of
+ * their own. */
+swg_status swg_calibration_ids_sample(const swg_calibration_ids *ids, size_t max_tokens,
+                                      swg_calibration_ids *out);
 void swg_calibration_ids_deinit(swg_calibration_ids *ids);
 
 #endif

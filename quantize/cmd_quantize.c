@@ -110,6 +110,9 @@ static const swg_option options[] = {
         arguments, max_kld, 0, "max-kld", "X", 0, 100, NULL,
         "search for the smallest file whose predictions diverge by at most X nats per "
         "token on text held out of the calibration"),
+    SWG_OPTION_STRING(arguments, sensitivity, 0, "sensitivity", "FILE",
+                      "with a target: results of `swage eval --sensitivity --results`, by which "
+                      "the search weighs its estimates of matrices"),
     SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_or_keep_words + 1, NULL,
                       "bits of embeddings and output heads (default 8); 16 keeps them unchanged"),
     SWG_OPTION_CHOICE(arguments, embedding_group_size, 0, "embedding-group-size",
@@ -150,7 +153,7 @@ static swg_status print(const swg_quantize_state *j, const swg_quantize_result *
 
 static swg_quantize_result result_of(const swg_quantize_state *j)
 {
-    return (swg_quantize_result){.source = j->source,
+    return (swg_quantize_result){.source = j->file,
                                  .inputs = j->inputs,
                                  .output = j->a->output,
                                  .tensors = j->a->dry_run && !j->a->tensors ? "*" : j->a->tensors,
@@ -186,7 +189,7 @@ static swg_status dry_run(swg_quantize_state *j)
     SWG_TRY(swg_sink_plan_bytes(j->a->output, &sink_options, &j->meta, j->outputs,
                                 j->plan.n_entries, &result.file_bytes, &result.is_exact));
     if (j->a->calibration) /* tells whether statistics are in the cache */
-        SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
+        SWG_TRY(swg_input_hashes_start(j->file, j->cli->n_threads, &j->hashes));
     SWG_TRY(swg_quantize_plan_memory(j, &result.peak_memory_bytes));
     return print(j, &result);
 }

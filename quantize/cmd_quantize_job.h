@@ -17,7 +17,7 @@ typedef struct swg_quantize_arguments {
         *embedding_group_size;
     const char *scale_type, *scale_search, *tokenizer, *nonfinite, *calibration, *statistics,
         *cache, *device;
-    const char *target_bytes, *tensors;
+    const char *target_bytes, *tensors, *sensitivity;
     double target_bits, max_kld; /* 0 = none */
     swg_string_list keep, bits_for, transform;
     int64_t level, calibration_tokens, calibration_window;
@@ -36,7 +36,8 @@ typedef struct swg_quantize_state {
     const swg_cli *cli;
     const swg_quantize_arguments *a;
     swg_recipe *recipe;
-    swg_source *source;
+    swg_source *file;           /* as opened */
+    swg_source *source;         /* the same, or with an output head of its own (formats/untied.h) */
     swg_transforms *transforms; /* the recipe's; NULL = none */
     bool transforms_need_stats;
     swg_source *transformed;           /* theirs; `source` itself without */
@@ -47,6 +48,8 @@ typedef struct swg_quantize_state {
     swg_pool *pool;
     swg_sink_meta meta;
     swg_calibration_ids calibration; /* empty without --calibration */
+    swg_calibration_ids sampled; /* of it, what transforms are fitted on where nothing else needs
+                                    full statistics */
     swg_input_hashes *hashes;
     swg_model_stats *statistics; /* full ones of the calibration text, when opened */
     swg_sensitivity *sensitivity; /* where a method needs it */
@@ -66,11 +69,11 @@ swg_calibration_arguments swg_quantize_calibration(const swg_quantize_arguments 
  * place for them. */
 bool swg_quantize_is_free(const swg_quantize_arguments *arguments);
 
-/* "full", "sequential" or "paired": the one asked for, or the usual one. */
-const char *swg_quantize_statistics(const swg_quantize_arguments *arguments);
+/* "full", "sequential" or "paired", as the recipe says; "none" without a text. */
+const char *swg_quantize_statistics(const swg_quantize_state *state);
 
 /* Whether statistics are collected while layers are quantized. */
-bool swg_quantize_is_sequential(const swg_quantize_arguments *arguments);
+bool swg_quantize_is_sequential(const swg_quantize_state *state);
 
 /* Open the input, make the recipe and the plan, read the calibration text. The state holds cli and
  * a, and is otherwise zero; release it with swg_quantize_state_deinit, also after a failure. */

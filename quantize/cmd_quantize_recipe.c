@@ -30,14 +30,15 @@ bool swg_quantize_is_free(const swg_quantize_arguments *a)
     return a->calibration && !a->method && !a->recipe && !swg_quantize_has_target(a);
 }
 
-const char *swg_quantize_statistics(const swg_quantize_arguments *a)
+const char *swg_quantize_statistics(const swg_quantize_state *j)
 {
-    return a->statistics ? a->statistics : swg_quantize_is_free(a) ? "paired" : "full";
+    return j->recipe->statistics ? j->recipe->statistics : "none";
 }
 
-bool swg_quantize_is_sequential(const swg_quantize_arguments *a)
+bool swg_quantize_is_sequential(const swg_quantize_state *j)
 {
-    return strcmp(swg_quantize_statistics(a), "full") != 0;
+    const char *statistics = swg_quantize_statistics(j);
+    return strcmp(statistics, "sequential") == 0 || strcmp(statistics, "paired") == 0;
 }
 
 /* --- The recipe ------------------------------------------------------------------------------ */
@@ -124,6 +125,27 @@ static swg_status recipe_from_file(const swg_quantize_arguments *a, swg_recipe *
     return status;
 }
 
+/* A text is read as the option or the recipe says, or else in the usual way; without one there is
+ * nothing to read. */
+static swg_status take_statistics(const swg_quantize_arguments *a, swg_recipe *recipe)
+{
+    if (!a->calibration)
+        return recipe->statistics
+                   ? swg_error(SWG_USAGE,
+                               "the recipe %s asks for %s statistics of a text; --calibration FILE "
+                               "gives one",
+                               a->recipe, recipe->statistics)
+                   : SWG_OK;
+    if (a->statistics && recipe->statistics)
+        return swg_error(SWG_USAGE, "--statistics is given by the recipe %s; use one of the two",
+                         a->recipe);
+    if (!recipe->statistics)
+        recipe->statistics = a->statistics             ? a->statistics
+                             : swg_quantize_is_free(a) ? "paired"
+                                                       : "full";
+    return SWG_OK;
+}
+
 /* The setting in "PATTERN=N,KEY:VALUE,...", after the last "=", as JSON. */
 static void write_setting(const char *words, swg_json_writer *json)
 {
@@ -191,7 +213,12 @@ swg_status swg_quantize_recipe_make(const swg_quantize_arguments *a, swg_recipe 
 {
     swg_recipe *recipe = NULL;
     swg_status status = SWG_OK;
+    if (a->sensitivity && !swg_quantize_has_target(a))
+        return swg_error(SWG_USAGE,
+                         "--sensitivity is what a search weighs its estimates by: it goes "
+                         "with --target-bytes, --target-bits or --max-kld");
     SWG_GO(a->recipe ? recipe_from_file(a, &recipe) : recipe_from_options(a, &recipe));
+    SWG_GO(take_statistics(a, recipe));
     SWG_GO(swg_quantize_recipe_add_patterns(a, recipe));
     *out = recipe;
     recipe = NULL;

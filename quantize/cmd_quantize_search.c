@@ -4,10 +4,13 @@
  * keep their setting between two tries are taken from the journal. */
 #include "quantize/cmd_quantize_search.h"
 
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "eval/lockstep.h"
+#include "eval/model_identity.h"
+#include "eval/results.h"
 #include "formats/swg/frame.h"
 #include "quantize/search.h"
 #include "runtime/base/clock.h"
@@ -176,7 +179,7 @@ static swg_status try_choice(hunt *h)
     SWG_TRY(take_recipe(h));
     h->report->loss = swg_search_loss(&h->search);
     h->report->tokens_scored = 0;
-    if (swg_quantize_is_sequential(h->j->a) || h->j->transforms)
+    if (swg_quantize_is_sequential(h->j) || h->j->transforms)
         swg_journal_finish(&h->j->journal); /* its matrices are those of another recipe */
     SWG_TRY(write_file(h, h->try_path, true));
     *(h->report->n_tries++ ? &h->report->search_s : &h->report->quantize_s) +=
@@ -327,6 +330,61 @@ done:
     return status;
 }
 
+/* --- What was measured of single matrices ----------------------------------------------------- */
+
+/* The last record of `swage eval --sensitivity` in the file, which must be of this checkpoint. */
+static swg_status find_record(const hunt *h, const swg_results *results, const swg_result **out)
+{
+    const char *path = h->j->a->sensitivity;
+    swg_model_identity identity;
+    *out = NULL;
+    for (size_t i = 0; i < results->count; i++)
+        for (size_t t = 0; t < results->items[i].n_tensors; t++)
+            if (!isnan(results->items[i].tensors[t].sensitivity_kld))
+                *out = &results->items[i];
+    if (!*out)
+        return swg_error(SWG_USAGE,
+                         "%s: no record has the sensitivity of tensors: swage eval MODEL "
+                         "--ref BASE --sensitivity --results FILE writes one",
+                         path);
+    SWG_TRY(swg_model_identify(h->j->cli->positionals[0], h->j->cli->n_threads, &identity));
+    if (!(*out)->base_hash || strcmp((*out)->base_hash, identity.hash) != 0)
+        return swg_error(SWG_USAGE,
+                         "%s: sensitivities were measured in %s, whose hash is %s; that "
+                         "of %s is %s",
+                         path, (*out)->base_model ? (*out)->base_model : "another model",
+                         (*out)->base_hash ? (*out)->base_hash : "not known",
+                         h->j->cli->positionals[0], identity.hash);
+    return SWG_OK;
+}
+
+/* Scale the estimates by the sensitivities that were measured. */
+static swg_status weigh(hunt *h)
+{
+    swg_results results = {0};
+    const swg_result *record;
+    swg_measured_matrix *measured = NULL;
+    swg_status status = SWG_OK;
+    size_t n = 0, n_scaled;
+    if (!h->j->a->sensitivity)
+        return SWG_OK;
+    SWG_GO(swg_results_read(h->j->a->sensitivity, &results));
+    SWG_GO(find_record(h, &results, &record));
+    SWG_GO(SWG_NEW(measured, record->n_tensors));
+    for (size_t t = 0; t < record->n_tensors; t++)
+        if (!isnan(record->tensors[t].sensitivity_kld))
+            measured[n++] = (swg_measured_matrix){.name = record->tensors[t].name,
+                                                  .scheme = record->tensors[t].scheme,
+                                                  .kld = record->tensors[t].sensitivity_kld};
+    SWG_GO(swg_search_weigh(&h->search, measured, n, &n_scaled));
+    swg_cli_say(h->j->cli, "%s: %zu of %zu matrices weighed by their measured sensitivities",
+                h->j->a->sensitivity, n_scaled, h->search.n_items);
+done:
+    swg_free(measured);
+    swg_results_deinit(&results);
+    return status;
+}
+
 /* --- The search ------------------------------------------------------------------------------- */
 
 /* Elements of tensors of numbers, tied ones once. */
@@ -375,6 +433,7 @@ static swg_status estimate(hunt *h)
                                         .pool = j->pool,
                                         .progress = j->cli->progress};
     SWG_TRY(swg_search_init(&h->search, &subject, j->a->method));
+    SWG_TRY(weigh(h));
     SWG_TRY(estimate_overhead(h));
     h->report->search_s += swg_clock_s() - start;
     return SWG_OK;

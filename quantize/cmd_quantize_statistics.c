@@ -9,29 +9,43 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 
+/* Whether full statistics serve codes or a search, not transforms alone. */
+static bool codes_need_full_statistics(const swg_quantize_state *j)
+{
+    return !swg_quantize_is_sequential(j) || swg_quantize_has_target(j->a);
+}
+
+static bool needs_full_statistics(const swg_quantize_state *j)
+{
+    return j->a->calibration && (codes_need_full_statistics(j) || j->transforms_need_stats);
+}
+
+/* Statistics in the cache are of the file as it is. */
+static swg_calibration_arguments calibration_of(const swg_quantize_state *j)
+{
+    swg_calibration_arguments from = swg_quantize_calibration(j->a);
+    from.no_cache |= j->source != j->file;
+    return from;
+}
+
 /* `from` must outlive the result. */
 static swg_statistics_request statistics_request(const swg_quantize_state *j,
                                                  const swg_calibration_arguments *from)
 {
     return (swg_statistics_request){.cli = j->cli,
                                     .arguments = from,
-                                    .ids = &j->calibration,
+                                    .ids = codes_need_full_statistics(j) ? &j->calibration
+                                                                         : &j->sampled,
                                     .source = j->source,
                                     .hashes = j->hashes,
                                     .pool = j->pool,
                                     .output = j->a->output};
 }
 
-static bool needs_full_statistics(const swg_quantize_state *j)
-{
-    return j->a->calibration && (!swg_quantize_is_sequential(j->a) || j->transforms_need_stats ||
-                                 swg_quantize_has_target(j->a));
-}
-
 /* Full statistics of the calibration text, if they are asked for or transforms need them. */
 static swg_status open_statistics(swg_quantize_state *j)
 {
-    const swg_calibration_arguments from = swg_quantize_calibration(j->a);
+    const swg_calibration_arguments from = calibration_of(j);
     const swg_statistics_request request = statistics_request(j, &from);
     return needs_full_statistics(j) ? swg_statistics_open(&request, &j->statistics) : SWG_OK;
 }
@@ -47,13 +61,13 @@ static bool needs_sensitivity(const swg_quantize_state *j)
 
 swg_status swg_quantize_plan_memory(const swg_quantize_state *j, uint64_t *peak)
 {
-    const bool is_sequential = swg_quantize_is_sequential(j->a);
+    const bool is_sequential = swg_quantize_is_sequential(j);
     bool is_cached = false;
     if (!j->a->calibration) {
         *peak = swg_quantize_peak_bytes(&j->plan, swg_pool_threads(j->pool));
         return SWG_OK;
     }
-    const swg_calibration_arguments from = swg_quantize_calibration(j->a);
+    const swg_calibration_arguments from = calibration_of(j);
     const swg_statistics_request statistics = statistics_request(j, &from);
     SWG_TRY(swg_statistics_find(&statistics, &is_cached));
     const swg_memory_request request = {.source = j->source,
@@ -63,7 +77,7 @@ swg_status swg_quantize_plan_memory(const swg_quantize_state *j, uint64_t *peak)
                                         .collects = needs_full_statistics(j) && !is_cached,
                                         .is_sequential = is_sequential,
                                         .is_paired =
-                                            strcmp(swg_quantize_statistics(j->a), "paired") == 0,
+                                            strcmp(swg_quantize_statistics(j), "paired") == 0,
                                         .needs_sensitivity = needs_sensitivity(j),
                                         .verifies = swg_quantize_has_target(j->a)};
     swg_memory_plan plan;
@@ -77,7 +91,7 @@ swg_status swg_quantize_plan_memory(const swg_quantize_state *j, uint64_t *peak)
 static swg_status open_sensitivity(swg_quantize_state *j)
 {
     const double start = swg_clock_s();
-    const swg_calibration_arguments from = swg_quantize_calibration(j->a);
+    const swg_calibration_arguments from = calibration_of(j);
     swg_sensitivity_options how = swg_sensitivity_options_default();
     char *cache = NULL;
     swg_status status = SWG_OK;
@@ -103,7 +117,7 @@ swg_status swg_quantize_open_statistics(swg_quantize_state *j)
 {
     uint64_t peak;
     char bytes[32];
-    SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
+    SWG_TRY(swg_input_hashes_start(j->file, j->cli->n_threads, &j->hashes));
     if (j->a->calibration) {
         SWG_TRY(swg_quantize_plan_memory(j, &peak));
         swg_cli_say(j->cli, "about %s of memory will be needed at the peak",

@@ -14,7 +14,7 @@
 #include "quantize/methods.h"
 #include "runtime/base/mem.h"
 
-enum { BLOCK_ROWS = 64, DEFAULT_SWEEPS = 8 };
+enum { BLOCK_ROWS = 128, DEFAULT_SWEEPS = 8 };
 
 /* Scratch of one thread. */
 typedef struct worker {

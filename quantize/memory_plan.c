@@ -7,12 +7,12 @@
 
 enum {
     END_ROWS = 64,        /* rows of logits computed together (runtime/sensitivity.c) */
-    BLOCK_ROWS = 64,      /* rows that a thread quantizes together (gptq.c) */
+    BLOCK_ROWS = 128,     /* rows that a thread quantizes together (gptq.c) */
     ROW_BYTES = 40,       /* per column of such a row: weights, targets, errors, codes, grids */
     SINK_BYTES = 1 << 20, /* per thread: frames, as they are and compressed */
     FACTOR_BYTES = 4,     /* per element of a Hessian, beside it: its factor */
-    WORK_BYTES = 8,       /* and, until that is made, one in double */
-    SHIFT_BYTES = 4 + 8   /* how far inputs differ; a factor in double */
+    WORK_BYTES = 8,       /* in its place, until it is made: one in double */
+    KEPT_WIDTH = 4        /* of inputs that are kept, in rows (runtime/paired_calibration.c) */
 };
 
 /* What one layer and one window took. */
@@ -91,30 +91,44 @@ static swg_status run_probe(const swg_memory_request *r, swg_model *model, probe
 
 /* Quantizing a matrix of k columns: second moments of its input and their factor, either while that
  * is made or with the rows in work. */
-static uint64_t quantizing_bytes(const swg_memory_request *r, uint64_t k, uint64_t d_model)
+static uint64_t quantizing_bytes(const swg_memory_request *r, uint64_t k)
 {
     const uint64_t making = WORK_BYTES * k * k;
     const uint64_t rows = swg_pool_threads(r->pool) * BLOCK_ROWS * ROW_BYTES * k;
-    const uint64_t shifts = r->is_paired ? SHIFT_BYTES * k * k + d_model * k * sizeof(float) : 0;
-    return (sizeof(float) + FACTOR_BYTES) * k * k + shifts + (making > rows ? making : rows);
+    const uint64_t working = FACTOR_BYTES * k * k + rows;
+    return sizeof(float) * k * k + (making > working ? making : working);
 }
 
-/* The most that quantizing a matrix takes, with what is written of it. Of paired statistics, both
- * models' inputs of attention's output are kept meanwhile (runtime/paired_calibration.c). */
-static uint64_t most_quantizing_bytes(const swg_memory_request *r, const probe *p, uint64_t tokens)
+/* What paired statistics take beside: shifts of the input, unless it is wider than the rows, and of
+ * these, a factor, a window's inputs and sums of both models, and inputs that are kept, both
+ * models' of attention's output and one's of the last (runtime/paired_calibration.c). */
+static uint64_t paired_bytes(const swg_memory_request *r, const probe *p, uint64_t k,
+                             uint64_t tokens)
 {
     const uint64_t d_model = p->row_bytes / sizeof(float);
+    const bool is_last = k > d_model && k != p->attended;
+    uint64_t n = k * k + d_model * k + 2 * r->text->window * (k + d_model);
+    if (!is_last)
+        n += k * k;
+    if (k == p->attended)
+        n += 2 * tokens * k;
+    else if (is_last && k <= KEPT_WIDTH * d_model)
+        n += tokens * k;
+    return n * sizeof(float);
+}
+
+/* The most that quantizing a matrix takes, with what is written of it. */
+static uint64_t most_quantizing_bytes(const swg_memory_request *r, const probe *p, uint64_t tokens)
+{
     uint64_t most = r->plan->largest_bytes;
     for (size_t i = 0; i < r->plan->n_entries; i++) {
         const swg_plan_entry *entry = &r->plan->entries[i];
         const uint64_t k = swg_tensor_cols(&entry->desc);
         if (!entry->is_quantized)
             continue;
-        uint64_t bytes = quantizing_bytes(r, k, d_model) + swg_tensor_bytes(&entry->desc);
-        if (r->is_paired) /* a window's inputs and sums of both models */
-            bytes += 2 * r->text->window * (k + d_model) * sizeof(float);
-        if (r->is_paired && k == p->attended)
-            bytes += 2 * tokens * k * sizeof(float);
+        uint64_t bytes = quantizing_bytes(r, k) + swg_tensor_bytes(&entry->desc);
+        if (r->is_paired)
+            bytes += paired_bytes(r, p, k, tokens);
         most = bytes > most ? bytes : most;
     }
     return most + swg_pool_threads(r->pool) * SINK_BYTES;

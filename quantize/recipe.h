@@ -131,6 +131,8 @@ typedef struct swg_recipe {
     const char *const *transforms;  /* [n_transforms] of the checkpoint before all else, in this
                                        order  (transforms.h); default none */
     size_t n_transforms;
+    const char *statistics;         /* which model reads a calibration text: "full", "sequential" or
+                                       "paired"; default NULL: the command decides */
     swg_recipe_setting defaults;    /* every field given; default: "keep", 4 bits, automatic group
                                        and scale type, symmetric, "rtn", MSE, dense */
     swg_recipe_rule *rules;

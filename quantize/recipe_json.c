@@ -563,6 +563,16 @@ static swg_status read_transforms(reader *r, const swg_json *value)
     return read_list(r, value, "transforms", &r->recipe->transforms, &r->recipe->n_transforms);
 }
 
+static const char *const statistics_words[] = {"full", "sequential", "paired"};
+
+static swg_status read_statistics(reader *r, const swg_json *value)
+{
+    size_t at = 0;
+    SWG_TRY(read_word(r, value, "statistics", statistics_words, COUNT(statistics_words), &at));
+    r->recipe->statistics = statistics_words[at];
+    return SWG_OK;
+}
+
 static swg_status read_defaults(reader *r, const swg_json *value)
 {
     if (swg_json_kind_of(value) != SWG_JSON_OBJECT)
@@ -574,11 +584,12 @@ static swg_status read_defaults(reader *r, const swg_json *value)
     return SWG_OK;
 }
 
-static const char *const recipe_words[] = {"recipe",    "seed",       "nonfinite", "requantize",
-                                           "container", "transforms", "defaults",  "rules"};
+static const char *const recipe_words[] = {"recipe",     "seed",      "nonfinite",
+                                           "requantize", "container", "transforms",
+                                           "statistics", "defaults",  "rules"};
 static swg_status (*const recipe_readers[])(reader *r, const swg_json *value) = {
-    read_version,   read_seed,       read_nonfinite, read_requantize,
-    read_container, read_transforms, read_defaults,  read_rules};
+    read_version,    read_seed,       read_nonfinite, read_requantize, read_container,
+    read_transforms, read_statistics, read_defaults,  read_rules};
 _Static_assert(COUNT(recipe_words) == COUNT(recipe_readers), "a reader for every key of a recipe");
 
 static swg_status read_recipe(reader *r, const swg_json *root)
@@ -683,6 +694,8 @@ void swg_recipe_write(const swg_recipe *recipe, swg_json_writer *json, const cha
             swg_json_string(json, NULL, recipe->transforms[i]);
         swg_json_end_array(json);
     }
+    if (recipe->statistics)
+        swg_json_string(json, "statistics", recipe->statistics);
     swg_json_begin_object(json, "defaults");
     write_setting(&recipe->defaults, json);
     swg_json_end_object(json);

@@ -10,10 +10,15 @@
 
 enum { BLOCK_COLUMNS = 128, LANES = 8 };
 
+/* Scales are improved in the first sweeps alone. Theirs are most of the steps, of whole groups,
+ * while after the first sweeps hardly one code in a hundred changes: where fewer than one in SPARSE
+ * does, gradients follow every step by itself instead of all in a product. */
+enum { SCALE_SWEEPS = 3, SPARSE = 64 };
+
 swg_status swg_refiner_init(swg_refiner *out, const swg_second_order *so, size_t max_rows)
 {
     const size_t k = so->k, group = so->group;
-    const size_t whole = group < BLOCK_COLUMNS ? group : BLOCK_COLUMNS;
+    const size_t whole = group < BLOCK_COLUMNS ? BLOCK_COLUMNS / group * group : BLOCK_COLUMNS;
     const size_t block = whole < k ? whole : k, longest = block > group ? block : group;
     swg_status status = SWG_OK;
     swg_refiner refiner = {.max_rows = max_rows, .block = block};
@@ -23,6 +28,7 @@ swg_status swg_refiner_init(swg_refiner *out, const swg_second_order *so, size_t
     SWG_GO(SWG_NEW(refiner.d, max_rows * k));
     SWG_GO(SWG_NEW(refiner.gradient, max_rows * k));
     SWG_GO(SWG_NEW(refiner.steps, max_rows * longest));
+    SWG_GO(SWG_NEW(refiner.numbers, max_rows * group));
     SWG_GO(SWG_NEW(refiner.products, max_rows * longest));
     SWG_GO(SWG_NEW(refiner.rows, max_rows));
     SWG_GO(SWG_NEW(refiner.row_errors, max_rows));
@@ -44,6 +50,7 @@ void swg_refiner_deinit(swg_refiner *refiner)
     SWG_FREE(refiner->d);
     SWG_FREE(refiner->gradient);
     SWG_FREE(refiner->steps);
+    SWG_FREE(refiner->numbers);
     SWG_FREE(refiner->products);
     SWG_FREE(refiner->rows);
     SWG_FREE(refiner->row_errors);
@@ -71,12 +78,36 @@ static void add_scaled(float *restrict y, float t, const float *restrict x, size
         y[i] += t * x[i];
 }
 
-/* All gradients += steps [slots][n] H[begin:begin + n, :] */
-static void spread_steps(const refinement *f, size_t begin, size_t n)
+/* Gradients += steps [slots][n] H[begin:begin + n, :] in columns [from, to). */
+static void spread_product(const refinement *f, size_t begin, size_t n, size_t from, size_t to)
 {
     const size_t k = f->so->k;
-    swg_linalg_get()->sgemm(false, false, f->n_slots, k, n, 1, f->scratch->steps, n,
-                            f->so->hessian + begin * k, k, 1, f->scratch->gradient, k);
+    if (from < to)
+        swg_linalg_get()->sgemm(false, false, f->n_slots, to - from, n, 1, f->scratch->steps, n,
+                                f->so->hessian + begin * k + from, k, 1,
+                                f->scratch->gradient + from, k);
+}
+
+/* The same, step by step. */
+static void spread_each(const refinement *f, size_t begin, size_t n, size_t from, size_t to)
+{
+    const size_t k = f->so->k;
+    for (size_t slot = 0; slot < f->n_slots; slot++)
+        for (size_t i = 0; i < n; i++) {
+            const float step = f->scratch->steps[slot * n + i];
+            if (step != 0)
+                add_scaled(f->scratch->gradient + slot * k + from, step,
+                           f->so->hessian + (begin + i) * k + from, to - from);
+        }
+}
+
+/* Outside their own columns, gradients follow the steps of columns [begin, begin + n), of which
+ * `n_steps` are not 0. */
+static void spread_steps(const refinement *f, size_t begin, size_t n, size_t n_steps)
+{
+    const bool is_sparse = n_steps < f->n_slots * n / SPARSE;
+    (is_sparse ? spread_each : spread_product)(f, begin, n, 0, begin);
+    (is_sparse ? spread_each : spread_product)(f, begin, n, begin + n, f->so->k);
 }
 
 /* --- Codes ------------------------------------------------------------------------------------ */
@@ -97,8 +128,8 @@ static float step_of(swg_grid grid, float curvature, float gradient, uint8_t *co
     return step;
 }
 
-/* Improve the codes of columns [begin, begin + n), which `order` lists, of one slot's row; returns
- * how many changed. */
+/* Improve the codes of columns [begin, begin + n), which `order` lists, of one slot's row. Its
+ * steps and, in these columns, its gradient follow; returns how many codes changed. */
 static size_t improve_codes(const refinement *f, size_t slot, const uint32_t *order, size_t begin,
                             size_t n)
 {
@@ -106,10 +137,9 @@ static size_t improve_codes(const refinement *f, size_t slot, const uint32_t *or
     const size_t k = f->so->k, row = s->rows[slot];
     const swg_grid *grids = f->grids + row * f->so->n_groups;
     const bool *is_zero = f->is_zero ? f->is_zero + row * k : NULL;
-    float *steps = s->steps + slot * n, *gradient = s->products; /* [n] */
+    float *steps = s->steps + slot * n, *gradient = s->gradient + slot * k + begin;
     size_t n_changed = 0;
     memset(steps, 0, n * sizeof *steps);
-    memcpy(gradient, s->gradient + slot * k + begin, n * sizeof *gradient);
     for (size_t i = 0; i < n; i++) {
         const size_t column = order[i], at = column - begin;
         const swg_grid grid = grids[column / f->so->group];
@@ -127,39 +157,24 @@ static size_t improve_codes(const refinement *f, size_t slot, const uint32_t *or
     return n_changed;
 }
 
-static void sweep_codes(const refinement *f, swg_refine_stats *stats)
-{
-    const swg_refiner *s = f->scratch;
-    const size_t k = f->so->k;
-    for (size_t at = 0, block = 0, n; at < k; at += n, block++) {
-        const size_t begin = s->block_order[block] * s->block;
-        size_t n_changed = 0;
-        n = k - begin < s->block ? k - begin : s->block;
-        for (size_t slot = 0; slot < f->n_slots; slot++)
-            n_changed += improve_codes(f, slot, s->order + at, begin, n);
-        stats->n_changed += n_changed;
-        if (n_changed)
-            spread_steps(f, begin, n);
-    }
-}
-
 /* --- Scales ----------------------------------------------------------------------------------- */
 
-/* The least-squares scale of a group [begin, begin + n) of one slot's row for its present codes,
- * whose numbers are in the slot's steps and these times H in its products. The steps become those
- * of the weights; returns whether the scale changed. */
-static bool improve_scale(const refinement *f, size_t slot, size_t g, size_t n,
-                          swg_dtype scale_type)
+/* The step of a group's scale to the least squares one for its present codes, whose numbers times
+ * H are in the slot's products [stride], of which the group's own begin at `own`; 0 where the scale
+ * stays. */
+static double step_of_scale(const refinement *f, size_t slot, size_t g, size_t n, size_t stride,
+                            size_t own, swg_dtype scale_type)
 {
     const swg_refiner *s = f->scratch;
     const size_t k = f->so->k, row = s->rows[slot], begin = g * f->so->group;
-    float *steps = s->steps + slot * n, *d = s->d + slot * k + begin;
-    const float *product = s->products + slot * n, *gradient = s->gradient + slot * k + begin;
+    const float *numbers = s->numbers + slot * n;
+    const float *product = s->products + slot * stride + own;
+    const float *gradient = s->gradient + slot * k + begin;
     swg_grid *grid = &f->grids[row * f->so->n_groups + g];
     double slope = 0, curvature = 0;
     for (size_t c = 0; c < n; c++) {
-        slope += (double)steps[c] * (double)gradient[c];
-        curvature += (double)steps[c] * (double)product[c];
+        slope += (double)numbers[c] * (double)gradient[c];
+        curvature += (double)numbers[c] * (double)product[c];
     }
     const float wanted = (float)((double)grid->scale - slope / curvature);
     const float scale =
@@ -168,39 +183,78 @@ static bool improve_scale(const refinement *f, size_t slot, size_t g, size_t n,
     const bool is_better =
         grid->scale != 0 && curvature > 0 && scale != 0 && t * (2 * slope + t * curvature) < 0 &&
         !(grid->levels && grid->levels->scale != 0); /* one for the matrix stays */
-    for (size_t c = 0; c < n; c++)
-        steps[c] *= is_better ? (float)t : 0;
     if (!is_better)
-        return false;
+        return 0;
     grid->scale = scale;
-    const size_t at = row * k + begin;
-    for (size_t c = 0; c < n; c++)
-        d[c] = swg_grid_value(*grid, f->codes[at + c]) - f->w[at + c];
-    return true;
+    return t;
 }
 
-static void sweep_scales(const refinement *f, swg_dtype scale_type, swg_refine_stats *stats)
+/* Improve the scale of group g in all rows. Steps and gradients of columns [begin, begin + n),
+ * which contain the group, follow; returns how many scales changed. */
+static size_t improve_scales(const refinement *f, size_t g, size_t begin, size_t n,
+                             swg_dtype scale_type)
 {
     const swg_refiner *s = f->scratch;
-    const size_t k = f->so->k;
-    for (size_t g = 0; g < f->so->n_groups; g++) {
-        const size_t begin = g * f->so->group, left = k - begin;
-        const size_t n = left < f->so->group ? left : f->so->group;
-        size_t n_changed = 0;
-        for (size_t slot = 0; slot < f->n_slots; slot++) {
-            const size_t row = s->rows[slot];
-            const swg_grid grid = f->grids[row * f->so->n_groups + g];
-            for (size_t c = 0; c < n; c++)
-                s->steps[slot * n + c] =
-                    (float)swg_grid_number(grid, f->codes[row * k + begin + c]);
-        }
-        swg_linalg_get()->sgemm(false, false, f->n_slots, n, n, 1, s->steps, n,
-                                f->so->hessian + begin * (k + 1), k, 0, s->products, n);
+    const size_t k = f->so->k, first = g * f->so->group, left = k - first, own = first - begin;
+    const size_t length = left < f->so->group ? left : f->so->group;
+    size_t n_changed = 0;
+    for (size_t slot = 0; slot < f->n_slots; slot++) {
+        const swg_grid grid = f->grids[s->rows[slot] * f->so->n_groups + g];
+        for (size_t c = 0; c < length; c++)
+            s->numbers[slot * length + c] =
+                (float)swg_grid_number(grid, f->codes[s->rows[slot] * k + first + c]);
+    }
+    swg_linalg_get()->sgemm(false, false, f->n_slots, n, length, 1, s->numbers, length,
+                            f->so->hessian + first * k + begin, k, 0, s->products, n);
+    for (size_t slot = 0; slot < f->n_slots; slot++) {
+        const size_t at = s->rows[slot] * k + first;
+        const float t = (float)step_of_scale(f, slot, g, length, n, own, scale_type);
+        if (t == 0)
+            continue;
+        const swg_grid grid = f->grids[s->rows[slot] * f->so->n_groups + g];
+        add_scaled(s->gradient + slot * k + begin, t, s->products + slot * n, n);
+        add_scaled(s->steps + slot * n + own, t, s->numbers + slot * length, length);
+        for (size_t c = 0; c < length; c++)
+            s->d[slot * k + first + c] = swg_grid_value(grid, f->codes[at + c]) - f->w[at + c];
+        n_changed++;
+    }
+    return n_changed;
+}
+
+/* --- Sweeps ----------------------------------------------------------------------------------- */
+
+/* Codes and then, if wanted, scales of every block in turn. A group that is longer than a block
+ * gets its scale afterwards. */
+static void sweep_blocks(const refinement *f, swg_dtype scale_type, bool has_scales,
+                         swg_refine_stats *stats)
+{
+    const swg_refiner *s = f->scratch;
+    const size_t k = f->so->k, group = f->so->group;
+    for (size_t at = 0, block = 0, n; at < k; at += n, block++) {
+        const size_t begin = s->block_order[block] * s->block;
+        size_t n_changed = 0, n_rescaled = 0;
+        n = k - begin < s->block ? k - begin : s->block;
         for (size_t slot = 0; slot < f->n_slots; slot++)
-            n_changed += improve_scale(f, slot, g, n, scale_type);
+            n_changed += improve_codes(f, slot, s->order + at, begin, n);
+        for (size_t g = begin / group; has_scales && group <= s->block && g * group < begin + n;
+             g++)
+            n_rescaled += improve_scales(f, g, begin, n, scale_type);
+        stats->n_changed += n_changed;
+        stats->n_rescaled += n_rescaled;
+        spread_steps(f, begin, n, n_changed + n_rescaled * group);
+    }
+}
+
+static void sweep_long_groups(const refinement *f, swg_dtype scale_type, swg_refine_stats *stats)
+{
+    const swg_refiner *s = f->scratch;
+    const size_t k = f->so->k, group = f->so->group;
+    for (size_t g = 0; g < f->so->n_groups && group > s->block; g++) {
+        const size_t begin = g * group, n = k - begin < group ? k - begin : group;
+        memset(s->steps, 0, f->n_slots * n * sizeof *s->steps);
+        const size_t n_changed = improve_scales(f, g, begin, n, scale_type);
         stats->n_rescaled += n_changed;
-        if (n_changed)
-            spread_steps(f, begin, n);
+        spread_steps(f, begin, n, n_changed * n);
     }
 }
 
@@ -267,8 +321,10 @@ void swg_refine_codes(swg_refiner *refiner, const swg_second_order *so, swg_dtyp
         stats->before += errors[r];
     }
     for (unsigned sweep = 0; sweep < options->max_sweeps && f.n_slots > 0; sweep++) {
-        sweep_codes(&f, stats);
-        sweep_scales(&f, scale_type, stats);
+        const bool has_scales = sweep < SCALE_SWEEPS;
+        sweep_blocks(&f, scale_type, has_scales, stats);
+        if (has_scales)
+            sweep_long_groups(&f, scale_type, stats);
         drop_finished(&f, options->tolerance);
     }
     /* The gradients have gathered rounding errors with every step: what is reported is computed

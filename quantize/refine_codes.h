@@ -36,6 +36,7 @@ typedef struct swg_refiner {
     float *diagonal;               /* [k] of H */
     float *d, *gradient;           /* [max_rows][k] */
     float *steps, *products;       /* [max_rows][the longer of block and group] */
+    float *numbers;                /* [max_rows][group]: what codes mean, in units of the scale */
     size_t *rows;                  /* [max_rows]: those that still improve */
     double *row_errors;            /* [max_rows], theirs */
 } swg_refiner;

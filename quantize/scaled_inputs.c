@@ -47,11 +47,12 @@ static swg_status add_folds(const swg_transform_place *place, swg_folds *folds,
         return SWG_NO_MEMORY;
     for (size_t c = 0; c < in->k; c++)
         in->map[c] = 1;
-    SWG_TRY(swg_folds_add(folds, producer, SWG_FOLD_ROWS, 1, in->map));
+    const swg_fold fold = {.scale = in->map};
+    SWG_TRY(swg_folds_add(folds, producer, SWG_FOLD_ROWS, fold));
     if (bias != SIZE_MAX)
-        SWG_TRY(swg_folds_add(folds, bias, SWG_FOLD_ROWS, 1, in->map));
+        SWG_TRY(swg_folds_add(folds, bias, SWG_FOLD_ROWS, fold));
     for (size_t i = 0; i < in->n; i++)
-        SWG_TRY(swg_folds_add(folds, in->consumers[i], SWG_FOLD_COLUMNS, 1, in->map));
+        SWG_TRY(swg_folds_add(folds, in->consumers[i], SWG_FOLD_COLUMNS, fold));
     return SWG_OK;
 }
 

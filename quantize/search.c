@@ -150,6 +150,80 @@ void swg_search_deinit(swg_search *s)
     *s = (swg_search){0};
 }
 
+/* --- What was measured ------------------------------------------------------------------------ */
+
+/* The beginning of a scheme's name: what a candidate without steps of its own is called, too. */
+static void name_codes(const swg_candidate *candidate, char name[32])
+{
+    char group[16];
+    snprintf(group, sizeof group, candidate->group ? "g%u" : "row", candidate->group);
+    snprintf(name, 32, "int%u-%s-%s", candidate->bits, group,
+             candidate->zero_points ? "asym" : "sym");
+}
+
+/* The candidate of that scheme; n_candidates = none. */
+static size_t find_scheme(const swg_search *s, const char *scheme)
+{
+    char name[32];
+    size_t c = 0;
+    for (; c < s->n_candidates; c++) {
+        name_codes(&s->candidates[c], name);
+        const size_t length = strlen(name);
+        if (!(s->candidates[c].step_loss > 0) && strncmp(scheme, name, length) == 0 &&
+            (scheme[length] == '-' || scheme[length] == '\0'))
+            break;
+    }
+    return c;
+}
+
+static size_t find_item(const swg_search *s, const char *name)
+{
+    for (size_t i = 0; i < s->n_entries; i++)
+        if (s->item_of[i] != SIZE_MAX && strcmp(s->names[i], name) == 0)
+            return s->item_of[i];
+    return SIZE_MAX;
+}
+
+/* Measured over estimated of a matrix; 0 where one of them is not there. */
+static double ratio_of(const swg_search *s, size_t item, const swg_measured_matrix *measured)
+{
+    const size_t c = find_scheme(s, measured->scheme ? measured->scheme : "");
+    const double loss = c < s->n_candidates ? s->loss[item * s->n_candidates + c] : 0;
+    return loss > 0 && measured->kld > 0 ? measured->kld / loss : 0;
+}
+
+swg_status swg_search_weigh(swg_search *s, const swg_measured_matrix *measured, size_t n,
+                            size_t *n_scaled)
+{
+    const double most = log(16);
+    double mean = 0;
+    *n_scaled = 0;
+    for (size_t i = 0; i < n; i++) {
+        const size_t item = find_item(s, measured[i].name);
+        if (item == SIZE_MAX)
+            return swg_error(SWG_USAGE,
+                             "tensor %s was measured, but is not among the %zu matrices "
+                             "that a recipe is searched for",
+                             measured[i].name, s->n_items);
+        const double ratio = ratio_of(s, item, &measured[i]);
+        if (ratio > 0) {
+            mean += log(ratio);
+            ++*n_scaled;
+        }
+    }
+    mean /= (double)(*n_scaled ? *n_scaled : 1);
+    for (size_t i = 0; i < n; i++) {
+        const size_t item = find_item(s, measured[i].name);
+        const double ratio = ratio_of(s, item, &measured[i]);
+        if (!(ratio > 0))
+            continue;
+        const double factor = exp(fmin(fmax(log(ratio) - mean, -most), most));
+        for (size_t c = 0; c < s->n_candidates; c++)
+            s->loss[item * s->n_candidates + c] *= factor;
+    }
+    return SWG_OK;
+}
+
 /* --- Choice ----------------------------------------------------------------------------------- */
 
 static swg_allocation within_bytes(const swg_search *s)
@@ -254,13 +328,12 @@ static void write_candidate(const swg_search *s, size_t item, size_t c, swg_json
 {
     const swg_candidate *candidate = &s->candidates[c];
     const size_t at = item * s->n_candidates + c;
-    char name[96], loss[32], group[16];
+    char name[96], loss[32], codes[32];
     if (candidate->step_loss > 0)
         snprintf(name, sizeof name, "%s %.2g", candidate->method, candidate->step_loss);
     else {
-        snprintf(group, sizeof group, candidate->group ? "g%u" : "row", candidate->group);
-        snprintf(name, sizeof name, "%s int%u-%s-%s", candidate->method, candidate->bits, group,
-                 candidate->zero_points ? "asym" : "sym");
+        name_codes(candidate, codes);
+        snprintf(name, sizeof name, "%s %s", candidate->method, codes);
     }
     const int length = snprintf(loss, sizeof loss, "%.4g", s->loss[at]);
     swg_json_begin_array(json, key);

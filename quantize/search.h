@@ -53,6 +53,22 @@ typedef struct swg_search_subject {
 swg_status swg_search_init(swg_search *out, const swg_search_subject *subject, const char *method);
 void swg_search_deinit(swg_search *search); /* zero-initialised is accepted */
 
+/* What was measured of one matrix alone: the divergence, in nats per token, of the model that has
+ * it in a scheme ("int4-g64-sym-f16") and everything else as it was. */
+typedef struct swg_measured_matrix {
+    const char *name, *scheme;
+    double kld;
+} swg_measured_matrix;
+
+/* Scale all estimates of each measured matrix by what was measured over what was estimated of the
+ * candidate with that scheme, relative to the geometric mean of all these ratios: estimates hold
+ * up to a factor that the first try measures (cmd_quantize_search.h). A ratio counts as at most 16
+ * times more or less than that mean; matrices without such a candidate, or without any
+ * divergence, stay as they are. Returns the number of those that were scaled; SWG_USAGE, naming it,
+ * for a matrix that the search does not have. */
+swg_status swg_search_weigh(swg_search *search, const swg_measured_matrix *measured, size_t n,
+                            size_t *n_scaled);
+
 /* Choose for the least divergence within so many bytes of matrices, or for the fewest bytes within
  * a divergence in nats per token. False when there is no such choice: the one made then comes
  * closest. */

@@ -104,40 +104,48 @@ static void fill_reversed(const swg_second_order *so, double added, double *a)
     }
 }
 
-/* U[i][j] = (L^-1)[k-1-i][k-1-j]: the inverse of J L J is J L^-1 J. */
-static void store_factor(swg_second_order *so, const double *inverse)
+/* U[i][j] = (L^-1)[k-1-i][k-1-j], as the inverse of J L J is J L^-1 J: the elements of `inverse`
+ * in reverse. They become floats where they are, so that the factor takes no memory beside it. */
+static swg_status store_factor(swg_second_order *so, double *inverse)
 {
-    const size_t k = so->k;
+    const size_t k = so->k, n = k * k;
+    float *factor = (float *)inverse;
     for (size_t i = 0; i < k; i++)
-        for (size_t j = i; j < k; j++)
-            so->factor[i * k + j] = (float)inverse[(k - 1 - i) * k + (k - 1 - j)];
+        for (size_t j = 0; j < k; j++) {
+            const float value = j <= i ? (float)inverse[i * k + j] : 0;
+            memcpy(factor + i * k + j, &value, sizeof value); /* where a double was */
+        }
+    for (size_t i = 0, j = n - 1; i < j; i++, j--) {
+        const float kept = factor[i];
+        factor[i] = factor[j];
+        factor[j] = kept;
+    }
+    so->factor = swg_realloc(inverse, n, sizeof *so->factor);
+    if (!so->factor)
+        swg_free(inverse);
+    return so->factor ? SWG_OK : SWG_NO_MEMORY;
 }
 
 static swg_status factorize(swg_second_order *so, const char *name, double damping)
 {
-    swg_status status = SWG_OK;
     double *a = NULL;
     const size_t k = so->k;
     const swg_linalg *linalg = swg_linalg_get();
     const double mean = mean_diagonal(so);
-    SWG_GO(SWG_NEW_UNINIT(a, k * k));
+    SWG_TRY(SWG_NEW_UNINIT(a, k * k));
     for (double relative = damping; relative <= SWG_DAMPING_MAX;
          relative = relative > 0 ? relative * 10 : 1e-6) {
         so->n_attempts++;
         so->damping = relative;
         fill_reversed(so, relative * mean, a);
-        if (linalg->dpotrf(k, a, k) == SWG_OK && linalg->dtrtri(k, a, k) == SWG_OK) {
-            store_factor(so, a);
-            goto done;
-        }
+        if (linalg->dpotrf(k, a, k) == SWG_OK && linalg->dtrtri(k, a, k) == SWG_OK)
+            return store_factor(so, a);
     }
-    status = swg_error(SWG_FAILED,
-                       "the input statistics of %s are not positive definite, not even with %g of "
-                       "their mean diagonal added",
-                       name, so->damping);
-done:
     swg_free(a);
-    return status;
+    return swg_error(SWG_FAILED,
+                     "the input statistics of %s are not positive definite, not even with %g of "
+                     "their mean diagonal added",
+                     name, so->damping);
 }
 
 swg_status swg_second_order_init(swg_second_order *out, const char *name, const float *hessian,
@@ -151,7 +159,6 @@ swg_status swg_second_order_init(swg_second_order *out, const char *name, const 
         so.n_dead += hessian[i * k + i] == 0;
     SWG_GO(SWG_NEW(so.order, k));
     SWG_GO(SWG_NEW(so.group_order, so.n_groups));
-    SWG_GO(SWG_NEW(so.factor, k * k));
     SWG_GO(swg_order_columns(hessian, k, group, so.order, so.group_order));
     SWG_GO(factorize(&so, name, damping));
     *out = so;

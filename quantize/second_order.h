@@ -41,7 +41,7 @@ swg_status swg_order_columns(const float *hessian, size_t k, size_t length, uint
 /* Factorize. `hessian` [k][k] must outlive the result, be symmetric and finite (SWG_CORRUPT, naming
  * `name` and the element, otherwise); `group` is 1 to k. Columns with a zero diagonal get a unit
  * diagonal: their weights are rounded without any correction. SWG_FAILED when no damping up to the
- * maximum makes it positive definite; SWG_NO_MEMORY. Needs 16 k^2 bytes while it runs, holds 4 k^2.
+ * maximum makes it positive definite; SWG_NO_MEMORY. Needs 8 k^2 bytes while it runs, holds 4 k^2.
  * Release with swg_second_order_deinit. */
 swg_status swg_second_order_init(swg_second_order *out, const char *name, const float *hessian,
                                  size_t k, size_t group, double damping);

@@ -1,11 +1,14 @@
 /* See shifted_target.h. */
 #include "quantize/shifted_target.h"
 
+#include <string.h>
+
 #include "kernels/linalg.h"
 #include "runtime/base/mem.h"
 
 /* Added to the diagonal of H, relative to its mean. A shift has much of the noise of few rows in
- * the directions that the inputs hardly use: with less, the weights follow that noise. */
+ * the directions that the inputs hardly use: with less, the weights follow that noise. So much also
+ * bounds the condition of the sum by 10 k, which float can solve for. */
 static const double damping = 0.1;
 
 swg_status swg_shifted_target_init(swg_shifted_target *out, const swg_layer_stats *stats)
@@ -18,10 +21,10 @@ swg_status swg_shifted_target_init(swg_shifted_target *out, const swg_layer_stat
         mean += (double)stats->hessian[i * k + i] / (double)k;
     for (size_t i = 0; i < k; i++) {
         for (size_t j = 0; j <= i; j++)
-            target.factor[i * k + j] = (double)stats->hessian[i * k + j];
-        target.factor[i * k + i] += mean > 0 ? damping * mean : 1;
+            target.factor[i * k + j] = stats->hessian[i * k + j];
+        target.factor[i * k + i] += mean > 0 ? (float)(damping * mean) : 1;
     }
-    const swg_status status = swg_linalg_get()->dpotrf(k, target.factor, k);
+    const swg_status status = swg_linalg_get()->spotrf(k, target.factor, k);
     if (status != SWG_OK) {
         swg_free(target.factor);
         return swg_error_context(status, "the input statistics of %s", stats->name);
@@ -41,23 +44,20 @@ swg_status swg_shifted_target_apply(const swg_shifted_target *target, uint64_t r
     const swg_layer_stats *stats = target->stats;
     const swg_linalg *linalg = swg_linalg_get();
     const size_t k = stats->k, n = (size_t)n_rows;
-    swg_status status = SWG_OK;
-    float *product = NULL;
-    double *shift = NULL;
-    SWG_GO(SWG_NEW_UNINIT(product, n * k));
-    SWG_GO(SWG_NEW_UNINIT(shift, n * k));
-    linalg->sgemm(false, false, n, k, k, 1, w, k, stats->input_shift, k, 0, product, k);
+    float *shift = NULL;
+    SWG_TRY(SWG_NEW(shift, n * k));
     const float *stream = stats->stream_shift && stats->n_stream == rows
                               ? stats->stream_shift + (size_t)row_begin * k
                               : NULL;
+    if (stream)
+        memcpy(shift, stream, n * k * sizeof *shift);
+    if (stats->input_shift)
+        linalg->sgemm(false, false, n, k, k, 1, w, k, stats->input_shift, k, stream ? 1 : 0, shift,
+                      k);
+    linalg->strsm(true, true, n, k, target->factor, k, shift, k); /* X L^T = shift */
+    linalg->strsm(true, false, n, k, target->factor, k, shift, k);
     for (size_t i = 0; i < n * k; i++)
-        shift[i] = (double)product[i] + (stream ? (double)stream[i] : 0);
-    linalg->dtrsm(true, true, n, k, target->factor, k, shift, k); /* X L^T = shift */
-    linalg->dtrsm(true, false, n, k, target->factor, k, shift, k);
-    for (size_t i = 0; i < n * k; i++)
-        w[i] = (float)((double)w[i] + shift[i]);
-done:
+        w[i] += shift[i];
     swg_free(shift);
-    swg_free(product);
-    return status;
+    return SWG_OK;
 }

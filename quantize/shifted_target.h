@@ -13,11 +13,11 @@
 
 typedef struct swg_shifted_target {
     const swg_layer_stats *stats;
-    double *factor; /* [k][k]: L with H + damping = L L^T, lower triangle */
+    float *factor; /* [k][k]: L with H + damping = L L^T, lower triangle */
 } swg_shifted_target;
 
 /* For statistics with shifts, which must outlive the target. SWG_FAILED when H is not positive
- * definite in spite of the damping; SWG_NO_MEMORY. Holds 8 k^2 bytes. */
+ * definite in spite of the damping; SWG_NO_MEMORY. Holds 4 k^2 bytes. */
 swg_status swg_shifted_target_init(swg_shifted_target *out, const swg_layer_stats *stats);
 void swg_shifted_target_deinit(swg_shifted_target *target); /* zero-initialised is accepted */
 

@@ -71,6 +71,15 @@ swg_status swg_transforms_check(const char *const *names, size_t n_names, bool *
     return SWG_OK;
 }
 
+bool swg_transforms_need_head(const char *const *names, size_t n_names)
+{
+    for (size_t i = 0; i < n_names; i++)
+        for (size_t at = 0; at < N_TRANSFORMS; at++)
+            if (strcmp(names[i], table[at].word) == 0 && table[at].transform->needs_head)
+                return true;
+    return false;
+}
+
 static swg_status open_link(link *l, const char *name, const swg_transform_place *place)
 {
     size_t at = 0;
@@ -82,6 +91,23 @@ static swg_status open_link(link *l, const char *name, const swg_transform_place
     if (status != SWG_OK)
         return swg_error_context(status, "transform %s", name);
     return swg_folds_open(&l->folds, &l->folded);
+}
+
+/* Statistics are of the inputs before all transforms. */
+static swg_status check_order(const char *const *names, size_t n_names)
+{
+    const char *mixer = NULL;
+    for (size_t i = 0; i < n_names; i++) {
+        size_t at = 0;
+        SWG_TRY(find(names[i], &at));
+        if (mixer && table[at].needs_stats)
+            return swg_error(SWG_UNSUPPORTED,
+                             "transform %s needs statistics of inputs, which %s mixes: name it "
+                             "first",
+                             names[i], mixer);
+        mixer = table[at].transform->mixes_inputs ? names[i] : mixer;
+    }
+    return SWG_OK;
 }
 
 static swg_status open_links(swg_transforms *t, swg_source *source, const swg_tensor_use *uses,
@@ -96,6 +122,7 @@ static swg_status open_links(swg_transforms *t, swg_source *source, const swg_te
     SWG_TRY(SWG_NEW(t->links, n_names));
     swg_transform_place place = {
         .source = source, .uses = uses, .hparams = &t->hparams, .seed = seed, .arena = &t->arena};
+    SWG_TRY(check_order(names, n_names));
     for (; t->n_links < n_names; place.source = t->links[t->n_links++].folded) {
         const swg_status status = open_link(&t->links[t->n_links], names[t->n_links], &place);
         t->n_links += status != SWG_OK; /* so that it is released */
@@ -164,7 +191,8 @@ swg_status swg_transforms_adapt(swg_transforms *t, const char *tensor,
     SWG_TRY(SWG_NEW_UNINIT(t->hessian, k * k));
     SWG_TRY(SWG_NEW_UNINIT(t->mean_square, k));
     for (size_t i = 0; i < t->n_links; i++, current = next)
-        swg_folds_stats(&t->links[i].folds, place, &current, t->hessian, t->mean_square, &next);
+        SWG_TRY(swg_folds_stats(&t->links[i].folds, place, &current, t->hessian, t->mean_square,
+                                &next));
     t->adapted = current;
     *stats = &t->adapted;
     return SWG_OK;

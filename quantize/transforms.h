@@ -25,6 +25,9 @@ typedef struct swg_transforms swg_transforms;
  * all, for a word that is not a transform. */
 swg_status swg_transforms_check(const char *const *names, size_t n_names, bool *needs_stats);
 
+/* Whether one of them needs an output head with a tensor of its own (formats/untied.h). */
+bool swg_transforms_need_head(const char *const *names, size_t n_names);
+
 /* `uses` [n_tensors] is what swg_tensor_uses says (NULL: SWG_UNSUPPORTED, the architecture is not
  * known). SWG_UNSUPPORTED, naming the transform, for a model without a place for it. Source and
  * uses must outlive the result. */
@@ -64,6 +67,8 @@ typedef struct swg_transform_means {
 } swg_transform_means;
 
 typedef struct swg_transform {
+    bool mixes_inputs; /* of layers: transforms after it cannot be fitted by statistics */
+    bool needs_head;   /* an output head with a tensor of its own */
     /* Add folds, with maps of the arena that `fit`, or open itself, fills; *state is handed to fit.
      * SWG_UNSUPPORTED when the model has no tensors for it. */
     swg_status (*open)(const swg_transform_place *place, swg_folds *folds, void **state);

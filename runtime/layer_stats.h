@@ -18,10 +18,11 @@ typedef struct swg_layer_stats {
     const double *mean_square; /* [k] mean x^2; times n_tokens it is the hessian's diagonal */
     /* Of two models that read the same text, where x' is the input that the other one gives to the
      * same layer (paired_calibration.h). NULL unless both ran. */
-    const float *input_shift;  /* [k][k] sum over all rows of (x' - x)^T x */
+    const float *input_shift;  /* [k][k] sum over all rows of (x' - x)^T x; NULL where
+                                  stream_shift holds both */
     const float *stream_shift; /* [n][k] sum over all rows of (r' - r)^T x, where r [n] is what the
-                                  layer's output is added to; NULL where it is not added to
-                                  anything */
+                                  layer's output is added to or, without input_shift, the result of
+                                  that, r + W x; NULL where it is not added to anything */
     size_t n_stream;           /* n of stream_shift */
 } swg_layer_stats;
 

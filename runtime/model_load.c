@@ -305,6 +305,17 @@ done:
     return status;
 }
 
+/* The model has copies: the pages that these were read from are not needed beside them. */
+static swg_status release_pages(swg_model *model, const swg_tensor_row *row, size_t layer,
+                                size_t expert, void *context)
+{
+    (void)context;
+    const swg_weight *weight = swg_model_slot(model, row->role, layer, expert);
+    if (model->source && weight->n > 0)
+        swg_source_release(model->source, swg_model_origin(model, weight)->tensor);
+    return SWG_OK;
+}
+
 swg_status swg_model_load_layer(swg_model *model, size_t layer)
 {
     if (layer > (size_t)model->hparams.n_layers)
@@ -315,7 +326,8 @@ swg_status swg_model_load_layer(swg_model *model, size_t layer)
                          "layer %zu was released from a model that was not opened for loading by "
                          "layers",
                          layer);
-    return swg_model_load_layers(model, layer, layer + 1);
+    SWG_TRY(swg_model_load_layers(model, layer, layer + 1));
+    return swg_model_visit(model, layer, release_pages, NULL);
 }
 
 swg_status swg_model_open(swg_source *source, const swg_model_options *options, swg_model **out)

@@ -2,7 +2,8 @@
  * rows of the input that is asked for, and what the output of its product is added to, and then
  * stops the layer. The next input is computed from there on: from the last sum, whose rows replace
  * those that entered the layer, or from the input that was copied, where it is narrow enough to be
- * kept. The original goes on to the end of the layer with its last input. */
+ * kept. With the last input both go on to the end of the layer: the difference of its outputs holds
+ * both shifts, and takes fewer sums than that of wide inputs. */
 #include "runtime/paired_calibration.h"
 
 #include <math.h>
@@ -15,7 +16,7 @@
 
 enum {
     END_ROWS = 64, /* rows of the output head computed together */
-    KEPT_WIDTH = 2 /* inputs are kept up to this multiple of the width of the rows */
+    KEPT_WIDTH = 4 /* inputs are kept up to this multiple of the width of the rows */
 };
 
 /* One of the two models, and what its observer has seen of the current window. */
@@ -50,6 +51,7 @@ struct swg_paired_calibration {
     bool has_kept;               /* the point is at a kept input */
     bool keeps_input;            /* the next point will be */
     bool is_finished;            /* the original's rows are the next layer's already */
+    bool is_joint;               /* shifts are taken from the outputs of the layer */
     size_t next_input, n_inputs; /* of this layer; of every layer, 0 = not known yet */
     float *output, *logits; /* [window][width], [END_ROWS][n_outputs] */
     swg_paired_input input;
@@ -136,7 +138,7 @@ static swg_status run_window(const swg_paired_calibration *c, reader *r, size_t 
 static swg_status keep_window(const swg_paired_calibration *c, reader *r, size_t w)
 {
     const size_t at = w * c->window;
-    if (swg_exec_layer_point(r->exec).n_sums > c->point.n_sums)
+    if (!r->goes_on && swg_exec_layer_point(r->exec).n_sums > c->point.n_sums)
         memcpy(r->rows + at * c->width, c->output, c->window * c->width * sizeof *r->rows);
     if (!c->keeps_input)
         return SWG_OK;
@@ -158,7 +160,7 @@ static void forget_kept(swg_paired_calibration *c)
 static void move_point(swg_paired_calibration *c, size_t index)
 {
     const size_t n_sums = swg_exec_layer_point(c->changed.exec).n_sums;
-    if (n_sums > c->point.n_sums) {
+    if (!c->changed.goes_on && n_sums > c->point.n_sums) {
         forget_kept(c);
         c->point = (swg_layer_point){.n_sums = n_sums};
     } else if (c->keeps_input) {
@@ -222,20 +224,22 @@ static void forget_input(swg_paired_calibration *c)
     c->input = (swg_paired_input){0};
 }
 
-/* Sums of zero for the input that the readers have just met; shifts unless it is the head's. */
-static swg_status begin_input(swg_paired_calibration *c, bool has_shifts)
+/* Sums of zero for the input that the readers have just met, with shifts of the input itself, and
+ * of what its product is added to or, for joint ones, becomes. */
+static swg_status begin_input(swg_paired_calibration *c, bool has_input_shift, bool has_stream)
 {
     const reader *r = &c->changed;
     const size_t k = r->k;
     SWG_TRY(sum_begin(c, &c->hessian, k));
     SWG_TRY(SWG_NEW(c->mean_abs, k));
     SWG_TRY(SWG_NEW(c->mean_square, k));
-    if (has_shifts)
+    if (has_input_shift)
         SWG_TRY(sum_begin(c, &c->input_shift, k));
-    if (has_shifts && r->n_stream)
+    if (has_stream && r->n_stream)
         SWG_TRY(sum_begin(c, &c->stream_shift, r->n_stream));
     memcpy(c->input.weights, r->weights, r->n_weights * sizeof *r->weights);
     c->input.n_weights = r->n_weights;
+    c->input.is_last = c->is_finished;
     c->input.stats = (swg_layer_stats){.name = r->weights[0]->tensor,
                                        .k = k,
                                        .hessian = c->hessian.host,
@@ -296,34 +300,58 @@ static swg_status finish_input(swg_paired_calibration *c)
     return SWG_OK;
 }
 
-/* Both models' input of one window, which the changed model has come to. */
+/* Run the original as far as the changed model has come; with the last input, to the end. */
 static swg_status observe_original(swg_paired_calibration *c, size_t layer, size_t w, size_t index)
 {
     reader *o = &c->original;
-    const bool is_last = index + 1 == c->n_inputs;
-    o->goes_on = is_last;
-    SWG_TRY(run_window(c, o, layer, w, index,
-                       is_last ? o->rows + w * c->window * c->width : c->output));
-    c->is_finished = is_last;
-    return is_last ? SWG_OK : keep_window(c, o, w);
+    const size_t at = w * c->window * c->width;
+    o->goes_on = index + 1 == c->n_inputs;
+    SWG_TRY(run_window(c, o, layer, w, index, o->goes_on ? o->rows + at : c->output));
+    c->is_finished = o->goes_on;
+    if (c->is_joint)
+        memcpy(o->stream, o->rows + at, c->window * c->width * sizeof *o->stream);
+    return o->goes_on ? SWG_OK : keep_window(c, o, w);
+}
+
+/* The changed model has come to the input in the first window: what is kept, and what shifts are
+ * taken from. The matrix of the last input is still the original's, and what the layer returns is
+ * what its product is added to and that product: where the rows are narrower than the input, their
+ * shift is cheaper than that of the input. */
+static void choose_means(swg_paired_calibration *c, size_t index)
+{
+    const reader *r = &c->changed;
+    const bool is_after_sum = swg_exec_layer_point(r->exec).n_sums > c->point.n_sums;
+    c->keeps_input = index > 0 && !c->has_kept && r->k <= KEPT_WIDTH * c->width &&
+                     (r->goes_on || !is_after_sum);
+    c->is_joint = r->goes_on && r->n_stream == c->width && r->n_stream < r->k;
+}
+
+/* How many inputs a layer has, counted in one window. */
+static swg_status count_inputs(swg_paired_calibration *c, size_t layer)
+{
+    SWG_TRY(run_window(c, &c->changed, layer, 0, SIZE_MAX, c->output));
+    c->n_inputs = swg_exec_layer_point(c->changed.exec).n_products;
+    return SWG_OK;
 }
 
 static swg_status observe_layer(swg_paired_calibration *c, size_t layer, size_t index)
 {
     reader *r = &c->changed;
+    if (c->n_inputs == 0)
+        SWG_TRY(count_inputs(c, layer));
+    if (index >= c->n_inputs)
+        return SWG_OK;
+    r->goes_on = index + 1 == c->n_inputs;
     for (size_t w = 0; w < c->n_windows; w++) {
         SWG_TRY(run_window(c, r, layer, w, index, c->output));
-        if (!r->has_input) {
-            c->n_inputs = index;
-            return SWG_OK;
-        }
         if (w == 0)
-            c->keeps_input = index > 0 && !c->has_kept && r->k <= KEPT_WIDTH * c->width &&
-                             swg_exec_layer_point(r->exec).n_sums == c->point.n_sums;
+            choose_means(c, index);
+        if (c->is_joint)
+            memcpy(r->stream, c->output, c->window * c->width * sizeof *r->stream);
         SWG_TRY(keep_window(c, r, w));
         SWG_TRY(observe_original(c, layer, w, index));
         if (w == 0)
-            SWG_TRY(begin_input(c, true));
+            SWG_TRY(begin_input(c, !c->is_joint, true));
         SWG_TRY(add_window(c));
         SWG_TRY(swg_progress_step(c->options.progress, "collecting statistics", "windows", w + 1,
                                   c->n_windows));
@@ -347,7 +375,7 @@ static swg_status observe_end(swg_paired_calibration *c)
             if (!r->has_input)
                 return SWG_OK;
             if (w == 0 && at == 0)
-                SWG_TRY(begin_input(c, false));
+                SWG_TRY(begin_input(c, false, false));
             SWG_TRY(add_window(c));
         }
     return finish_input(c);
@@ -374,7 +402,7 @@ swg_status swg_paired_calibration_observe(swg_paired_calibration *c, size_t laye
 swg_status swg_paired_calibration_advance(swg_paired_calibration *c, size_t layer)
 {
     forget_input(c);
-    c->original.goes_on = false;
+    c->original.goes_on = c->changed.goes_on = false;
     for (size_t w = 0; w < c->n_windows; w++) {
         const size_t at = w * c->window * c->width;
         if (!c->is_finished)
@@ -385,7 +413,7 @@ swg_status swg_paired_calibration_advance(swg_paired_calibration *c, size_t laye
     }
     forget_kept(c);
     c->point = (swg_layer_point){0};
-    c->keeps_input = c->is_finished = false;
+    c->keeps_input = c->is_finished = c->is_joint = false;
     c->next_input = 0;
     return SWG_OK;
 }

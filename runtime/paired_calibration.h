@@ -18,9 +18,10 @@
  *     }
  *
  * Held are the rows that the layer continues from, 8 d_model bytes per token, for a while its next
- * product's input, at most twice as much, and the statistics of one input, 8 k^2 bytes. Running a
- * layer up to its i-th input goes on from where the input before was met and computes nothing after
- * it. Products are exact. Results do not depend on the number of threads. */
+ * product's input, at most four times as wide (of the last one only the changed model's), and the
+ * statistics of one input: 8 k^2 bytes, or 4 k^2 + 4 d_model k of a last input wider than d_model.
+ * Running a layer up to its i-th input goes on from where the input before was met and computes
+ * nothing after it, but for the last, with which the layer is run to its end. Products are exact. Results do not depend on the number of threads. */
 #ifndef SWG_RUNTIME_PAIRED_CALIBRATION_H
 #define SWG_RUNTIME_PAIRED_CALIBRATION_H
 
@@ -34,6 +35,7 @@ enum { SWG_PAIRED_MAX_WEIGHTS = 4 };
 typedef struct swg_paired_input {
     const swg_weight *weights[SWG_PAIRED_MAX_WEIGHTS]; /* of the changed model, that share it */
     size_t n_weights;
+    bool is_last;          /* of its layer: the original's layer has been run and may be released */
     swg_layer_stats stats; /* of the changed model; shifts are towards the original */
 } swg_paired_input;
 

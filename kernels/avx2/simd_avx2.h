@@ -15,6 +15,10 @@
 
 #define V16_CHUNK_COLUMNS ((size_t)32)
 
+/* Sums that one row's products are split into when there are no others: as many as hide the latency
+ * of a step. */
+enum { V16_DOT_SUMS = 1 };
+
 V16_INLINE int32_t v16i_code_bias(const unsigned bits)
 {
     return bits == 8 ? 128 : 0;
@@ -39,8 +43,10 @@ V16_INLINE v16i v16i_dot_step(v16i part, v16i codes, v16i act, const unsigned bi
     if (bits == 8)
         return (v16i){v16i_dot_8bit(part.lo, codes.lo, act.lo),
                       v16i_dot_8bit(part.hi, codes.hi, act.hi)};
-    return (v16i){v16i_dot_4bit(part.lo, codes.lo, act.lo),
-                  v16i_dot_4bit(part.hi, codes.hi, act.hi)};
+    part =
+        (v16i){v16i_dot_4bit(part.lo, codes.lo, act.lo), v16i_dot_4bit(part.hi, codes.hi, act.hi)};
+    __asm__("" : "+x"(part.lo), "+x"(part.hi)); /* else gcc copies every sum of a loop each round */
+    return part;
 }
 V16_INLINE v16i v16i_dot_end(v16i acc, v16i part, const unsigned bits)
 {

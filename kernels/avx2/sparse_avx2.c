@@ -19,7 +19,7 @@ static const uint8_t sources[256][8] = {ENTRIES64(0u), ENTRIES64(64u), ENTRIES64
                                         ENTRIES64(192u)};
 
 /* Every code is used once: prefetch as the products of a single token do. */
-enum { STEP = 64, QUARTERS = 4, QUARTER = 16, STREAM_AHEAD = 16 * 1024 };
+enum { QUARTERS = 4, STREAM_AHEAD = 16 * 1024 };
 
 #define SPARSE_TARGET __attribute__((target("avx2,fma,f16c,popcnt")))
 #define SPARSE_INLINE static inline __attribute__((always_inline)) SPARSE_TARGET
@@ -93,6 +93,7 @@ SPARSE_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint
         const sparse_zeros zeros =
             w->scheme.asymmetric ? sparse_group_zeros(panel + s->zeros_offset + g * SWG_PANEL_ROWS)
                                  : sparse_zeros_of(w->symmetric_zero);
+        __m128i *to = (__m128i *)(out + swg_packed_codes_at(w, g) + begin * w->column_bytes);
         for (size_t c = begin; c < end; c += SWG_COLUMN_STEP) {
             __m128i low[QUARTERS], high[QUARTERS];
             __builtin_prefetch(at.codes + STREAM_AHEAD);
@@ -101,15 +102,14 @@ SPARSE_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint
             const uint64_t second = swg_sparse_walk_mask(&at, s, c + SWG_STEP_COLUMNS);
             expand_step(second, zeros.quarters, bits, &at.codes, high);
             for (size_t q = 0; q < QUARTERS; q++) {
-                __m128i *to = (__m128i *)(out + QUARTER * q);
                 if (bits == 8) {
-                    _mm_storeu_si128(to, low[q]);
-                    _mm_storeu_si128(to + QUARTERS, high[q]);
+                    _mm_storeu_si128(to + q, low[q]);
+                    _mm_storeu_si128(to + QUARTERS + q, high[q]);
                 } else {
-                    _mm_storeu_si128(to, _mm_or_si128(low[q], _mm_slli_epi16(high[q], 4)));
+                    _mm_storeu_si128(to + q, _mm_or_si128(low[q], _mm_slli_epi16(high[q], 4)));
                 }
             }
-            out += bits == 8 ? 2 * STEP : STEP;
+            to += bits == 8 ? 2 * QUARTERS : QUARTERS;
         }
     }
 }
@@ -122,10 +122,7 @@ SPARSE_TARGET void SWG_VARIANT(expand)(const swg_sparse_panels *s, const uint8_t
         expand(s, panel, out, 8);
     else
         expand(s, panel, out, 4);
-    memcpy(out + w->scales_offset, panel + s->scales_offset,
-           SWG_PANEL_ROWS * w->n_groups * w->scale_bytes);
-    if (w->scheme.asymmetric)
-        memcpy(out + w->zeros_offset, panel + s->zeros_offset, SWG_PANEL_ROWS * w->n_groups);
+    swg_sparse_expand_scales(s, panel, out);
 }
 
 SPARSE_INLINE v16i v16i_sparse_step(uint64_t mask, const sparse_zeros *zeros, const unsigned bits,

@@ -29,7 +29,11 @@ enum {
 };
 
 /* Columns after which a partial integer sum must be widened: more than any group has, so never. */
-#define V16_CHUNK_COLUMNS ((size_t)1 << 30)
+#define V16_CHUNK_COLUMNS SIZE_MAX
+
+/* Sums that one row's products are split into when there are no others: as many as hide the latency
+ * of a step. */
+enum { V16_DOT_SUMS = 2 };
 
 V16_INLINE __mmask16 v16_first(size_t n)
 {
@@ -340,7 +344,9 @@ V16_INLINE v16i v16i_dot_begin(v16i acc, const unsigned bits)
 V16_INLINE v16i v16i_dot_step(v16i part, v16i codes, v16i act, const unsigned bits)
 {
     (void)bits;
-    return _mm512_dpbusd_epi32(part, codes, act);
+    part = _mm512_dpbusd_epi32(part, codes, act);
+    __asm__("" : "+v"(part)); /* else gcc copies every sum of a loop each round */
+    return part;
 }
 V16_INLINE v16i v16i_dot_end(v16i acc, v16i part, const unsigned bits)
 {

@@ -62,6 +62,7 @@ SPARSE_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint
         const __m512i zeros = w->scheme.asymmetric
                                   ? sparse_group_zeros(panel + s->zeros_offset + g * SWG_PANEL_ROWS)
                                   : sparse_zeros_of(w->symmetric_zero);
+        uint8_t *to = out + swg_packed_codes_at(w, g) + begin * w->column_bytes;
         for (size_t c = begin; c < end; c += SWG_COLUMN_STEP) {
             __builtin_prefetch(at.codes + STREAM_AHEAD);
             const uint64_t first = swg_sparse_walk_mask(&at, s, c);
@@ -69,12 +70,12 @@ SPARSE_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint
             const uint64_t second = swg_sparse_walk_mask(&at, s, c + SWG_STEP_COLUMNS);
             const __m512i high = expand_step(second, zeros, bits, &at.codes);
             if (bits == 8) {
-                _mm512_storeu_si512(out, low);
-                _mm512_storeu_si512(out + 64, high);
-                out += 128;
+                _mm512_storeu_si512(to, low);
+                _mm512_storeu_si512(to + 64, high);
+                to += 128;
             } else {
-                _mm512_storeu_si512(out, _mm512_or_si512(low, _mm512_slli_epi16(high, 4)));
-                out += 64;
+                _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi16(high, 4)));
+                to += 64;
             }
         }
     }
@@ -88,10 +89,7 @@ SPARSE_TARGET void SWG_VARIANT(expand)(const swg_sparse_panels *s, const uint8_t
         expand(s, panel, out, 8);
     else
         expand(s, panel, out, 4);
-    memcpy(out + w->scales_offset, panel + s->scales_offset,
-           SWG_PANEL_ROWS * w->n_groups * w->scale_bytes);
-    if (w->scheme.asymmetric)
-        memcpy(out + w->zeros_offset, panel + s->zeros_offset, SWG_PANEL_ROWS * w->n_groups);
+    swg_sparse_expand_scales(s, panel, out);
 }
 
 SPARSE_INLINE v16i v16i_sparse_step(uint64_t mask, const sparse_zeros *zeros, const unsigned bits,

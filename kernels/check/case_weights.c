@@ -138,9 +138,39 @@ int swg_check_panel_number(const swg_packed *w, const uint8_t *panels, size_t ro
     return swg_scheme_has_codebook(w->scheme) ? w->codebook[code] : code;
 }
 
-int swg_check_panel_code(const swg_packed *w, const uint8_t *panels, size_t row, size_t column)
+/* Where a group's block is, derived here once more from the drawing in kernels.h: the block begins
+ * after whole blocks of codes, scales and zeros. */
+typedef struct block_place {
+    const uint8_t *codes, *scales, *zeros;
+    size_t first_column, first_group;
+} block_place;
+
+static block_place block_of(const swg_packed *w, const uint8_t *panels, size_t row, size_t group)
 {
-    const uint8_t *panel = panels + row / 16 * w->panel_bytes;
+    const size_t scale_line = 16 * w->scale_bytes, zero_line = w->scheme.asymmetric ? 16 : 0;
+    size_t groups = 1;
+    while (groups * scale_line % 64 != 0 || groups * zero_line % 64 != 0)
+        groups *= 2;
+    const size_t bits = w->layout == SWG_LAYOUT_w8 ? 8 : 4;
+    const uint8_t *at = panels + row / 16 * w->panel_bytes;
+    for (size_t first = 0;; first += groups) {
+        const bool is_last = first + groups >= w->n_groups;
+        const size_t n = is_last ? w->n_groups - first : groups;
+        const size_t columns = is_last ? w->k_padded - first * w->group : groups * w->group;
+        const uint8_t *scales = at + columns * 2 * bits;
+        const uint8_t *zeros = scales + (n * scale_line + 63) / 64 * 64;
+        if (group < first + n)
+            return (block_place){at, scales, zeros, first * w->group, first};
+        at = zeros + n * zero_line;
+    }
+}
+
+int swg_check_panel_code(const swg_packed *w, const uint8_t *panels, size_t row, size_t at)
+{
+    const size_t group = at < w->k ? at / w->group : w->n_groups - 1;
+    const block_place block = block_of(w, panels, row, group);
+    const uint8_t *panel = block.codes;
+    const size_t column = at - block.first_column;
     if (w->layout == SWG_LAYOUT_w8)
         return panel[column / 4 * 64 + 4 * (row % 16) + column % 4];
     const int byte = panel[column / 8 * 64 + 4 * (row % 16) + column % 4];
@@ -153,18 +183,27 @@ float swg_check_panel_row_scale(const swg_packed *w, const uint8_t *panels, size
     return swg_float_load(SWG_F32, panel, row % 16);
 }
 
+double swg_check_panel_own_scale(const swg_packed *w, const uint8_t *panels, size_t row,
+                                 size_t group)
+{
+    const block_place block = block_of(w, panels, row, group);
+    const size_t at = (group - block.first_group) * 16 + row % 16;
+    if (swg_scheme_has_row_scales(w->scheme))
+        return (int8_t)block.scales[at];
+    return swg_float_load(w->scheme.scale_type, block.scales, at);
+}
+
 double swg_check_panel_scale(const swg_packed *w, const uint8_t *panels, size_t row, size_t group)
 {
-    const uint8_t *panel = panels + row / 16 * w->panel_bytes + w->scales_offset;
-    const size_t at = group * 16 + row % 16;
-    if (swg_scheme_has_row_scales(w->scheme))
-        return (int8_t)panel[at] * swg_check_panel_row_scale(w, panels, row);
-    return swg_float_load(w->scheme.scale_type, panel, at);
+    const double own = swg_check_panel_own_scale(w, panels, row, group);
+    return swg_scheme_has_row_scales(w->scheme) ? own * swg_check_panel_row_scale(w, panels, row)
+                                                : own;
 }
 
 int swg_check_panel_zero(const swg_packed *w, const uint8_t *panels, size_t row, size_t group)
 {
     if (!w->scheme.asymmetric)
         return swg_scheme_has_codebook(w->scheme) ? 128 : 1 << (w->scheme.bits - 1);
-    return panels[row / 16 * w->panel_bytes + w->zeros_offset + group * 16 + row % 16];
+    const block_place block = block_of(w, panels, row, group);
+    return block.zeros[(group - block.first_group) * 16 + row % 16];
 }

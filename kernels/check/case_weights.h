@@ -26,6 +26,9 @@ int swg_check_panel_code(const swg_packed *w, const uint8_t *panels, size_t row,
 /* The code, or the byte that it means in a codebook. */
 int swg_check_panel_number(const swg_packed *w, const uint8_t *panels, size_t row, size_t column);
 float swg_check_panel_row_scale(const swg_packed *w, const uint8_t *panels, size_t row);
+/* A scale as it was packed, and times its row's. */
+double swg_check_panel_own_scale(const swg_packed *w, const uint8_t *panels, size_t row,
+                                 size_t group);
 double swg_check_panel_scale(const swg_packed *w, const uint8_t *panels, size_t row, size_t group);
 int swg_check_panel_zero(const swg_packed *w, const uint8_t *panels, size_t row, size_t group);
 

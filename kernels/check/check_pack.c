@@ -72,15 +72,6 @@ static void invoke_pack_zeros(const swg_check_case *c, const swg_kernels *kernel
     kernels->pack_zeros(&w, c->row_begin, c->n_rows, at[1]);
 }
 
-/* A scale as it was packed, without its row's. */
-static double packed_scale(const swg_packed *w, const uint8_t *panels, size_t row, size_t g)
-{
-    const uint8_t *panel = panels + row / 16 * w->panel_bytes + w->scales_offset;
-    if (swg_scheme_has_row_scales(w->scheme))
-        return (int8_t)panel[g * 16 + row % 16];
-    return swg_check_panel_scale(w, panels, row, g);
-}
-
 static bool check_pack(const swg_check_case *c, void *const at[], char *failure)
 {
     const uint8_t *panels = at[0];
@@ -98,7 +89,7 @@ static bool check_pack(const swg_check_case *c, void *const at[], char *failure)
                 got = swg_check_panel_row_scale(w, panels, row);
                 wanted = swg_float_load(SWG_BF16, plane, i);
             } else if (c->op == SWG_OP_pack_scales) {
-                got = packed_scale(w, panels, row, j);
+                got = swg_check_panel_own_scale(w, panels, row, j);
                 wanted = swg_scale_load(w->scheme, plane, number, 1);
             } else if (c->op == SWG_OP_pack_zeros) {
                 got = swg_check_panel_zero(w, panels, row, j);

@@ -15,7 +15,11 @@
 #include "kernels/neon/simd_neon_common.h"
 
 /* Columns after which a partial integer sum must be widened: more than any group has, so never. */
-#define V16_CHUNK_COLUMNS ((size_t)1 << 30)
+#define V16_CHUNK_COLUMNS SIZE_MAX
+
+/* Sums that one row's products are split into when there are no others: as many as hide the latency
+ * of a step. */
+enum { V16_DOT_SUMS = 2 };
 
 V16_INLINE int32_t v16i_code_bias(const unsigned bits)
 {

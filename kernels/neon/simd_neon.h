@@ -15,6 +15,10 @@
 
 #define V16_CHUNK_COLUMNS ((size_t)32)
 
+/* Sums that one row's products are split into when there are no others: as many as hide the latency
+ * of a step. */
+enum { V16_DOT_SUMS = 1 };
+
 V16_INLINE int32_t v16i_code_bias(const unsigned bits)
 {
     return bits == 8 ? 128 : 0;

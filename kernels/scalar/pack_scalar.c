@@ -13,10 +13,12 @@ enum { LANE_COLUMNS = 4 }; /* columns in the 32-bit lane of one row */
 /* The byte of a panel that holds code[r][column], and its shift within that byte. */
 static size_t code_offset(const swg_packed *w, size_t r, size_t column, unsigned *shift)
 {
+    const size_t g = column < w->k ? column / w->group : w->n_groups - 1; /* padding: the last */
     const size_t lane = column / LANE_COLUMNS, lanes_per_block = 8 / w->panel_bits;
     *shift = (unsigned)(lane % lanes_per_block) * w->panel_bits;
     const size_t block = lane / lanes_per_block;
-    return (block * SWG_PANEL_ROWS + r) * LANE_COLUMNS + column % LANE_COLUMNS;
+    return swg_packed_codes_at(w, g) + (block * SWG_PANEL_ROWS + r) * LANE_COLUMNS +
+           column % LANE_COLUMNS;
 }
 
 void swg_pack_codes__scalar(const swg_packed *w, size_t row_begin, size_t n_rows,
@@ -40,12 +42,11 @@ void swg_pack_scales__scalar(const swg_packed *w, size_t row_begin, size_t n_row
 {
     for (size_t i = 0; i < n_rows; i++) {
         const size_t row = row_begin + i;
-        uint8_t *plane = w->panels + row / SWG_PANEL_ROWS * w->panel_bytes + w->scales_offset;
+        uint8_t *panel = w->panels + row / SWG_PANEL_ROWS * w->panel_bytes;
         for (size_t g = 0; g < w->n_groups; g++) {
             const size_t from = i * w->n_groups + g;
-            const size_t to = g * SWG_PANEL_ROWS + row % SWG_PANEL_ROWS;
-            memcpy(plane + to * w->scale_bytes, (const uint8_t *)scales + from * w->scale_bytes,
-                   w->scale_bytes);
+            memcpy(panel + swg_packed_scales_at(w, g) + row % SWG_PANEL_ROWS * w->scale_bytes,
+                   (const uint8_t *)scales + from * w->scale_bytes, w->scale_bytes);
         }
     }
 }
@@ -65,9 +66,9 @@ void swg_pack_zeros__scalar(const swg_packed *w, size_t row_begin, size_t n_rows
 {
     for (size_t i = 0; i < n_rows; i++) {
         const size_t row = row_begin + i;
-        uint8_t *plane = w->panels + row / SWG_PANEL_ROWS * w->panel_bytes + w->zeros_offset;
+        uint8_t *panel = w->panels + row / SWG_PANEL_ROWS * w->panel_bytes;
         for (size_t g = 0; g < w->n_groups; g++)
-            plane[g * SWG_PANEL_ROWS + row % SWG_PANEL_ROWS] = zeros[i * w->n_groups + g];
+            panel[swg_packed_zeros_at(w, g) + row % SWG_PANEL_ROWS] = zeros[i * w->n_groups + g];
     }
 }
 
@@ -78,10 +79,10 @@ void swg_dequantize__scalar(const swg_packed *w, size_t row_begin, size_t n_rows
         const size_t row = row_begin + i, r = row % SWG_PANEL_ROWS;
         const uint8_t *panel = w->panels + row / SWG_PANEL_ROWS * w->panel_bytes;
         for (size_t c = 0; c < w->k; c++) {
-            const size_t at_group = c / w->group * SWG_PANEL_ROWS + r;
+            const size_t g = c / w->group;
             const int zero =
-                w->scheme.asymmetric ? panel[w->zeros_offset + at_group] : w->symmetric_zero;
-            const float scale = swg_scale_load(w->scheme, panel + w->scales_offset, at_group,
+                w->scheme.asymmetric ? panel[swg_packed_zeros_at(w, g) + r] : w->symmetric_zero;
+            const float scale = swg_scale_load(w->scheme, panel + swg_packed_scales_at(w, g), r,
                                                swg_packed_row_scale(w, panel, r));
             unsigned shift;
             const size_t at = code_offset(w, r, c, &shift);

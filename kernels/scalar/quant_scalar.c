@@ -80,13 +80,14 @@ static float panel_row_dot(const swg_packed *w, dot_function *dot, const uint8_t
 {
     float acc = 0;
     for (size_t g = 0; g < w->n_groups; g++) {
-        const size_t begin = g * w->group, at = g * SWG_PANEL_ROWS + r;
+        const size_t begin = g * w->group;
         const size_t end = begin + w->group < w->k_padded ? begin + w->group : w->k_padded;
         const size_t padded_end = swg_round_up(end, SWG_COLUMN_STEP);
         const int8_t *a = x->codes + t * x->stride;
-        const int32_t sum = dot(w, panel, r, a, begin, padded_end);
-        const int32_t zero = w->scheme.asymmetric ? panel[w->zeros_offset + at] : w->symmetric_zero;
-        const float scale = swg_scale_load(w->scheme, panel + w->scales_offset, at,
+        const int32_t sum = dot(w, panel + swg_packed_codes_at(w, g), r, a, begin, padded_end);
+        const int32_t zero =
+            w->scheme.asymmetric ? panel[swg_packed_zeros_at(w, g) + r] : w->symmetric_zero;
+        const float scale = swg_scale_load(w->scheme, panel + swg_packed_scales_at(w, g), r,
                                            swg_packed_row_scale(w, panel, r));
         const size_t tg = t * w->n_groups + g;
         acc = fmaf(scale, (float)(sum - zero * x->sums[tg]) * x->scales[tg], acc);

@@ -16,7 +16,8 @@ void swg_expand__scalar(const swg_sparse_panels *s, const uint8_t *panel, uint8_
         const uint64_t mask = swg_sparse_walk_mask(&at, s, c);
         const size_t g = c < w->k ? c / w->group : w->n_groups - 1; /* padding: of the last */
         const uint8_t *zeros = panel + s->zeros_offset + g * SWG_PANEL_ROWS;
-        uint8_t *to = out + (w->panel_bits == 8 ? c * SWG_PANEL_ROWS : c / 8 * 64);
+        uint8_t *to = out + swg_packed_codes_at(w, g) +
+                      (w->panel_bits == 8 ? c * SWG_PANEL_ROWS : c / 8 * 64);
         size_t n = 0;
         for (size_t bit = 0; bit < 64; bit++) {
             unsigned code = w->scheme.asymmetric ? zeros[bit / 4] : (unsigned)w->symmetric_zero;
@@ -31,10 +32,7 @@ void swg_expand__scalar(const swg_sparse_panels *s, const uint8_t *panel, uint8_
         }
         at.codes += w->panel_bits == 8 ? n : (n + 1) / 2;
     }
-    memcpy(out + w->scales_offset, panel + s->scales_offset,
-           SWG_PANEL_ROWS * w->n_groups * w->scale_bytes);
-    if (w->scheme.asymmetric)
-        memcpy(out + w->zeros_offset, panel + s->zeros_offset, SWG_PANEL_ROWS * w->n_groups);
+    swg_sparse_expand_scales(s, panel, out);
 }
 
 /* sum_c code[r][c] a[c] of the 16 rows over a step of 4 columns; returns the bytes of its codes. */

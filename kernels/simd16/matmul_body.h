@@ -19,13 +19,13 @@
 
 /* Tokens are processed in blocks whose activations stay in the second-level cache while all panels
  * are read; each panel then comes from memory once per block. */
-enum { BLOCK_BYTES = 192 * 1024, TILE_MAX_PANELS = 4, TILE_MAX_TOKENS = 6 };
+enum { BLOCK_BYTES = 192 * 1024, TILE_MAX_PANELS = 4, TILE_MAX_TOKENS = 6, LINE = 64 };
 
-/* The tile that is the first to read a panel waits for memory: so many bytes of codes are
- * prefetched ahead there, of all panels of the tile together. 4 KiB to 32 KiB were tried
- * (docs/performance.md). The hardware's own prefetcher does not run far enough ahead to hide the
- * latency of memory. */
-enum { STREAM_AHEAD = 16 * 1024 };
+/* The tile that is the first to read a panel waits for memory: so many bytes are prefetched ahead
+ * there, of all panels of the tile together, line by line in the order of memory
+ * (docs/performance.md has other distances). The hardware's own prefetcher does not run far enough
+ * ahead to hide the latency of memory. */
+enum { STREAM_AHEAD = 8 * 1024 };
 
 typedef struct product {
     const swg_packed *w;
@@ -45,10 +45,9 @@ V16_INLINE unsigned number_bits(const swg_layout layout)
     return layout == SWG_LAYOUT_w4 ? 4 : 8;
 }
 
-/* Scales of group g of a panel as floats. */
-V16_INLINE v16 group_scales(const swg_packed *w, const uint8_t *panel, size_t g)
+/* Scales of a group of a panel as floats. */
+V16_INLINE v16 group_scales(const swg_packed *w, const uint8_t *panel, const uint8_t *scales)
 {
-    const uint8_t *scales = panel + w->scales_offset + g * SWG_PANEL_ROWS * w->scale_bytes;
     if (w->scheme.scale_type == SWG_F16)
         return v16_from_f16(scales);
     if (w->scheme.scale_type == SWG_BF16)
@@ -59,23 +58,21 @@ V16_INLINE v16 group_scales(const swg_packed *w, const uint8_t *panel, size_t g)
     return v16_load((const float *)scales);
 }
 
-/* (bias - zero) of group g, the factor of the sum of the activations. */
-V16_INLINE v16i group_correction(const swg_packed *w, const uint8_t *panel, size_t g,
-                                 const swg_layout layout)
+/* (bias - zero) of a group, the factor of the sum of the activations. */
+V16_INLINE v16i group_correction(const swg_packed *w, const uint8_t *zeros, const swg_layout layout)
 {
-    const v16i zeros = w->scheme.asymmetric
-                           ? v16i_from_u8(panel + w->zeros_offset + g * SWG_PANEL_ROWS)
-                           : v16i_set1(w->symmetric_zero);
-    return v16i_sub(v16i_set1(v16i_code_bias(number_bits(layout))), zeros);
+    const v16i zero_points =
+        w->scheme.asymmetric ? v16i_from_u8(zeros) : v16i_set1(w->symmetric_zero);
+    return v16i_sub(v16i_set1(v16i_code_bias(number_bits(layout))), zero_points);
 }
 
 /* The numbers of columns c + 4 * half + (0 .. 3): the codes, or what they mean. */
-V16_INLINE v16i half_numbers(const uint8_t *panel, size_t c, int half, v16i codebook,
+V16_INLINE v16i half_numbers(const uint8_t *codes_at, size_t c, int half, v16i codebook,
                              const swg_layout layout)
 {
     if (layout == SWG_LAYOUT_w8)
-        return v16i_load(panel + (c + 4 * (size_t)half) * SWG_PANEL_ROWS);
-    const v16i both = v16i_load(panel + c * SWG_PANEL_ROWS / 2);
+        return v16i_load(codes_at + (c + 4 * (size_t)half) * SWG_PANEL_ROWS);
+    const v16i both = v16i_load(codes_at + c * (SWG_PANEL_ROWS / 2));
     const v16i codes = v16i_and(half ? v16i_shift_right(both, 4) : both, v16i_set1(0x0f0f0f0f));
     return layout == SWG_LAYOUT_c4 ? v16i_look_up(codebook, codes) : codes;
 }
@@ -88,97 +85,166 @@ V16_INLINE void prefetch_codes(const uint8_t *at, const swg_layout layout)
         __builtin_prefetch(at + 64);
 }
 
-/* The panel whose column c is to be prefetched while columns from c on of `panel` are read: itself,
- * STREAM_AHEAD / n_panels further on, or beyond its end its place in the next tile. Beyond the last
- * panel the hint does nothing. */
-V16_INLINE const uint8_t *panel_ahead(const swg_packed *w, const uint8_t *panel, size_t c,
-                                      const swg_layout layout, const int n_panels)
+/* What is to be prefetched while the byte `at` of a panel is read: the same panel STREAM_AHEAD /
+ * n_panels further on, or beyond its end its place in the next tile. Returned as the distance to
+ * it. Beyond the last panel the hint does nothing. */
+V16_INLINE size_t stream_distance(const swg_packed *w, size_t at, const int n_panels)
 {
     const size_t distance = STREAM_AHEAD / (size_t)n_panels;
-    const size_t at = c * SWG_PANEL_ROWS * code_bits(layout) / 8 + distance;
-    const size_t skipped = at < w->panel_bytes ? 0 : (size_t)n_panels - 1;
-    return panel + distance + skipped * w->panel_bytes;
+    const size_t skipped = at + distance < w->panel_bytes ? 0 : (size_t)n_panels - 1;
+    return distance + skipped * w->panel_bytes;
 }
 
-/* Add the products of columns [begin, end), multiples of 8, to acc. Where `streams`, the same
- * columns of `ahead` are prefetched. */
-V16_INLINE void tile_columns(const uint8_t *const panel[TILE_MAX_PANELS],
-                             const uint8_t *const ahead[TILE_MAX_PANELS], bool streams,
-                             const int8_t *const a[TILE_MAX_TOKENS], size_t begin, size_t end,
-                             v16i codebook, const swg_layout layout, const int n_panels,
-                             const int n_tokens, v16i acc[TILE_MAX_PANELS][TILE_MAX_TOKENS])
+/* What the integer sums of a tile are made from. */
+typedef struct operands {
+    const uint8_t *codes[TILE_MAX_PANELS]; /* column c is at codes + c * bytes of a column */
+    const int8_t *a[TILE_MAX_TOKENS];
+    size_t distance; /* from what is read to what is prefetched */
+    v16i codebook;
+} operands;
+
+/* The products of columns c .. c + 7. A tile of one sum has a second one, for the odd halves, where
+ * one alone would wait for the latency of the arithmetic. */
+V16_INLINE void add_columns(const operands *s, size_t c, const bool streams,
+                            const swg_layout layout, const int n_panels, const int n_tokens,
+                            v16i part[TILE_MAX_PANELS][TILE_MAX_TOKENS], v16i *second)
 {
-    v16i part[TILE_MAX_PANELS][TILE_MAX_TOKENS];
-    UNROLL for (int p = 0; p < n_panels; p++) UNROLL for (int t = 0; t < n_tokens; t++) part[p][t] =
-        v16i_dot_begin(acc[p][t], number_bits(layout));
-    for (size_t c = begin; c < end; c += SWG_COLUMN_STEP) {
-        if (streams)
-            UNROLL for (int p = 0; p < n_panels; p++)
-                prefetch_codes(ahead[p] + c * SWG_PANEL_ROWS * code_bits(layout) / 8, layout);
-        UNROLL for (int half = 0; half < 2; half++)
+    const bool has_second = V16_DOT_SUMS == 2 && n_panels * n_tokens == 1;
+    if (streams)
+        UNROLL for (int p = 0; p < n_panels; p++)
+            prefetch_codes(s->codes[p] + c * (2 * code_bits(layout)) + s->distance, layout);
+    UNROLL for (int half = 0; half < 2; half++)
+    {
+        v16i numbers[TILE_MAX_PANELS];
+        UNROLL for (int p = 0; p < n_panels; p++) numbers[p] =
+            half_numbers(s->codes[p], c, half, s->codebook, layout);
+        UNROLL for (int t = 0; t < n_tokens; t++)
         {
-            v16i numbers[TILE_MAX_PANELS];
-            UNROLL for (int p = 0; p < n_panels; p++) numbers[p] =
-                half_numbers(panel[p], c, half, codebook, layout);
-            UNROLL for (int t = 0; t < n_tokens; t++)
+            const v16i act = v16i_repeat4(s->a[t] + c + 4 * half);
+            UNROLL for (int p = 0; p < n_panels; p++)
             {
-                const v16i act = v16i_repeat4(a[t] + c + 4 * half);
-                UNROLL for (int p = 0; p < n_panels; p++) part[p][t] =
-                    v16i_dot_step(part[p][t], numbers[p], act, number_bits(layout));
+                v16i *sum = has_second && half == 1 ? second : &part[p][t];
+                *sum = v16i_dot_step(*sum, numbers[p], act, number_bits(layout));
             }
         }
     }
+}
+
+/* Add the products of columns [begin, end), multiples of 8, to acc. */
+V16_INLINE void tile_columns(const operands *s, size_t begin, size_t end, const bool streams,
+                             const swg_layout layout, const int n_panels, const int n_tokens,
+                             v16i acc[TILE_MAX_PANELS][TILE_MAX_TOKENS])
+{
+    const v16i none = v16i_set1(0);
+    v16i part[TILE_MAX_PANELS][TILE_MAX_TOKENS];
+    v16i second = v16i_dot_begin(none, number_bits(layout));
+    UNROLL for (int p = 0; p < n_panels; p++) UNROLL for (int t = 0; t < n_tokens; t++) part[p][t] =
+        v16i_dot_begin(acc[p][t], number_bits(layout));
+    size_t c = begin;
+    if (n_panels * n_tokens == 1) /* else the loop itself takes a third of the time */
+        for (; end - c >= 4 * SWG_COLUMN_STEP; c += 4 * SWG_COLUMN_STEP)
+            UNROLL for (size_t i = 0; i < 4; i++) add_columns(
+                s, c + i * SWG_COLUMN_STEP, streams, layout, n_panels, n_tokens, part, &second);
+    for (; c < end; c += SWG_COLUMN_STEP)
+        add_columns(s, c, streams, layout, n_panels, n_tokens, part, &second);
     UNROLL for (int p = 0; p < n_panels; p++) UNROLL for (int t = 0; t < n_tokens; t++) acc[p][t] =
         v16i_dot_end(acc[p][t], part[p][t], number_bits(layout));
+    if (V16_DOT_SUMS == 2 && n_panels * n_tokens == 1)
+        acc[0][0] = v16i_add(acc[0][0], v16i_dot_end(none, second, number_bits(layout)));
+}
+
+/* Prefetch the scales and zeros of a block, from `at` on. */
+V16_INLINE void prefetch_extra(const swg_packed *w, const uint8_t *at)
+{
+    for (size_t i = 0; i < w->block_extra; i += LINE)
+        __builtin_prefetch(at + i);
+}
+
+/* The sums of group g begin with the products of its zero points; x_sums are the first token's. */
+V16_INLINE void begin_sums(const swg_packed *w, const uint8_t *const panel[TILE_MAX_PANELS],
+                           size_t zeros, const int32_t *x_sums, const swg_layout layout,
+                           const int n_panels, const int n_tokens,
+                           v16i acc[TILE_MAX_PANELS][TILE_MAX_TOKENS])
+{
+    UNROLL for (int p = 0; p < n_panels; p++)
+    {
+        const v16i correction = group_correction(w, panel[p] + zeros, layout);
+        UNROLL for (int t = 0; t < n_tokens; t++)
+        {
+            if (p > 0 && !w->scheme.asymmetric) /* the same for all panels */
+                acc[p][t] = acc[0][t];
+            else
+                acc[p][t] = v16i_mul(correction, v16i_set1(x_sums[(size_t)t * w->n_groups]));
+        }
+    }
+}
+
+/* Add the products of group g to the totals. Its scales and zeros are `scales` and `zeros` bytes
+ * into each panel. */
+V16_INLINE void add_group(const product *job, const uint8_t *const panel[TILE_MAX_PANELS],
+                          size_t first_token, size_t g, size_t scales, size_t zeros,
+                          const operands *s, const bool streams, const swg_layout layout,
+                          const int n_panels, const int n_tokens,
+                          v16 total[TILE_MAX_PANELS][TILE_MAX_TOKENS])
+{
+    const swg_packed *w = job->w;
+    const float *x_scales = job->x->scales + first_token * w->n_groups + g;
+    const int32_t *x_sums = job->x->sums + first_token * w->n_groups + g;
+    const size_t begin = g * w->group;
+    const size_t end = g + 1 < w->n_groups ? begin + w->group : w->k_padded;
+    v16i acc[TILE_MAX_PANELS][TILE_MAX_TOKENS];
+    begin_sums(w, panel, zeros, x_sums, layout, n_panels, n_tokens, acc);
+    size_t c = begin;
+    for (; end - c > V16_CHUNK_COLUMNS; c += V16_CHUNK_COLUMNS)
+        tile_columns(s, c, c + V16_CHUNK_COLUMNS, streams, layout, n_panels, n_tokens, acc);
+    tile_columns(s, c, end, streams, layout, n_panels, n_tokens, acc);
+    UNROLL for (int p = 0; p < n_panels; p++)
+    {
+        const v16 w_scales = group_scales(w, panel[p], panel[p] + scales);
+        UNROLL for (int t = 0; t < n_tokens; t++)
+        {
+            const v16 x_scale = v16_set1(x_scales[(size_t)t * w->n_groups]);
+            total[p][t] = v16_fma(w_scales, v16_mul(v16_from_i32(acc[p][t]), x_scale), total[p][t]);
+        }
+    }
 }
 
 /* One tile: panels first_panel + (0 .. n_panels), tokens first_token + (0 .. n_tokens). `streams`:
- * these panels have not been read before. The last three arguments are compile-time constants in
- * every caller, so that everything is unrolled into registers. */
-V16_INLINE void tile(const product *job, size_t first_panel, size_t first_token, bool streams,
+ * these panels have not been read before. All but the first three arguments are compile-time
+ * constants in every caller, so that everything is unrolled into registers. */
+V16_INLINE void tile(const product *job, size_t first_panel, size_t first_token, const bool streams,
                      const swg_layout layout, const int n_panels, const int n_tokens)
 {
     const swg_packed *w = job->w;
-    const swg_act *x = job->x;
-    const uint8_t *panel[TILE_MAX_PANELS], *ahead[TILE_MAX_PANELS];
-    const int8_t *a[TILE_MAX_TOKENS];
+    const uint8_t *panel[TILE_MAX_PANELS];
     v16 total[TILE_MAX_PANELS][TILE_MAX_TOKENS];
-    UNROLL for (int t = 0; t < n_tokens; t++) a[t] =
-        x->codes + (first_token + (size_t)t) * x->stride;
+    operands s = {.codebook = v16i_repeat16(w->codebook)}; /* unused but in c4 */
+    UNROLL for (int t = 0; t < n_tokens; t++) s.a[t] =
+        job->x->codes + (first_token + (size_t)t) * job->x->stride;
     UNROLL for (int p = 0; p < n_panels; p++)
     {
         panel[p] = w->panels + (first_panel + (size_t)p) * w->panel_bytes;
         UNROLL for (int t = 0; t < n_tokens; t++) total[p][t] = v16_set1(0);
     }
-    const v16i codebook = v16i_repeat16(w->codebook); /* unused but in c4 */
-    const float *x_scales = x->scales + first_token * w->n_groups;
-    const int32_t *x_sums = x->sums + first_token * w->n_groups;
+    const size_t last_in_block = ((size_t)1 << w->block_shift) - 1;
+    size_t scales = 0, zeros = 0;
     for (size_t g = 0; g < w->n_groups; g++) {
-        const size_t begin = g * w->group;
-        const size_t end = g + 1 < w->n_groups ? begin + w->group : w->k_padded;
-        v16i acc[TILE_MAX_PANELS][TILE_MAX_TOKENS];
-        UNROLL for (int p = 0; p < n_panels; p++)
-        {
-            ahead[p] = panel_ahead(w, panel[p], begin, layout, n_panels);
-            const v16i correction = group_correction(w, panel[p], g, layout);
-            UNROLL for (int t = 0; t < n_tokens; t++) acc[p][t] =
-                v16i_mul(correction, v16i_set1(x_sums[(size_t)t * w->n_groups + g]));
-        }
-        size_t c = begin;
-        for (; end - c > V16_CHUNK_COLUMNS; c += V16_CHUNK_COLUMNS)
-            tile_columns(panel, ahead, streams, a, c, c + V16_CHUNK_COLUMNS, codebook, layout,
-                         n_panels, n_tokens, acc);
-        tile_columns(panel, ahead, streams, a, c, end, codebook, layout, n_panels, n_tokens, acc);
-        UNROLL for (int p = 0; p < n_panels; p++)
-        {
-            const v16 scales = group_scales(w, panel[p], g);
-            UNROLL for (int t = 0; t < n_tokens; t++)
+        if ((g & last_in_block) == 0) {
+            const size_t codes = swg_packed_codes_at(w, g);
+            scales = swg_packed_scales_at(w, g);
+            zeros = swg_packed_zeros_at(w, g);
+            s.distance = stream_distance(w, codes + g * w->group * w->column_bytes, n_panels);
+            UNROLL for (int p = 0; p < n_panels; p++)
             {
-                const v16 x_scale = v16_set1(x_scales[(size_t)t * w->n_groups + g]);
-                total[p][t] =
-                    v16_fma(scales, v16_mul(v16_from_i32(acc[p][t]), x_scale), total[p][t]);
+                s.codes[p] = panel[p] + codes;
+                if (streams)
+                    prefetch_extra(w, panel[p] + scales + s.distance);
             }
         }
+        add_group(job, panel, first_token, g, scales, zeros, &s, streams, layout, n_panels,
+                  n_tokens, total);
+        scales += SWG_PANEL_ROWS * w->scale_bytes;
+        zeros += SWG_PANEL_ROWS;
     }
     UNROLL for (int p = 0; p < n_panels; p++)
     {
@@ -191,11 +257,11 @@ V16_INLINE void tile(const product *job, size_t first_panel, size_t first_token,
 
 /* tile() with a constant number of tokens; n_tokens <= max_tokens, which is a constant too. */
 V16_INLINE void tile_of(const product *job, size_t panel, size_t token, size_t n_tokens,
-                        bool streams, const swg_layout layout, const int n_panels,
+                        const bool streams, const swg_layout layout, const int n_panels,
                         const int max_tokens)
 {
     if (n_tokens == 1)
-        tile(job, panel, token, streams, layout, n_panels, 1);
+        tile(job, panel, token, true, layout, n_panels, 1);
     else if (n_tokens == 2 && max_tokens >= 2)
         tile(job, panel, token, streams, layout, n_panels, 2);
     else if (n_tokens == 3 && max_tokens >= 3)

@@ -70,20 +70,38 @@ V16_INLINE void pack_lanes(const swg_packed *w, const uint8_t *rows, size_t stri
             v16i_store(to + i * 64, v16i_gather(rows + i * 4, stride));
 }
 
-/* The same for narrower codes, widened piece by piece. */
-V16_TARGET static void pack_widened(const swg_packed *w, const uint8_t *rows, uint8_t *to)
+/* The same for the columns [begin, end) of narrower codes, widened piece by piece; column c goes to
+ * to + c * column_bytes. */
+V16_TARGET static void pack_widened(const swg_packed *w, const uint8_t *rows, size_t begin,
+                                    size_t end, uint8_t *to)
 {
     enum { PIECE = 256 };
     uint8_t codes[PIECE], wide[SWG_PANEL_ROWS * PIECE];
     const unsigned bits = w->scheme.bits;
-    for (size_t c = 0; c < w->k; c += PIECE) {
-        const size_t n = w->k - c < PIECE ? w->k - c : PIECE;
+    for (size_t c = begin; c < end; c += PIECE) {
+        const size_t n = end - c < PIECE ? end - c : PIECE;
         const size_t row_bytes = n * w->panel_bits / 8;
         for (size_t r = 0; r < SWG_PANEL_ROWS; r++) {
             swg_codes_unpack_row(bits, rows + r * w->code_row_bytes + c * bits / 8, n, codes);
             swg_codes_pack_row(w->panel_bits, codes, n, wide + r * row_bytes);
         }
-        pack_lanes(w, wide, row_bytes, row_bytes / 4, to + c * w->panel_bits / 8 * SWG_PANEL_ROWS);
+        pack_lanes(w, wide, row_bytes, row_bytes / 4, to + c * w->column_bytes);
+    }
+}
+
+/* Sixteen rows of codes, with whole column steps, into one panel, block by block. */
+V16_INLINE void pack_panel(const swg_packed *w, const uint8_t *rows, uint8_t *panel)
+{
+    const size_t bits = w->scheme.bits, groups = (size_t)1 << w->block_shift;
+    for (size_t g = 0; g < w->n_groups; g += groups) {
+        const size_t begin = g * w->group;
+        const size_t end = g + groups < w->n_groups ? begin + groups * w->group : w->k;
+        uint8_t *to = panel + swg_packed_codes_at(w, g);
+        if (bits == w->panel_bits)
+            pack_lanes(w, rows + begin * bits / 8, w->code_row_bytes, (end - begin) * bits / 32,
+                       to + begin * w->column_bytes);
+        else
+            pack_widened(w, rows, begin, end, to);
     }
 }
 
@@ -94,43 +112,39 @@ V16_TARGET void SWG_VARIANT(pack_codes)(const swg_packed *w, size_t row_begin, s
 {
     const size_t row_bytes = w->code_row_bytes;
     const size_t n_full = w->k % SWG_COLUMN_STEP == 0 ? n_rows / 16 * 16 : 0;
-    for (size_t row = 0; row < n_full; row += 16) {
-        uint8_t *panel = w->panels + (row_begin + row) / SWG_PANEL_ROWS * w->panel_bytes;
-        if (w->scheme.bits == w->panel_bits)
-            pack_lanes(w, codes + row * row_bytes, row_bytes, row_bytes / 4, panel);
-        else
-            pack_widened(w, codes + row * row_bytes, panel);
-    }
+    for (size_t row = 0; row < n_full; row += 16)
+        pack_panel(w, codes + row * row_bytes,
+                   w->panels + (row_begin + row) / SWG_PANEL_ROWS * w->panel_bytes);
     if (n_full < n_rows)
         swg_pack_codes__scalar(w, row_begin + n_full, n_rows - n_full, codes + n_full * row_bytes);
 }
 
-/* Codes of columns c .. c + 15 of the row that starts at `row` (lane 0 of its panel row), as far as
- * they are padded. */
-V16_INLINE v16i row_codes_w4(const uint8_t *row, size_t c, size_t k_padded)
+/* Codes of columns c .. c + 15 of a row, as far as they are before `end`; column c is in the 4
+ * bytes at row + c * column_bytes. */
+V16_INLINE v16i row_codes_w4(const uint8_t *row, size_t c, size_t end)
 {
     uint32_t low, high = 0;
     memcpy(&low, row + c * 8, 4);
-    if (c + 8 < k_padded)
+    if (c + 8 < end)
         memcpy(&high, row + (c + 8) * 8, 4);
     const v16i shifts = v16i_pattern8(0, 8, 16, 24, 4, 12, 20, 28);
     return v16i_and(v16i_shift_right_each(v16i_halves(low, high), shifts), v16i_set1(15));
 }
 
-V16_INLINE v16i row_codes_w8(const uint8_t *row, size_t c, size_t k_padded)
+V16_INLINE v16i row_codes_w8(const uint8_t *row, size_t c, size_t end)
 {
     uint8_t bytes[16] = {0};
-    for (size_t i = 0; i < 16 && c + i < k_padded; i += 4)
+    for (size_t i = 0; i < 16 && c + i < end; i += 4)
         memcpy(bytes + i, row + (c + i) * 16, 4);
     return v16i_from_u8(bytes);
 }
 
 /* The same of any layout, looked up where codes mean numbers. */
-V16_INLINE v16i row_numbers(const swg_packed *w, const uint8_t *row, size_t c)
+V16_INLINE v16i row_numbers(const swg_packed *w, const uint8_t *row, size_t c, size_t end)
 {
     if (w->layout == SWG_LAYOUT_w8)
-        return row_codes_w8(row, c, w->k_padded);
-    const v16i codes = row_codes_w4(row, c, w->k_padded);
+        return row_codes_w8(row, c, end);
+    const v16i codes = row_codes_w4(row, c, end);
     if (w->layout != SWG_LAYOUT_c4)
         return codes;
     return v16i_and(v16i_look_up(v16i_repeat16(w->codebook), codes), v16i_set1(0xff));
@@ -144,13 +158,13 @@ V16_TARGET void SWG_VARIANT(dequantize)(const swg_packed *w, size_t row_begin, s
         const uint8_t *panel = w->panels + row / SWG_PANEL_ROWS * w->panel_bytes;
         for (size_t begin = 0, g = 0; begin < w->k; begin += w->group, g++) {
             const size_t end = w->k - begin < w->group ? w->k : begin + w->group;
-            const size_t at = g * SWG_PANEL_ROWS + r;
-            const v16 scale = v16_set1(swg_scale_load(w->scheme, panel + w->scales_offset, at,
-                                                      swg_packed_row_scale(w, panel, r)));
-            const v16i zero =
-                v16i_set1(w->scheme.asymmetric ? panel[w->zeros_offset + at] : w->symmetric_zero);
+            const v16 scale = v16_set1(swg_scale_load(w->scheme, panel + swg_packed_scales_at(w, g),
+                                                      r, swg_packed_row_scale(w, panel, r)));
+            const v16i zero = v16i_set1(w->scheme.asymmetric ? panel[swg_packed_zeros_at(w, g) + r]
+                                                             : w->symmetric_zero);
+            const uint8_t *codes = panel + swg_packed_codes_at(w, g) + r * 4;
             for (size_t c = begin; c < end; c += 16) {
-                const v16i number = row_numbers(w, panel + r * 4, c);
+                const v16i number = row_numbers(w, codes, c, end);
                 const v16 value = v16_mul(v16_from_i32(v16i_sub(number, zero)), scale);
                 v16_store_n(out + i * w->k + c, value, end - c < 16 ? end - c : 16);
             }

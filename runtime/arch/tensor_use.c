@@ -111,3 +111,13 @@ swg_status swg_tensor_uses(const char *config, size_t length, const swg_tensor_d
         out[i] = use_of(&c, tensors[i].name);
     return SWG_OK;
 }
+
+bool swg_tensor_head_name(const swg_arch *arch, char out[SWG_HEAD_NAME_BYTES])
+{
+    for (size_t i = 0; i < arch->n_tensors; i++)
+        if (arch->tensors[i].role == SWG_ROLE_HEAD) {
+            swg_tensor_row_name(arch->tensors[i].pattern, "", 0, 0, out);
+            return true;
+        }
+    return false;
+}

@@ -38,4 +38,9 @@ typedef struct swg_tensor_use {
 swg_status swg_tensor_uses(const char *config, size_t length, const swg_tensor_desc *tensors,
                            size_t n, swg_tensor_use *out);
 
+/* What the output head's tensor is called, where a model of the architecture has one of its own;
+ * false: it has none. */
+enum { SWG_HEAD_NAME_BYTES = 256 };
+bool swg_tensor_head_name(const swg_arch *arch, char out[SWG_HEAD_NAME_BYTES]);
+
 #endif

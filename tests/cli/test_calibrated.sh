@@ -104,8 +104,26 @@ cp "$scratch/stdout" "$scratch/usual.json"
 expect_match "the history names statistics and transform" "$(tr -d ' \n' <"$scratch/usual.json")" \
   '"statistics":"paired".*"transforms":\["awq"\]'
 expect_exit 0 "again by recipe" "$SWAGE" quantize "$model" -o "$scratch/u2.swg" -q \
-  --recipe "$scratch/usual.json" --statistics paired "${calibration[@]}"
-check "recipe and statistics give the same file" cmp -s "$scratch/usual.swg" "$scratch/u2.swg"
+  --recipe "$scratch/usual.json" "${calibration[@]}"
+check "the recipe gives the same file" cmp -s "$scratch/usual.swg" "$scratch/u2.swg"
+expect_exit 2 "a recipe's statistics, and others" "$SWAGE" quantize "$model" -o "$scratch/none.swg" \
+  --recipe "$scratch/usual.json" --statistics full "${calibration[@]}"
+expect_match "one of the two" "$stderr" '--statistics is given by the recipe'
+expect_exit 2 "a recipe's statistics without a text" "$SWAGE" quantize "$model" \
+  -o "$scratch/none.swg" --recipe "$scratch/usual.json"
+expect_match "the text is asked for" "$stderr" 'paired statistics of a text; --calibration FILE'
+# A rotation of the residual stream needs an output head of its own, and says what that costs.
+expect_exit 0 "residual rotation" "$SWAGE" quantize "$model" -o "$scratch/rotated.swg" --bits 8 \
+  --transform residual-rotation
+expect_match "the head is untied" "$stderr" 'becomes a tensor of its own, .* more'
+expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/rotated.swg" --config
+expect_match "the configuration says so" "$stdout" 'tie_word_embeddings +false'
+check "the model is the same to rounding" less "$(diverges rotated)" 0.001
+expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/rotated.swg" --recipe
+cp "$scratch/stdout" "$scratch/rotated.json"
+expect_exit 0 "again by recipe" "$SWAGE" quantize "$model" -o "$scratch/rotated2.swg" -q \
+  --recipe "$scratch/rotated.json"
+check "the recipe rotates alike" cmp -s "$scratch/rotated.swg" "$scratch/rotated2.swg"
 expect_exit 2 "awq without a text" "$SWAGE" quantize "$model" -o "$scratch/none.swg" --transform awq
 expect_match "the text is asked for" "$stderr" '--calibration FILE'
 expect_exit 2 "an unknown transform" "$SWAGE" quantize "$model" -o "$scratch/none.swg" --transform akq

@@ -88,6 +88,11 @@ echo '{"recipe": 1, "rules": [{"classes": "linear", "format": "codebook", "spars
 pruned codebook --recipe "$scratch/codebook.json"
 read -r found all <<<"$(zeros "$scratch/codebook.swg")"
 check "a codebook keeps the zeros: $found of $all" [ "$found" -ge "$(value pruned_zeros)" ]
+# What swage quantize does is refused.
+for other in '"transforms": ["awq"]' '"statistics": "paired"'; do
+  echo "{\"recipe\": 1, $other}" >"$scratch/other.json"
+  expect_exit 2 "$other" "$SWAGE" prune "$model" -o "$scratch/none.swg" --recipe "$scratch/other.json"
+done
 for how in global owl sensitivity; do
   pruned "$how" --sparsity 0.4 --method wanda_threshold --allocate "$how" "${calibration[@]}"
   check "$how prunes as much in total" less "$(awk -v a="$(value pruned_zeros)" -v n="$(value pruned_weights)" \

@@ -65,6 +65,37 @@ expect_match "a dry run predicts" "$stdout" 'divergence: [0-9.]+ nats per token 
 
 check "a dry run writes nothing" [ ! -e "$scratch/dry.swg" ]
 
+# Sensitivities that eval measured weigh the estimates: what costs more gets more bytes.
+expect_exit 0 "sensitivities" "$SWAGE" eval "$scratch/uniform.swg" --ref "$model" --text "$text" --context 64 \
+  --max-tokens 128 --sensitivity --results "$scratch/measured.jsonl" -q
+tensor=model.layers.0.mlp.down_proj.weight
+planned() { # FILE: bytes that the search gives to $tensor
+  expect_exit 0 "a search by $1" "$SWAGE" quantize "$model" -o "$scratch/dry.swg" -n --json \
+    --target-bytes "$budget" "${calibration[@]}" --sensitivity "$scratch/$1"
+  tr -d ' \n' <"$scratch/stdout" | sed -nE "s/.*\"tensor\":\"$tensor\",\"chosen\":\[\"[^\"]*\",[^,]*,([0-9]+).*/\1/p"
+}
+measured_as() { # FILE KLD: $tensor cost that much
+  sed -E "s/(\"name\":\"$tensor\"[^}]*\"sensitivity_kld\":)[^},]*/\1$2/" "$scratch/measured.jsonl" >"$scratch/$1"
+}
+measured_as more.jsonl 1
+measured_as less.jsonl 1e-9
+more=$(planned more.jsonl) less=$(planned less.jsonl) as_is=$(planned measured.jsonl)
+check "bytes by sensitivity: $less, $as_is, $more" [ "$less" -lt "$as_is" -a "$as_is" -lt "$more" ]
+expect_match "it is told" "$(cat "$scratch/stderr")" 'measured.jsonl: 29 of 29 matrices weighed by their measured sensitivities'
+weighed() { "$SWAGE" quantize "$model" -o "$scratch/dry.swg" "${calibration[@]}" --sensitivity "$scratch/$1" "${@:2}"; }
+sed 's/"base_hash":"./"base_hash":"x/' "$scratch/measured.jsonl" >"$scratch/other.jsonl"
+expect_exit 2 "those of another model" weighed other.jsonl --target-bytes "$budget"
+expect_match "both hashes" "$stderr" 'were measured in .*tiny-tales, whose hash is x[0-9a-f]+; that of .* is [0-9a-f]+'
+sed "s/$tensor/layer 0/" "$scratch/measured.jsonl" >"$scratch/layers.jsonl"
+expect_exit 2 "those of layers" weighed layers.jsonl --target-bytes "$budget"
+expect_match "the name" "$stderr" 'tensor layer 0 was measured, but is not among the 29 matrices'
+echo '{"results_version": 1, "id": "x", "status": "ok"}' >"$scratch/none.jsonl"
+expect_exit 2 "results without any" weighed none.jsonl --target-bytes "$budget"
+expect_match "says who writes them" "$stderr" 'none.jsonl: no record has the sensitivity of tensors: swage eval'
+echo '{"results_version": 1}' >"$scratch/bad.jsonl"
+expect_exit 3 "a bad record" weighed bad.jsonl --target-bytes "$budget"
+expect_exit 2 "without a target" weighed measured.jsonl --bits 4
+
 out=$scratch/dry.swg
 expect_exit 1 "below the minimum" "$SWAGE" quantize "$model" -o "$out" --target-bytes 1000 \
   "${calibration[@]}"

@@ -170,7 +170,7 @@ static void last_nibble_dropped(const swg_packed *w, size_t row_begin, size_t n_
                                 const uint8_t *codes)
 {
     sound()->pack_codes(w, row_begin, n_rows, codes);
-    w->panels[(w->k - 1) / 8 * 64 + 3] &= 0x0f;
+    w->panels[swg_packed_codes_at(w, w->n_groups - 1) + (w->k - 1) / 8 * 64 + 3] &= 0x0f;
 }
 
 static void last_key_unseen(const swg_attention *a)

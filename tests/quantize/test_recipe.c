@@ -22,7 +22,7 @@ static char *text_of(const swg_recipe *recipe)
 /* All keys with values other than the defaults. */
 static const char full[] =
     "{\"recipe\":1,\"seed\":7,\"nonfinite\":\"warn\",\"requantize\":true,\"container\":{\"level\":"
-    "9},"
+    "9},\"transforms\":[\"awq\"],\"statistics\":\"paired\","
     "\"defaults\":{\"format\":\"int\",\"bits\":8,\"group\":\"row\",\"zero_points\":true,"
     "\"scale_type\":\"f32\",\"method\":\"gptq\",\"search\":\"absmax\",\"sparsity\":0.5,"
     "\"parameters\":{\"damping\":0.01,\"order\":\"group\",\"sweeps\":3}},"
@@ -38,6 +38,7 @@ START_TEST(texts_come_back)
     ck_assert_int_eq(recipe->nonfinite, SWG_NONFINITE_WARN);
     ck_assert(recipe->requantize);
     ck_assert_int_eq(recipe->level, 9);
+    ck_assert_str_eq(recipe->statistics, "paired");
     const swg_recipe_setting *all = &recipe->defaults;
     ck_assert_uint_eq(all->group, 0);
     ck_assert_str_eq(all->method, "gptq"); /* its command decides whether it is valid */
@@ -122,6 +123,7 @@ static const struct {
     {"{\"recipe\":\"x\"}", "\"recipe\" is not the number", SWG_USAGE},
     {"{\"recipe\":1,\"sed\":1}", "unknown key \"sed\"; the nearest is seed", SWG_USAGE},
     {"{\"recipe\":1,\"zzzzz\":1}", "known: recipe, seed, nonfinite", SWG_USAGE},
+    {"{\"recipe\":1,\"statistics\":\"pared\"}", "the nearest is paired", SWG_USAGE},
     {"{\"recipe\":1,\"seed\":-1}", "\"seed\" is not", SWG_USAGE},
     {"{\"recipe\":1,\"seed\":0.5}", "\"seed\" is not", SWG_USAGE},
     {"{\"recipe\":1,\"nonfinite\":\"wran\"}", "the nearest is warn", SWG_USAGE},

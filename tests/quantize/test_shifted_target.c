@@ -100,6 +100,23 @@ START_TEST(target_is_the_least_squares_solution)
 }
 END_TEST
 
+/* The stream's shift may hold that of the input, too: R + W S. */
+START_TEST(a_joint_shift_gives_the_same_target)
+{
+    data *d = make_data();
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j < K; j++) {
+            double sum = 0;
+            for (size_t c = 0; c < K; c++)
+                sum += (double)d->w[i * K + c] * (double)d->input_shift[c * K + j];
+            d->stream_shift[i * K + j] += (float)sum;
+        }
+    d->stats.input_shift = NULL;
+    check_target(d, true);
+    swg_free(d);
+}
+END_TEST
+
 START_TEST(without_shifts_weights_stay)
 {
     data *d = make_data();
@@ -151,6 +168,7 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("shifted target");
     TCase *tcase = tcase_create("target");
     tcase_add_test(tcase, target_is_the_least_squares_solution);
+    tcase_add_test(tcase, a_joint_shift_gives_the_same_target);
     tcase_add_test(tcase, without_shifts_weights_stay);
     tcase_add_test(tcase, failures_are_statuses);
     suite_add_tcase(suite, tcase);

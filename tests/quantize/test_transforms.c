@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "formats/formats.h"
+#include "formats/untied.h"
 #include "quantize/checkpoint.h"
 #include "quantize/transforms.h"
 #include "runtime/base/numeric.h"
@@ -16,7 +17,7 @@ static const char tales[] = "examples/tiny-tales";
 
 /* A checkpoint with everything that transforms need. */
 typedef struct bench {
-    swg_source *source;
+    swg_source *file, *source; /* the latter with an output head of its own, if wanted */
     swg_tensor_desc *descs;
     swg_tensor_use *uses;
     swg_recipe *recipe;
@@ -36,15 +37,40 @@ static void open_stats(bench *b, swg_source *source, swg_model_stats **out)
     ck_ok(swg_model_stats_open(source, &options, out));
 }
 
-static void bench_open(bench *b, const char *path)
+static size_t place_of_role(const bench *b, swg_role role)
+{
+    for (size_t i = 0; i < swg_source_n_tensors(b->source); i++)
+        if (b->uses[i].kind == SWG_USE_WEIGHT && b->uses[i].role == role)
+            return i;
+    return SIZE_MAX;
+}
+
+static void untie_head(bench *b)
+{
+    const size_t embedding = place_of_role(b, SWG_ROLE_EMBEDDING);
+    if (place_of_role(b, SWG_ROLE_HEAD) != SIZE_MAX)
+        return;
+    ck_ok(swg_source_untie(b->file, embedding, "lm_head.weight", &b->source));
+    ck_assert_uint_eq(swg_source_n_tensors(b->source), swg_source_n_tensors(b->file) + 1);
+    swg_free(b->descs);
+    swg_free(b->uses);
+    ck_ok(swg_quantize_source_descs(b->source, &b->descs));
+    ck_ok(swg_quantize_source_uses(b->source, b->descs, &b->uses));
+    ck_assert_uint_ne(place_of_role(b, SWG_ROLE_HEAD), SIZE_MAX);
+}
+
+static void bench_open(bench *b, const char *path, bool is_untied)
 {
     swg_recipe_preset preset = swg_recipe_preset_default();
     preset.group = 32;
     preset.search = SWG_SEARCH_ABSMAX;
     *b = (bench){0};
-    ck_ok(swg_source_open(path, NULL, &b->source));
+    ck_ok(swg_source_open(path, NULL, &b->file));
+    b->source = b->file;
     ck_ok(swg_quantize_source_descs(b->source, &b->descs));
     ck_ok(swg_quantize_source_uses(b->source, b->descs, &b->uses));
+    if (is_untied)
+        untie_head(b);
     ck_ok(swg_recipe_from_preset(&preset, &b->recipe));
     ck_ok(swg_plan_make(b->descs, swg_source_n_tensors(b->source), b->uses, b->recipe, &b->plan));
     for (size_t i = 0; i < N_IDS; i++)
@@ -69,7 +95,9 @@ static void bench_close(bench *b)
     swg_recipe_free(&b->recipe);
     swg_free(b->uses);
     swg_free(b->descs);
-    swg_source_close(&b->source);
+    if (b->source != b->file)
+        swg_source_close(&b->source);
+    swg_source_close(&b->file);
 }
 
 static float *logits_of(swg_source *source, const int32_t *ids, size_t *n)
@@ -87,7 +115,7 @@ static float *logits_of(swg_source *source, const int32_t *ids, size_t *n)
 /* --- The model stays the same ----------------------------------------------------------------- */
 
 static const struct {
-    const char *path, *names[2];
+    const char *path, *names[3];
     size_t n_names;
 } equal[] = {
     {"examples/tiny-tales", {"value-rotation"}, 1},
@@ -100,6 +128,12 @@ static const struct {
     {"examples/tiny-tales", {"smoothquant", "value-rotation"}, 2},
     {"tests/runtime/fixtures/qwen3", {"smoothquant"}, 1},
     {"tests/runtime/fixtures/gpt2-untied", {"smoothquant"}, 1},
+    {"examples/tiny-tales", {"residual-rotation"}, 1},
+    {"examples/tiny-tales", {"awq", "value-rotation", "residual-rotation"}, 3},
+    {"tests/runtime/fixtures/llama-biases", {"residual-rotation", "value-rotation"}, 2},
+    {"tests/runtime/fixtures/qwen2-window", {"smoothquant", "residual-rotation"}, 2},
+    {"tests/runtime/fixtures/qwen3", {"residual-rotation"}, 1},
+    {"tests/runtime/fixtures/mistral-window", {"residual-rotation"}, 1},
 };
 enum { N_EQUAL = sizeof equal / sizeof *equal };
 
@@ -108,11 +142,11 @@ START_TEST(logits_stay_to_rounding)
     bench b;
     size_t n, n_after;
     float largest = 0;
-    bench_open(&b, equal[_i].path);
+    bench_open(&b, equal[_i].path, swg_transforms_need_head(equal[_i].names, equal[_i].n_names));
     bench_transform(&b, equal[_i].names, equal[_i].n_names);
     swg_source *after = swg_transforms_source(b.transforms);
     ck_assert_uint_eq(swg_source_n_tensors(after), swg_source_n_tensors(b.source));
-    float *was = logits_of(b.source, b.ids, &n), *is = logits_of(after, b.ids, &n_after);
+    float *was = logits_of(b.file, b.ids, &n), *is = logits_of(after, b.ids, &n_after);
     ck_assert_uint_eq(n, n_after);
     for (size_t i = 0; i < n; i++)
         largest = fmaxf(largest, fabsf(was[i]));
@@ -145,7 +179,7 @@ START_TEST(rotations_cancel_head_by_head)
                       output[] = "model.layers.1.self_attn.o_proj.weight";
     bench b;
     size_t n_kv, d, d_out, n_q;
-    bench_open(&b, "tests/runtime/fixtures/qwen3");
+    bench_open(&b, "tests/runtime/fixtures/qwen3", false);
     bench_transform(&b, names, 1);
     swg_source *after = swg_transforms_source(b.transforms);
     float *v = read_tensor(b.source, value, &n_kv, &d),
@@ -214,7 +248,7 @@ START_TEST(scales_have_the_least_error)
     bench b;
     size_t n, k, best = 0;
     const swg_layer_stats *stats;
-    bench_open(&b, "tests/runtime/fixtures/llama-biases");
+    bench_open(&b, "tests/runtime/fixtures/llama-biases", false);
     bench_transform(&b, names, 1);
     float *w = read_tensor(b.source, down, &n, &k);
     float *scaled = read_tensor(swg_transforms_source(b.transforms), down, &n, &k);
@@ -274,7 +308,7 @@ START_TEST(smoothing_has_the_least_expected_cost)
     bench b;
     size_t n, k, best = 11;
     const swg_layer_stats *stats;
-    bench_open(&b, "tests/runtime/fixtures/llama-biases");
+    bench_open(&b, "tests/runtime/fixtures/llama-biases", false);
     bench_transform(&b, names, 1);
     float *w = read_tensor(b.source, down, &n, &k);
     float *scaled = read_tensor(swg_transforms_source(b.transforms), down, &n, &k);
@@ -309,14 +343,14 @@ END_TEST
 /* Statistics that follow the maps are those of the transformed model. */
 START_TEST(statistics_are_of_the_transformed_model)
 {
-    static const char *const names[] = {"awq", "value-rotation"};
+    static const char *const names[] = {"awq", "value-rotation", "residual-rotation"};
     static const char *const tensors[] = {"model.layers.1.self_attn.q_proj.weight",
                                           "model.layers.1.self_attn.o_proj.weight",
                                           "model.layers.1.mlp.down_proj.weight"};
     bench b;
     swg_model_stats *of_after = NULL;
-    bench_open(&b, tales);
-    bench_transform(&b, names, 2);
+    bench_open(&b, tales, true);
+    bench_transform(&b, names, 3);
     open_stats(&b, swg_transforms_source(b.transforms), &of_after);
     for (size_t i = 0; i < 3; i++) {
         const swg_layer_stats *adapted, *collected;
@@ -352,23 +386,74 @@ START_TEST(what_cannot_be_transformed_is_refused)
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "the nearest is value-rotation"));
     ck_status_is(SWG_USAGE, swg_transforms_check(strange, 1, &needs_stats));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "known: value-rotation, awq, smoothquant"));
-    bench_open(&b, "tests/runtime/fixtures/gpt2-untied"); /* query, key and value in one tensor */
+    bench_open(&b, "tests/runtime/fixtures/gpt2-untied",
+               false); /* query, key and value in one tensor */
     ck_status_is(SWG_UNSUPPORTED, swg_transforms_open(b.source, b.uses, rotation, 1, 0, &t));
     ck_status_is(SWG_UNSUPPORTED, swg_transforms_open(b.source, NULL, rotation, 1, 0, &t));
     bench_close(&b);
-    bench_open(&b, "tests/runtime/fixtures/bert-masked"); /* norms come after layers */
+    bench_open(&b, "tests/runtime/fixtures/bert-masked", false); /* norms come after layers */
     ck_status_is(SWG_UNSUPPORTED, swg_transforms_open(b.source, b.uses, awq, 1, 0, &t));
     ck_assert_ptr_null(t);
     bench_close(&b);
 }
 END_TEST
 
+START_TEST(what_a_rotation_of_the_stream_cannot_pass_is_named)
+{
+    static const char *const names[] = {"residual-rotation", "awq"};
+    swg_transforms *t = NULL;
+    bench b;
+    bench_open(&b, "tests/runtime/fixtures/gpt2-untied", false);
+    ck_status_is(SWG_UNSUPPORTED, swg_transforms_open(b.source, b.uses, names, 1, 0, &t));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "belongs to a norm that subtracts the mean"));
+    bench_close(&b);
+    bench_open(&b, tales, false);
+    ck_status_is(SWG_UNSUPPORTED, swg_transforms_open(b.source, b.uses, names, 1, 0, &t));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "head has no tensor of its own"));
+    bench_close(&b);
+    bench_open(&b, tales, true); /* statistics are of the inputs before */
+    ck_status_is(SWG_UNSUPPORTED, swg_transforms_open(b.source, b.uses, names, 2, 0, &t));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "which residual-rotation mixes"));
+    ck_status_is(SWG_USAGE, swg_source_untie(b.source, 0, "lm_head.weight", &b.file));
+    bench_close(&b);
+}
+END_TEST
+
+/* Every channel of the stream is mixed with every other, and lengths stay. */
+START_TEST(rotations_are_orthogonal)
+{
+    static const size_t sizes[] = {1, 2, 12, 45, 64};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        const size_t n = sizes[s];
+        swg_arena arena = {0};
+        swg_rng rng = swg_rng_seeded(n);
+        swg_rotation q;
+        double *all = swg_calloc(n * n, sizeof *all);
+        ck_ok(swg_rotation_make(n, &rng, &arena, &q));
+        for (size_t i = 0; i < n; i++)
+            all[i * n + i] = 1;
+        swg_rotation_apply(&q, n, all);
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++) {
+                double product = 0;
+                for (size_t c = 0; c < n; c++)
+                    product += all[i * n + c] * all[j * n + c];
+                ck_assert_double_eq_tol(product, i == j, 1e-12);
+                ck_assert_double_ne(all[i * n + j], 0);
+            }
+        swg_free(all);
+        swg_arena_deinit(&arena);
+    }
+}
+END_TEST
+
 static swg_status open_and_fit(void *context)
 {
-    static const char *const names[] = {"value-rotation", "awq", "smoothquant"};
+    static const char *const names[] = {"value-rotation", "awq", "smoothquant",
+                                        "residual-rotation"};
     bench *b = context;
     swg_transforms *t = NULL;
-    swg_status status = swg_transforms_open(b->source, b->uses, names, 3, 0, &t);
+    swg_status status = swg_transforms_open(b->source, b->uses, names, 4, 0, &t);
     if (status == SWG_OK)
         status = swg_transforms_fit(t, &b->plan, b->stats, NULL);
     swg_transforms_free(&t);
@@ -378,7 +463,7 @@ static swg_status open_and_fit(void *context)
 START_TEST(each_allocation_may_fail)
 {
     bench b;
-    bench_open(&b, "tests/runtime/fixtures/qwen3");
+    bench_open(&b, "tests/runtime/fixtures/qwen3", false);
     open_stats(&b, b.source, &b.stats);
     swg_test_each_allocation_fails(open_and_fit, &b);
     bench_close(&b);
@@ -395,6 +480,8 @@ Suite *swg_test_suite(void)
     tcase_add_test(tcase, smoothing_has_the_least_expected_cost);
     tcase_add_test(tcase, statistics_are_of_the_transformed_model);
     tcase_add_test(tcase, what_cannot_be_transformed_is_refused);
+    tcase_add_test(tcase, what_a_rotation_of_the_stream_cannot_pass_is_named);
+    tcase_add_test(tcase, rotations_are_orthogonal);
     tcase_add_test(tcase, each_allocation_may_fail);
     suite_add_tcase(suite, tcase);
     return suite;

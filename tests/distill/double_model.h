@@ -1,0 +1,42 @@
+/* A model's weights and the parts of its forward pass in double precision, for tests that compare a
+ * step of training with a reference: gradients are central differences, the step is AdamW's
+ * formula. Sizes are those of the tests' own small models. */
+#ifndef SWG_TESTS_DISTILL_DOUBLE_MODEL_H
+#define SWG_TESTS_DISTILL_DOUBLE_MODEL_H
+
+#include "distill/distill.h"
+#include "runtime/model.h"
+
+enum { WIDTH = 8, FF = 12, HEADS = 4, DIM = WIDTH / HEADS, LONGEST = 6, MOST_NUMBERS = 4096 };
+
+/* All numbers of a model in w [MOST_NUMBERS], in the order of its weights; returns how many. A head
+ * that is the embedding is not one. The functions below find weights as the last call placed them.
+ */
+size_t double_read(const swg_model *model, double *w);
+
+/* A weight's numbers, or NULL: the model has none. */
+const double *double_find(const double *w, swg_role role, size_t layer, bool is_bias);
+
+/* y [n] = W x [k] (+ b) */
+void double_linear(const double *w, swg_role role, size_t layer, const double *x, size_t k,
+                   size_t n, double *y);
+
+/* A layer norm where there is a bias, else a root-mean-square norm; y may be x. */
+void double_norm(const double *w, swg_role role, size_t layer, double eps, const double *x,
+                 double *y);
+
+/* Attention of a query over `n` keys and values [n][WIDTH], of which n_kv * DIM columns are used.
+ */
+void double_attend(const double *q, const double (*k)[WIDTH], const double (*v)[WIDTH], size_t n,
+                   size_t n_kv, double *y);
+
+/* AdamW's first step with the gradient of loss(w); returns its norm before it is scaled. */
+double double_step(double *w, double (*loss)(const double *w), const swg_distill_options *how);
+
+/* Every number of a checkpoint that is made in memory random, norms near 1: all of them matter. */
+void double_randomize(swg_source *source);
+
+/* An swg_distill_options.log that keeps the record of step 1 in its context. */
+void double_keep_record(void *context, const swg_distill_record *record);
+
+#endif
