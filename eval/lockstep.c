@@ -76,7 +76,8 @@ typedef struct lockstep {
     swg_pool *pool;
     const swg_windows *windows;
     size_t vocab, piece;
-    float *logits, *logits_ref; /* [piece][vocab] */
+    float *logits, *logits_ref; /* [piece][vocab]; of the reference also where they are kept */
+    swg_reference_logits *kept;
     swg_divergence_row *rows;   /* [piece] */
     const int32_t *targets;     /* of the piece's rows */
     float *klds;                /* of all scored tokens so far */
@@ -89,6 +90,16 @@ static swg_status compare_row(void *context, size_t row)
     const lockstep *l = context;
     return swg_divergence_compare(l->logits + row * l->vocab, l->logits_ref + row * l->vocab,
                                   l->vocab, (size_t)l->targets[row], &l->rows[row]);
+}
+
+/* The reference's logits of positions [first, n) of a piece; `scored` positions of the text came
+ * before. */
+static swg_status run_reference(lockstep *l, const int32_t *ids, size_t n, size_t first,
+                                size_t scored)
+{
+    if (l->kept->logits)
+        l->logits_ref = l->kept->logits + scored * l->vocab;
+    return l->kept->is_complete ? SWG_OK : swg_exec_run(l->exec_ref, ids, n, first, l->logits_ref);
 }
 
 /* Add up the rows of a piece, in order; their divergences come after the n_klds of the window so
@@ -119,12 +130,13 @@ static swg_status score_window(void *context, swg_scoring *scoring, const swg_wi
     size_t scored = 0;
     out->klds = l->klds + l->n_klds;
     swg_exec_reset(l->exec);
-    swg_exec_reset(l->exec_ref);
+    if (!l->kept->is_complete)
+        swg_exec_reset(l->exec_ref);
     for (size_t at = 0; at < inputs;) {
         const size_t n = inputs - at < l->piece ? inputs - at : l->piece;
         const size_t skipped = first_row > at ? first_row - at : 0;
         const size_t first = skipped < n ? skipped : n;
-        SWG_TRY(swg_exec_run(l->exec_ref, ids + at, n, first, l->logits_ref));
+        SWG_TRY(run_reference(l, ids + at, n, first, l->n_klds + scored));
         SWG_TRY(swg_exec_run(l->exec, ids + at, n, first, l->logits));
         l->targets = ids + at + first + 1;
         SWG_TRY(swg_pool_for(l->pool, n - first, compare_row, l));
@@ -215,7 +227,8 @@ static swg_status lockstep_init(lockstep *l, const swg_windows *windows)
     l->piece = piece_bytes / (l->vocab * sizeof(float));
     l->piece = l->piece < 1 ? 1 : l->piece > MAX_PIECE ? MAX_PIECE : l->piece;
     SWG_TRY(SWG_NEW_UNINIT(l->logits, l->piece * l->vocab));
-    SWG_TRY(SWG_NEW_UNINIT(l->logits_ref, l->piece * l->vocab));
+    if (!l->kept->logits)
+        SWG_TRY(SWG_NEW_UNINIT(l->logits_ref, l->piece * l->vocab));
     SWG_TRY(SWG_NEW(l->rows, l->piece));
     SWG_TRY(SWG_NEW_UNINIT(l->klds, scored));
     SWG_TRY(SWG_NEW(l->kld_sums, windows->n_windows));
@@ -224,30 +237,57 @@ static swg_status lockstep_init(lockstep *l, const swg_windows *windows)
     return SWG_NEW(l->difference_sums, windows->n_windows);
 }
 
-swg_status swg_divergence_measure(swg_exec *exec, swg_exec *exec_ref, size_t vocab, swg_pool *pool,
-                                  const swg_windows *windows, swg_window_records *records,
-                                  const swg_progress *progress, swg_divergence *out)
+static swg_status measure(lockstep *l, swg_window_records *records, const swg_progress *progress,
+                          swg_divergence *out)
 {
     swg_status status = SWG_OK;
     swg_score score;
-    lockstep l = {
-        .exec = exec, .exec_ref = exec_ref, .pool = pool, .windows = windows, .vocab = vocab};
-    const swg_window_scorer scorer = {.context = &l,
+    const swg_window_scorer scorer = {.context = l,
                                       .score = score_window,
                                       .take = take_record,
                                       .compares = true,
                                       .records = records};
-    SWG_GO(lockstep_init(&l, windows));
-    SWG_GO(swg_score_windows(windows, &scorer, progress, &score));
-    SWG_GO(summarise_text(&l, windows, &score, out));
+    SWG_GO(lockstep_init(l, l->windows));
+    SWG_GO(swg_score_windows(l->windows, &scorer, progress, &score));
+    SWG_GO(summarise_text(l, l->windows, &score, out));
+    l->kept->is_complete = l->kept->logits != NULL;
 done:
-    swg_free(l.difference_sums);
-    swg_free(l.nll_ref_sums);
-    swg_free(l.nll_sums);
-    swg_free(l.kld_sums);
-    swg_free(l.klds);
-    swg_free(l.rows);
-    swg_free(l.logits_ref);
-    swg_free(l.logits);
+    swg_free(l->difference_sums);
+    swg_free(l->nll_ref_sums);
+    swg_free(l->nll_sums);
+    swg_free(l->kld_sums);
+    swg_free(l->klds);
+    swg_free(l->rows);
+    if (!l->kept->logits)
+        swg_free(l->logits_ref);
+    swg_free(l->logits);
     return status;
+}
+
+swg_status swg_divergence_measure(swg_exec *exec, swg_exec *exec_ref, size_t vocab, swg_pool *pool,
+                                  const swg_windows *windows, swg_window_records *records,
+                                  const swg_progress *progress, swg_divergence *out)
+{
+    swg_reference_logits none = {0};
+    lockstep l = {.exec = exec,
+                  .exec_ref = exec_ref,
+                  .pool = pool,
+                  .windows = windows,
+                  .vocab = vocab,
+                  .kept = &none};
+    return measure(&l, records, progress, out);
+}
+
+swg_status swg_divergence_measure_kept(swg_exec *exec, swg_exec *exec_ref, size_t vocab,
+                                       swg_pool *pool, const swg_windows *windows,
+                                       swg_reference_logits *kept, const swg_progress *progress,
+                                       swg_divergence *out)
+{
+    lockstep l = {.exec = exec,
+                  .exec_ref = exec_ref,
+                  .pool = pool,
+                  .windows = windows,
+                  .vocab = vocab,
+                  .kept = kept};
+    return measure(&l, NULL, progress, out);
 }

@@ -56,6 +56,20 @@ swg_status swg_divergence_measure(swg_exec *exec, swg_exec *exec_ref, size_t voc
                                   const swg_windows *windows, swg_window_records *records,
                                   const swg_progress *progress, swg_divergence *out);
 
+/* The reference's logits at all scored positions, from one measurement to the next on the same
+ * windows: `logits` [scored][vocab] is the caller's memory, NULL = nothing is kept. */
+typedef struct swg_reference_logits {
+    float *logits;
+    bool is_complete; /* filled: the reference need not run again */
+} swg_reference_logits;
+
+/* The same without records. Where *kept is complete, exec_ref may be NULL; otherwise it is filled.
+ */
+swg_status swg_divergence_measure_kept(swg_exec *exec, swg_exec *exec_ref, size_t vocab,
+                                       swg_pool *pool, const swg_windows *windows,
+                                       swg_reference_logits *kept, const swg_progress *progress,
+                                       swg_divergence *out);
+
 /* The q-quantile (0 <= q <= 1) of sorted values [n], n >= 1: linear between order statistics
  * (Hyndman and Fan 1996, type 7). */
 double swg_sorted_quantile(const float *sorted, size_t n, double q);

@@ -35,8 +35,8 @@ double swg_allocation_sum(const swg_allocation *a, const double *of, const size_
 }
 
 /* The step that lowers the cost most among those that the rest of the limit allows. */
-static bool find_step(const swg_allocation *a, double left, const size_t *choice, size_t *item,
-                      size_t *to)
+static bool find_step(const swg_allocation *a, double left, size_t fixed, const size_t *choice,
+                      size_t *item, size_t *to)
 {
     double most = 0;
     for (size_t i = 0; i < a->n_items; i++) {
@@ -44,7 +44,7 @@ static bool find_step(const swg_allocation *a, double left, const size_t *choice
         const double *sizes = a->sizes + i * a->n_candidates;
         for (size_t c = 0; c < a->n_candidates; c++) {
             const double gain = costs[choice[i]] - costs[c];
-            if (gain <= most || sizes[c] - sizes[choice[i]] > left)
+            if (i == fixed || gain <= most || sizes[c] - sizes[choice[i]] > left)
                 continue;
             most = gain;
             *item = i;
@@ -55,18 +55,19 @@ static bool find_step(const swg_allocation *a, double left, const size_t *choice
 }
 
 /* Spend what the limit leaves over. */
-static void fill(const swg_allocation *a, double limit, size_t *choice)
+static void fill(const swg_allocation *a, double limit, size_t fixed, size_t *choice)
 {
     size_t item, to;
     double left = limit - swg_allocation_sum(a, a->sizes, choice);
-    while (find_step(a, left, choice, &item, &to)) {
+    while (find_step(a, left, fixed, choice, &item, &to)) {
         choice[item] = to;
         left = limit - swg_allocation_sum(a, a->sizes, choice);
     }
 }
 
 /* The step to a smaller size that costs least per unit. */
-static bool find_step_down(const swg_allocation *a, const size_t *choice, size_t *item, size_t *to)
+static bool find_step_down(const swg_allocation *a, size_t fixed, const size_t *choice,
+                           size_t *item, size_t *to)
 {
     double least = INFINITY;
     for (size_t i = 0; i < a->n_items; i++) {
@@ -74,7 +75,8 @@ static bool find_step_down(const swg_allocation *a, const size_t *choice, size_t
         const double *sizes = a->sizes + i * a->n_candidates;
         for (size_t c = 0; c < a->n_candidates; c++) {
             const double saved = sizes[choice[i]] - sizes[c];
-            const double price = saved > 0 ? (costs[c] - costs[choice[i]]) / saved : INFINITY;
+            const double price =
+                saved > 0 && i != fixed ? (costs[c] - costs[choice[i]]) / saved : INFINITY;
             if (price >= least)
                 continue;
             least = price;
@@ -85,15 +87,15 @@ static bool find_step_down(const swg_allocation *a, const size_t *choice, size_t
     return least < INFINITY;
 }
 
-bool swg_allocation_repair(const swg_allocation *a, double limit, size_t *choice)
+bool swg_allocation_repair(const swg_allocation *a, double limit, size_t fixed, size_t *choice)
 {
     size_t item, to;
     while (swg_allocation_sum(a, a->sizes, choice) > limit) {
-        if (!find_step_down(a, choice, &item, &to))
+        if (!find_step_down(a, fixed, choice, &item, &to))
             return false;
         choice[item] = to;
     }
-    fill(a, limit, choice);
+    fill(a, limit, fixed, choice);
     return true;
 }
 
@@ -114,6 +116,6 @@ bool swg_allocate(const swg_allocation *a, double limit, size_t *choice)
     choose(a, high, choice);
     if (swg_allocation_sum(a, a->sizes, choice) > limit)
         choose(a, INFINITY, choice);
-    fill(a, limit, choice);
+    fill(a, limit, SIZE_MAX, choice);
     return true;
 }

@@ -21,8 +21,9 @@ typedef struct swg_allocation {
 bool swg_allocate(const swg_allocation *a, double limit, size_t *choice);
 
 /* The same with few changes to a choice that is there, after sizes have changed a little: step by
- * step down where a byte costs least, then up as above. */
-bool swg_allocation_repair(const swg_allocation *a, double limit, size_t *choice);
+ * step down where a byte costs least, then up as above. Item `fixed` keeps its own (SIZE_MAX: none
+ * does). */
+bool swg_allocation_repair(const swg_allocation *a, double limit, size_t fixed, size_t *choice);
 
 double swg_allocation_sum(const swg_allocation *a, const double *of, const size_t *choice);
 

@@ -14,7 +14,7 @@
 #include "runtime/base/numeric.h"
 
 /* Rows sampled of a matrix: at least so many, and of long ones one in so many. */
-enum { LEAST_SAMPLE = 24, SAMPLED_FRACTION = 256, SYMBOLS = 256, BLOCK_ROWS = 64 };
+enum { LEAST_SAMPLE = 12, SAMPLED_FRACTION = 256, SYMBOLS = 256, BLOCK_ROWS = 64 };
 
 /* What a plane's coding must save to be used, as the container has it (frame.c). */
 static const double coded_at_most = 1 - 1.0 / 64;

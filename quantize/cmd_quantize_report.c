@@ -133,6 +133,10 @@ static void table_search(swg_strbuf *out, const swg_quantize_search_report *sear
                       "estimated; the first try had %.2f times its estimate)\n",
                       search->kld, search->kld_standard_error, search->loss,
                       search->measured_per_estimate);
+    for (size_t i = 1; i < search->n_verified; i++)
+        swg_strbuf_printf(out, "also verified: %s, %.4f with %" PRIu64 " bytes\n",
+                          search->verified[i].what, search->verified[i].kld,
+                          search->verified[i].bytes);
     swg_strbuf_printf(out,
                       "search: %.1f s, %.0f %% of the %.1f s that statistics and quantizing once "
                       "took\n",
@@ -286,6 +290,8 @@ swg_status swg_quantize_print_json(const swg_cli *cli, const swg_quantize_result
         swg_json_uint(&json, "tries", r->search->n_tries);
         swg_json_double(&json, "search_s", r->search->search_s);
         swg_json_double(&json, "quantize_s", r->search->quantize_s);
+        if (r->search->quantize_s > 0)
+            swg_json_double(&json, "search_share", r->search->search_s / r->search->quantize_s);
         swg_json_end_object(&json);
     }
     swg_json_uint(&json, "tensors_quantized", r->plan->n_quantized);

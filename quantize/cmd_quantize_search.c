@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "eval/lockstep.h"
 #include "eval/model_identity.h"
 #include "eval/results.h"
 #include "formats/swg/frame.h"
+#include "quantize/cmd_quantize_verify.h"
 #include "quantize/search.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
@@ -34,12 +34,17 @@ static const double first_aim = 0.996, least_part = 0.99;
 /* Of a divergence: the least part of the limit that a file should use, and what is aimed at. */
 static const double least_kld_part = 0.9, kld_aim = 0.96;
 
+/* Weights that an alternative may have quantized anew, of all: so that a search takes little time
+ * beside quantizing. (A limit of time would make files depend on the machine.) */
+static const double most_changed = 0.25;
+
 typedef struct hunt {
     swg_quantize_state *j;
     swg_search search;
     swg_quantize_search_report *report;
     double overhead; /* bytes of the file beside the matrices */
     uint64_t bytes;  /* of the last file */
+    swg_verifier verifier;
     char *try_path;  /* of the file of a try, beside the output */
 } hunt;
 
@@ -137,6 +142,17 @@ void swg_quantize_search_write(const swg_quantize_search_report *r, const char *
         swg_json_double(json, "held_out_kld_standard_error", r->kld_standard_error);
         swg_json_uint(json, "held_out_tokens_scored", r->tokens_scored);
     }
+    if (r->n_verified) {
+        swg_json_begin_array(json, "verified");
+        for (size_t i = 0; i < r->n_verified; i++) {
+            swg_json_begin_object(json, NULL);
+            swg_json_string(json, "what", r->verified[i].what);
+            swg_json_double(json, "held_out_kld", r->verified[i].kld);
+            swg_json_uint(json, "bytes", r->verified[i].bytes);
+            swg_json_end_object(json);
+        }
+        swg_json_end_array(json);
+    }
     swg_json_raw(json, "decisions", decisions, strlen(decisions));
 }
 
@@ -194,51 +210,12 @@ static swg_status try_choice(hunt *h)
 
 /* --- Verifying -------------------------------------------------------------------------------- */
 
-/* Each window scored from its second token on. */
-static swg_status make_windows(const swg_calibration_text *text, swg_windows *out)
-{
-    const size_t n = text->n_windows * text->window;
-    SWG_TRY(SWG_NEW_UNINIT(out->ids, n));
-    memcpy(out->ids, text->ids, n * sizeof *out->ids);
-    SWG_TRY(SWG_NEW(out->windows, text->n_windows));
-    out->n_ids = out->tokens_total = n;
-    out->n_windows = text->n_windows;
-    for (size_t w = 0; w < text->n_windows; w++)
-        out->windows[w] = (swg_window){.begin = w * text->window,
-                                       .count = text->window,
-                                       .first_scored = 1,
-                                       .n_scored = text->window - 1};
-    return SWG_OK;
-}
-
-/* A model of the output, on the threads of the work. */
-static swg_status load(const hunt *h, swg_source *source, swg_model **model, swg_exec **exec)
-{
-    swg_model_options options = swg_model_options_default();
-    swg_exec_options exec_options = swg_exec_options_default();
-    options.pool = h->j->pool;
-    exec_options.context = h->j->calibration.held_out.window;
-    exec_options.activations = SWG_ACT_F32;
-    SWG_TRY(swg_model_load(source, &options, model));
-    return swg_exec_new(*model, h->j->pool, &exec_options, exec);
-}
-
 /* Divergence of the file from the source on the text that was held out. */
 static swg_status verify(hunt *h)
 {
-    swg_source *source = NULL;
-    swg_model *model = NULL, *original = NULL;
-    swg_exec *exec = NULL, *exec_original = NULL;
-    swg_windows windows = {0};
     swg_divergence divergence;
-    swg_status status = SWG_OK;
     const double start = swg_clock_s();
-    SWG_GO(make_windows(&h->j->calibration.held_out, &windows));
-    SWG_GO(swg_source_open(h->try_path, NULL, &source));
-    SWG_GO(load(h, source, &model, &exec));
-    SWG_GO(load(h, h->j->source, &original, &exec_original));
-    SWG_GO(swg_divergence_measure(exec, exec_original, (size_t)model->hparams.vocab, h->j->pool,
-                                  &windows, NULL, h->j->cli->progress, &divergence));
+    SWG_TRY(swg_verifier_measure(&h->verifier, h->j, h->try_path, &divergence));
     h->report->kld = divergence.kld_mean;
     h->report->kld_standard_error = divergence.kld_standard_error;
     h->report->tokens_scored = divergence.tokens_scored;
@@ -247,14 +224,7 @@ static swg_status verify(hunt *h)
     h->report->search_s += swg_clock_s() - start;
     swg_cli_say(h->j->cli, "try %zu: %.4f +- %.4f nats per token on the text held out",
                 h->report->n_tries, divergence.kld_mean, divergence.kld_standard_error);
-done:
-    swg_exec_free(&exec_original);
-    swg_exec_free(&exec);
-    swg_model_free(&original);
-    swg_model_free(&model);
-    swg_source_close(&source);
-    swg_windows_deinit(&windows);
-    return status;
+    return SWG_OK;
 }
 
 /* --- Towards the target ----------------------------------------------------------------------- */
@@ -292,6 +262,74 @@ static swg_status fit_budget(hunt *h)
         if (is_within && swg_search_bytes(&h->search) == before)
             return SWG_OK; /* the best candidates leave some of it over */
     }
+}
+
+/* Weights of the matrices whose choice differs, of all that are chosen for. */
+static double changed_part(const hunt *h, const size_t *before)
+{
+    double changed = 0, all = 0;
+    for (size_t i = 0; i < h->search.n_items; i++) {
+        const double n =
+            (double)swg_tensor_elems(&h->j->plan.entries[h->search.items[i].entry].desc);
+        all += n;
+        changed += h->search.choice[i] != before[i] ? n : 0;
+    }
+    return changed / all;
+}
+
+/* The choice with the largest matrix a step further from or closer to the checkpoint, and others
+ * in its place, within the same bytes: verified, too, if little of it has to be quantized anew.
+ * What was quantized must be in the journal. *is_better: it replaces `best`. */
+static swg_status try_alternative(hunt *h, bool is_finer, size_t *best, bool *is_better)
+{
+    swg_quantize_search_report *r = h->report;
+    const size_t n = h->search.n_items;
+    const swg_quantize_search_report before = *r;
+    *is_better = false;
+    memcpy(h->search.choice, best, n * sizeof *best);
+    if (!swg_search_shift(&h->search, is_finer, room(h, first_aim)) ||
+        changed_part(h, best) > most_changed)
+        return SWG_OK;
+    SWG_TRY(try_choice(h));
+    SWG_TRY(verify(h));
+    r->verified[r->n_verified++] = (swg_verified_choice){
+        .what = is_finer ? "the largest matrix finer" : "the largest matrix coarser",
+        .kld = r->kld,
+        .bytes = h->bytes};
+    *is_better = r->kld < before.kld && (double)h->bytes <= r->target_bytes - RESERVE;
+    if (*is_better) {
+        memcpy(best, h->search.choice, n * sizeof *best);
+        return SWG_OK;
+    }
+    r->kld = before.kld;
+    r->kld_standard_error = before.kld_standard_error;
+    r->loss = before.loss;
+    return SWG_OK;
+}
+
+/* Verify the choice that fits the budget and, where that costs little, its neighbours; take the
+ * closest. */
+static swg_status verify_best(hunt *h)
+{
+    const size_t n = h->search.n_items;
+    bool is_better = false;
+    size_t *best = NULL;
+    swg_status status = SWG_OK;
+    SWG_GO(SWG_NEW(best, n));
+    memcpy(best, h->search.choice, n * sizeof *best);
+    SWG_GO(verify(h));
+    h->report->verified[h->report->n_verified++] = (swg_verified_choice){
+        .what = "the search's choice", .kld = h->report->kld, .bytes = h->bytes};
+    if (swg_quantize_is_sequential(h->j) || h->j->transforms)
+        goto done; /* the journal has matrices of one recipe only */
+    SWG_GO(try_alternative(h, true, best, &is_better));
+    if (!is_better)
+        SWG_GO(try_alternative(h, false, best, &is_better));
+    memcpy(h->search.choice, best, n * sizeof *best);
+    SWG_GO(take_recipe(h));
+done:
+    swg_free(best);
+    return status;
 }
 
 /* The smallest file whose divergence on the text held out is within the limit. */
@@ -472,7 +510,7 @@ static swg_status meet_target(hunt *h)
         SWG_TRY(fit_divergence(h));
     } else {
         SWG_TRY(fit_budget(h));
-        SWG_TRY(verify(h));
+        SWG_TRY(verify_best(h));
     }
     const double start = swg_clock_s();
     SWG_TRY(write_file(h, h->j->a->output, h->j->a->force));
@@ -501,6 +539,7 @@ done:
     if (h.try_path)
         (void)unlink(h.try_path);
     swg_free(h.try_path);
+    swg_verifier_deinit(&h.verifier);
     swg_search_deinit(&h.search);
     return status;
 }

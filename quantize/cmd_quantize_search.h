@@ -4,6 +4,14 @@
 
 #include "quantize/cmd_quantize_job.h"
 
+/* A choice that was quantized and measured. */
+typedef struct swg_verified_choice {
+    const char *what; /* the search's own, or how it differs from the first */
+    double kld;       /* on the text held out */
+    uint64_t bytes;
+} swg_verified_choice;
+enum { SWG_MAX_VERIFIED = 3 };
+
 /* What the search found. */
 typedef struct swg_quantize_search_report {
     double target_bytes, max_kld;   /* the target; 0 = not given */
@@ -12,6 +20,8 @@ typedef struct swg_quantize_search_report {
     double kld, kld_standard_error; /* measured on the text held out */
     uint64_t tokens_scored;         /* there; 0 = not measured */
     size_t n_tries;
+    swg_verified_choice verified[SWG_MAX_VERIFIED]; /* within a budget of bytes */
+    size_t n_verified;
     double quantize_s; /* statistics, sensitivities and the first try: without a search as long */
     double search_s;   /* estimates, measurements and the tries after the first */
     char *decisions; /* JSON text: the whole table; the caller frees it */

@@ -243,7 +243,7 @@ bool swg_search_fit_bytes(swg_search *s, double bytes)
 bool swg_search_repair_bytes(swg_search *s, double bytes)
 {
     const swg_allocation a = within_bytes(s);
-    return swg_allocation_repair(&a, bytes, s->choice);
+    return swg_allocation_repair(&a, bytes, SIZE_MAX, s->choice);
 }
 
 bool swg_search_fit_loss(swg_search *s, double loss)
@@ -253,6 +253,48 @@ bool swg_search_fit_loss(swg_search *s, double loss)
                               .costs = s->bytes,
                               .sizes = s->loss};
     return swg_allocate(&a, loss, s->choice);
+}
+
+/* Whether no candidate of the item has both fewer bytes and less loss. */
+static bool is_unbeaten(const double *loss, const double *bytes, size_t n, size_t c)
+{
+    for (size_t other = 0; other < n; other++)
+        if (other != c && loss[other] <= loss[c] && bytes[other] <= bytes[c])
+            return false;
+    return true;
+}
+
+/* The unbeaten candidate with the most bytes below the chosen one's, or the fewest above. SIZE_MAX
+ * = none. */
+static size_t neighbour(const swg_search *s, size_t item, bool above)
+{
+    const double *loss = s->loss + item * s->n_candidates;
+    const double *bytes = s->bytes + item * s->n_candidates;
+    const double chosen = bytes[s->choice[item]];
+    size_t best = SIZE_MAX;
+    for (size_t c = 0; c < s->n_candidates; c++) {
+        if (!is_unbeaten(loss, bytes, s->n_candidates, c) ||
+            (above ? bytes[c] <= chosen : bytes[c] >= chosen))
+            continue;
+        if (best == SIZE_MAX || (above ? bytes[c] < bytes[best] : bytes[c] > bytes[best]))
+            best = c;
+    }
+    return best;
+}
+
+bool swg_search_shift(swg_search *s, bool is_finer, double bytes)
+{
+    size_t largest = 0;
+    for (size_t i = 1; i < s->n_items; i++)
+        if (s->bytes[i * s->n_candidates + s->choice[i]] >
+            s->bytes[largest * s->n_candidates + s->choice[largest]])
+            largest = i;
+    const size_t to = s->n_items ? neighbour(s, largest, is_finer) : SIZE_MAX;
+    if (to == SIZE_MAX)
+        return false;
+    s->choice[largest] = to;
+    const swg_allocation all = within_bytes(s);
+    return swg_allocation_repair(&all, bytes, largest, s->choice);
 }
 
 static double sum(const swg_search *s, const double *of)
@@ -313,15 +355,6 @@ swg_status swg_search_add_rules(const swg_search *s, swg_recipe *recipe)
     return status;
 }
 
-/* Whether no candidate of the item has both fewer bytes and less loss. */
-static bool is_unbeaten(const double *loss, const double *bytes, size_t n, size_t c)
-{
-    for (size_t other = 0; other < n; other++)
-        if (other != c && loss[other] <= loss[c] && bytes[other] <= bytes[c])
-            return false;
-    return true;
-}
-
 /* ["gptq int4-g64-sym-f16", loss, bytes] */
 static void write_candidate(const swg_search *s, size_t item, size_t c, swg_json_writer *json,
                             const char *key)
@@ -341,24 +374,6 @@ static void write_candidate(const swg_search *s, size_t item, size_t c, swg_json
     swg_json_raw(json, NULL, loss, (size_t)length);
     swg_json_uint(json, NULL, (uint64_t)(s->bytes[at] + 0.5));
     swg_json_end_array(json);
-}
-
-/* The unbeaten candidate with the most bytes below the chosen one's, or the fewest above. SIZE_MAX
- * = none. */
-static size_t neighbour(const swg_search *s, size_t item, bool above)
-{
-    const double *loss = s->loss + item * s->n_candidates;
-    const double *bytes = s->bytes + item * s->n_candidates;
-    const double chosen = bytes[s->choice[item]];
-    size_t best = SIZE_MAX;
-    for (size_t c = 0; c < s->n_candidates; c++) {
-        if (!is_unbeaten(loss, bytes, s->n_candidates, c) ||
-            (above ? bytes[c] <= chosen : bytes[c] >= chosen))
-            continue;
-        if (best == SIZE_MAX || (above ? bytes[c] < bytes[best] : bytes[c] > bytes[best]))
-            best = c;
-    }
-    return best;
 }
 
 static void write_alternatives(const swg_search *s, size_t item, bool all, swg_json_writer *json)

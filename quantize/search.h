@@ -76,6 +76,11 @@ bool swg_search_fit_bytes(swg_search *search, double bytes);
 bool swg_search_repair_bytes(swg_search *search, double bytes); /* changing little of the choice */
 bool swg_search_fit_loss(swg_search *search, double loss);
 
+/* Take the next finer or coarser candidate that no other beats for the item with the most bytes,
+ * and change little else so that the choice is within `bytes`. False when there is no such
+ * choice; the one made then is of no use. */
+bool swg_search_shift(swg_search *search, bool is_finer, double bytes);
+
 /* Of the choice. */
 double swg_search_bytes(const swg_search *search);
 double swg_search_loss(const swg_search *search);

@@ -1,7 +1,7 @@
-/* Recognising a Keras recurrent language model and turning it into the project's convention:
- * kernels [in, gates * units] become [gates * units, in], the two rows of a GRU's bias two vectors.
- * Only what the recurrent architecture computes is recognised (keras_settings.c); of anything else
- * the first layer and setting in its way are named. */
+/* Recognising a Keras recurrent model of language or of classes of texts, and turning it into the
+ * project's convention: kernels [in, gates * units] become [gates * units, in], the two rows of a
+ * GRU's bias two vectors. Only what the recurrent architecture computes is recognised
+ * (keras_settings.c); of anything else the first layer and setting in its way are named. */
 #include "formats/keras/keras_model.h"
 
 #include <stdio.h>
@@ -62,6 +62,14 @@ static bool resets_before(swg_keras_kind kind, const swg_json *config)
     bool after = false;
     (void)swg_json_as_bool(swg_json_get(config, "reset_after"), &after);
     return kind == SWG_KERAS_GRU && !after;
+}
+
+/* Whether a recurrent layer gives the state after the last token alone. */
+static bool gives_last(swg_keras_kind kind, const swg_json *config)
+{
+    bool all = false;
+    (void)swg_json_as_bool(swg_json_get(config, "return_sequences"), &all);
+    return (kind == SWG_KERAS_LSTM || kind == SWG_KERAS_GRU) && !all;
 }
 
 static const swg_json *find_layers(const swg_json *root)
@@ -151,7 +159,8 @@ static swg_status order_layers(const swg_source *source, swg_keras_model *model,
                              source->path, name ? name : class_name);
         layer->kind = kind;
         ordered[*count] = *layer;
-        ordered[(*count)++].resets_before = resets_before(kind, config);
+        ordered[*count].resets_before = resets_before(kind, config);
+        ordered[(*count)++].gives_last = gives_last(kind, config);
     }
     if (*count == 0)
         snprintf(reason, SWG_KERAS_REASON_BYTES, "its configuration lists no layers with weights");
@@ -160,8 +169,12 @@ static swg_status order_layers(const swg_source *source, swg_keras_model *model,
 
 /* --- Shapes ----------------------------------------------------------------------------------- */
 
+/* Of a classifier of texts. */
+enum { MOST_LABELS = 1 << 16 };
+
 typedef struct sizes {
     uint64_t vocab, embedding;
+    uint64_t labels; /* of a classifier; 0 = a language model */
     uint64_t *units; /* of each recurrent layer */
     size_t n_recurrent;
     swg_keras_kind cell;
@@ -191,8 +204,22 @@ static bool fits_recurrent(const swg_keras_layer *layer, uint64_t below, uint64_
                : has_shape(layer->weights[2], 2, 2, gates * u);
 }
 
+/* The head: over the vocabulary, or over labels if the layer below gives its last state alone. */
+static bool measure_head(const swg_keras_layer *head, bool is_classifier, uint64_t below,
+                         sizes *out)
+{
+    if (head->kind != SWG_KERAS_DENSE || head->n_weights < 1 || head->n_weights > 2 ||
+        head->weights[0]->rank != 2)
+        return false;
+    const uint64_t n = is_classifier ? head->weights[0]->shape[1] : out->vocab;
+    out->labels = is_classifier ? n : 0;
+    return n > 0 && n <= (is_classifier ? MOST_LABELS : UINT64_MAX) &&
+           has_shape(head->weights[0], 2, below, n) &&
+           (head->n_weights == 1 || has_shape(head->weights[1], 1, n, 0));
+}
+
 /* Whether the layers are an embedding, recurrent layers of one kind and a head over the same
- * vocabulary; the first that does not fit otherwise. */
+ * vocabulary or over labels; the first that does not fit otherwise. */
 static bool measure(const swg_keras_layer *layers, size_t count, sizes *out, const char **misfit)
 {
     *misfit = count ? layers[0].name : "the model";
@@ -209,19 +236,17 @@ static bool measure(const swg_keras_layer *layers, size_t count, sizes *out, con
         *misfit = layers[i].name;
         if ((layers[i].kind != SWG_KERAS_LSTM && layers[i].kind != SWG_KERAS_GRU) ||
             layers[i].kind != out->cell || layers[i].resets_before != out->resets_before ||
+            (layers[i].gives_last && i + 2 < count) ||
             !fits_recurrent(&layers[i], below, &out->units[i - 1]))
             return false;
         below = out->units[i - 1];
         out->n_recurrent++;
     }
-    const swg_keras_layer *head = &layers[count - 1];
-    *misfit = head->name;
-    return head->kind == SWG_KERAS_DENSE && head->n_weights >= 1 && head->n_weights <= 2 &&
-           has_shape(head->weights[0], 2, below, out->vocab) &&
-           (head->n_weights == 1 || has_shape(head->weights[1], 1, out->vocab, 0));
+    *misfit = layers[count - 1].name;
+    return measure_head(&layers[count - 1], layers[count - 2].gives_last, below, out);
 }
 
-/* Whether only sizes are wrong: the kinds are those of a language model. */
+/* Whether only sizes are wrong: the kinds are those of a model that is recognised. */
 static bool has_right_kinds(const swg_keras_layer *layers, size_t count)
 {
     if (count < 3 || layers[0].kind != SWG_KERAS_EMBEDDING ||
@@ -234,7 +259,8 @@ static bool has_right_kinds(const swg_keras_layer *layers, size_t count)
     /* A head of another size than the vocabulary is another kind of model, not a damaged one. */
     const swg_keras_layer *head = &layers[count - 1];
     return head->n_weights > 0 && layers[0].n_weights > 0 && head->weights[0]->rank == 2 &&
-           head->weights[0]->shape[1] == layers[0].weights[0]->shape[0];
+           (layers[count - 2].gives_last ||
+            head->weights[0]->shape[1] == layers[0].weights[0]->shape[0]);
 }
 
 /* --- Presentation ----------------------------------------------------------------------------- */
@@ -259,18 +285,35 @@ static swg_status add_recurrent(swg_source *source, const swg_keras_layer *layer
 }
 
 static swg_status add_layers(swg_source *source, const swg_keras_layer *layers, size_t count,
-                             swg_h5_tensors *tensors)
+                             bool is_classifier, swg_h5_tensors *tensors)
 {
     const swg_keras_layer *head = &layers[count - 1];
+    const char *const weight = is_classifier ? "classifier.weight" : "head.weight";
+    const char *const bias = is_classifier ? "classifier.bias" : "head.bias";
     SWG_TRY(swg_h5_tensors_add(source, tensors, "embedding.weight", layers[0].weights[0],
                                SWG_H5_WHOLE, 0));
     for (size_t i = 1; i + 1 < count; i++)
         SWG_TRY(add_recurrent(source, &layers[i], i - 1, tensors));
-    SWG_TRY(
-        swg_h5_tensors_add(source, tensors, "head.weight", head->weights[0], SWG_H5_TRANSPOSED, 0));
+    SWG_TRY(swg_h5_tensors_add(source, tensors, weight, head->weights[0], SWG_H5_TRANSPOSED, 0));
     return head->n_weights == 2
-               ? swg_h5_tensors_add(source, tensors, "head.bias", head->weights[1], SWG_H5_WHOLE, 0)
+               ? swg_h5_tensors_add(source, tensors, bias, head->weights[1], SWG_H5_WHOLE, 0)
                : SWG_OK;
+}
+
+/* Keras has no names for labels. */
+static void write_labels(uint64_t n, swg_json_writer *json)
+{
+    swg_json_begin_array(json, "architectures");
+    swg_json_string(json, NULL, "RnnForSequenceClassification");
+    swg_json_end_array(json);
+    swg_json_begin_object(json, "id2label");
+    for (uint64_t i = 0; i < n; i++) {
+        char key[24], name[40];
+        snprintf(key, sizeof key, "%llu", (unsigned long long)i);
+        snprintf(name, sizeof name, "LABEL_%llu", (unsigned long long)i);
+        swg_json_string(json, key, name);
+    }
+    swg_json_end_object(json);
 }
 
 static swg_status write_config(swg_source *source, const sizes *s)
@@ -295,6 +338,8 @@ static swg_status write_config(swg_source *source, const sizes *s)
         swg_json_end_array(&json);
     }
     swg_json_bool(&json, "tie_word_embeddings", false);
+    if (s->labels)
+        write_labels(s->labels, &json);
     swg_json_end_object(&json);
     swg_status status = swg_strbuf_status(&json.out);
     if (status == SWG_OK)
@@ -324,7 +369,8 @@ static void say_misfit(const char *misfit, char reason[SWG_KERAS_REASON_BYTES])
 {
     snprintf(reason, SWG_KERAS_REASON_BYTES,
              "layer %.80s does not fit: supported are an embedding, LSTM or GRU layers of one form "
-             "and a dense head over the embedding's vocabulary",
+             "and a dense head over the embedding's vocabulary, or over labels where the last of "
+             "these layers alone has \"return_sequences\" false",
              swg_name_is_printable(misfit, strlen(misfit)) ? misfit : "(unnamed)");
 }
 
@@ -367,7 +413,7 @@ swg_status swg_keras_present_recurrent(swg_source *source, swg_keras_model *mode
         say_misfit(misfit, reason);
         goto done;
     }
-    SWG_GO(add_layers(source, ordered, count, tensors));
+    SWG_GO(add_layers(source, ordered, count, s.labels > 0, tensors));
     SWG_GO(write_config(source, &s));
     *is_recurrent = true;
 done:

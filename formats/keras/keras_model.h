@@ -1,4 +1,5 @@
-/* A Keras model as a list of layers, and its presentation as a recurrent language model. */
+/* A Keras model as a list of layers, and its presentation as a recurrent model of language or of
+ * classes of texts. */
 #ifndef SWG_FORMATS_KERAS_KERAS_MODEL_H
 #define SWG_FORMATS_KERAS_KERAS_MODEL_H
 
@@ -25,6 +26,7 @@ typedef struct swg_keras_layer {
     const swg_h5_entry **weights; /* kernel, recurrent kernel, bias */
     size_t n_weights;
     bool resets_before; /* a GRU with reset_after false */
+    bool gives_last; /* return_sequences false: the state after the text, not after every token */
 } swg_keras_layer;
 
 typedef struct swg_keras_model {
@@ -38,7 +40,8 @@ typedef struct swg_keras_model {
 void swg_keras_guess_kind(swg_keras_layer *layer);
 
 /* If the model is an embedding, LSTM or GRU layers and a dense head as runtime/arch/rnn.c computes
- * them: list its tensors, set the configuration and *is_recurrent. `config` is Keras's (NULL =
+ * them - a language model, or a classifier where the last of these layers gives its last state
+ * alone: list its tensors, set the configuration and *is_recurrent. `config` is Keras's (NULL =
  * none: names and shapes decide, with the layers' default activations). `by_class`: layers of the
  * file are named after their classes, not by the configuration. Otherwise `reason` says which layer
  * and which setting prevent it. SWG_CORRUPT when the configuration

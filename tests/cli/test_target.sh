@@ -25,7 +25,8 @@ quantized uniform --bits 4 --method gptq
 budget=$(bytes_of uniform)
 quantized target --target-bytes "$budget"
 expect_keys "the search is reported" decisions estimated_kld measured_per_estimate predicted_kld \
-  held_out_kld held_out_tokens_scored search_s quantize_s tries target_bytes
+  held_out_kld held_out_tokens_scored search_s quantize_s search_share tries target_bytes verified
+check "a neighbour is verified, too" [ "$(grep -c '"what"' "$scratch/stdout")" -ge 2 ]
 expect_match "tries are told" "$stderr" 'try 1: [0-9]+ bytes'
 expect_match "the first search measures sensitivities" "$stderr" 'sensitivities measured in'
 check "the first measurement calibrates the estimate: $(value estimated_kld) * \

@@ -162,6 +162,35 @@ static swg_divergence measure(const swg_session *a, const swg_session *b, const 
     return d;
 }
 
+/* The reference reads a text once: afterwards its logits stand for it. */
+START_TEST(kept_logits_stand_for_the_reference)
+{
+    swg_session model, coarse;
+    swg_windows w = make_windows();
+    swg_reference_logits kept = {0};
+    swg_divergence again;
+    uint64_t scored = 0;
+    open_pair(2, &model, &coarse);
+    const swg_divergence d = measure(&coarse, &model, &w);
+    for (size_t i = 0; i < w.n_windows; i++)
+        scored += w.windows[i].n_scored;
+    ck_ok(SWG_NEW(kept.logits, scored * VOCAB));
+    swg_exec *exec = open_exec(&coarse), *ref = open_exec(&model);
+    for (int run = 0; run < 2; run++) {
+        ck_ok(swg_divergence_measure_kept(exec, run ? NULL : ref, VOCAB, coarse.pool, &w, &kept,
+                                          NULL, &again));
+        ck_assert(kept.is_complete);
+        ck_assert_mem_eq(&again, &d, sizeof d);
+    }
+    swg_exec_free(&exec);
+    swg_exec_free(&ref);
+    swg_free(kept.logits);
+    swg_session_close(&model);
+    swg_session_close(&coarse);
+    swg_windows_deinit(&w);
+}
+END_TEST
+
 START_TEST(a_text_is_its_positions)
 {
     swg_session model, coarse;
@@ -247,6 +276,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(tcase, tops_and_hits_are_counted);
     tcase_add_test(tcase, quantiles_are_order_statistics);
     tcase_add_test(tcase, a_text_is_its_positions);
+    tcase_add_test(tcase, kept_logits_stand_for_the_reference);
     tcase_add_test(tcase, a_model_does_not_diverge_from_itself);
     tcase_add_test(tcase, threads_change_nothing);
     suite_add_tcase(suite, tcase);

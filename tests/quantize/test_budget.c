@@ -1,5 +1,6 @@
 /* Dividing a budget: against all choices where they can be counted, and at the ends. */
 #include <math.h>
+#include <stdint.h>
 
 #include "quantize/budget.h"
 #include "quantize/candidate.h"
@@ -75,6 +76,24 @@ START_TEST(huffman_codes_are_counted)
 }
 END_TEST
 
+/* A repair leaves the fixed item alone, also where its steps would be the best. */
+START_TEST(a_repair_keeps_the_fixed_item)
+{
+    static const double costs[] = {4, 2, 0, 8, 4, 0}, sizes[] = {1, 2, 4, 1, 2, 4};
+    const swg_allocation a = {.n_items = 2, .n_candidates = 3, .costs = costs, .sizes = sizes};
+    size_t choice[] = {1, 2};
+    ck_assert(swg_allocation_repair(&a, 4, 0, choice));
+    ck_assert_uint_eq(choice[0], 1);
+    ck_assert_uint_eq(choice[1], 1);
+    ck_assert(swg_allocation_repair(&a, 6, 0, choice)); /* and up again */
+    ck_assert_uint_eq(choice[0], 1);
+    ck_assert_uint_eq(choice[1], 2);
+    choice[0] = 2;
+    ck_assert(!swg_allocation_repair(&a, 4, 0, choice));
+    ck_assert(swg_allocation_repair(&a, 4, SIZE_MAX, choice));
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("budget");
@@ -82,6 +101,7 @@ Suite *swg_test_suite(void)
     tcase_add_loop_test(tcase, is_close_to_the_best_of_all_choices, 0, 8);
     tcase_add_test(tcase, tells_what_is_least);
     tcase_add_test(tcase, huffman_codes_are_counted);
+    tcase_add_test(tcase, a_repair_keeps_the_fixed_item);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -51,6 +51,33 @@ START_TEST(archives_compute_what_keras_does)
 }
 END_TEST
 
+/* Where the last recurrent layer gives its last state alone, the head is over labels. */
+START_TEST(classifiers_compute_what_keras_does)
+{
+    enum { LABELS = 3 };
+    swg_source *source = NULL;
+    swg_model *model = NULL;
+    swg_exec *exec = NULL;
+    const swg_exec_options how = {.size = sizeof how, .context = N_IDS, .chunk = N_IDS};
+    float logits[LABELS], keras[LABELS];
+    size_t length;
+    uint8_t *wanted = swg_test_read_file(fixture("classes", ".f32"), &length);
+    ck_assert_uint_eq(length, sizeof keras);
+    memcpy(keras, wanted, sizeof keras);
+    swg_free(wanted);
+    ck_ok(swg_source_open(fixture("classes", ".keras"), NULL, &source));
+    ck_ok(swg_model_load(source, NULL, &model));
+    ck_assert_int_eq(model->hparams.n_outputs, LABELS);
+    ck_ok(swg_exec_new(model, NULL, &how, &exec));
+    ck_ok(swg_exec_encode(exec, ids, NULL, N_IDS, logits));
+    for (size_t i = 0; i < LABELS; i++)
+        ck_assert_float_eq_tol(logits[i], keras[i], 2e-6f);
+    swg_exec_free(&exec);
+    swg_model_free(&model);
+    swg_source_close(&source);
+}
+END_TEST
+
 /* The container keeps what the archive said. */
 START_TEST(a_container_of_an_archive_runs_alike)
 {
@@ -89,7 +116,6 @@ static const struct {
     {"inner", "layers of class Sequential"},
     {"masked", "\"mask_zero\" is true; supported is false"},
     {"relu", "\"activation\" is relu; supported is tanh"},
-    {"last", "\"return_sequences\" is false; supported is true"},
     {"convolution", "layers of class Conv1D"},
 };
 
@@ -155,6 +181,7 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("keras");
     TCase *cases = tcase_create("archives");
     tcase_add_loop_test(cases, archives_compute_what_keras_does, 0, sizeof models / sizeof *models);
+    tcase_add_test(cases, classifiers_compute_what_keras_does);
     tcase_add_test(cases, a_container_of_an_archive_runs_alike);
     tcase_add_loop_test(cases, other_models_are_refused_by_layer_and_setting, 0,
                         sizeof refused / sizeof *refused);
