@@ -37,6 +37,21 @@ static void write_program(swg_json_writer *json)
     swg_json_string(json, "program", hash);
 }
 
+static size_t threads_of(const swg_sweep_job *job, const swg_machine *machine)
+{
+    return job->cli->n_threads > 0 ? job->cli->n_threads : machine->n_cpus;
+}
+
+/* Speed, and in their last digits the other figures, are those of one machine. */
+static void write_machine(const swg_sweep_job *job, swg_json_writer *json)
+{
+    swg_machine machine;
+    swg_machine_describe("", &machine);
+    swg_json_uint(json, "threads", threads_of(job, &machine));
+    swg_json_string(json, "cpu", machine.cpu);
+    swg_json_string(json, "isa", machine.isa ? machine.isa : "");
+}
+
 swg_status swg_sweep_key(const swg_sweep_job *job, const swg_sweep_point *point,
                          char out[SWG_HASH128_TEXT])
 {
@@ -48,8 +63,7 @@ swg_status swg_sweep_key(const swg_sweep_job *job, const swg_sweep_point *point,
     write_words(&json, "accuracy", job->accuracy_words, job->n_accuracy_words);
     if (job->with_speed)
         write_words(&json, "speed", job->speed_words, job->n_speed_words);
-    swg_json_uint(&json, "threads", job->cli->n_threads);
-    swg_json_string(&json, "isa", swg_machine_isa());
+    write_machine(job, &json);
     if (point) {
         swg_json_string(&json, "command", point->command->name);
         write_words(&json, "words", point->words, point->n_words);
@@ -304,6 +318,21 @@ static swg_status add_step(work *w, const char *name, const char *const *renamed
     return path ? swg_sweep_record_add(path, renamed, &w->arena, record) : SWG_NO_MEMORY;
 }
 
+/* The machine's, under the keys that swage bench has; texts that the system does not say are
+ * absent. */
+static swg_status describe_machine(work *w, swg_result *record)
+{
+    swg_machine machine;
+    swg_machine_describe("", &machine);
+    record->isa = machine.isa;
+    record->threads = (int64_t)threads_of(w->job, &machine);
+    record->machine_memory_bytes = (int64_t)machine.memory_bytes;
+    if (!*machine.cpu)
+        return SWG_OK;
+    record->cpu = swg_arena_strndup(&w->arena, machine.cpu, strlen(machine.cpu));
+    return record->cpu ? SWG_OK : SWG_NO_MEMORY;
+}
+
 static void describe(const work *w, const char *key, swg_result *record)
 {
     const swg_sweep_job *const job = w->job;
@@ -320,8 +349,6 @@ static void describe(const work *w, const char *key, swg_result *record)
     }
     record->parameters = (int64_t)job->base->parameters;
     record->tool_version = SWAGE_VERSION;
-    record->isa = swg_machine_isa();
-    record->machine_memory_bytes = (int64_t)swg_machine_memory_bytes();
 }
 
 /* The measured model's hash and size. */
@@ -344,6 +371,7 @@ static swg_status make_record(work *w, const char *key, const char *reason, swg_
     SWG_TRY(add_step(w, "accuracy", from_accuracy, record));
     SWG_TRY(add_cold_load(w, record));
     describe(w, key, record);
+    SWG_TRY(describe_machine(w, record));
     if (reason) {
         record->status = "failed";
         record->reason = reason;

@@ -10,6 +10,7 @@
 #include "prune/prune.h"
 #include "quantize/calibrated.h"
 #include "quantize/cmd_calibration.h"
+#include "quantize/cmd_transforms.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
@@ -19,7 +20,7 @@ typedef struct arguments {
     const char *output, *recipe, *method, *pattern, *block, *allocate, *calibration;
     const char *bits, *group_size, *quant_method, *embedding_bits, *tokenizer, *tensors;
     const char *statistics, *cache, *device;
-    swg_string_list parameters, keep, structured;
+    swg_string_list parameters, keep, structured, transform;
     double sparsity;
     int64_t level, calibration_tokens, calibration_window;
     bool asymmetric, requantize, dense, dry_run, force, calibration_documents, no_cache, no_refit;
@@ -58,6 +59,12 @@ static const char quant_method_words[] = ""
 #include "quantize/quant_methods.def"
 #undef SWG_QUANT_METHOD
     ;
+static const char transform_help[] =
+    "with --bits: change the checkpoint before, in a way that only rounding notices"
+#define SWG_TRANSFORM(name, word, needs, meaning) "; " word " = " meaning
+#include "quantize/transforms.def"
+#undef SWG_TRANSFORM
+    ;
 static const char bit_words[] = ""
 #define SWG_INTEGER_FORMAT(name, bits) "|" #bits
 #include "runtime/base/weight_formats.def"
@@ -94,9 +101,12 @@ static const swg_option options[] = {
                    "tokens read together; 0 = 512, or the model's positions if those are fewer"),
     SWG_OPTION_FLAG(arguments, calibration_documents, 0, "calibration-documents",
                     "blank lines of that text separate documents that each begin with BOS"),
-    SWG_OPTION_CHOICE(arguments, statistics, 0, "statistics", "sequential|full", "sequential",
-                      "what that text is read by: layer by layer, with the layers already pruned "
-                      "(default), or the whole model as it is, once, for all recipes"),
+    SWG_OPTION_CHOICE(
+        arguments, statistics, 0, "statistics", "full|sequential|paired", NULL,
+        "what reads that text: full = the whole model as it is, once, for all recipes; sequential "
+        "= layer by layer, with the layers already pruned; paired (default where a method needs "
+        "the text) = the same, with the unchanged model beside, and each matrix makes up for the "
+        "errors before it"),
     SWG_OPTION_STRING(arguments, cache, 0, "cache", "DIR",
                       "folder that keeps full statistics for the next recipe (default "
                       "$XDG_CACHE_HOME/swage, or ~/.cache/swage)"),
@@ -116,6 +126,7 @@ static const swg_option options[] = {
     SWG_OPTION_CHOICE(
         arguments, quant_method, 0, "quant-method", quant_method_words + 1, NULL,
         "with --bits: how codes are chosen (default rtn, or gptq with --calibration)"),
+    SWG_OPTION_LIST(arguments, transform, 0, "transform", "NAME", transform_help),
     SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_words + 1, NULL,
                       "with --bits: also quantize embeddings and output heads"),
     SWG_OPTION_STRING(arguments, recipe, 'r', "recipe", "FILE",
@@ -214,15 +225,19 @@ static swg_status recipe_from_options(const arguments *a, swg_recipe **out)
         preset.group = has_group ? (uint32_t)strtoul(a->group_size, NULL, 10) : 0;
     preset.asymmetric = a->asymmetric;
     preset.method = a->quant_method ? a->quant_method : a->calibration ? "gptq" : "rtn";
-    if (!a->bits && (a->group_size || a->asymmetric || a->quant_method || a->embedding_bits))
+    if (!a->bits && (a->group_size || a->asymmetric || a->quant_method || a->embedding_bits ||
+                     a->transform.count))
         return swg_error(SWG_USAGE, "--%s is of use only with --bits",
-                         a->group_size     ? "group-size"
-                         : a->asymmetric   ? "asymmetric"
-                         : a->quant_method ? "quant-method"
-                                           : "embedding-bits");
+                         a->group_size       ? "group-size"
+                         : a->asymmetric     ? "asymmetric"
+                         : a->quant_method   ? "quant-method"
+                         : a->embedding_bits ? "embedding-bits"
+                                             : "transform");
     SWG_TRY(a->bits ? swg_recipe_from_preset(&preset, out) : swg_recipe_new(out));
     (*out)->requantize = a->requantize;
     (*out)->level = (int)a->level;
+    (*out)->transforms = a->transform.items;
+    (*out)->n_transforms = a->transform.count;
     return add_pruning(a, *out);
 }
 
@@ -233,7 +248,8 @@ static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
     size_t length = 0;
     const bool has_others = a->method || a->sparsity > 0 || a->pattern || a->block || a->bits ||
                             a->parameters.count || a->group_size || a->asymmetric ||
-                            a->quant_method || a->embedding_bits || a->requantize || a->level;
+                            a->quant_method || a->embedding_bits || a->requantize || a->level ||
+                            a->transform.count;
     if (has_others)
         return swg_error(SWG_USAGE,
                          "the recipe %s says what is done; of the options on that, only --keep and "
@@ -243,18 +259,32 @@ static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
     const swg_status status = swg_recipe_parse(text, length, a->recipe, out);
     swg_free(text);
     SWG_TRY(status);
-    if ((*out)->n_transforms)
-        return swg_error(SWG_USAGE, "%s: transforms are what swage quantize does", a->recipe);
-    return !(*out)->statistics || strcmp((*out)->statistics, a->statistics) == 0
-               ? SWG_OK
-               : swg_error(SWG_USAGE,
-                           "the recipe %s asks for %s statistics, and --statistics is %s",
-                           a->recipe, (*out)->statistics, a->statistics);
+    return SWG_OK;
+}
+
+/* A text is read as the option or the recipe says; the usual way is found by the plan. */
+static swg_status take_statistics(const arguments *a, swg_recipe *recipe)
+{
+    if (!a->calibration && recipe->statistics)
+        return swg_error(SWG_USAGE,
+                         "the recipe %s asks for %s statistics of a text; --calibration FILE "
+                         "gives one",
+                         a->recipe, recipe->statistics);
+    if (!a->calibration && a->statistics)
+        return swg_error(SWG_USAGE, "--statistics is of use only with --calibration");
+    if (a->statistics && recipe->statistics)
+        return swg_error(SWG_USAGE, "--statistics is given by the recipe %s; use one of the two",
+                         a->recipe);
+    if (a->statistics)
+        recipe->statistics = a->statistics;
+    return SWG_OK;
 }
 
 static swg_status make_recipe(const arguments *a, swg_recipe **out)
 {
     swg_status status = a->recipe ? recipe_from_file(a, out) : recipe_from_options(a, out);
+    if (status == SWG_OK)
+        status = take_statistics(a, *out);
     for (size_t i = 0; status == SWG_OK && i < a->keep.count; i++) {
         const swg_recipe_rule keep = {
             .tensors = &a->keep.items[i],
@@ -274,14 +304,18 @@ typedef struct job {
     const arguments *a;
     swg_recipe *recipe;
     swg_source *source;
-    swg_tensor_desc *inputs, *outputs; /* [plan.n_entries]; outputs in the plan's order */
-    swg_tensor_use *uses;              /* [plan.n_entries]; NULL = the architecture is not known */
+    swg_transforms *transforms; /* the recipe's; NULL = none */
+    bool transforms_need_stats; /* of the whole model */
+    swg_source *transformed;    /* theirs; `source` itself without */
+    swg_tensor_desc *changed;   /* [plan.n_entries] of `transformed` */
+    swg_tensor_desc *outputs;   /* [plan.n_entries] in the plan's order */
+    swg_tensor_use *uses;       /* [plan.n_entries]; NULL = the architecture is not known */
     swg_plan plan;
     swg_pool *pool;
     swg_sink_meta meta;
     swg_calibration_ids calibration; /* empty without --calibration */
     swg_input_hashes *hashes;
-    swg_model_stats *statistics; /* with --statistics full */
+    swg_model_stats *statistics; /* of the whole model, where something needs them */
     char *provenance;
 } job;
 
@@ -296,9 +330,32 @@ static swg_calibration_arguments calibration_arguments(const arguments *a)
                                        .device = a->device};
 }
 
-static bool has_full_statistics(const arguments *a)
+static bool needs_statistics(const swg_plan_entry *entry)
 {
-    return a->calibration && strcmp(a->statistics, "full") == 0;
+    swg_prune_method method;
+    return (entry->is_quantized && swg_quant_method_needs_stats(entry->method)) ||
+           (!swg_sparsity_is_dense(entry->sparsity) &&
+            swg_prune_method_find(entry->prune, &method) == SWG_OK &&
+            swg_prune_method_needs_stats(method));
+}
+
+/* Where nothing says how statistics are collected and a method needs them: the usual way. */
+static void settle_statistics(job *j)
+{
+    for (size_t i = 0; i < j->plan.n_entries && j->a->calibration && !j->recipe->statistics; i++)
+        if (needs_statistics(&j->plan.entries[i]))
+            j->recipe->statistics = "paired";
+}
+
+static bool is_statistics(const job *j, const char *how)
+{
+    return j->recipe->statistics && strcmp(j->recipe->statistics, how) == 0;
+}
+
+/* Whether statistics are collected while layers are pruned. */
+static bool is_sequential(const job *j)
+{
+    return j->recipe->statistics && !is_statistics(j, "full");
 }
 
 static swg_status open_statistics(job *j)
@@ -312,7 +369,29 @@ static swg_status open_statistics(job *j)
                                             .pool = j->pool,
                                             .output = j->a->output};
     SWG_TRY(swg_input_hashes_start(j->source, j->cli->n_threads, &j->hashes));
-    return has_full_statistics(j->a) ? swg_statistics_open(&request, &j->statistics) : SWG_OK;
+    if (is_statistics(j, "full") || j->transforms_need_stats)
+        SWG_TRY(swg_statistics_open(&request, &j->statistics));
+    return j->transforms ? swg_transforms_fit(j->transforms, &j->plan, j->statistics, j->pool)
+                         : SWG_OK;
+}
+
+static swg_status read_uses(job *j)
+{
+    swg_tensor_desc *inputs;
+    SWG_TRY(swg_quantize_source_descs(j->source, &inputs));
+    const swg_status status = swg_quantize_source_uses(j->source, inputs, &j->uses);
+    swg_free(inputs);
+    return status;
+}
+
+static swg_status open_transforms(job *j)
+{
+    const swg_transforms_request request = {
+        .cli = j->cli, .source = j->source, .uses = j->uses, .has_text = j->a->calibration != NULL};
+    SWG_TRY(swg_command_transforms_open(&request, j->recipe, &j->transforms_need_stats,
+                                        &j->transforms));
+    j->transformed = j->transforms ? swg_transforms_source(j->transforms) : j->source;
+    return swg_quantize_source_descs(j->transformed, &j->changed);
 }
 
 static swg_status make_plan(job *j)
@@ -320,7 +399,8 @@ static swg_status make_plan(job *j)
     const bool is_calibrated = j->a->calibration != NULL;
     swg_plan_deinit(&j->plan);
     SWG_TRY(
-        swg_plan_make(j->inputs, swg_source_n_tensors(j->source), j->uses, j->recipe, &j->plan));
+        swg_plan_make(j->changed, swg_source_n_tensors(j->source), j->uses, j->recipe, &j->plan));
+    settle_statistics(j);
     SWG_TRY(swg_prune_check_plan(&j->plan, is_calibrated));
     return swg_quantize_check_plan(&j->plan, is_calibrated, true);
 }
@@ -346,8 +426,8 @@ static swg_status prepare(job *j, const char *input)
     source_options.tokenizer = a->tokenizer;
     SWG_TRY(make_recipe(a, &j->recipe));
     SWG_TRY(swg_source_open(input, &source_options, &j->source));
-    SWG_TRY(swg_quantize_source_descs(j->source, &j->inputs));
-    SWG_TRY(swg_quantize_source_uses(j->source, j->inputs, &j->uses));
+    SWG_TRY(read_uses(j));
+    SWG_TRY(open_transforms(j));
     SWG_TRY(make_plan(j));
     if (!j->uses)
         swg_cli_note(j->cli, "the architecture of %s is not known; tensors are classified by name",
@@ -356,7 +436,7 @@ static swg_status prepare(job *j, const char *input)
     SWG_TRY(swg_calibration_arguments_read(&from, j->source, 0, &j->calibration));
     SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));
     SWG_TRY(allocate(j));
-    if (a->calibration && !has_full_statistics(a))
+    if (is_sequential(j))
         SWG_TRY(swg_quantize_order_by_layers(j->uses, &j->plan));
     /* Containers keep every scheme, and the history; other formats neither. */
     if (!a->dense && swg_sink_keeps_provenance(a->output, NULL))
@@ -372,9 +452,7 @@ static void write_options(const job *j, swg_json_writer *json)
         return;
     swg_json_begin_object(json, NULL);
     swg_json_begin_object(json, "calibration");
-    /* Layer by layer goes without saying, as it did when there was no other way. */
-    swg_calibration_arguments_write(&from, &j->calibration,
-                                    has_full_statistics(j->a) ? "full" : NULL, json);
+    swg_calibration_arguments_write(&from, &j->calibration, j->recipe->statistics, json);
     swg_json_end_object(json);
     swg_json_end_object(json);
 }
@@ -395,7 +473,7 @@ static swg_status add_provenance(job *j, swg_input_hashes *hashes)
 static swg_prune_result result_of(const job *j)
 {
     return (swg_prune_result){.source = j->source,
-                              .inputs = j->inputs,
+                              .inputs = j->changed,
                               .output = j->a->output,
                               .tensors = j->a->dry_run && !j->a->tensors ? "*" : j->a->tensors,
                               .recipe = j->recipe,
@@ -424,13 +502,14 @@ static swg_status write_output(job *j, const swg_sink_options *sink_options)
     swg_sink *sink = NULL;
     swg_status status = SWG_OK;
     SWG_GO(open_statistics(j));
-    how.statistics = j->statistics;
-    if (j->a->calibration && !j->statistics)
-        how.calibration = &j->calibration.text;
+    how.statistics = is_statistics(j, "full") ? j->statistics : NULL;
+    how.transforms = j->transforms;
+    how.calibration = is_sequential(j) ? &j->calibration.text : NULL;
+    how.is_paired = is_statistics(j, "paired");
     SWG_GO(SWG_NEW(reports, j->plan.n_entries));
     SWG_GO(
         swg_sink_open(j->a->output, sink_options, &j->meta, j->outputs, j->plan.n_entries, &sink));
-    SWG_GO(swg_quantize_checkpoint(j->source, &j->plan, &how, sink, reports));
+    SWG_GO(swg_quantize_checkpoint(j->transformed, &j->plan, &how, sink, reports));
     SWG_GO(add_provenance(j, j->hashes));
     SWG_GO(swg_sink_set_provenance(sink, j->provenance));
     SWG_GO(swg_sink_finish(&sink, &result.file_bytes));
@@ -474,6 +553,8 @@ static swg_status run_structured(const swg_cli *cli, const arguments *a)
                               : a->asymmetric       ? "asymmetric"
                               : a->quant_method     ? "quant-method"
                               : a->embedding_bits   ? "embedding-bits"
+                              : a->transform.count  ? "transform"
+                              : a->statistics       ? "statistics"
                               : a->keep.count       ? "keep"
                               : a->requantize       ? "requantize"
                               : a->dense            ? "dense"
@@ -519,12 +600,20 @@ done:
     swg_pool_free(&j.pool);
     swg_plan_deinit(&j.plan);
     swg_free(j.outputs);
+    swg_transforms_free(&j.transforms);
+    swg_free(j.changed);
     swg_free(j.uses);
-    swg_free(j.inputs);
     swg_source_close(&j.source);
     swg_recipe_free(&j.recipe);
     return status;
 }
+
+static const swg_option_need needs[] = {
+    {"calibration-tokens", "calibration"},
+    {"calibration-window", "calibration"},
+    {"calibration-documents", "calibration"},
+    {"statistics", "calibration"},
+};
 
 static const swg_example examples[] = {
     {"swage prune model -o pruned --sparsity 0.3", "zero the smallest 30 % of each matrix"},
@@ -561,6 +650,8 @@ const swg_command swg_command_prune = {
         "prints: --recipe applies it to another checkpoint, or repeats it byte for byte.",
     .options = options,
     .n_options = sizeof options / sizeof *options,
+    .needs = needs,
+    .n_needs = sizeof needs / sizeof *needs,
     .arguments_bytes = sizeof(arguments),
     .min_positionals = 1,
     .max_positionals = 1,

@@ -5,7 +5,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "prune/refit.h"
 #include "quantize/method_words.h"
+#include "quantize/second_order.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/notice.h"
 #include "runtime/base/progress.h"
 #include "runtime/base/sparse_pack.h"
@@ -124,6 +127,33 @@ swg_status swg_prune_tensor(swg_prune_method method, const swg_prune_job *job, f
 
 /* --- Checkpoints ------------------------------------------------------------------------------ */
 
+/* Zeros of the source, by the mask of the job, in weights w that are a target and may have filled
+ * them: 0 again, and the others refitted, so that they are the target of what is removed in
+ * addition. */
+static swg_status restore_zeros(const swg_quantize_job *from, float *w)
+{
+    enum { STEPS = 24 };
+    const size_t rows = (size_t)from->rows, cols = (size_t)from->cols;
+    swg_refit refit = {0};
+    float *target = NULL;
+    bool *is_zero = NULL;
+    swg_status status = SWG_OK;
+    SWG_GO(SWG_NEW_UNINIT(target, rows * cols));
+    SWG_GO(SWG_NEW_UNINIT(is_zero, rows * cols));
+    memcpy(target, w, rows * cols * sizeof *w);
+    for (size_t r = 0; r < rows; r++)
+        swg_quantize_job_mask_row(from, r, w + r * cols);
+    for (size_t i = 0; i < rows * cols; i++)
+        is_zero[i] = w[i] == 0;
+    SWG_GO(swg_refit_init(&refit, from->stats->hessian, cols, SWG_DAMPING_DEFAULT));
+    SWG_GO(swg_refit_run(&refit, target, is_zero, rows, STEPS, from->pool, w));
+done:
+    swg_refit_deinit(&refit);
+    swg_free(is_zero);
+    swg_free(target);
+    return status;
+}
+
 static swg_status prune_entry(const swg_plan_entry *entry, const swg_quantize_job *from, float *w,
                               bool *is_zero, bool *is_refit)
 {
@@ -142,6 +172,8 @@ static swg_status prune_entry(const swg_plan_entry *entry, const swg_quantize_jo
                                .n_parameters = entry->n_prune_parameters,
                                .stats = from->stats,
                                .pool = from->pool};
+    if (from->mask)
+        SWG_TRY(restore_zeros(from, w));
     *is_refit = methods[method].refits;
     return swg_prune_tensor(method, &job, w, is_zero);
 }

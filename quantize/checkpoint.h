@@ -23,7 +23,7 @@ typedef struct swg_calibration_text {
 typedef struct swg_pruner {
     /* Prune a matrix w [rows][cols] in place: is_zero [rows][cols] marks the weights that were
      * removed, which are 0 now; *is_refit: the others have changed to make up for them. `job` has
-     * name, sizes, statistics and pool. */
+     * name, sizes, statistics, pool and, in `mask`, zeros of the source that w need not have. */
     swg_status (*prune)(const swg_plan_entry *entry, const swg_quantize_job *job, float *w,
                         bool *is_zero, bool *is_refit);
 } swg_pruner;

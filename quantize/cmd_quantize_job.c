@@ -6,6 +6,7 @@
 #include "formats/untied.h"
 #include "quantize/calibrated.h"
 #include "quantize/cmd_quantize_remarks.h"
+#include "quantize/cmd_transforms.h"
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
 #include "runtime/verdict.h"
@@ -36,34 +37,17 @@ static swg_status check_arguments(const swg_quantize_arguments *a, const char *i
     return a->dry_run ? SWG_OK : swg_sink_check_path(a->output, a->force);
 }
 
-/* Open the recipe's transforms. Those that nobody asked for may lack a place in the model. */
-static swg_status take_transforms(swg_quantize_state *j)
-{
-    swg_recipe *recipe = j->recipe;
-    SWG_TRY(
-        swg_transforms_check(recipe->transforms, recipe->n_transforms, &j->transforms_need_stats));
-    if (j->transforms_need_stats && !j->a->calibration)
-        return swg_error(SWG_USAGE, "the recipe's transforms need statistics of the layers' "
-                                    "inputs; --calibration FILE gives a text to collect them on");
-    const swg_status status = swg_transforms_open(
-        j->source, j->uses, recipe->transforms, recipe->n_transforms, recipe->seed, &j->transforms);
-    if (status == SWG_OK) {
-        j->transformed = swg_transforms_source(j->transforms);
-    } else if (status == SWG_UNSUPPORTED && swg_quantize_is_free(j->a) &&
-               j->a->transform.count == 0) {
-        swg_cli_say(j->cli, "transforms are left out: %s", swg_error_message());
-        recipe->n_transforms = 0;
-        j->transforms_need_stats = false;
-        return SWG_OK;
-    }
-    return status;
-}
-
 static swg_status open_transforms(swg_quantize_state *j)
 {
-    j->transformed = j->source;
-    if (j->recipe->n_transforms > 0)
-        SWG_TRY(take_transforms(j));
+    const swg_transforms_request request = {.cli = j->cli,
+                                            .source = j->source,
+                                            .uses = j->uses,
+                                            .has_text = j->a->calibration != NULL,
+                                            .is_usual = swg_quantize_is_free(j->a) &&
+                                                        j->a->transform.count == 0};
+    SWG_TRY(swg_command_transforms_open(&request, j->recipe, &j->transforms_need_stats,
+                                        &j->transforms));
+    j->transformed = j->transforms ? swg_transforms_source(j->transforms) : j->source;
     return swg_quantize_source_descs(j->transformed, &j->changed);
 }
 

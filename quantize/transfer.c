@@ -86,12 +86,47 @@ static void transfer_deinit(transfer *t)
 static swg_status make_mask(transfer *t, size_t rows, size_t cols)
 {
     const size_t row_bytes = (cols + 7) / 8;
+    SWG_FREE(t->mask); /* a part of it */
     SWG_TRY(SWG_NEW(t->mask, rows * row_bytes));
     for (size_t r = 0; r < rows; r++)
         for (size_t c = 0; c < cols; c++)
-            if (!t->is_zero[r * cols + c])
+            if (!t->is_zero[r * cols + c] && t->weights[r * cols + c] != 0)
                 t->mask[r * row_bytes + c / 8] |= (uint8_t)(1u << c % 8);
     return SWG_OK;
+}
+
+/* A codebook of given numbers may have no 0. */
+static bool can_have_zeros(const transfer *t)
+{
+    return !t->entry->codebook || memchr(t->entry->codebook, 0, SWG_LEVELS);
+}
+
+/* Zeros of a pruned source stay zeros: where there is a target, which would fill them, as a mask.
+ */
+static swg_status keep_zeros(transfer *t)
+{
+    const size_t rows = (size_t)swg_tensor_rows(&t->dense);
+    const size_t cols = (size_t)swg_tensor_cols(&t->dense), row_bytes = (cols + 7) / 8;
+    size_t n_zeros = 0;
+    float *row = NULL;
+    swg_status status = SWG_OK;
+    if (!t->target || !can_have_zeros(t))
+        return SWG_OK;
+    SWG_TRY(SWG_NEW(t->mask, rows * row_bytes));
+    SWG_GO(SWG_NEW_UNINIT(row, cols));
+    for (size_t r = 0; r < rows; r++) {
+        SWG_GO(swg_source_read_f32(t->source, t->index, r, 1, row));
+        for (size_t c = 0; c < cols; c++)
+            if (row[c] != 0)
+                t->mask[r * row_bytes + c / 8] |= (uint8_t)(1u << c % 8);
+            else
+                n_zeros++;
+    }
+done:
+    swg_free(row);
+    if (n_zeros == 0)
+        SWG_FREE(t->mask);
+    return status;
 }
 
 static swg_status prune(transfer *t, const swg_quantize_options *options, swg_tensor_report *report)
@@ -102,6 +137,7 @@ static swg_status prune(transfer *t, const swg_quantize_options *options, swg_te
                                   .rows = rows,
                                   .cols = cols,
                                   .stats = t->stats,
+                                  .mask = t->mask,
                                   .pool = options->pool};
     SWG_TRY(SWG_NEW_UNINIT(t->weights, rows * cols));
     SWG_TRY(SWG_NEW(t->is_zero, rows * cols));
@@ -198,6 +234,7 @@ static swg_status compress(transfer *t, const swg_quantize_options *options, swg
     form *dense = is_packed ? &t->computed : &t->stored;
     if (is_packed)
         SWG_TRY(form_init(&t->computed, &t->dense));
+    SWG_TRY(keep_zeros(t));
     if (!swg_sparsity_is_dense(t->entry->sparsity))
         SWG_TRY(prune(t, options, report));
     if (t->entry->is_quantized)

@@ -2,7 +2,10 @@
  *     checkpoint_tool make FILE NAME=ROWSxCOLS...   write F32 tensors of random numbers (COLS 0: a
  * vector) checkpoint_tool same WANTED FILE...           compare names, shapes, types and every byte
  *     checkpoint_tool zeros FILE PART              count the zeros and the elements of the matrices
- * with that in their names */
+ * with that in their names
+ *     checkpoint_tool groups FILE PART ROWS COLS   of all groups of so many rows and columns of
+ * these matrices: how many there are, the fewest and the most zeros in one, and how many groups are
+ * neither all zero nor without zeros */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +124,52 @@ done:
     return status;
 }
 
+typedef struct group_counts {
+    unsigned long long n, least, most, n_mixed;
+} group_counts;
+
+/* The groups of `height` rows w [height][cols]. */
+static void add_groups(const float *w, uint64_t height, uint64_t cols, uint64_t width,
+                       group_counts *counts)
+{
+    for (uint64_t begin = 0; begin + width <= cols; begin += width) {
+        unsigned long long zeros = 0;
+        for (uint64_t r = 0; r < height; r++)
+            for (uint64_t c = begin; c < begin + width; c++)
+                zeros += w[r * cols + c] == 0;
+        counts->least = counts->n == 0 || zeros < counts->least ? zeros : counts->least;
+        counts->most = zeros > counts->most ? zeros : counts->most;
+        counts->n_mixed += zeros > 0 && zeros < height * width;
+        counts->n++;
+    }
+}
+
+/* Prints the four numbers. */
+static swg_status count_groups(const char *path, const char *part, uint64_t height, uint64_t width)
+{
+    swg_source *source = NULL;
+    swg_status status = SWG_OK;
+    group_counts counts = {0};
+    float *rows = NULL;
+    SWG_GO(swg_source_open(path, NULL, &source));
+    for (size_t i = 0; i < swg_source_n_tensors(source); i++) {
+        const swg_tensor_desc *desc = swg_source_tensor(source, i);
+        if (desc->rank != 2 || !strstr(desc->name, part))
+            continue;
+        SWG_GO(SWG_NEW_UNINIT(rows, (size_t)(height * desc->shape[1])));
+        for (uint64_t r = 0; r + height <= desc->shape[0]; r += height) {
+            SWG_GO(swg_source_read_f32(source, i, r, height, rows));
+            add_groups(rows, height, desc->shape[1], width, &counts);
+        }
+        SWG_FREE(rows);
+    }
+    printf("%llu %llu %llu %llu\n", counts.n, counts.least, counts.most, counts.n_mixed);
+done:
+    swg_free(rows);
+    swg_source_close(&source);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     swg_status status = SWG_USAGE;
@@ -130,6 +179,9 @@ int main(int argc, char **argv)
         status = compare_all(argv[2], argv + 3, argc - 3);
     if (argc == 4 && strcmp(argv[1], "zeros") == 0)
         status = count_zeros(argv[2], argv[3]);
+    if (argc == 6 && strcmp(argv[1], "groups") == 0)
+        status = count_groups(argv[2], argv[3], strtoull(argv[4], NULL, 10),
+                              strtoull(argv[5], NULL, 10));
     if (status != SWG_OK)
         fprintf(stderr, "checkpoint_tool: %s\n", swg_error_message());
     return status == SWG_OK ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -4,7 +4,7 @@
 . tests/cli/lib.sh
 
 model=examples/tiny-tales text=examples/tiny-tales/eval.txt
-calibration=(--calibration "$text" --calibration-tokens 4096 --calibration-window 128)
+calibration=(--calibration "$text" --calibration-tokens 2048 --calibration-window 128)
 rounds=()
 better() { check "$@"; }
 # Under sanitizers: less text and fewer rounds, which say nothing of quality.
@@ -23,7 +23,7 @@ pruned() { # NAME OPTIONS...
 }
 diverges() { # NAME: its mean divergence
   expect_exit 0 "divergence of $1" "$SWAGE" eval "$scratch/$1.swg" --ref "$model" --text "$text" \
-    --protocol gptq --context 128 --max-tokens 4096 --activations f32 --json -q
+    --protocol gptq --context 128 --max-tokens 2048 --activations f32 --json -q
   value kld_mean
 }
 zeros() { "$CHECKPOINT_TOOL" zeros "$1" "${2:-_proj}"; } # FILE [PART OF NAMES]: zeros and elements
@@ -38,21 +38,37 @@ magnitude=$(diverges magnitude) wanda=$(diverges wanda) gradual=$(diverges gradu
 better "wanda beats magnitude: $wanda, $magnitude" less "$wanda" "$magnitude"
 better "gradual beats wanda: $gradual, $wanda" less "$gradual" "$wanda"
 
+# With the unchanged model beside each matrix makes up for the errors before it, which is the default.
+pruned paired --sparsity 0.5 --statistics paired "${rounds[@]}" "${calibration[@]}"
+check "paired is the default" cmp -s "$scratch/gradual.swg" "$scratch/paired.swg"
+pruned sequential --sparsity 0.5 --statistics sequential "${rounds[@]}" "${calibration[@]}"
+sequential=$(diverges sequential)
+better "paired statistics lose less: $gradual, $sequential" less "$gradual" "$sequential"
+# Magnitude looks at no text unless it is asked to.
+pruned untouched --sparsity 0.5 --method magnitude "${calibration[@]}"
+check "the same zeros with a text" [ "$(diverges untouched)" = "$magnitude" ]
+pruned target --sparsity 0.5 --method magnitude --statistics paired "${calibration[@]}"
+target=$(diverges target)
+better "magnitude gains by paired statistics: $target, $magnitude" less "$target" "$magnitude"
+
 # The same numbers in an ordinary checkpoint, with zeros.
 expect_exit 0 "prune to a folder" "$SWAGE" prune "$model" -o "$scratch/folder" -q --sparsity 0.5
 check "a folder has the same zeros" [ "$(zeros "$scratch/folder")" = "$counted" ]
 
 # Zeros survive later passes.
-for method in rtn gptq; do
-  expect_exit 0 "quantize by $method" "$SWAGE" quantize "$scratch/magnitude.swg" -q -f \
-    -o "$scratch/later.swg" --method "$method" "${calibration[@]}"
+for how in "full --method rtn" "full --method gptq" "paired --method rtn" "paired"; do
+  # shellcheck disable=SC2086 # words
+  expect_exit 0 "quantize on $how" "$SWAGE" quantize "$scratch/magnitude.swg" -q -f \
+    -o "$scratch/later.swg" --statistics $how "${calibration[@]}"
   read -r found all <<<"$(zeros "$scratch/later.swg")"
-  check "$method keeps zeros: $found of $all" [ "$found" -ge "${counted% *}" ]
+  check "$how keeps zeros: $found of $all" [ "$found" -ge "${counted% *}" ]
 done
-expect_exit 0 "prune again" "$SWAGE" prune "$scratch/magnitude.swg" -q -f -o "$scratch/later.swg" \
-  --sparsity 0.2 "${rounds[@]}" "${calibration[@]}"
-read -r found all <<<"$(zeros "$scratch/later.swg")"
-check "pruning less keeps zeros" [ "$found" -ge "${counted% *}" ]
+for how in sequential paired; do
+  expect_exit 0 "prune again" "$SWAGE" prune "$scratch/magnitude.swg" -q -f -o "$scratch/later.swg" \
+    --sparsity 0.2 --statistics "$how" "${rounds[@]}" "${calibration[@]}"
+  read -r found all <<<"$(zeros "$scratch/later.swg")"
+  check "pruning less on $how statistics keeps zeros" [ "$found" -ge "${counted% *}" ]
+done
 
 # Together with quantization: better than one after the other, and small.
 joint=(--sparsity 0.5 --bits 4 --group-size 128 "${rounds[@]}" "${calibration[@]}")
@@ -88,11 +104,18 @@ echo '{"recipe": 1, "rules": [{"classes": "linear", "format": "codebook", "spars
 pruned codebook --recipe "$scratch/codebook.json"
 read -r found all <<<"$(zeros "$scratch/codebook.swg")"
 check "a codebook keeps the zeros: $found of $all" [ "$found" -ge "$(value pruned_zeros)" ]
-# What swage quantize does is refused.
+# Statistics and transforms of a recipe need a text, and are what is done.
 for other in '"transforms": ["awq"]' '"statistics": "paired"'; do
-  echo "{\"recipe\": 1, $other}" >"$scratch/other.json"
-  expect_exit 2 "$other" "$SWAGE" prune "$model" -o "$scratch/none.swg" --recipe "$scratch/other.json"
+  echo "{\"recipe\": 1, $other, \"rules\": [{\"classes\": \"linear\", \"bits\": 4, \"sparsity\": 0.5}]}" \
+    >"$scratch/other.json"
+  expect_exit 2 "$other without a text" "$SWAGE" prune "$model" -o "$scratch/none.swg" --recipe "$scratch/other.json"
+  pruned other -f --recipe "$scratch/other.json" "${calibration[@]}"
+  expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/other.swg" --json
+  check "the history has $other" grep -q "${other//[\[\]]/.}" <(tr -d '\n' <"$scratch/stdout" | sed 's/\[ */[/g; s/ *\]/]/g')
 done
+expect_exit 2 "statistics twice" "$SWAGE" prune "$model" -o "$scratch/none.swg" --recipe "$scratch/other.json" \
+  --statistics full "${calibration[@]}"
+expect_match "statistics twice" "$stderr" 'statistics is given by the recipe'
 for how in global owl sensitivity; do
   pruned "$how" --sparsity 0.4 --method wanda_threshold --allocate "$how" "${calibration[@]}"
   check "$how prunes as much in total" less "$(awk -v a="$(value pruned_zeros)" -v n="$(value pruned_weights)" \
@@ -161,6 +184,9 @@ refused '--calibration FILE' --sparsity 0.5 --allocate owl
 refused 'leaves --allocate global no ratio' --pattern 2:4 --allocate global
 refused 'no parameter "damp"' --sparsity 0.5 --parameter damp=1
 refused 'only with --bits' --sparsity 0.5 --group-size 64
+refused '--statistics is of use only with --calibration' --sparsity 0.5 --statistics paired
+refused '--transform is of use only with --bits' --sparsity 0.5 --transform awq
+refused '--calibration FILE gives a text' --sparsity 0.5 --bits 4 --transform awq
 refused 'ratio is a number above 0 and below 1, not "1"' --structured ffn=1 "${calibration[@]}"
 for value in 1 -1 1.5 '"4:4"' '"2:65"'; do
   echo "{\"recipe\": 1, \"rules\": [{\"classes\": \"linear\", \"sparsity\": $value}]}" >"$scratch/bad.json"
@@ -172,6 +198,7 @@ refused 'did you mean layers' --structured layer=0.5 "${calibration[@]}"
 refused 'is given twice' --structured ffn=0.5 --structured ffn=0.25 "${calibration[@]}"
 refused '--calibration FILE' --structured ffn=0.5
 refused '--sparsity is about single weights' --structured ffn=0.5 --sparsity 0.5
+refused '--statistics is about single weights' --structured ffn=0.5 --statistics full "${calibration[@]}"
 refused '--no-refit is of use only with --structured' --sparsity 0.5 --no-refit
 check "nothing was written" [ ! -e "$out" ]
 

@@ -10,6 +10,8 @@ cat >"$scratch/grid.json" <<'JSON'
  "runs": [
   {"command": "quantize", "options": {"bits": [3, 4], "method": ["rtn", "gptq"], "keep": ["q_proj", "k_proj"]}},
   {"id": "half", "command": "prune", "options": {"sparsity": 0.5, "method": ["magnitude", "wanda"]}},
+  {"id": "both", "command": "prune", "options": {"sparsity": 0.5, "bits": [null, 4], "method": "wanda",
+                                               "statistics": ["full", "paired"]}},
   {"id": "pairs", "command": "prune", "options": {"pattern": "2:4", "bits": 4, "calibration": false}},
   {"id": "ruled", "command": "quantize",
    "recipe": {"recipe": 1, "rules": [{"classes": "linear", "bits": 4}, {"tensors": "down_proj", "bits": 8}]}}
@@ -28,18 +30,20 @@ same_part() {
 
 expect_exit 0 "dry run" sweep "$scratch/dry" --dry-run --no-speed
 expect_match "the points" "$stdout" \
-  "original.quantize-bits=3-method=rtn-keep.*half-method=wanda.pairs.ruled"
+  "original.quantize-bits=3-method=rtn-keep.*half-method=wanda.both.*pairs.ruled"
 check "a dry run makes nothing" [ ! -e "$scratch/dry" ]
 
 expect_exit 0 "sweep" sweep "$scratch/one" --no-speed
-expect_match "the table" "$stdout" "9 points measured, 0 taken from an earlier run, 0 failed"
-check "a record for each point" [ "$(wc -l <"$scratch/one/results.jsonl")" -eq 9 ]
+expect_match "the table" "$stdout" "13 points measured, 0 taken from an earlier run, 0 failed"
+check "a record for each point" [ "$(wc -l <"$scratch/one/results.jsonl")" -eq 13 ]
 check "tensors have their layers and kinds" grep -q '"layer":3,"kind":"q_proj"' "$scratch/one/results.jsonl"
-check "a line of CSV for each" [ "$(wc -l <"$scratch/one/results.csv")" -eq 10 ]
+check "a line of CSV for each" [ "$(wc -l <"$scratch/one/results.csv")" -eq 14 ]
 for key in key model_hash file_bytes bits_per_weight perplexity kld_mean kld_p99 top1_agreement \
-  compress_s compress_peak_bytes tensors recipe calibration_sha256; do
+  compress_s compress_peak_bytes tensors recipe calibration_sha256 isa threads machine_memory_bytes; do
   check "the record has $key" grep -q "\"id\":\"half-method=wanda\".*\"$key\":" "$scratch/one/results.jsonl"
 done
+check "the processor is in all records, or in none" [ "$(grep -c '"cpu":' "$scratch/one/results.jsonl")" -eq \
+  "$(grep -qE '^model name' /proc/cpuinfo && echo 13 || echo 0)" ]
 check "models are not kept" [ ! -e "$scratch/one/points/pairs/model.swg" ]
 
 # The figures are those of the commands themselves.
@@ -61,33 +65,33 @@ done
 kill -KILL "$pid"
 wait "$pid" 2>/dev/null
 before=$(wc -l <"$scratch/two/results.jsonl")
-check "it was killed on the way: $before of 9" [ "$before" -lt 9 ]
+check "it was killed on the way: $before of 13" [ "$before" -lt 13 ]
 expect_exit 0 "going on" sweep "$scratch/two" --no-speed
-expect_match "what was measured stays" "$stdout" "$((9 - before)) points measured, $before taken"
+expect_match "what was measured stays" "$stdout" "$((13 - before)) points measured, $before taken"
 check "the same records" cmp -s <(same_part "$scratch/one/results.jsonl") <(same_part "$scratch/two/results.jsonl")
 expect_exit 0 "nothing left" sweep "$scratch/two" --no-speed --json
-check "all are kept" [ "$(value kept) $(value measured)" = "9 0" ]
+check "all are kept" [ "$(value kept) $(value measured)" = "13 0" ]
 
 # Models that were not kept are made when they are asked for; nothing is measured again.
-seconds() { grep -o '"eval_s":[0-9.e-]*' "$scratch/two/results.jsonl" | tail -9 | sort; }
+seconds() { grep -o '"eval_s":[0-9.e-]*' "$scratch/two/results.jsonl" | tail -13 | sort; }
 measured=$(seconds)
 expect_exit 0 "models after all" sweep "$scratch/two" --no-speed --keep-models
-expect_match "they are made" "$stdout" "8 points measured, 1 taken"
+expect_match "they are made" "$stdout" "12 points measured, 1 taken"
 check "the model is there" [ -e "$scratch/two/points/pairs/model.swg" ]
 check "with the figures of before" [ "$(seconds | sort -u | comm -13 <(sort -u <<<"$measured") -)" = "" ]
 expect_exit 0 "and stay" sweep "$scratch/two" --no-speed --keep-models --json
-check "all are there" [ "$(value kept) $(value measured)" = "9 0" ]
+check "all are there" [ "$(value kept) $(value measured)" = "13 0" ]
 
 # Another text, and speed: all points again. A step that fails costs its point.
 mkdir -p "$scratch/three/points/pairs/model.swg"
 head -c 9000 "$text" >"$scratch/shorter.txt"
 text=$scratch/shorter.txt speed=(--prompt 16 --generate 2 --repeats 1 --keep-models)
 expect_exit 1 "one point fails" sweep "$scratch/three" "${speed[@]}"
-expect_match "it says how many" "$stderr" "1 of 9 points failed"
+expect_match "it says how many" "$stderr" "1 of 13 points failed"
 expect_match "the table says why" "$stdout" "pairs +failed: compress: .*model.swg"
 rmdir "$scratch/three/points/pairs/model.swg"
 expect_exit 0 "again" sweep "$scratch/three" "${speed[@]}"
-expect_match "only what failed" "$stdout" "1 points measured, 8 taken"
+expect_match "only what failed" "$stdout" "1 points measured, 12 taken"
 check "models are kept" [ -e "$scratch/three/points/pairs/model.swg" ]
 for key in prefill_tokens_per_s decode_tokens_per_s load_warm_s peak_rss_bytes; do
   check "the record has $key" grep -q "\"id\":\"ruled\".*\"$key\":" "$scratch/three/results.jsonl"
