@@ -342,6 +342,11 @@ static swg_status check_gate(const benchmark *b)
     if (isnan(b->args->max_ttft_ms))
         return SWG_OK;
     const double median = swg_quantile_with_interval(b->requests.ttft, b->requests.n, 0.5).value;
+    if (isnan(median))
+        return swg_error(SWG_GATE,
+                         "too few requests (%zu) for a median time to the first token, which "
+                         "--max-ttft-ms limits",
+                         b->requests.n);
     if (median <= b->args->max_ttft_ms)
         return SWG_OK;
     return swg_error(SWG_GATE,
