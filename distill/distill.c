@@ -288,6 +288,16 @@ static swg_status judge(run *r, swg_distill_record *record)
     return SWG_OK;
 }
 
+/* Before any step: no rate is the reason then. */
+static swg_status judge_first(run *r, swg_distill_record *record)
+{
+    SWG_TRY(judge(r, record));
+    if (isfinite(record->nll) && isfinite(record->kld))
+        return SWG_OK;
+    return swg_error(SWG_FAILED, "the predictions on the held-out text are not finite before any "
+                                 "step; `swage verify` names tensors that hold NaN or infinity");
+}
+
 /* The better of two judgements: by divergence if that is trained on, else by cross-entropy. */
 static bool is_better(const run *r, const swg_distill_record *a, const swg_distill_record *b)
 {
@@ -502,7 +512,7 @@ static swg_status walk(run *r, swg_distill_result *out)
 {
     const swg_distill_options *o = r->options;
     swg_distill_record record = {0};
-    SWG_TRY(judge(r, &out->first));
+    SWG_TRY(judge_first(r, &out->first));
     out->best = out->first;
     SWG_TRY(swg_trainer_keep(r->trainer));
     if (o->resume)

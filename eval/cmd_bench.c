@@ -342,6 +342,11 @@ static swg_status check_gate(const benchmark *b)
     if (isnan(b->args->max_ttft_ms))
         return SWG_OK;
     const double median = swg_quantile_with_interval(b->requests.ttft, b->requests.n, 0.5).value;
+    if (isnan(median))
+        return swg_error(SWG_GATE,
+                         "too few requests (%zu) for a median time to the first token, which "
+                         "--max-ttft-ms limits",
+                         b->requests.n);
     if (median <= b->args->max_ttft_ms)
         return SWG_OK;
     return swg_error(SWG_GATE,
@@ -467,6 +472,9 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
 {
     swg_status status = SWG_OK;
     benchmark b = {.cli = cli, .args = raw_arguments};
+    if (b.args->kernels && (cli->n_positionals || b.args->shape))
+        return swg_error(SWG_USAGE,
+                         "--kernels is of kernels alone: give neither a MODEL nor --shape");
     if (b.args->kernels)
         return swg_bench_kernels(cli, (uint64_t)b.args->seed);
     SWG_GO(check_scenario(b.args, &b));
@@ -487,6 +495,9 @@ done:
     swg_session_close(&b.loaded);
     return status;
 }
+
+static const swg_option_need needs[] = {
+    {"bits", "shape"}, {"group-size", "shape"}, {"asymmetric", "shape"}};
 
 static const swg_example examples[] = {
     {"swage bench model.swg --prompt 512 --generate 64 --json", "speed of a model, as JSON"},
@@ -545,6 +556,8 @@ const swg_command swg_command_bench = {
         "processor, instruction set, governor, transparent huge pages and memory.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
+    .needs = needs,
+    .n_needs = sizeof needs / sizeof needs[0],
     .arguments_bytes = sizeof(arguments),
     .min_positionals = 0,
     .max_positionals = 1,

@@ -379,6 +379,8 @@ done:
     return status;
 }
 
+static const swg_option_need needs[] = {{"shots-seed", "shots"}};
+
 static const swg_example examples[] = {
     {"swage eval model.swg --text wiki.test.raw --protocol llama.cpp --context 512",
      "comparable with llama-perplexity"},
@@ -421,6 +423,8 @@ const swg_command swg_command_eval = {
     ,
     .options = options,
     .n_options = sizeof options / sizeof options[0],
+    .needs = needs,
+    .n_needs = sizeof needs / sizeof needs[0],
     .arguments_bytes = sizeof(arguments),
     .min_positionals = 1,
     .max_positionals = 1,

@@ -191,6 +191,8 @@ static swg_status check_line(const run *r, const char *id, const line *given)
     swg_status status = SWG_OK;
     for (size_t i = 0; i < given->n; i++)
         SWG_GO(add_word(&whole, given->words[i]));
+    if (r->is_calibrated)
+        SWG_GO(add_word(&whole, "--calibration=text"));
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
         SWG_GO(add_word(&whole, rest[i]));
     status = swg_options_parse(r->command, whole.words, whole.n, &parsed);
@@ -346,6 +348,32 @@ static swg_status add_axes(run *r, const swg_json *options, bool is_common)
     return SWG_OK;
 }
 
+/* Whether the option that this one needs is given to the run. */
+static bool is_of_use(const run *r, const axis *given)
+{
+    for (size_t i = 0; i < r->command->n_needs; i++) {
+        const swg_option_need *const need = &r->command->needs[i];
+        bool has = strcmp(need->needs, "calibration") == 0 && r->is_calibrated;
+        if (strcmp(need->option, given->option->name) != 0)
+            continue;
+        for (size_t a = 0; a < r->n_axes; a++)
+            has = has || strcmp(r->axes[a].option->name, need->needs) == 0;
+        if (!has)
+            return false;
+    }
+    return true;
+}
+
+/* Options common to all runs that are of no use to this one are passed over. */
+static void pass_over_useless(run *r)
+{
+    size_t n = 0;
+    for (size_t a = 0; a < r->n_axes; a++)
+        if (!r->axes[a].is_common || is_of_use(r, &r->axes[a]))
+            r->axes[n++] = r->axes[a];
+    r->n_axes = n;
+}
+
 static swg_status find_command(run *r, const swg_json *value)
 {
     const char *name = NULL;
@@ -404,6 +432,7 @@ static swg_status read_run(swg_sweep_plan *plan, const char *where, bool has_cal
     SWG_TRY(add_axes(&r, common, true));
     SWG_TRY(add_axes(&r, swg_json_get(value, "options"), false));
     r.is_calibrated = r.is_calibrated && has_calibration;
+    pass_over_useless(&r);
     return expand(&r);
 }
 

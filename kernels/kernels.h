@@ -141,9 +141,9 @@ static inline float swg_packed_row_scale(const swg_packed *w, const uint8_t *pan
  * code that is not stored is the row's zero point. */
 enum { SWG_STEP_COLUMNS = 4, SWG_SPAN_COLUMNS = 64, SWG_SPARSE_SLACK = 64 };
 
-/* So many tokens are multiplied by sparse panels as they are; for more, expanding them first is as
- * fast. */
-enum { SWG_SPARSE_TOKENS = 4 };
+/* So many tokens are multiplied by sparse panels as they are, and faster than by panels that are
+ * expanded first (docs/performance.md). */
+enum { SWG_SPARSE_TOKENS = 8 };
 
 typedef struct swg_sparse_panels {
     swg_packed dense; /* the panels that are made; its `panels` is unused */

@@ -608,6 +608,13 @@ done:
     return status;
 }
 
+static const swg_option_need needs[] = {
+    {"calibration-tokens", "calibration"},
+    {"calibration-window", "calibration"},
+    {"calibration-documents", "calibration"},
+    {"statistics", "calibration"},
+};
+
 static const swg_example examples[] = {
     {"swage prune model -o pruned --sparsity 0.3", "zero the smallest 30 % of each matrix"},
     {"swage prune model -o pruned.swg --pattern 2:4 --method wanda --calibration book.txt",
@@ -643,6 +650,8 @@ const swg_command swg_command_prune = {
         "prints: --recipe applies it to another checkpoint, or repeats it byte for byte.",
     .options = options,
     .n_options = sizeof options / sizeof *options,
+    .needs = needs,
+    .n_needs = sizeof needs / sizeof *needs,
     .arguments_bytes = sizeof(arguments),
     .min_positionals = 1,
     .max_positionals = 1,

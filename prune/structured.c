@@ -286,7 +286,7 @@ swg_status swg_structured_begin_calibration(swg_structured *s)
 
 /* --- Layers ----------------------------------------------------------------------------------- */
 
-/* Mean over the rows of 1 - cos(before, after). */
+/* Mean over the rows of 1 - cos(before, after); NaN when a row is not finite. */
 static double turn_of(const float *before, const float *after, size_t n_rows, size_t columns)
 {
     double sum = 0;
@@ -298,6 +298,8 @@ static double turn_of(const float *before, const float *after, size_t n_rows, si
             a2 += a * a;
             b2 += b * b;
         }
+        if (!isfinite(a2) || !isfinite(b2))
+            return NAN;
         sum += a2 > 0 && b2 > 0 ? 1 - product / sqrt(a2 * b2) : 0;
     }
     return sum / (double)n_rows;
@@ -318,6 +320,11 @@ static swg_status measure_turns(swg_structured *s)
         swg_model_release_layer(s->model, layer);
         rows = swg_calibration_rows(s->calibration, &n_rows, &columns);
         s->layers[layer].turn = turn_of(before, rows, n_rows, columns);
+        if (isnan(s->layers[layer].turn))
+            SWG_GO(swg_error(SWG_FAILED,
+                             "what layer %zu gives is not finite on the calibration text; `swage "
+                             "verify` names tensors that hold NaN or infinity",
+                             layer));
     }
 done:
     swg_free(before);

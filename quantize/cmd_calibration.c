@@ -109,7 +109,11 @@ swg_status swg_statistics_open(const swg_statistics_request *r, swg_model_stats 
     scratch = swg_path_dirname(r->output);
     SWG_GO(scratch ? SWG_OK : SWG_NO_MEMORY);
     const swg_model_stats_options how = options_of(r, cache, scratch);
-    SWG_GO(swg_model_stats_open(r->source, &how, out));
+    status = swg_model_stats_open(r->source, &how, out);
+    if (status == SWG_IO && cache && strstr(swg_error_message(), cache))
+        status = swg_error_context(status, "statistics could not be kept (--cache DIR keeps them "
+                                           "elsewhere, --no-cache does not)");
+    SWG_GO(status);
     tell(r, *out, swg_clock_s() - start);
 done:
     swg_free(cache);

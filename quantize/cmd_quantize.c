@@ -229,6 +229,13 @@ static swg_status run(const swg_cli *cli, const void *values)
     return status;
 }
 
+static const swg_option_need needs[] = {
+    {"calibration-tokens", "calibration"},
+    {"calibration-window", "calibration"},
+    {"calibration-documents", "calibration"},
+    {"statistics", "calibration"},
+};
+
 static const swg_example examples[] = {
     {"swage quantize model -o model.swg", "4 bits in groups of 64, embeddings 8 bits"},
     {"swage quantize model -o model.swg --bits 8 --group-size row", "8 bits, one scale per row"},
@@ -267,6 +274,8 @@ const swg_command swg_command_quantize = {
         "dot-separated parts of a name. A pattern that matches nothing is an error.",
     .options = options,
     .n_options = sizeof options / sizeof *options,
+    .needs = needs,
+    .n_needs = sizeof needs / sizeof *needs,
     .arguments_bytes = sizeof(arguments),
     .min_positionals = 1,
     .max_positionals = 1,

@@ -30,6 +30,7 @@ typedef struct record {
 struct swg_journal {
     char *path;
     int fd;
+    bool is_owned; /* locked: no other process writes it */
     uint64_t end; /* where the next record goes */
     record *records;
     size_t n_records, capacity, n_found;
@@ -160,6 +161,7 @@ static swg_status begin(swg_journal *j, const char *key)
     if (flock(j->fd, LOCK_EX | LOCK_NB) != 0)
         return swg_error(SWG_FAILED, "%s is in use: another process makes the same output",
                          j->path);
+    j->is_owned = true;
     j->end = HEADER_BYTES;
     if (read_at(j, 0, there, sizeof there) && memcmp(there, header, sizeof header) == 0)
         SWG_TRY(read_records(j));
@@ -189,7 +191,7 @@ void swg_journal_close(swg_journal **journal)
     swg_journal *j = *journal;
     if (!j)
         return;
-    if (j->fd >= 0 && j->n_records == 0)
+    if (j->is_owned && j->n_records == 0)
         (void)unlink(j->path);
     for (size_t i = 0; i < j->n_records; i++)
         record_deinit(&j->records[i]);

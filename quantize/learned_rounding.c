@@ -115,7 +115,6 @@ static swg_status begin(swg_learner *l, const swg_second_order *so, const swg_gr
             l->factors[r * so->n_groups + g] = 1;
         }
         memset(l->offsets + r * so->k, 0, so->k * sizeof *l->offsets);
-        l->errors[l->max_rows + r] = INFINITY; /* the least so far */
     }
     return SWG_OK;
 }
@@ -139,12 +138,13 @@ static void try_codes(swg_learner *l, const swg_second_order *so, const swg_grid
     swg_second_order_loss(so, l->d, n_rows, l->gradient, l->errors);
 }
 
-static void keep_better(swg_learner *l, const swg_second_order *so, size_t n_rows, uint8_t *codes,
-                        swg_grid *grids)
+/* The first codes are kept whatever their error is: it may be beyond a float. */
+static void keep_better(swg_learner *l, const swg_second_order *so, bool is_first, size_t n_rows,
+                        uint8_t *codes, swg_grid *grids)
 {
     double *least = l->errors + l->max_rows;
     for (size_t r = 0; r < n_rows; r++) {
-        if (!(l->errors[r] < least[r]))
+        if (!is_first && !(l->errors[r] < least[r]))
             continue;
         least[r] = l->errors[r];
         memcpy(codes + r * so->k, l->trial + r * so->k, so->k);
@@ -161,7 +161,7 @@ swg_status swg_learner_run(swg_learner *l, const swg_second_order *so, const swg
     SWG_TRY(begin(l, so, spaces, importance, w, zeros, n_rows));
     for (unsigned t = 0;; t++) {
         try_codes(l, so, spaces, w, zeros, n_rows);
-        keep_better(l, so, n_rows, codes, grids);
+        keep_better(l, so, t == 0, n_rows, codes, grids);
         if (t == options->n_steps)
             return SWG_OK;
         const double left = 1 - (double)t / options->n_steps;

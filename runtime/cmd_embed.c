@@ -210,6 +210,8 @@ static swg_status run(const swg_cli *cli, const void *raw_arguments)
     job j = {.cli = cli, .args = raw_arguments};
     if (j.args->normalize && j.args->no_normalize)
         return swg_error(SWG_USAGE, "--normalize and --no-normalize exclude each other");
+    if (j.args->output)
+        SWG_GO(swg_file_check_target(j.args->output, j.args->force));
     SWG_GO(swg_text_file_open(j.args->text, SWG_TEXT_PROSE, &j.input));
     SWG_GO(swg_split_lines(j.input.text, j.input.length, &j.texts, &j.n));
     if (j.n == 0)

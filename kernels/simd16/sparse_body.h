@@ -5,6 +5,12 @@
  * and what differs between schemes is a constant. Sums are those of the dense products
  * (matmul_body.h). Exactness: same bytes. */
 
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
 typedef struct sparse_place {
     swg_sparse_walk walk;         /* its masks are those of the next columns */
     const int8_t *a;              /* the first token's activation of the next column */
@@ -38,12 +44,18 @@ SPARSE_INLINE void next_span(sparse_place *at, const bool by_column)
 SPARSE_INLINE void dot_tokens(const sparse_place *at, v16i codes, size_t column,
                               v16i sums[SWG_SPARSE_TOKENS], const unsigned bits, const int n_tokens)
 {
-    for (int t = 0; t < n_tokens; t++)
-        sums[t] = v16i_dot_step(sums[t], codes,
-                                v16i_repeat4(at->a + (size_t)t * at->stride + column), bits);
+    UNROLL for (int t = 0; t < n_tokens; t++) sums[t] =
+        v16i_dot_step(sums[t], codes, v16i_repeat4(at->a + (size_t)t * at->stride + column), bits);
 }
 
-/* Eight columns: add the products of their two steps to even and odd. */
+/* Whether every token has two sums, for even and odd steps: the latency of one would bound the
+ * loop. More tokens hide it from each other. */
+SPARSE_INLINE bool has_two_sums(const int n_tokens)
+{
+    return n_tokens < 4;
+}
+
+/* Eight columns: add the products of their two steps to even and, where there are two sums, odd. */
 SPARSE_INLINE void walk_columns(sparse_place *at, const sparse_zeros *zeros,
                                 v16i even[SWG_SPARSE_TOKENS], v16i odd[SWG_SPARSE_TOKENS],
                                 const unsigned bits, const bool by_column, const int n_tokens)
@@ -55,8 +67,8 @@ SPARSE_INLINE void walk_columns(sparse_place *at, const sparse_zeros *zeros,
     const uint64_t first = swg_sparse_span_mask(walk->masks, 0, by_column);
     dot_tokens(at, v16i_sparse_step(first, zeros, bits, &walk->codes), 0, even, bits, n_tokens);
     const uint64_t second = swg_sparse_span_mask(walk->masks, SWG_STEP_COLUMNS, by_column);
-    dot_tokens(at, v16i_sparse_step(second, zeros, bits, &walk->codes), SWG_STEP_COLUMNS, odd, bits,
-               n_tokens);
+    dot_tokens(at, v16i_sparse_step(second, zeros, bits, &walk->codes), SWG_STEP_COLUMNS,
+               has_two_sums(n_tokens) ? odd : even, bits, n_tokens);
     walk->masks += swg_sparse_mask_bytes(SWG_COLUMN_STEP, by_column);
     at->a += SWG_COLUMN_STEP;
 }
@@ -74,9 +86,9 @@ SPARSE_INLINE void walk_group(sparse_place *at, const int8_t *end, const sparse_
         const int8_t *stop = at->span_end < end ? at->span_end : end;
         if ((size_t)(stop - at->a) > V16_CHUNK_COLUMNS)
             stop = at->a + V16_CHUNK_COLUMNS;
-        /* Two sums: the latency of one would bound the loop. */
         v16i even[SWG_SPARSE_TOKENS], odd[SWG_SPARSE_TOKENS];
-        for (int t = 0; t < n_tokens; t++) {
+        UNROLL for (int t = 0; t < n_tokens; t++)
+        {
             even[t] = v16i_dot_begin(acc[t], bits);
             odd[t] = v16i_dot_begin(none, bits);
         }
@@ -86,9 +98,10 @@ SPARSE_INLINE void walk_group(sparse_place *at, const int8_t *end, const sparse_
         }
         if (at->a < stop)
             walk_columns(at, zeros, even, odd, bits, by_column, n_tokens);
-        for (int t = 0; t < n_tokens; t++)
-            acc[t] =
-                v16i_add(v16i_dot_end(acc[t], even[t], bits), v16i_dot_end(none, odd[t], bits));
+        UNROLL for (int t = 0; t < n_tokens; t++) acc[t] =
+            has_two_sums(n_tokens)
+                ? v16i_add(v16i_dot_end(acc[t], even[t], bits), v16i_dot_end(none, odd[t], bits))
+                : v16i_dot_end(acc[t], even[t], bits);
     }
 }
 
@@ -111,8 +124,7 @@ SPARSE_INLINE void matvec(const swg_sparse_panels *s, const uint8_t *panel, cons
     v16i zero_points = v16i_set1(w->symmetric_zero);
     v16 total[SWG_SPARSE_TOKENS];
     v16i acc[SWG_SPARSE_TOKENS];
-    for (int t = 0; t < n_tokens; t++)
-        total[t] = v16_set1(0);
+    UNROLL for (int t = 0; t < n_tokens; t++) total[t] = v16_set1(0);
     for (size_t g = 0; g < n_groups; g++) {
         if (asymmetric) {
             zeros = sparse_group_zeros(row_zeros);
@@ -120,19 +132,20 @@ SPARSE_INLINE void matvec(const swg_sparse_panels *s, const uint8_t *panel, cons
             row_zeros += SWG_PANEL_ROWS;
         }
         const v16i correction = v16i_sub(v16i_set1(v16i_code_bias(bits)), zero_points);
-        for (int t = 0; t < n_tokens; t++)
-            acc[t] = v16i_mul(correction, v16i_set1(x->sums[(size_t)t * n_groups + g]));
+        UNROLL for (int t = 0; t < n_tokens; t++) acc[t] =
+            v16i_mul(correction, v16i_set1(x->sums[(size_t)t * n_groups + g]));
         walk_group(&at, g + 1 < n_groups ? at.a + group : at.end, &zeros, acc, bits, by_column,
                    n_tokens);
         __builtin_prefetch(scales + STREAM_AHEAD);
         const v16 scale = sparse_scales(scales, type);
-        for (int t = 0; t < n_tokens; t++) {
+        UNROLL for (int t = 0; t < n_tokens; t++)
+        {
             const v16 x_scale = v16_set1(x->scales[(size_t)t * n_groups + g]);
             total[t] = v16_fma(scale, v16_mul(v16_from_i32(acc[t]), x_scale), total[t]);
         }
         scales += scales_bytes;
     }
-    for (int t = 0; t < n_tokens; t++)
+    UNROLL for (int t = 0; t < n_tokens; t++)
         v16_store_n(y + (size_t)t * y_stride, total[t], n_rows);
 }
 
@@ -141,14 +154,21 @@ SPARSE_INLINE void matvec_kind(const swg_sparse_panels *s, const uint8_t *panel,
                                size_t n_rows, float *y, size_t y_stride, const unsigned bits,
                                const bool by_column, const bool asymmetric)
 {
-    if (x->m == 1)
-        matvec(s, panel, x, n_rows, y, y_stride, bits, by_column, asymmetric, 1);
-    else if (x->m == 2)
-        matvec(s, panel, x, n_rows, y, y_stride, bits, by_column, asymmetric, 2);
-    else if (x->m == 3)
-        matvec(s, panel, x, n_rows, y, y_stride, bits, by_column, asymmetric, 3);
-    else
-        matvec(s, panel, x, n_rows, y, y_stride, bits, by_column, asymmetric, 4);
+    switch (x->m) {
+#define SPARSE_TOKENS(n)                                                                           \
+    case n:                                                                                        \
+        matvec(s, panel, x, n_rows, y, y_stride, bits, by_column, asymmetric, n);                  \
+        break;
+        SPARSE_TOKENS(1)
+        SPARSE_TOKENS(2)
+        SPARSE_TOKENS(3)
+        SPARSE_TOKENS(4)
+        SPARSE_TOKENS(5)
+        SPARSE_TOKENS(6)
+        SPARSE_TOKENS(7)
+        SPARSE_TOKENS(8)
+#undef SPARSE_TOKENS
+    }
 }
 
 SPARSE_TARGET void SWG_VARIANT(matvec_sparse)(const swg_sparse_panels *s, const uint8_t *panel,

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { ARENA_CHUNK_BYTES = 1 << 16 };
+enum { ARENA_CHUNK_BYTES = 1 << 16, WASTED_SHARE = 8 };
 static const size_t huge_page_bytes = (size_t)2 << 20;
 
 static atomic_uint_fast64_t allocations;
@@ -276,7 +276,13 @@ swg_status swg_pages_init(swg_pages *pages, size_t bytes)
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     if (!swg_size_add(bytes ? bytes : 1, page - 1, &padded))
         return swg_error(SWG_NO_MEMORY, "out of memory: %zu bytes do not fit", bytes);
-    padded -= padded % page; /* the remainder after the last full 2 MiB is on small pages */
+    padded -= padded % page;
+    /* The remainder after the last full 2 MiB is on small pages, each of which faults, unless a
+     * whole one wastes little. */
+    const size_t more =
+        swg_round_up(padded % huge_page_bytes, huge_page_bytes) - padded % huge_page_bytes;
+    if (more <= padded / WASTED_SHARE)
+        (void)swg_size_add(padded, more, &padded);
     /* Linux overcommits: it grants more memory than there is and kills processes that use it. */
     const uint64_t machine = swg_machine_memory_bytes();
     if (machine && padded > machine)

@@ -1,6 +1,11 @@
 /* The thread pool: see thread.h. A job is published by raising `generation`; each worker runs it
  * and lowers `running`. Waiting spins first (a token's operations follow each other within
- * microseconds) and then sleeps on a futex-backed condition. */
+ * microseconds) and then sleeps on a futex-backed condition.
+ *
+ * Whoever ends a wait takes the mutex only where someone sleeps: its cache line would pass between
+ * the processors twice per job. A sleeper counts itself before it looks at the counter that it
+ * waits for, and the other side changes that counter before it looks for sleepers, so one of the
+ * two sees the other; both are sequentially consistent for that. */
 #include "runtime/base/thread.h"
 
 #include <pthread.h>
@@ -28,6 +33,7 @@ struct swg_pool {
     swg_pool_work *work;
     void *context;
     atomic_bool is_stopping;
+    _Alignas(64) atomic_uint n_sleeping; /* threads, workers and the owner; seldom written */
     pthread_mutex_t mutex; /* guards sleeping on the two conditions */
     pthread_cond_t job_posted, job_done;
 };
@@ -63,8 +69,10 @@ static void wait_for_job(swg_pool *pool, unsigned seen)
         relax();
     }
     pthread_mutex_lock(&pool->mutex);
-    while (atomic_load_explicit(&pool->generation, memory_order_acquire) == seen)
+    atomic_fetch_add(&pool->n_sleeping, 1);
+    while (atomic_load(&pool->generation) == seen)
         pthread_cond_wait(&pool->job_posted, &pool->mutex);
+    atomic_fetch_sub(&pool->n_sleeping, 1);
     pthread_mutex_unlock(&pool->mutex);
 }
 
@@ -76,8 +84,20 @@ static void wait_until_done(swg_pool *pool)
         relax();
     }
     pthread_mutex_lock(&pool->mutex);
-    while (atomic_load_explicit(&pool->running, memory_order_acquire) != 0)
+    atomic_fetch_add(&pool->n_sleeping, 1);
+    while (atomic_load(&pool->running) != 0)
         pthread_cond_wait(&pool->job_done, &pool->mutex);
+    atomic_fetch_sub(&pool->n_sleeping, 1);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+/* What they wait for has just happened. */
+static void wake(swg_pool *pool, pthread_cond_t *sleepers)
+{
+    if (atomic_load(&pool->n_sleeping) == 0)
+        return;
+    pthread_mutex_lock(&pool->mutex);
+    pthread_cond_broadcast(sleepers);
     pthread_mutex_unlock(&pool->mutex);
 }
 
@@ -94,20 +114,15 @@ static void *worker_main(void *argument)
         if (atomic_load(&pool->is_stopping))
             return NULL;
         pool->work(pool->context, start.thread, pool->n_threads);
-        if (atomic_fetch_sub_explicit(&pool->running, 1, memory_order_acq_rel) == 1) {
-            pthread_mutex_lock(&pool->mutex);
-            pthread_cond_signal(&pool->job_done);
-            pthread_mutex_unlock(&pool->mutex);
-        }
+        if (atomic_fetch_sub(&pool->running, 1) == 1)
+            wake(pool, &pool->job_done);
     }
 }
 
 static void post(swg_pool *pool)
 {
-    pthread_mutex_lock(&pool->mutex);
-    atomic_fetch_add_explicit(&pool->generation, 1, memory_order_release);
-    pthread_cond_broadcast(&pool->job_posted);
-    pthread_mutex_unlock(&pool->mutex);
+    atomic_fetch_add(&pool->generation, 1);
+    wake(pool, &pool->job_posted);
 }
 
 static size_t usable_processors(void)

@@ -106,6 +106,11 @@ typedef struct swg_example {
     const char *text;         /* what it does */
 } swg_example;
 
+/* An option that does nothing without another one: giving it alone is an error. */
+typedef struct swg_option_need {
+    const char *option, *needs; /* long forms without dashes */
+} swg_option_need;
+
 typedef struct swg_command {
     const char *name;
     const char *synopsis;    /* after "swage <name> ": "MODEL -o OUT [options]" */
@@ -114,6 +119,8 @@ typedef struct swg_command {
                                 a line that starts with a blank is kept as it is */
     const swg_option *options;
     size_t n_options;
+    const swg_option_need *needs; /* NULL = none */
+    size_t n_needs;
     size_t arguments_bytes;                  /* size of the struct that options point into */
     size_t min_positionals, max_positionals; /* SIZE_MAX = any number */
     const swg_example *examples;

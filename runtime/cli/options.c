@@ -339,6 +339,24 @@ static swg_status refuse_argument(const swg_command *command, const char *word)
                      answer ? "; " : hint, answer ? answer : "");
 }
 
+static bool is_given(const parser *p, const char *name)
+{
+    for (size_t i = 0; i < p->command->n_options; i++)
+        if (strcmp(p->command->options[i].name, name) == 0)
+            return p->seen[i];
+    return false;
+}
+
+static swg_status check_needs(const parser *p)
+{
+    for (size_t i = 0; i < p->command->n_needs; i++) {
+        const swg_option_need *need = &p->command->needs[i];
+        if (is_given(p, need->option) && !is_given(p, need->needs))
+            return swg_error(SWG_USAGE, "--%s is of use only with --%s", need->option, need->needs);
+    }
+    return SWG_OK;
+}
+
 static swg_status check_complete(const parser *p)
 {
     const swg_command *command = p->command;
@@ -352,6 +370,7 @@ static swg_status check_complete(const parser *p)
     for (size_t i = 0; i < command->n_options; i++)
         if (command->options[i].is_required && !p->seen[i])
             return swg_error(SWG_USAGE, "option --%s is required", command->options[i].name);
+    SWG_TRY(check_needs(p));
     if (p->out->common.quiet && p->out->common.verbose)
         return swg_error(SWG_USAGE, "options --quiet and --verbose exclude each other");
     return SWG_OK;

@@ -112,7 +112,8 @@ static swg_status build_tokenizer(const swg_text_files *files, swg_tokenizer **o
             (!text_sources[i].second || swg_text_file(files, text_sources[i].second)))
             source = &text_sources[i];
     if (!source)
-        return swg_error(SWG_FAILED, "there is no tokenizer: none of its usual files was found");
+        return swg_error(SWG_FAILED, "there is no tokenizer: none of its usual files was found; "
+                                     "put one beside the weights or name it with --tokenizer");
     SWG_GO(SWG_NEW(tokenizer, 1));
     tokenizer->bos = tokenizer->eos = -1;
     tokenizer->file = source->first;

@@ -195,6 +195,21 @@ START_TEST(pages_are_zeroed_and_aligned_to_huge_pages)
 }
 END_TEST
 
+/* The end of a region is on a whole huge page where that wastes up to an eighth. */
+START_TEST(pages_round_up_where_little_is_wasted)
+{
+    static const struct {
+        size_t bytes, mapped;
+    } cases[] = {{15u << 17, 2u << 20}, {3u << 20, 3u << 20}, {31u << 20, 32u << 20}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        swg_pages pages = {0};
+        ck_ok(swg_pages_init(&pages, cases[i].bytes));
+        ck_assert_uint_eq(pages.mapped_bytes, cases[i].mapped);
+        swg_pages_deinit(&pages);
+    }
+}
+END_TEST
+
 static swg_status allocate_in_every_way(void *context)
 {
     (void)context;
@@ -288,6 +303,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, reserve_grows_and_keeps);
     tcase_add_test(cases, arena_blocks_are_aligned_zeroed_and_apart);
     tcase_add_test(cases, pages_are_zeroed_and_aligned_to_huge_pages);
+    tcase_add_test(cases, pages_round_up_where_little_is_wasted);
     tcase_add_test(cases, each_failing_allocation_is_reported);
     tcase_add_test(cases, a_single_failure_can_be_asked_for);
     tcase_add_test(cases, a_limit_counts_what_is_in_use);

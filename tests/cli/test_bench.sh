@@ -64,6 +64,8 @@ expect_match "says what is missing" "$stdout" 'first token   .*too few'
 expect_exit 0 "a late limit" requests --requests 2 --max-ttft-ms 1e8
 expect_exit 7 "a limit of nothing" requests --requests 2 --max-ttft-ms 0
 expect_match "says by how much" "$stderr" 'the first token is .* ms, above the limit of 0'
+expect_exit 7 "a median of one" requests --requests 1 --max-ttft-ms 1e8
+expect_match "says that it is none" "$stderr" 'too few requests \(1\) for a median'
 expect_exit 2 "a limit without requests" requests --max-ttft-ms 5
 expect_exit 2 "requests that read nothing" requests --requests 2 --prompt 0
 expect_exit 2 "no requests" requests --requests 0

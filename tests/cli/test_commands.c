@@ -30,6 +30,24 @@ static void check_distinct(const char *command, const swg_option *a, const swg_o
                   a->letter, a->name, b->name);
 }
 
+static bool has_option(const swg_command *command, const char *name)
+{
+    for (size_t i = 0; i < command->n_options; i++)
+        if (strcmp(command->options[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+START_TEST(needs_name_options)
+{
+    for (const swg_command *const *c = swg_cli_commands(); *c; c++)
+        for (size_t i = 0; i < (*c)->n_needs; i++)
+            ck_assert_msg(
+                has_option(*c, (*c)->needs[i].option) && has_option(*c, (*c)->needs[i].needs),
+                "%s: --%s needs --%s", (*c)->name, (*c)->needs[i].option, (*c)->needs[i].needs);
+}
+END_TEST
+
 START_TEST(option_tables_are_sound)
 {
     for (const swg_command *const *c = swg_cli_commands(); *c; c++)
@@ -84,6 +102,7 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("commands");
     TCase *cases = tcase_create("commands");
     tcase_add_test(cases, option_tables_are_sound);
+    tcase_add_test(cases, needs_name_options);
     tcase_add_test(cases, commands_are_described);
     tcase_add_test(cases, defaults_are_within_their_own_limits);
     suite_add_tcase(suite, cases);

@@ -153,6 +153,12 @@ cached 3 "half a cache" x
 check "it names the file" grep -q "teacher.cache does not match its hash" "$scratch/stderr"
 expect_exit 2 "tokens without a cache" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 --teacher-top-k 8
 
+# A damaged student: no rate is the reason.
+cp -r "$model" "$scratch/damaged"
+printf '\377\377\377\177' | dd of="$scratch/damaged/model.safetensors" bs=1 seek=1800000 conv=notrunc status=none
+expect_exit 1 "NaN in the student" "$SWAGE" distill "$scratch/damaged" "${train[@]}" --steps 1 -o "$scratch/fresh"
+expect_match "it says so before any step" "$stderr" 'not finite before any step.*swage verify'
+
 # Refusals.
 expect_exit 2 "no length" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}"
 check "it says what to give" grep -q -e "--steps or --minutes" "$scratch/stderr"

@@ -202,6 +202,12 @@ refused '--statistics is about single weights' --structured ffn=0.5 --statistics
 refused '--no-refit is of use only with --structured' --sparsity 0.5 --no-refit
 check "nothing was written" [ ! -e "$out" ]
 
+# A layer that gives NaN turns its rows by no angle: it is not the one that does least.
+cp -r "$model" "$scratch/damaged"
+printf '\377\377\377\177' | dd of="$scratch/damaged/model.safetensors" bs=1 seek=1800000 conv=notrunc status=none
+expect_exit 1 "NaN in a layer" "$SWAGE" prune "$scratch/damaged" -o "$out" --structured layers=0.25 "${calibration[@]}"
+expect_match "it names the layer" "$stderr" 'layer [0-9]+ .*not finite.*swage verify'
+
 # What cannot be written is refused before any work.
 touch "$scratch/there.swg"
 for how in "--sparsity 0.5 --method wanda --allocate sensitivity" "--structured ffn=0.25"; do

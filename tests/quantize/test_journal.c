@@ -81,6 +81,21 @@ START_TEST(what_was_added_comes_back)
 }
 END_TEST
 
+START_TEST(a_journal_in_use_stays_where_it_is)
+{
+    const char *path = swg_test_path("used");
+    swg_journal *j = open_journal(path, "key"), *second = NULL;
+    ck_status_is(SWG_FAILED, swg_journal_open(path, "key", &second));
+    ck_assert(swg_path_exists(path));
+    ck_status_is(SWG_FAILED, swg_journal_open(path, "key", &second)); /* nor does a third get it */
+    ck_ok(add(j, 0));
+    swg_journal_close(&j);
+    j = open_journal(path, "key");
+    ck_assert_uint_eq(swg_journal_n_found(j), 1);
+    swg_journal_finish(&j);
+}
+END_TEST
+
 START_TEST(a_cut_loses_one_record)
 {
     const char *path = swg_test_path("cut");
@@ -149,6 +164,7 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("journal");
     TCase *tcase = tcase_create("journal");
     tcase_add_test(tcase, what_was_added_comes_back);
+    tcase_add_test(tcase, a_journal_in_use_stays_where_it_is);
     tcase_add_test(tcase, a_cut_loses_one_record);
     tcase_add_test(tcase, a_damaged_byte_is_noticed);
     tcase_add_test(tcase, each_allocation_may_fail);

@@ -210,12 +210,39 @@ START_TEST(failures_are_statuses)
 }
 END_TEST
 
+/* Errors beyond floats: there is no least one, and the codes are those of the first step. */
+START_TEST(errors_that_are_not_finite_leave_codes)
+{
+    layer *l = make_layer(64, 2, 32, 4, false);
+    const swg_learning_options options = {.n_steps = 3, .rate = 1};
+    uint8_t codes[2 * 64];
+    swg_grid grids[2 * 2];
+    swg_learner learner;
+    for (size_t i = 0; i < 64; i++)
+        l->w[i] = i % 3 ? -1e37f : 3e36f;
+    for (size_t i = 0; i < 64 * 64; i++)
+        l->hessian[i] *= 1e6f;
+    memset(codes, 0xee, sizeof codes);
+    memset(grids, 0xee, sizeof grids);
+    ck_ok(swg_learner_init(&learner, &l->so, 2));
+    ck_ok(swg_learner_run(&learner, &l->so, l->spaces, l->importance, &options, l->w, NULL, 2,
+                          codes, grids));
+    for (size_t i = 0; i < 2 * 64; i++)
+        ck_assert_uint_le(codes[i], 15);
+    for (size_t g = 0; g < 4; g++)
+        ck_assert(isfinite(grids[g].scale) && !grids[g].levels);
+    swg_learner_deinit(&learner);
+    free_layer(l);
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("learned rounding");
     TCase *tcase = tcase_create("learning");
     tcase_add_loop_test(tcase, errors_are_those_of_the_formulas, 0, N_SHAPES);
     tcase_add_test(tcase, zeros_stay);
+    tcase_add_test(tcase, errors_that_are_not_finite_leave_codes);
     tcase_add_test(tcase, failures_are_statuses);
     suite_add_tcase(suite, tcase);
     return suite;
