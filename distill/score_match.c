@@ -1,6 +1,6 @@
 /* Losses between attention scores. See score_match.h. Work is split by text and key head of the
- * student, whose gradients its query heads share; scores are computed for a block of queries and the
- * keys that any of them sees at a time. */
+ * student, whose gradients its query heads share; scores are computed for a block of queries and
+ * the keys that any of them sees at a time. */
 #include "distill/score_match.h"
 
 #include <string.h>

@@ -12,7 +12,7 @@
 #include "kernels/linalg.h"
 #include "quantize/scaled_inputs.h"
 
-enum { RATIOS = 20, FIRST_STEP = 4, SAMPLE = 128 };
+enum { RATIOS = 20, FIRST_STEP = 4, SAMPLE = 64 };
 static const double least_scale = 1e-4;
 
 /* --- Scales ----------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
-/* Losses of attention scores: values against sums written here, gradients by queries and keys against
- * central differences, for heads that share keys, sliding windows and both directions. */
+/* Losses of attention scores: values against sums written here, gradients by queries and keys
+ * against central differences, for heads that share keys, sliding windows and both directions. */
 #include <math.h>
 #include <string.h>
 
