@@ -104,6 +104,8 @@ swg_status swg_allocate__owl(const swg_allocation_job *job, double total, double
     owl o = {.job = job};
     SWG_GO(SWG_NEW(o.bins, BINS));
     SWG_GO(SWG_NEW(o.outliers, MAX_LAYERS));
+    for (size_t l = 0; l < MAX_LAYERS; l++)
+        o.outliers[l] = NAN; /* layers that are not pruned have no part in the range */
     SWG_GO(SWG_NEW(o.layer_of, job->plan->n_entries));
     SWG_GO(swg_allocation_visit(job, false, see_matrix, &o));
     finish_layer(&o);

@@ -244,24 +244,41 @@ static swg_status refuse_budget(const hunt *h)
                      swg_search_bytes(&h->search) + h->overhead);
 }
 
-/* Try until the file is within the budget and uses it, or nothing is left to improve. */
+/* Try until the file is within the budget and uses it, or nothing is left to improve; when tries
+ * are over, by the choice whose file used most of the budget. */
 static swg_status fit_budget(hunt *h)
 {
+    size_t *best = NULL;
+    const size_t n = h->search.n_items;
+    uint64_t best_bytes = 0;
+    swg_status status = SWG_OK;
     if (!swg_search_fit_bytes(&h->search, room(h, 1)))
         return refuse_budget(h);
     (void)swg_search_fit_bytes(&h->search, room(h, first_aim));
+    SWG_TRY(SWG_NEW(best, n));
     for (;;) {
-        SWG_TRY(try_choice(h));
+        SWG_GO(try_choice(h));
         const double before = swg_search_bytes(&h->search);
+        const bool is_last = h->report->n_tries == MAX_TRIES;
         const bool is_within = (double)h->bytes <= h->report->target_bytes - RESERVE;
-        if (is_within && ((double)h->bytes >= least_part * h->report->target_bytes ||
-                          h->report->n_tries == MAX_TRIES))
-            return SWG_OK;
-        if (h->report->n_tries == MAX_TRIES || !swg_search_repair_bytes(&h->search, room(h, 0.999)))
-            return refuse_budget(h);
+        if (is_within && ((double)h->bytes >= least_part * h->report->target_bytes || is_last))
+            break;
+        if (is_within && h->bytes > best_bytes) {
+            best_bytes = h->bytes;
+            memcpy(best, h->search.choice, n * sizeof *best);
+        }
+        if (is_last || !swg_search_repair_bytes(&h->search, room(h, 0.999))) {
+            SWG_GO(best_bytes ? SWG_OK : refuse_budget(h));
+            memcpy(h->search.choice, best, n * sizeof *best);
+            SWG_GO(try_choice(h));
+            break;
+        }
         if (is_within && swg_search_bytes(&h->search) == before)
-            return SWG_OK; /* the best candidates leave some of it over */
+            break; /* the best candidates leave some of it over */
     }
+done:
+    swg_free(best);
+    return status;
 }
 
 /* Weights of the matrices whose choice differs, of all that are chosen for. */

@@ -46,6 +46,16 @@ static swg_status read_wanted(void *context, uint64_t row_begin, uint64_t n_rows
     return swg_shifted_target_apply(t->target, swg_tensor_rows(&t->dense), row_begin, n_rows, out);
 }
 
+/* A block of t->weights, always as many rows: products may round differently for another number. */
+enum { ROWS = 64 };
+static swg_status read_block(void *context, size_t index)
+{
+    transfer *t = context;
+    const uint64_t row = (uint64_t)index * ROWS, left = swg_tensor_rows(&t->dense) - row;
+    return read_wanted(t, row, left < ROWS ? left : ROWS,
+                       t->weights + row * swg_tensor_cols(&t->dense));
+}
+
 static swg_status read_pruned(void *context, uint64_t row_begin, uint64_t n_rows, float *out)
 {
     const transfer *t = context;
@@ -141,7 +151,7 @@ static swg_status prune(transfer *t, const swg_quantize_options *options, swg_te
                                   .pool = options->pool};
     SWG_TRY(SWG_NEW_UNINIT(t->weights, rows * cols));
     SWG_TRY(SWG_NEW(t->is_zero, rows * cols));
-    SWG_TRY(read_wanted(t, 0, rows, t->weights));
+    SWG_TRY(swg_pool_for(options->pool, (rows - 1) / ROWS + 1, read_block, t));
     SWG_TRY(options->pruner->prune(t->entry, &job, t->weights, t->is_zero, &t->is_refit));
     for (size_t i = 0; i < rows * cols; i++)
         report->n_pruned += t->is_zero[i];

@@ -202,6 +202,13 @@ refused '--statistics is about single weights' --structured ffn=0.5 --statistics
 refused '--no-refit is of use only with --structured' --sparsity 0.5 --no-refit
 check "nothing was written" [ ! -e "$out" ]
 
+# OWL's range is that of the layers that are pruned: 0.16 of a layer's weights between the ends.
+expect_exit 0 "OWL beside a layer that stays" "$SWAGE" prune "$model" -o "$scratch/owl" -q --sparsity 0.5 --method wanda \
+  --allocate owl --keep model.layers.0 "${calibration[@]}"
+for layer in 1 2 3; do zeros "$scratch/owl" "model.layers.$layer.mlp"; done >"$scratch/counts"
+check "the range of OWL's ratios" awk '{ r = $1 / $2; if (NR == 1 || r < a) a = r; if (NR == 1 || r > b) b = r }
+  END { exit !(b - a > 0.14 && b - a < 0.18) }' "$scratch/counts"
+
 # A layer that gives NaN turns its rows by no angle: it is not the one that does least.
 cp -r "$model" "$scratch/damaged"
 printf '\377\377\377\177' | dd of="$scratch/damaged/model.safetensors" bs=1 seek=1800000 conv=notrunc status=none
