@@ -428,7 +428,8 @@ static swg_status run(const swg_cli *cli, const void *values)
 static const swg_example examples[] = {
     {"swage sweep model --text wiki.test.raw --calibration book.txt --recipe sweep.json -o results",
      "every point of the grid in sweep.json, measured"},
-    {"swage sweep model --text wiki.test.raw --recipe sweep.json -o results --dry-run",
+    {"swage sweep model --text wiki.test.raw --calibration book.txt --recipe sweep.json -o results "
+     "-n",
      "the points that there are"},
 };
 
