@@ -31,7 +31,7 @@ typedef struct swg_structured_means {
     const swg_calibration_text *text; /* required */
     swg_model_stats *stats; /* of the source on that text; required where hidden channels go */
     bool refit;             /* weights that stay make up for those that go */
-    double damping;         /* of the second moments, relative to the mean of their diagonal */
+    double damping;         /* of the second moments, relative to their diagonal */
     swg_pool *pool;
     const swg_progress *progress;
 } swg_structured_means;

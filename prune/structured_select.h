@@ -23,7 +23,7 @@ typedef struct swg_structure_job {
     size_t family;        /* neighbouring blocks of which the same number goes; divides k / block */
     size_t remove_each;   /* that number, below `family` */
     bool refit;           /* the other weights make up for those that go */
-    double damping;       /* of H, relative to the mean of its diagonal */
+    double damping;       /* of H, relative to its diagonal */
     swg_pool *pool;       /* NULL = the caller's thread alone */
 } swg_structure_job;
 
