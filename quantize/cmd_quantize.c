@@ -153,7 +153,8 @@ static swg_status print(const swg_quantize_state *j, const swg_quantize_result *
 
 static swg_quantize_result result_of(const swg_quantize_state *j)
 {
-    return (swg_quantize_result){.source = j->file,
+    return (swg_quantize_result){.file = j->file,
+                                 .source = j->source,
                                  .inputs = j->inputs,
                                  .output = j->a->output,
                                  .tensors = j->a->dry_run && !j->a->tensors ? "*" : j->a->tensors,

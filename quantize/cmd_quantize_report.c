@@ -275,8 +275,8 @@ swg_status swg_quantize_print_json(const swg_cli *cli, const swg_quantize_result
     const totals sum = add_up(r);
     swg_json_writer json = {0};
     swg_cli_json_begin(cli, &json);
-    swg_json_string(&json, "input", swg_source_path(r->source));
-    swg_json_string(&json, "input_format", swg_source_format(r->source));
+    swg_json_string(&json, "input", swg_source_path(r->file));
+    swg_json_string(&json, "input_format", swg_source_format(r->file));
     swg_json_string(&json, "output", r->output);
     swg_json_bool(&json, "dry_run", !r->reports);
     swg_recipe_write(r->recipe, &json, "recipe");

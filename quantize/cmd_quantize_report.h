@@ -9,7 +9,8 @@
 
 /* The result of a run, or of a dry one (reports NULL). */
 typedef struct swg_quantize_result {
-    swg_source *source;
+    swg_source *file;              /* as opened */
+    swg_source *source;            /* that of the entries of the plan */
     const swg_tensor_desc *inputs; /* [plan->n_entries] */
     const char *output;
     const char *tensors; /* pattern of those listed; NULL = none */
