@@ -5,8 +5,11 @@
 #include <string.h>
 
 #include "formats/memory_source.h"
+#include "quantize/checkpoint.h"
 #include "runtime/backend/backend.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/rng.h"
+#include "runtime/initial_weights.h"
 #include "tests/harness.h"
 
 enum { MOST_PARTS = 64 };
@@ -141,8 +144,52 @@ void double_randomize(swg_source *source)
     }
 }
 
-void double_keep_record(void *context, const swg_distill_record *record)
+/* --- A step ----------------------------------------------------------------------------------- */
+
+static void keep_record(void *context, const swg_distill_record *record)
 {
     if (record->step == 1)
         *(swg_distill_record *)context = *record;
+}
+
+void double_begin(double_trial *t, const char *config, const swg_trainer_options *how)
+{
+    swg_distill_options *const o = &t->options;
+    *t = (double_trial){.options = swg_distill_options_default()};
+    o->batch = 2;
+    o->rate = 0.05;
+    o->warm_up = 0;
+    o->adamw.epsilon = 0.05;
+    o->adamw.decay = 0.1;
+    o->adamw.max_norm = 0.5;
+    o->weights[SWG_LOSS_kl] = 0;
+    o->weights[SWG_LOSS_ce] = 1;
+    o->log = keep_record;
+    o->log_context = &t->record;
+    ck_ok(swg_initial_weights(config, strlen(config), NULL, 0, 3, &t->source));
+    double_randomize(t->source);
+    ck_ok(swg_quantize_source_descs(t->source, &t->descs));
+    ck_ok(swg_plan_make_plain(t->descs, swg_source_n_tensors(t->source), &t->plan));
+    ck_ok(swg_trainer_new(t->source, &t->plan, how, &t->trainer));
+    ck_assert_uint_eq(double_read(swg_trainer_model(t->trainer), t->w),
+                      swg_trainer_n_weights(t->trainer));
+}
+
+void double_compare(double_trial *t, double (*loss)(const double *w))
+{
+    static double after[MOST_NUMBERS];
+    ck_assert_double_eq_tol(t->record.loss, loss(t->w), 1e-6);
+    ck_assert_double_eq_tol(t->record.gradient_norm, double_step(t->w, loss, &t->options), 1e-5);
+    const size_t n = double_read(swg_trainer_model(t->trainer), after);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_msg(fabs(after[i] - t->w[i]) <= 1e-5, "number %zu: %.7f, not %.7f", i, after[i],
+                      t->w[i]);
+}
+
+void double_end(double_trial *t)
+{
+    swg_trainer_free(&t->trainer);
+    swg_plan_deinit(&t->plan);
+    swg_free(t->descs);
+    swg_source_close(&t->source);
 }

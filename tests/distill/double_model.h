@@ -5,6 +5,7 @@
 #define SWG_TESTS_DISTILL_DOUBLE_MODEL_H
 
 #include "distill/distill.h"
+#include "quantize/plan.h"
 #include "runtime/model.h"
 
 enum { WIDTH = 8, FF = 12, HEADS = 4, DIM = WIDTH / HEADS, LONGEST = 6, MOST_NUMBERS = 4096 };
@@ -36,7 +37,22 @@ double double_step(double *w, double (*loss)(const double *w), const swg_distill
 /* Every number of a checkpoint that is made in memory random, norms near 1: all of them matter. */
 void double_randomize(swg_source *source);
 
-/* An swg_distill_options.log that keeps the record of step 1 in its context. */
-void double_keep_record(void *context, const swg_distill_record *record);
+/* A step of training that is compared with the reference. */
+typedef struct double_trial {
+    swg_source *source;
+    swg_tensor_desc *descs;
+    swg_plan plan;
+    swg_trainer *trainer;
+    swg_distill_options options; /* of one step on cross-entropy alone; its log keeps the record */
+    swg_distill_record record;
+    double w[MOST_NUMBERS]; /* before the step */
+} double_trial;
+
+/* A trainer of a new model of that config.json, and the options of its step. */
+void double_begin(double_trial *trial, const char *config, const swg_trainer_options *how);
+
+/* The trainer has made the step: compare its loss, gradient and weights with those of `loss`. */
+void double_compare(double_trial *trial, double (*loss)(const double *w));
+void double_end(double_trial *trial);
 
 #endif

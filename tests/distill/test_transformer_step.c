@@ -4,9 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "quantize/checkpoint.h"
-#include "runtime/base/mem.h"
-#include "runtime/initial_weights.h"
 #include "tests/distill/double_model.h"
 #include "tests/harness.h"
 
@@ -123,61 +120,24 @@ static double gpt2_loss(const double *w)
 
 /* --- The step --------------------------------------------------------------------------------- */
 
-static swg_distill_options one_step(swg_distill_record *record)
-{
-    swg_distill_options o = swg_distill_options_default();
-    o.ids = ids;
-    o.n_windows = 2 * BATCH;
-    o.window = WINDOW;
-    o.held_out = BATCH;
-    o.steps = 1;
-    o.batch = BATCH;
-    o.rate = 0.05;
-    o.warm_up = 0;
-    o.adamw.epsilon = 0.05;
-    o.adamw.decay = 0.1;
-    o.adamw.max_norm = 0.5;
-    o.weights[SWG_LOSS_kl] = 0;
-    o.weights[SWG_LOSS_ce] = 1;
-    o.log = double_keep_record;
-    o.log_context = record;
-    return o;
-}
-
 START_TEST(a_step_is_that_of_the_reference)
 {
-    static double w[MOST_NUMBERS], after[MOST_NUMBERS];
-    double (*const loss)(const double *) = _i ? gpt2_loss : llama_loss;
-    const char *config = _i ? gpt2 : llama;
-    swg_source *source;
-    swg_tensor_desc *descs;
-    swg_plan plan;
-    swg_trainer *trainer;
-    swg_distill_record record = {0};
-    swg_distill_result result;
-    ck_ok(swg_initial_weights(config, strlen(config), NULL, 0, 3, &source));
-    double_randomize(source);
-    ck_ok(swg_quantize_source_descs(source, &descs));
-    ck_ok(swg_plan_make_plain(descs, swg_source_n_tensors(source), &plan));
+    static double_trial trial;
+    swg_distill_options *const o = &trial.options;
     swg_trainer_options how = swg_trainer_options_default();
+    swg_distill_result result;
     how.window = WINDOW;
     how.together = BATCH;
-    ck_ok(swg_trainer_new(source, &plan, &how, &trainer));
-    const size_t n = double_read(swg_trainer_model(trainer), w);
-    ck_assert_uint_eq(n, swg_trainer_n_weights(trainer));
-    const swg_distill_options o = one_step(&record);
-    ck_ok(swg_distill(trainer, NULL, &o, &result));
+    double_begin(&trial, _i ? gpt2 : llama, &how);
+    o->ids = ids;
+    o->n_windows = 2 * BATCH;
+    o->window = WINDOW;
+    o->held_out = BATCH;
+    o->steps = 1;
+    ck_ok(swg_distill(trial.trainer, NULL, o, &result));
     ck_assert_uint_eq(result.best.step, 1); /* its weights are those that remain */
-    ck_assert_double_eq_tol(record.loss, loss(w), 1e-6);
-    ck_assert_double_eq_tol(record.gradient_norm, double_step(w, loss, &o), 1e-5);
-    double_read(swg_trainer_model(trainer), after);
-    for (size_t i = 0; i < n; i++)
-        ck_assert_msg(fabs(after[i] - w[i]) <= 1e-5, "number %zu: %.7f, not %.7f", i, after[i],
-                      w[i]);
-    swg_trainer_free(&trainer);
-    swg_plan_deinit(&plan);
-    swg_free(descs);
-    swg_source_close(&source);
+    double_compare(&trial, _i ? gpt2_loss : llama_loss);
+    double_end(&trial);
 }
 END_TEST
 
