@@ -293,14 +293,14 @@ static const char *fault_of(const swg_teacher_cache *c, const uint8_t *record)
     int64_t last = -1;
     memcpy(&h, record, sizeof h);
     if (!is_sum(h.rest) || !is_sum(h.rest_t) || !is_sum(h.nll))
-        return "a sum of probabilities that is none";
+        return "a sum of probabilities that is negative or not finite";
     for (size_t i = 0; i < c->k; i++) {
         const uint32_t id = id_of(c, record, i);
         const float log_p = log_p_of(c, record, i);
         if (id >= c->vocab || (int64_t)id <= last)
             return "tokens that are not ascending or not of the vocabulary";
         if (!(log_p <= 0 && log_p >= -FLT_MAX))
-            return "the logarithm of a probability that is none";
+            return "a logarithm of a probability that is positive or not finite";
         last = id;
     }
     return NULL;
