@@ -35,7 +35,7 @@ typedef struct work {
  * channels have: where a few are a thousand times the others, as in the feed-forward layers of language
  * models, a share of the mean would drown the others, and neither choose by them nor refit them. Of a
  * channel that is always 0 it is this share of the mean. */
-static const double FLOOR = 1e-6;
+static const double least_moment = 1e-6;
 
 static double mean_diagonal(const swg_structure_job *job)
 {
@@ -56,7 +56,7 @@ static swg_status invert(work *s)
         for (size_t i = 0; i < k * k; i++)
             s->inverse[i] = (double)s->job->hessian[i];
         for (size_t i = 0; i < k; i++)
-            s->inverse[i * k + i] += damping * fmax(s->inverse[i * k + i], FLOOR * mean);
+            s->inverse[i * k + i] += damping * fmax(s->inverse[i * k + i], least_moment * mean);
         if (linalg->dpotrf(k, s->inverse, k) != SWG_OK ||
             linalg->dpotri(k, s->inverse, k) != SWG_OK)
             continue;
