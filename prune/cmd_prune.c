@@ -258,8 +258,7 @@ static swg_status recipe_from_file(const arguments *a, swg_recipe **out)
     SWG_TRY(swg_file_read(a->recipe, MOST_BYTES, &text, &length));
     const swg_status status = swg_recipe_parse(text, length, a->recipe, out);
     swg_free(text);
-    SWG_TRY(status);
-    return SWG_OK;
+    return status;
 }
 
 /* A text is read as the option or the recipe says; the usual way is found by the plan. */
@@ -270,8 +269,6 @@ static swg_status take_statistics(const arguments *a, swg_recipe *recipe)
                          "the recipe %s asks for %s statistics of a text; --calibration FILE "
                          "gives one",
                          a->recipe, recipe->statistics);
-    if (!a->calibration && a->statistics)
-        return swg_error(SWG_USAGE, "--statistics is of use only with --calibration");
     if (a->statistics && recipe->statistics)
         return swg_error(SWG_USAGE, "--statistics is given by the recipe %s; use one of the two",
                          a->recipe);
@@ -532,8 +529,6 @@ static swg_status check_arguments(const arguments *a, const char *input)
         return swg_error(SWG_USAGE, "--cache and --no-cache exclude each other");
     if (!a->calibration && strcmp(a->device, "cpu") != 0)
         return swg_error(SWG_USAGE, "--device is of use only with --calibration");
-    if (a->no_refit && !a->structured.count)
-        return swg_error(SWG_USAGE, "--no-refit is of use only with --structured");
     return a->dry_run ? SWG_OK : swg_sink_check_path(a->output, a->force);
 }
 
@@ -613,6 +608,7 @@ static const swg_option_need needs[] = {
     {"calibration-window", "calibration"},
     {"calibration-documents", "calibration"},
     {"statistics", "calibration"},
+    {"no-refit", "structured"},
 };
 
 static const swg_example examples[] = {
