@@ -14,7 +14,8 @@
  *     groups are added in order with one fused multiply-add each (see swg_act);
  *   - sums of floats (dot products, norms, softmax) use 16 lanes: lane l sums elements l, l+16,
  *     l+32, ... with fused multiply-adds where there is a product, then lanes are folded
- *     l += l+8, l += l+4, l += l+2, l += l+1;
+ *     l += l+8, l += l+4, l += l+2, l += l+1; products with plain weights (matvec_f32 and others)
+ *     use 64 lanes in the same way, folded from l += l+32 on;
  *   - exp is the polynomial of kernels/exp.h, with fused multiply-adds in a fixed order. */
 #ifndef SWG_KERNELS_KERNELS_H
 #define SWG_KERNELS_KERNELS_H
@@ -248,6 +249,10 @@ typedef struct swg_attention {
  * quantize_act  one token: x [k] -> codes [k rounded up to 8], scales, sums [n_groups].
  * matmul_<layout>  y[t * y_stride + r] for all t < x->m and the rows r < n of the panels
  *     [panel_begin, panel_end).
+ * matvec_f32, matvec_f16, matvec_bf16   y[t * y_stride + r] = dot(w_r, x_t) for the rows r < n of a
+ *     plain matrix, n rows of k elements of that type one after the other, and t < m tokens, token
+ *     t's k inputs at x + t * x_stride. For a few tokens: the weights are read from memory once,
+ *     but widened again for every few tokens.
  * f16_to_f32, bf16_to_f32   exact conversions of n elements.
  * f32_to_f16    the nearest half, ties to even, of n elements that are not NaN.
  * add           x[i] += y[i].
@@ -275,6 +280,15 @@ typedef struct swg_kernels {
 #include "kernels/ops.def"
 #undef SWG_OP
 } swg_kernels;
+
+/* So many tokens are multiplied by plain weights as they are, and faster than by BLAS after all
+ * weights have been widened (docs/performance.md). */
+enum { SWG_PLAIN_TOKENS = 8 };
+
+/* The matvec kernel of plain weights of that type, one of f32, f16 and bf16. */
+typedef void swg_matvec(const void *w, size_t n, size_t k, const float *x, size_t m,
+                        size_t x_stride, float *y, size_t y_stride);
+swg_matvec *swg_kernels_matvec(const swg_kernels *kernels, swg_dtype dtype);
 
 /* The matmul kernel of that layout. */
 typedef void swg_matmul(const swg_packed *w, size_t panel_begin, size_t panel_end, const swg_act *x,

@@ -123,6 +123,18 @@ const char *swg_op_name(swg_op_id op)
     return op_names[op];
 }
 
+swg_matvec *swg_kernels_matvec(const swg_kernels *kernels, swg_dtype dtype)
+{
+    switch (dtype) {
+    case SWG_F16:
+        return kernels->matvec_f16;
+    case SWG_BF16:
+        return kernels->matvec_bf16;
+    default:
+        return kernels->matvec_f32;
+    }
+}
+
 swg_isa swg_kernels_isa_of(const swg_kernels *kernels, swg_op_id op)
 {
     for (int i = SWG_ISA_COUNT - 1; i > 0; i--)

@@ -28,7 +28,8 @@ enum {
     V16_TALL_TOKENS = 4,
     V16_TILE_QUERIES = 2,
     V16_TILE_KEYS = 2,
-    V16_TILE_VECTORS = 2
+    V16_TILE_VECTORS = 2,
+    V16_MATVEC_TOKENS = 1
 };
 
 /* All ones in the lanes below n; 8 lanes, the first of which is `first`. */
@@ -66,6 +67,11 @@ V16_INLINE void v16_store_n(float *p, v16 x, size_t n)
     }
     _mm256_maskstore_ps(p, v16_mask(n, 0), x.lo);
     _mm256_maskstore_ps(p + 8, v16_mask(n, 8), x.hi);
+}
+/* Keep a sum in its registers: else gcc copies every sum of a loop in each round. */
+V16_INLINE void v16_keep(v16 *x)
+{
+    __asm__("" : "+x"(x->lo), "+x"(x->hi));
 }
 V16_INLINE v16 v16_first_of(v16 x, v16 otherwise, size_t n)
 {

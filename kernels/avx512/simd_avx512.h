@@ -25,7 +25,8 @@ enum {
     V16_TALL_TOKENS = 6,
     V16_TILE_QUERIES = 4,
     V16_TILE_KEYS = 4,
-    V16_TILE_VECTORS = 4
+    V16_TILE_VECTORS = 4,
+    V16_MATVEC_TOKENS = 4
 };
 
 /* Columns after which a partial integer sum must be widened: more than any group has, so never. */
@@ -64,6 +65,11 @@ V16_INLINE void v16_store_n(float *p, v16 x, size_t n)
         v16_store(p, x);
     else
         _mm512_mask_storeu_ps(p, v16_first(n), x);
+}
+/* Keep a sum in its register: else gcc copies every sum of a loop in each round. */
+V16_INLINE void v16_keep(v16 *x)
+{
+    __asm__("" : "+v"(*x));
 }
 V16_INLINE v16 v16_first_of(v16 x, v16 otherwise, size_t n)
 {

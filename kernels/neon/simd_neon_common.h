@@ -30,7 +30,8 @@ enum {
     V16_TALL_TOKENS = 4,
     V16_TILE_QUERIES = 2,
     V16_TILE_KEYS = 2,
-    V16_TILE_VECTORS = 2
+    V16_TILE_VECTORS = 2,
+    V16_MATVEC_TOKENS = 1
 };
 
 /* EACH(x) of the four registers, x being their index, as a vector of `type`. */
@@ -84,6 +85,11 @@ V16_INLINE void v16_store_n(float *p, v16 x, size_t n)
     float part[16];
     v16_store(part, x);
     memcpy(p, part, n * sizeof *p);
+}
+/* Keep a sum in its registers: else gcc copies every sum of a loop in each round. */
+V16_INLINE void v16_keep(v16 *x)
+{
+    __asm__("" : "+w"(x->q[0]), "+w"(x->q[1]), "+w"(x->q[2]), "+w"(x->q[3]));
 }
 V16_INLINE v16 v16_first_of(v16 x, v16 otherwise, size_t n)
 {

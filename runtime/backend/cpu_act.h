@@ -37,6 +37,10 @@ typedef struct swg_cpu_act {
     void (*compute)(const swg_cpu_product *product, size_t which, size_t begin, size_t end);
 } swg_cpu_act;
 
+/* Products of plain weights with float inputs of at most SWG_PLAIN_TOKENS rows, whatever the
+ * activation precision (cpu_act_f32.c). */
+extern const swg_cpu_act swg_cpu_act_plain;
+
 /* Units of SWG_TILE_ROWS rows, converted to float, times float inputs (cpu_act_f32.c): see
  * swg_cpu_act.compute. For precisions that only round the input. */
 void swg_cpu_compute_tiles(const swg_cpu_product *product, size_t which, size_t begin, size_t end);

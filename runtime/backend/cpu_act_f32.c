@@ -1,7 +1,11 @@
 /* Products with exact inputs: rows of the weight are converted to float, tile by tile, and
- * multiplied by BLAS. Plain weights are always computed this way. */
+ * multiplied by BLAS. Plain weights are always computed with exact inputs; few rows of them are
+ * multiplied by the weights as they are stored, which reads memory once. */
 #include "kernels/linalg.h"
 #include "runtime/backend/cpu_act.h"
+
+/* A line of outputs: threads that compute neighbouring units do not write to the same one. */
+enum { PLAIN_ROWS = 16 };
 
 void swg_cpu_compute_tiles(const swg_cpu_product *product, size_t which, size_t begin, size_t end)
 {
@@ -16,6 +20,21 @@ void swg_cpu_compute_tiles(const swg_cpu_product *product, size_t which, size_t 
                      swg_cpu_row(y, 0) + row, y.columns);
     }
 }
+
+static void compute_plain(const swg_cpu_product *product, size_t which, size_t begin, size_t end)
+{
+    const swg_weight *weight = product->weights[which];
+    const swg_value x = product->x, y = product->y[which];
+    const size_t row = begin * PLAIN_ROWS, row_end = end * PLAIN_ROWS;
+    swg_cpu_matvec(weight, row, (row_end < weight->n ? row_end : weight->n) - row, x.data, x.rows,
+                   swg_cpu_row(y, 0) + row, y.columns);
+}
+
+const swg_cpu_act swg_cpu_act_plain = {
+    .unit_rows = PLAIN_ROWS,
+    .unit_step = 1,
+    .compute = compute_plain,
+};
 
 const swg_cpu_act swg_cpu_act_f32 = {
     .unit_rows = SWG_TILE_ROWS,

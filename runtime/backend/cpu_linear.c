@@ -30,10 +30,11 @@ typedef struct linear_job {
     swg_pool *pool;     /* NULL where one thread is faster */
 } linear_job;
 
-static const swg_cpu_act *act_of(const swg_exec *exec, const swg_weight *weight)
+static const swg_cpu_act *act_of(const swg_exec *exec, const swg_weight *weight, size_t n_tokens)
 {
-    return !swg_scheme_is_plain(weight->scheme) ? acts[exec->options.activations]
-                                                   : acts[SWG_ACT_F32];
+    if (!swg_scheme_is_plain(weight->scheme))
+        return acts[exec->options.activations];
+    return n_tokens <= SWG_PLAIN_TOKENS ? &swg_cpu_act_plain : acts[SWG_ACT_F32];
 }
 
 swg_status swg_cpu_linears_init(swg_exec *exec, size_t k)
@@ -111,10 +112,11 @@ static void choose_chunks(linear_job *job)
 }
 
 /* Whether two weights can be computed in one job: in the same way, from the same rounded input. */
-static bool may_join(const swg_exec *exec, const swg_weight *a, const swg_weight *b)
+static bool may_join(const swg_exec *exec, const swg_weight *a, const swg_weight *b,
+                     size_t n_tokens)
 {
-    const swg_cpu_act *act = act_of(exec, a);
-    return act == act_of(exec, b) && (!act->may_join || act->may_join(a, b));
+    const swg_cpu_act *act = act_of(exec, a, n_tokens);
+    return act == act_of(exec, b, n_tokens) && (!act->may_join || act->may_join(a, b));
 }
 
 void swg_cpu_linears(swg_exec *exec, swg_value x, size_t count, const swg_weight *const *weights,
@@ -122,14 +124,14 @@ void swg_cpu_linears(swg_exec *exec, swg_value x, size_t count, const swg_weight
 {
     for (size_t begin = 0; begin < count;) {
         size_t end = begin + 1;
-        while (end < count && may_join(exec, weights[begin], weights[end]))
+        while (end < count && may_join(exec, weights[begin], weights[end], x.rows))
             end++;
         linear_job job = {.product = {.exec = exec,
                                       .x = x,
                                       .count = end - begin,
                                       .weights = weights + begin,
                                       .y = y + begin},
-                          .act = act_of(exec, weights[begin])};
+                          .act = act_of(exec, weights[begin], x.rows)};
         if (job.act->prepare)
             job.act->prepare(&job.product);
         choose_chunks(&job);

@@ -233,6 +233,13 @@ const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_row
     return scratch;
 }
 
+void swg_cpu_matvec(const swg_weight *weight, size_t row, size_t n_rows, const float *x, size_t m,
+                    float *y, size_t y_stride)
+{
+    swg_kernels_matvec(matrix_of(weight)->kernels, weight->scheme.dtype)(
+        direct(weight, SWG_PLANE_VALUES, row), n_rows, weight->k, x, m, weight->k, y, y_stride);
+}
+
 static void row_f32(const swg_weight *weight, size_t row, float *out)
 {
     const float *values = swg_cpu_rows_f32(weight, row, 1, out);

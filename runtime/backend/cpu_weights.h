@@ -20,6 +20,11 @@ void swg_cpu_matvec_sparse(const swg_weight *weight, size_t panel, const swg_act
                            size_t y_stride);
 swg_packed swg_cpu_expand(const swg_weight *weight, size_t begin, size_t count, uint8_t *panels);
 
+/* Rows [row, row + n_rows) of a plain matrix times m tokens of k floats x: y[t * y_stride + i] for
+ * row + i and token t. */
+void swg_cpu_matvec(const swg_weight *weight, size_t row, size_t n_rows, const float *x, size_t m,
+                    float *y, size_t y_stride);
+
 /* Rows [row, row + n_rows) as floats [n_rows][k]: in place where they are F32, otherwise converted
  * into `scratch` of that size. */
 const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_rows, float *scratch);

@@ -69,6 +69,15 @@ static void lane_wrong_in_tail(float *x, const float *y, size_t n)
         x[n - 1] -= y[n - 1];
 }
 
+static void columns_missing(const void *w, size_t n, size_t k, const float *x, size_t m,
+                            size_t x_stride, float *y, size_t y_stride)
+{
+    float inputs[1024] = {0};
+    sound()->matvec_bf16(w, n, k, x, m, x_stride, y, y_stride);
+    memcpy(inputs, x + (m - 1) * x_stride, k / 64 * 64 * sizeof *inputs);
+    sound()->matvec_bf16(w, n, k, inputs, 1, k, y + (m - 1) * y_stride, y_stride);
+}
+
 static void reads_past_the_end(float *x, const float *y, size_t n)
 {
     const volatile float *beyond = y;
@@ -237,6 +246,7 @@ static const struct {
     {"code off by one", {.quantize_act = code_off_by_one}},
     {"sum misses the tail", {.quantize_act = sum_misses_the_tail}},
     {"lane wrong in tail", {.add = lane_wrong_in_tail}},
+    {"last columns missing", {.matvec_bf16 = columns_missing}},
     {"reads past the end", {.add = reads_past_the_end}},
     {"reads before the start", {.f16_to_f32 = reads_before_the_start}},
     {"writes past n", {.bf16_to_f32 = writes_past_n}},
