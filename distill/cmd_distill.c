@@ -138,11 +138,6 @@ static swg_status make_recipe(job *j)
     size_t length = 0;
     if (a->recipe && a->bits)
         return swg_error(SWG_USAGE, "--recipe and --bits both say what is quantized");
-    if (!a->bits && (a->group_size || a->asymmetric || a->embedding_bits))
-        return swg_error(SWG_USAGE, "--%s is of use only with --bits",
-                         a->group_size   ? "group-size"
-                         : a->asymmetric ? "asymmetric"
-                                         : "embedding-bits");
     if (a->recipe) {
         SWG_TRY(swg_file_read(a->recipe, MOST_BYTES, &text, &length));
         const swg_status status = swg_recipe_parse(text, length, a->recipe, &j->recipe);
@@ -318,8 +313,6 @@ done:
 static swg_status check_cache(arguments *a)
 {
     enum { USUAL_TOP_K = 64 };
-    if (!a->cache && a->top_k)
-        return swg_error(SWG_USAGE, "--teacher-top-k is of use only with --teacher-cache");
     if (a->cache && (a->hidden_mse > 0 || a->hidden_cosine > 0 || a->attention_mse > 0))
         return swg_error(
             SWG_USAGE,
@@ -471,6 +464,10 @@ static swg_status check_labelled(const arguments *a)
     const char *const of_text = text_option(a);
     if (a->labelled.data && of_text)
         return swg_error(SWG_UNSUPPORTED, "--%s is not for --data", of_text);
+    if (a->temperature != 1 && a->kl <= 0)
+        return swg_error(SWG_USAGE, "--temperature is of use only with --kl-weight");
+    if (a->grid_rate != 1 && !a->bits && !a->recipe)
+        return swg_error(SWG_USAGE, "--scale-rate is of use only with --bits or --recipe");
     return a->kl > 0 || a->ce > 0 || a->hidden_mse > 0 || a->hidden_cosine > 0 ||
                    a->attention_mse > 0
                ? SWG_OK
@@ -548,6 +545,11 @@ done:
     return status;
 }
 
+static const swg_option_need needs[] = {
+    SWG_TRAINING_NEEDS,     SWG_CLASSIFIER_NEEDS,       {"group-size", "bits"},
+    {"asymmetric", "bits"}, {"embedding-bits", "bits"}, {"teacher-top-k", "teacher-cache"},
+};
+
 static const swg_example examples[] = {
     {"swage distill model -T model -c book.txt -o small.swg --bits 3 --steps 20 --window 64",
      "train through rounding to 3 bits"},
@@ -584,6 +586,8 @@ const swg_command swg_command_distill = {
         "threads; with --minutes it depends on the speed of the machine.",
     .options = options,
     .n_options = sizeof options / sizeof *options,
+    .needs = needs,
+    .n_needs = sizeof needs / sizeof *needs,
     .arguments_bytes = sizeof(arguments),
     .min_positionals = 0,
     .max_positionals = 1,

@@ -28,9 +28,10 @@ enum { MOST_SETS = 3 };
 /* One tensor. */
 typedef struct trained {
     size_t index;      /* in the source and in the plan */
+    const char *name;
     size_t rows, cols; /* a vector has one column */
     bool is_matrix, is_bias;
-    bool is_frozen;                      /* beside adapters: neither it nor its grids are trained */
+    bool is_frozen;                      /* neither it nor its grids are trained */
     float *value;                        /* [rows][cols] */
     float *gradient, *moment1, *moment2; /* the first is NULL where it is not needed, the others
                                             where the weights themselves are not trained */
@@ -602,15 +603,21 @@ static swg_status mark_zeros(swg_trainer *trainer, trained *t)
     return SWG_OK;
 }
 
+static bool matches_any(const char *const *patterns, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (swg_pattern_matches(patterns[i], name))
+            return true;
+    return false;
+}
+
 /* Whether a matrix gets an adapter: by its name, or since it is in a layer. */
 static bool is_adapted(const swg_trainer *trainer, const swg_weight *weight)
 {
     const swg_adapter_options *how = &trainer->options.adapters;
-    for (size_t i = 0; i < how->n_patterns; i++)
-        if (swg_pattern_matches(how->patterns[i], weight->tensor))
-            return swg_role_kind_of(weight->role) == SWG_WEIGHT_MATRIX;
-    return how->n_patterns == 0 && swg_role_kind_of(weight->role) == SWG_WEIGHT_MATRIX &&
-           swg_role_scope_of(weight->role) != SWG_PER_MODEL;
+    return swg_role_kind_of(weight->role) == SWG_WEIGHT_MATRIX &&
+           (how->n_patterns ? matches_any(how->patterns, how->n_patterns, weight->tensor)
+                            : swg_role_scope_of(weight->role) != SWG_PER_MODEL);
 }
 
 /* What is trained of a tensor, and memory for it. The head of a classifier, which is new, is
@@ -620,7 +627,8 @@ static swg_status choose_trained(swg_trainer *trainer, trained *t, const swg_wei
 {
     const swg_adapter_options *how = &trainer->options.adapters;
     const bool is_head = weight->role == SWG_ROLE_POOLER || weight->role == SWG_ROLE_CLASSIFIER;
-    if (how->rank > 0 && !is_head) {
+    t->is_frozen = matches_any(trainer->options.frozen, trainer->options.n_frozen, t->name);
+    if (how->rank > 0 && !is_head && !t->is_frozen) {
         if (!is_bias && is_adapted(trainer, weight)) {
             SWG_TRY(swg_adapter_new(t->rows, t->cols, how, t->index, &t->adapter));
             trainer->n_weights += t->adapter->a.n + t->adapter->b.n;
@@ -644,6 +652,7 @@ static swg_status add_tensor(swg_trainer *trainer, size_t index, const swg_weigh
     trained *t = &trainer->tensors[trainer->n_tensors++];
     const swg_tensor_desc *desc = swg_source_tensor(trainer->source, index);
     t->index = index;
+    t->name = desc->name;
     t->is_bias = is_bias;
     t->is_matrix = desc->rank > 1;
     t->cols = t->is_matrix ? (size_t)swg_tensor_cols(desc) : 1;
@@ -664,6 +673,24 @@ static swg_status place_tensor(swg_trainer *trainer, size_t index, const swg_wei
     while (*at < trainer->n_tensors && trainer->tensors[*at].index != index)
         ++*at;
     return *at < trainer->n_tensors ? SWG_OK : add_tensor(trainer, index, weight, is_bias);
+}
+
+/* Every pattern of names that stay as they are selects a tensor, and one is left to train. */
+static swg_status check_frozen(const swg_trainer *trainer)
+{
+    const swg_trainer_options *how = &trainer->options;
+    for (size_t i = 0; i < how->n_frozen; i++) {
+        size_t k = 0;
+        while (k < trainer->n_tensors &&
+               !swg_pattern_matches(how->frozen[i], trainer->tensors[k].name))
+            k++;
+        if (k == trainer->n_tensors)
+            return swg_error(SWG_USAGE, "%s has no tensor called \"%s\" that could be frozen",
+                             swg_source_path(trainer->source), how->frozen[i]);
+    }
+    return trainer->n_weights > 0 ? SWG_OK
+                                  : swg_error(SWG_USAGE, "every tensor of %s is frozen",
+                                              swg_source_path(trainer->source));
 }
 
 /* Memory that matrices are merged in with their adapters. */
@@ -700,7 +727,8 @@ static swg_status add_tensors(swg_trainer *trainer)
         if (bias != SIZE_MAX)
             SWG_TRY(place_tensor(trainer, bias, weight, true, &trainer->of_bias[i]));
     }
-    return make_room_to_merge(trainer);
+    SWG_TRY(make_room_to_merge(trainer));
+    return check_frozen(trainer);
 }
 
 static swg_status begin(swg_trainer *trainer)

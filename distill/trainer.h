@@ -49,12 +49,16 @@ typedef struct swg_trainer_options {
     swg_adapter_options adapters; /* default: none. Else they are all that is trained, beside the
                                      grids of the codes of the same matrices and the head of a
                                      classifier; the patterns must outlive the trainer */
+    const char *const *frozen;    /* default none: names of tensors (swg_pattern_matches) that stay
+                                     as they are; they must outlive the trainer */
+    size_t n_frozen;
 } swg_trainer_options;
 swg_trainer_options swg_trainer_options_default(void);
 
 /* Load the model of `source` for training on windows of text or, if it is a classifier, on texts of
  * at most the window's length. `plan`, made for its tensors, says which are quantized,
- * and must outlive the trainer. SWG_UNSUPPORTED for models that gradients cannot be taken of. */
+ * and must outlive the trainer. SWG_UNSUPPORTED for models that gradients cannot be taken of;
+ * SWG_USAGE for patterns of names that select nothing, or leave nothing to train. */
 swg_status swg_trainer_new(swg_source *source, const swg_plan *plan,
                            const swg_trainer_options *options, swg_trainer **out);
 void swg_trainer_free(swg_trainer **trainer); /* NULL inside is accepted */

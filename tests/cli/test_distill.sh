@@ -57,6 +57,19 @@ expect_exit 2 "alpha without a rank" "$SWAGE" distill "$model" -o "$scratch/x" "
 expect_exit 2 "a name that nothing has" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 \
   --lora-rank 4 --lora-target nothing_proj
 
+# Tensors that stay as they are by their names.
+expect_exit 0 "everything is trained" "$SWAGE" distill "$scratch/pruned" -o "$scratch/whole" "${train[@]}" --steps 1 \
+  --keep-mask --json -q
+whole=$(value weights)
+expect_exit 0 "a frozen embedding" "$SWAGE" distill "$scratch/pruned" -o "$scratch/frozen" "${train[@]}" --steps 15 \
+  --keep-mask --freeze 'model.embed_tokens.weight' --json -q
+check "fewer weights: $(value weights) of $whole" less "$(value weights)" "$whole"
+check "divergence falls: $(value kld_before) to $(value kld)" less "$(value kld)" "$(value kld_before)"
+expect_exit 2 "a name that nothing has" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 \
+  --freeze nothing_proj
+expect_match "it says so" "$(cat "$scratch/stderr")" 'no tensor called "nothing_proj"'
+expect_exit 2 "nothing is left" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 --freeze '*'
+
 # One scale of a whole matrix has no gradient of its own.
 echo '{"recipe": 1, "defaults": {"format": "codebook", "group": "row", "search": "matrix"}}' >"$scratch/matrix.json"
 expect_exit 4 "one scale of a matrix" "$SWAGE" distill "$model" -o "$scratch/x.swg" "${train[@]}" --steps 1 -q \
@@ -163,6 +176,16 @@ expect_match "it says so before any step" "$stderr" 'not finite before any step.
 expect_exit 2 "no length" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}"
 check "it says what to give" grep -q -e "--steps or --minutes" "$scratch/stderr"
 expect_exit 2 "group without bits" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 --group-size 64
+useless() { # SENTENCE OPTIONS: an option that does nothing without another one
+  expect_exit 2 "$1" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 "${@:2}"
+  expect_match "$1: it says so" "$stderr" "$1"
+}
+useless '--asymmetric is of use only with --bits' --asymmetric
+useless '--embedding-bits is of use only with --bits' --embedding-bits 8
+useless '--scale-rate is of use only with --bits or --recipe' --scale-rate 2
+useless '--temperature is of use only with --kl-weight' --temperature 2 --kl-weight 0 --ce-weight 1
+useless '--lora-target is of use only with --lora-rank' --lora-target q_proj
+useless '--eval-data is of use only with --data' --eval-data "$text"
 expect_exit 2 "no loss" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 --kl-weight 0
 expect_exit 2 "another vocabulary" "$SWAGE" distill "$model" -o "$scratch/x" --teacher tests/runtime/fixtures/qwen3 \
   --text "$text" --window 64 --steps 1

@@ -219,6 +219,50 @@ START_TEST(a_step_is_adamw)
 }
 END_TEST
 
+/* What is frozen by its name stays as it is, and everything else is trained. */
+START_TEST(frozen_tensors_stay)
+{
+    static const char *const wrong[][2] = {{"no tensor called \"nothing\"", "nothing"},
+                                           {"every tensor of ", "*"}};
+    student s;
+    int32_t ids[WINDOWS * WINDOW];
+    size_t n;
+    double norm;
+    swg_trainer *trainer = NULL;
+    const swg_adamw adamw = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8};
+    window_ids(ids);
+    open_student(&s, "qwen3", 0, false, NULL);
+    const uint64_t n_weights = swg_trainer_n_weights(s.trainer);
+    const swg_weight *head = swg_model_weight(swg_trainer_model(s.trainer), SWG_ROLE_HEAD, 0);
+    swg_trainer_options options = swg_trainer_options_default();
+    options.window = WINDOW;
+    options.frozen = (const char *const[]){head->tensor};
+    options.n_frozen = 1;
+    ck_ok(swg_trainer_new(s.source, &s.plan, &options, &trainer));
+    ck_assert_uint_eq(swg_trainer_n_weights(trainer), n_weights - (uint64_t)head->n * head->k);
+    const swg_model *model = swg_trainer_model(trainer);
+    float *head_before = values_of(model, SWG_ROLE_HEAD, &n);
+    float *value_before = values_of(model, SWG_ROLE_VALUE, &n);
+    ck_ok(swg_trainer_backward(trainer, ids, 1, constant_slopes, NULL));
+    ck_ok(swg_trainer_step(trainer, &adamw, 0.01, &norm));
+    float *value = values_of(model, SWG_ROLE_VALUE, &n);
+    ck_assert_int_ne(memcmp(value, value_before, n * sizeof *value), 0);
+    float *kept = values_of(model, SWG_ROLE_HEAD, &n);
+    ck_assert_mem_eq(kept, head_before, n * sizeof *kept);
+    swg_free(head_before);
+    swg_free(value_before);
+    swg_free(value);
+    swg_free(kept);
+    swg_trainer_free(&trainer);
+    for (size_t i = 0; i < 2; i++) {
+        options.frozen = &wrong[i][1];
+        ck_status_is(SWG_USAGE, swg_trainer_new(s.source, &s.plan, &options, &trainer));
+        ck_assert_ptr_nonnull(strstr(swg_error_message(), wrong[i][0]));
+    }
+    close_student(&s);
+}
+END_TEST
+
 /* --- Whole runs ------------------------------------------------------------------------------- */
 
 /* A teacher that differs: the same architecture with other weights. */
@@ -478,6 +522,7 @@ Suite *swg_test_suite(void)
     TCase *cases = tcase_create("training");
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, a_step_is_adamw);
+    tcase_add_test(cases, frozen_tensors_stay);
     tcase_add_loop_test(cases, biases_are_trained, 0, 4);
     tcase_add_loop_test(cases, students_come_closer, 0, 4);
     tcase_add_loop_test(cases, rows_come_closer, 0, 3);
