@@ -283,7 +283,7 @@ typedef struct swg_kernels {
 
 /* So many tokens are multiplied by plain weights as they are, and faster than by BLAS after all
  * weights have been widened (docs/performance.md). */
-enum { SWG_PLAIN_TOKENS = 8 };
+enum { SWG_PLAIN_TOKENS = 16 };
 
 /* The matvec kernel of plain weights of that type, one of f32, f16 and bf16. */
 typedef void swg_matvec(const void *w, size_t n, size_t k, const float *x, size_t m,
