@@ -269,6 +269,7 @@ swg_status swg_structured_begin_model(swg_structured *s, const swg_structured_me
 {
     swg_model_options options = swg_model_options_default();
     options.pool = means->pool;
+    options.backend = means->text->device;
     s->means = means;
     SWG_TRY(swg_model_open(s->source, &options, &s->model));
     return swg_model_load_layer(s->model, (size_t)s->model->hparams.n_layers);
