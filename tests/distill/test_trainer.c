@@ -263,6 +263,36 @@ START_TEST(frozen_tensors_stay)
 }
 END_TEST
 
+/* What a backward pass takes is known: of each token when its layers are kept, of a part of them at
+ * a time when not. */
+START_TEST(memory_is_planned)
+{
+    static const char *const fixtures[] = {"qwen3", "gpt2-untied", "rnn-gru"};
+    student s;
+    uint64_t two, four, again;
+    swg_trainer_options options = swg_trainer_options_default();
+    swg_trainer *trainer = NULL;
+    open_student(&s, fixtures[_i], 0, false, NULL);
+    ck_ok(swg_trainer_backward_bytes(s.trainer, 2, &two));
+    ck_ok(swg_trainer_backward_bytes(s.trainer, 4, &four));
+    ck_assert_uint_gt(four, two);
+    ck_assert_uint_le(four, 2 * two);
+    options.window = WINDOW;
+    options.together = 4;
+    ck_ok(swg_trainer_new(s.source, &s.plan, &options, &trainer));
+    ck_ok(swg_trainer_backward_bytes(trainer, 2, &two));
+    ck_ok(swg_trainer_backward_bytes(trainer, 4, &four));
+    ck_assert_uint_eq(four, 2 * two);
+    swg_trainer_free(&trainer);
+    options.checkpoints = true;
+    ck_ok(swg_trainer_new(s.source, &s.plan, &options, &trainer));
+    ck_ok(swg_trainer_backward_bytes(trainer, 4, &again));
+    ck_assert_uint_lt(again, four);
+    swg_trainer_free(&trainer);
+    close_student(&s);
+}
+END_TEST
+
 /* --- Whole runs ------------------------------------------------------------------------------- */
 
 /* A teacher that differs: the same architecture with other weights. */
@@ -523,6 +553,7 @@ Suite *swg_test_suite(void)
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, a_step_is_adamw);
     tcase_add_test(cases, frozen_tensors_stay);
+    tcase_add_loop_test(cases, memory_is_planned, 0, 3);
     tcase_add_loop_test(cases, biases_are_trained, 0, 4);
     tcase_add_loop_test(cases, students_come_closer, 0, 4);
     tcase_add_loop_test(cases, rows_come_closer, 0, 3);
