@@ -300,10 +300,17 @@ static swg_status judge_first(run *r, swg_distill_record *record)
                                  "step; `swage verify` names tensors that hold NaN or infinity");
 }
 
-/* The better of two judgements: by divergence if that is trained on, else by cross-entropy. */
+/* What judgements are compared by: divergence and cross-entropy with their weights, and
+ * cross-entropy where neither is trained on. */
+static double judged_loss(const run *r, const swg_distill_record *record)
+{
+    const double kl = r->options->weights[SWG_LOSS_kl], ce = r->options->weights[SWG_LOSS_ce];
+    return kl + ce > 0 ? kl * record->kld + ce * record->nll : record->nll;
+}
+
 static bool is_better(const run *r, const swg_distill_record *a, const swg_distill_record *b)
 {
-    return r->options->weights[SWG_LOSS_kl] > 0 ? a->kld < b->kld : a->nll < b->nll;
+    return judged_loss(r, a) < judged_loss(r, b);
 }
 
 /* --- Steps ------------------------------------------------------------------------------------ */
