@@ -667,7 +667,7 @@ const swg_command swg_command_prune = {
         "zeros.\n\n"
         "--structured removes whole layers, heads or channels: the output is a smaller ordinary "
         "model. Those go whose absence changes the outputs of the weights that read them least, "
-        "and these weights are refitted by least squares.\n\n"
+        "and all weights that stay are refitted by least squares to make up for them.\n\n"
         "All of this but --structured is a recipe, which the output carries in its history and "
         "`swage inspect` "
         "prints: --recipe applies it to another checkpoint, or repeats it byte for byte.",

@@ -153,6 +153,11 @@ smaller cut --structured ffn=0.25 --no-refit
 original=$(perplexity "$model") refitted=$(perplexity "$scratch/refitted") cut=$(perplexity "$scratch/cut")
 better "refit recovers 40 %: $original, $refitted without, $cut with" awk -v o="$original" -v r="$refitted" \
   -v c="$cut" 'BEGIN { exit !(c > o && r - o <= 0.6 * (c - o)) }'
+smaller fewer --structured layers=0.25
+smaller bare --structured layers=0.25 --no-refit
+refitted=$(perplexity "$scratch/fewer") cut=$(perplexity "$scratch/bare")
+better "the layers that stay make up for one: $original, $refitted, $cut without refit" awk -v o="$original" \
+  -v r="$refitted" -v c="$cut" 'BEGIN { exit !(c > o && r - o <= 0.6 * (c - o)) }'
 smaller all.swg --structured layers=0.25 --structured hidden=0.1 --structured kv-groups=0.5 --structured ffn=0.1
 check "layers" grep -q '"kept": false' "$scratch/stdout"
 expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/all.swg" --json
