@@ -1,6 +1,7 @@
 /* Products with exact inputs: rows of the weight are converted to float, tile by tile, and
- * multiplied by BLAS. Plain weights are always computed with exact inputs; few rows of them are
- * multiplied by the weights as they are stored, which reads memory once. */
+ * multiplied by BLAS, or for a few inputs by the kernel of plain weights. Plain weights are always
+ * computed with exact inputs, and for a few of them as they are stored, which reads memory once.
+ * The bytes are then those of the same weights in any format. */
 #include "kernels/linalg.h"
 #include "runtime/backend/cpu_act.h"
 
@@ -11,13 +12,19 @@ void swg_cpu_compute_tiles(const swg_cpu_product *product, size_t which, size_t 
 {
     const swg_weight *weight = product->weights[which];
     const swg_value x = product->x, y = product->y[which];
-    float *scratch = swg_cpu_of(product->exec)->threads[swg_pool_thread_index()].tile;
+    const swg_cpu *cpu = swg_cpu_of(product->exec);
+    float *scratch = cpu->threads[swg_pool_thread_index()].tile;
     for (size_t tile = begin; tile < end; tile++) {
         const size_t row = tile * SWG_TILE_ROWS, left = weight->n - row;
         const size_t n_rows = left < SWG_TILE_ROWS ? left : SWG_TILE_ROWS;
         const float *rows = swg_cpu_rows_f32(weight, row, n_rows, scratch);
-        swg_sgemm_nt(x.rows, n_rows, weight->k, x.data, x.columns, rows, weight->k,
-                     swg_cpu_row(y, 0) + row, y.columns);
+        float *out = swg_cpu_row(y, 0) + row;
+        if (x.rows <= SWG_PLAIN_TOKENS)
+            cpu->kernels->matvec_f32(rows, n_rows, weight->k, x.data, x.rows, x.columns, out,
+                                     y.columns);
+        else
+            swg_sgemm_nt(x.rows, n_rows, weight->k, x.data, x.columns, rows, weight->k, out,
+                         y.columns);
     }
 }
 
