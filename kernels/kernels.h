@@ -203,11 +203,29 @@ typedef struct swg_act {
  *
  * dot and the sum of p are in 16-lane order, the sum of p v is in the order of j with fused
  * multiply-adds. Every query has at least one key. Elements of k and v are stored in one of several
- * types (kv_types.def) and widened to float, which is exact. Where keys and values have scales, s_j
- * is multiplied by that of k_j and, after their sum has been taken, p_j by that of v_j.
+ * types (kv_types.def); floats and halves are widened to float, which is exact. 8-bit integers with
+ * a scale for each key and value are multiplied in integers instead. Queries are rounded to codes
+ * of 15 bits, c_i = rint(q_i * (SWG_QUERY_CODES / absmax)) (0 when absmax is below SWG_ACT_MIN):
+ *
+ *   s_j = float(dot(c, k_j)) * (absmax / SWG_QUERY_CODES * scale) * k_scale_j;  p_j as above
+ *   w_j = p_j * v_scale_j;  b_j = rint(w_j * (SWG_WEIGHT_CODES / m)), m the largest w of the keys
+ *         of the query in the same block of SWG_WEIGHT_KEYS keys (0 when m is below SWG_ACT_MIN)
+ *   out_i = (fold over blocks in order:  acc = fma(float(sum_j b_j v_j), m / SWG_WEIGHT_CODES,
+ * acc))
+ *           * (1 / sum_j p_j)
+ *
+ * where key j belongs to block j / SWG_WEIGHT_KEYS, and heads have at most SWG_INT8_HEAD_DIM
+ * elements, so that the sums fit 32 bits.
  *
  * Keys are numbered through the runs, in order: a contiguous cache is one run, a paged one has a
  * run per block. The result does not depend on how keys are cut into runs. */
+enum {
+    SWG_QUERY_CODES = 16383,
+    SWG_WEIGHT_CODES = 32767,
+    SWG_WEIGHT_KEYS = 64,
+    SWG_INT8_HEAD_DIM = 1024
+};
+
 typedef enum swg_kv_type {
 #define SWG_KV_TYPE(ID, name, bytes, has_scales, meaning) SWG_KV_##ID,
 #include "kernels/kv_types.def"

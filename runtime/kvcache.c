@@ -16,6 +16,11 @@ static size_t stride_of(const swg_kvcache_shape *shape)
 static swg_status sizes(const swg_kvcache_shape *shape, size_t *elements, size_t *rows)
 {
     const size_t row_bytes = stride_of(shape) * swg_kv_bytes(shape->type);
+    if (shape->type == SWG_KV_INT8 && shape->head_dim > SWG_INT8_HEAD_DIM)
+        return swg_error(
+            SWG_UNSUPPORTED,
+            "an int8 KV cache takes heads of at most %d elements; the model's have %zu",
+            SWG_INT8_HEAD_DIM, shape->head_dim);
     if (!swg_size_mul(2 * shape->n_layers * shape->n_heads, shape->context, rows) ||
         !swg_size_mul(*rows, shape->n_sequences, rows) ||
         !swg_size_mul(*rows, row_bytes + sizeof(float), elements))

@@ -24,7 +24,8 @@ typedef struct swg_kvcache {
         pages; /* elements [sequences][layers][keys, values][heads][context][stride], scales */
 } swg_kvcache;
 
-/* Bytes that such a cache takes. SWG_LIMIT when that is more than memory can be addressed. */
+/* Bytes that such a cache takes. SWG_LIMIT when that is more than memory can be addressed,
+ * SWG_UNSUPPORTED for heads that are too long for the type. */
 swg_status swg_kvcache_bytes(const swg_kvcache_shape *shape, size_t *out);
 
 /* Zero-initialise to start. SWG_LIMIT as above, SWG_NO_MEMORY. */

@@ -380,4 +380,49 @@ V16_INLINE int32_t v16i_sum(v16i x)
     return _mm_cvtsi128_si32(_mm_add_epi32(by4, _mm_shuffle_epi32(by4, _MM_SHUFFLE(2, 3, 0, 1))));
 }
 
+/* --- 16-bit integers --- */
+
+/* The first n (up to 16) bytes at p widened, zero beyond. */
+V16_INLINE void v16i_widen_i8_n(const int8_t *p, size_t n, int16_t *to)
+{
+    int8_t part[16] = {0};
+    if (n < 16)
+        memcpy(part, p, n);
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(n < 16 ? part : p));
+    _mm256_storeu_si256((__m256i *)to, _mm256_cvtepi8_epi16(bytes));
+}
+/* The lanes, which are within int16. */
+V16_INLINE void v16i_store_i16(int16_t *p, v16i x)
+{
+    const __m256i words = _mm256_packs_epi32(x.lo, x.hi);
+    _mm256_storeu_si256((__m256i *)p, _mm256_permute4x64_epi64(words, _MM_SHUFFLE(3, 1, 2, 0)));
+}
+/* Add the products of 32 numbers, in lanes whose order is not defined. */
+V16_INLINE v16i v16i_dot_i16(v16i acc, const int16_t *a, const int16_t *b)
+{
+    const __m256i *x = (const __m256i *)a, *y = (const __m256i *)b;
+    const __m256i lo = _mm256_madd_epi16(_mm256_loadu_si256(x), _mm256_loadu_si256(y));
+    const __m256i hi = _mm256_madd_epi16(_mm256_loadu_si256(x + 1), _mm256_loadu_si256(y + 1));
+    return (v16i){_mm256_add_epi32(acc.lo, lo), _mm256_add_epi32(acc.hi, hi)};
+}
+/* The first n (up to 16) bytes at a and b as pairs; and acc + the products of both numbers of each
+ * pair and the two 16-bit numbers in every lane of `by`. */
+V16_INLINE v16i v16i_pairs_n(const int8_t *a, const int8_t *b, size_t n)
+{
+    int8_t part[2][16] = {{0}};
+    if (n < 16) {
+        memcpy(part[0], a, n);
+        memcpy(part[1], b, n);
+    }
+    const __m128i x = _mm_loadu_si128((const __m128i *)(n < 16 ? part[0] : a));
+    const __m128i y = _mm_loadu_si128((const __m128i *)(n < 16 ? part[1] : b));
+    return (v16i){_mm256_cvtepi8_epi16(_mm_unpacklo_epi8(x, y)),
+                  _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(x, y))};
+}
+V16_INLINE v16i v16i_add_pairs(v16i acc, v16i pairs, v16i by)
+{
+    return (v16i){_mm256_add_epi32(acc.lo, _mm256_madd_epi16(pairs.lo, by.lo)),
+                  _mm256_add_epi32(acc.hi, _mm256_madd_epi16(pairs.hi, by.hi))};
+}
+
 #endif

@@ -162,9 +162,39 @@ static double element(const swg_check_case *c, size_t rows, size_t scales, size_
     return swg_float_load(c->kv_type == SWG_KV_F16 ? SWG_F16 : SWG_F32, data, at);
 }
 
+/* Of 8-bit keys and values, what rounding a query to codes adds to the error of a score whose key
+ * has elements of that size together. */
+static double query_error(const swg_check_case *c, const float *q, double key_size)
+{
+    double absmax = 0;
+    for (size_t d = 0; d < c->n; d++)
+        absmax = fmax(absmax, fabs((double)q[d]));
+    return c->kv_type == SWG_KV_INT8 ? 0.51 * absmax / SWG_QUERY_CODES * key_size * c->scale : 0;
+}
+
+/* What rounding weights to codes adds to the error of element d: half a code for each key, and what
+ * is too small for codes. `weights` are those of keys [begin, end), without value scales. */
+static double weight_error(const swg_check_case *c, size_t begin, size_t end, const double *weights,
+                           size_t d)
+{
+    double error = 0;
+    const float *scales = swg_check_initial(c, VALUE_SCALES);
+    for (size_t j = begin; c->kv_type == SWG_KV_INT8 && j < end; j++) {
+        double largest = SWG_ACT_MIN;
+        for (size_t l = j / SWG_WEIGHT_KEYS * SWG_WEIGHT_KEYS;
+             l < (j / SWG_WEIGHT_KEYS + 1) * SWG_WEIGHT_KEYS; l++)
+            if (l >= begin && l < end)
+                largest = fmax(largest, weights[l - begin] * (double)scales[place_of(c, l)]);
+        const double code =
+            element(c, VALUES, VALUE_SCALES, j, d) / fmax((double)scales[place_of(c, j)], 1e-30);
+        error += 0.51 * largest / SWG_WEIGHT_CODES * fabs(code) + SWG_ACT_MIN * fabs(code);
+    }
+    return error;
+}
+
 /* One query. A score is off by at most (head_dim + 2) CHECK_EPS of its magnitudes; the error of the
  * largest score shifts all alike, but each difference is rounded again; the exponential adds 2
- * CHECK_EPS; the sums of n terms add n CHECK_EPS each. */
+ * CHECK_EPS; the sums of n terms add n CHECK_EPS each. 8-bit types add the rounding to codes. */
 static bool check_query(const swg_check_case *c, size_t i, const float *out, char *failure)
 {
     const float *q = (const float *)swg_check_initial(c, c->in_place ? OUT : QUERIES) + i * c->n;
@@ -172,15 +202,17 @@ static bool check_query(const swg_check_case *c, size_t i, const float *out, cha
     double max = -INFINITY, largest_error = 0, spread = 0, sum = 0;
     double scores[SWG_CHECK_KEYS];
     for (size_t j = begin; j < end; j++) {
-        double dot = 0, magnitude = 0;
+        double dot = 0, magnitude = 0, key_size = 0;
         for (size_t d = 0; d < c->n; d++) {
-            const double term = (double)q[d] * element(c, KEYS, KEY_SCALES, j, d);
+            const double key = element(c, KEYS, KEY_SCALES, j, d), term = (double)q[d] * key;
             dot += term;
             magnitude += fabs(term);
+            key_size += fabs(key);
         }
         scores[j - begin] = dot * c->scale;
         max = fmax(max, scores[j - begin]);
-        largest_error = fmax(largest_error, ((double)c->n + 2) * CHECK_EPS * magnitude * c->scale);
+        largest_error = fmax(largest_error, ((double)c->n + 2) * CHECK_EPS * magnitude * c->scale +
+                                                query_error(c, q, key_size));
     }
     for (size_t j = begin; j < end; j++) {
         const double difference = max - scores[j - begin];
@@ -198,8 +230,9 @@ static bool check_query(const swg_check_case *c, size_t i, const float *out, cha
             magnitude += scores[j - begin] / sum * fabs(value);
         }
         const double flushed = n_keys * 1.3e-38 * 5000; /* weights below exp(-87.3), |v| < 5000 */
-        if (!swg_check_near(out[d], wanted, relative * magnitude + flushed, "out", i * c->n + d,
-                            failure))
+        const double rounded = weight_error(c, begin, end, scores, d) * (1 + relative) / sum;
+        if (!swg_check_near(out[d], wanted, relative * magnitude + flushed + rounded, "out",
+                            i * c->n + d, failure))
             return false;
     }
     return true;

@@ -477,4 +477,58 @@ V16_INLINE int32_t v16i_sum(v16i x)
     return vaddvq_s32(vaddq_s32(vaddq_s32(x.q[0], x.q[1]), vaddq_s32(x.q[2], x.q[3])));
 }
 
+/* --- 16-bit integers --- */
+
+/* The first n (up to 16) bytes at p widened, zero beyond. */
+V16_INLINE void v16i_widen_i8_n(const int8_t *p, size_t n, int16_t *to)
+{
+    int8_t part[16] = {0};
+    if (n < 16)
+        memcpy(part, p, n);
+    const int8x16_t bytes = vld1q_s8(n < 16 ? part : p);
+    vst1q_s16(to, vmovl_s8(vget_low_s8(bytes)));
+    vst1q_s16(to + 8, vmovl_s8(vget_high_s8(bytes)));
+}
+/* The lanes, which are within int16. */
+V16_INLINE void v16i_store_i16(int16_t *p, v16i x)
+{
+    vst1q_s16(p, vcombine_s16(vmovn_s32(x.q[0]), vmovn_s32(x.q[1])));
+    vst1q_s16(p + 8, vcombine_s16(vmovn_s32(x.q[2]), vmovn_s32(x.q[3])));
+}
+/* Add the products of 32 numbers, in lanes whose order is not defined. */
+V16_INLINE v16i v16i_dot_i16(v16i acc, const int16_t *a, const int16_t *b)
+{
+    for (int i = 0; i < 4; i++) {
+        const int16x8_t x = vld1q_s16(a + 8 * i), y = vld1q_s16(b + 8 * i);
+        acc.q[i] = vmlal_s16(acc.q[i], vget_low_s16(x), vget_low_s16(y));
+        acc.q[i] = vmlal_s16(acc.q[i], vget_high_s16(x), vget_high_s16(y));
+    }
+    return acc;
+}
+/* The first n (up to 16) bytes at a and b as pairs - here 16 numbers of a, then of b; and acc + the
+ * products of both numbers of each pair and the two 16-bit numbers in every lane of `by`. */
+V16_INLINE v16i v16i_pairs_n(const int8_t *a, const int8_t *b, size_t n)
+{
+    int16_t part[32];
+    v16i_widen_i8_n(a, n, part);
+    v16i_widen_i8_n(b, n, part + 16);
+#define EACH(i) vreinterpretq_s32_s16(vld1q_s16(part + 8 * (i)))
+    return V16_EACH(v16i, EACH);
+#undef EACH
+}
+V16_INLINE v16i v16i_add_pairs(v16i acc, v16i pairs, v16i by)
+{
+    const int16x4_t two = vget_low_s16(vreinterpretq_s16_s32(by.q[0]));
+    for (int half = 0; half < 2; half++) {
+        const int16x8_t x = vreinterpretq_s16_s32(pairs.q[half]);
+        const int16x8_t y = vreinterpretq_s16_s32(pairs.q[2 + half]);
+        int32x4_t *at = &acc.q[2 * half];
+        at[0] = vmlal_lane_s16(at[0], vget_low_s16(x), two, 0);
+        at[0] = vmlal_lane_s16(at[0], vget_low_s16(y), two, 1);
+        at[1] = vmlal_lane_s16(at[1], vget_high_s16(x), two, 0);
+        at[1] = vmlal_lane_s16(at[1], vget_high_s16(y), two, 1);
+    }
+    return acc;
+}
+
 #endif

@@ -15,12 +15,7 @@
 #include "kernels/kv_pieces.h"
 #include "kernels/simd16/exp_body.h"
 #include "kernels/simd16/kv_body.h"
-
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "kernels/simd16/unroll.h"
 
 enum {
     TILE_DOTS = V16_TILE_QUERIES * V16_TILE_KEYS,
@@ -89,13 +84,14 @@ V16_INLINE void dot_tile(const float *const *q, const int n_q, const uint8_t *co
 V16_INLINE void score_piece(const swg_attention *a, const swg_kv_type type, size_t i,
                             const swg_kv_piece *p, size_t at)
 {
+    const size_t row = a->kv_stride * swg_kv_bytes(type);
     float *scores = scores_of(a, i);
     for (size_t j = at; j < p->n; j += TILE_DOTS) {
+        prefetch_rows(a, type, p->k + j * row, TILE_DOTS, p->k + p->n * row);
         const size_t n_keys = p->n - j < TILE_DOTS ? p->n - j : TILE_DOTS;
         const uint8_t *keys[TILE_DOTS];
         for (size_t l = 0; l < TILE_DOTS; l++)
-            keys[l] =
-                p->k + (j + (l < n_keys ? l : n_keys - 1)) * a->kv_stride * swg_kv_bytes(type);
+            keys[l] = p->k + (j + (l < n_keys ? l : n_keys - 1)) * row;
         float dots[TILE_DOTS];
         dot_tile(&a->q[i], 1, keys, TILE_DOTS, type, a->head_dim, a->scale, dots);
         memcpy(scores + (p->first + j - a->key_begin[i]), dots, n_keys * sizeof *dots);
@@ -226,7 +222,7 @@ V16_INLINE void add_values(const swg_attention *a, const swg_kv_type type, size_
                            size_t end)
 {
     for (swg_kv_piece p = swg_kv_first(a, begin, end); p.n > 0; p = swg_kv_next(a, p, end))
-        add_piece(a, type, i, 1, &p, NULL);
+        add_piece(a, type, i, 1, &p, p.v + p.n * a->kv_stride * swg_kv_bytes(type));
 }
 
 /* The same for a block's queries, part by part. */
@@ -243,31 +239,11 @@ V16_INLINE void add_block(const swg_attention *a, const swg_kv_type type, size_t
         }
 }
 
-/* Multiply the scores of query i by the scales of its keys or values. */
-V16_INLINE void scale_scores(const swg_attention *a, size_t i, const bool by_values)
+/* Turn the scores of query i into unnormalised probabilities and return the inverse of their sum;
+ * clear out[i], which may be the query itself. */
+V16_INLINE float begin_output(const swg_attention *a, size_t i)
 {
-    const size_t begin = a->key_begin[i], end = a->key_end[i];
-    float *scores = scores_of(a, i);
-    for (swg_kv_piece p = swg_kv_first(a, begin, end); p.n > 0; p = swg_kv_next(a, p, end)) {
-        const float *scales = by_values ? p.v_scales : p.k_scales;
-        float *at = scores + (p.first - begin);
-        for (size_t j = 0; j < p.n; j += 16) {
-            const size_t lanes = p.n - j < 16 ? p.n - j : 16;
-            v16_store_n(at + j, v16_mul(v16_load_n(at + j, lanes), v16_load_n(scales + j, lanes)),
-                        lanes);
-        }
-    }
-}
-
-/* Turn the scores of query i into unnormalised probabilities, times the scales of the values, and
- * return the inverse of their common divisor; clear out[i], which may be the query itself. */
-V16_INLINE float begin_output(const swg_attention *a, const swg_kv_type type, size_t i)
-{
-    if (swg_kv_has_scales(type))
-        scale_scores(a, i, false);
     const float sum = v16_exp_all(scores_of(a, i), a->key_end[i] - a->key_begin[i]);
-    if (swg_kv_has_scales(type))
-        scale_scores(a, i, true);
     memset(a->out[i], 0, a->head_dim * sizeof *a->out[i]);
     return 1 / sum;
 }
@@ -285,7 +261,7 @@ V16_INLINE void attend_one(const swg_attention *a, const swg_kv_type type, size_
 {
     const size_t begin = a->key_begin[i], end = a->key_end[i];
     score_query(a, type, i, begin, end);
-    const float inverse = begin_output(a, type, i);
+    const float inverse = begin_output(a, i);
     add_values(a, type, i, begin, end);
     end_output(a, i, inverse);
 }
@@ -302,7 +278,7 @@ V16_INLINE void attend_block(const swg_attention *a, const swg_kv_type type, siz
         score_query(a, type, i + l, end, a->key_end[i + l]);
     }
     for (size_t l = 0; l < n_queries; l++) {
-        inverse[l] = begin_output(a, type, i + l);
+        inverse[l] = begin_output(a, i + l);
         add_values(a, type, i + l, a->key_begin[i + l], begin);
     }
     add_block(a, type, i, n_queries, begin, end);
@@ -331,12 +307,24 @@ V16_INLINE void attend_all(const swg_attention *a, const swg_kv_type type)
     }
 }
 
+#include "kernels/simd16/attention_int8_body.h"
+
+V16_INLINE void attend_f32(const swg_attention *a)
+{
+    attend_all(a, SWG_KV_F32);
+}
+
+V16_INLINE void attend_f16(const swg_attention *a)
+{
+    attend_all(a, SWG_KV_F16);
+}
+
 V16_TARGET void SWG_VARIANT(attention)(const swg_attention *a)
 {
     switch (a->kv_type) {
 #define SWG_KV_TYPE(ID, name, bytes, has_scales, meaning)                                          \
     case SWG_KV_##ID:                                                                              \
-        attend_all(a, SWG_KV_##ID);                                                                \
+        attend_##name(a);                                                                          \
         break;
 #include "kernels/kv_types.def"
 #undef SWG_KV_TYPE

@@ -7,13 +7,8 @@
  * vectors per token: enough to hide the latency of the additions. Every vector of weights that has
  * been widened serves the V16_MATVEC_TOKENS tokens whose sums fit into registers; for further
  * tokens the row is read again, from the first-level cache. Exactness: same bytes. */
+#include "kernels/simd16/unroll.h"
 #include "kernels/variants.h"
-
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
 
 /* Sums per token, and the columns that one step adds to them; bytes that are prefetched ahead, as
  * in matmul_body.h. Beyond the last row the hint does nothing. */

@@ -88,6 +88,14 @@ START_TEST(memory_shrinks)
     ck_assert_uint_eq(bytes[SWG_KV_F32], (size_t)2 * 2 * 30 * 3 * 512 * 64 * 4);
     ck_assert_uint_eq(bytes[SWG_KV_F16], bytes[SWG_KV_F32] / 2);
     ck_assert_uint_eq(bytes[SWG_KV_INT8], bytes[SWG_KV_F32] / 256 * 68);
+    shape.type = SWG_KV_INT8;
+    shape.head_dim = 1024;
+    ck_ok(swg_kvcache_bytes(&shape, bytes));
+    shape.head_dim = 1025;
+    ck_status_is(SWG_UNSUPPORTED, swg_kvcache_bytes(&shape, bytes));
+    ck_assert_ptr_nonnull(
+        strstr(swg_error_message(), "at most 1024 elements; the model's have 1025"));
+    shape.head_dim = 64;
     shape.context = SIZE_MAX / 1000;
     ck_status_is(SWG_LIMIT, swg_kvcache_bytes(&shape, bytes));
     ck_assert_ptr_nonnull(strstr(swg_error_message(), "too large"));
