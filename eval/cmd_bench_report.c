@@ -19,12 +19,20 @@ bool swg_bench_has_limits(const swg_bench *b)
     return !b->args->no_limits && swg_device_is_cpu(b->loaded.model);
 }
 
-/* Shares of the limits: of the DRAM read rate by decoding's weights, of the arithmetic peak by
+/* What decoding a token reads: the weights, and the keys and values of as many positions as there
+ * are on average. */
+static double decode_bytes(const swg_bench *b)
+{
+    const double positions = (double)b->args->depth + 0.5 * (double)(b->generate + 1);
+    const double cache = (double)swg_exec_cache_bytes(b->exec) / (double)swg_exec_context(b->exec);
+    return (double)swg_model_bytes_per_token(b->loaded.model) + cache * positions;
+}
+
+/* Shares of the limits: of the DRAM read rate by what decoding reads, of the arithmetic peak by
  * prefill's products; 0 when the limit is unknown. */
 static double decode_share(const swg_bench *b)
 {
-    const double rate =
-        (double)swg_model_bytes_per_token(b->loaded.model) * b->latency.decode_tokens_per_s.median;
+    const double rate = decode_bytes(b) * b->latency.decode_tokens_per_s.median;
     return b->dram.bytes_per_s > 0 ? rate / b->dram.bytes_per_s : 0;
 }
 
