@@ -342,6 +342,7 @@ static swg_status print_json(const job *j, uint64_t file_bytes)
         swg_json_double(&json, "mean_log_loss", r->best.nll);
     }
     swg_json_double(&json, "best_epoch", r->best.epoch);
+    swg_training_log_write_memory(&j->training.log, &json);
     swg_json_double(&json, "elapsed_s", r->seconds);
     return swg_cli_json_print(&json);
 }

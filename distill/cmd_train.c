@@ -343,6 +343,7 @@ static swg_status print(const job *j, uint64_t file_bytes)
         swg_json_double(&json, "perplexity_before", exp(r->first.nll));
         swg_json_double(&json, "perplexity", exp(r->best.nll));
         swg_json_uint(&json, "best_step", r->best.step);
+        swg_training_log_write_memory(&j->training.log, &json);
         swg_json_double(&json, "elapsed_s", r->seconds);
         return swg_cli_json_print(&json);
     }

@@ -9,6 +9,7 @@
 
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/words.h"
 
 swg_status swg_training_check(const swg_training_arguments *a)
 {
@@ -120,6 +121,22 @@ static void log_record(void *context, const swg_distill_record *record)
     swg_json_deinit(&json);
 }
 
+static void say_need(void *context, const swg_memory_need *need)
+{
+    swg_training_log *log = context;
+    char backward[32], all[32];
+    log->need = *need;
+    swg_cli_say(log->cli, "memory: %s, of which %s for the gradients of a batch",
+                swg_format_bytes(need->held + need->backward, all),
+                swg_format_bytes(need->backward, backward));
+}
+
+void swg_training_log_write_memory(const swg_training_log *log, swg_json_writer *json)
+{
+    swg_json_uint(json, "planned_memory_bytes", log->need.held + log->need.backward);
+    swg_json_uint(json, "peak_memory_bytes", swg_peak_rss_bytes());
+}
+
 /* Keep the lines up to that step: what was logged after the state was saved comes again. */
 static void resume_log(void *context, uint64_t step)
 {
@@ -163,6 +180,7 @@ static swg_distill_options options_of(const swg_training_arguments *a, swg_train
     how.save_every = (uint64_t)a->save_every;
     how.resume = a->resume;
     how.log = log_record;
+    how.planned = say_need;
     how.resumed = resume_log;
     how.log_context = log;
     return how;

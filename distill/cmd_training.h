@@ -84,7 +84,11 @@ typedef struct swg_training_log {
     FILE *file; /* NULL: no log */
     bool has_teacher;
     bool is_of_classifier, is_judged; /* ... by other texts */
+    swg_memory_need need;             /* known when the first step begins */
 } swg_training_log;
+
+/* Members of an open object: what the training was to take, and what the process took. */
+void swg_training_log_write_memory(const swg_training_log *log, swg_json_writer *json);
 
 /* Put what is usual for texts where 0 was left. */
 void swg_training_settle(swg_training_arguments *arguments, double usual_rate,

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "distill/gradient_norm.h"
 #include "distill/learned_codes.h"
 #include "kernels/linalg.h"
 #include "runtime/backprop.h"
@@ -231,6 +232,12 @@ swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t
     return trainer->status;
 }
 
+swg_status swg_trainer_backward_bytes(const swg_trainer *trainer, size_t n_windows, uint64_t *out)
+{
+    return trainer->texts ? swg_text_gradients_bytes(trainer->texts, out)
+                          : swg_backprop_bytes(trainer->backprop, n_windows, out);
+}
+
 swg_status swg_trainer_backward_text(swg_trainer *trainer, const swg_text_job *text)
 {
     const swg_gradient_observer observer = observer_of(trainer);
@@ -291,56 +298,6 @@ static swg_status install_trained(const swg_trainer *trainer)
 
 /* --- Steps ------------------------------------------------------------------------------------ */
 
-/* Elements of a gradient whose squares are one sum. */
-enum { SUMMED_ELEMS = 1 << 16 };
-
-typedef struct squares {
-    const set *of;
-    double *sums; /* of SUMMED_ELEMS each */
-} squares;
-
-/* The gradient by what stays 0 is not one of the step. */
-static void clear_zeros(const uint8_t *is_zero, float *gradient, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        gradient[i] = is_zero[i] ? 0 : gradient[i];
-}
-
-static swg_status sum_squares(void *context, size_t index)
-{
-    enum { LANES = 8 };
-    const squares *s = context;
-    const size_t begin = index * SUMMED_ELEMS, left = s->of->numbers.n - begin;
-    const size_t n = left < SUMMED_ELEMS ? left : SUMMED_ELEMS;
-    float *gradient = s->of->numbers.gradient + begin;
-    double lanes[LANES] = {0};
-    size_t i = 0;
-    if (s->of->is_zero)
-        clear_zeros(s->of->is_zero + begin, gradient, n);
-    for (; i + LANES <= n; i += LANES)
-        for (size_t l = 0; l < LANES; l++)
-            lanes[l] += (double)gradient[i + l] * (double)gradient[i + l];
-    for (; i < n; i++)
-        lanes[0] += (double)gradient[i] * (double)gradient[i];
-    for (size_t l = 1; l < LANES; l++)
-        lanes[0] += lanes[l];
-    s->sums[index] = lanes[0];
-    return SWG_OK;
-}
-
-/* *square += that of a set's gradient, of which what stays 0 is cleared. */
-static swg_status add_square(const swg_trainer *trainer, const set *of, double *square)
-{
-    const size_t n = swg_ceil_div(of->numbers.n, SUMMED_ELEMS);
-    squares s = {.of = of};
-    SWG_TRY(SWG_NEW(s.sums, n));
-    const swg_status status = swg_pool_for(trainer->options.pool, n, sum_squares, &s);
-    for (size_t i = 0; i < n; i++)
-        *square += s.sums[i];
-    swg_free(s.sums);
-    return status;
-}
-
 static swg_status norm_of(const swg_trainer *trainer, double *out)
 {
     double square = 0;
@@ -348,7 +305,8 @@ static swg_status norm_of(const swg_trainer *trainer, double *out)
         set sets[MOST_SETS];
         const size_t n = sets_of(&trainer->tensors[i], sets);
         for (size_t k = 0; k < n; k++)
-            SWG_TRY(add_square(trainer, &sets[k], &square));
+            SWG_TRY(swg_gradient_add_square(&sets[k].numbers, sets[k].is_zero,
+                                            trainer->options.pool, &square));
     }
     *out = sqrt(square);
     return SWG_OK;
@@ -365,7 +323,7 @@ static swg_status reverse_tensor(const swg_trainer *trainer, const trained *t)
     if (!t->adapter || !t->gradient)
         return SWG_OK;
     if (t->is_zero)
-        clear_zeros(t->is_zero, t->gradient, elems_of(t));
+        swg_gradient_clear_zeros(t->is_zero, t->gradient, elems_of(t));
     swg_adapter_project(t->adapter, t->gradient);
     memset(t->gradient, 0, elems_of(t) * sizeof *t->gradient);
     return SWG_OK;

@@ -70,6 +70,10 @@ const swg_model *swg_trainer_model(const swg_trainer *trainer);
 uint64_t swg_trainer_n_weights(const swg_trainer *trainer);
 uint64_t swg_trainer_n_zeros(const swg_trainer *trainer);
 
+/* The most bytes that a backward pass takes while it runs, beside what is in memory already: over
+ * so many windows, or over one text of a classifier. */
+swg_status swg_trainer_backward_bytes(const swg_trainer *trainer, size_t n_windows, uint64_t *out);
+
 /* Run windows ids [n_windows][window] forward and backward and add the gradients of the loss whose
  * slopes by the logits `slopes` gives (swg_backprop_job). */
 swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t n_windows,

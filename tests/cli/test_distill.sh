@@ -13,7 +13,7 @@ before=$(zeros "$scratch/pruned")
 expect_exit 0 "recover" "$SWAGE" distill "$scratch/pruned" -o "$scratch/recovered" "${train[@]}" \
   --keep-mask --steps 15 --json -q --log "$scratch/log.jsonl"
 expect_keys "report" steps tokens weights zeros_kept kld_before kld perplexity_before perplexity \
-  perplexity_teacher best_step
+  perplexity_teacher best_step planned_memory_bytes peak_memory_bytes
 lost=$(value kld_before) left=$(value kld)
 check "divergence falls: $lost to $left" less "$left" "$lost"
 check "zeros stay: $before" [ "$(zeros "$scratch/recovered")" = "$before" ]
@@ -122,6 +122,18 @@ sed 's/"num_attention_heads": 2/"num_attention_heads": 5/' "$shape" >"$scratch/o
 student 3 "heads that do not fit the width" --student-config "$scratch/other.json"
 check "it names both" grep -q '32.*5\|5.*32' "$scratch/stderr"
 student 2 "no student"
+
+# What training takes is said before it begins, and more than there may be is refused then.
+expect_exit 0 "the plan" "$SWAGE" distill "$scratch/pruned" -o "$scratch/planned" "${train[@]}" --steps 1 --json
+expect_match "it is said" "$stderr" 'memory: [0-9.]+ .iB, of which [0-9.]+ .iB for the gradients of a batch'
+planned=$(value planned_memory_bytes)
+bounded() { expect_exit "$1" "$2" "$SWAGE" distill "$scratch/pruned" -o "$scratch/bounded" "${train[@]}" --steps 1 \
+  --max-memory "$3"; }
+bounded 5 "too little memory" $((planned - planned / 20))
+expect_match "it says what is needed" "$stderr" 'training takes .* more while gradients .* --max-memory is'
+bounded 0 "enough" $((planned + planned / 4))
+expect_exit 0 "the teacher itself has nothing to learn" "$SWAGE" distill "$model" -o "$scratch/same" "${train[@]}" \
+  --steps 3 -q
 
 # What cannot be written is refused before any step.
 touch "$scratch/there.swg" "$scratch/there.jsonl"
