@@ -281,7 +281,11 @@ static swg_status walk(run *r, swg_distill_result *out)
 {
     const swg_distill_options *o = r->options;
     swg_distill_record record = {0};
+    swg_memory_need need;
     SWG_TRY(swg_trainer_keep(r->trainer));
+    SWG_TRY(swg_memory_need_find(r->trainer, 1, &need));
+    if (o->planned)
+        o->planned(o->log_context, &need);
     SWG_TRY(judge(r, &out->first));
     out->best = out->first;
     if (o->resume)

@@ -37,11 +37,8 @@ typedef struct job {
 
 swg_status swg_classifier_check(const swg_classifier_arguments *l, const swg_training_arguments *t)
 {
-    SWG_TRY(swg_training_check_adapters(t));
     if (!l->data)
-        return l->eval_data || l->epochs ? swg_error(SWG_USAGE, "--%s is of use only with --data",
-                                                     l->eval_data ? "eval-data" : "epochs")
-                                         : SWG_OK;
+        return SWG_OK;
     if (t->steps > 0 || t->minutes > 0)
         return swg_error(SWG_USAGE, "--%s is not for --data; give --epochs",
                          t->steps > 0 ? "steps" : "minutes");
@@ -257,7 +254,7 @@ static void write_settings(const job *j, const swg_distill_options *how, swg_jso
     swg_json_uint(json, "warm_up", (uint64_t)how->warm_up);
     swg_json_double(json, "weight_decay", how->adamw.decay);
     swg_json_uint(json, "seed", how->seed);
-    swg_training_write_adapters(q->training, json);
+    swg_training_write_trained(q->training, json);
     if (q->teacher) {
         swg_json_double(json, "kl_weight", q->kl);
         swg_json_double(json, "ce_weight", q->ce);
@@ -345,6 +342,7 @@ static swg_status print_json(const job *j, uint64_t file_bytes)
         swg_json_double(&json, "mean_log_loss", r->best.nll);
     }
     swg_json_double(&json, "best_epoch", r->best.epoch);
+    swg_training_log_write_memory(&j->training.log, &json);
     swg_json_double(&json, "elapsed_s", r->seconds);
     return swg_cli_json_print(&json);
 }

@@ -24,6 +24,13 @@ typedef struct swg_classifier_arguments {
         SWG_OPTION_INT(type, labelled.epochs, 0, "epochs", "N", 0, 1 << 20, "0",                   \
                        "with --data: passes over its lines")
 
+/* Rows of its table of needs. */
+#define SWG_CLASSIFIER_NEEDS                                                                       \
+    {"eval-data", "data"},                                                                         \
+    {                                                                                              \
+        "epochs", "data"                                                                           \
+    }
+
 typedef struct swg_classifier_request {
     const swg_cli *cli;
     const char *command; /* for the history */
@@ -39,8 +46,7 @@ typedef struct swg_classifier_request {
     double kl, ce, temperature;        /* of a teacher; ce is 1 without */
 } swg_classifier_request;
 
-/* SWG_USAGE when options that belong to --data are given without it, or with it those that do not:
- * a number of steps or of minutes. */
+/* SWG_USAGE when with --data options are given that do not belong to it, like a number of steps. */
 swg_status swg_classifier_check(const swg_classifier_arguments *labelled,
                                 const swg_training_arguments *training);
 

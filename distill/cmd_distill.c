@@ -85,7 +85,8 @@ static const swg_option options[] = {
         "on them: the teacher runs once, and not at all where the file is there"),
     SWG_OPTION_INT(
         arguments, top_k, 0, "teacher-top-k", "K", 0, 1 << 20, "0",
-        "with --teacher-cache: tokens kept per position; all others count as one; 0 = 64"),
+        "with --teacher-cache: tokens kept per position; all others count as one; 0 = 64, or 256 "
+        "of a vocabulary of more than 16384"),
     SWG_OPTION_FLAG(arguments, keep_mask, 0, "keep-mask",
                     "weights of matrices that are zero stay zero: a pruned student stays pruned"),
     SWG_OPTION_CHOICE(arguments, bits, 'b', "bits", bit_words + 1, NULL,
@@ -138,11 +139,6 @@ static swg_status make_recipe(job *j)
     size_t length = 0;
     if (a->recipe && a->bits)
         return swg_error(SWG_USAGE, "--recipe and --bits both say what is quantized");
-    if (!a->bits && (a->group_size || a->asymmetric || a->embedding_bits))
-        return swg_error(SWG_USAGE, "--%s is of use only with --bits",
-                         a->group_size   ? "group-size"
-                         : a->asymmetric ? "asymmetric"
-                                         : "embedding-bits");
     if (a->recipe) {
         SWG_TRY(swg_file_read(a->recipe, MOST_BYTES, &text, &length));
         const swg_status status = swg_recipe_parse(text, length, a->recipe, &j->recipe);
@@ -210,6 +206,7 @@ static swg_status print(const job *j, uint64_t file_bytes)
         swg_json_double(&json, "perplexity", exp(r->best.nll));
         swg_json_double(&json, "perplexity_teacher", exp(r->first.nll_teacher));
         swg_json_uint(&json, "best_step", r->best.step);
+        swg_training_log_write_memory(&j->training.log, &json);
         swg_json_double(&json, "elapsed_s", r->seconds);
         return swg_cli_json_print(&json);
     }
@@ -287,6 +284,12 @@ static swg_status make_cache(job *j, const swg_teacher_cache_subject *subject)
     return SWG_OK;
 }
 
+/* The tail that all other tokens are together has more to say in a large vocabulary. */
+static size_t usual_top_k(size_t vocab)
+{
+    return vocab > 16384 ? 256 : 64;
+}
+
 /* Open the cache of the teacher's predictions, which is made if there is none. */
 static swg_status open_cache(job *j)
 {
@@ -300,6 +303,8 @@ static swg_status open_cache(job *j)
     char *identity = NULL;
     swg_status status = SWG_OK;
     SWG_GO(read_vocab(j, &subject.vocab));
+    if (subject.k == 0)
+        subject.k = usual_top_k(subject.vocab);
     if (subject.k > subject.vocab)
         subject.k = subject.vocab;
     SWG_GO(swg_input_hashes_start(j->teacher_source, j->cli->n_threads, &hashes));
@@ -315,11 +320,8 @@ done:
 }
 
 /* What goes with a cache of the teacher's predictions, and without. */
-static swg_status check_cache(arguments *a)
+static swg_status check_cache(const arguments *a)
 {
-    enum { USUAL_TOP_K = 64 };
-    if (!a->cache && a->top_k)
-        return swg_error(SWG_USAGE, "--teacher-top-k is of use only with --teacher-cache");
     if (a->cache && (a->hidden_mse > 0 || a->hidden_cosine > 0 || a->attention_mse > 0))
         return swg_error(
             SWG_USAGE,
@@ -330,7 +332,6 @@ static swg_status check_cache(arguments *a)
                                    : "attention-mse-weight");
     if (a->cache && a->kl <= 0)
         return swg_error(SWG_USAGE, "--teacher-cache is of use only with --kl-weight");
-    a->top_k = a->top_k ? a->top_k : USUAL_TOP_K;
     return SWG_OK;
 }
 
@@ -374,8 +375,8 @@ static void write_settings(const job *j, swg_json_writer *json)
     swg_json_double(json, "hidden_cosine_weight", a->hidden_cosine);
     swg_json_double(json, "attention_mse_weight", a->attention_mse);
     swg_json_double(json, "temperature", a->temperature);
-    if (a->cache)
-        swg_json_uint(json, "teacher_top_k", (uint64_t)a->top_k);
+    if (j->cache)
+        swg_json_uint(json, "teacher_top_k", swg_teacher_cache_k(j->cache));
     swg_json_bool(json, "keep_mask", a->keep_mask);
     swg_json_double(json, "scale_rate", a->grid_rate);
 }
@@ -471,6 +472,10 @@ static swg_status check_labelled(const arguments *a)
     const char *const of_text = text_option(a);
     if (a->labelled.data && of_text)
         return swg_error(SWG_UNSUPPORTED, "--%s is not for --data", of_text);
+    if (a->temperature != 1 && a->kl <= 0)
+        return swg_error(SWG_USAGE, "--temperature is of use only with --kl-weight");
+    if (a->grid_rate != 1 && !a->bits && !a->recipe)
+        return swg_error(SWG_USAGE, "--scale-rate is of use only with --bits or --recipe");
     return a->kl > 0 || a->ce > 0 || a->hidden_mse > 0 || a->hidden_cosine > 0 ||
                    a->attention_mse > 0
                ? SWG_OK
@@ -521,7 +526,7 @@ static swg_status run(const swg_cli *cli, const void *values)
     SWG_GO(check_labelled(a));
     if (a->labelled.data)
         return distil_classifier(cli, a, &j.student);
-    SWG_GO(check_cache(&given));
+    SWG_GO(check_cache(a));
     swg_training_settle(&given.training, 3e-4, 8);
     SWG_GO(prepare(&j));
     const swg_status trained = train(&j);
@@ -547,6 +552,11 @@ done:
     swg_recipe_free(&j.recipe);
     return status;
 }
+
+static const swg_option_need needs[] = {
+    SWG_TRAINING_NEEDS,     SWG_CLASSIFIER_NEEDS,       {"group-size", "bits"},
+    {"asymmetric", "bits"}, {"embedding-bits", "bits"}, {"teacher-top-k", "teacher-cache"},
+};
 
 static const swg_example examples[] = {
     {"swage distill model -T model -c book.txt -o small.swg --bits 3 --steps 20 --window 64",
@@ -584,6 +594,8 @@ const swg_command swg_command_distill = {
         "threads; with --minutes it depends on the speed of the machine.",
     .options = options,
     .n_options = sizeof options / sizeof *options,
+    .needs = needs,
+    .n_needs = sizeof needs / sizeof *needs,
     .arguments_bytes = sizeof(arguments),
     .min_positionals = 0,
     .max_positionals = 1,

@@ -227,8 +227,6 @@ static swg_status check_arguments(const arguments *a)
 {
     if (!a->texts.count)
         return swg_error(SWG_USAGE, "what to train on? Give --text or --data");
-    if (a->init)
-        return swg_error(SWG_USAGE, "--init is of use only with --data");
     if (!a->config)
         return swg_error(SWG_USAGE, "which model? Give --config");
     SWG_TRY(swg_training_check(&a->training));
@@ -345,6 +343,7 @@ static swg_status print(const job *j, uint64_t file_bytes)
         swg_json_double(&json, "perplexity_before", exp(r->first.nll));
         swg_json_double(&json, "perplexity", exp(r->best.nll));
         swg_json_uint(&json, "best_step", r->best.step);
+        swg_training_log_write_memory(&j->training.log, &json);
         swg_json_double(&json, "elapsed_s", r->seconds);
         return swg_cli_json_print(&json);
     }
@@ -447,6 +446,13 @@ static swg_status run(const swg_cli *cli, const void *values)
     return status;
 }
 
+static const swg_option_need needs[] = {
+    SWG_TRAINING_NEEDS,
+    SWG_CLASSIFIER_NEEDS,
+    {"init", "data"},
+    {"documents", "text"},
+};
+
 static const swg_example examples[] = {
     {"swage train --config config.json --train-tokenizer 512 --text book.txt -o trained --steps 20 "
      "--window 64 --held-out 4",
@@ -477,6 +483,8 @@ const swg_command swg_command_train = {
         "after every epoch, and the weights with the best accuracy are written.",
     .options = options,
     .n_options = sizeof options / sizeof *options,
+    .needs = needs,
+    .n_needs = sizeof needs / sizeof *needs,
     .arguments_bytes = sizeof(arguments),
     .min_positionals = 0,
     .max_positionals = 0,

@@ -9,18 +9,10 @@
 
 #include "runtime/base/file.h"
 #include "runtime/base/mem.h"
-
-swg_status swg_training_check_adapters(const swg_training_arguments *a)
-{
-    if (a->rank == 0 && (a->alpha > 0 || a->adapted.count > 0))
-        return swg_error(SWG_USAGE, "--%s is of use only with --lora-rank",
-                         a->alpha > 0 ? "lora-alpha" : "lora-target");
-    return SWG_OK;
-}
+#include "runtime/base/words.h"
 
 swg_status swg_training_check(const swg_training_arguments *a)
 {
-    SWG_TRY(swg_training_check_adapters(a));
     return a->steps > 0 || a->minutes > 0
                ? SWG_OK
                : swg_error(SWG_USAGE, "how long? Give --steps or --minutes");
@@ -35,6 +27,8 @@ void swg_training_set(const swg_training_arguments *a, swg_trainer_options *out)
                                           .patterns = a->adapted.items,
                                           .n_patterns = a->adapted.count,
                                           .seed = (uint64_t)a->seed};
+    out->frozen = a->frozen.items;
+    out->n_frozen = a->frozen.count;
 }
 
 /* --- The log ---------------------------------------------------------------------------------- */
@@ -127,6 +121,22 @@ static void log_record(void *context, const swg_distill_record *record)
     swg_json_deinit(&json);
 }
 
+static void say_need(void *context, const swg_memory_need *need)
+{
+    swg_training_log *log = context;
+    char backward[32], all[32];
+    log->need = *need;
+    swg_cli_say(log->cli, "memory: %s, of which %s for the gradients of a batch",
+                swg_format_bytes(need->held + need->backward, all),
+                swg_format_bytes(need->backward, backward));
+}
+
+void swg_training_log_write_memory(const swg_training_log *log, swg_json_writer *json)
+{
+    swg_json_uint(json, "planned_memory_bytes", log->need.held + log->need.backward);
+    swg_json_uint(json, "peak_memory_bytes", swg_peak_rss_bytes());
+}
+
 /* Keep the lines up to that step: what was logged after the state was saved comes again. */
 static void resume_log(void *context, uint64_t step)
 {
@@ -170,21 +180,29 @@ static swg_distill_options options_of(const swg_training_arguments *a, swg_train
     how.save_every = (uint64_t)a->save_every;
     how.resume = a->resume;
     how.log = log_record;
+    how.planned = say_need;
     how.resumed = resume_log;
     how.log_context = log;
     return how;
 }
 
-void swg_training_write_adapters(const swg_training_arguments *a, swg_json_writer *json)
+static void write_patterns(const swg_string_list *patterns, const char *key, swg_json_writer *json)
 {
+    swg_json_begin_array(json, key);
+    for (size_t i = 0; i < patterns->count; i++)
+        swg_json_string(json, NULL, patterns->items[i]);
+    swg_json_end_array(json);
+}
+
+void swg_training_write_trained(const swg_training_arguments *a, swg_json_writer *json)
+{
+    if (a->frozen.count > 0)
+        write_patterns(&a->frozen, "frozen", json);
     if (a->rank == 0)
         return;
     swg_json_uint(json, "lora_rank", (uint64_t)a->rank);
     swg_json_double(json, "lora_alpha", a->alpha);
-    swg_json_begin_array(json, "lora_targets");
-    for (size_t i = 0; i < a->adapted.count; i++)
-        swg_json_string(json, NULL, a->adapted.items[i]);
-    swg_json_end_array(json);
+    write_patterns(&a->adapted, "lora_targets", json);
 }
 
 void swg_training_write(const swg_training_arguments *a, swg_json_writer *json)
@@ -200,7 +218,7 @@ void swg_training_write(const swg_training_arguments *a, swg_json_writer *json)
     swg_json_uint(json, "held_out", (uint64_t)a->held_out);
     swg_json_uint(json, "judge_every", (uint64_t)a->judge_every);
     swg_json_uint(json, "seed", (uint64_t)a->seed);
-    swg_training_write_adapters(a, json);
+    swg_training_write_trained(a, json);
 }
 
 /* --- A training ------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@ typedef struct swg_training_arguments {
     bool resume, checkpoints;
     int64_t rank;
     double alpha;
-    swg_string_list adapted;
+    swg_string_list adapted, frozen;
 } swg_training_arguments;
 
 /* Rows of an option table for a swg_training_arguments that is the field `training` of `type`. */
@@ -63,8 +63,20 @@ typedef struct swg_training_arguments {
          .help = "matrices with matching names get adapters (may be repeated; default: every "     \
                  "matrix of every layer)",                                                         \
          .offset = offsetof(type, training.adapted)},                                              \
+        {.kind = SWG_OPTION_IS_LIST,                                                               \
+         .name = "freeze",                                                                         \
+         .metavar = "PATTERN",                                                                     \
+         .help = "tensors with matching names stay as they are (may be repeated)",                 \
+         .offset = offsetof(type, training.frozen)},                                               \
         SWG_OPTION_STRING(type, training.log, 0, "log", "FILE",                                    \
                           "write one JSON object per step; --force replaces an existing file")
+
+/* Rows of its table of needs. */
+#define SWG_TRAINING_NEEDS                                                                         \
+    {"lora-alpha", "lora-rank"},                                                                   \
+    {                                                                                              \
+        "lora-target", "lora-rank"                                                                 \
+    }
 
 /* What a command prints while it trains. */
 typedef struct swg_training_log {
@@ -72,16 +84,18 @@ typedef struct swg_training_log {
     FILE *file; /* NULL: no log */
     bool has_teacher;
     bool is_of_classifier, is_judged; /* ... by other texts */
+    swg_memory_need need;             /* known when the first step begins */
 } swg_training_log;
+
+/* Members of an open object: what the training was to take, and what the process took. */
+void swg_training_log_write_memory(const swg_training_log *log, swg_json_writer *json);
 
 /* Put what is usual for texts where 0 was left. */
 void swg_training_settle(swg_training_arguments *arguments, double usual_rate,
                          int64_t usual_held_out);
 
-/* SWG_USAGE when neither steps nor minutes were given, or what belongs to --lora-rank without it.
- */
+/* SWG_USAGE when neither steps nor minutes were given. */
 swg_status swg_training_check(const swg_training_arguments *arguments);
-swg_status swg_training_check_adapters(const swg_training_arguments *arguments);
 
 /* What of a trainer's options the arguments say. */
 void swg_training_set(const swg_training_arguments *arguments, swg_trainer_options *out);
@@ -92,9 +106,10 @@ swg_status swg_training_log_open(const swg_training_arguments *arguments, const 
                                  bool force, bool has_teacher, swg_training_log *out);
 void swg_training_log_close(swg_training_log *log);
 
-/* Members of an open object that say what of the arguments a result depends on. */
+/* Members of an open object that say what of the arguments a result depends on; the second writes
+ * those alone that say which weights are trained. */
 void swg_training_write(const swg_training_arguments *arguments, swg_json_writer *json);
-void swg_training_write_adapters(const swg_training_arguments *arguments, swg_json_writer *json);
+void swg_training_write_trained(const swg_training_arguments *arguments, swg_json_writer *json);
 
 /* A training on its way to an output. Zero-initialise to start. */
 typedef struct swg_training {

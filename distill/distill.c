@@ -18,8 +18,10 @@
 /* Rows of logits computed together. */
 enum { END_ROWS = SWG_BACKPROP_END_ROWS };
 
-/* A loss beyond this multiple of the first step's has diverged. */
+/* A loss beyond this multiple of the first step's has diverged, unless it is next to nothing: that
+ * of a student that is the teacher. */
 #define DIVERGED 10.0
+#define LEAST_LOSS 1e-3
 
 /* How far training has come. Numbers alone, so that it is saved as it is. */
 typedef struct position {
@@ -298,10 +300,17 @@ static swg_status judge_first(run *r, swg_distill_record *record)
                                  "step; `swage verify` names tensors that hold NaN or infinity");
 }
 
-/* The better of two judgements: by divergence if that is trained on, else by cross-entropy. */
+/* What judgements are compared by: divergence and cross-entropy with their weights, and
+ * cross-entropy where neither is trained on. */
+static double judged_loss(const run *r, const swg_distill_record *record)
+{
+    const double kl = r->options->weights[SWG_LOSS_kl], ce = r->options->weights[SWG_LOSS_ce];
+    return kl + ce > 0 ? kl * record->kld + ce * record->nll : record->nll;
+}
+
 static bool is_better(const run *r, const swg_distill_record *a, const swg_distill_record *b)
 {
-    return r->options->weights[SWG_LOSS_kl] > 0 ? a->kld < b->kld : a->nll < b->nll;
+    return judged_loss(r, a) < judged_loss(r, b);
 }
 
 /* --- Steps ------------------------------------------------------------------------------------ */
@@ -363,7 +372,7 @@ static swg_status take_step(run *r, swg_distill_record *record)
     }
     *record = (swg_distill_record){.step = step + 1, .rate = rate_of(r, step), .loss = r->loss_sum};
     r->at.first_loss = step ? r->at.first_loss : record->loss;
-    if (!isfinite(record->loss) || record->loss > DIVERGED * r->at.first_loss)
+    if (!isfinite(record->loss) || record->loss > DIVERGED * fmax(r->at.first_loss, LEAST_LOSS))
         return swg_error(SWG_FAILED,
                          "the loss of step %llu is %g, and of the first %g, at a rate of %g: "
                          "training diverged; a smaller --rate may help",
@@ -512,9 +521,13 @@ static swg_status walk(run *r, swg_distill_result *out)
 {
     const swg_distill_options *o = r->options;
     swg_distill_record record = {0};
+    swg_memory_need need;
+    SWG_TRY(swg_trainer_keep(r->trainer));
+    SWG_TRY(swg_memory_need_find(r->trainer, o->batch, &need));
+    if (o->planned)
+        o->planned(o->log_context, &need);
     SWG_TRY(judge_first(r, &out->first));
     out->best = out->first;
-    SWG_TRY(swg_trainer_keep(r->trainer));
     if (o->resume)
         SWG_TRY(resume(r, out));
     else if (o->log)

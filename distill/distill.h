@@ -5,6 +5,7 @@
 #define SWG_DISTILL_DISTILL_H
 
 #include "distill/losses.h"
+#include "distill/memory_need.h"
 #include "distill/teacher_cache.h"
 #include "distill/trainer.h"
 #include "runtime/base/progress.h"
@@ -46,6 +47,8 @@ typedef struct swg_distill_options {
     const char *identity; /* what the result depends on, as a text that is saved with it */
     uint64_t save_every;  /* steps; it is saved on an interruption too */
     bool resume;          /* continue from the state */
+    void (*planned)(void *context, const swg_memory_need *need); /* of log_context: before all
+                                                                    steps */
     void (*resumed)(void *context, uint64_t step); /* of log_context: after so many steps */
     void (*log)(void *context, const swg_distill_record *record);
     void *log_context;

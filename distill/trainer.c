@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "distill/gradient_norm.h"
 #include "distill/learned_codes.h"
 #include "kernels/linalg.h"
 #include "runtime/backprop.h"
@@ -28,9 +29,10 @@ enum { MOST_SETS = 3 };
 /* One tensor. */
 typedef struct trained {
     size_t index;      /* in the source and in the plan */
+    const char *name;
     size_t rows, cols; /* a vector has one column */
     bool is_matrix, is_bias;
-    bool is_frozen;                      /* beside adapters: neither it nor its grids are trained */
+    bool is_frozen;                      /* neither it nor its grids are trained */
     float *value;                        /* [rows][cols] */
     float *gradient, *moment1, *moment2; /* the first is NULL where it is not needed, the others
                                             where the weights themselves are not trained */
@@ -230,6 +232,12 @@ swg_status swg_trainer_backward(swg_trainer *trainer, const int32_t *ids, size_t
     return trainer->status;
 }
 
+swg_status swg_trainer_backward_bytes(const swg_trainer *trainer, size_t n_windows, uint64_t *out)
+{
+    return trainer->texts ? swg_text_gradients_bytes(trainer->texts, out)
+                          : swg_backprop_bytes(trainer->backprop, n_windows, out);
+}
+
 swg_status swg_trainer_backward_text(swg_trainer *trainer, const swg_text_job *text)
 {
     const swg_gradient_observer observer = observer_of(trainer);
@@ -290,56 +298,6 @@ static swg_status install_trained(const swg_trainer *trainer)
 
 /* --- Steps ------------------------------------------------------------------------------------ */
 
-/* Elements of a gradient whose squares are one sum. */
-enum { SUMMED_ELEMS = 1 << 16 };
-
-typedef struct squares {
-    const set *of;
-    double *sums; /* of SUMMED_ELEMS each */
-} squares;
-
-/* The gradient by what stays 0 is not one of the step. */
-static void clear_zeros(const uint8_t *is_zero, float *gradient, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        gradient[i] = is_zero[i] ? 0 : gradient[i];
-}
-
-static swg_status sum_squares(void *context, size_t index)
-{
-    enum { LANES = 8 };
-    const squares *s = context;
-    const size_t begin = index * SUMMED_ELEMS, left = s->of->numbers.n - begin;
-    const size_t n = left < SUMMED_ELEMS ? left : SUMMED_ELEMS;
-    float *gradient = s->of->numbers.gradient + begin;
-    double lanes[LANES] = {0};
-    size_t i = 0;
-    if (s->of->is_zero)
-        clear_zeros(s->of->is_zero + begin, gradient, n);
-    for (; i + LANES <= n; i += LANES)
-        for (size_t l = 0; l < LANES; l++)
-            lanes[l] += (double)gradient[i + l] * (double)gradient[i + l];
-    for (; i < n; i++)
-        lanes[0] += (double)gradient[i] * (double)gradient[i];
-    for (size_t l = 1; l < LANES; l++)
-        lanes[0] += lanes[l];
-    s->sums[index] = lanes[0];
-    return SWG_OK;
-}
-
-/* *square += that of a set's gradient, of which what stays 0 is cleared. */
-static swg_status add_square(const swg_trainer *trainer, const set *of, double *square)
-{
-    const size_t n = swg_ceil_div(of->numbers.n, SUMMED_ELEMS);
-    squares s = {.of = of};
-    SWG_TRY(SWG_NEW(s.sums, n));
-    const swg_status status = swg_pool_for(trainer->options.pool, n, sum_squares, &s);
-    for (size_t i = 0; i < n; i++)
-        *square += s.sums[i];
-    swg_free(s.sums);
-    return status;
-}
-
 static swg_status norm_of(const swg_trainer *trainer, double *out)
 {
     double square = 0;
@@ -347,7 +305,8 @@ static swg_status norm_of(const swg_trainer *trainer, double *out)
         set sets[MOST_SETS];
         const size_t n = sets_of(&trainer->tensors[i], sets);
         for (size_t k = 0; k < n; k++)
-            SWG_TRY(add_square(trainer, &sets[k], &square));
+            SWG_TRY(swg_gradient_add_square(&sets[k].numbers, sets[k].is_zero,
+                                            trainer->options.pool, &square));
     }
     *out = sqrt(square);
     return SWG_OK;
@@ -364,7 +323,7 @@ static swg_status reverse_tensor(const swg_trainer *trainer, const trained *t)
     if (!t->adapter || !t->gradient)
         return SWG_OK;
     if (t->is_zero)
-        clear_zeros(t->is_zero, t->gradient, elems_of(t));
+        swg_gradient_clear_zeros(t->is_zero, t->gradient, elems_of(t));
     swg_adapter_project(t->adapter, t->gradient);
     memset(t->gradient, 0, elems_of(t) * sizeof *t->gradient);
     return SWG_OK;
@@ -602,15 +561,21 @@ static swg_status mark_zeros(swg_trainer *trainer, trained *t)
     return SWG_OK;
 }
 
+static bool matches_any(const char *const *patterns, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (swg_pattern_matches(patterns[i], name))
+            return true;
+    return false;
+}
+
 /* Whether a matrix gets an adapter: by its name, or since it is in a layer. */
 static bool is_adapted(const swg_trainer *trainer, const swg_weight *weight)
 {
     const swg_adapter_options *how = &trainer->options.adapters;
-    for (size_t i = 0; i < how->n_patterns; i++)
-        if (swg_pattern_matches(how->patterns[i], weight->tensor))
-            return swg_role_kind_of(weight->role) == SWG_WEIGHT_MATRIX;
-    return how->n_patterns == 0 && swg_role_kind_of(weight->role) == SWG_WEIGHT_MATRIX &&
-           swg_role_scope_of(weight->role) != SWG_PER_MODEL;
+    return swg_role_kind_of(weight->role) == SWG_WEIGHT_MATRIX &&
+           (how->n_patterns ? matches_any(how->patterns, how->n_patterns, weight->tensor)
+                            : swg_role_scope_of(weight->role) != SWG_PER_MODEL);
 }
 
 /* What is trained of a tensor, and memory for it. The head of a classifier, which is new, is
@@ -620,7 +585,8 @@ static swg_status choose_trained(swg_trainer *trainer, trained *t, const swg_wei
 {
     const swg_adapter_options *how = &trainer->options.adapters;
     const bool is_head = weight->role == SWG_ROLE_POOLER || weight->role == SWG_ROLE_CLASSIFIER;
-    if (how->rank > 0 && !is_head) {
+    t->is_frozen = matches_any(trainer->options.frozen, trainer->options.n_frozen, t->name);
+    if (how->rank > 0 && !is_head && !t->is_frozen) {
         if (!is_bias && is_adapted(trainer, weight)) {
             SWG_TRY(swg_adapter_new(t->rows, t->cols, how, t->index, &t->adapter));
             trainer->n_weights += t->adapter->a.n + t->adapter->b.n;
@@ -644,6 +610,7 @@ static swg_status add_tensor(swg_trainer *trainer, size_t index, const swg_weigh
     trained *t = &trainer->tensors[trainer->n_tensors++];
     const swg_tensor_desc *desc = swg_source_tensor(trainer->source, index);
     t->index = index;
+    t->name = desc->name;
     t->is_bias = is_bias;
     t->is_matrix = desc->rank > 1;
     t->cols = t->is_matrix ? (size_t)swg_tensor_cols(desc) : 1;
@@ -664,6 +631,24 @@ static swg_status place_tensor(swg_trainer *trainer, size_t index, const swg_wei
     while (*at < trainer->n_tensors && trainer->tensors[*at].index != index)
         ++*at;
     return *at < trainer->n_tensors ? SWG_OK : add_tensor(trainer, index, weight, is_bias);
+}
+
+/* Every pattern of names that stay as they are selects a tensor, and one is left to train. */
+static swg_status check_frozen(const swg_trainer *trainer)
+{
+    const swg_trainer_options *how = &trainer->options;
+    for (size_t i = 0; i < how->n_frozen; i++) {
+        size_t k = 0;
+        while (k < trainer->n_tensors &&
+               !swg_pattern_matches(how->frozen[i], trainer->tensors[k].name))
+            k++;
+        if (k == trainer->n_tensors)
+            return swg_error(SWG_USAGE, "%s has no tensor called \"%s\" that could be frozen",
+                             swg_source_path(trainer->source), how->frozen[i]);
+    }
+    return trainer->n_weights > 0 ? SWG_OK
+                                  : swg_error(SWG_USAGE, "every tensor of %s is frozen",
+                                              swg_source_path(trainer->source));
 }
 
 /* Memory that matrices are merged in with their adapters. */
@@ -700,7 +685,8 @@ static swg_status add_tensors(swg_trainer *trainer)
         if (bias != SIZE_MAX)
             SWG_TRY(place_tensor(trainer, bias, weight, true, &trainer->of_bias[i]));
     }
-    return make_room_to_merge(trainer);
+    SWG_TRY(make_room_to_merge(trainer));
+    return check_frozen(trainer);
 }
 
 static swg_status begin(swg_trainer *trainer)

@@ -49,12 +49,16 @@ typedef struct swg_trainer_options {
     swg_adapter_options adapters; /* default: none. Else they are all that is trained, beside the
                                      grids of the codes of the same matrices and the head of a
                                      classifier; the patterns must outlive the trainer */
+    const char *const *frozen;    /* default none: names of tensors (swg_pattern_matches) that stay
+                                     as they are; they must outlive the trainer */
+    size_t n_frozen;
 } swg_trainer_options;
 swg_trainer_options swg_trainer_options_default(void);
 
 /* Load the model of `source` for training on windows of text or, if it is a classifier, on texts of
  * at most the window's length. `plan`, made for its tensors, says which are quantized,
- * and must outlive the trainer. SWG_UNSUPPORTED for models that gradients cannot be taken of. */
+ * and must outlive the trainer. SWG_UNSUPPORTED for models that gradients cannot be taken of;
+ * SWG_USAGE for patterns of names that select nothing, or leave nothing to train. */
 swg_status swg_trainer_new(swg_source *source, const swg_plan *plan,
                            const swg_trainer_options *options, swg_trainer **out);
 void swg_trainer_free(swg_trainer **trainer); /* NULL inside is accepted */
@@ -65,6 +69,10 @@ const swg_model *swg_trainer_model(const swg_trainer *trainer);
 /* Trained weights of all tensors, and those of them that are kept 0. */
 uint64_t swg_trainer_n_weights(const swg_trainer *trainer);
 uint64_t swg_trainer_n_zeros(const swg_trainer *trainer);
+
+/* The most bytes that a backward pass takes while it runs, beside what is in memory already: over
+ * so many windows, or over one text of a classifier. */
+swg_status swg_trainer_backward_bytes(const swg_trainer *trainer, size_t n_windows, uint64_t *out);
 
 /* Run windows ids [n_windows][window] forward and backward and add the gradients of the loss whose
  * slopes by the logits `slopes` gives (swg_backprop_job). */

@@ -425,6 +425,9 @@ static swg_status run(const swg_cli *cli, const void *values)
     return status;
 }
 
+static const swg_option_exclusion exclusions[] = {
+    {"no-speed", "prompt"}, {"no-speed", "generate"}, {"no-speed", "repeats"}};
+
 static const swg_example examples[] = {
     {"swage sweep model --text wiki.test.raw --calibration book.txt --recipe sweep.json -o results",
      "every point of the grid in sweep.json, measured"},
@@ -456,6 +459,8 @@ const swg_command swg_command_sweep = {
         "what is measured already stays. Points that failed are tried again.",
     .options = options,
     .n_options = sizeof options / sizeof *options,
+    .exclusions = exclusions,
+    .n_exclusions = sizeof exclusions / sizeof *exclusions,
     .arguments_bytes = sizeof(arguments),
     .min_positionals = 1,
     .max_positionals = 1,

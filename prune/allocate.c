@@ -21,6 +21,14 @@ static const struct {
 };
 enum { N_ALLOCATIONS = sizeof allocations / sizeof *allocations };
 
+bool swg_allocation_needs_text(const char *name)
+{
+    for (size_t i = 0; name && i < N_ALLOCATIONS; i++)
+        if (strcmp(allocations[i].name, name) == 0)
+            return allocations[i].needs_text;
+    return false;
+}
+
 /* --- Which matrices --------------------------------------------------------------------------- */
 
 /* Check that what takes part shares one ratio; the number of zeros in total. */
@@ -140,6 +148,7 @@ static swg_status walk(visit_run *run, bool needs_hessians)
     const swg_allocation_job *job = run->job;
     swg_model_options model_options = swg_model_options_default();
     model_options.pool = job->pool;
+    model_options.backend = job->text->device;
     SWG_TRY(swg_model_open(job->source, &model_options, &run->model));
     const size_t n_layers = (size_t)run->model->hparams.n_layers;
     SWG_TRY(swg_model_load_layer(run->model, n_layers));

@@ -12,6 +12,9 @@ typedef struct swg_allocation_job {
     const swg_progress *progress;
 } swg_allocation_job;
 
+/* Whether the allocation of that name needs a text; false for NULL and names that there are not. */
+bool swg_allocation_needs_text(const char *name);
+
 /* Choose ratios by the allocation of that name (allocations.def), and add a rule for each matrix to
  * the recipe. SWG_USAGE when it needs a text and there is none, when the plan has patterns N:M,
  * which leave nothing to choose, or when matrices differ in their ratio or blocks; otherwise what

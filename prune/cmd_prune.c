@@ -69,6 +69,10 @@ static const char bit_words[] = ""
 #define SWG_INTEGER_FORMAT(name, bits) "|" #bits
 #include "runtime/base/weight_formats.def"
     ;
+static const char bit_or_keep_words[] = ""
+#define SWG_INTEGER_FORMAT(name, bits) "|" #bits
+#include "runtime/base/weight_formats.def"
+                                        "|16";
 
 static const swg_option options[] = {
     {.kind = SWG_OPTION_IS_STRING,
@@ -127,8 +131,9 @@ static const swg_option options[] = {
         arguments, quant_method, 0, "quant-method", quant_method_words + 1, NULL,
         "with --bits: how codes are chosen (default rtn, or gptq with --calibration)"),
     SWG_OPTION_LIST(arguments, transform, 0, "transform", "NAME", transform_help),
-    SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_words + 1, NULL,
-                      "with --bits: also quantize embeddings and output heads"),
+    SWG_OPTION_CHOICE(arguments, embedding_bits, 0, "embedding-bits", bit_or_keep_words + 1, NULL,
+                      "with --bits: bits of embeddings and output heads (default 8); 16 keeps them "
+                      "unchanged"),
     SWG_OPTION_STRING(arguments, recipe, 'r', "recipe", "FILE",
                       "JSON that says what is done to each tensor (docs/recipes.md) instead of "
                       "these options"),
@@ -219,20 +224,12 @@ static swg_status recipe_from_options(const arguments *a, swg_recipe **out)
     swg_recipe_preset preset = swg_recipe_preset_default();
     const bool has_group = a->group_size && strcmp(a->group_size, "row") != 0;
     preset.bits = a->bits ? (unsigned)strtoul(a->bits, NULL, 10) : preset.bits;
-    preset.embedding_bits =
-        a->embedding_bits ? (unsigned)strtoul(a->embedding_bits, NULL, 10) : SWG_PRESET_KEEP;
+    if (a->embedding_bits)
+        preset.embedding_bits = (unsigned)strtoul(a->embedding_bits, NULL, 10);
     if (a->group_size)
         preset.group = has_group ? (uint32_t)strtoul(a->group_size, NULL, 10) : 0;
     preset.asymmetric = a->asymmetric;
     preset.method = a->quant_method ? a->quant_method : a->calibration ? "gptq" : "rtn";
-    if (!a->bits && (a->group_size || a->asymmetric || a->quant_method || a->embedding_bits ||
-                     a->transform.count))
-        return swg_error(SWG_USAGE, "--%s is of use only with --bits",
-                         a->group_size       ? "group-size"
-                         : a->asymmetric     ? "asymmetric"
-                         : a->quant_method   ? "quant-method"
-                         : a->embedding_bits ? "embedding-bits"
-                                             : "transform");
     SWG_TRY(a->bits ? swg_recipe_from_preset(&preset, out) : swg_recipe_new(out));
     (*out)->requantize = a->requantize;
     (*out)->level = (int)a->level;
@@ -355,6 +352,25 @@ static bool is_sequential(const job *j)
     return j->recipe->statistics && !is_statistics(j, "full");
 }
 
+/* Options on the text that change nothing are said, not refused: the runs of a sweep share them. */
+static void say_unused(const job *j)
+{
+    const arguments *a = j->a;
+    const bool is_whole = is_statistics(j, "full") || j->transforms_need_stats;
+    bool is_used = j->transforms_need_stats || is_statistics(j, "paired") ||
+                   swg_allocation_needs_text(a->allocate);
+    for (size_t i = 0; i < j->plan.n_entries; i++)
+        is_used |= needs_statistics(&j->plan.entries[i]);
+    if (a->calibration && !is_used)
+        swg_cli_say(j->cli,
+                    "%s changes nothing: no method here looks at inputs; with --statistics paired "
+                    "every method would",
+                    a->calibration);
+    else if ((a->cache || a->no_cache) && !is_whole)
+        swg_cli_say(j->cli, "--%s changes nothing: only full statistics are kept",
+                    a->cache ? "cache" : "no-cache");
+}
+
 static swg_status open_statistics(job *j)
 {
     const swg_calibration_arguments from = calibration_arguments(j->a);
@@ -426,6 +442,7 @@ static swg_status prepare(job *j, const char *input)
     SWG_TRY(read_uses(j));
     SWG_TRY(open_transforms(j));
     SWG_TRY(make_plan(j));
+    say_unused(j);
     if (!j->uses)
         swg_cli_note(j->cli, "the architecture of %s is not known; tensors are classified by name",
                      input);
@@ -525,10 +542,9 @@ static swg_status check_arguments(const arguments *a, const char *input)
 {
     if (swg_path_is_same(input, a->output))
         return swg_error(SWG_USAGE, "%s is both the input and the output", input);
-    if (a->cache && a->no_cache)
-        return swg_error(SWG_USAGE, "--cache and --no-cache exclude each other");
-    if (!a->calibration && strcmp(a->device, "cpu") != 0)
-        return swg_error(SWG_USAGE, "--device is of use only with --calibration");
+    if ((a->dense || a->level) && !swg_sink_keeps_provenance(a->output, NULL))
+        return swg_error(SWG_USAGE, "--%s is about a .swg, which %s is not",
+                         a->dense ? "dense" : "level", a->output);
     return a->dry_run ? SWG_OK : swg_sink_check_path(a->output, a->force);
 }
 
@@ -553,6 +569,7 @@ static swg_status run_structured(const swg_cli *cli, const arguments *a)
                               : a->keep.count       ? "keep"
                               : a->requantize       ? "requantize"
                               : a->dense            ? "dense"
+                              : a->tensors          ? "tensors"
                                                     : NULL;
     const swg_structured_arguments structured = {.input = cli->positionals[0],
                                                  .output = a->output,
@@ -608,8 +625,18 @@ static const swg_option_need needs[] = {
     {"calibration-window", "calibration"},
     {"calibration-documents", "calibration"},
     {"statistics", "calibration"},
+    {"cache", "calibration"},
+    {"no-cache", "calibration"},
+    {"device", "calibration"},
     {"no-refit", "structured"},
+    {"group-size", "bits"},
+    {"asymmetric", "bits"},
+    {"quant-method", "bits"},
+    {"transform", "bits"},
+    {"embedding-bits", "bits"},
 };
+
+static const swg_option_exclusion exclusions[] = {{"cache", "no-cache"}};
 
 static const swg_example examples[] = {
     {"swage prune model -o pruned --sparsity 0.3", "zero the smallest 30 % of each matrix"},
@@ -640,7 +667,7 @@ const swg_command swg_command_prune = {
         "zeros.\n\n"
         "--structured removes whole layers, heads or channels: the output is a smaller ordinary "
         "model. Those go whose absence changes the outputs of the weights that read them least, "
-        "and these weights are refitted by least squares.\n\n"
+        "and all weights that stay are refitted by least squares to make up for them.\n\n"
         "All of this but --structured is a recipe, which the output carries in its history and "
         "`swage inspect` "
         "prints: --recipe applies it to another checkpoint, or repeats it byte for byte.",
@@ -648,6 +675,8 @@ const swg_command swg_command_prune = {
     .n_options = sizeof options / sizeof *options,
     .needs = needs,
     .n_needs = sizeof needs / sizeof *needs,
+    .exclusions = exclusions,
+    .n_exclusions = sizeof exclusions / sizeof *exclusions,
     .arguments_bytes = sizeof(arguments),
     .min_positionals = 1,
     .max_positionals = 1,

@@ -48,8 +48,11 @@ static swg_status prepare(job *j)
         return swg_error(SWG_USAGE,
                          "--structured chooses by what flows through the model: it needs "
                          "a text, --calibration FILE");
-    if (swg_path_is_same(a->input, a->output))
-        return swg_error(SWG_USAGE, "%s is both the input and the output", a->input);
+    if ((a->calibration.cache || a->calibration.no_cache) &&
+        j->request.ratio[SWG_STRUCTURE_HIDDEN] == 0)
+        return swg_error(SWG_USAGE,
+                         "--%s is about full statistics, which only --structured hidden uses",
+                         a->calibration.cache ? "cache" : "no-cache");
     SWG_TRY(swg_source_open(a->input, &source_options, &j->source));
     SWG_TRY(swg_structured_open(j->source, &j->request, &j->structured));
     SWG_TRY(swg_pool_new(j->cli->n_threads, &j->pool));

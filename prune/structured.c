@@ -212,6 +212,8 @@ swg_status swg_structured_open(swg_source *source, const swg_structured_request 
 void swg_structured_end(swg_structured *s)
 {
     swg_calibration_free(&s->calibration);
+    swg_paired_calibration_free(&s->pair);
+    swg_model_free(&s->original);
     swg_model_free(&s->model);
 }
 
@@ -265,23 +267,45 @@ const char *swg_structured_config_text(const swg_structured *s, size_t *length)
 
 /* --- Running the model ------------------------------------------------------------------------ */
 
-swg_status swg_structured_begin_model(swg_structured *s, const swg_structured_means *means)
+/* Open the source's model, and load what is outside of its layers if `begins`: it will embed. */
+static swg_status open_model(const swg_structured *s, bool begins, swg_model **out)
 {
     swg_model_options options = swg_model_options_default();
-    options.pool = means->pool;
+    options.pool = s->means->pool;
+    options.backend = s->means->text->device;
+    SWG_TRY(swg_model_open(s->source, &options, out));
+    return begins ? swg_model_load_layer(*out, (size_t)(*out)->hparams.n_layers) : SWG_OK;
+}
+
+static swg_calibration_options calibration_options(const swg_structured *s)
+{
+    swg_calibration_options options = swg_calibration_options_default();
+    options.pool = s->means->pool;
+    options.progress = s->means->progress;
+    return options;
+}
+
+swg_status swg_structured_begin_model(swg_structured *s, const swg_structured_means *means)
+{
     s->means = means;
-    SWG_TRY(swg_model_open(s->source, &options, &s->model));
-    return swg_model_load_layer(s->model, (size_t)s->model->hparams.n_layers);
+    return open_model(s, true, &s->model);
 }
 
 swg_status swg_structured_begin_calibration(swg_structured *s)
 {
     const swg_calibration_text *const text = s->means->text;
-    swg_calibration_options options = swg_calibration_options_default();
-    options.pool = s->means->pool;
-    options.progress = s->means->progress;
+    const swg_calibration_options options = calibration_options(s);
     return swg_calibration_new(s->model, text->ids, text->n_windows, text->window, &options,
                                &s->calibration);
+}
+
+swg_status swg_structured_begin_pair(swg_structured *s)
+{
+    const swg_calibration_text *const text = s->means->text;
+    const swg_calibration_options options = calibration_options(s);
+    SWG_TRY(open_model(s, swg_structured_loses(s, SWG_STRUCTURE_HIDDEN), &s->original));
+    return swg_paired_calibration_new(s->original, s->model, text->ids, text->n_windows,
+                                      text->window, &options, &s->pair);
 }
 
 /* --- Layers ----------------------------------------------------------------------------------- */

@@ -15,7 +15,9 @@
  * the residual stream. Heads and feed-forward channels are chosen in each layer, with the layers
  * before it as they have become, by the output error of the weight that reads them, which is
  * refitted (structured_select.h); what only they need goes with them: rows of the weights and
- * biases that make them. */
+ * biases that make them. The original model reads the text beside the one that is being cut
+ * (paired_calibration.h), and before anything of a weight is removed, it becomes the one that makes
+ * up best for what was cut before it (quantize/shifted_target.h), those that lose nothing too. */
 #ifndef SWG_PRUNE_STRUCTURED_H
 #define SWG_PRUNE_STRUCTURED_H
 
@@ -30,7 +32,7 @@ typedef struct swg_structured swg_structured;
 typedef struct swg_structured_means {
     const swg_calibration_text *text; /* required */
     swg_model_stats *stats; /* of the source on that text; required where hidden channels go */
-    bool refit;             /* weights that stay make up for those that go */
+    bool refit;             /* weights that stay make up for what goes, everywhere */
     double damping;         /* of the second moments, relative to their diagonal */
     swg_pool *pool;
     const swg_progress *progress;
@@ -63,8 +65,8 @@ const swg_structured_layer *swg_structured_layers(const swg_structured *structur
 const swg_tensor_desc *swg_structured_descs(const swg_structured *structured, size_t *n);
 const char *swg_structured_config_text(const swg_structured *structured, size_t *length);
 
-/* Write all tensors to a sink that was opened with these, after swg_structured_choose. One layer
- * and its statistics are in memory at a time. */
+/* Write all tensors to a sink that was opened with these, after swg_structured_choose. One layer of
+ * each of the two models and the statistics of one input are in memory at a time. */
 swg_status swg_structured_write(swg_structured *structured, const swg_structured_means *means,
                                 swg_sink *sink);
 

@@ -8,6 +8,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/calibration.h"
 #include "runtime/model.h"
+#include "runtime/paired_calibration.h"
 
 /* What the rows and the columns of a weight are. */
 typedef enum swg_axis {
@@ -53,7 +54,9 @@ struct swg_structured {
     /* While the model runs. */
     const swg_structured_means *means;
     swg_model *model;
-    swg_calibration *calibration;
+    swg_calibration *calibration; /* of the whole model, while layers are chosen */
+    swg_model *original;          /* beside it, while tensors are written */
+    swg_paired_calibration *pair;
 };
 
 static inline size_t swg_structured_old(const swg_structured *s, swg_structure what)
@@ -87,9 +90,10 @@ static inline const swg_tensor_desc *swg_structured_input(const swg_structured *
 }
 
 /* Open the model, with what is outside of its layers, and then the calibration on its embeddings as
- * they are by then; end both. */
+ * they are by then, alone or beside the original; end all. */
 swg_status swg_structured_begin_model(swg_structured *s, const swg_structured_means *means);
 swg_status swg_structured_begin_calibration(swg_structured *s);
+swg_status swg_structured_begin_pair(swg_structured *s);
 void swg_structured_end(swg_structured *s);
 
 #endif

@@ -1,10 +1,13 @@
-/* Structured pruning, layer by layer: choose and refit (structured_select.h), let the model run on
- * with the result at its old sizes, and write the tensors cut to their new ones. */
+/* Structured pruning, layer by layer, beside the original model: choose and refit
+ * (structured_select.h), every weight towards what makes up for what is cut before it
+ * (shifted_target.h), let the model run on with the result at its old sizes, and write the tensors
+ * cut to their new ones. */
 #include <math.h>
 #include <string.h>
 
 #include "prune/structured_select.h"
 #include "prune/structured_state.h"
+#include "quantize/shifted_target.h"
 #include "runtime/base/numeric.h"
 
 /* --- Values ----------------------------------------------------------------------------------- */
@@ -45,25 +48,24 @@ static void set_kept(swg_structured *s, swg_axis axis, const bool *is_removed, s
 
 /* --- Heads and feed-forward channels ---------------------------------------------------------- */
 
-/* Choose among the columns of a weight of the layer, with the statistics of the run at hand;
- * columns that are `gone` already [k] (NULL: none) have no part in it. */
-static swg_status choose(swg_structured *s, swg_role role, size_t layer, swg_structure_job *job,
+/* A weight of the layer at hand whose input has been observed, and the statistics of that. */
+typedef struct observed {
+    swg_structured_part *part;
+    size_t layer;
+    const swg_layer_stats *stats;
+} observed;
+
+/* Choose among the columns of a weight; columns that are `gone` already [k] (NULL: none) have no
+ * part in it. */
+static swg_status choose(swg_structured *s, const observed *r, swg_structure_job *job,
                          const bool *gone, bool *is_removed, double *error)
 {
-    swg_structured_part *const part = find_part(s, role, layer);
-    const swg_weight *const weight = swg_model_weight(s->model, role, layer);
     float *masked = NULL;
     swg_status status = SWG_OK;
-    SWG_GO(swg_calibration_observe(s->calibration, layer));
-    const swg_layer_stats *const stats = swg_calibration_stats(s->calibration, weight);
-    if (!part || !stats)
-        SWG_GO(swg_error(SWG_UNSUPPORTED, "layer %zu has no weight %s to choose by", layer,
-                         swg_role_name(role)));
-    SWG_GO(need_values(s, part));
-    job->name = part->desc.name;
-    job->n = weight->n;
-    job->k = weight->k;
-    job->hessian = stats->hessian;
+    job->name = r->part->desc.name;
+    job->n = swg_tensor_rows(swg_structured_input(s, r->part));
+    job->k = r->stats->k;
+    job->hessian = r->stats->hessian;
     job->refit = s->means->refit;
     job->damping = s->means->damping;
     job->pool = s->means->pool;
@@ -71,18 +73,17 @@ static swg_status choose(swg_structured *s, swg_role role, size_t layer, swg_str
         SWG_GO(SWG_NEW_UNINIT(masked, job->k * job->k));
         for (size_t i = 0; i < job->k; i++)
             for (size_t j = 0; j < job->k; j++)
-                masked[i * job->k + j] = gone[i] || gone[j] ? 0 : stats->hessian[i * job->k + j];
+                masked[i * job->k + j] = gone[i] || gone[j] ? 0 : r->stats->hessian[i * job->k + j];
         job->hessian = masked;
     }
-    SWG_GO(swg_structure_choose(job, part->values, is_removed, error));
-    status = replace(s, part, part->values);
+    status = swg_structure_choose(job, r->part->values, is_removed, error);
 done:
     swg_free(masked);
     return status;
 }
 
 /* Whole kv groups of a layer: is_removed [groups]. */
-static swg_status cut_groups(swg_structured *s, size_t layer, bool *is_removed)
+static swg_status cut_groups(swg_structured *s, const observed *r, bool *is_removed)
 {
     const size_t head_dim = (size_t)s->hparams.head_dim;
     const size_t groups = swg_structured_old(s, SWG_STRUCTURE_KV_GROUPS);
@@ -91,15 +92,14 @@ static swg_status cut_groups(swg_structured *s, size_t layer, bool *is_removed)
                              .family = groups,
                              .remove_each =
                                  groups - swg_structured_new(s, SWG_STRUCTURE_KV_GROUPS)};
-    SWG_TRY(choose(s, SWG_ROLE_ATTENTION_OUTPUT, layer, &job, NULL, is_removed,
-                   &s->layers[layer].heads_error));
+    SWG_TRY(choose(s, r, &job, NULL, is_removed, &s->layers[r->layer].heads_error));
     set_kept(s, SWG_AXIS_KV, is_removed, groups, head_dim);
     set_kept(s, SWG_AXIS_HEADS, is_removed, groups, per_group * head_dim);
     return SWG_OK;
 }
 
 /* Query heads of the groups that are left, as many of each. */
-static swg_status cut_queries(swg_structured *s, size_t layer, bool *is_removed)
+static swg_status cut_queries(swg_structured *s, const observed *r, bool *is_removed)
 {
     const size_t head_dim = (size_t)s->hparams.head_dim;
     const size_t heads = swg_structured_old(s, SWG_STRUCTURE_HEADS);
@@ -116,17 +116,17 @@ static swg_status cut_queries(swg_structured *s, size_t layer, bool *is_removed)
     SWG_GO(SWG_NEW(gone, heads * head_dim));
     for (size_t i = 0; i < heads * head_dim; i++)
         gone[i] = !s->kept[SWG_AXIS_HEADS][i];
-    SWG_GO(choose(s, SWG_ROLE_ATTENTION_OUTPUT, layer, &job, gone, is_removed, &error));
+    SWG_GO(choose(s, r, &job, gone, is_removed, &error));
     for (size_t i = 0; i < heads * head_dim; i++)
         s->kept[SWG_AXIS_HEADS][i] &= !is_removed[i / head_dim];
-    const double before = s->layers[layer].heads_error;
-    s->layers[layer].heads_error = isnan(before) ? error : hypot(before, error);
+    const double before = s->layers[r->layer].heads_error;
+    s->layers[r->layer].heads_error = isnan(before) ? error : hypot(before, error);
 done:
     swg_free(gone);
     return status;
 }
 
-static swg_status cut_heads(swg_structured *s, size_t layer)
+static swg_status cut_heads(swg_structured *s, const observed *r)
 {
     const size_t heads = swg_structured_old(s, SWG_STRUCTURE_HEADS);
     bool *is_removed = NULL;
@@ -137,14 +137,14 @@ static swg_status cut_heads(swg_structured *s, size_t layer)
     memset(s->kept[SWG_AXIS_KV], true, swg_axis_old(s, SWG_AXIS_KV));
     SWG_GO(SWG_NEW(is_removed, heads));
     if (swg_structured_loses(s, SWG_STRUCTURE_KV_GROUPS))
-        SWG_GO(cut_groups(s, layer, is_removed));
-    status = cut_queries(s, layer, is_removed);
+        SWG_GO(cut_groups(s, r, is_removed));
+    status = cut_queries(s, r, is_removed);
 done:
     swg_free(is_removed);
     return status;
 }
 
-static swg_status cut_ffn(swg_structured *s, size_t layer)
+static swg_status cut_ffn(swg_structured *s, const observed *r)
 {
     const size_t n = swg_structured_old(s, SWG_STRUCTURE_FFN);
     swg_structure_job job = {
@@ -153,8 +153,7 @@ static swg_status cut_ffn(swg_structured *s, size_t layer)
     if (job.remove_each == 0)
         return SWG_OK;
     SWG_TRY(SWG_NEW(is_removed, n));
-    const swg_status status =
-        choose(s, SWG_ROLE_FFN_DOWN, layer, &job, NULL, is_removed, &s->layers[layer].ffn_error);
+    const swg_status status = choose(s, r, &job, NULL, is_removed, &s->layers[r->layer].ffn_error);
     set_kept(s, SWG_AXIS_FFN, is_removed, n, 1);
     swg_free(is_removed);
     return status;
@@ -222,6 +221,20 @@ done:
     return status;
 }
 
+/* Rows and columns of hidden channels that are gone become 0. */
+static void clear_hidden(const swg_structured *s, swg_structured_part *part)
+{
+    const swg_sides of = swg_structured_sides(&part->use);
+    const swg_tensor_desc *const desc = swg_structured_input(s, part);
+    const size_t rows = swg_tensor_rows(desc), columns = swg_tensor_cols(desc);
+    const bool *const kept = s->kept[SWG_AXIS_HIDDEN];
+    for (size_t r = 0; kept && r < rows; r++)
+        for (size_t c = 0; c < columns; c++)
+            if ((of.rows == SWG_AXIS_HIDDEN && !kept[r]) ||
+                (of.columns == SWG_AXIS_HIDDEN && !kept[c]))
+                part->values[r * columns + c] = 0;
+}
+
 /* A weight that reads the residual stream: refitted where its input is known, else cut. */
 static swg_status cut_reader(swg_structured *s, swg_structured_part *part)
 {
@@ -249,9 +262,7 @@ static swg_status cut_reader(swg_structured *s, swg_structured_part *part)
             is_removed[i] = !kept[i];
         SWG_GO(swg_structure_remove(&job, part->values, is_removed, &error));
     }
-    for (size_t r = 0; r < rows; r++)
-        for (size_t c = 0; c < columns; c++)
-            part->values[r * columns + c] *= kept[c];
+    clear_hidden(s, part);
     status = replace(s, part, part->values);
 done:
     swg_free(is_removed);
@@ -261,11 +272,7 @@ done:
 /* A weight that writes to the residual stream. */
 static swg_status cut_writer(swg_structured *s, swg_structured_part *part)
 {
-    const swg_tensor_desc *const desc = swg_structured_input(s, part);
-    const size_t columns = swg_tensor_cols(desc);
-    for (size_t r = 0; r < swg_tensor_rows(desc); r++)
-        for (size_t c = 0; c < columns && !s->kept[SWG_AXIS_HIDDEN][r]; c++)
-            part->values[r * columns + c] = 0;
+    clear_hidden(s, part);
     return replace(s, part, part->values);
 }
 
@@ -364,13 +371,64 @@ static swg_status write_parts(swg_structured *s, bool in_layer, size_t layer, sw
 
 /* --- The whole -------------------------------------------------------------------------------- */
 
+/* A weight becomes the one that makes up best for what is cut before it, on the inputs that it will
+ * really get; what is cut of itself goes, and the rest makes up for that too. */
+static swg_status cut_weight(swg_structured *s, const observed *r, const swg_shifted_target *target)
+{
+    swg_structured_part *const part = r->part;
+    const size_t rows = swg_tensor_rows(swg_structured_input(s, part));
+    SWG_TRY(need_values(s, part));
+    if (target)
+        SWG_TRY(swg_shifted_target_apply(target, rows, 0, rows, part->values));
+    if (part->use.role == SWG_ROLE_ATTENTION_OUTPUT)
+        SWG_TRY(cut_heads(s, r));
+    if (part->use.role == SWG_ROLE_FFN_DOWN)
+        SWG_TRY(cut_ffn(s, r));
+    clear_hidden(s, part);
+    return replace(s, part, part->values);
+}
+
+static bool is_part_of(const swg_structured *s, const swg_structured_part *part,
+                       const swg_paired_input *in)
+{
+    bool found = false;
+    for (size_t i = 0; i < in->n_weights; i++)
+        found |= strcmp(in->weights[i]->tensor, swg_structured_input(s, part)->name) == 0;
+    return found;
+}
+
+/* The tensors of the weights that share an input. */
+static swg_status cut_input(swg_structured *s, size_t layer, const swg_paired_input *in)
+{
+    const bool has_target = s->means->refit && (in->stats.input_shift || in->stats.stream_shift);
+    swg_shifted_target target = {0};
+    swg_status status = SWG_OK;
+    if (has_target)
+        SWG_GO(swg_shifted_target_init(&target, &in->stats));
+    for (size_t i = 0; i < s->n_parts; i++) {
+        const observed r = {.part = &s->parts[i], .layer = layer, .stats = &in->stats};
+        if (is_part_of(s, r.part, in))
+            SWG_GO(cut_weight(s, &r, has_target ? &target : NULL));
+    }
+done:
+    swg_shifted_target_deinit(&target);
+    return status;
+}
+
 static swg_status walk_layer(swg_structured *s, size_t layer, swg_sink *sink)
 {
+    const swg_paired_input *in;
     SWG_TRY(swg_model_load_layer(s->model, layer));
     SWG_TRY(cut_hidden(s, true, layer));
-    SWG_TRY(cut_heads(s, layer));
-    SWG_TRY(cut_ffn(s, layer));
-    SWG_TRY(swg_calibration_advance(s->calibration, layer));
+    for (size_t i = 0;; i++) {
+        SWG_TRY(swg_paired_calibration_observe(s->pair, layer, i, &in));
+        if (!in)
+            break;
+        if (in->is_last)
+            swg_model_release_layer(s->original, layer);
+        SWG_TRY(cut_input(s, layer, in));
+    }
+    SWG_TRY(swg_paired_calibration_advance(s->pair, layer));
     SWG_TRY(write_parts(s, true, layer, sink));
     swg_model_release_layer(s->model, layer);
     return SWG_OK;
@@ -383,10 +441,13 @@ static swg_status walk(swg_structured *s, const swg_structured_means *means, swg
     for (size_t i = 0; i < sizeof per_layer / sizeof *per_layer; i++)
         SWG_TRY(SWG_NEW(s->kept[per_layer[i]], swg_axis_old(s, per_layer[i])));
     SWG_TRY(cut_hidden(s, false, 0));
-    SWG_TRY(swg_structured_begin_calibration(s));
-    for (size_t layer = 0; layer < swg_structured_old(s, SWG_STRUCTURE_LAYERS); layer++)
+    SWG_TRY(swg_structured_begin_pair(s));
+    for (size_t layer = 0; layer < swg_structured_old(s, SWG_STRUCTURE_LAYERS); layer++) {
+        SWG_TRY(swg_model_load_layer(s->original, layer));
         SWG_TRY(s->layer_kept[layer] ? walk_layer(s, layer, sink)
-                                     : swg_calibration_skip(s->calibration, layer));
+                                     : swg_paired_calibration_skip(s->pair, layer));
+        swg_model_release_layer(s->original, layer);
+    }
     return write_parts(s, false, 0, sink);
 }
 

@@ -191,6 +191,76 @@ swg_status swg_backprop_run(swg_backprop *b, const swg_backprop_job *job)
     return status;
 }
 
+/* --- Memory ----------------------------------------------------------------------------------- */
+
+/* Floats per token. */
+typedef struct columns {
+    size_t rows;                    /* of all rows between layers */
+    size_t widest;                  /* of those of one layer */
+    size_t all_saved;               /* of all layers */
+    size_t one_saved, one_reversed; /* at most of one, without and with gradients of its values */
+    swg_tape_columns end;
+} columns;
+
+static size_t most_of(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Record one token's rows in every layer and after them. */
+static swg_status measure(swg_backprop *b, float *x, float *y, columns *out)
+{
+    const int32_t id = 0;
+    swg_tape_columns c;
+    SWG_TRY(swg_exec_begin_texts(b->exec, 1, 1, &id, x));
+    for (size_t layer = 0; layer < b->n_layers; layer++) {
+        SWG_TRY(load(b, layer));
+        swg_tape_record(b->exec);
+        SWG_TRY(swg_exec_layer_texts(b->exec, layer, 1, 1, x, y));
+        SWG_TRY(swg_tape_measure(b->exec, &c));
+        release(b, layer);
+        out->rows += swg_exec_width(b->exec, layer);
+        out->all_saved += c.saved;
+        out->one_saved = most_of(out->one_saved, c.saved);
+        out->one_reversed = most_of(out->one_reversed, c.saved + c.gradients);
+    }
+    swg_tape_record(b->exec);
+    SWG_TRY(swg_exec_end(b->exec, 1, x, b->logits));
+    SWG_TRY(swg_tape_measure(b->exec, &out->end));
+    out->rows += swg_exec_width(b->exec, b->n_layers);
+    return SWG_OK;
+}
+
+static swg_status measure_columns(swg_backprop *b, columns *out)
+{
+    float *x;
+    *out = (columns){0};
+    for (size_t layer = 0; layer <= b->n_layers; layer++)
+        out->widest = most_of(out->widest, swg_exec_width(b->exec, layer));
+    SWG_TRY(SWG_NEW(x, 2 * out->widest));
+    const swg_status status = measure(b, x, x + out->widest, out);
+    swg_free(x);
+    return status;
+}
+
+swg_status swg_backprop_bytes(swg_backprop *b, size_t n_windows, uint64_t *out)
+{
+    const uint64_t tokens = (uint64_t)n_windows * b->options.window;
+    const uint64_t together = (uint64_t)b->options.together * b->options.window;
+    const uint64_t chunk = together < tokens ? together : tokens;
+    const uint64_t end = chunk < SWG_BACKPROP_END_ROWS ? chunk : SWG_BACKPROP_END_ROWS;
+    columns c;
+    SWG_TRY(measure_columns(b, &c));
+    const uint64_t held =
+        tokens * (c.rows + c.widest + (b->options.keeps_layers ? c.all_saved : 0));
+    const uint64_t at_end = end * (c.end.saved + c.end.gradients);
+    /* What was kept of the layer that is reversed counts as its own. */
+    const uint64_t in_layer =
+        tokens * c.widest + chunk * (c.one_reversed - (b->options.keeps_layers ? c.one_saved : 0));
+    *out = sizeof(float) * (held + (at_end > in_layer ? at_end : in_layer));
+    return SWG_OK;
+}
+
 /* --- Life ------------------------------------------------------------------------------------- */
 
 static swg_status begin(swg_backprop *b, swg_pool *pool)

@@ -57,8 +57,12 @@ swg_status swg_backprop_new(swg_model *model, swg_pool *pool, const swg_backprop
                             swg_backprop **out);
 void swg_backprop_free(swg_backprop **backprop); /* NULL inside is accepted */
 
-/* Run a job. Memory grows with its tokens: 4 bytes for every column of the rows between layers, and
- * where layers are kept of all values in them that derivatives need.
+/* The most bytes that a job of so many windows takes while it runs: for every token the rows
+ * between layers and, of all layers or of one at a time, what derivatives need of the values in
+ * them. Runs a token, and nothing else. */
+swg_status swg_backprop_bytes(swg_backprop *backprop, size_t n_windows, uint64_t *out);
+
+/* Run a job, in the memory that swg_backprop_bytes says.
  * What the observer's and the job's functions return, or what running and loading return. */
 swg_status swg_backprop_run(swg_backprop *backprop, const swg_backprop_job *job);
 

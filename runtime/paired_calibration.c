@@ -399,7 +399,9 @@ swg_status swg_paired_calibration_observe(swg_paired_calibration *c, size_t laye
     return SWG_OK;
 }
 
-swg_status swg_paired_calibration_advance(swg_paired_calibration *c, size_t layer)
+/* Run the whole layer: in the original unless that was done with its last input, and in the changed
+ * model if that has it. */
+static swg_status move_on(swg_paired_calibration *c, size_t layer, bool has_layer)
 {
     forget_input(c);
     c->original.goes_on = c->changed.goes_on = false;
@@ -407,7 +409,8 @@ swg_status swg_paired_calibration_advance(swg_paired_calibration *c, size_t laye
         const size_t at = w * c->window * c->width;
         if (!c->is_finished)
             SWG_TRY(run_window(c, &c->original, layer, w, SIZE_MAX, c->original.rows + at));
-        SWG_TRY(run_window(c, &c->changed, layer, w, SIZE_MAX, c->changed.rows + at));
+        if (has_layer)
+            SWG_TRY(run_window(c, &c->changed, layer, w, SIZE_MAX, c->changed.rows + at));
         SWG_TRY(swg_progress_step(c->options.progress, "running the layer", "windows", w + 1,
                                   c->n_windows));
     }
@@ -416,6 +419,16 @@ swg_status swg_paired_calibration_advance(swg_paired_calibration *c, size_t laye
     c->keeps_input = c->is_finished = c->is_joint = false;
     c->next_input = 0;
     return SWG_OK;
+}
+
+swg_status swg_paired_calibration_advance(swg_paired_calibration *c, size_t layer)
+{
+    return move_on(c, layer, true);
+}
+
+swg_status swg_paired_calibration_skip(swg_paired_calibration *c, size_t layer)
+{
+    return move_on(c, layer, false);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
@@ -438,6 +451,14 @@ static void reader_deinit(reader *r)
     swg_free(r->rows);
 }
 
+static swg_status embed(const swg_paired_calibration *c, reader *r, const int32_t *ids)
+{
+    for (size_t w = 0; w < c->n_windows; w++)
+        SWG_TRY(swg_exec_begin(r->exec, 0, 0, ids + w * c->window, NULL, c->window,
+                               r->rows + w * c->window * c->width));
+    return SWG_OK;
+}
+
 static swg_status begin(swg_paired_calibration *c, const swg_model *original, const int32_t *ids)
 {
     const swg_hparams *h = &c->model->hparams;
@@ -454,9 +475,10 @@ static swg_status begin(swg_paired_calibration *c, const swg_model *original, co
     SWG_TRY(SWG_NEW_UNINIT(c->original.rows, n_tokens * c->width));
     SWG_TRY(SWG_NEW_UNINIT(c->output, c->window * c->width));
     SWG_TRY(SWG_NEW_UNINIT(c->logits, END_ROWS * (size_t)h->n_outputs));
-    for (size_t w = 0; w < c->n_windows; w++)
-        SWG_TRY(swg_exec_begin(c->changed.exec, 0, 0, ids + w * c->window, NULL, c->window,
-                               c->changed.rows + w * c->window * c->width));
+    const bool begins = swg_model_has_layer(original, (size_t)h->n_layers);
+    SWG_TRY(embed(c, &c->changed, ids));
+    if (begins)
+        return embed(c, &c->original, ids);
     memcpy(c->original.rows, c->changed.rows, n_tokens * c->width * sizeof *c->changed.rows);
     return SWG_OK;
 }

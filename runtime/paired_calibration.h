@@ -39,8 +39,9 @@ typedef struct swg_paired_input {
     swg_layer_stats stats; /* of the changed model; shifts are towards the original */
 } swg_paired_input;
 
-/* As swg_calibration_new, for two models opened from the same source. `original` needs no weights
- * outside layers. Both must outlive the calibration. */
+/* As swg_calibration_new, for two models opened from the same source. Where `original` has no
+ * weights outside layers, its embeddings are those of `changed`. Both must outlive the calibration.
+ */
 swg_status swg_paired_calibration_new(const swg_model *original, const swg_model *changed,
                                       const int32_t *ids, size_t n_windows, size_t window,
                                       const swg_calibration_options *options,
@@ -57,5 +58,8 @@ swg_status swg_paired_calibration_observe(swg_paired_calibration *calibration, s
 
 /* Run the layer in both models: their outputs become the rows of the next. */
 swg_status swg_paired_calibration_advance(swg_paired_calibration *calibration, size_t layer);
+
+/* Run the layer in the original alone: the changed model does not have it. */
+swg_status swg_paired_calibration_skip(swg_paired_calibration *calibration, size_t layer);
 
 #endif

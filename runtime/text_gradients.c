@@ -9,6 +9,7 @@
 struct swg_text_gradients {
     swg_exec *exec;
     size_t n_layers;
+    size_t longest;
     bool output_is_last;
     float **rows;   /* [n_layers + 1][longest][width]: what enters every layer */
     float *dy, *dx; /* [longest][widest], a layer's output's and input's in turn */
@@ -61,6 +62,22 @@ swg_status swg_text_gradients_run(swg_text_gradients *g, const swg_text_job *job
     return swg_tape_reverse(g->exec, g->dy, NULL, observer);
 }
 
+swg_status swg_text_gradients_bytes(swg_text_gradients *g, uint64_t *out)
+{
+    const int32_t id = 0;
+    swg_tape_columns c;
+    size_t most = 0;
+    SWG_TRY(swg_exec_begin(g->exec, 0, 0, &id, NULL, 1, g->rows[0]));
+    for (size_t layer = 0; layer < g->n_layers; layer++) {
+        swg_tape_record(g->exec);
+        SWG_TRY(swg_exec_layer(g->exec, layer, 0, 0, 1, g->rows[layer], g->rows[layer + 1]));
+        SWG_TRY(swg_tape_measure(g->exec, &c));
+        most = c.saved + c.gradients > most ? c.saved + c.gradients : most;
+    }
+    *out = (uint64_t)g->longest * most * sizeof(float);
+    return SWG_OK;
+}
+
 /* --- Life ------------------------------------------------------------------------------------- */
 
 static swg_status begin(swg_text_gradients *g, const swg_model *model, swg_pool *pool,
@@ -72,6 +89,7 @@ static swg_status begin(swg_text_gradients *g, const swg_model *model, swg_pool 
         return swg_error(SWG_UNSUPPORTED, "this model does not classify texts");
     g->n_layers = (size_t)model->hparams.n_layers;
     g->output_is_last = model->hparams.output_is_last;
+    g->longest = longest;
     options.context = options.chunk = longest;
     options.activations = SWG_ACT_F32;
     SWG_TRY(swg_exec_new(model, pool, &options, &g->exec));

@@ -39,6 +39,10 @@ swg_status swg_text_gradients_new(const swg_model *model, swg_pool *pool, size_t
                                   swg_text_gradients **out);
 void swg_text_gradients_free(swg_text_gradients **gradients); /* NULL inside is accepted */
 
+/* The most bytes that running a text takes beside what swg_text_gradients_new took. Runs a token,
+ * and nothing else. */
+swg_status swg_text_gradients_bytes(swg_text_gradients *gradients, uint64_t *out);
+
 /* Run one text. What the observer's and the job's functions return, or what running returns. */
 swg_status swg_text_gradients_run(swg_text_gradients *gradients, const swg_text_job *job,
                                   const swg_gradient_observer *observer);

@@ -27,6 +27,7 @@ static float *save(swg_tape *tape, swg_value x)
     const size_t elems = x.rows * x.columns;
     float *copy =
         tape->status == SWG_OK ? swg_arena_calloc(&tape->part.saved, elems, sizeof *copy) : NULL;
+    tape->part.saved_elems += elems;
     if (copy)
         memcpy(copy, x.data, elems * sizeof *copy);
     else if (tape->status == SWG_OK)
@@ -54,7 +55,7 @@ void swg_tape_record(swg_exec *exec)
         return; /* swg_tape_reverse will say so */
     swg_tape *tape = tape_of(exec);
     swg_arena_deinit(&tape->part.saved);
-    tape->part.n_entries = 0;
+    tape->part.n_entries = tape->part.saved_elems = 0;
     tape->part.has_part = tape->part.has_input = false;
     tape->status = SWG_OK;
     tape->is_recording = true;
@@ -71,6 +72,45 @@ static swg_status check_reversible(const swg_exec *exec)
     SWG_TRY(tape->status);
     if (!tape->part.has_part)
         return swg_error(SWG_USAGE, "no part of a forward pass has been recorded");
+    return SWG_OK;
+}
+
+/* Distinct values, by their memory. */
+typedef struct values {
+    const void *data[SWG_TAPE_MAX_VALUES];
+    size_t elems[SWG_TAPE_MAX_VALUES];
+    size_t n;
+} values;
+
+static void add_value(values *v, swg_value value)
+{
+    const size_t elems = value.rows * value.columns;
+    size_t i = 0;
+    while (i < v->n && v->data[i] != value.data)
+        i++;
+    if (!value.data || i == SWG_TAPE_MAX_VALUES)
+        return;
+    v->data[i] = value.data;
+    v->elems[i] = i < v->n && v->elems[i] > elems ? v->elems[i] : elems;
+    v->n += i == v->n;
+}
+
+swg_status swg_tape_measure(swg_exec *exec, swg_tape_columns *out)
+{
+    values v = {.n = 0};
+    SWG_TRY(check_reversible(exec));
+    const swg_tape_recording *part = &tape_of(exec)->part;
+    tape_of(exec)->is_recording = false;
+    add_value(&v, part->output);
+    for (size_t i = 0; i < part->n_entries; i++) {
+        const swg_tape_entry *entry = &part->entries[i];
+        const swg_value operands[] = {entry->x, entry->y, entry->k, entry->v};
+        for (size_t k = 0; k < sizeof operands / sizeof *operands; k++)
+            add_value(&v, operands[k]);
+    }
+    *out = (swg_tape_columns){.saved = part->saved_elems / part->output.rows};
+    for (size_t i = 0; i < v.n; i++)
+        out->gradients += v.elems[i] / part->output.rows;
     return SWG_OK;
 }
 

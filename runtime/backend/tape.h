@@ -48,6 +48,16 @@ void swg_tape_record(swg_exec *exec);
 swg_status swg_tape_reverse(swg_exec *exec, const float *dy, float *dx,
                             const swg_gradient_observer *observer);
 
+/* What a recorded part takes, in floats per row: copies that its derivatives need, and gradients
+ * while it is reversed. Neither depends on how many rows there are. */
+typedef struct swg_tape_columns {
+    size_t saved, gradients;
+} swg_tape_columns;
+
+/* Those of the part that was recorded last, of at least one row; nothing more is recorded then.
+ * Errors as of swg_tape_reverse. */
+swg_status swg_tape_measure(swg_exec *exec, swg_tape_columns *out);
+
 /* A recorded part that is kept while others are recorded. */
 typedef struct swg_tape_recording swg_tape_recording;
 

@@ -45,6 +45,7 @@ struct swg_tape_recording {
     swg_value input, output;
     swg_tape_entry *entries;
     size_t n_entries, capacity;
+    size_t saved_elems;
     swg_arena saved;
     swg_batch batch; /* of a part that was kept: a copy; its owner's otherwise */
 };

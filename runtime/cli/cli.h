@@ -111,6 +111,11 @@ typedef struct swg_option_need {
     const char *option, *needs; /* long forms without dashes */
 } swg_option_need;
 
+/* Two options of which one makes the other do nothing: giving both is an error. */
+typedef struct swg_option_exclusion {
+    const char *option, *excludes;
+} swg_option_exclusion;
+
 typedef struct swg_command {
     const char *name;
     const char *synopsis;    /* after "swage <name> ": "MODEL -o OUT [options]" */
@@ -121,6 +126,8 @@ typedef struct swg_command {
     size_t n_options;
     const swg_option_need *needs; /* NULL = none */
     size_t n_needs;
+    const swg_option_exclusion *exclusions; /* NULL = none */
+    size_t n_exclusions;
     size_t arguments_bytes;                  /* size of the struct that options point into */
     size_t min_positionals, max_positionals; /* SIZE_MAX = any number */
     const swg_example *examples;

@@ -357,6 +357,17 @@ static swg_status check_needs(const parser *p)
     return SWG_OK;
 }
 
+static swg_status check_exclusions(const parser *p)
+{
+    for (size_t i = 0; i < p->command->n_exclusions; i++) {
+        const swg_option_exclusion *pair = &p->command->exclusions[i];
+        if (is_given(p, pair->option) && is_given(p, pair->excludes))
+            return swg_error(SWG_USAGE, "--%s and --%s exclude each other", pair->option,
+                             pair->excludes);
+    }
+    return SWG_OK;
+}
+
 static swg_status check_complete(const parser *p)
 {
     const swg_command *command = p->command;
@@ -371,6 +382,7 @@ static swg_status check_complete(const parser *p)
         if (command->options[i].is_required && !p->seen[i])
             return swg_error(SWG_USAGE, "option --%s is required", command->options[i].name);
     SWG_TRY(check_needs(p));
+    SWG_TRY(check_exclusions(p));
     if (p->out->common.quiet && p->out->common.verbose)
         return swg_error(SWG_USAGE, "options --quiet and --verbose exclude each other");
     return SWG_OK;

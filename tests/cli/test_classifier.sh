@@ -79,7 +79,7 @@ check "it says which" grep -q 'labels 0 and 1 are both called "person"' "$scratc
 labelled() { expect_exit "$1" "$2" "$SWAGE" distill "$scratch/tuned" -T "$scratch/tuned" --data "$data" --epochs 1 "${@:3}"; }
 labelled 2 "the student is the output" -o "$scratch/tuned" --force
 check "it says so" grep -q 'both the input and the output' "$scratch/stderr"
-for option in --documents "--bits 4" "--group-size 64" --keep-mask "--hidden-mse-weight 1"; do
+for option in --documents "--bits 4" "--bits 4 --group-size 64" --keep-mask "--hidden-mse-weight 1"; do
   # shellcheck disable=SC2086
   labelled 4 "$option" -o "$scratch/x" $option
   check "$option: it says so" grep -q -e "${option%% *} is not for --data" "$scratch/stderr"

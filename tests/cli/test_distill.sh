@@ -13,7 +13,7 @@ before=$(zeros "$scratch/pruned")
 expect_exit 0 "recover" "$SWAGE" distill "$scratch/pruned" -o "$scratch/recovered" "${train[@]}" \
   --keep-mask --steps 15 --json -q --log "$scratch/log.jsonl"
 expect_keys "report" steps tokens weights zeros_kept kld_before kld perplexity_before perplexity \
-  perplexity_teacher best_step
+  perplexity_teacher best_step planned_memory_bytes peak_memory_bytes
 lost=$(value kld_before) left=$(value kld)
 check "divergence falls: $lost to $left" less "$left" "$lost"
 check "zeros stay: $before" [ "$(zeros "$scratch/recovered")" = "$before" ]
@@ -56,6 +56,19 @@ check "is what was judged" [ "$(value kld_before)" = "$left" ]
 expect_exit 2 "alpha without a rank" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 --lora-alpha 8
 expect_exit 2 "a name that nothing has" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 \
   --lora-rank 4 --lora-target nothing_proj
+
+# Tensors that stay as they are by their names.
+expect_exit 0 "everything is trained" "$SWAGE" distill "$scratch/pruned" -o "$scratch/whole" "${train[@]}" --steps 1 \
+  --keep-mask --json -q
+whole=$(value weights)
+expect_exit 0 "a frozen embedding" "$SWAGE" distill "$scratch/pruned" -o "$scratch/frozen" "${train[@]}" --steps 15 \
+  --keep-mask --freeze 'model.embed_tokens.weight' --json -q
+check "fewer weights: $(value weights) of $whole" less "$(value weights)" "$whole"
+check "divergence falls: $(value kld_before) to $(value kld)" less "$(value kld)" "$(value kld_before)"
+expect_exit 2 "a name that nothing has" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 \
+  --freeze nothing_proj
+expect_match "it says so" "$(cat "$scratch/stderr")" 'no tensor called "nothing_proj"'
+expect_exit 2 "nothing is left" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 --freeze '*'
 
 # One scale of a whole matrix has no gradient of its own.
 echo '{"recipe": 1, "defaults": {"format": "codebook", "group": "row", "search": "matrix"}}' >"$scratch/matrix.json"
@@ -110,6 +123,18 @@ student 3 "heads that do not fit the width" --student-config "$scratch/other.jso
 check "it names both" grep -q '32.*5\|5.*32' "$scratch/stderr"
 student 2 "no student"
 
+# What training takes is said before it begins, and more than there may be is refused then.
+expect_exit 0 "the plan" "$SWAGE" distill "$scratch/pruned" -o "$scratch/planned" "${train[@]}" --steps 1 --json
+expect_match "it is said" "$stderr" 'memory: [0-9.]+ .iB, of which [0-9.]+ .iB for the gradients of a batch'
+planned=$(value planned_memory_bytes)
+bounded() { expect_exit "$1" "$2" "$SWAGE" distill "$scratch/pruned" -o "$scratch/bounded" "${train[@]}" --steps 1 \
+  --max-memory "$3"; }
+bounded 5 "too little memory" $((planned - planned / 20))
+expect_match "it says what is needed" "$stderr" 'training takes .* more while gradients .* --max-memory is'
+bounded 0 "enough" $((planned + planned / 4))
+expect_exit 0 "the teacher itself has nothing to learn" "$SWAGE" distill "$model" -o "$scratch/same" "${train[@]}" \
+  --steps 3 -q
+
 # What cannot be written is refused before any step.
 touch "$scratch/there.swg" "$scratch/there.jsonl"
 early() { # CODE NAME SENTENCE OPTIONS
@@ -163,6 +188,16 @@ expect_match "it says so before any step" "$stderr" 'not finite before any step.
 expect_exit 2 "no length" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}"
 check "it says what to give" grep -q -e "--steps or --minutes" "$scratch/stderr"
 expect_exit 2 "group without bits" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 --group-size 64
+useless() { # SENTENCE OPTIONS: an option that does nothing without another one
+  expect_exit 2 "$1" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 "${@:2}"
+  expect_match "$1: it says so" "$stderr" "$1"
+}
+useless '--asymmetric is of use only with --bits' --asymmetric
+useless '--embedding-bits is of use only with --bits' --embedding-bits 8
+useless '--scale-rate is of use only with --bits or --recipe' --scale-rate 2
+useless '--temperature is of use only with --kl-weight' --temperature 2 --kl-weight 0 --ce-weight 1
+useless '--lora-target is of use only with --lora-rank' --lora-target q_proj
+useless '--eval-data is of use only with --data' --eval-data "$text"
 expect_exit 2 "no loss" "$SWAGE" distill "$model" -o "$scratch/x" "${train[@]}" --steps 1 --kl-weight 0
 expect_exit 2 "another vocabulary" "$SWAGE" distill "$model" -o "$scratch/x" --teacher tests/runtime/fixtures/qwen3 \
   --text "$text" --window 64 --steps 1

@@ -266,6 +266,23 @@ START_TEST(an_option_that_needs_another_is_refused_alone)
 }
 END_TEST
 
+START_TEST(options_that_exclude_each_other_are_refused_together)
+{
+    static const swg_option_exclusion exclusions[] = {{"seed", "temperature"}};
+    swg_command strict = command;
+    swg_parsed parsed;
+    strict.exclusions = exclusions;
+    strict.n_exclusions = 1;
+    ck_status_is(SWG_USAGE,
+                 parse(&strict,
+                       (const char *const[]){"m", "--temperature", "1", "--seed", "1", NULL},
+                       &parsed));
+    ck_assert_str_eq(swg_error_message(), "--seed and --temperature exclude each other");
+    ck_ok(parse(&strict, (const char *const[]){"m", "--seed", "1", NULL}, &parsed));
+    swg_parsed_deinit(&parsed);
+}
+END_TEST
+
 START_TEST(a_command_without_options_or_arguments_parses)
 {
     const swg_command bare = {.name = "bare", .synopsis = ""};
@@ -320,6 +337,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, a_required_option_is_asked_for_unless_help_is_wanted);
     tcase_add_test(cases, a_command_without_options_or_arguments_parses);
     tcase_add_test(cases, an_option_that_needs_another_is_refused_alone);
+    tcase_add_test(cases, options_that_exclude_each_other_are_refused_together);
     tcase_add_test(cases, choice_words_are_views);
     tcase_add_test(cases, each_failing_allocation_is_reported);
     suite_add_tcase(suite, cases);

@@ -76,7 +76,7 @@ pruned joint "${joint[@]}"
 check "at most 3.9 bits per weight before compression" less "$(value pruned_raw_bytes)" \
   "$(awk -v n="$(value pruned_weights)" 'BEGIN { print n * 3.9 / 8 }')"
 expect_exit 0 "one after the other" "$SWAGE" quantize "$scratch/gradual.swg" -q -o "$scratch/after.swg" \
-  --method gptq --bits 4 --group-size 128 --embedding-bits 16 "${calibration[@]}"
+  --method gptq --bits 4 --group-size 128 "${calibration[@]}"
 joint_kl=$(diverges joint) after_kl=$(diverges after)
 better "joint beats one after the other: $joint_kl, $after_kl" less "$joint_kl" "$after_kl"
 
@@ -153,6 +153,11 @@ smaller cut --structured ffn=0.25 --no-refit
 original=$(perplexity "$model") refitted=$(perplexity "$scratch/refitted") cut=$(perplexity "$scratch/cut")
 better "refit recovers 40 %: $original, $refitted without, $cut with" awk -v o="$original" -v r="$refitted" \
   -v c="$cut" 'BEGIN { exit !(c > o && r - o <= 0.6 * (c - o)) }'
+smaller fewer --structured layers=0.25
+smaller bare --structured layers=0.25 --no-refit
+refitted=$(perplexity "$scratch/fewer") cut=$(perplexity "$scratch/bare")
+better "the layers that stay make up for one: $original, $refitted, $cut without refit" awk -v o="$original" \
+  -v r="$refitted" -v c="$cut" 'BEGIN { exit !(c > o && r - o <= 0.6 * (c - o)) }'
 smaller all.swg --structured layers=0.25 --structured hidden=0.1 --structured kv-groups=0.5 --structured ffn=0.1
 check "layers" grep -q '"kept": false' "$scratch/stdout"
 expect_exit 0 "inspect" "$SWAGE" inspect "$scratch/all.swg" --json
@@ -183,8 +188,16 @@ refused '--calibration FILE' --sparsity 0.5 --method wanda
 refused '--calibration FILE' --sparsity 0.5 --allocate owl
 refused 'leaves --allocate global no ratio' --pattern 2:4 --allocate global
 refused 'no parameter "damp"' --sparsity 0.5 --parameter damp=1
-refused 'only with --bits' --sparsity 0.5 --group-size 64
 refused '--statistics is of use only with --calibration' --sparsity 0.5 --statistics paired
+for option in "--group-size 64" --asymmetric "--quant-method rtn" "--embedding-bits 8"; do
+  # shellcheck disable=SC2086
+  refused "${option% *} is of use only with --bits" --sparsity 0.5 $option
+done
+for option in "--cache $scratch/cache" --no-cache "--device cpu"; do
+  # shellcheck disable=SC2086
+  refused "${option% *} is of use only with --calibration" --sparsity 0.5 $option
+done
+refused '--cache and --no-cache exclude each other' --sparsity 0.5 --no-cache --cache "$scratch" "${calibration[@]}"
 refused '--transform is of use only with --bits' --sparsity 0.5 --transform awq
 refused '--calibration FILE gives a text' --sparsity 0.5 --bits 4 --transform awq
 refused 'ratio is a number above 0 and below 1, not "1"' --structured ffn=1 "${calibration[@]}"
@@ -200,7 +213,34 @@ refused '--calibration FILE' --structured ffn=0.5
 refused '--sparsity is about single weights' --structured ffn=0.5 --sparsity 0.5
 refused '--statistics is about single weights' --structured ffn=0.5 --statistics full "${calibration[@]}"
 refused '--no-refit is of use only with --structured' --sparsity 0.5 --no-refit
+refused '--tensors is about single weights' --structured ffn=0.5 --tensors '*' "${calibration[@]}"
+refused '--cache is about full statistics' --structured ffn=0.5 --cache "$scratch" "${calibration[@]}"
 check "nothing was written" [ ! -e "$out" ]
+for option in --dense "--level 9"; do
+  # shellcheck disable=SC2086
+  expect_exit 2 "$option of a folder" "$SWAGE" prune "$model" -o "$scratch/none" --sparsity 0.5 $option
+  expect_match "$option of a folder" "$stderr" "--.* is about a .swg, which .*/none is not"
+done
+
+# What changes nothing is said where it cannot be refused: the runs of a sweep share a text.
+expect_exit 0 "a text for nothing" "$SWAGE" prune "$model" -o "$scratch/said.swg" -n --sparsity 0.5 \
+  --method magnitude "${calibration[@]}"
+expect_match "a text for nothing" "$stderr" "eval.txt changes nothing: no method here looks at inputs"
+expect_exit 0 "a cache for nothing" "$SWAGE" prune "$model" -o "$scratch/said.swg" -n --sparsity 0.5 \
+  --no-cache "${calibration[@]}"
+expect_match "a cache for nothing" "$stderr" "--no-cache changes nothing: only full statistics are kept"
+
+# Embeddings and output heads have the same default as in swage quantize.
+embedding_scheme() { sed -n '/embed_tokens/,/"scheme":/p' "$scratch/stdout" | grep '"scheme":'; }
+for bits in "" "--embedding-bits 8" "--embedding-bits 4" "--embedding-bits 16"; do
+  # shellcheck disable=SC2086
+  expect_exit 0 "quantize" "$SWAGE" quantize "$model" -o "$scratch/e.swg" -n --json --bits 4 $bits
+  as_quantized=$(embedding_scheme)
+  # shellcheck disable=SC2086
+  pruned embedding -n --sparsity 0.5 --bits 4 $bits
+  check "the embedding is as quantize makes it with \"$bits\": $as_quantized" \
+    [ "$(embedding_scheme)" = "$as_quantized" ]
+done
 
 # OWL's range is that of the layers that are pruned: 0.16 of a layer's weights between the ends.
 expect_exit 0 "OWL beside a layer that stays" "$SWAGE" prune "$model" -o "$scratch/owl" -q --sparsity 0.5 --method wanda \

@@ -106,6 +106,10 @@ wait "$pid"
 check "exit code 130" [ $? -eq 130 ]
 
 # Refusals, before any work.
+for option in --prompt --generate --repeats; do
+  expect_exit 2 "$option without speed" sweep "$scratch/none" --no-speed "$option" 4
+  expect_match "$option without speed" "$stderr" "--no-speed and $option exclude each other"
+done
 refused() { # PATTERN JSON
   echo "$2" >"$scratch/grid.json"
   expect_exit 2 "$2" sweep "$scratch/none" --no-speed

@@ -219,6 +219,80 @@ START_TEST(a_step_is_adamw)
 }
 END_TEST
 
+/* What is frozen by its name stays as it is, and everything else is trained. */
+START_TEST(frozen_tensors_stay)
+{
+    static const char *const wrong[][2] = {{"no tensor called \"nothing\"", "nothing"},
+                                           {"every tensor of ", "*"}};
+    student s;
+    int32_t ids[WINDOWS * WINDOW];
+    size_t n;
+    double norm;
+    swg_trainer *trainer = NULL;
+    const swg_adamw adamw = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8};
+    window_ids(ids);
+    open_student(&s, "qwen3", 0, false, NULL);
+    const uint64_t n_weights = swg_trainer_n_weights(s.trainer);
+    const swg_weight *head = swg_model_weight(swg_trainer_model(s.trainer), SWG_ROLE_HEAD, 0);
+    swg_trainer_options options = swg_trainer_options_default();
+    options.window = WINDOW;
+    options.frozen = (const char *const[]){head->tensor};
+    options.n_frozen = 1;
+    ck_ok(swg_trainer_new(s.source, &s.plan, &options, &trainer));
+    ck_assert_uint_eq(swg_trainer_n_weights(trainer), n_weights - (uint64_t)head->n * head->k);
+    const swg_model *model = swg_trainer_model(trainer);
+    float *head_before = values_of(model, SWG_ROLE_HEAD, &n);
+    float *value_before = values_of(model, SWG_ROLE_VALUE, &n);
+    ck_ok(swg_trainer_backward(trainer, ids, 1, constant_slopes, NULL));
+    ck_ok(swg_trainer_step(trainer, &adamw, 0.01, &norm));
+    float *value = values_of(model, SWG_ROLE_VALUE, &n);
+    ck_assert_int_ne(memcmp(value, value_before, n * sizeof *value), 0);
+    float *kept = values_of(model, SWG_ROLE_HEAD, &n);
+    ck_assert_mem_eq(kept, head_before, n * sizeof *kept);
+    swg_free(head_before);
+    swg_free(value_before);
+    swg_free(value);
+    swg_free(kept);
+    swg_trainer_free(&trainer);
+    for (size_t i = 0; i < 2; i++) {
+        options.frozen = &wrong[i][1];
+        ck_status_is(SWG_USAGE, swg_trainer_new(s.source, &s.plan, &options, &trainer));
+        ck_assert_ptr_nonnull(strstr(swg_error_message(), wrong[i][0]));
+    }
+    close_student(&s);
+}
+END_TEST
+
+/* What a backward pass takes is known: of each token when its layers are kept, of a part of them at
+ * a time when not. */
+START_TEST(memory_is_planned)
+{
+    static const char *const fixtures[] = {"qwen3", "gpt2-untied", "rnn-gru"};
+    student s;
+    uint64_t two, four, again;
+    swg_trainer_options options = swg_trainer_options_default();
+    swg_trainer *trainer = NULL;
+    open_student(&s, fixtures[_i], 0, false, NULL);
+    ck_ok(swg_trainer_backward_bytes(s.trainer, 2, &two));
+    ck_ok(swg_trainer_backward_bytes(s.trainer, 4, &four));
+    ck_assert_uint_gt(four, two);
+    ck_assert_uint_le(four, 2 * two);
+    options.window = WINDOW;
+    options.together = 4;
+    ck_ok(swg_trainer_new(s.source, &s.plan, &options, &trainer));
+    ck_ok(swg_trainer_backward_bytes(trainer, 2, &two));
+    ck_ok(swg_trainer_backward_bytes(trainer, 4, &four));
+    ck_assert_uint_eq(four, 2 * two);
+    swg_trainer_free(&trainer);
+    options.checkpoints = true;
+    ck_ok(swg_trainer_new(s.source, &s.plan, &options, &trainer));
+    ck_ok(swg_trainer_backward_bytes(trainer, 4, &again));
+    ck_assert_uint_lt(again, four);
+    swg_trainer_free(&trainer);
+    close_student(&s);
+}
+END_TEST
+
 /* --- Whole runs ------------------------------------------------------------------------------- */
 
 /* A teacher that differs: the same architecture with other weights. */
@@ -309,6 +383,54 @@ START_TEST(rows_come_closer)
     ck_ok(swg_distill(s.trainer, teacher, &o, &r));
     ck_assert_msg(e.last < 0.7 * e.first, "from %g to %g", e.first, e.last);
     ck_status_is(SWG_USAGE, swg_distill(s.trainer, NULL, &o, &r)); /* there are no other rows */
+    close_student(&s);
+    swg_model_free(&teacher);
+}
+END_TEST
+
+/* The least weighted sum of divergence and cross-entropy that was judged, and its step. */
+typedef struct least {
+    double kl, ce, sum;
+    uint64_t step;
+} least;
+
+static void see_judgement(void *context, const swg_distill_record *record)
+{
+    least *l = context;
+    const double sum = l->kl * record->kld + l->ce * record->nll;
+    if (!record->is_judged || (record->step > 0 && sum >= l->sum))
+        return;
+    l->sum = sum;
+    l->step = record->step;
+}
+
+/* Judgements are compared by what is trained on. The text is noise, so that the two disagree. */
+START_TEST(the_best_has_the_least_loss)
+{
+    static const least kinds[] = {{.kl = 1}, {.ce = 1}, {.kl = 1, .ce = 0.5}};
+    least l = kinds[_i];
+    student s;
+    int32_t ids[WINDOWS * WINDOW];
+    swg_distill_result r;
+    window_ids(ids);
+    swg_model *teacher = new_teacher("qwen3");
+    open_student(&s, "qwen3", 0, false, NULL);
+    swg_distill_options o = swg_distill_options_default();
+    o.ids = ids;
+    o.n_windows = WINDOWS;
+    o.window = WINDOW;
+    o.held_out = 2;
+    o.steps = 30;
+    o.batch = 2;
+    o.rate = 0.01;
+    o.judge_every = 1;
+    o.weights[SWG_LOSS_kl] = l.kl;
+    o.weights[SWG_LOSS_ce] = l.ce;
+    o.log = see_judgement;
+    o.log_context = &l;
+    ck_ok(swg_distill(s.trainer, teacher, &o, &r));
+    ck_assert_uint_eq(r.best.step, l.step);
+    ck_assert_double_eq(l.kl * r.best.kld + l.ce * r.best.nll, l.sum);
     close_student(&s);
     swg_model_free(&teacher);
 }
@@ -478,9 +600,12 @@ Suite *swg_test_suite(void)
     TCase *cases = tcase_create("training");
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, a_step_is_adamw);
+    tcase_add_test(cases, frozen_tensors_stay);
+    tcase_add_loop_test(cases, memory_is_planned, 0, 3);
     tcase_add_loop_test(cases, biases_are_trained, 0, 4);
     tcase_add_loop_test(cases, students_come_closer, 0, 4);
     tcase_add_loop_test(cases, rows_come_closer, 0, 3);
+    tcase_add_loop_test(cases, the_best_has_the_least_loss, 0, 3);
     tcase_add_test(cases, recurrent_models_have_no_scores);
     tcase_add_test(cases, threads_do_not_matter);
     tcase_add_loop_test(cases, keeping_layers_changes_nothing, 0, 3);

@@ -204,6 +204,51 @@ START_TEST(what_has_no_effect_goes_without_a_trace)
 }
 END_TEST
 
+/* Sum of the squared differences of the logits of two checkpoints on the calibration text. */
+static double squares(const char *a, const char *b)
+{
+    int32_t ids[N_IDS];
+    double sum = 0;
+    fill_ids(ids);
+    swg_model *models[] = {load_model(a, NULL), load_model(b, NULL)};
+    const size_t n = output_rows(models[0], WINDOW) * (size_t)models[0]->hparams.n_outputs;
+    for (size_t w = 0; w < WINDOWS; w++) {
+        float *const x = run_all(models[0], NULL, NULL, ids + w * WINDOW, WINDOW);
+        float *const y = run_all(models[1], NULL, NULL, ids + w * WINDOW, WINDOW);
+        for (size_t i = 0; i < n; i++)
+            sum += ((double)x[i] - (double)y[i]) * ((double)x[i] - (double)y[i]);
+        swg_free(x);
+        swg_free(y);
+    }
+    swg_model_free(&models[0]);
+    swg_model_free(&models[1]);
+    return sum;
+}
+
+static const struct {
+    const char *model, *request;
+} refits[] = {{"mistral-window", "ffn=0.25"},
+              {"gpt2-untied", "ffn=0.25"},
+              {"qwen3", "heads=0.5"},
+              {"llama-biases", "kv-groups=0.34"},
+              {"mistral-window", "hidden=0.25"}};
+
+START_TEST(refitting_makes_up_for_what_is_cut)
+{
+    char from[256], name[2][32], plain[512], refitted[512];
+    snprintf(from, sizeof from, "tests/runtime/fixtures/%s", refits[_i].model);
+    snprintf(name[0], sizeof name[0], "plain%d", _i);
+    snprintf(name[1], sizeof name[1], "refitted%d", _i);
+    snprintf(plain, sizeof plain, "%s", swg_test_path(name[0]));
+    snprintf(refitted, sizeof refitted, "%s", swg_test_path(name[1]));
+    ck_ok(cut_model(from, refits[_i].request, false, (const char *const[]){plain}, 1));
+    ck_ok(cut_model(from, refits[_i].request, true, (const char *const[]){refitted}, 1));
+    const double without = squares(from, plain), with = squares(from, refitted);
+    ck_assert_msg(with < 0.8 * without, "%s %s: %g without refit, %g with", refits[_i].model,
+                  refits[_i].request, without, with);
+}
+END_TEST
+
 /* --- Selection -------------------------------------------------------------------------------- */
 
 enum { N = 5, K = 12, SAMPLES = 60 };
@@ -414,6 +459,8 @@ Suite *swg_test_suite(void)
     TCase *tests = tcase_create("structured");
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, what_has_no_effect_goes_without_a_trace, 0, N_EXAMPLES);
+    tcase_add_loop_test(tests, refitting_makes_up_for_what_is_cut, 0,
+                        sizeof refits / sizeof *refits);
     tcase_add_test(tests, refit_is_the_least_squares_solution);
     tcase_add_test(tests, the_cheapest_single_column_goes);
     tcase_add_loop_test(tests, impossible_cuts_are_refused, 0, sizeof refusals / sizeof *refusals);

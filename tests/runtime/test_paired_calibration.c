@@ -199,6 +199,34 @@ START_TEST(the_head_has_statistics_too)
 }
 END_TEST
 
+/* A layer that the changed model does not have: the original's rows go on alone, and what enters
+ * the next layer differs by it. An original with weights outside layers embeds by itself. */
+START_TEST(a_layer_may_be_the_originals_alone)
+{
+    swg_model *original = arch_model("qwen3", f32), *changed = arch_model("qwen3", f32);
+    int32_t ids[ROWS];
+    swg_paired_calibration *c = NULL;
+    const swg_paired_input *in;
+    window_ids(ids);
+    replace_by_constant(changed, SWG_ROLE_EMBEDDING, 0, 0.01f);
+    whole_run *of_original = run_whole(original);
+    ck_ok(swg_paired_calibration_new(original, changed, ids, WINDOWS, WINDOW, NULL, &c));
+    ck_ok(swg_paired_calibration_skip(c, 0));
+    ck_ok(swg_paired_calibration_observe(c, 1, 1, &in));
+    /* Without its layer 0, the changed model's layer 1 is fed with its embeddings. */
+    replace_by_constant(changed, SWG_ROLE_ATTENTION_OUTPUT, 0, 0);
+    replace_by_constant(changed, SWG_ROLE_FFN_DOWN, 0, 0);
+    whole_run *of_changed = run_whole(changed);
+    compare_input(in, of_original, of_changed, 1);
+    compare_stream(in, of_original, of_changed, 1);
+    swg_free(of_original);
+    swg_free(of_changed);
+    swg_paired_calibration_free(&c);
+    swg_model_free(&original);
+    swg_model_free(&changed);
+}
+END_TEST
+
 static swg_status calibrate(void *context)
 {
     const int32_t ids[] = {1, 2, 3, 4};
@@ -235,6 +263,7 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("paired calibration");
     TCase *tcase = tcase_create("statistics");
     tcase_add_loop_test(tcase, statistics_and_shifts_are_sums_over_both_models, 0, N_DECODERS);
+    tcase_add_test(tcase, a_layer_may_be_the_originals_alone);
     tcase_add_test(tcase, the_head_has_statistics_too);
     tcase_add_test(tcase, each_allocation_may_fail);
     tcase_add_test(tcase, what_cannot_be_calibrated_is_refused);
