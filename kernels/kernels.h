@@ -125,21 +125,48 @@ static inline float swg_packed_row_scale(const swg_packed *w, const uint8_t *pan
 /* --- Sparse weights in memory ------------------------------------------------------------------
  *
  * Panels of which only some codes are stored. Few tokens are multiplied by them as they are
- * (matvec_sparse); for more `expand` makes a dense panel, which the products take and which
- * never leaves the cache. A step is 4 columns of 16 rows, bit 4*r+i of it code[r][c+i]; a span is
- * 64 columns, the last one what is left. A sparse panel is
+ * (matvec_sparse); for more, `expand` makes a dense panel, which the products take and which
+ * never leaves the cache. A step is 4 columns of 16 rows, bit 4*r+i of it code[r][c+i]. A sparse
+ * panel is, group by group, so that a product reads memory in one order,
  *
- *   scales, zeros   as in the dense panel
- *   spans   one after the other, so that a product reads memory in order:
- *             masks   for every step 64 bits: 1 = the code is stored; or, where a column is stored
- *                     or left out for all 16 rows (by_column), a byte for every 8 columns, bit i
- *                     for column c+i
+ *   scales  16 numbers of the scheme's type
+ *   zeros   asymmetric only: 16 bytes
+ *   spans   of so many columns, the group's last one of what is left
+ *
+ * with SWG_SPARSE_SLACK readable bytes after the last, and padded to 64 bytes. What a span is
+ * depends on what can be left out:
+ *
+ *   masks   any code. 64 columns:
+ *             length  2 bytes: of the span's codes. The next span is found without counting masks
+ *             masks   for every step 64 bits: 1 = the code is stored
  *             codes   step by step, in the order of the bits, of 4 or 8 bits as in the dense panel
  *                     (two to a byte, the first in the low half); every step begins on a byte
+ *   columns  a column of all 16 rows. The same, with masks of a byte for every 8 columns, bit i for
+ *           column c+i
+ *   pairs   two of the 4 codes that each row has in a step. 32 columns, the last ones padded:
+ *             numbers  for every two rows 48 bits, of which 12 for every 8 columns, of which 6 for
+ *                     each row, of which 3 for each step: which two (swg_pair_positions)
+ *             codes   for every 8 columns 64: byte 4*r+2*j+i = the i-th code of row r in step j;
+ *                     of 4 bits, 8 columns in the low halves and the next 8 in the high halves
  *
- * each part starting on a 64-byte boundary, with SWG_SPARSE_SLACK readable bytes after the codes. A
- * code that is not stored is the row's zero point. */
-enum { SWG_STEP_COLUMNS = 4, SWG_SPAN_COLUMNS = 64, SWG_SPARSE_SLACK = 64 };
+ * A code that is not stored is the row's zero point. */
+typedef enum swg_sparse_kind {
+    SWG_SPARSE_MASKS,
+    SWG_SPARSE_COLUMNS,
+    SWG_SPARSE_PAIRS
+} swg_sparse_kind;
+
+enum {
+    SWG_STEP_COLUMNS = 4,
+    SWG_MASKS_SPAN = 64,
+    SWG_PAIRS_SPAN = 32,
+    SWG_SPAN_LENGTH_BYTES = 2,
+    SWG_PAIR_NUMBERS_BYTES = 48,
+    SWG_SPARSE_SLACK = 64
+};
+
+/* The columns of a step that pair number 0 .. 5 stores; 6 and 7 are not used. */
+extern const uint8_t swg_pair_positions[8][2];
 
 /* So many tokens are multiplied by sparse panels as they are, and faster than by panels that are
  * expanded first (docs/performance.md). */
@@ -147,19 +174,20 @@ enum { SWG_SPARSE_TOKENS = 8 };
 
 typedef struct swg_sparse_panels {
     swg_packed dense; /* the panels that are made; its `panels` is unused */
-    bool by_column;
-    size_t scales_offset, zeros_offset, spans_offset; /* within a sparse panel */
+    swg_sparse_kind kind;
 } swg_sparse_panels;
 
 /* The same of an n x k matrix in a dense scheme of integer codes that has a layout and no row
  * scales. */
-swg_sparse_panels swg_sparse_panels_layout(swg_scheme dense, size_t n, size_t k, bool by_column);
+swg_sparse_panels swg_sparse_panels_layout(swg_scheme dense, size_t n, size_t k,
+                                           swg_sparse_kind kind);
 
 /* The most bytes that all panels of a matrix with n_stored codes take. */
 size_t swg_sparse_panels_bytes(const swg_sparse_panels *s, size_t n_stored);
 
 /* Pack n_rows (up to 16) rows into one panel at `out`: is_stored and codes [n_rows][k], rows of the
- * canonical planes of scales and (or NULL) zeros. Returns the panel's bytes, a multiple of 64. */
+ * canonical planes of scales and (or NULL) zeros. What is stored is of the panel's kind; of pairs,
+ * a row may have fewer than two in a step. Returns the panel's bytes, a multiple of 64. */
 size_t swg_sparse_pack_panel(const swg_sparse_panels *s, size_t n_rows, const bool *is_stored,
                              const uint8_t *codes, const void *scales, const uint8_t *zeros,
                              uint8_t *out);
@@ -313,5 +341,9 @@ const char *swg_isa_needs(swg_isa isa);
 const char *swg_op_name(swg_op_id op);
 /* Which instruction set's variant of `op` is in `kernels` (from swg_kernels_best or _capped). */
 swg_isa swg_kernels_isa_of(const swg_kernels *kernels, swg_op_id op);
+
+/* Whether few tokens are multiplied by sparse panels faster than by dense ones. A set has a variant
+ * of matvec_sparse only where that is so; the definition is slower than any dense product. */
+bool swg_kernels_keep_sparse(const swg_kernels *kernels);
 
 #endif

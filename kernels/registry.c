@@ -139,3 +139,8 @@ swg_isa swg_kernels_isa_of(const swg_kernels *kernels, swg_op_id op)
         }
     return SWG_ISA_scalar;
 }
+
+bool swg_kernels_keep_sparse(const swg_kernels *kernels)
+{
+    return swg_kernels_isa_of(kernels, SWG_OP_matvec_sparse) != SWG_ISA_scalar;
+}

@@ -22,8 +22,6 @@ const swg_isa_table swg_table__avx2 = {
         {
             .pack_codes = SWG_VARIANT(pack_codes),
             .dequantize = SWG_VARIANT(dequantize),
-            .expand = SWG_VARIANT(expand),
-            .matvec_sparse = SWG_VARIANT(matvec_sparse),
             .quantize_act = SWG_VARIANT(quantize_act),
             .matmul_w4 = SWG_VARIANT(matmul_w4),
             .matmul_w8 = SWG_VARIANT(matmul_w8),

@@ -1,4 +1,4 @@
-/* The AVX-512 set with VBMI2: the operations that gain from it over AVX-512 with VNNI. */
+/* The AVX-512 set with VBMI and VBMI2: the operations that gain from it over AVX-512 with VNNI. */
 #include "kernels/isa_table.h"
 #include "kernels/x86/x86_features.h"
 

@@ -1,5 +1,17 @@
-/* Sparse panels to dense ones with VBMI2: vpexpandb spreads the stored codes of a step, one to a
- * byte, over the 64 bytes of its 16 rows and 4 columns, and leaves the zero points elsewhere. */
+/* Sparse panels with AVX-512 VBMI and VBMI2: to dense ones, and times few tokens.
+ *
+ * Masks: vpexpandb takes as many codes as a mask has bits, one to a byte, to the 64 bytes of its 16
+ * rows and 4 columns, and leaves the zero points elsewhere. The next span is found by its length,
+ * because counting the bits of 16 masks takes longer than multiplying them.
+ *
+ * Pairs: codes stay where they are, and activations are brought to them. A lane holds the 4 codes
+ * of a row in 8 columns; vpmultishiftqb gives each of its bytes the number of the pair, a table the
+ * column, vpermb the activation. So 128 weights take one product; another one, of the zero points
+ * with the same activations, is subtracted.
+ *
+ * Memory and arithmetic keep pace with each other, so everything else is kept out of the loops:
+ * whole spans are unrolled, and what differs between schemes is a constant. Sums are those of the
+ * dense products (kernels/simd16/matmul_body.h). Exactness: same bytes. */
 #include "kernels/avx512/simd_avx512.h"
 #include "kernels/sparse_walk.h"
 
@@ -8,12 +20,20 @@
 #include "kernels/variants.h"
 
 /* Every code is used once: prefetch as the products of a single token do. */
-enum { STREAM_AHEAD = 16 * 1024 };
+enum { STREAM_AHEAD = 8 * 1024, LINE = 64 };
 
 #define SPARSE_TARGET                                                                              \
-    __attribute__((                                                                                \
-        target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi2,avx2,fma,f16c,popcnt")))
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi,avx512vbmi2,"  \
+                          "avx2,fma,f16c,popcnt")))
 #define SPARSE_INLINE static inline __attribute__((always_inline)) SPARSE_TARGET
+
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
+/* --- Masks and columns --- */
 
 /* Up to 64 codes of `bits` bits, one to a byte. */
 SPARSE_INLINE __m512i load_codes(const uint8_t *codes, const unsigned bits)
@@ -36,47 +56,149 @@ SPARSE_INLINE __m512i expand_step(uint64_t mask, __m512i zeros, const unsigned b
     return _mm512_mask_expand_epi8(zeros, _cvtu64_mask64(mask), stored);
 }
 
-/* Every row's zero point four times, of the 16 at `zeros`; and one for all. */
-typedef __m512i sparse_zeros;
+/* --- Pairs --- */
 
-SPARSE_INLINE sparse_zeros sparse_group_zeros(const uint8_t *zeros)
+/* Byte i of a vector as a function of i: constants of the steps below. */
+typedef struct bytes64 {
+    uint8_t at[64];
+} bytes64;
+
+#define BYTES4(m, i)  m(i), m((i) + 1), m((i) + 2), m((i) + 3)
+#define BYTES16(m, i) BYTES4(m, i), BYTES4(m, (i) + 4), BYTES4(m, (i) + 8), BYTES4(m, (i) + 12)
+#define BYTES64(m)                                                                                 \
+    {                                                                                              \
+        {                                                                                          \
+            BYTES16(m, 0), BYTES16(m, 16), BYTES16(m, 32), BYTES16(m, 48)                          \
+        }                                                                                          \
+    }
+
+/* The numbers of two rows, 6 bytes, at the beginning of 8. */
+#define SPREAD(i) (uint8_t)((i) / 8 * 6 + ((i) % 8 < 6 ? (i) % 8 : 0))
+/* Where the number of step j of 2 begins among the bits of two rows, for byte 4*r+2*j+i of a row's
+ * codes; and for byte 4*r+i of a dense step. */
+#define NUMBER_OF_CODE(i)   (uint8_t)((i) / 4 % 2 * 6 + (i) / 2 % 2 * 3)
+#define NUMBER_OF_COLUMN(i) (uint8_t)((i) / 4 % 2 * 6)
+/* Which part of a table of 8 numbers per part a byte looks in. */
+#define PART(i) (uint8_t)((i) % 4 * 8)
+/* Table, by code 2*j+i: the column of 8 of code i in step j. */
+#define LOW(n)    ((n) < 3 ? 0 : (n) < 5 ? 1 : (n) < 6 ? 2 : 0)
+#define HIGH(n)   ((n) < 3 ? (n) + 1 : (n) < 5 ? (n)-1 : (n) < 6 ? 3 : 1)
+#define COLUMN(i) (uint8_t)((i) / 16 % 2 * 4 + ((i) / 8 % 2 ? HIGH((i) % 8) : LOW((i) % 8)))
+/* Table, by column of a step: which of the pair's codes is there, 128 where none is. */
+#define SOURCE(i)                                                                                  \
+    (uint8_t)((i) / 8 % 4 == LOW((i) % 8) ? 0 : (i) / 8 % 4 == HIGH((i) % 8) ? 1 : 128)
+/* Where a row's codes begin in its 128 bits. */
+#define ROW(i) (uint8_t)((i) / 4 % 4 * 4)
+
+static const bytes64 spread = BYTES64(SPREAD), number_of_code = BYTES64(NUMBER_OF_CODE),
+                     number_of_column = BYTES64(NUMBER_OF_COLUMN), part = BYTES64(PART),
+                     columns_table = BYTES64(COLUMN), sources_table = BYTES64(SOURCE),
+                     row_begin = BYTES64(ROW);
+
+SPARSE_INLINE __m512i load64(const void *p)
 {
+    return _mm512_loadu_si512(p);
+}
+
+/* table[part][number], where each byte's number begins at bit first + at of its two rows'. */
+SPARSE_INLINE __m512i look_up_numbers(__m512i numbers, const bytes64 *at, unsigned first,
+                                      const bytes64 *table)
+{
+    const __m512i bits = _mm512_add_epi8(load64(at), _mm512_set1_epi8((char)first));
+    const __m512i shifted = _mm512_multishift_epi64_epi8(bits, numbers);
+    /* (shifted & 7) | part */
+    return _mm512_permutexvar_epi8(
+        _mm512_ternarylogic_epi32(shifted, _mm512_set1_epi8(7), load64(&part), 0xea),
+        load64(table));
+}
+
+/* Codes of 8 columns, from column c of a span on. */
+SPARSE_INLINE __m512i pair_codes(const uint8_t *codes, size_t c, const unsigned bits)
+{
+    if (bits == 8)
+        return load64(codes + c / 8 * 64);
+    const __m512i both = load64(codes + c / 16 * 64);
+    return _mm512_and_si512(c % 16 ? _mm512_srli_epi16(both, 4) : both, _mm512_set1_epi8(15));
+}
+
+SPARSE_INLINE __m512i pair_numbers(const uint8_t *span)
+{
+    return _mm512_permutexvar_epi8(load64(&spread), load64(span));
+}
+
+/* --- Expanding --- */
+
+/* Zero points, each four times: of the 16 rows at `zeros`, or one for all. */
+SPARSE_INLINE __m512i group_zeros(const swg_packed *w, const uint8_t *zeros)
+{
+    if (!w->scheme.asymmetric)
+        return _mm512_set1_epi8((char)w->symmetric_zero);
     return _mm512_mullo_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)zeros)),
                               _mm512_set1_epi32(0x01010101));
 }
 
-SPARSE_INLINE sparse_zeros sparse_zeros_of(int32_t zero)
+/* A step as a dense panel has it. */
+SPARSE_INLINE __m512i expand_pairs(__m512i numbers, __m512i codes, size_t c, __m512i zeros)
 {
-    return _mm512_set1_epi8((char)zero);
+    const unsigned step = (unsigned)(c / SWG_STEP_COLUMNS % 2);
+    const __m512i from =
+        look_up_numbers(numbers, &number_of_column, (unsigned)(c / SWG_COLUMN_STEP) * 12 + step * 3,
+                        &sources_table);
+    const __m512i in_lane = _mm512_add_epi8(
+        from, _mm512_add_epi8(load64(&row_begin), _mm512_set1_epi8((char)(2 * step))));
+    return _mm512_mask_mov_epi8(_mm512_shuffle_epi8(codes, in_lane), _mm512_movepi8_mask(from),
+                                zeros);
 }
 
-/* `bits` is a constant in every caller. */
+SPARSE_INLINE void store_steps(uint8_t *to, __m512i low, __m512i high, const unsigned bits)
+{
+    if (bits == 8) {
+        _mm512_storeu_si512(to, low);
+        _mm512_storeu_si512(to + 64, high);
+    } else {
+        _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi16(high, 4)));
+    }
+}
+
+/* A span of `columns` columns to dense codes at `to`. */
+SPARSE_INLINE void expand_span(swg_sparse_walk *at, size_t columns, __m512i zeros, uint8_t *to,
+                               const unsigned bits, const swg_sparse_kind kind)
+{
+    for (size_t c = 0; c < columns; c += SWG_COLUMN_STEP, to += 16 * bits) {
+        __m512i low, high;
+        if (kind == SWG_SPARSE_PAIRS) {
+            const __m512i numbers = pair_numbers(at->marks);
+            const __m512i codes = pair_codes(at->codes, c, bits);
+            low = expand_pairs(numbers, codes, c, zeros);
+            high = expand_pairs(numbers, codes, c + SWG_STEP_COLUMNS, zeros);
+        } else {
+            __builtin_prefetch(at->codes + STREAM_AHEAD);
+            const uint64_t first = swg_sparse_span_mask(at->marks, c, kind);
+            low = expand_step(first, zeros, bits, &at->codes);
+            const uint64_t second = swg_sparse_span_mask(at->marks, c + SWG_STEP_COLUMNS, kind);
+            high = expand_step(second, zeros, bits, &at->codes);
+        }
+        store_steps(to, low, high, bits);
+    }
+}
+
+/* `bits` and `kind` are constants in every caller. */
 SPARSE_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint8_t *out,
-                          const unsigned bits)
+                          const unsigned bits, const swg_sparse_kind kind)
 {
     const swg_packed *w = &s->dense;
-    swg_sparse_walk at = swg_sparse_walk_begin(s, panel);
+    const size_t step = swg_sparse_span_columns(s);
+    swg_sparse_walk at = swg_sparse_walk_begin(panel);
     for (size_t g = 0; g < w->n_groups; g++) {
-        const size_t begin = g * w->group;
-        const size_t end = g + 1 < w->n_groups ? begin + w->group : w->k_padded;
-        const __m512i zeros = w->scheme.asymmetric
-                                  ? sparse_group_zeros(panel + s->zeros_offset + g * SWG_PANEL_ROWS)
-                                  : sparse_zeros_of(w->symmetric_zero);
-        uint8_t *to = out + swg_packed_codes_at(w, g) + begin * w->column_bytes;
-        for (size_t c = begin; c < end; c += SWG_COLUMN_STEP) {
-            __builtin_prefetch(at.codes + STREAM_AHEAD);
-            const uint64_t first = swg_sparse_walk_mask(&at, s, c);
-            const __m512i low = expand_step(first, zeros, bits, &at.codes);
-            const uint64_t second = swg_sparse_walk_mask(&at, s, c + SWG_STEP_COLUMNS);
-            const __m512i high = expand_step(second, zeros, bits, &at.codes);
-            if (bits == 8) {
-                _mm512_storeu_si512(to, low);
-                _mm512_storeu_si512(to + 64, high);
-                to += 128;
-            } else {
-                _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi16(high, 4)));
-                to += 64;
-            }
+        const size_t columns = swg_sparse_group_columns(s, g);
+        uint8_t *to = out + swg_packed_codes_at(w, g) + g * w->group * w->column_bytes;
+        swg_sparse_walk_group(&at, s);
+        swg_sparse_expand_head(s, g, at.scales, out);
+        const __m512i zeros = group_zeros(w, at.zeros);
+        for (size_t c = 0; c < columns; c += step) {
+            const size_t n = columns - c < step ? columns - c : step;
+            swg_sparse_walk_span(&at, s, n);
+            expand_span(&at, n, zeros, to + c * w->column_bytes, bits, kind);
         }
     }
 }
@@ -84,18 +206,198 @@ SPARSE_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint
 SPARSE_TARGET void SWG_VARIANT(expand)(const swg_sparse_panels *s, const uint8_t *panel,
                                        uint8_t *out)
 {
-    const swg_packed *w = &s->dense;
-    if (w->panel_bits == 8)
-        expand(s, panel, out, 8);
-    else
-        expand(s, panel, out, 4);
-    swg_sparse_expand_scales(s, panel, out);
+    const bool is_wide = s->dense.panel_bits == 8;
+    switch (s->kind) {
+#define SPARSE_KIND(kind)                                                                          \
+    case kind:                                                                                     \
+        if (is_wide)                                                                               \
+            expand(s, panel, out, 8, kind);                                                        \
+        else                                                                                       \
+            expand(s, panel, out, 4, kind);                                                        \
+        break;
+        SPARSE_KIND(SWG_SPARSE_MASKS)
+        SPARSE_KIND(SWG_SPARSE_COLUMNS)
+        SPARSE_KIND(SWG_SPARSE_PAIRS)
+#undef SPARSE_KIND
+    }
 }
 
-SPARSE_INLINE v16i v16i_sparse_step(uint64_t mask, const sparse_zeros *zeros, const unsigned bits,
-                                    const uint8_t **codes)
+/* --- Times few tokens --- */
+
+/* The sums of a group. Every token has two where one alone would bound the loop by the latency of
+ * a product: for even and odd steps. Of pairs the second takes the products of the zero points. */
+typedef struct sums {
+    __m512i first[SWG_SPARSE_TOKENS], second[SWG_SPARSE_TOKENS];
+} sums;
+
+SPARSE_INLINE bool has_two_sums(const int n_tokens)
 {
-    return expand_step(mask, *zeros, bits, codes);
+    return n_tokens < 4;
 }
 
-#include "kernels/simd16/sparse_body.h"
+/* One step of masks times the activations of every token from a on. */
+SPARSE_INLINE void dot_step(__m512i codes, const int8_t *a, size_t stride, __m512i *acc,
+                            const int n_tokens)
+{
+    UNROLL for (int t = 0; t < n_tokens; t++) acc[t] =
+        v16i_dot_step(acc[t], codes, v16i_repeat4(a + (size_t)t * stride), 4);
+}
+
+SPARSE_INLINE void dot_masks(swg_sparse_walk *at, const int8_t *a, size_t stride, __m512i zeros,
+                             size_t columns, sums *acc, const unsigned bits,
+                             const swg_sparse_kind kind, const int n_tokens)
+{
+    for (size_t i = 0; i < swg_sparse_masks_bytes(columns, kind); i += LINE)
+        __builtin_prefetch(at->marks + i + STREAM_AHEAD);
+    UNROLL for (size_t c = 0; c < columns; c += SWG_COLUMN_STEP)
+    {
+        __builtin_prefetch(at->codes + STREAM_AHEAD);
+        if (bits == 8)
+            __builtin_prefetch(at->codes + STREAM_AHEAD + LINE);
+        const uint64_t first = swg_sparse_span_mask(at->marks, c, kind);
+        dot_step(expand_step(first, zeros, bits, &at->codes), a + c, stride, acc->first, n_tokens);
+        const uint64_t second = swg_sparse_span_mask(at->marks, c + SWG_STEP_COLUMNS, kind);
+        dot_step(expand_step(second, zeros, bits, &at->codes), a + c + SWG_STEP_COLUMNS, stride,
+                 has_two_sums(n_tokens) ? acc->second : acc->first, n_tokens);
+    }
+}
+
+/* The activations of 8 columns, in every lane the four that a row's codes are for. */
+SPARSE_INLINE __m512i pair_activations(const int8_t *a, __m512i columns)
+{
+    int64_t eight;
+    memcpy(&eight, a, sizeof eight);
+    return _mm512_permutexvar_epi8(columns, _mm512_set1_epi64(eight));
+}
+
+SPARSE_INLINE void dot_pairs(const swg_sparse_walk *at, const int8_t *a, size_t stride,
+                             __m512i zeros, sums *acc, const unsigned bits, const int n_tokens)
+{
+    const size_t bytes = SWG_PAIR_NUMBERS_BYTES + swg_pair_codes_bytes(bits);
+    UNROLL for (size_t i = 0; i < bytes; i += LINE)
+        __builtin_prefetch(at->marks + i + STREAM_AHEAD);
+    const __m512i numbers = pair_numbers(at->marks);
+    UNROLL for (size_t c = 0; c < SWG_PAIRS_SPAN; c += SWG_COLUMN_STEP)
+    {
+        const __m512i columns = look_up_numbers(numbers, &number_of_code,
+                                                (unsigned)c / SWG_COLUMN_STEP * 12, &columns_table);
+        const __m512i codes = pair_codes(at->codes, c, bits);
+        UNROLL for (int t = 0; t < n_tokens; t++)
+        {
+            const __m512i act = pair_activations(a + (size_t)t * stride + c, columns);
+            acc->first[t] = v16i_dot_step(acc->first[t], codes, act, 4);
+            acc->second[t] = v16i_dot_step(acc->second[t], zeros, act, 4);
+        }
+    }
+}
+
+/* A group's 16 scales as floats. */
+SPARSE_INLINE __m512 group_scales(const uint8_t *scales, swg_dtype type)
+{
+    if (type == SWG_F16)
+        return v16_from_f16(scales);
+    if (type == SWG_BF16)
+        return v16_from_bf16(scales);
+    return v16_load((const float *)scales);
+}
+
+/* The sums of codes and activations of group g, whose activations begin at a: those of
+ * (code - zero) times activation are acc->first + acc->second, or of pairs their difference. */
+SPARSE_INLINE void dot_group(const swg_sparse_panels *s, swg_sparse_walk *at, const int8_t *a,
+                             size_t stride, size_t columns, __m512i zeros, sums *acc,
+                             const unsigned bits, const swg_sparse_kind kind, const int n_tokens)
+{
+    const size_t step = kind == SWG_SPARSE_PAIRS ? SWG_PAIRS_SPAN : SWG_MASKS_SPAN;
+    for (size_t c = 0; c < columns; c += step) {
+        const size_t n = columns - c < step ? columns - c : step;
+        swg_sparse_walk_span(at, s, n);
+        if (kind == SWG_SPARSE_PAIRS)
+            dot_pairs(at, a + c, stride, zeros, acc, bits, n_tokens);
+        else if (n == SWG_MASKS_SPAN)
+            dot_masks(at, a + c, stride, zeros, SWG_MASKS_SPAN, acc, bits, kind, n_tokens);
+        else
+            dot_masks(at, a + c, stride, zeros, n, acc, bits, kind, n_tokens);
+    }
+}
+
+/* The last three arguments are constants in every caller. */
+SPARSE_INLINE void matvec(const swg_sparse_panels *s, const uint8_t *panel, const swg_act *x,
+                          size_t n_rows, float *y, size_t y_stride, const unsigned bits,
+                          const swg_sparse_kind kind, const int n_tokens)
+{
+    const swg_packed *w = &s->dense;
+    const swg_dtype type = w->scheme.scale_type;
+    const size_t n_groups = w->n_groups;
+    swg_sparse_walk at = swg_sparse_walk_begin(panel);
+    __m512 total[SWG_SPARSE_TOKENS];
+    UNROLL for (int t = 0; t < n_tokens; t++) total[t] = v16_set1(0);
+    for (size_t g = 0; g < n_groups; g++) {
+        __builtin_prefetch(at.next + STREAM_AHEAD);
+        swg_sparse_walk_group(&at, s);
+        const __m512 scales = group_scales(at.scales, type);
+        const __m512i zeros = group_zeros(w, at.zeros);
+        const __m512i zero =
+            w->scheme.asymmetric ? v16i_from_u8(at.zeros) : v16i_set1(w->symmetric_zero);
+        sums acc;
+        UNROLL for (int t = 0; t < n_tokens; t++)
+        {
+            acc.second[t] = v16i_set1(0);
+            acc.first[t] = kind == SWG_SPARSE_PAIRS
+                               ? acc.second[t]
+                               : v16i_mul(zero, v16i_set1(-x->sums[(size_t)t * n_groups + g]));
+        }
+        dot_group(s, &at, x->codes + g * w->group, x->stride, swg_sparse_group_columns(s, g), zeros,
+                  &acc, bits, kind, n_tokens);
+        UNROLL for (int t = 0; t < n_tokens; t++)
+        {
+            const __m512i sum = kind == SWG_SPARSE_PAIRS ? v16i_sub(acc.first[t], acc.second[t])
+                                                         : v16i_add(acc.first[t], acc.second[t]);
+            const __m512 x_scale = v16_set1(x->scales[(size_t)t * n_groups + g]);
+            total[t] = v16_fma(scales, v16_mul(v16_from_i32(sum), x_scale), total[t]);
+        }
+    }
+    UNROLL for (int t = 0; t < n_tokens; t++)
+        v16_store_n(y + (size_t)t * y_stride, total[t], n_rows);
+}
+
+/* Every number of tokens of one kind of panel. */
+SPARSE_INLINE void matvec_kind(const swg_sparse_panels *s, const uint8_t *panel, const swg_act *x,
+                               size_t n_rows, float *y, size_t y_stride, const unsigned bits,
+                               const swg_sparse_kind kind)
+{
+    switch (x->m) {
+#define SPARSE_TOKENS(n)                                                                           \
+    case n:                                                                                        \
+        matvec(s, panel, x, n_rows, y, y_stride, bits, kind, n);                                   \
+        break;
+        SPARSE_TOKENS(1)
+        SPARSE_TOKENS(2)
+        SPARSE_TOKENS(3)
+        SPARSE_TOKENS(4)
+        SPARSE_TOKENS(5)
+        SPARSE_TOKENS(6)
+        SPARSE_TOKENS(7)
+        SPARSE_TOKENS(8)
+#undef SPARSE_TOKENS
+    }
+}
+
+SPARSE_TARGET void SWG_VARIANT(matvec_sparse)(const swg_sparse_panels *s, const uint8_t *panel,
+                                              const swg_act *x, size_t n_rows, float *y,
+                                              size_t y_stride)
+{
+    const bool is_wide = s->dense.panel_bits == 8;
+    switch (s->kind) {
+#define SPARSE_KIND(kind)                                                                          \
+    case kind:                                                                                     \
+        if (is_wide)                                                                               \
+            matvec_kind(s, panel, x, n_rows, y, y_stride, 8, kind);                                \
+        else                                                                                       \
+            matvec_kind(s, panel, x, n_rows, y, y_stride, 4, kind);                                \
+        break;
+        SPARSE_KIND(SWG_SPARSE_MASKS)
+        SPARSE_KIND(SWG_SPARSE_COLUMNS)
+        SPARSE_KIND(SWG_SPARSE_PAIRS)
+#undef SPARSE_KIND
+    }
+}

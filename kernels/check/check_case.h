@@ -35,6 +35,7 @@ typedef struct swg_check_case {
     size_t n_runs, run_first[SWG_CHECK_RUNS + 1]; /* run r holds keys run_first[r] .. [r + 1] - 1 */
     float eps, scale;
     swg_kv_type kv_type; /* of attention's keys and values */
+    swg_sparse_kind sparse_kind;
     bool in_place;
     double ops, bytes; /* of one call, for timing */
     char text[160];    /* "n 17, tiny" */

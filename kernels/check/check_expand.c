@@ -12,26 +12,37 @@ enum { PANEL, OUT, CODES, STORED, ACT_CODES, ACT_SCALES, ACT_SUMS };
 
 static swg_sparse_panels panels_of(const swg_check_case *c)
 {
-    return swg_sparse_panels_layout(c->w.scheme, c->n, c->k, c->in_place);
+    return swg_sparse_panels_layout(c->w.scheme, c->n, c->k, c->sparse_kind);
 }
 
-/* Zeros of `percent`: of single weights, or of columns. */
+/* Zeros of `percent`: of single weights, or of columns; of pairs, and all but two of a step. */
 static void fill_stored(swg_check_case *c, unsigned percent, bool *is_stored)
 {
     for (size_t i = 0; i < c->n * c->k; i++)
         is_stored[i] = swg_check_below(c->rng, 100) >= percent;
-    for (size_t i = 0; c->in_place && i < c->n * c->k; i++)
+    for (size_t i = 0; c->sparse_kind == SWG_SPARSE_COLUMNS && i < c->n * c->k; i++)
         is_stored[i] = is_stored[i % c->k];
+    for (size_t r = 0; c->sparse_kind == SWG_SPARSE_PAIRS && r < c->n; r++)
+        for (size_t j = 0; j < c->k; j += SWG_STEP_COLUMNS) {
+            bool *step = is_stored + r * c->k + j;
+            const size_t number = swg_check_below(c->rng, 6);
+            for (size_t i = 0; i < SWG_STEP_COLUMNS && j + i < c->k; i++)
+                step[i] = step[i] && (i == swg_pair_positions[number][0] ||
+                                      i == swg_pair_positions[number][1]);
+        }
 }
 
-/* 0: sparse panel, 1: dense panel, 2: codes, one per byte, 3: whether they are stored.
- * c->in_place: whole columns are left out. */
+/* 0: sparse panel, 1: dense panel, 2: codes, one per byte, 3: whether they are stored. */
 static swg_status generate_expand(swg_check_case *c, size_t index, bool for_timing)
 {
     static const unsigned percents[] = {50, 0, 100, 60, 7, 93};
+    static const swg_sparse_kind kinds[] = {SWG_SPARSE_MASKS, SWG_SPARSE_PAIRS, SWG_SPARSE_COLUMNS};
+    static const char *const names[] = {"", ", by columns", ", pairs"}; /* by kind */
     c->k = for_timing ? CHECK_TIMED_ROW : swg_check_size(c, index, 500);
-    c->in_place = !for_timing && index % 3 == 2;
-    c->n = for_timing || c->in_place ? SWG_PANEL_ROWS : 1 + swg_check_below(c->rng, SWG_PANEL_ROWS);
+    c->sparse_kind = for_timing ? SWG_SPARSE_MASKS : kinds[index % 3];
+    c->n = for_timing || c->sparse_kind == SWG_SPARSE_COLUMNS
+               ? SWG_PANEL_ROWS
+               : 1 + swg_check_below(c->rng, SWG_PANEL_ROWS);
     swg_scheme scheme = swg_check_any_scheme(c, index, for_timing);
     while (swg_scheme_has_codebook(scheme) || swg_scheme_has_row_scales(scheme))
         scheme = swg_check_any_scheme(c, index, for_timing);
@@ -51,15 +62,15 @@ static swg_status generate_expand(swg_check_case *c, size_t index, bool for_timi
         swg_check_add_buffer(c, "stored", CHECK_IN, c->n * c->k * sizeof *is_stored, &is_stored));
     for (size_t i = 0; i < c->n * c->k; i++)
         codes[i] = (uint8_t)swg_check_below(c->rng, (size_t)1 << scheme.bits);
-    fill_stored(c, percents[for_timing ? 0 : index % 6], is_stored);
+    fill_stored(c, percents[for_timing ? 0 : index / 3 % 6], is_stored);
     const size_t bytes = swg_sparse_pack_panel(&s, c->n, is_stored, codes, planes.scales,
                                                scheme.asymmetric ? planes.zeros : NULL, made);
     c->buffers[PANEL].bytes = bytes;
     c->buffers[PANEL].initial = made;
     c->bytes = (double)bytes;
     char more[48];
-    snprintf(more, sizeof more, ", %u %% zero%s", percents[for_timing ? 0 : index % 6],
-             c->in_place ? ", by columns" : "");
+    snprintf(more, sizeof more, ", %u %% zero%s", percents[for_timing ? 0 : index / 3 % 6],
+             names[c->sparse_kind]);
     swg_check_describe_weights(c, more);
     return SWG_OK;
 }
@@ -133,10 +144,26 @@ static void invoke_matvec(const swg_check_case *c, const swg_kernels *kernels, v
     kernels->matvec_sparse(&s, at[PANEL], &x, c->n, at[OUT], c->n);
 }
 
+/* The scales of group g of the panel, derived here once more from the drawing in kernels.h. */
+static const uint8_t *head_of(const swg_check_case *c, const uint8_t *panel, size_t g)
+{
+    const swg_packed *w = &c->w;
+    const bool is_pairs = c->sparse_kind == SWG_SPARSE_PAIRS;
+    const size_t span = is_pairs ? 32 : 64, mask = c->sparse_kind == SWG_SPARSE_COLUMNS ? 1 : 16;
+    for (size_t i = 0; i < g; i++) {
+        panel += 16 * (w->scale_bytes + (w->scheme.asymmetric ? 1 : 0));
+        for (size_t j = 0; j < w->group; j += span) {
+            const size_t columns = w->group - j < span ? w->group - j : span;
+            const size_t length = panel[0] | (size_t)panel[1] << 8;
+            panel += is_pairs ? 48 + 32 * w->panel_bits : 2 + columns / 8 * mask + length;
+        }
+    }
+    return panel;
+}
+
 /* Token t. As of the dense products: a group's sum is exact, three roundings follow. */
 static bool check_token(const swg_check_case *c, size_t t, const float *y, char *failure)
 {
-    const swg_sparse_panels s = panels_of(c);
     const uint8_t *codes = swg_check_initial(c, CODES), *panel = swg_check_initial(c, PANEL);
     const bool *is_stored = swg_check_initial(c, STORED);
     const int8_t *a = (const int8_t *)swg_check_initial(c, ACT_CODES) + t * c->stride;
@@ -144,16 +171,15 @@ static bool check_token(const swg_check_case *c, size_t t, const float *y, char 
     for (size_t r = 0; r < c->n; r++) {
         double wanted = 0, magnitude = 0;
         for (size_t g = 0; g < c->w.n_groups; g++) {
-            const size_t at_group = g * SWG_PANEL_ROWS + r;
-            const int zero = c->w.scheme.asymmetric ? panel[s.zeros_offset + at_group]
+            const uint8_t *head = head_of(c, panel, g);
+            const int zero = c->w.scheme.asymmetric ? head[16 * c->w.scale_bytes + r]
                                                     : 1 << (c->w.scheme.bits - 1);
             double dot = 0;
             for (size_t j = g * c->w.group; j < (g + 1) * c->w.group && j < c->k; j++)
                 if (is_stored[r * c->k + j])
                     dot += (codes[r * c->k + j] - zero) * a[j];
             const double term =
-                dot * (double)a_scales[g] *
-                (double)swg_float_load(c->w.scheme.scale_type, panel + s.scales_offset, at_group);
+                dot * (double)a_scales[g] * (double)swg_float_load(c->w.scheme.scale_type, head, r);
             wanted += term;
             magnitude += fabs(term);
         }

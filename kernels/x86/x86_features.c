@@ -66,7 +66,8 @@ bool swg_x86_has_avx512vnni(void)
 
 bool swg_x86_has_avx512vbmi2(void)
 {
-    return swg_x86_has_avx512vnni() && (read_leaves().ecx7 & bit_AVX512VBMI2);
+    const unsigned needed = bit_AVX512VBMI | bit_AVX512VBMI2;
+    return swg_x86_has_avx512vnni() && (read_leaves().ecx7 & needed) == needed;
 }
 
 const char *swg_x86_blas_core(void)

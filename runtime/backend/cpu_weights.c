@@ -3,7 +3,8 @@
  *
  *     memory -> cpu_matrix { kernels, packed } | padding to 64 bytes | panels, or n rows of values
  *
- * Of sparse formats of codes, whose panels differ in length, where each begins precedes them. */
+ * Of sparse formats of codes, whose panels differ in length, where each begins precedes them. Where
+ * the kernels gain nothing from such panels, these are dense too. */
 #include "runtime/backend/cpu_weights.h"
 
 #include <string.h>
@@ -14,7 +15,7 @@ typedef struct cpu_matrix {
     const swg_kernels *kernels;
     swg_packed packed; /* quantized schemes; without panels for sparse ones */
     swg_sparse_panels sparse;
-    size_t *starts; /* [n_panels] of sparse panels, from values_of */
+    size_t *starts; /* [n_panels] of sparse panels, from values_of; NULL: panels are dense */
     size_t used;    /* bytes after values_of that are filled */
 } cpu_matrix;
 
@@ -23,11 +24,30 @@ static bool is_sparse(const swg_weight *weight)
     return swg_weight_format_of(weight->scheme)->sparse != NULL;
 }
 
+bool swg_cpu_stays_sparse(const swg_weight *weight)
+{
+    const swg_kernels *kernels;
+    return is_sparse(weight) && swg_kernels_best(&kernels) == SWG_OK &&
+           swg_kernels_keep_sparse(kernels);
+}
+
 static swg_sparse_panels sparse_layout(const swg_weight *weight)
 {
-    const unsigned block = weight->scheme.block;
-    return swg_sparse_panels_layout(swg_sparse_dense(weight->scheme), weight->n, weight->k,
-                                    block > 0 && block % SWG_PANEL_ROWS == 0);
+    const swg_scheme scheme = weight->scheme;
+    const bool is_pairs = scheme.format == SWG_FORMAT_pairs;
+    const bool is_blocks = scheme.block > 0 && scheme.block % SWG_PANEL_ROWS == 0;
+    return swg_sparse_panels_layout(swg_sparse_dense(scheme), weight->n, weight->k,
+                                    is_pairs    ? SWG_SPARSE_PAIRS
+                                    : is_blocks ? SWG_SPARSE_COLUMNS
+                                                : SWG_SPARSE_MASKS);
+}
+
+/* The dense panels of a quantized matrix. */
+static swg_packed dense_layout(const swg_weight *weight)
+{
+    const swg_scheme scheme = weight->scheme;
+    return swg_packed_layout(is_sparse(weight) ? swg_sparse_dense(scheme) : scheme, weight->n,
+                             weight->k);
 }
 
 static size_t header_bytes(void)
@@ -82,13 +102,13 @@ static size_t bytes(const swg_weight *weight)
 {
     if (swg_scheme_is_plain(weight->scheme))
         return header_bytes() + weight->n * row_bytes(weight);
-    if (is_sparse(weight)) {
+    if (swg_cpu_stays_sparse(weight)) {
         const swg_sparse_panels sparse = sparse_layout(weight);
         return header_bytes() +
                swg_round_up(sparse.dense.n_panels * sizeof(size_t), SWG_ALIGNMENT) +
                swg_sparse_panels_bytes(&sparse, (size_t)weight->n_stored);
     }
-    const swg_packed packed = swg_packed_layout(weight->scheme, weight->n, weight->k);
+    const swg_packed packed = dense_layout(weight);
     return header_bytes() + swg_packed_bytes(&packed);
 }
 
@@ -97,15 +117,16 @@ static swg_status place(swg_weight *weight, void *memory)
     cpu_matrix *matrix = memory;
     SWG_TRY(swg_kernels_best(&matrix->kernels));
     weight->memory = memory;
-    if (is_sparse(weight)) {
+    if (is_sparse(weight))
         matrix->sparse = sparse_layout(weight);
+    if (swg_cpu_stays_sparse(weight)) {
         matrix->packed = matrix->sparse.dense;
         matrix->starts = values_of(weight);
         matrix->used = swg_round_up(matrix->packed.n_panels * sizeof(size_t), SWG_ALIGNMENT);
         return SWG_OK;
     }
     if (!swg_scheme_is_plain(weight->scheme)) {
-        matrix->packed = swg_packed_layout(weight->scheme, weight->n, weight->k);
+        matrix->packed = dense_layout(weight);
         matrix->packed.panels = values_of(weight);
     }
     return SWG_OK;
@@ -149,21 +170,63 @@ static swg_status store(const swg_weight *weight, swg_plane_kind kind, uint64_t 
     }
 }
 
+/* Rows of a sparse format that begin a panel. */
+typedef struct sparse_rows {
+    const bool *is_stored;
+    const uint8_t *codes, *scales, *zeros;
+    size_t n_rows;
+} sparse_rows;
+
+/* The first panel of these rows at `out`; returns its bytes. */
+static size_t pack_sparse(const cpu_matrix *matrix, const sparse_rows *rows, uint8_t *out)
+{
+    const size_t n = rows->n_rows < SWG_PANEL_ROWS ? rows->n_rows : SWG_PANEL_ROWS;
+    return swg_sparse_pack_panel(&matrix->sparse, n, rows->is_stored, rows->codes, rows->scales,
+                                 rows->zeros, out);
+}
+
+static void next_panel(const swg_packed *w, sparse_rows *rows)
+{
+    rows->is_stored += SWG_PANEL_ROWS * w->k;
+    rows->codes += SWG_PANEL_ROWS * w->k;
+    rows->scales += SWG_PANEL_ROWS * w->n_groups * w->scale_bytes;
+    rows->zeros = rows->zeros ? rows->zeros + SWG_PANEL_ROWS * w->n_groups : NULL;
+    rows->n_rows -= rows->n_rows < SWG_PANEL_ROWS ? rows->n_rows : SWG_PANEL_ROWS;
+}
+
+static void store_as_sparse(cpu_matrix *matrix, uint8_t *values, size_t panel, sparse_rows *rows)
+{
+    for (; rows->n_rows > 0; panel++, next_panel(&matrix->packed, rows)) {
+        matrix->starts[panel] = matrix->used;
+        matrix->used += pack_sparse(matrix, rows, values + matrix->used);
+    }
+}
+
+static swg_status store_as_dense(cpu_matrix *matrix, size_t panel, sparse_rows *rows)
+{
+    const swg_packed *w = &matrix->packed;
+    swg_sparse_panels one = matrix->sparse;
+    one.dense.n_panels = 1;
+    uint8_t *sparse;
+    SWG_TRY(SWG_NEW(sparse, swg_sparse_panels_bytes(&one, SWG_PANEL_ROWS * w->k)));
+    for (; rows->n_rows > 0; panel++, next_panel(w, rows)) {
+        pack_sparse(matrix, rows, sparse);
+        matrix->kernels->expand(&matrix->sparse, sparse, w->panels + panel * w->panel_bytes);
+    }
+    swg_free(sparse);
+    return SWG_OK;
+}
+
 static swg_status store_sparse(const swg_weight *weight, uint64_t row, uint64_t n_rows,
                                const bool *is_stored, const uint8_t *codes, const void *scales,
                                const uint8_t *zeros)
 {
     cpu_matrix *matrix = matrix_of(weight);
-    const swg_packed *w = &matrix->packed;
-    for (size_t r = 0; r < n_rows; r += SWG_PANEL_ROWS) {
-        const size_t left = (size_t)n_rows - r, n = left < SWG_PANEL_ROWS ? left : SWG_PANEL_ROWS;
-        uint8_t *panel = (uint8_t *)values_of(weight) + matrix->used;
-        matrix->starts[(row + r) / SWG_PANEL_ROWS] = matrix->used;
-        matrix->used +=
-            swg_sparse_pack_panel(&matrix->sparse, n, is_stored + r * w->k, codes + r * w->k,
-                                  (const uint8_t *)scales + r * w->n_groups * w->scale_bytes,
-                                  zeros ? zeros + r * w->n_groups : NULL, panel);
-    }
+    const size_t panel = (size_t)row / SWG_PANEL_ROWS;
+    sparse_rows rows = {is_stored, codes, scales, zeros, (size_t)n_rows};
+    if (!matrix->starts)
+        return store_as_dense(matrix, panel, &rows);
+    store_as_sparse(matrix, values_of(weight), panel, &rows);
     return SWG_OK;
 }
 
@@ -174,7 +237,7 @@ static const uint8_t *sparse_panel(const swg_weight *weight, size_t panel)
 
 bool swg_cpu_is_sparse(const swg_weight *weight)
 {
-    return is_sparse(weight);
+    return !swg_scheme_is_plain(weight->scheme) && matrix_of(weight)->starts;
 }
 
 void swg_cpu_matvec_sparse(const swg_weight *weight, size_t panel, const swg_act *x, float *y,
@@ -213,7 +276,7 @@ bool swg_cpu_is_f32(const swg_weight *weight)
 const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_rows, float *scratch)
 {
     const cpu_matrix *matrix = matrix_of(weight);
-    if (is_sparse(weight)) {
+    if (swg_cpu_is_sparse(weight)) {
         for (size_t r = 0; r < n_rows; r++)
             swg_sparse_row_f32(&matrix->sparse, sparse_panel(weight, (row + r) / SWG_PANEL_ROWS),
                                (row + r) % SWG_PANEL_ROWS, scratch + r * weight->k);

@@ -10,9 +10,13 @@ extern const swg_backend_weights swg_cpu_weights;
 /* The panels of a quantized matrix. */
 const swg_packed *swg_cpu_packed(const swg_weight *weight);
 
-/* Whether the matrix has sparse panels; and `count` of them, up to SWG_CPU_EXPANDED, from number
- * `begin` on as dense ones in `panels` (count * panel_bytes of the matrix). The view's row 0 is the
- * first of them. */
+/* Whether the panels of a matrix are to be sparse: of sparse formats, where the kernels are faster
+ * with such panels. */
+bool swg_cpu_stays_sparse(const swg_weight *weight);
+
+/* Whether a placed matrix has sparse panels; and `count` of them, up to SWG_CPU_EXPANDED, from
+ * number `begin` on as dense ones in `panels` (count * panel_bytes of the matrix). The view's row 0
+ * is the first of them. */
 enum { SWG_CPU_EXPANDED = 4 };
 bool swg_cpu_is_sparse(const swg_weight *weight);
 /* One panel times the tokens of x, at most SWG_SPARSE_TOKENS: its rows of each token's y. */

@@ -75,6 +75,8 @@ joint=(--sparsity 0.5 --bits 4 --group-size 128 "${rounds[@]}" "${calibration[@]
 pruned joint "${joint[@]}"
 check "at most 3.9 bits per weight before compression" less "$(value pruned_raw_bytes)" \
   "$(awk -v n="$(value pruned_weights)" 'BEGIN { print n * 3.9 / 8 }')"
+check "at most 3.2 bits per weight in the file" less "$(value pruned_stored_bytes)" \
+  "$(awk -v n="$(value pruned_weights)" 'BEGIN { print n * 3.2 / 8 }')"
 expect_exit 0 "one after the other" "$SWAGE" quantize "$scratch/gradual.swg" -q -o "$scratch/after.swg" \
   --method gptq --bits 4 --group-size 128 "${calibration[@]}"
 joint_kl=$(diverges joint) after_kl=$(diverges after)
