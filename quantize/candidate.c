@@ -134,12 +134,9 @@ swg_status swg_candidate_weights(const swg_layer_stats *stats, float *out)
     swg_second_order so;
     const size_t k = stats->k, group = k < 64 ? k : 64;
     SWG_TRY(swg_second_order_init(&so, stats->name, stats->hessian, k, group, SWG_DAMPING_DEFAULT));
-    /* What is left of an input when k others predict it is too small by k of n tokens. */
-    const double n = (double)stats->n_tokens;
-    const double tokens = n > 2 * (double)k ? n - (double)k : n / 2;
     for (size_t i = 0; i < k; i++) {
         const double u = (double)so.factor[i * k + i];
-        out[so.order[i]] = (float)(1 / (u * u * tokens));
+        out[so.order[i]] = (float)(1 / (u * u * (double)stats->n_tokens));
     }
     swg_second_order_deinit(&so);
     return SWG_OK;

@@ -57,8 +57,8 @@ typedef struct swg_candidate_matrix {
 swg_status swg_candidates_cost(const swg_candidate_matrix *matrix, const swg_candidate *candidates,
                                size_t n, swg_candidate_cost *out);
 
-/* 1 / U[j][j]^2 per token, of n - k (at least n / 2) for n tokens, of an input with second moments,
- * out [k]. Fails as swg_second_order_init. */
+/* 1 / U[j][j]^2 per token of an input with second moments, out [k]. Fails as
+ * swg_second_order_init. */
 swg_status swg_candidate_weights(const swg_layer_stats *stats, float *out);
 
 /* Bits that Huffman coding takes for symbols with these counts [n], n <= 256. */
