@@ -196,7 +196,7 @@ void swg_sparse_walk_step(swg_sparse_walk *at, const swg_sparse_panels *s, size_
     if (in_group == 0)
         swg_sparse_walk_group(at, s);
     if (in_group % step == 0)
-        swg_sparse_walk_span(at, s, left < step ? left : step);
+        swg_sparse_walk_span(at, left < step ? left : step, s->kind, bits);
     if (s->kind == SWG_SPARSE_PAIRS) {
         read_pairs(at, in_group % step, bits, codes);
         return;

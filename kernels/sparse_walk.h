@@ -91,20 +91,20 @@ static inline void swg_sparse_walk_group(swg_sparse_walk *at, const swg_sparse_p
     at->next += swg_sparse_head_bytes(s);
 }
 
-/* Enter a span of that many columns. */
-static inline void swg_sparse_walk_span(swg_sparse_walk *at, const swg_sparse_panels *s,
-                                        size_t columns)
+/* Enter a span of that many columns of a panel of that kind, with codes of `bits` bits. */
+static inline void swg_sparse_walk_span(swg_sparse_walk *at, size_t columns, swg_sparse_kind kind,
+                                        unsigned bits)
 {
     uint16_t length;
-    if (s->kind == SWG_SPARSE_PAIRS) {
+    if (kind == SWG_SPARSE_PAIRS) {
         at->marks = at->next;
         at->codes = at->marks + SWG_PAIR_NUMBERS_BYTES;
-        at->next = at->codes + swg_pair_codes_bytes(s->dense.panel_bits);
+        at->next = at->codes + swg_pair_codes_bytes(bits);
         return;
     }
     memcpy(&length, at->next, sizeof length);
     at->marks = at->next + sizeof length;
-    at->codes = at->marks + swg_sparse_masks_bytes(columns, s->kind);
+    at->codes = at->marks + swg_sparse_masks_bytes(columns, kind);
     at->next = at->codes + length;
 }
 

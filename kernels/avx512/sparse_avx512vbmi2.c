@@ -197,7 +197,7 @@ SPARSE_INLINE void expand(const swg_sparse_panels *s, const uint8_t *panel, uint
         const __m512i zeros = group_zeros(w, at.zeros);
         for (size_t c = 0; c < columns; c += step) {
             const size_t n = columns - c < step ? columns - c : step;
-            swg_sparse_walk_span(&at, s, n);
+            swg_sparse_walk_span(&at, n, kind, bits);
             expand_span(&at, n, zeros, to + c * w->column_bytes, bits, kind);
         }
     }
@@ -247,6 +247,7 @@ SPARSE_INLINE void dot_masks(swg_sparse_walk *at, const int8_t *a, size_t stride
                              size_t columns, sums *acc, const unsigned bits,
                              const swg_sparse_kind kind, const int n_tokens)
 {
+    swg_sparse_walk_span(at, columns, kind, bits);
     for (size_t i = 0; i < swg_sparse_masks_bytes(columns, kind); i += LINE)
         __builtin_prefetch(at->marks + i + STREAM_AHEAD);
     UNROLL for (size_t c = 0; c < columns; c += SWG_COLUMN_STEP)
@@ -270,10 +271,11 @@ SPARSE_INLINE __m512i pair_activations(const int8_t *a, __m512i columns)
     return _mm512_permutexvar_epi8(columns, _mm512_set1_epi64(eight));
 }
 
-SPARSE_INLINE void dot_pairs(const swg_sparse_walk *at, const int8_t *a, size_t stride,
-                             __m512i zeros, sums *acc, const unsigned bits, const int n_tokens)
+SPARSE_INLINE void dot_pairs(swg_sparse_walk *at, const int8_t *a, size_t stride, __m512i zeros,
+                             sums *acc, const unsigned bits, const int n_tokens)
 {
     const size_t bytes = SWG_PAIR_NUMBERS_BYTES + swg_pair_codes_bytes(bits);
+    swg_sparse_walk_span(at, 0, SWG_SPARSE_PAIRS, bits);
     UNROLL for (size_t i = 0; i < bytes; i += LINE)
         __builtin_prefetch(at->marks + i + STREAM_AHEAD);
     const __m512i numbers = pair_numbers(at->marks);
@@ -301,16 +303,15 @@ SPARSE_INLINE __m512 group_scales(const uint8_t *scales, swg_dtype type)
     return v16_load((const float *)scales);
 }
 
-/* The sums of codes and activations of group g, whose activations begin at a: those of
+/* The sums of codes and activations of a group, whose activations begin at a: those of
  * (code - zero) times activation are acc->first + acc->second, or of pairs their difference. */
-SPARSE_INLINE void dot_group(const swg_sparse_panels *s, swg_sparse_walk *at, const int8_t *a,
-                             size_t stride, size_t columns, __m512i zeros, sums *acc,
-                             const unsigned bits, const swg_sparse_kind kind, const int n_tokens)
+SPARSE_INLINE void dot_group(swg_sparse_walk *at, const int8_t *a, size_t stride, size_t columns,
+                             __m512i zeros, sums *acc, const unsigned bits,
+                             const swg_sparse_kind kind, const int n_tokens)
 {
     const size_t step = kind == SWG_SPARSE_PAIRS ? SWG_PAIRS_SPAN : SWG_MASKS_SPAN;
     for (size_t c = 0; c < columns; c += step) {
         const size_t n = columns - c < step ? columns - c : step;
-        swg_sparse_walk_span(at, s, n);
         if (kind == SWG_SPARSE_PAIRS)
             dot_pairs(at, a + c, stride, zeros, acc, bits, n_tokens);
         else if (n == SWG_MASKS_SPAN)
@@ -346,7 +347,7 @@ SPARSE_INLINE void matvec(const swg_sparse_panels *s, const uint8_t *panel, cons
                                ? acc.second[t]
                                : v16i_mul(zero, v16i_set1(-x->sums[(size_t)t * n_groups + g]));
         }
-        dot_group(s, &at, x->codes + g * w->group, x->stride, swg_sparse_group_columns(s, g), zeros,
+        dot_group(&at, x->codes + g * w->group, x->stride, swg_sparse_group_columns(s, g), zeros,
                   &acc, bits, kind, n_tokens);
         UNROLL for (int t = 0; t < n_tokens; t++)
         {

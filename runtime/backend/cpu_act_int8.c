@@ -53,8 +53,35 @@ static void prepare(swg_cpu_product *product)
     swg_cpu_over_rows(product->exec, rows, rows * act->k, quantize_rows, product);
 }
 
-/* Few tokens are multiplied by sparse panels; for more they become dense ones in the cache, as many
- * as a kernel takes at a time. */
+/* n tokens from number t on. */
+static swg_act tokens_of(const swg_act *act, size_t t, size_t n)
+{
+    swg_act part = *act;
+    part.m = n;
+    part.codes += t * act->stride;
+    part.scales += t * act->n_groups;
+    part.sums += t * act->n_groups;
+    return part;
+}
+
+/* Up to so many tokens are multiplied by sparse panels as they are: in two parts of nearly equal
+ * size where they are more than the kernel takes, while the panel is in the cache. */
+enum { FEW_TOKENS = 2 * SWG_SPARSE_TOKENS };
+
+static void compute_few(const swg_act *act, const swg_weight *weight, swg_value y, size_t begin,
+                        size_t end)
+{
+    const size_t step = act->m <= SWG_SPARSE_TOKENS ? act->m : (act->m + 1) / 2;
+    for (size_t p = begin; p < end; p++)
+        for (size_t t = 0; t < act->m; t += step) {
+            const swg_act part = tokens_of(act, t, act->m - t < step ? act->m - t : step);
+            swg_cpu_matvec_sparse(weight, p, &part,
+                                  (float *)y.data + t * y.columns + p * SWG_PANEL_ROWS, y.columns);
+        }
+}
+
+/* For more tokens sparse panels become dense ones in the cache, as many as a kernel takes at a
+ * time. */
 static void compute_sparse(const swg_cpu_product *product, size_t which, size_t begin, size_t end)
 {
     const swg_cpu *cpu = swg_cpu_of(product->exec);
@@ -62,10 +89,11 @@ static void compute_sparse(const swg_cpu_product *product, size_t which, size_t 
     const swg_weight *weight = product->weights[which];
     const swg_value y = product->y[which];
     uint8_t *panels = cpu->threads[swg_pool_thread_index()].panels;
-    const bool is_few = act->m <= SWG_SPARSE_TOKENS;
-    for (size_t p = begin; is_few && p < end; p++)
-        swg_cpu_matvec_sparse(weight, p, act, (float *)y.data + p * SWG_PANEL_ROWS, y.columns);
-    for (size_t p = begin; !is_few && p < end; p += SWG_CPU_EXPANDED) {
+    if (act->m <= FEW_TOKENS) {
+        compute_few(act, weight, y, begin, end);
+        return;
+    }
+    for (size_t p = begin; p < end; p += SWG_CPU_EXPANDED) {
         const size_t count = end - p < SWG_CPU_EXPANDED ? end - p : SWG_CPU_EXPANDED;
         const swg_packed view = swg_cpu_expand(weight, p, count, panels);
         swg_kernels_matmul(cpu->kernels, view.layout)(

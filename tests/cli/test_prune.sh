@@ -100,6 +100,18 @@ pruned pairs --pattern 2:4 --bits 4
 check "2:4 is stored as pairs" grep -q '"scheme": "2of4-int4-g64-sym-f16"' "$scratch/stdout"
 pruned blocks --sparsity 0.5 --block 16x1 --bits 4
 check "blocks are stored as blocks" grep -q '"scheme": "block16x1-int4-g64-sym-f16"' "$scratch/stdout"
+# Sparse panels give the logits that dense ones give, for any number of tokens at once: without vector sets
+# sparse matrices are dense in memory.
+pruned masks --sparsity 0.5 --bits 4
+for file in masks pairs blocks; do
+  for n in 1 7 8 9 16 17; do
+    ids=$(seq -s, 3 $((n + 2)))
+    expect_exit 0 "logits of $file, $n" "$SWAGE" logits "$scratch/$file.swg" --ids "$ids" -o "$scratch/logits" --force
+    SWAGE_ISA=scalar expect_exit 0 "dense logits of $file, $n" "$SWAGE" logits "$scratch/$file.swg" --ids "$ids" \
+      -o "$scratch/dense" --force
+    check "$n tokens times $file, as dense" cmp -s "$scratch/logits" "$scratch/dense"
+  done
+done
 # Codes of a codebook have no sparse format: they stay dense, with as many zeros.
 echo '{"recipe": 1, "rules": [{"classes": "linear", "format": "codebook", "sparsity": 0.5}]}' \
   >"$scratch/codebook.json"
