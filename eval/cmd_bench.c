@@ -207,7 +207,8 @@ static size_t limit_buffer(const benchmark *b)
     return cache > 0 && buffer <= (size_t)cache / 2 ? buffer : 0;
 }
 
-/* Limits drift on shared machines: they are measured before and after, and the better is used. */
+/* Limits drift on shared machines: they are measured before and after, and the better is used. The
+ * arithmetic is that of the instruction set whose products run (SWAGE_ISA). */
 static swg_status measure_limits(benchmark *b)
 {
     if (!swg_bench_has_limits(b))
@@ -217,10 +218,12 @@ static swg_status measure_limits(benchmark *b)
     SWG_TRY(swg_limits_dram_read(b->loaded.pool, limit_buffer(b), &dram));
     if (dram.bytes_per_s > b->dram.bytes_per_s)
         b->dram = dram;
-    const swg_isa best = SWG_ISA_COUNT - 1;
-    const swg_compute_limit peak = swg_bench_is_float(b)
-                                       ? swg_limits_f32_peak(b->loaded.pool, best)
-                                       : swg_limits_int8_peak(b->loaded.pool, best);
+    const swg_kernels *kernels;
+    SWG_TRY(swg_kernels_best(&kernels));
+    const swg_compute_limit peak =
+        swg_bench_is_float(b)
+            ? swg_limits_f32_peak(b->loaded.pool, SWG_ISA_COUNT - 1) /* BLAS chooses by itself */
+            : swg_limits_int8_peak(b->loaded.pool, swg_kernels_isa_of(kernels, SWG_OP_matmul_w4));
     if (peak.ops_per_s > b->peak.ops_per_s)
         b->peak = peak;
     return SWG_OK;
@@ -499,6 +502,12 @@ done:
 static const swg_option_need needs[] = {
     {"bits", "shape"}, {"group-size", "shape"}, {"asymmetric", "shape"}};
 
+/* Kernels are measured on inputs of their own, without a model. */
+static const swg_option_exclusion exclusions[] = {
+    {"kernels", "shape"},   {"kernels", "prompt"},  {"kernels", "generate"},
+    {"kernels", "depth"},   {"kernels", "load"},    {"kernels", "profile"},
+    {"kernels", "against"}, {"kernels", "batches"}, {"kernels", "depths"}};
+
 static const swg_example examples[] = {
     {"swage bench model.swg --prompt 512 --generate 64 --json", "speed of a model, as JSON"},
     {"swage bench model.swg --prompt 64 --generate 32 --requests 100 --max-ttft-ms 1000",
@@ -523,7 +532,7 @@ static const swg_example examples[] = {
 
 const swg_command swg_command_bench = {
     .name = "bench",
-    .synopsis = "MODEL | --shape KEY=N,... | --kernels [--prompt N] [--generate N]",
+    .synopsis = "MODEL | --shape KEY=N,... [--prompt N] [--generate N] | --kernels",
     .summary = "measure a model's speed beside the machine's limits",
     .description =
         "Prefill and decode rates are medians over --repeats runs after a warm-up. The machine's "
@@ -558,6 +567,8 @@ const swg_command swg_command_bench = {
     .n_options = sizeof options / sizeof options[0],
     .needs = needs,
     .n_needs = sizeof needs / sizeof needs[0],
+    .exclusions = exclusions,
+    .n_exclusions = sizeof exclusions / sizeof exclusions[0],
     .arguments_bytes = sizeof(arguments),
     .min_positionals = 0,
     .max_positionals = 1,

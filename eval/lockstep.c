@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "eval/nll.h"
+#include "kernels/kernels.h"
 #include "runtime/base/mem.h"
 
 /* Logits of a piece stay below this, for each of the two models. */
@@ -23,13 +24,13 @@ typedef struct summary {
 
 static swg_status summarise(const float *logits, size_t n, const char *whose, summary *out)
 {
+    const swg_kernels *kernels;
     size_t top = 0;
+    SWG_TRY(swg_kernels_best(&kernels));
     for (size_t i = 1; i < n; i++)
         top = logits[i] > logits[top] ? i : top;
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += exp((double)logits[i] - (double)logits[top]);
-    *out = (summary){.top = top, .log_sum = log(sum) + (double)logits[top]};
+    *out = (summary){.top = top};
+    kernels->log_sum_exp(logits, n, &out->log_sum);
     if (!isfinite(out->log_sum))
         return swg_error(SWG_FAILED,
                          "the %s's logits are not finite: its weights are damaged or too coarse; "

@@ -4,18 +4,17 @@
 #include <math.h>
 
 #include "eval/window_records.h"
+#include "kernels/kernels.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/rng.h"
 
 swg_status swg_nll(const float *logits, size_t n, size_t target, double *out)
 {
-    float largest = logits[0];
-    for (size_t i = 1; i < n; i++)
-        largest = logits[i] > largest ? logits[i] : largest;
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += exp((double)logits[i] - (double)largest);
-    const double nll = log(sum) + (double)largest - (double)logits[target];
+    const swg_kernels *kernels;
+    double log_sum;
+    SWG_TRY(swg_kernels_best(&kernels));
+    kernels->log_sum_exp(logits, n, &log_sum);
+    const double nll = log_sum - (double)logits[target];
     if (!isfinite(nll))
         return swg_error(SWG_FAILED, "the model's logits are not finite: its weights are damaged "
                                      "or too coarse; `swage verify` names tensors that hold NaN "

@@ -15,7 +15,8 @@
  *   - sums of floats (dot products, norms, softmax) use 16 lanes: lane l sums elements l, l+16,
  *     l+32, ... with fused multiply-adds where there is a product, then lanes are folded
  *     l += l+8, l += l+4, l += l+2, l += l+1;
- *   - exp is the polynomial of kernels/exp.h, with fused multiply-adds in a fixed order. */
+ *   - exp is the polynomial of kernels/exp.h, with fused multiply-adds in a fixed order; in double
+ *     precision that of kernels/exp_double.h. */
 #ifndef SWG_KERNELS_KERNELS_H
 #define SWG_KERNELS_KERNELS_H
 
@@ -297,7 +298,10 @@ typedef struct swg_attention {
  *               their biases) of the gates input, forget, new, output; c and h [n] are updated.
  * gru_cell      one step of n units: x and s [3n] likewise, as three gates: number z is the update
  *               gate, number r the reset gate (0 and 1, or 1 and 0), the last the new state, whose
- *               s is scaled by the reset gate; h [n] is updated. */
+ *               s is scaled by the reset gate; h [n] is updated.
+ * log_sum_exp   out = log(sum of exp((double)x[i] - max x)) + max x over n >= 1 elements, in double
+ *               precision; NaN where an element is NaN or infinite (minus infinity counts as 0
+ *               unless all are). */
 typedef struct swg_kernels {
 #define SWG_OP(name, result, arguments) result(*name) arguments;
 #include "kernels/ops.def"

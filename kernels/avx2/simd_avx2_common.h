@@ -67,6 +67,11 @@ V16_INLINE void v16_store_n(float *p, v16 x, size_t n)
     _mm256_maskstore_ps(p, v16_mask(n, 0), x.lo);
     _mm256_maskstore_ps(p + 8, v16_mask(n, 8), x.hi);
 }
+/* Keep a sum in its registers: else gcc copies every sum of a loop in each round. */
+V16_INLINE void v16_keep(v16 *x)
+{
+    __asm__("" : "+x"(x->lo), "+x"(x->hi));
+}
 V16_INLINE v16 v16_first_of(v16 x, v16 otherwise, size_t n)
 {
     return (v16){_mm256_blendv_ps(otherwise.lo, x.lo, _mm256_castsi256_ps(v16_mask(n, 0))),
@@ -189,6 +194,75 @@ V16_INLINE void v16_fold_tile(const v16 *x, float scale, float *out)
         _mm256_add_ps(_mm256_shuffle_ps(by2, by2, 0x88), _mm256_shuffle_ps(by2, by2, 0xdd));
     const __m128 sums = _mm_movelh_ps(_mm256_castps256_ps128(by1), _mm256_extractf128_ps(by1, 1));
     _mm_storeu_ps(out, _mm_mul_ps(sums, _mm_set1_ps(scale)));
+}
+
+/* --- Eight doubles --- */
+
+typedef struct v8d {
+    __m256d lo, hi;
+} v8d;
+
+V16_INLINE v8d v8d_set1(double x)
+{
+    return (v8d){_mm256_set1_pd(x), _mm256_set1_pd(x)};
+}
+/* Lanes 0 to 7; lanes 8 to 15. */
+V16_INLINE v8d v8d_from_half(__m256 x)
+{
+    return (v8d){_mm256_cvtps_pd(_mm256_castps256_ps128(x)),
+                 _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1))};
+}
+V16_INLINE v8d v8d_low(v16 x)
+{
+    return v8d_from_half(x.lo);
+}
+V16_INLINE v8d v8d_high(v16 x)
+{
+    return v8d_from_half(x.hi);
+}
+V16_INLINE v8d v8d_add(v8d a, v8d b)
+{
+    return (v8d){_mm256_add_pd(a.lo, b.lo), _mm256_add_pd(a.hi, b.hi)};
+}
+V16_INLINE v8d v8d_sub(v8d a, v8d b)
+{
+    return (v8d){_mm256_sub_pd(a.lo, b.lo), _mm256_sub_pd(a.hi, b.hi)};
+}
+V16_INLINE v8d v8d_mul(v8d a, v8d b)
+{
+    return (v8d){_mm256_mul_pd(a.lo, b.lo), _mm256_mul_pd(a.hi, b.hi)};
+}
+/* a * b + c, c - a * b. */
+V16_INLINE v8d v8d_fma(v8d a, v8d b, v8d c)
+{
+    return (v8d){_mm256_fmadd_pd(a.lo, b.lo, c.lo), _mm256_fmadd_pd(a.hi, b.hi, c.hi)};
+}
+V16_INLINE v8d v8d_fnma(v8d a, v8d b, v8d c)
+{
+    return (v8d){_mm256_fnmadd_pd(a.lo, b.lo, c.lo), _mm256_fnmadd_pd(a.hi, b.hi, c.hi)};
+}
+/* 2^n of doubles whose lowest bits are the whole number n (see kernels/exp_double.h). */
+V16_INLINE __m256d v8d_power_of_two_half(__m256d shifted)
+{
+    const __m256i biased = _mm256_add_epi64(_mm256_castpd_si256(shifted), _mm256_set1_epi64x(1023));
+    return _mm256_castsi256_pd(_mm256_slli_epi64(biased, 52));
+}
+V16_INLINE v8d v8d_power_of_two(v8d shifted)
+{
+    return (v8d){v8d_power_of_two_half(shifted.lo), v8d_power_of_two_half(shifted.hi)};
+}
+/* x, but 0 where a is less than b. */
+V16_INLINE v8d v8d_zero_where_less(v8d a, v8d b, v8d x)
+{
+    return (v8d){_mm256_andnot_pd(_mm256_cmp_pd(a.lo, b.lo, _CMP_LT_OQ), x.lo),
+                 _mm256_andnot_pd(_mm256_cmp_pd(a.hi, b.hi, _CMP_LT_OQ), x.hi)};
+}
+/* The sum of 8 lanes, l += l + 4, l += l + 2, l += l + 1. */
+V16_INLINE double v8d_fold(v8d x)
+{
+    const __m256d by4 = _mm256_add_pd(x.lo, x.hi);
+    const __m128d by2 = _mm_add_pd(_mm256_castpd256_pd128(by4), _mm256_extractf128_pd(by4, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(by2, _mm_unpackhi_pd(by2, by2)));
 }
 
 /* --- Integers --- */

@@ -65,6 +65,11 @@ V16_INLINE void v16_store_n(float *p, v16 x, size_t n)
     else
         _mm512_mask_storeu_ps(p, v16_first(n), x);
 }
+/* Keep a sum in its register: else gcc copies every sum of a loop in each round. */
+V16_INLINE void v16_keep(v16 *x)
+{
+    __asm__("" : "+v"(*x));
+}
 V16_INLINE v16 v16_first_of(v16 x, v16 otherwise, size_t n)
 {
     return _mm512_mask_mov_ps(otherwise, v16_first(n), x);
@@ -189,6 +194,63 @@ V16_INLINE void v16_fold_tile(const v16 *x, float scale, float *out)
     const v16 a = v16_fold_2(v16_fold_column(x), v16_fold_column(x + 1));
     const v16 b = v16_fold_2(v16_fold_column(x + 2), v16_fold_column(x + 3));
     v16_store(out, v16_mul(v16_fold_1(a, b), v16_set1(scale)));
+}
+
+/* --- Eight doubles --- */
+
+typedef __m512d v8d;
+
+V16_INLINE v8d v8d_set1(double x)
+{
+    return _mm512_set1_pd(x);
+}
+/* Lanes 0 to 7; lanes 8 to 15. */
+V16_INLINE v8d v8d_low(v16 x)
+{
+    return _mm512_cvtps_pd(_mm512_castps512_ps256(x));
+}
+V16_INLINE v8d v8d_high(v16 x)
+{
+    return _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1));
+}
+V16_INLINE v8d v8d_add(v8d a, v8d b)
+{
+    return _mm512_add_pd(a, b);
+}
+V16_INLINE v8d v8d_sub(v8d a, v8d b)
+{
+    return _mm512_sub_pd(a, b);
+}
+V16_INLINE v8d v8d_mul(v8d a, v8d b)
+{
+    return _mm512_mul_pd(a, b);
+}
+/* a * b + c, c - a * b. */
+V16_INLINE v8d v8d_fma(v8d a, v8d b, v8d c)
+{
+    return _mm512_fmadd_pd(a, b, c);
+}
+V16_INLINE v8d v8d_fnma(v8d a, v8d b, v8d c)
+{
+    return _mm512_fnmadd_pd(a, b, c);
+}
+/* 2^n of doubles whose lowest bits are the whole number n (see kernels/exp_double.h). */
+V16_INLINE v8d v8d_power_of_two(v8d shifted)
+{
+    const __m512i biased = _mm512_add_epi64(_mm512_castpd_si512(shifted), _mm512_set1_epi64(1023));
+    return _mm512_castsi512_pd(_mm512_slli_epi64(biased, 52));
+}
+/* x, but 0 where a is less than b. */
+V16_INLINE v8d v8d_zero_where_less(v8d a, v8d b, v8d x)
+{
+    return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(a, b, _CMP_NLT_UQ), x);
+}
+/* The sum of 8 lanes, l += l + 4, l += l + 2, l += l + 1. */
+V16_INLINE double v8d_fold(v8d x)
+{
+    const __m256d by4 = _mm256_add_pd(_mm512_castpd512_pd256(x), _mm512_extractf64x4_pd(x, 1));
+    const __m128d by2 = _mm_add_pd(_mm256_castpd256_pd128(by4), _mm256_extractf128_pd(by4, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(by2, _mm_unpackhi_pd(by2, by2)));
 }
 
 /* --- Integers --- */

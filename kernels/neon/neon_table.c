@@ -42,6 +42,7 @@ const swg_isa_table swg_table__neon = {
             .tanh = SWG_VARIANT(tanh),
             .lstm_cell = SWG_VARIANT(lstm_cell),
             .gru_cell = SWG_VARIANT(gru_cell),
+            .log_sum_exp = SWG_VARIANT(log_sum_exp),
         },
     .peaks[SWG_PEAK_INT8] = {int8_peak, SWG_PEAK_SUMS * 32},
     .peaks[SWG_PEAK_F32] = {f32_peak, SWG_PEAK_SUMS * 8},

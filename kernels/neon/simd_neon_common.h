@@ -85,6 +85,11 @@ V16_INLINE void v16_store_n(float *p, v16 x, size_t n)
     v16_store(part, x);
     memcpy(p, part, n * sizeof *p);
 }
+/* Keep a sum in its registers: else gcc copies every sum of a loop in each round. */
+V16_INLINE void v16_keep(v16 *x)
+{
+    __asm__("" : "+w"(x->q[0]), "+w"(x->q[1]), "+w"(x->q[2]), "+w"(x->q[3]));
+}
 V16_INLINE v16 v16_first_of(v16 x, v16 otherwise, size_t n)
 {
 #define EACH(i) vbslq_f32(v16_mask(n, 4 * (i)), x.q[i], otherwise.q[i])
@@ -241,6 +246,90 @@ V16_INLINE void v16_fold_tile(const v16 *x, float scale, float *out)
     const float32x4_t cd = vaddq_f32(vcombine_f32(vget_low_f32(c), vget_low_f32(d)),
                                      vcombine_f32(vget_high_f32(c), vget_high_f32(d)));
     vst1q_f32(out, vmulq_n_f32(vpaddq_f32(ab, cd), scale));
+}
+
+/* --- Eight doubles --- */
+
+typedef struct v8d {
+    float64x2_t q[4];
+} v8d;
+
+V16_INLINE v8d v8d_set1(double x)
+{
+#define EACH(i) vdupq_n_f64(x)
+    return V16_EACH(v8d, EACH);
+#undef EACH
+}
+/* Lanes 0 to 7; lanes 8 to 15. */
+V16_INLINE v8d v8d_from_quarters(float32x4_t a, float32x4_t b)
+{
+    return (v8d){{vcvt_f64_f32(vget_low_f32(a)), vcvt_high_f64_f32(a),
+                  vcvt_f64_f32(vget_low_f32(b)), vcvt_high_f64_f32(b)}};
+}
+V16_INLINE v8d v8d_low(v16 x)
+{
+    return v8d_from_quarters(x.q[0], x.q[1]);
+}
+V16_INLINE v8d v8d_high(v16 x)
+{
+    return v8d_from_quarters(x.q[2], x.q[3]);
+}
+V16_INLINE v8d v8d_add(v8d a, v8d b)
+{
+#define EACH(i) vaddq_f64(a.q[i], b.q[i])
+    return V16_EACH(v8d, EACH);
+#undef EACH
+}
+V16_INLINE v8d v8d_sub(v8d a, v8d b)
+{
+#define EACH(i) vsubq_f64(a.q[i], b.q[i])
+    return V16_EACH(v8d, EACH);
+#undef EACH
+}
+V16_INLINE v8d v8d_mul(v8d a, v8d b)
+{
+#define EACH(i) vmulq_f64(a.q[i], b.q[i])
+    return V16_EACH(v8d, EACH);
+#undef EACH
+}
+/* a * b + c, c - a * b. */
+V16_INLINE v8d v8d_fma(v8d a, v8d b, v8d c)
+{
+#define EACH(i) vfmaq_f64(c.q[i], a.q[i], b.q[i])
+    return V16_EACH(v8d, EACH);
+#undef EACH
+}
+V16_INLINE v8d v8d_fnma(v8d a, v8d b, v8d c)
+{
+#define EACH(i) vfmsq_f64(c.q[i], a.q[i], b.q[i])
+    return V16_EACH(v8d, EACH);
+#undef EACH
+}
+/* 2^n of doubles whose lowest bits are the whole number n (see kernels/exp_double.h). */
+V16_INLINE float64x2_t v8d_power_of_two_quarter(float64x2_t shifted)
+{
+    const int64x2_t biased = vaddq_s64(vreinterpretq_s64_f64(shifted), vdupq_n_s64(1023));
+    return vreinterpretq_f64_s64(vshlq_n_s64(biased, 52));
+}
+V16_INLINE v8d v8d_power_of_two(v8d shifted)
+{
+#define EACH(i) v8d_power_of_two_quarter(shifted.q[i])
+    return V16_EACH(v8d, EACH);
+#undef EACH
+}
+/* x, but 0 where a is less than b. */
+V16_INLINE v8d v8d_zero_where_less(v8d a, v8d b, v8d x)
+{
+#define EACH(i)                                                                                    \
+    vreinterpretq_f64_u64(vbicq_u64(vreinterpretq_u64_f64(x.q[i]), vcltq_f64(a.q[i], b.q[i])))
+    return V16_EACH(v8d, EACH);
+#undef EACH
+}
+/* The sum of 8 lanes, l += l + 4, l += l + 2, l += l + 1. */
+V16_INLINE double v8d_fold(v8d x)
+{
+    const float64x2_t by2 = vaddq_f64(vaddq_f64(x.q[0], x.q[2]), vaddq_f64(x.q[1], x.q[3]));
+    return vgetq_lane_f64(by2, 0) + vgetq_lane_f64(by2, 1);
 }
 
 /* --- Integers --- */

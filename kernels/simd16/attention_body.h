@@ -26,42 +26,49 @@ enum {
     HEAD_STEP = 16 * V16_TILE_VECTORS /* elements of a value row in one tile */
 };
 
+/* Add the products of elements d .. d + lanes of n_q queries and n_k keys to their sums. Lanes
+ * beyond `lanes` keep theirs, even negative zero. */
+V16_INLINE void add_dots(const float *const *q, const int n_q, const uint8_t *const *k,
+                         const int n_k, const swg_kv_type type, size_t d, size_t lanes, v16 *sum)
+{
+    const size_t bytes = swg_kv_bytes(type);
+    v16 queries[TILE_DOTS];
+    UNROLL for (int i = 0; i < n_q; i++) queries[i] = v16_load_n(q[i] + d, lanes);
+    UNROLL for (int j = 0; j < n_k; j++)
+    {
+        const v16 key = v16_kv_load_n(k[j] + d * bytes, type, lanes);
+        UNROLL for (int i = 0; i < n_q; i++)
+        {
+            v16 *s = &sum[i * n_k + j];
+            const v16 added = v16_fma(queries[i], key, *s);
+            *s = lanes < 16 ? v16_first_of(added, *s, lanes) : added;
+            v16_keep(s);
+        }
+    }
+}
+
 /* out[q * n_k + j] = dot(q[q], k[j]) * scale for n_q * n_k = TILE_DOTS rows. */
 V16_INLINE void dot_tile(const float *const *q, const int n_q, const uint8_t *const *k,
                          const int n_k, const swg_kv_type type, size_t head_dim, float scale,
                          float *out)
 {
-    const size_t bytes = swg_kv_bytes(type);
     v16 sum[TILE_DOTS];
     UNROLL for (int i = 0; i < TILE_DOTS; i++) sum[i] = v16_set1(0);
     size_t d = 0;
     for (; d + 16 <= head_dim; d += 16)
-        UNROLL for (int j = 0; j < n_k; j++)
-        {
-            const v16 key = v16_kv_load(k[j] + d * bytes, type);
-            UNROLL for (int i = 0; i < n_q; i++) sum[i * n_k + j] =
-                v16_fma(v16_load(q[i] + d), key, sum[i * n_k + j]);
-        }
-    if (d < head_dim) { /* lanes beyond the head keep their sums, even negative zero */
-        const size_t lanes = head_dim - d;
-        for (int i = 0; i < n_q; i++)
-            for (int j = 0; j < n_k; j++) {
-                v16 *s = &sum[i * n_k + j];
-                const v16 key = v16_kv_load_n(k[j] + d * bytes, type, lanes);
-                const v16 product_added = v16_fma(v16_load_n(q[i] + d, lanes), key, *s);
-                *s = v16_first_of(product_added, *s, lanes);
-            }
-    }
+        add_dots(q, n_q, k, n_k, type, d, 16, sum);
+    if (d < head_dim)
+        add_dots(q, n_q, k, n_k, type, d, head_dim - d, sum);
     v16_fold_tile(sum, scale, out);
 }
 
-/* Scores of query i over the keys of a piece from its key `at` on, TILE_DOTS at a time; past the
- * end the last key is computed again and not stored. */
+/* Scores of query i over the keys of a piece, TILE_DOTS at a time; past the end the last key is
+ * computed again and not stored. */
 V16_INLINE void score_piece(const swg_attention *a, const swg_kv_type type, size_t i,
-                            const swg_kv_piece *p, size_t at)
+                            const swg_kv_piece *p)
 {
     float *scores = a->scores + i % V16_TILE_QUERIES * a->scores_stride;
-    for (size_t j = at; j < p->n; j += TILE_DOTS) {
+    for (size_t j = 0; j < p->n; j += TILE_DOTS) {
         const size_t n_keys = p->n - j < TILE_DOTS ? p->n - j : TILE_DOTS;
         const uint8_t *keys[TILE_DOTS];
         for (size_t l = 0; l < TILE_DOTS; l++)
@@ -77,39 +84,45 @@ V16_INLINE void score_query(const swg_attention *a, const swg_kv_type type, size
                             size_t end)
 {
     for (swg_kv_piece p = swg_kv_first(a, begin, end); p.n > 0; p = swg_kv_next(a, p, end))
-        score_piece(a, type, i, &p, 0);
+        score_piece(a, type, i, &p);
 }
 
-/* Scores of the queries i .. i + V16_TILE_QUERIES over the first keys of a piece, V16_TILE_KEYS at
- * a time, which all of them see; returns how many keys that was. */
-V16_INLINE size_t score_tiles(const swg_attention *a, const swg_kv_type type, size_t i,
-                              const swg_kv_piece *p)
+/* Scores of the queries i .. i + V16_TILE_QUERIES over n_keys (up to V16_TILE_KEYS) keys that all
+ * of them see, to scores[l] + at; past the end the last key is computed again and not stored. */
+V16_INLINE void score_tile(const swg_attention *a, const swg_kv_type type, size_t i,
+                           const uint8_t *first, size_t n_keys, float *const *scores, size_t at)
 {
-    size_t j = 0;
-    for (; j + V16_TILE_KEYS <= p->n; j += V16_TILE_KEYS) {
-        const uint8_t *keys[V16_TILE_KEYS];
-        for (size_t l = 0; l < V16_TILE_KEYS; l++)
-            keys[l] = p->k + (j + l) * a->kv_stride * swg_kv_bytes(type);
-        float dots[TILE_DOTS];
-        dot_tile(&a->q[i], V16_TILE_QUERIES, keys, V16_TILE_KEYS, type, a->head_dim, a->scale,
-                 dots);
-        for (size_t l = 0; l < V16_TILE_QUERIES; l++)
-            memcpy(a->scores + l * a->scores_stride + (p->first + j - a->key_begin[i + l]),
-                   dots + l * V16_TILE_KEYS, V16_TILE_KEYS * sizeof *dots);
-    }
-    return j;
+    const uint8_t *keys[V16_TILE_KEYS];
+    UNROLL for (size_t l = 0; l < V16_TILE_KEYS; l++) keys[l] =
+        first + (l < n_keys ? l : n_keys - 1) * a->kv_stride * swg_kv_bytes(type);
+    float dots[TILE_DOTS];
+    dot_tile(&a->q[i], V16_TILE_QUERIES, keys, V16_TILE_KEYS, type, a->head_dim, a->scale, dots);
+    UNROLL for (size_t l = 0; l < V16_TILE_QUERIES; l++)
+        memcpy(scores[l] + at, dots + l * V16_TILE_KEYS, n_keys * sizeof *dots);
 }
 
-/* The same over the keys [begin, end); the remainder of a piece after the tiles is done query by
- * query. */
+/* The same over the keys of a piece; whole tiles are a loop of their own, in which n_keys is a
+ * constant. */
+V16_INLINE void score_tiles(const swg_attention *a, const swg_kv_type type, size_t i,
+                            const swg_kv_piece *p)
+{
+    const size_t row_bytes = a->kv_stride * swg_kv_bytes(type);
+    float *scores[V16_TILE_QUERIES];
+    for (size_t l = 0; l < V16_TILE_QUERIES; l++)
+        scores[l] = a->scores + l * a->scores_stride + (p->first - a->key_begin[i + l]);
+    size_t j = 0;
+    for (; j + V16_TILE_KEYS <= p->n; j += V16_TILE_KEYS)
+        score_tile(a, type, i, p->k + j * row_bytes, V16_TILE_KEYS, scores, j);
+    if (j < p->n)
+        score_tile(a, type, i, p->k + j * row_bytes, p->n - j, scores, j);
+}
+
+/* The same over the keys [begin, end). */
 V16_INLINE void score_block(const swg_attention *a, const swg_kv_type type, size_t i, size_t begin,
                             size_t end)
 {
-    for (swg_kv_piece p = swg_kv_first(a, begin, end); p.n > 0; p = swg_kv_next(a, p, end)) {
-        const size_t done = score_tiles(a, type, i, &p);
-        for (size_t l = 0; l < V16_TILE_QUERIES; l++)
-            score_piece(a, type, i + l, &p, done);
-    }
+    for (swg_kv_piece p = swg_kv_first(a, begin, end); p.n > 0; p = swg_kv_next(a, p, end))
+        score_tiles(a, type, i, &p);
 }
 
 /* out[i + l][d ..] += sum of p_j v_j[d ..] over the keys of a piece, in the order of j, for n_q
@@ -134,8 +147,11 @@ V16_INLINE void value_tile(const swg_attention *a, const swg_kv_type type, size_
         {
             const v16 value = n_v > 1 ? v16_kv_load(row + 16 * (size_t)u * bytes, type)
                                       : v16_kv_load_n(row, type, lanes);
-            UNROLL for (int l = 0; l < n_q; l++) sum[l][u] =
-                v16_fma(v16_set1(p[l][j]), value, sum[l][u]);
+            UNROLL for (int l = 0; l < n_q; l++)
+            {
+                sum[l][u] = v16_fma(v16_set1(p[l][j]), value, sum[l][u]);
+                v16_keep(&sum[l][u]);
+            }
         }
     }
     UNROLL for (int l = 0; l < n_q; l++) UNROLL for (int u = 0; u < n_v; u++)
@@ -234,7 +250,7 @@ V16_INLINE void attend_all(const swg_attention *a, const swg_kv_type type)
             end = end < a->key_end[i + l] ? end : a->key_end[i + l];
         }
         if (begin + V16_TILE_KEYS <= end)
-            attend_block(a, type, i, begin, end - (end - begin) % V16_TILE_KEYS);
+            attend_block(a, type, i, begin, end);
         else
             for (size_t l = 0; l < V16_TILE_QUERIES; l++)
                 attend_one(a, type, i + l);

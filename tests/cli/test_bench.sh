@@ -93,6 +93,8 @@ expect_exit 2 "loading a shape" "$SWAGE" bench --load --no-limits \
 expect_exit 2 "cases of a scenario" requests --scenario offline --batches 1,2
 expect_exit 4 "requests of an encoder" "$SWAGE" bench "$fixtures/bert-masked" --requests 2
 expect_exit 2 "nothing to measure" "$SWAGE" bench "$fixtures/bert-masked" --prompt 0
+expect_exit 2 "a prompt for kernels" "$SWAGE" bench --kernels --prompt 5
+expect_match "a prompt for kernels" "$stderr" 'kernels and --prompt exclude each other'
 expect_exit 5 "a shape beyond the machine" "$SWAGE" bench \
   --shape d_model=1048576,n_layers=4096,d_ff=4194304,n_heads=64,vocab=16777216
 

@@ -1,5 +1,5 @@
 /* All kernels through the checker of kernels/check/check.h, planted faults that it must find, the
- * registry, and the error of the exponential. */
+ * registry, and the errors of the exponentials. */
 #include "tests/harness.h"
 
 #include <math.h>
@@ -9,6 +9,7 @@
 
 #include "kernels/check/check_case.h"
 #include "kernels/exp.h"
+#include "kernels/exp_double.h"
 #include "kernels/kernels.h"
 
 static void print_failure(void *context, const swg_check_result *result)
@@ -227,10 +228,16 @@ static void rounds_down(const float *x, size_t n, uint16_t *y)
         y[i] &= (uint16_t)(y[i] % 4 == 2 ? ~2 : ~0);
 }
 
+static void log_of_one_less(const float *x, size_t n, double *out)
+{
+    sound()->log_sum_exp(x, n > 1 ? n - 1 : n, out);
+}
+
 static const struct {
     const char *name;
     swg_kernels table;
 } faults[] = {
+    {"log of one less", {.log_sum_exp = log_of_one_less}},
     {"zero points are zero", {.expand = zero_points_are_zero}},
     {"one scale for all values", {.attention = one_scale_for_all_values}},
     {"rounds to multiples of four", {.f32_to_f16 = rounds_down}},
@@ -395,6 +402,58 @@ START_TEST(exponential_is_within_its_bound)
 }
 END_TEST
 
+/* Differences of floats from 0 to the end of the range, beside the library's long double. */
+START_TEST(double_exponential_is_within_its_bound)
+{
+    enum { N_POINTS = 200000 };
+    swg_rng rng = swg_rng_seeded(1);
+    double worst = 0;
+    for (size_t i = 0; i < N_POINTS; i++) {
+        const double u = (double)(swg_rng_next(&rng) >> 11) * 0x1p-53;
+        const double x = SWG_EXP_DOUBLE_MIN * (i % 2 ? u : u * u * u * u);
+        int exponent;
+        const long double wanted = expl((long double)x);
+        frexp((double)wanted, &exponent);
+        const long double error = fabsl((long double)swg_exp_double(x) - wanted);
+        worst = fmax(worst, (double)(error / ldexpl(1, exponent - 53)));
+    }
+    printf("exp of doubles: largest error %.3f ulp\n", worst);
+    ck_assert_double_gt(worst, 0.5);
+    ck_assert_double_le(worst, SWG_EXP_DOUBLE_MAX_ULP);
+    ck_assert(swg_exp_double(-708.1) == 0 && swg_exp_double(-INFINITY) == 0);
+    ck_assert(swg_exp_double(0) == 1 && isnan(swg_exp_double(NAN)));
+}
+END_TEST
+
+/* Every variant: a logit that is not finite is not lost, one of minus infinity adds nothing. */
+START_TEST(log_sum_exp_of_what_is_not_finite)
+{
+    float x[40] = {0};
+    for (int isa = 0; isa < SWG_ISA_COUNT; isa++) {
+        const swg_kernels *kernels;
+        double plain, out;
+        if (!swg_isa_is_available((swg_isa)isa))
+            continue;
+        ck_ok(swg_kernels_capped((swg_isa)isa, &kernels));
+        kernels->log_sum_exp(x, 39, &plain);
+        for (size_t i = 0; i < 40; i++) {
+            x[i] = NAN;
+            kernels->log_sum_exp(x, 40, &out);
+            ck_assert(isnan(out));
+            x[i] = INFINITY;
+            kernels->log_sum_exp(x, 40, &out);
+            ck_assert(!isfinite(out));
+            x[i] = -INFINITY;
+            kernels->log_sum_exp(x, 40, &out);
+            ck_assert_double_eq(out, plain);
+            kernels->log_sum_exp(x + i, 1, &out);
+            ck_assert(!isfinite(out));
+            x[i] = 0;
+        }
+    }
+}
+END_TEST
+
 Suite *swg_test_suite(void)
 {
     Suite *suite = suite_create("kernels");
@@ -405,6 +464,8 @@ Suite *swg_test_suite(void)
     tcase_add_test(checks, check_survives_failing_allocations);
     tcase_add_test(checks, every_variant_is_timed);
     tcase_add_test(checks, exponential_is_within_its_bound);
+    tcase_add_test(checks, double_exponential_is_within_its_bound);
+    tcase_add_test(checks, log_sum_exp_of_what_is_not_finite);
     suite_add_tcase(suite, checks);
     TCase *registry = tcase_create("registry");
     tcase_add_test(registry, cap_limits_the_choice);
