@@ -617,6 +617,7 @@ static swg_status add_tensor(swg_trainer *trainer, size_t index, const swg_weigh
     t->rows = (size_t)swg_tensor_elems(desc) / t->cols;
     SWG_TRY(SWG_NEW_UNINIT(t->value, elems_of(t)));
     SWG_TRY(swg_source_read_f32(trainer->source, index, 0, swg_tensor_rows(desc), t->value));
+    swg_source_release(trainer->source, index);
     if (trainer->options.keep_zeros && t->is_matrix)
         SWG_TRY(mark_zeros(trainer, t));
     SWG_TRY(choose_trained(trainer, t, weight, is_bias));

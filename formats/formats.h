@@ -237,6 +237,10 @@ swg_status swg_sink_open(const char *path, const swg_sink_options *options,
                          const swg_sink_meta *meta, const swg_tensor_desc *tensors,
                          size_t n_tensors, swg_sink **out);
 
+/* Store a tensor that is not written yet in another scheme than it was announced with. SWG_FAILED
+ * when it is written, or the format fixes schemes at the start (.swg does not). */
+swg_status swg_sink_change_scheme(swg_sink *sink, size_t tensor, swg_scheme scheme);
+
 /* Write one whole tensor: all its planes by kind (NULL where it has none), canonical layout. Every
  * tensor of the list is written once, in the order of the list. A tensor whose planes equal an
  * earlier one's bytes is stored once where the format allows. The planes are the caller's again on

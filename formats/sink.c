@@ -357,6 +357,19 @@ swg_status swg_sink_write(swg_sink *sink, size_t tensor, const void *const plane
     return SWG_OK;
 }
 
+swg_status swg_sink_change_scheme(swg_sink *sink, size_t tensor, swg_scheme scheme)
+{
+    if (tensor < sink->n_written || tensor >= sink->n_tensors || !sink->writer->change_scheme)
+        return swg_error(SWG_FAILED, "%s: the scheme of tensor %zu cannot change any more",
+                         sink->path, tensor);
+    swg_tensor_desc changed = sink->tensors[tensor];
+    changed.scheme = scheme;
+    changed.n_stored = 0;
+    SWG_TRY(swg_tensor_desc_check(&changed));
+    sink->tensors[tensor] = changed;
+    return sink->writer->change_scheme(sink, tensor);
+}
+
 swg_status swg_sink_check_finite(swg_sink *sink, const char *name, swg_dtype dtype,
                                  const void *numbers, uint64_t count)
 {

@@ -45,6 +45,8 @@ struct swg_writer {
     swg_status (*open)(swg_sink *sink);
     swg_status (*write)(swg_sink *sink, size_t tensor, const void *const planes[SWG_PLANE_KINDS],
                         uint64_t *stored_bytes);
+    /* A tensor that is not written yet has got another scheme; NULL = schemes are fixed. */
+    swg_status (*change_scheme)(swg_sink *sink, size_t tensor);
     /* Make the output durable and visible; its size. close() follows. */
     swg_status (*finish)(swg_sink *sink, uint64_t *bytes);
     /* Free the state; remove what was not finished. */

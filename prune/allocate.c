@@ -137,6 +137,7 @@ static swg_status visit_layer(visit_run *run, size_t layer)
         if (status == SWG_OK)
             status = run->visit(run->context, i, layer, w, stats);
         swg_free(w);
+        swg_source_release(run->job->source, i);
         SWG_TRY(status);
         run->is_seen[i] = true;
     }

@@ -29,6 +29,7 @@ static swg_status count_matrix(const swg_allocation_job *job, size_t entry, uint
     for (size_t i = 0; status == SWG_OK && i < n; i++)
         bins[bin_of(w[i])]++;
     swg_free(w);
+    swg_source_release(job->source, entry);
     return status;
 }
 

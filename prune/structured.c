@@ -381,7 +381,9 @@ swg_status swg_structured_read(const swg_structured *s, size_t tensor, float **o
 {
     const swg_tensor_desc *const desc = swg_source_tensor(s->source, tensor);
     SWG_TRY(SWG_NEW_UNINIT(*out, swg_tensor_elems(desc)));
-    return swg_source_read_f32(s->source, tensor, 0, swg_tensor_rows(desc), *out);
+    SWG_TRY(swg_source_read_f32(s->source, tensor, 0, swg_tensor_rows(desc), *out));
+    swg_source_release(s->source, tensor);
+    return SWG_OK;
 }
 
 /* Add each channel's share of a weight's outputs. */

@@ -66,6 +66,7 @@ typedef struct run {
     swg_paired_calibration *pair;
     const swg_paired_input *head; /* once the layers are done */
     bool *is_written;             /* [n_entries], by place */
+    bool reads_nothing;           /* the journal has everything that would need the text */
     uint64_t done_bytes;
 } run;
 
@@ -130,7 +131,8 @@ static swg_status quantize_layer(run *r, size_t layer)
             swg_plan_entry_changes(entry) ? weight_of(r, entry->desc.name) : NULL;
         if (r->is_written[place] || !weight || !is_in_layer(r, weight, layer))
             continue;
-        const swg_transfer_means means = {.stats = stats_of(r, weight), .model = r->model};
+        const swg_transfer_means means = {.stats = stats_of(r, weight),
+                                          .model = r->reads_nothing ? NULL : r->model};
         SWG_TRY(write_tensor(r, place, means));
     }
     return SWG_OK;
@@ -150,24 +152,57 @@ static bool is_finished(const run *r, size_t layer)
     return true;
 }
 
+static bool are_all_finished(const run *r)
+{
+    for (size_t layer = 0; layer <= (size_t)r->model->hparams.n_layers; layer++)
+        if (!is_finished(r, layer))
+            return false;
+    return true;
+}
+
 /* Statistics of the layer's inputs, if a matrix is still to be quantized by them. */
 static swg_status observe(run *r, size_t layer)
 {
     return is_finished(r, layer) ? SWG_OK : swg_calibration_observe(r->calibration, layer);
 }
 
+/* Let the plan change, and with it what the output expects. */
+static swg_status steer(run *r)
+{
+    const swg_steering *steering = r->options->steering;
+    if (!steering)
+        return SWG_OK;
+    SWG_TRY(steering->steer(steering->context));
+    for (size_t place = 0; place < r->plan->n_entries; place++) {
+        const swg_plan_entry *entry = &r->plan->entries[r->plan->order[place]];
+        if (entry->is_quantized && !r->is_written[place])
+            SWG_TRY(swg_sink_change_scheme(r->sink, place, entry->desc.scheme));
+    }
+    return SWG_OK;
+}
+
 static swg_status walk_layers(run *r)
 {
     const size_t n_layers = (size_t)r->model->hparams.n_layers;
     for (size_t layer = 0; layer < n_layers; layer++) {
+        SWG_TRY(steer(r));
         SWG_TRY(swg_model_load_layer(r->model, layer));
         SWG_TRY(observe(r, layer));
         SWG_TRY(quantize_layer(r, layer));
         SWG_TRY(swg_calibration_advance(r->calibration, layer));
         swg_model_release_layer(r->model, layer);
     }
+    SWG_TRY(steer(r));
     SWG_TRY(observe(r, n_layers));
     return quantize_layer(r, n_layers);
+}
+
+/* The matrices that have inputs, without running anything. */
+static swg_status walk_journal(run *r)
+{
+    for (size_t layer = 0; layer <= (size_t)r->model->hparams.n_layers; layer++)
+        SWG_TRY(quantize_layer(r, layer));
+    return SWG_OK;
 }
 
 /* --- Beside the original ---------------------------------------------------------------------- */
@@ -221,6 +256,7 @@ static swg_status quantize_inputs(run *r, size_t layer)
 static swg_status quantize_outside(run *r)
 {
     const size_t n_layers = (size_t)r->model->hparams.n_layers;
+    SWG_TRY(steer(r));
     if (!is_finished(r, n_layers))
         SWG_TRY(swg_paired_calibration_observe(r->pair, n_layers, 0, &r->head));
     return quantize_layer(r, n_layers);
@@ -230,6 +266,7 @@ static swg_status walk_pair(run *r)
 {
     const size_t n_layers = (size_t)r->model->hparams.n_layers;
     for (size_t layer = 0; layer < n_layers; layer++) {
+        SWG_TRY(steer(r));
         SWG_TRY(swg_model_load_layer(r->model, layer));
         SWG_TRY(swg_model_load_layer(r->original, layer));
         SWG_TRY(quantize_inputs(r, layer));
@@ -253,6 +290,9 @@ static swg_status begin(run *r)
     swg_calibration_options options = swg_calibration_options_default();
     options.pool = r->options->pool;
     SWG_TRY(SWG_NEW(r->is_written, r->plan->n_entries));
+    r->reads_nothing = !r->options->steering && are_all_finished(r);
+    if (r->reads_nothing)
+        return SWG_OK;
     if (r->options->is_paired) {
         SWG_TRY(swg_model_open(r->source, &model_options, &r->original));
         return swg_paired_calibration_new(r->original, r->model, text->ids, text->n_windows,
@@ -269,7 +309,7 @@ swg_status swg_quantize_calibrated(swg_source *source, const swg_plan *plan,
     swg_status status = SWG_OK;
     run r = {.source = source, .plan = plan, .options = options, .sink = sink, .reports = reports};
     SWG_GO(begin(&r));
-    SWG_GO(r.pair ? walk_pair(&r) : walk_layers(&r));
+    SWG_GO(r.reads_nothing ? walk_journal(&r) : r.pair ? walk_pair(&r) : walk_layers(&r));
     for (size_t place = 0; place < plan->n_entries;
          place++) /* vectors, and tensors that no weight uses */
         if (!r.is_written[place])

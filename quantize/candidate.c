@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/swg/frame.h"
 #include "quantize/entropy.h"
 #include "quantize/gptq.h"
 #include "quantize/group_grid.h"
@@ -13,11 +14,28 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/numeric.h"
 
-/* Rows sampled of a matrix: at least so many, and of long ones one in so many. */
-enum { LEAST_SAMPLE = 12, SAMPLED_FRACTION = 256, SYMBOLS = 256, BLOCK_ROWS = 64 };
+/* Rows sampled of a matrix: at least so many, and so many weights, and of long ones one in so many;
+ * of tables, whose rows differ as tokens are common or rare, more of them. */
+enum {
+    LEAST_SAMPLE = 12,
+    LEAST_WEIGHTS = 8192,
+    SAMPLED_FRACTION = 256,
+    SAMPLED_OF_TABLE = 32,
+    LEAST_OF_TABLE = 512,
+    SYMBOLS = 256,
+    BLOCK_ROWS = 64
+};
 
 /* What a plane's coding must save to be used, as the container has it (frame.c). */
 static const double coded_at_most = 1 - 1.0 / 64;
+
+/* Of a table of codes, per symbol that occurs, about. */
+#define TABLE_BYTES 0.75
+
+/* zstd's level for weights in a container; and what is left of the codes where rows count as
+ * repeated. */
+enum { FRAME_LEVEL = 1 };
+#define REPETITIVE 0.95
 
 /* --- The list --------------------------------------------------------------------------------- */
 
@@ -29,17 +47,23 @@ static const uint32_t groups[] = {32, 64, 128, 256, 0};
 enum {
     N_WIDTHS = sizeof widths / sizeof *widths,
     N_GROUPS = sizeof groups / sizeof *groups,
+    BESIDE_STEPS =
+        64, /* group of grids that are tried beside steps, which hardly any is better than */
     N_GRIDS = N_WIDTHS * N_GROUPS * 2,
-    N_STEPS = 40
+    STEPS_APART = 4, /* those that are estimated; the others are interpolated */
+    N_STEPS = 59 * STEPS_APART + 1
 };
 
-/* Losses of the entropy method: a factor of sqrt(2) is a quarter of a bit. */
+/* Losses of the entropy method: a factor of 2^(1/8) is a sixteenth of a bit. */
 static const double least_step_loss = 1e-13;
 
-static void add_grids(const char *method, swg_candidate *out, size_t *n)
+/* Of one length of group alone, or of all (0). */
+static void add_grids(const char *method, uint32_t group, swg_candidate *out, size_t *n)
 {
     for (size_t i = 0; i < N_GRIDS; i++) {
         const unsigned bits = widths[i / 2 / N_GROUPS];
+        if (group && groups[i / 2 % N_GROUPS] != group)
+            continue;
         out[(*n)++] = (swg_candidate){.method = method,
                                       .bits = bits,
                                       .group = groups[i / 2 % N_GROUPS],
@@ -52,7 +76,7 @@ static void add_steps(swg_candidate *out, size_t *n)
 {
     for (size_t i = 0; i < N_STEPS; i++) {
         char digits[16]; /* few, so that a recipe can be read */
-        snprintf(digits, sizeof digits, "%.2g", least_step_loss * exp2((double)i / 2));
+        snprintf(digits, sizeof digits, "%.3g", least_step_loss * exp2((double)i / 8));
         out[(*n)++] = (swg_candidate){.method = "entropy",
                                       .bits = 8,
                                       .scale_type = SWG_BF16,
@@ -73,7 +97,7 @@ swg_status swg_candidates(const char *method, swg_candidate **out, size_t *n)
     *n = 0;
     SWG_TRY(SWG_NEW(*out, N_GRIDS + N_STEPS));
     if (is_gptq || is_rtn)
-        add_grids(is_rtn ? "rtn" : "gptq", *out, n);
+        add_grids(is_rtn ? "rtn" : "gptq", is_entropy ? BESIDE_STEPS : 0, *out, n);
     if (is_entropy)
         add_steps(*out, n);
     return SWG_OK;
@@ -152,13 +176,30 @@ typedef struct histogram {
     uint64_t counts[SYMBOLS];
 } histogram;
 
-/* Bytes of `n` symbols that take `bits` bits uncoded and are distributed like the sample. */
-static double plane_bytes(const histogram *h, double bits, uint64_t n)
+static double entropy_bits(const histogram *h, double total)
 {
-    double total = 0;
+    double bits = 0;
     for (size_t s = 0; s < SYMBOLS; s++)
+        if (h->counts[s])
+            bits -= (double)h->counts[s] * log2((double)h->counts[s] / total);
+    return bits;
+}
+
+/* Bytes of `n` symbols that take `bits` bits uncoded and are distributed like the sample. Codes may
+ * go to a coder that spends fractions of bits. */
+static double plane_bytes(const histogram *h, double bits, bool are_codes, uint64_t n)
+{
+    double total = 0, table = 0;
+    for (size_t s = 0; s < SYMBOLS; s++) {
         total += (double)h->counts[s];
-    const double coded = total > 0 ? swg_huffman_bits(h->counts, SYMBOLS) / total : bits;
+        table += h->counts[s] > 0 ? TABLE_BYTES : 0;
+    }
+    if (total == 0)
+        return bits / 8 * (double)n;
+    double coded = swg_huffman_bits(h->counts, SYMBOLS) / total;
+    const double finest = are_codes ? entropy_bits(h, total) / total : coded;
+    coded = finest < coded * coded_at_most ? finest : coded;
+    coded += 8 * table / (double)n;
     return (coded < bits * coded_at_most ? coded : bits) / 8 * (double)n;
 }
 
@@ -167,6 +208,7 @@ static double plane_bytes(const histogram *h, double bits, uint64_t n)
 typedef struct sample {
     const swg_candidate_matrix *matrix;
     const swg_candidate *candidates;
+    size_t n_candidates;
     size_t n, cols;
     uint64_t *rows;                      /* [n] which */
     float *x;                            /* [n][cols] */
@@ -244,8 +286,12 @@ static swg_status take_rows(sample *s)
 {
     const swg_candidate_matrix *m = s->matrix;
     const swg_quantize_job *job = m->job;
-    const uint64_t wanted =
-        job->rows / SAMPLED_FRACTION > LEAST_SAMPLE ? job->rows / SAMPLED_FRACTION : LEAST_SAMPLE;
+    const bool is_table = m->sensitivity->look_up != NULL;
+    const uint64_t least = is_table ? LEAST_OF_TABLE : LEAST_SAMPLE;
+    const uint64_t part = job->rows / (is_table ? SAMPLED_OF_TABLE : SAMPLED_FRACTION);
+    uint64_t wanted = swg_ceil_div(LEAST_WEIGHTS, job->cols);
+    wanted = wanted > least ? wanted : least;
+    wanted = wanted > part ? wanted : part;
     s->n = (size_t)(wanted < job->rows ? wanted : job->rows);
     s->cols = (size_t)job->cols;
     SWG_TRY(SWG_NEW(s->rows, s->n));
@@ -329,18 +375,23 @@ static swg_status try_row(const sample *s, const swg_candidate *candidate, swg_s
 {
     const size_t group = swg_scheme_group_length(scheme, s->cols);
     const float *weights = s->matrix->weights;
+    /* Corrected weights fall anywhere in a step, also where the source's are all smaller than one.
+     */
+    const bool is_step = candidate->step_loss > 0;
     for (size_t begin = 0; begin < s->cols; begin += group) {
         const size_t left = s->cols - begin, n = left < group ? left : group;
         const float *x = s->x + r * s->cols + begin;
         const float *w = weights ? weights + begin : NULL;
         swg_grid grid;
         SWG_TRY(find_grid(s, candidate, scheme, r, x, w, n, &grid));
-        swg_grid_encode(grid, x, n, codes);
+        swg_grid_encode(grid, x, n, codes + begin);
+        const double square_of_step = (double)grid.scale * (double)grid.scale / 12;
         for (size_t i = 0; i < n; i++) {
-            const double d = (double)swg_grid_value(grid, codes[i]) - (double)x[i];
-            o->product += s->product[r] * d * d * (w ? (double)w[i] : 1);
-            o->look_up += s->look_up[r] * d * d;
-            o->codes.counts[codes[i]]++;
+            const double d = (double)swg_grid_value(grid, codes[begin + i]) - (double)x[i];
+            const double e = is_step ? square_of_step : d * d;
+            o->product += s->product[r] * e * (w ? (double)w[i] : 1);
+            o->look_up += s->look_up[r] * e;
+            o->codes.counts[codes[begin + i]]++;
         }
         count_scale(scheme.scale_type, grid.scale, o);
         o->zeros.counts[grid.zero]++;
@@ -348,36 +399,93 @@ static swg_status try_row(const sample *s, const swg_candidate *candidate, swg_s
     return SWG_OK;
 }
 
-static double compressed_bytes(const swg_quantize_job *job, swg_scheme scheme, const outcome *o)
+/* What the codes of the sample [n] take, with repeated rows found, of what their frequencies alone
+ * tell: many rows are nearly the same where tokens hardly occur. */
+static swg_status find_repetition(const uint8_t *codes, size_t n, const histogram *h, double *out)
+{
+    const size_t most = SWG_FRAME_MAX_BYTES, count = n < most ? n : most;
+    const swg_frame_shape shape = {.bytes = count, .elem_bytes = 1, .symbol_bits = 8};
+    swg_status status = SWG_OK;
+    swg_frame_encoder *encoder = NULL;
+    uint8_t *coded = NULL;
+    uint32_t length;
+    swg_codec codec;
+    SWG_GO(swg_frame_encoder_new(&encoder));
+    SWG_GO(SWG_NEW_UNINIT(coded, count));
+    SWG_GO(swg_frame_encode(encoder, FRAME_LEVEL, shape, codes, coded, &length, &codec));
+    const double ratio = (double)length / plane_bytes(h, 8, true, count);
+    *out = ratio < REPETITIVE ? ratio : 1;
+done:
+    swg_free(coded);
+    swg_frame_encoder_free(&encoder);
+    return status;
+}
+
+static double compressed_bytes(const swg_quantize_job *job, swg_scheme scheme, const outcome *o,
+                               double repetition)
 {
     const uint64_t n_codes = job->rows * job->cols;
     const uint64_t n_groups = job->rows * swg_scheme_groups(scheme, (size_t)job->cols);
     /* The low byte of a scale is noise, of which a sample tells nothing. */
-    double bytes = plane_bytes(&o->codes, scheme.bits, n_codes) + (double)n_groups +
-                   plane_bytes(&o->scales_high, 8, n_groups);
+    double bytes = repetition * plane_bytes(&o->codes, scheme.bits, true, n_codes) +
+                   (double)n_groups + plane_bytes(&o->scales_high, 8, false, n_groups);
     if (scheme.asymmetric)
-        bytes += plane_bytes(&o->zeros, 8, n_groups);
+        bytes += plane_bytes(&o->zeros, 8, false, n_groups);
     return bytes;
+}
+
+/* Whether a candidate lies between two of the same method that are estimated; *before is the index
+ * of the first of them. */
+static bool is_between(const sample *s, size_t index, size_t *before)
+{
+    size_t first = index;
+    while (first > 0 && s->candidates[first - 1].step_loss > 0)
+        first--;
+    const size_t place = (index - first) % STEPS_APART;
+    *before = index - place;
+    return s->candidates[index].step_loss > 0 && place > 0 &&
+           *before + STEPS_APART < s->n_candidates;
+}
+
+/* Between two steps bytes follow the logarithm of the loss. */
+static void interpolate(const sample *s)
+{
+    size_t before;
+    for (size_t i = 0; i < s->n_candidates; i++) {
+        if (!is_between(s, i, &before))
+            continue;
+        const swg_candidate_cost a = s->out[before], b = s->out[before + STEPS_APART];
+        const double part = (double)(i - before) / STEPS_APART;
+        s->out[i] = (swg_candidate_cost){
+            .loss = a.loss > 0 && b.loss > 0 ? a.loss * pow(b.loss / a.loss, part) : b.loss,
+            .bytes = a.bytes + part * (b.bytes - a.bytes)};
+    }
 }
 
 static swg_status try_candidate(void *context, size_t index)
 {
     const sample *s = context;
+    size_t before;
     swg_status status = SWG_OK;
     outcome *o = NULL;
     uint8_t *codes = NULL;
+    double repetition = 1;
     swg_scheme scheme;
+    if (is_between(s, index, &before))
+        return SWG_OK;
     SWG_GO(scheme_of(&s->candidates[index], &scheme));
     SWG_GO(SWG_NEW(o, 1));
-    SWG_GO(SWG_NEW_UNINIT(codes, s->cols));
+    SWG_GO(SWG_NEW_UNINIT(codes, s->n * s->cols));
     for (size_t r = 0; r < s->n; r++)
-        SWG_GO(try_row(s, &s->candidates[index], scheme, r, codes, o));
+        SWG_GO(try_row(s, &s->candidates[index], scheme, r, codes + r * s->cols, o));
+    SWG_GO(find_repetition(codes, s->n * s->cols, &o->codes, &repetition));
     const double product =
         s->product_norm > 0 ? o->product / s->product_norm * s->product_total : 0;
     const double look_up =
         s->look_up_norm > 0 ? o->look_up / s->look_up_norm * s->look_up_total : 0;
-    s->out[index] = (swg_candidate_cost){.loss = (product + look_up) / 2,
-                                         .bytes = compressed_bytes(s->matrix->job, scheme, o)};
+    s->out[index] =
+        (swg_candidate_cost){.loss = (product + look_up) / 2,
+                             .bytes = compressed_bytes(s->matrix->job, scheme, o, repetition)};
 done:
     swg_free(codes);
     swg_free(o);
@@ -388,13 +496,14 @@ swg_status swg_candidates_cost(const swg_candidate_matrix *m, const swg_candidat
                                size_t n, swg_candidate_cost *out)
 {
     swg_status status = SWG_OK;
-    sample s = {.matrix = m, .candidates = candidates, .out = out};
+    sample s = {.matrix = m, .candidates = candidates, .n_candidates = n, .out = out};
     SWG_GO(take_rows(&s));
     SWG_GO(find_totals(&s));
     SWG_GO(find_steps(&s));
     even_out(s.x, m->weights, s.n, s.cols, s.product_total, s.product, &s.product_norm);
     even_out(s.x, NULL, s.n, s.cols, s.look_up_total, s.look_up, &s.look_up_norm);
     SWG_GO(swg_pool_for(m->job->pool, n, try_candidate, &s));
+    interpolate(&s);
 done:
     swg_free(s.rows);
     swg_free(s.x);

@@ -29,8 +29,8 @@ typedef struct swg_candidate {
 
 /* All of them for a method, or for every method that has any (NULL), in *out [*n], which the caller
  * frees: of gptq every width of weight_formats.def with every length of group, with and without
- * zero points, the same of rtn when that is asked for; of entropy steps a quarter of a bit apart.
- * SWG_USAGE for methods that have none. */
+ * zero points (beside entropy in groups of 64 alone), the same of rtn when that is asked for; of
+ * entropy steps a sixteenth of a bit apart. SWG_USAGE for methods that have none. */
 swg_status swg_candidates(const char *method, swg_candidate **out, size_t *n);
 
 /* The setting of a recipe that asks for it; `parameter` (for its parameters) must outlive that. */

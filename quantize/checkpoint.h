@@ -28,6 +28,15 @@ typedef struct swg_pruner {
                         bool *is_zero, bool *is_refit);
 } swg_pruner;
 
+/* What may change a plan on the way, by what has come out so far. */
+typedef struct swg_steering {
+    /* With `calibration` only: before the matrices of every layer, and those outside layers.
+     * Settings of entries that are not written yet may change, in the caller's plan, its order may
+     * not. Of written ones the reports are complete, of others 0. */
+    swg_status (*steer)(void *context);
+    void *context;
+} swg_steering;
+
 /* Maps folded into the source's tensors: transforms.h. */
 typedef struct swg_transforms swg_transforms;
 
@@ -51,6 +60,7 @@ typedef struct swg_quantize_options {
     const swg_sensitivity *sensitivity;      /* of the source's predictions; default NULL */
     bool is_paired; /* with `calibration`: the original model reads it beside, and weights are
                        fitted to give what it gives (calibrated.h); default false */
+    const swg_steering *steering;     /* default NULL: the plan stays as it is */
     const swg_pruner *pruner;         /* default NULL: a plan with sparsity is refused */
     struct swg_shared_factor *factor; /* default NULL: swg_quantize_checkpoint has its own */
     swg_journal *journal; /* default NULL. Else dense matrices that it has are taken from there, and

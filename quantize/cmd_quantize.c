@@ -88,12 +88,13 @@ static const swg_option options[] = {
                    "tokens read together; 0 = 512, or the model's positions if those are fewer"),
     SWG_OPTION_FLAG(arguments, calibration_documents, 0, "calibration-documents",
                     "blank lines of that text separate documents that each begin with BOS"),
-    SWG_OPTION_CHOICE(arguments, statistics, 0, "statistics", "full|sequential|paired", NULL,
-                      "what that text is read by: the whole model as it is, once, for all recipes "
-                      "(default with --method, --recipe or a target); layer by layer, with the "
-                      "layers already quantized; or that and "
-                      "the model as it is side by side, so that each weight makes up for the "
-                      "errors before it (slowest, closest; default otherwise)"),
+    SWG_OPTION_CHOICE(
+        arguments, statistics, 0, "statistics", "full|sequential|paired", NULL,
+        "what that text is read by: the whole model as it is, once, for all recipes "
+        "(default with --method or --recipe, but not with a target); layer by layer, with the "
+        "layers already quantized; or that and "
+        "the model as it is side by side, so that each weight makes up for the "
+        "errors before it (slowest, closest; default otherwise)"),
     SWG_OPTION_STRING(arguments, cache, 0, "cache", "DIR",
                       "folder that keeps full statistics for the next recipe (default "
                       "$XDG_CACHE_HOME/swage, or ~/.cache/swage)"),

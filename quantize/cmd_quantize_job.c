@@ -240,6 +240,7 @@ static swg_quantize_options options_of(const swg_quantize_state *j)
     how.transforms = j->transforms;
     how.sensitivity = j->sensitivity;
     how.journal = j->journal;
+    how.steering = j->steering;
     return how;
 }
 

@@ -54,6 +54,7 @@ typedef struct swg_quantize_state {
     swg_model_stats *statistics; /* full ones of the calibration text, when opened */
     swg_sensitivity *sensitivity; /* where a method needs it */
     swg_journal *journal;        /* of a calibrated run */
+    const swg_steering *steering; /* of the next run; NULL = none */
     swg_tensor_report *reports;  /* [plan.n_entries] of the last run */
     char *provenance;
 } swg_quantize_state;

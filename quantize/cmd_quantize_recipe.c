@@ -139,10 +139,9 @@ static swg_status take_statistics(const swg_quantize_arguments *a, swg_recipe *r
     if (a->statistics && recipe->statistics)
         return swg_error(SWG_USAGE, "--statistics is given by the recipe %s; use one of the two",
                          a->recipe);
+    const bool is_usual = swg_quantize_is_free(a) || swg_quantize_has_target(a);
     if (!recipe->statistics)
-        recipe->statistics = a->statistics             ? a->statistics
-                             : swg_quantize_is_free(a) ? "paired"
-                                                       : "full";
+        recipe->statistics = a->statistics ? a->statistics : is_usual ? "paired" : "full";
     return SWG_OK;
 }
 

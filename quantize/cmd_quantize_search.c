@@ -23,13 +23,17 @@ enum {
     MAX_TRIES = 5,
     FILE_FRAME = 1 << 20, /* carried files are compressed in such pieces, at least at this level */
     FILE_LEVEL = 12,
-    ITEM_BYTES = 200, /* of the directory, about: names, frames and their hashes */
-    RESERVE = 512     /* for what the history says in the end */
+    ITEM_BYTES = 62, /* of the directory, about: a name, two frames and their hashes */
+    KEPT_BYTES = 35, /* the same of a tensor that stays */
+    RESERVE = 256    /* for what the history says in the end */
 };
 
 /* The first try aims below the budget by the error that estimates usually have, and any file above
  * the least part of the budget will do. */
 static const double first_aim = 0.996, least_part = 0.99;
+
+/* What is aimed at while bytes are followed, and when only matrices outside layers still change. */
+static const double steered_aim = 0.9975, outside_aim = 0.998;
 
 /* Of a divergence: the least part of the limit that a file should use, and what is aimed at. */
 static const double least_kld_part = 0.9, kld_aim = 0.96;
@@ -44,63 +48,15 @@ typedef struct hunt {
     swg_quantize_search_report *report;
     double overhead; /* bytes of the file beside the matrices */
     uint64_t bytes;  /* of the last file */
+    swg_steering steering;
+    bool is_steered;     /* the choice follows the bytes of what is written (steer) */
+    bool keeps_finished; /* what the journal has holds for the next try */
     swg_verifier verifier;
+    char *history;   /* JSON text */
     char *try_path;  /* of the file of a try, beside the output */
 } hunt;
 
-/* --- What the file takes beside the matrices ----------------------------------------------------
- */
-
-static swg_status add_file(swg_frame_encoder *encoder, const swg_file_view *file, uint8_t *out,
-                           double *bytes)
-{
-    for (size_t at = 0; at < file->length; at += FILE_FRAME) {
-        const size_t left = file->length - at, n = left < FILE_FRAME ? left : FILE_FRAME;
-        const swg_frame_shape shape = {.bytes = n, .elem_bytes = 1};
-        uint32_t stored;
-        swg_codec codec;
-        SWG_TRY(swg_frame_encode(encoder, FILE_LEVEL, shape, (const uint8_t *)file->data + at, out,
-                                 &stored, &codec));
-        *bytes += stored;
-    }
-    return SWG_OK;
-}
-
-static swg_status add_files(const swg_sink_meta *meta, double *bytes)
-{
-    swg_status status = SWG_OK;
-    swg_frame_encoder *encoder = NULL;
-    uint8_t *out = NULL;
-    SWG_GO(swg_frame_encoder_new(&encoder));
-    SWG_GO(SWG_NEW_UNINIT(out, FILE_FRAME));
-    for (size_t i = 0; i < meta->n_files; i++)
-        SWG_GO(add_file(encoder, &meta->files[i], out, bytes));
-done:
-    swg_free(out);
-    swg_frame_encoder_free(&encoder);
-    return status;
-}
-
-/* Tensors that stay, carried files, configuration and directory. */
-static swg_status estimate_overhead(hunt *h)
-{
-    const swg_quantize_state *j = h->j;
-    h->overhead = (double)j->meta.config_length / 3 + ITEM_BYTES * (double)h->search.n_items;
-    for (size_t i = 0; i < j->plan.n_entries; i++)
-        if (h->search.item_of[i] == SIZE_MAX && swg_source_same_as(j->source, i) == i)
-            h->overhead += ITEM_BYTES + (double)swg_tensor_bytes(&j->plan.entries[i].desc);
-    return add_files(&j->meta, &h->overhead);
-}
-
-/* What it was in the last file. */
-static void correct_overhead(hunt *h)
-{
-    h->overhead = (double)h->bytes;
-    for (size_t i = 0; i < h->search.n_items; i++)
-        h->overhead -= (double)h->j->reports[h->search.items[i].entry].stored_bytes;
-}
-
-/* --- Trying a choice ----------------------------------------------------------------------------
+/* --- The choice as a recipe and a history ------------------------------------------------------
  */
 
 /* The recipe of the choice, and its plan. */
@@ -170,8 +126,8 @@ static swg_status write_decisions(const hunt *h, bool all, char **out)
     return status;
 }
 
-/* Write a file by the choice, with the figures so far in its history. */
-static swg_status write_file(hunt *h, const char *path, bool force)
+/* What the history says of the search so far. */
+static swg_status make_history(hunt *h)
 {
     swg_json_writer json = {.compact = true};
     char *decisions = NULL;
@@ -181,29 +137,153 @@ static swg_status write_file(hunt *h, const char *path, bool force)
     swg_quantize_search_write(h->report, decisions, &json);
     swg_json_end_object(&json);
     SWG_GO(swg_strbuf_status(&json.out));
-    SWG_GO(swg_quantize_write(h->j, path, json.out.text, force, &h->bytes));
+    swg_free(h->history);
+    h->history = swg_strdup(json.out.text);
+    SWG_GO(h->history ? SWG_OK : SWG_NO_MEMORY);
 done:
     swg_free(decisions);
     swg_json_deinit(&json);
     return status;
 }
 
+/* Write a file by the choice, with the figures so far in its history. */
+static swg_status write_file(hunt *h, const char *path, bool force)
+{
+    SWG_TRY(make_history(h));
+    return swg_quantize_write(h->j, path, h->history, force, &h->bytes);
+}
+
+/* --- What the file takes beside the matrices ----------------------------------------------------
+ */
+
+/* Compressed bytes of a text or of numbers of that width. */
+static swg_status add_bytes(const void *data, size_t length, uint32_t elem_bytes, double *bytes)
+{
+    swg_status status = SWG_OK;
+    swg_frame_encoder *encoder = NULL;
+    uint8_t *out = NULL;
+    SWG_GO(swg_frame_encoder_new(&encoder));
+    SWG_GO(SWG_NEW_UNINIT(out, FILE_FRAME));
+    for (size_t at = 0; at < length; at += FILE_FRAME) {
+        const size_t left = length - at, n = left < FILE_FRAME ? left : FILE_FRAME;
+        const swg_frame_shape shape = {.bytes = n, .elem_bytes = elem_bytes};
+        uint32_t stored;
+        swg_codec codec;
+        SWG_GO(swg_frame_encode(encoder, FILE_LEVEL, shape, (const uint8_t *)data + at, out,
+                                &stored, &codec));
+        *bytes += stored;
+    }
+done:
+    swg_free(out);
+    swg_frame_encoder_free(&encoder);
+    return status;
+}
+
+/* A tensor that stays: small ones as they compress. */
+static swg_status add_kept(const swg_quantize_state *j, size_t tensor, double *bytes)
+{
+    const swg_tensor_desc *desc = &j->plan.entries[tensor].desc;
+    const uint64_t size = swg_tensor_bytes(desc);
+    swg_plane planes[SWG_PLANE_KINDS];
+    uint8_t *data;
+    if (swg_tensor_planes(desc, planes) != 1 || size > FILE_FRAME) {
+        *bytes += (double)size;
+        return SWG_OK;
+    }
+    SWG_TRY(SWG_NEW_UNINIT(data, (size_t)size));
+    swg_status status =
+        swg_source_read(j->transformed, tensor, planes[0].kind, 0, planes[0].rows, data);
+    if (status == SWG_OK)
+        status = add_bytes(data, (size_t)size, planes[0].elem_bytes, bytes);
+    swg_free(data);
+    return status;
+}
+
+/* Configuration and history, as they would be with the present choice. */
+static swg_status add_texts(hunt *h, double *bytes)
+{
+    swg_quantize_state *j = h->j;
+    SWG_TRY(take_recipe(h));
+    SWG_TRY(make_history(h));
+    SWG_TRY(swg_quantize_add_provenance(j, h->history, true));
+    SWG_TRY(add_bytes(j->provenance, strlen(j->provenance), 1, bytes));
+    return add_bytes(j->meta.config, j->meta.config_length, 1, bytes);
+}
+
+/* Tensors that stay, carried files, configuration and directory. */
+static swg_status estimate_overhead(hunt *h)
+{
+    const swg_quantize_state *j = h->j;
+    double bytes = ITEM_BYTES * (double)h->search.n_items;
+    for (size_t i = 0; i < j->plan.n_entries; i++) {
+        if (h->search.item_of[i] != SIZE_MAX || swg_source_same_as(j->source, i) != i)
+            continue;
+        bytes += KEPT_BYTES;
+        SWG_TRY(add_kept(j, i, &bytes));
+    }
+    for (size_t i = 0; i < j->meta.n_files; i++)
+        SWG_TRY(add_bytes(j->meta.files[i].data, j->meta.files[i].length, 1, &bytes));
+    if (h->report->target_bytes > 0)
+        (void)swg_search_fit_bytes(&h->search, h->report->target_bytes - bytes);
+    else
+        (void)swg_search_fit_loss(&h->search, h->report->max_kld);
+    SWG_TRY(add_texts(h, &bytes));
+    h->overhead = bytes;
+    return SWG_OK;
+}
+
+/* What it was in the last file. */
+static void correct_overhead(hunt *h)
+{
+    h->overhead = (double)h->bytes;
+    for (size_t i = 0; i < h->search.n_items; i++)
+        h->overhead -= (double)h->j->reports[h->search.items[i].entry].stored_bytes;
+}
+
+/* Bytes that matrices may take. */
+static double room(const hunt *h, double part)
+{
+    return part * (h->report->target_bytes - RESERVE) - h->overhead;
+}
+
+/* --- Quantizing by a choice ------------------------------------------------------------------- */
+
+/* Whether a matrix depends on the settings of others: then the journal is of one recipe. */
+static bool is_entangled(const hunt *h)
+{
+    return swg_quantize_is_sequential(h->j) || h->j->transforms;
+}
+
+/* Before a layer: choose for the rest what fits beside the bytes that are written by now. */
+static swg_status steer(void *context)
+{
+    hunt *h = context;
+    bool is_within;
+    swg_search_settle(&h->search, h->j->reports);
+    SWG_TRY(swg_search_fit_open(&h->search, room(h, steered_aim), &is_within));
+    return take_recipe(h);
+}
+
 /* Quantize by the choice and write the file. */
 static swg_status try_choice(hunt *h)
 {
     const double start = swg_clock_s();
-    SWG_TRY(take_recipe(h));
-    h->report->loss = swg_search_loss(&h->search);
     h->report->tokens_scored = 0;
-    if (swg_quantize_is_sequential(h->j) || h->j->transforms)
-        swg_journal_finish(&h->j->journal); /* its matrices are those of another recipe */
-    SWG_TRY(write_file(h, h->try_path, true));
+    SWG_TRY(take_recipe(h));
+    if (is_entangled(h) && !h->keeps_finished)
+        swg_journal_finish(&h->j->journal);
+    swg_search_begin(&h->search);
+    h->j->steering = h->is_steered && !h->keeps_finished ? &h->steering : NULL;
+    const swg_status status = write_file(h, h->try_path, true);
+    h->j->steering = NULL;
+    SWG_TRY(status);
+    h->report->loss = swg_search_loss(&h->search);
     *(h->report->n_tries++ ? &h->report->search_s : &h->report->quantize_s) +=
         swg_clock_s() - start;
     swg_cli_say(h->j->cli, "try %zu: %llu bytes, %.4f nats per token estimated, %.4f expected",
                 h->report->n_tries, (unsigned long long)h->bytes, h->report->loss,
                 swg_quantize_search_expected(h->report));
-    swg_search_correct(&h->search, h->j->reports);
+    swg_search_settle(&h->search, h->j->reports);
     correct_overhead(h);
     return SWG_OK;
 }
@@ -229,12 +309,6 @@ static swg_status verify(hunt *h)
 
 /* --- Towards the target ----------------------------------------------------------------------- */
 
-/* Bytes that matrices may take. */
-static double room(const hunt *h, double part)
-{
-    return part * (h->report->target_bytes - RESERVE) - h->overhead;
-}
-
 static swg_status refuse_budget(const hunt *h)
 {
     return swg_error(SWG_FAILED,
@@ -242,6 +316,34 @@ static swg_status refuse_budget(const hunt *h)
                      "candidates give takes about %.0f",
                      h->j->a->output, h->report->target_bytes,
                      swg_search_bytes(&h->search) + h->overhead);
+}
+
+/* Change the choice towards the budget, if it can be: of a steered try, what is outside layers, for
+ * which nothing else has to be quantized anew; else anything. */
+static swg_status improve(hunt *h, bool *has_changed)
+{
+    const double before = swg_search_bytes(&h->search);
+    const size_t n = h->search.n_items;
+    if (h->is_steered && !h->keeps_finished) {
+        bool is_within;
+        size_t *choice;
+        SWG_TRY(SWG_NEW(choice, n));
+        memcpy(choice, h->search.choice, n * sizeof *choice);
+        for (size_t i = 0; i < n; i++)
+            h->search.is_open[i] = h->search.items[i].is_outside;
+        const swg_status status = swg_search_fit_open(&h->search, room(h, outside_aim), &is_within);
+        h->keeps_finished = is_within && swg_search_bytes(&h->search) != before;
+        if (!h->keeps_finished)
+            memcpy(h->search.choice, choice, n * sizeof *choice);
+        swg_free(choice);
+        *has_changed = h->keeps_finished;
+        if (status != SWG_OK || h->keeps_finished)
+            return status;
+    }
+    h->keeps_finished = false;
+    *has_changed = swg_search_repair_bytes(&h->search, room(h, 0.999)) &&
+                   swg_search_bytes(&h->search) != before;
+    return SWG_OK;
 }
 
 /* Try until the file is within the budget and uses it, or nothing is left to improve; when tries
@@ -255,10 +357,11 @@ static swg_status fit_budget(hunt *h)
     if (!swg_search_fit_bytes(&h->search, room(h, 1)))
         return refuse_budget(h);
     (void)swg_search_fit_bytes(&h->search, room(h, first_aim));
+    h->is_steered = swg_quantize_is_sequential(h->j) && !h->j->transforms;
     SWG_TRY(SWG_NEW(best, n));
     for (;;) {
+        bool has_changed;
         SWG_GO(try_choice(h));
-        const double before = swg_search_bytes(&h->search);
         const bool is_last = h->report->n_tries == MAX_TRIES;
         const bool is_within = (double)h->bytes <= h->report->target_bytes - RESERVE;
         if (is_within && ((double)h->bytes >= least_part * h->report->target_bytes || is_last))
@@ -267,14 +370,16 @@ static swg_status fit_budget(hunt *h)
             best_bytes = h->bytes;
             memcpy(best, h->search.choice, n * sizeof *best);
         }
-        if (is_last || !swg_search_repair_bytes(&h->search, room(h, 0.999))) {
-            SWG_GO(best_bytes ? SWG_OK : refuse_budget(h));
-            memcpy(h->search.choice, best, n * sizeof *best);
-            SWG_GO(try_choice(h));
-            break;
-        }
-        if (is_within && swg_search_bytes(&h->search) == before)
+        SWG_GO(improve(h, &has_changed));
+        if (is_within && !has_changed)
             break; /* the best candidates leave some of it over */
+        if (has_changed && !is_last)
+            continue;
+        SWG_GO(best_bytes ? SWG_OK : refuse_budget(h));
+        memcpy(h->search.choice, best, n * sizeof *best);
+        h->is_steered = h->keeps_finished = false;
+        SWG_GO(try_choice(h));
+        break;
     }
 done:
     swg_free(best);
@@ -337,8 +442,8 @@ static swg_status verify_best(hunt *h)
     SWG_GO(verify(h));
     h->report->verified[h->report->n_verified++] = (swg_verified_choice){
         .what = "the search's choice", .kld = h->report->kld, .bytes = h->bytes};
-    if (swg_quantize_is_sequential(h->j) || h->j->transforms)
-        goto done; /* the journal has matrices of one recipe only */
+    if (is_entangled(h))
+        goto done;
     SWG_GO(try_alternative(h, true, best, &is_better));
     if (!is_better)
         SWG_GO(try_alternative(h, false, best, &is_better));
@@ -488,6 +593,8 @@ static swg_status estimate(hunt *h)
                                         .pool = j->pool,
                                         .progress = j->cli->progress};
     SWG_TRY(swg_search_init(&h->search, &subject, j->a->method));
+    for (size_t i = 0; i < h->search.n_items; i++)
+        h->search.items[i].is_outside = !j->uses[h->search.items[i].entry].is_per_layer;
     SWG_TRY(weigh(h));
     SWG_TRY(estimate_overhead(h));
     h->report->search_s += swg_clock_s() - start;
@@ -538,9 +645,10 @@ static swg_status meet_target(hunt *h)
 swg_status swg_quantize_search(swg_quantize_state *j, swg_quantize_search_report *report,
                                uint64_t *bytes)
 {
-    hunt h = {.j = j, .report = report};
+    hunt h = {.j = j, .report = report, .steering.steer = steer};
     swg_status status = SWG_OK;
     *report = (swg_quantize_search_report){0};
+    h.steering.context = &h;
     SWG_GO(read_target(&h));
     SWG_GO(name_tries(&h));
     const double start = swg_clock_s();
@@ -556,6 +664,7 @@ done:
     if (h.try_path)
         (void)unlink(h.try_path);
     swg_free(h.try_path);
+    swg_free(h.history);
     swg_verifier_deinit(&h.verifier);
     swg_search_deinit(&h.search);
     return status;

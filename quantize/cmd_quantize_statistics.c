@@ -9,15 +9,16 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 
-/* Whether full statistics serve codes or a search, not transforms alone. */
+/* Whether full statistics serve codes, and not transforms and the estimates of a search alone. */
 static bool codes_need_full_statistics(const swg_quantize_state *j)
 {
-    return !swg_quantize_is_sequential(j) || swg_quantize_has_target(j->a);
+    return !swg_quantize_is_sequential(j);
 }
 
 static bool needs_full_statistics(const swg_quantize_state *j)
 {
-    return j->a->calibration && (codes_need_full_statistics(j) || j->transforms_need_stats);
+    return j->a->calibration && (codes_need_full_statistics(j) || j->transforms_need_stats ||
+                                 swg_quantize_has_target(j->a));
 }
 
 /* Statistics in the cache are of the file as it is. */

@@ -34,6 +34,7 @@ static swg_status make_items(swg_search *s, const swg_source *source, const swg_
     }
     SWG_TRY(SWG_NEW(s->loss, s->n_items * s->n_candidates));
     SWG_TRY(SWG_NEW(s->bytes, s->n_items * s->n_candidates));
+    SWG_TRY(SWG_NEW(s->is_open, s->n_items));
     return SWG_NEW(s->choice, s->n_items);
 }
 
@@ -147,6 +148,7 @@ void swg_search_deinit(swg_search *s)
     swg_free(s->loss);
     swg_free(s->bytes);
     swg_free(s->choice);
+    swg_free(s->is_open);
     *s = (swg_search){0};
 }
 
@@ -161,19 +163,36 @@ static void name_codes(const swg_candidate *candidate, char name[32])
              candidate->zero_points ? "asym" : "sym");
 }
 
-/* The candidate of that scheme; n_candidates = none. */
-static size_t find_scheme(const swg_search *s, const char *scheme)
+static bool is_scheme(const swg_candidate *candidate, const char *scheme)
 {
     char name[32];
-    size_t c = 0;
-    for (; c < s->n_candidates; c++) {
-        name_codes(&s->candidates[c], name);
-        const size_t length = strlen(name);
-        if (!(s->candidates[c].step_loss > 0) && strncmp(scheme, name, length) == 0 &&
-            (scheme[length] == '-' || scheme[length] == '\0'))
-            break;
+    name_codes(candidate, name);
+    const size_t length = strlen(name);
+    return strncmp(scheme, name, length) == 0 && (scheme[length] == '-' || scheme[length] == '\0');
+}
+
+/* Whether all but its groups are those of the scheme. */
+static bool is_width(const swg_candidate *candidate, const char *scheme)
+{
+    char name[16];
+    const int length = snprintf(name, sizeof name, "int%u-", candidate->bits);
+    return strncmp(scheme, name, (size_t)length) == 0 &&
+           (strstr(scheme, "-asym") != NULL) == candidate->zero_points;
+}
+
+/* The candidate of that scheme, or else of its width; n_candidates = none. */
+static size_t find_scheme(const swg_search *s, const char *scheme)
+{
+    size_t like = s->n_candidates;
+    for (size_t c = 0; c < s->n_candidates; c++) {
+        if (s->candidates[c].step_loss > 0)
+            continue;
+        if (is_scheme(&s->candidates[c], scheme))
+            return c;
+        if (like == s->n_candidates && is_width(&s->candidates[c], scheme))
+            like = c;
     }
-    return c;
+    return like;
 }
 
 static size_t find_item(const swg_search *s, const char *name)
@@ -315,17 +334,72 @@ double swg_search_loss(const swg_search *s)
     return sum(s, s->loss);
 }
 
-void swg_search_correct(swg_search *s, const swg_tensor_report *reports)
+/* --- While quantizing ------------------------------------------------------------------------- */
+
+void swg_search_begin(swg_search *s)
+{
+    for (size_t i = 0; i < s->n_items; i++)
+        s->is_open[i] = true;
+    s->expected = s->stored = 0;
+    s->carried = 1;
+}
+
+static void scale_bytes(swg_search *s, size_t item, double factor)
+{
+    for (size_t c = 0; c < s->n_candidates; c++)
+        s->bytes[item * s->n_candidates + c] *= factor;
+    s->items[item].correction *= factor;
+}
+
+void swg_search_settle(swg_search *s, const swg_tensor_report *reports)
 {
     for (size_t i = 0; i < s->n_items; i++) {
-        double *bytes = s->bytes + i * s->n_candidates;
-        const double factor = (double)reports[s->items[i].entry].stored_bytes / bytes[s->choice[i]];
-        if (!(factor > 0)) /* stored once with an equal tensor */
+        const swg_tensor_report *report = &reports[s->items[i].entry];
+        const double expected = s->bytes[i * s->n_candidates + s->choice[i]];
+        if (!s->is_open[i] || report->stats.elems == 0)
             continue;
-        for (size_t c = 0; c < s->n_candidates; c++)
-            bytes[c] *= factor;
-        s->items[i].correction *= factor;
+        s->is_open[i] = false;
+        if (report->stored_bytes == 0) /* stored once with an equal tensor */
+            continue;
+        s->expected += s->items[i].is_outside ? expected : expected / s->carried;
+        s->stored += (double)report->stored_bytes;
+        scale_bytes(s, i, (double)report->stored_bytes / expected);
     }
+    const double carried = s->expected > 0 ? s->stored / s->expected : 1;
+    for (size_t i = 0; i < s->n_items; i++)
+        if (s->is_open[i] && !s->items[i].is_outside)
+            scale_bytes(s, i, carried / s->carried);
+    s->carried = carried;
+}
+
+swg_status swg_search_fit_open(swg_search *s, double bytes, bool *is_within)
+{
+    const size_t n = s->n_candidates;
+    double *costs = NULL, *sizes = NULL;
+    size_t *choice = NULL, n_open = 0;
+    swg_status status = SWG_OK;
+    SWG_GO(SWG_NEW(costs, s->n_items * n));
+    SWG_GO(SWG_NEW(sizes, s->n_items * n));
+    SWG_GO(SWG_NEW(choice, s->n_items));
+    for (size_t i = 0; i < s->n_items; i++) {
+        if (!s->is_open[i]) {
+            bytes -= s->bytes[i * n + s->choice[i]];
+            continue;
+        }
+        memcpy(costs + n_open * n, s->loss + i * n, n * sizeof *costs);
+        memcpy(sizes + n_open * n, s->bytes + i * n, n * sizeof *sizes);
+        n_open++;
+    }
+    const swg_allocation a = {.n_items = n_open, .n_candidates = n, .costs = costs, .sizes = sizes};
+    *is_within = swg_allocate(&a, bytes, choice);
+    for (size_t i = 0, at = 0; i < s->n_items; i++)
+        if (s->is_open[i])
+            s->choice[i] = choice[at++];
+done:
+    swg_free(costs);
+    swg_free(sizes);
+    swg_free(choice);
+    return status;
 }
 
 /* --- Rules and table -------------------------------------------------------------------------- */
@@ -363,7 +437,7 @@ static void write_candidate(const swg_search *s, size_t item, size_t c, swg_json
     const size_t at = item * s->n_candidates + c;
     char name[96], loss[32], codes[32];
     if (candidate->step_loss > 0)
-        snprintf(name, sizeof name, "%s %.2g", candidate->method, candidate->step_loss);
+        snprintf(name, sizeof name, "%s %.3g", candidate->method, candidate->step_loss);
     else {
         name_codes(candidate, codes);
         snprintf(name, sizeof name, "%s %s", candidate->method, codes);
@@ -384,9 +458,11 @@ static void write_alternatives(const swg_search *s, size_t item, bool all, swg_j
     for (size_t c = 0; all && c < s->n_candidates; c++)
         if (c != s->choice[item] && is_unbeaten(loss, bytes, s->n_candidates, c))
             write_candidate(s, item, c, json, NULL);
-    for (int above = 0; !all && above < 2; above++)
-        if (neighbour(s, item, above) != SIZE_MAX)
-            write_candidate(s, item, neighbour(s, item, above), json, NULL);
+    for (int above = 0; !all && above < 2; above++) {
+        const size_t c = neighbour(s, item, above);
+        if (c != SIZE_MAX && !(s->candidates[c].step_loss > 0))
+            write_candidate(s, item, c, json, NULL);
+    }
     swg_json_end_array(json);
 }
 

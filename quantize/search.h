@@ -7,8 +7,9 @@
  *     if (!swg_search_fit_bytes(&search, budget))
  *         ... even the smallest choice takes swg_search_bytes(&search) ...
  *     SWG_TRY(swg_search_add_rules(&search, recipe));
+ *     swg_search_begin(&search);
  *     ... quantize by the recipe; then, with the sizes that came out:
- *     swg_search_correct(&search, reports);
+ *     swg_search_settle(&search, reports);
  *     swg_search_deinit(&search); */
 #ifndef SWG_QUANTIZE_SEARCH_H
 #define SWG_QUANTIZE_SEARCH_H
@@ -23,6 +24,7 @@
 typedef struct swg_search_item {
     const char *name;
     size_t entry;      /* in the plan; of the first tensor */
+    bool is_outside;   /* of no layer; swg_search_init leaves it false */
     double correction; /* measured bytes over estimated ones; 1 before anything was measured */
 } swg_search_item;
 
@@ -35,6 +37,11 @@ typedef struct swg_search {
     const char **names;   /* [n_entries] */
     double *loss, *bytes; /* [n_items][n_candidates] */
     size_t *choice;       /* [n_items] */
+    /* Of quantizing by the choice, in progress: */
+    bool *is_open;           /* [n_items] not written yet */
+    double expected, stored; /* bytes of those written: as estimated, as they are */
+    double carried;          /* stored / expected, by which the estimates of open ones in layers are
+                                corrected */
 } swg_search;
 
 /* What to search for: all views. */
@@ -61,7 +68,8 @@ typedef struct swg_measured_matrix {
 } swg_measured_matrix;
 
 /* Scale all estimates of each measured matrix by what was measured over what was estimated of the
- * candidate with that scheme, relative to the geometric mean of all these ratios: estimates hold
+ * candidate with that scheme, or else its width, relative to the geometric mean of all these
+ * ratios: estimates hold
  * up to a factor that the first try measures (cmd_quantize_search.h). A ratio counts as at most 16
  * times more or less than that mean; matrices without such a candidate, or without any
  * divergence, stay as they are. Returns the number of those that were scaled; SWG_USAGE, naming it,
@@ -76,6 +84,14 @@ bool swg_search_fit_bytes(swg_search *search, double bytes);
 bool swg_search_repair_bytes(swg_search *search, double bytes); /* changing little of the choice */
 bool swg_search_fit_loss(swg_search *search, double loss);
 
+/* While the choice is quantized, matrix after matrix: begin with all open; settle those that are
+ * written by now (reports with elements) at the bytes that they took, and correct the estimates of
+ * those that are open, and not outside layers, by the same proportion; choose anew for the open
+ * ones, within `bytes` of all. False when there is no such choice. */
+void swg_search_begin(swg_search *search);
+void swg_search_settle(swg_search *search, const swg_tensor_report *reports);
+swg_status swg_search_fit_open(swg_search *search, double bytes, bool *is_within);
+
 /* Take the next finer or coarser candidate that no other beats for the item with the most bytes,
  * and change little else so that the choice is within `bytes`. False when there is no such
  * choice; the one made then is of no use. */
@@ -87,9 +103,6 @@ double swg_search_loss(const swg_search *search);
 
 /* One rule for all tensors with the same candidate, by name. */
 swg_status swg_search_add_rules(const swg_search *search, swg_recipe *recipe);
-
-/* Take the bytes that the chosen candidates really took for what this matrix takes. */
-void swg_search_correct(swg_search *search, const swg_tensor_report *reports);
 
 /* The table of decisions as a member `key` of the open object: for every matrix what was chosen,
  * with estimates of loss and bytes, and the alternatives that no other candidate beats in both: all

@@ -139,6 +139,7 @@ static swg_status sample(const swg_transform_place *place, const swg_plan *plan,
             t->spaces[t->n_rows++] =
                 (swg_grid_space){.scheme = entry->dense, .search = entry->search};
         }
+        swg_source_release(place->source, in->consumers[i]);
     }
     return SWG_OK;
 }

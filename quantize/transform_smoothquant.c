@@ -99,6 +99,7 @@ static swg_status read_rows(const swg_transform_place *place, const swg_plan *pl
             continue;
         SWG_TRY(swg_source_read_f32(place->source, in->consumers[i], 0, rows,
                                     m->w + m->n_rows * in->k));
+        swg_source_release(place->source, in->consumers[i]);
         m->n_rows += rows;
         m->group = swg_scheme_group_length(entry->dense, in->k);
     }

@@ -94,6 +94,13 @@ static swg_status tensor_streams(swg_sink *sink, size_t tensor, tensor_record *r
     return SWG_OK;
 }
 
+static swg_status change_scheme(swg_sink *sink, size_t tensor)
+{
+    swg_output *output = sink->state;
+    output->tensors[tensor] = (tensor_record){0};
+    return tensor_streams(sink, tensor, &output->tensors[tensor]);
+}
+
 /* Frames of consecutive streams, counted through. */
 typedef struct batch {
     swg_output *output;
@@ -552,6 +559,7 @@ const swg_writer swg_writer_swg = {
     .check = check,
     .open = open_output,
     .write = write_tensor,
+    .change_scheme = change_scheme,
     .finish = finish,
     .close = close_output,
     .plan = plan,

@@ -26,7 +26,6 @@ budget=$(bytes_of uniform)
 quantized target --target-bytes "$budget"
 expect_keys "the search is reported" decisions estimated_kld measured_per_estimate predicted_kld \
   held_out_kld held_out_tokens_scored search_s quantize_s search_share tries target_bytes verified
-check "a neighbour is verified, too" [ "$(grep -c '"what"' "$scratch/stdout")" -ge 2 ]
 expect_match "tries are told" "$stderr" 'try 1: [0-9]+ bytes'
 expect_match "the first search measures sensitivities" "$stderr" 'sensitivities measured in'
 check "the first measurement calibrates the estimate: $(value estimated_kld) * \
@@ -51,6 +50,10 @@ quantized by-recipe --recipe "$scratch/recipe.json"
 expect_exit 0 "the recipe gives the same weights" "$SWAGE" eval "$scratch/by-recipe.swg" \
   --ref "$scratch/target.swg" --text "$text" --max-tokens 1024 --json -q
 check "no divergence between the two" [ "$(value kld_max)" = 0 ]
+
+quantized full --target-bytes "$budget" --statistics full
+check "a neighbour is verified, too" [ "$(grep -c '"what"' "$scratch/stdout")" -ge 2 ]
+check "within the budget: $(bytes_of full) of $budget" [ "$(bytes_of full)" -le "$budget" ]
 
 quantized bits --target-bits 4.5 --method gptq
 check "at most 4.5 bits per parameter" less "$(value file_bits_per_parameter)" 4.5001

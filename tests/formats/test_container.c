@@ -465,6 +465,44 @@ START_TEST(each_write_may_fail)
 }
 END_TEST
 
+/* Announced as floats, written as codes. */
+START_TEST(schemes_change_until_a_tensor_is_written)
+{
+    sample s;
+    sample_init(&s);
+    sample_add(&s, "a", int4_g32, 2, 9, 100);
+    sample_add(&s, "b", int4_g32, 2, 3000, 700);
+    swg_tensor_desc announced[2] = {s.tensors[0], s.tensors[1]};
+    const char *path = swg_test_path("changed.swg"), *straight = swg_test_path("straight.swg");
+    swg_sink *sink = NULL;
+    announced[1].scheme = swg_scheme_plain(SWG_F32);
+    ck_ok(swg_sink_open(path, NULL, &s.meta, announced, 2, &sink));
+    ck_ok(swg_sink_write(sink, 0, (const void *const *)s.planes[0]));
+    ck_status_is(SWG_FAILED, swg_sink_change_scheme(sink, 0, int4_g32));
+    ck_status_is(SWG_FAILED, swg_sink_change_scheme(sink, 2, int4_g32));
+    ck_ok(swg_sink_change_scheme(sink, 1, int4_g32));
+    ck_ok(swg_sink_write(sink, 1, (const void *const *)s.planes[1]));
+    ck_ok(swg_sink_finish(&sink, NULL));
+    open_and_compare(&s, path);
+    ck_ok(sample_write(&s, straight, NULL));
+    size_t length, length_straight;
+    uint8_t *bytes = swg_test_read_file(path, &length);
+    uint8_t *bytes_straight = swg_test_read_file(straight, &length_straight);
+    ck_assert_uint_eq(length, length_straight);
+    ck_assert_mem_eq(bytes, bytes_straight, length);
+    swg_free(bytes);
+    swg_free(bytes_straight);
+    ck_ok(swg_sink_open(
+        swg_test_path("fixed.safetensors"), NULL, &s.meta,
+        &(swg_tensor_desc){
+            .name = "x", .scheme = swg_scheme_plain(SWG_F32), .rank = 2, .shape = {2, 2}},
+        1, &sink));
+    ck_status_is(SWG_FAILED, swg_sink_change_scheme(sink, 0, swg_scheme_plain(SWG_F16)));
+    swg_sink_abort(&sink);
+    sample_deinit(&s);
+}
+END_TEST
+
 START_TEST(wrong_use_is_refused)
 {
     sample s;
@@ -535,6 +573,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(cases, scales_must_be_finite);
     tcase_add_test(cases, each_allocation_may_fail);
     tcase_add_test(cases, each_write_may_fail);
+    tcase_add_test(cases, schemes_change_until_a_tensor_is_written);
     tcase_add_test(cases, wrong_use_is_refused);
     tcase_add_test(cases, plan_is_an_upper_bound);
     suite_add_tcase(suite, cases);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "formats/formats.h"
+#include "formats/reader.h"
 #include "formats/untied.h"
 #include "quantize/checkpoint.h"
 #include "quantize/transforms.h"
@@ -447,6 +448,40 @@ START_TEST(rotations_are_orthogonal)
 }
 END_TEST
 
+static const swg_stored_tensor *released[64];
+static size_t n_released;
+
+static void note_release(swg_source *source, const swg_stored_tensor *tensor)
+{
+    (void)source;
+    ck_assert_uint_lt(n_released, 64);
+    released[n_released++] = tensor;
+}
+
+/* Pages of weights that a fit has read are given back, or the whole model stays in memory. */
+START_TEST(weights_that_were_read_are_released)
+{
+    static const char *const names[] = {"awq", "smoothquant"};
+    bench b;
+    bench_open(&b, "tests/runtime/fixtures/qwen3", false);
+    swg_reader reader = *b.source->reader;
+    reader.release = note_release;
+    open_stats(&b, b.source, &b.stats);
+    ck_ok(swg_transforms_open(b.source, b.uses, &names[_i], 1, 0, &b.transforms));
+    const swg_reader *before = b.source->reader;
+    b.source->reader = &reader;
+    n_released = 0;
+    ck_ok(swg_transforms_fit(b.transforms, &b.plan, b.stats, NULL));
+    b.source->reader = before;
+    const size_t gate = place_of_role(&b, SWG_ROLE_GATE);
+    bool found = false;
+    for (size_t i = 0; i < n_released; i++)
+        found |= released[i] == &b.source->tensors[gate];
+    ck_assert(found);
+    bench_close(&b);
+}
+END_TEST
+
 static swg_status open_and_fit(void *context)
 {
     static const char *const names[] = {"value-rotation", "awq", "smoothquant",
@@ -482,6 +517,7 @@ Suite *swg_test_suite(void)
     tcase_add_test(tcase, what_cannot_be_transformed_is_refused);
     tcase_add_test(tcase, what_a_rotation_of_the_stream_cannot_pass_is_named);
     tcase_add_test(tcase, rotations_are_orthogonal);
+    tcase_add_loop_test(tcase, weights_that_were_read_are_released, 0, 2);
     tcase_add_test(tcase, each_allocation_may_fail);
     suite_add_tcase(suite, tcase);
     return suite;
