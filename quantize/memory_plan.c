@@ -66,7 +66,9 @@ static void measure(const swg_memory_request *r, const swg_model *model,
     /* Values and their gradients, and the weights of attention. */
     p->tape_bytes = 2 * window * (p->tape_bytes + 6 * p->row_bytes) +
                     2 * (uint64_t)h->n_heads * window * window * sizeof(float);
-    p->resident = swg_peak_rss_bytes();
+    /* Of the cache, only the first layer's pages have been touched. */
+    const uint64_t cached = 2 * (uint64_t)h->n_kv_heads * (uint64_t)h->head_dim * sizeof(float);
+    p->resident = swg_peak_rss_bytes() + (p->n_layers - 1) * window * cached;
 }
 
 static swg_status run_probe(const swg_memory_request *r, swg_model *model, probe *p)
