@@ -473,7 +473,7 @@ START_TEST(weights_that_were_read_are_released)
     n_released = 0;
     ck_ok(swg_transforms_fit(b.transforms, &b.plan, b.stats, NULL));
     b.source->reader = before;
-    const size_t gate = place_of_role(&b, SWG_ROLE_GATE);
+    const size_t gate = place_of_role(&b, SWG_ROLE_FFN_GATE);
     bool found = false;
     for (size_t i = 0; i < n_released; i++)
         found |= released[i] == &b.source->tensors[gate];
