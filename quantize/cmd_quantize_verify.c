@@ -38,6 +38,7 @@ static swg_status load(const swg_quantize_state *j, swg_source *source, swg_mode
 static swg_status begin(swg_verifier *v, const swg_quantize_state *j)
 {
     const swg_calibration_text *text = &j->calibration.held_out;
+    swg_mem_return_freed(); /* of quantizing */
     SWG_TRY(make_windows(text, &v->windows));
     SWG_TRY(load(j, j->source, &v->original, &v->exec));
     const uint64_t rows = text->n_windows * (text->window - 1);

@@ -164,10 +164,11 @@ swg_status swg_memory_plan_make(const swg_memory_request *r, swg_memory_plan *ou
     if (r->needs_sensitivity)
         plan.measuring = p.resident + sensed * p.row_bytes * (p.n_layers + 2) +
                          2 * END_ROWS * p.logits_bytes + p.tape_bytes;
-    if (r->verifies) { /* both models, and logits of a piece of a window (eval/lockstep.c) */
+    if (r->verifies) { /* both models, the pages that the original was loaded from, and logits of a
+                          piece of a window (eval/lockstep.c) */
         const uint64_t piece = 256 * p.logits_bytes, most = (uint64_t)32 << 20;
         plan.verifying =
-            p.resident + 2 * p.all_bytes + p.outside_bytes + 2 * (piece < most ? piece : most);
+            p.resident + 3 * p.all_bytes + 2 * p.outside_bytes + 2 * (piece < most ? piece : most);
     }
     const uint64_t phases[] = {plan.collecting, plan.measuring, plan.quantizing, plan.verifying};
     for (size_t i = 0; i < sizeof phases / sizeof *phases; i++)

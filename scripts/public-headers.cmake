@@ -60,6 +60,7 @@ set(SWAGE_PUBLIC_HEADERS
     runtime/text_gradients.h
     distill/losses.def
     distill/losses.h
+    distill/memory_need.h
     distill/trainer.h
     distill/teacher_cache.h
     distill/training_state.h

@@ -195,6 +195,11 @@ void swg_mem_keep_freed(void)
     (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
 }
 
+void swg_mem_return_freed(void)
+{
+    (void)malloc_trim(0);
+}
+
 swg_status swg_reserve(void **block, size_t *capacity, size_t count, size_t size)
 {
     if (count <= *capacity)

@@ -56,6 +56,10 @@ void swg_free(void *block);
  * Fresh pages cost more than what is computed in them. */
 void swg_mem_keep_freed(void);
 
+/* Return the whole pages of freed blocks to the system: what a phase of work leaves behind would
+ * otherwise count beside what the next one needs. */
+void swg_mem_return_freed(void);
+
 /* Allocation as a status, for use inside SWG_TRY and SWG_GO: SWG_GO(SWG_NEW(rows, n_rows)). */
 #define SWG_NEW(pointer, count)                                                                    \
     (((pointer) = swg_calloc((count), sizeof *(pointer))) ? SWG_OK : SWG_NO_MEMORY)
