@@ -194,8 +194,10 @@ size_t swg_sparse_pack_panel(const swg_sparse_panels *s, size_t n_rows, const bo
                              const uint8_t *codes, const void *scales, const uint8_t *zeros,
                              uint8_t *out);
 
-/* Row r of a panel as floats [k]: (float)(code - zero) * scale, 0 where nothing is stored. */
-void swg_sparse_row_f32(const swg_sparse_panels *s, const uint8_t *panel, size_t r, float *out);
+/* Rows [first, first + n) of a panel as floats [n][k]: (float)(code - zero) * scale, 0 where
+ * nothing is stored. The whole panel is walked through, for one row as for all. */
+void swg_sparse_rows_f32(const swg_sparse_panels *s, const uint8_t *panel, size_t first, size_t n,
+                         float *out);
 
 /* --- Activations quantized on the fly ----------------------------------------------------------
  *

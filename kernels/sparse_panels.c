@@ -208,18 +208,26 @@ void swg_sparse_walk_step(swg_sparse_walk *at, const swg_sparse_panels *s, size_
     at->codes += swg_ceil_div(n * bits, 8);
 }
 
-void swg_sparse_row_f32(const swg_sparse_panels *s, const uint8_t *panel, size_t r, float *out)
+void swg_sparse_rows_f32(const swg_sparse_panels *s, const uint8_t *panel, size_t first, size_t n,
+                         float *out)
 {
     const swg_packed *w = &s->dense;
     swg_sparse_walk at = swg_sparse_walk_begin(panel);
+    const uint8_t *group = NULL;
+    float scales[SWG_PANEL_ROWS];
+    int codes[SWG_STEP_CODES];
     for (size_t c = 0; c < w->k; c += SWG_STEP_COLUMNS) {
-        int codes[SWG_STEP_CODES];
         swg_sparse_walk_step(&at, s, c, codes);
-        const int zero = w->scheme.asymmetric ? at.zeros[r] : w->symmetric_zero;
-        const float scale = swg_float_load(w->scheme.scale_type, at.scales, r);
-        for (size_t i = 0; i < SWG_STEP_COLUMNS && c + i < w->k; i++) {
-            const int code = codes[r * SWG_STEP_COLUMNS + i];
-            out[c + i] = code == SWG_NOT_STORED ? 0 : (float)(code - zero) * scale;
+        for (size_t r = 0; at.scales != group && r < n; r++)
+            scales[r] = swg_float_load(w->scheme.scale_type, at.scales, first + r);
+        group = at.scales;
+        for (size_t r = 0; r < n; r++) {
+            const int zero = w->scheme.asymmetric ? at.zeros[first + r] : w->symmetric_zero;
+            for (size_t i = 0; i < SWG_STEP_COLUMNS && c + i < w->k; i++) {
+                const int code = codes[(first + r) * SWG_STEP_COLUMNS + i];
+                out[r * w->k + c + i] =
+                    code == SWG_NOT_STORED ? 0 : (float)(code - zero) * scales[r];
+            }
         }
     }
 }

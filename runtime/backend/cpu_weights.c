@@ -277,9 +277,12 @@ const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_row
 {
     const cpu_matrix *matrix = matrix_of(weight);
     if (swg_cpu_is_sparse(weight)) {
-        for (size_t r = 0; r < n_rows; r++)
-            swg_sparse_row_f32(&matrix->sparse, sparse_panel(weight, (row + r) / SWG_PANEL_ROWS),
-                               (row + r) % SWG_PANEL_ROWS, scratch + r * weight->k);
+        for (size_t r = 0, n; r < n_rows; r += n) {
+            const size_t first = (row + r) % SWG_PANEL_ROWS, left = SWG_PANEL_ROWS - first;
+            n = n_rows - r < left ? n_rows - r : left;
+            swg_sparse_rows_f32(&matrix->sparse, sparse_panel(weight, (row + r) / SWG_PANEL_ROWS),
+                                first, n, scratch + r * weight->k);
+        }
         return scratch;
     }
     if (!swg_scheme_is_plain(weight->scheme)) {
