@@ -1,12 +1,12 @@
 /* Quantized products of several tokens by tiles: the sums of kernels/simd16/matmul_body.h, 16
  * tokens times 16 rows of the weight at once.
  *
- * Columns are taken in blocks of whole groups. Of each block a panel's codes are made signed bytes
- * with the zero point subtracted, which stay in the first-level cache while all tokens pass (where
- * a byte has no room for that, the rest of the zero point times the sum of the activations is added
- * to the integer sums). Each group ends with a conversion to float, which takes longer than its
- * products do; totals are in registers for the groups of a block, and in y between blocks. Groups
- * that are longer than a block are summed for up to 4 tiles of tokens at a time.
+ * Columns are taken in blocks of whole groups. Of each block the codes of some panels are made
+ * signed bytes with the zero point subtracted, and then all tokens pass (where a byte has no room
+ * for that, the rest of the zero point times the sum of the activations is added to the integer
+ * sums). Each group ends with a conversion to float, which takes longer than its products do; totals
+ * are in registers for the groups of a block, and in y between blocks. Groups that are longer than a
+ * block are summed for up to 4 tiles of tokens at a time.
  * Exactness: same bytes. */
 #include "kernels/amx/tiles.h"
 #include "kernels/avx512/simd_avx512.h"
