@@ -120,6 +120,19 @@ bool swg_u64_mul(uint64_t a, uint64_t b, uint64_t *out)
     return true;
 }
 
+/* Large blocks begin on a 2 MiB boundary and are on huge pages as far as these reach: products walk
+ * through rows that are pages apart. */
+static void *allocate(size_t bytes)
+{
+    const bool is_large = bytes >= huge_page_bytes;
+    void *block = NULL;
+    if (posix_memalign(&block, is_large ? huge_page_bytes : SWG_ALIGNMENT, bytes) != 0)
+        return NULL;
+    if (is_large) /* a refusal only costs speed */
+        (void)madvise(block, bytes / huge_page_bytes * huge_page_bytes, MADV_HUGEPAGE);
+    return block;
+}
+
 void *swg_malloc(size_t count, size_t size)
 {
     size_t bytes;
@@ -129,7 +142,7 @@ void *swg_malloc(size_t count, size_t size)
         return NULL;
     }
     const size_t padded = swg_round_up(bytes ? bytes : 1, SWG_ALIGNMENT);
-    void *block = may_allocate(padded) ? aligned_alloc(SWG_ALIGNMENT, padded) : NULL;
+    void *block = may_allocate(padded) ? allocate(padded) : NULL;
     if (block)
         charge(malloc_usable_size(block));
     else
