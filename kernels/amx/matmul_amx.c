@@ -208,7 +208,7 @@ AMX_INLINE void set_shapes(const product *job, size_t rows)
         tile_set_shape(&shapes, LAST_TOKENS, rows, job->last);
         tile_set_shape(&shapes, LAST_PANEL, job->last / 4, TILE_BYTES);
     }
-    _tile_loadconfig(&shapes);
+    tiles_begin(&shapes);
 }
 
 /* The operands of the products of columns c and on of some numbers of a panel and the tokens'

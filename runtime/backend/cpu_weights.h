@@ -34,4 +34,7 @@ void swg_cpu_matvec(const swg_weight *weight, size_t row, size_t n_rows, const f
 const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_rows, float *scratch);
 bool swg_cpu_is_f32(const swg_weight *weight); /* in place: no scratch is needed */
 
+/* Row `row` of a plain matrix, in its type, and those after it. */
+const void *swg_cpu_values(const swg_weight *weight, size_t row);
+
 #endif
