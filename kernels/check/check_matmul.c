@@ -4,8 +4,9 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Sizes of product `index`: tokens 1 to 20 in turn, panels around the tile sizes; every 40th case
- * has the longest whole-row group with the largest codes, where sums come closest to 32 bits. */
+/* Sizes of product `index`: tokens 1 to 20 in turn, panels around the tile sizes; every 16th case
+ * has many tokens and long rows, and every 40th the longest whole-row group with the largest codes,
+ * where sums come closest to 32 bits. */
 static void product_sizes(swg_check_case *c, size_t index, bool for_timing, size_t *n, size_t *k,
                           bool *full)
 {
@@ -13,6 +14,10 @@ static void product_sizes(swg_check_case *c, size_t index, bool for_timing, size
         c->m = 1 + index % 20;
     *n = for_timing ? 512 : swg_check_edge(c, 97);
     *k = for_timing ? CHECK_TIMED_ROW : swg_check_size(c, index / 2, 600);
+    if (!for_timing && index % 16 == 14) {
+        c->m = 17 + swg_check_below(c->rng, 80);
+        *k = 1 + swg_check_below(c->rng, 2600);
+    }
     *full = !for_timing && index % 8 == 7;
     if (!for_timing && index % 40 == 39) {
         c->m = 1 + index / 40 % 8;

@@ -3,16 +3,23 @@
 
 #include <cpuid.h>
 #include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum {
     SSE_AVX_STATE = 0x06,
     AVX512_STATE = 0xe6,
-    AVXVNNI = 1 << 4 /* leaf 7.1, EAX */
+    TILE_STATE = 0x60000,
+    AVXVNNI = 1 << 4,                                /* leaf 7.1, EAX */
+    AMX_BF16_TILE_INT8 = 1 << 22 | 1 << 24 | 1 << 25 /* leaf 7, EDX */
 };
+
+/* arch_prctl of Linux 5.16: permission to use a part of the extended state, here tile data. */
+enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
 
 typedef struct leaves {
     unsigned saved; /* XCR0 */
-    unsigned ebx7, ecx7, eax7_1;
+    unsigned ebx7, ecx7, edx7, eax7_1;
 } leaves;
 
 /* XCR0, only when CPUID reports OSXSAVE. */
@@ -36,6 +43,7 @@ static leaves read_leaves(void)
         return none;
     found.ebx7 = b;
     found.ecx7 = c;
+    found.edx7 = d;
     if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
         found.eax7_1 = a;
     return found;
@@ -68,6 +76,20 @@ bool swg_x86_has_avx512vbmi2(void)
 {
     const unsigned needed = bit_AVX512VBMI | bit_AVX512VBMI2;
     return swg_x86_has_avx512vnni() && (read_leaves().ecx7 & needed) == needed;
+}
+
+bool swg_x86_has_amx(void)
+{
+    const leaves found = read_leaves();
+    const unsigned needed = AMX_BF16_TILE_INT8;
+    if (!swg_x86_has_avx512vbmi2() || (found.edx7 & needed) != needed ||
+        (found.saved & TILE_STATE) != TILE_STATE)
+        return false;
+#ifdef SYS_arch_prctl
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+#else
+    return false;
+#endif
 }
 
 const char *swg_x86_blas_core(void)

@@ -8,8 +8,8 @@
 enum { WIDTH = 80, TERM_COLUMN = 2, TEXT_COLUMN = 26 };
 
 const swg_help_variable swg_help_variables[] = {
-    {"SWAGE_ISA", "use no kernels above this instruction set: scalar, avx2, avxvnni, avx512 or "
-                  "avx512vbmi2; on 64-bit Arm scalar, neon or dotprod"},
+    {"SWAGE_ISA", "use no kernels above this instruction set: scalar, avx2, avxvnni, avx512, "
+                  "avx512vbmi2 or amx; on 64-bit Arm scalar, neon or dotprod"},
     {"SWAGE_BLAS", "file name of the OpenBLAS to load for float products, or plain for plain C"},
     {"NO_COLOR", "when set and not empty, --color auto means never"},
     {"TERM", "when dumb or unset, no progress is drawn and --color auto means never"},
