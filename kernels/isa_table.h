@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "kernels/kernels.h"
+#include "kernels/split.h"
 
 /* Arithmetic on registers only, `rounds` times; the result depends on all rounds and on `seed`.
  * ops_per_round counts a multiply-add as 2. */
@@ -22,6 +23,7 @@ typedef struct swg_isa_table {
         void);           /* the processor has it and the operating system saves its registers */
     swg_kernels kernels; /* NULL: the next lower priority is used */
     swg_peak_loop peaks[SWG_PEAK_COUNT]; /* run NULL: likewise */
+    const swg_split *split;              /* NULL: it multiplies no tiles of bfloat16 */
     /* OpenBLAS's name (OPENBLAS_CORETYPE) for a processor that has this set. NULL, or a function
      * that returns NULL: OpenBLAS may choose by itself. */
     const char *(*blas_core)(void);

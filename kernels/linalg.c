@@ -2,6 +2,7 @@
 #include "kernels/linalg.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,16 +22,36 @@ static const char *core_type(void)
     return NULL;
 }
 
-static void choose(void)
+/* The file of the library that SWAGE_BLAS asks for; NULL: none, but plain C. */
+static const char *wanted_library(void)
 {
     const char *wanted = getenv("SWAGE_BLAS");
-    const char *library = wanted && *wanted ? wanted : "libopenblas.so.0";
-    chosen = swg_linalg_plain;
-    if (strcmp(library, "plain") == 0 || swg_linalg_open(library, core_type(), &chosen) == SWG_OK)
-        return;
-    swg_notice("%s; float products are computed in plain C, many times slower",
-               swg_error_message());
+    return !wanted || !*wanted ? "libopenblas.so.0" : strcmp(wanted, "plain") == 0 ? NULL : wanted;
+}
+
+const swg_split *swg_linalg_split(void)
+{
+    const swg_kernels *kernels;
+    if (!wanted_library())
+        return NULL;
+    if (swg_kernels_best(&kernels) == SWG_OK)
+        return swg_kernels_split(kernels);
     swg_error_clear();
+    return NULL;
+}
+
+static void choose(void)
+{
+    static char name[128];
+    const char *library = wanted_library();
+    chosen = swg_linalg_plain;
+    if (library && swg_linalg_open(library, core_type(), &chosen) != SWG_OK) {
+        swg_notice("%s; float products are computed in plain C, many times slower",
+                   swg_error_message());
+        swg_error_clear();
+    }
+    snprintf(name, sizeof name, "%s%s", chosen.name, swg_linalg_split() ? ", AMX BF16" : "");
+    chosen.name = name;
 }
 
 const swg_linalg *swg_linalg_get(void)

@@ -32,10 +32,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "kernels/split.h"
 #include "runtime/base/status.h"
 
 typedef struct swg_linalg {
-    const char *name; /* "OpenBLAS 0.3.21 SkylakeX", "plain C": for reports and provenance */
+    /* For reports and provenance: "plain C", "OpenBLAS 0.3.21 SkylakeX"; followed by ", AMX BF16"
+     * where products with weights are computed with those (swg_linalg_split). */
+    const char *name;
 
     /* c [m, n] = alpha * A B + beta * c, where A [m, k] is `a` or, with transpose_a, the transpose
      * of `a` [k, m]; B [k, n] likewise. With beta 0 c is not read. */
@@ -83,6 +86,10 @@ const swg_linalg *swg_linalg_get(void);
 /* c [m, n] = a [m, k] * b^T, with b [n, k]: the product with weights. */
 void swg_sgemm_nt(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                   size_t ldb, float *c, size_t ldc);
+
+/* Products with weights in parts (split.h), where the processor has what they need; NULL: use
+ * swg_sgemm_nt. SWAGE_ISA and SWAGE_BLAS=plain rule them out. */
+const swg_split *swg_linalg_split(void);
 
 /* swg_linalg_get()->name: what provenance records for results computed with it. */
 const char *swg_linalg_name(void);

@@ -29,6 +29,7 @@ static const char *const op_names[SWG_OP_COUNT] = {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool is_available[SWG_ISA_COUNT];
 static swg_kernels resolved[SWG_ISA_COUNT]; /* by cap */
+static const swg_split *splits[SWG_ISA_COUNT];
 
 static void detect(void)
 {
@@ -53,8 +54,10 @@ static void resolve(void)
     detect();
     for (int cap = 0; cap < SWG_ISA_COUNT; cap++)
         for (int i = 0; i < SWG_ISA_COUNT; i++)
-            if (is_available[i] && isas[i].priority <= isas[cap].priority)
+            if (is_available[i] && isas[i].priority <= isas[cap].priority) {
                 overlay(&resolved[cap], &isas[i].table->kernels);
+                splits[cap] = isas[i].table->split ? isas[i].table->split : splits[cap];
+            }
 }
 
 /* All tokens, for a message: "scalar, avx2, ...". */
@@ -133,6 +136,11 @@ swg_matvec *swg_kernels_matvec(const swg_kernels *kernels, swg_dtype dtype)
     default:
         return kernels->matvec_f32;
     }
+}
+
+const swg_split *swg_kernels_split(const swg_kernels *kernels)
+{
+    return splits[kernels - resolved];
 }
 
 swg_isa swg_kernels_isa_of(const swg_kernels *kernels, swg_op_id op)

@@ -1,5 +1,5 @@
 /* The AMX set: the operations that gain from tiles, and their peak loop. */
-#include "kernels/amx/tiles.h"
+#include "kernels/amx/split_amx.h"
 #include "kernels/isa_table.h"
 #include "kernels/x86/x86_features.h"
 
@@ -12,12 +12,9 @@ enum { PEAK_PRODUCTS = 4 };
 AMX_TARGET static int32_t int8_peak(int32_t rounds, int32_t seed)
 {
     _Alignas(TILE_BYTES) int32_t numbers[TILE_ROWS * SWG_PANEL_ROWS];
-    tile_shapes shapes = {0};
-    for (int i = 0; i < TILES; i++)
-        tile_set_shape(&shapes, i, TILE_ROWS, TILE_BYTES);
     for (size_t i = 0; i < TILE_ROWS * SWG_PANEL_ROWS; i++)
         numbers[i] = seed;
-    _tile_loadconfig(&shapes);
+    tiles_begin_whole();
     _tile_loadd(4, numbers, TILE_BYTES);
     _tile_loadd(5, numbers, TILE_BYTES);
     _tile_loadd(6, numbers, TILE_BYTES);
@@ -51,5 +48,6 @@ const swg_isa_table swg_table__amx = {
                 .matmul_w8 = SWG_VARIANT(matmul_w8),
                 .matmul_c4 = SWG_VARIANT(matmul_c4)},
     .peaks[SWG_PEAK_INT8] = {int8_peak, PEAK_PRODUCTS *TILE_ROWS *SWG_PANEL_ROWS *TILE_BYTES * 2.0},
+    .split = &swg_split__amx,
     .blas_core = swg_x86_blas_core,
 };

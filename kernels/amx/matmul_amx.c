@@ -20,13 +20,14 @@
 swg_matmul swg_matmul_w4__avx512, swg_matmul_w8__avx512, swg_matmul_c4__avx512;
 
 enum {
-    BLOCK_COLUMNS = 1024, /* 16 KiB of bytes */
-    BLOCK_PANELS = 8,
+    BLOCK_COLUMNS = 2048,
     BLOCK_GROUPS = BLOCK_COLUMNS / 32, /* the shortest group */
-    TOKEN_BYTES = 1024 * 1024,         /* of activations: half a second-level cache */
-    LONG_TILES = 4,                    /* of tokens, of a group longer than a block */
-    FEWEST_TOKENS = 9,
-    STREAM_AHEAD = 8 * 1024,
+    BLOCK_PANELS = 4,
+    FEW_COLUMNS = 128,         /* of a block for few tokens */
+    FEWEST_TOKENS = 7,         /* fewer are multiplied faster without tiles */
+    LONG_TILES = 4,            /* of tokens, of a group longer than a block */
+    TOKEN_BYTES = 2048 * 1024, /* of codes of tokens that pass together: a second-level cache */
+    STREAM_AHEAD = 4 * 1024,
     LINE = 64
 };
 
@@ -96,7 +97,9 @@ AMX_INLINE void fill_scales(const swg_packed *w, const uint8_t *panel, size_t g,
     const v16i correction = v16i_sub(*offsets, zeros);
     b->corrects |= _mm512_test_epi32_mask(correction, correction) != 0;
     v16i_store(b->corrections[i], correction);
-    v16_store(b->scales[i], group_scales(w, panel, panel + swg_packed_scales_at(w, g)));
+    const uint8_t *scales = panel + swg_packed_scales_at(w, g);
+    __builtin_prefetch(scales + STREAM_AHEAD);
+    v16_store(b->scales[i], group_scales(w, panel, scales));
 }
 
 /* Groups [begin, end) of a panel. */
@@ -205,7 +208,7 @@ AMX_INLINE void set_shapes(const product *job, size_t rows)
         tile_set_shape(&shapes, LAST_TOKENS, rows, job->last);
         tile_set_shape(&shapes, LAST_PANEL, job->last / 4, TILE_BYTES);
     }
-    _tile_loadconfig(&shapes);
+    tiles_begin(&shapes);
 }
 
 /* The operands of the products of columns c and on of some numbers of a panel and the tokens'
@@ -324,27 +327,56 @@ AMX_INLINE void tile_panels(const product *job, const block *blocks, size_t pane
             tile_groups(job, &blocks[p], panel + p, token, g, g_end, rows, false);
 }
 
-/* Tokens [begin, end) of some panels. */
-AMX_INLINE void panels_tokens(const product *job, size_t panel, size_t n_panels, size_t begin,
-                              size_t end, const swg_layout layout)
+/* Groups [g, g_end) of n_panels panels, up to BLOCK_PANELS, for tokens [begin, end). */
+AMX_INLINE void panels_tokens(const product *job, size_t panel, size_t n_panels, size_t g,
+                              size_t g_end, size_t begin, size_t end, const swg_layout layout)
 {
     const swg_packed *w = job->w;
-    const size_t n_groups = w->n_groups, most = BLOCK_COLUMNS / w->group;
     const size_t whole = begin + (end - begin) / TILE_ROWS * TILE_ROWS;
     block blocks[BLOCK_PANELS];
-    for (size_t g = 0; g < n_groups; g += most) {
-        const size_t g_end = n_groups - g < most ? n_groups : g + most;
-        for (size_t p = 0; p < n_panels; p++)
-            fill_block(w, w->panels + (panel + p) * w->panel_bytes, g, g_end, layout, &blocks[p]);
-        if (begin < whole)
-            set_shapes(job, TILE_ROWS);
-        for (size_t token = begin; token < whole; token += TILE_ROWS)
-            tile_panels(job, blocks, panel, n_panels, token, g, g_end, TILE_ROWS, layout);
-        if (whole < end) {
-            set_shapes(job, end - whole);
-            tile_panels(job, blocks, panel, n_panels, whole, g, g_end, end - whole, layout);
+    for (size_t p = 0; p < n_panels; p++)
+        fill_block(w, w->panels + (panel + p) * w->panel_bytes, g, g_end, layout, &blocks[p]);
+    if (begin < whole)
+        set_shapes(job, TILE_ROWS);
+    for (size_t token = begin; token < whole; token += TILE_ROWS)
+        tile_panels(job, blocks, panel, n_panels, token, g, g_end, TILE_ROWS, layout);
+    if (whole < end) {
+        set_shapes(job, end - whole);
+        tile_panels(job, blocks, panel, n_panels, whole, g, g_end, end - whole, layout);
+    }
+}
+
+/* Block by block of the columns, so that the tokens' codes of a block, and y, stay in the
+ * second-level cache while all panels pass. */
+AMX_INLINE void blocks_tokens(const product *job, size_t panel_begin, size_t panel_end,
+                              size_t begin, size_t end, const swg_layout layout)
+{
+    const size_t n_groups = job->w->n_groups, groups = BLOCK_COLUMNS / job->w->group;
+    for (size_t g = 0; g < n_groups; g += groups) {
+        const size_t g_end = n_groups - g < groups ? n_groups : g + groups;
+        for (size_t p = panel_begin; p < panel_end; p += BLOCK_PANELS) {
+            const size_t n_panels = panel_end - p < BLOCK_PANELS ? panel_end - p : BLOCK_PANELS;
+            panels_tokens(job, p, n_panels, g, g_end, begin, end, layout);
         }
     }
+}
+
+/* Up to a tile of tokens, for which codes are read once and in order: short blocks of one panel
+ * after the other. */
+AMX_INLINE void few_tokens(const product *job, size_t panel_begin, size_t panel_end,
+                           const swg_layout layout)
+{
+    const swg_packed *w = job->w;
+    const size_t n_groups = w->n_groups;
+    const size_t groups = w->group < FEW_COLUMNS ? FEW_COLUMNS / w->group : 1;
+    block b;
+    set_shapes(job, job->x->m);
+    for (size_t p = panel_begin; p < panel_end; p++)
+        for (size_t g = 0; g < n_groups; g += groups) {
+            const size_t g_end = n_groups - g < groups ? n_groups : g + groups;
+            fill_block(w, w->panels + p * w->panel_bytes, g, g_end, layout, &b);
+            tile_panels(job, &b, p, 1, 0, g, g_end, job->x->m, layout);
+        }
 }
 
 /* --- Groups longer than a block --- */
@@ -435,15 +467,20 @@ AMX_INLINE void matmul(const swg_packed *w, size_t panel_begin, size_t panel_end
     const size_t columns = group_columns(w, 0);
     const size_t chunk = columns < TILE_BYTES ? columns : TILE_BYTES;
     const product job = {w, x, y, y_stride, chunk, group_columns(w, w->n_groups - 1) % chunk};
+    if (x->m < TILE_ROWS && w->group <= BLOCK_COLUMNS) {
+        few_tokens(&job, panel_begin, panel_end, layout);
+        _tile_release();
+        return;
+    }
     const size_t fit = TOKEN_BYTES / x->stride / TILE_ROWS * TILE_ROWS;
     const size_t step = fit ? fit : TILE_ROWS;
     for (size_t token = 0; token < x->m; token += step) {
         const size_t end = x->m - token < step ? x->m : token + step;
-        const size_t most = end - token > TILE_ROWS ? BLOCK_PANELS : 1;
-        for (size_t p = panel_begin; p < panel_end && w->group > BLOCK_COLUMNS; p++)
-            panel_long(&job, p, token, end, layout);
-        for (size_t p = panel_begin; p < panel_end && w->group <= BLOCK_COLUMNS; p += most)
-            panels_tokens(&job, p, panel_end - p < most ? panel_end - p : most, token, end, layout);
+        if (w->group <= BLOCK_COLUMNS)
+            blocks_tokens(&job, panel_begin, panel_end, token, end, layout);
+        else
+            for (size_t p = panel_begin; p < panel_end; p++)
+                panel_long(&job, p, token, end, layout);
     }
     _tile_release();
 }

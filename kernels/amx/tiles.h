@@ -34,4 +34,21 @@ AMX_INLINE void tile_set_shape(tile_shapes *shapes, int tile, size_t rows, size_
     shapes->row_bytes[tile] = (uint16_t)row_bytes;
 }
 
+/* Begin with these shapes. GCC 12 takes ldtilecfg to read 8 bytes only and may leave out the stores
+ * of the others, hence the asm. */
+AMX_INLINE void tiles_begin(const tile_shapes *shapes)
+{
+    __asm__ volatile("" : : "r"(shapes) : "memory");
+    _tile_loadconfig(shapes);
+}
+
+/* Begin with all tiles whole. */
+AMX_INLINE void tiles_begin_whole(void)
+{
+    tile_shapes shapes = {0};
+    for (int i = 0; i < TILES; i++)
+        tile_set_shape(&shapes, i, TILE_ROWS, TILE_BYTES);
+    tiles_begin(&shapes);
+}
+
 #endif

@@ -5,9 +5,9 @@
 
 #include <stdbool.h>
 
-bool swg_x86_has_avx2(void);       /* and FMA, F16C */
-bool swg_x86_has_avxvnni(void);    /* and AVX2, FMA, F16C */
-bool swg_x86_has_avx512(void);     /* F, BW, DQ, VL; and AVX2, FMA, F16C */
+bool swg_x86_has_avx2(void);    /* and FMA, F16C */
+bool swg_x86_has_avxvnni(void); /* and AVX2, FMA, F16C */
+bool swg_x86_has_avx512(void);  /* F, BW, DQ, VL; and AVX2, FMA, F16C */
 bool swg_x86_has_avx512vnni(void);
 bool swg_x86_has_avx512vbmi2(void); /* and all of the above but AVX-VNNI */
 /* Tiles with 8-bit integers and BF16, and avx512vbmi2. Linux gives the tile registers only to

@@ -117,14 +117,15 @@ static swg_status make_thread_scratch(swg_exec *exec, swg_cpu *cpu, size_t k)
     for (size_t t = 0; t < n_threads; t++) {
         swg_cpu_thread *thread = &cpu->threads[t];
         thread->tile = swg_arena_calloc(arena, SWG_TILE_ROWS * k, sizeof(float));
+        thread->block = swg_arena_calloc(arena, cpu->split ? 1 : 0, sizeof *thread->block);
         thread->panels = swg_arena_calloc(arena, panels, 1);
         thread->scores = swg_arena_calloc(arena, scores, sizeof(float));
         thread->q = swg_arena_calloc(arena, queries, sizeof *thread->q);
         thread->out = swg_arena_calloc(arena, queries, sizeof *thread->out);
         thread->key_begin = swg_arena_calloc(arena, queries, sizeof(uint32_t));
         thread->key_end = swg_arena_calloc(arena, queries, sizeof(uint32_t));
-        if (!thread->tile || !thread->panels || !thread->scores || !thread->q || !thread->out || !thread->key_begin ||
-            !thread->key_end)
+        if (!thread->tile || !thread->block || !thread->panels || !thread->scores || !thread->q ||
+            !thread->out || !thread->key_begin || !thread->key_end)
             return SWG_NO_MEMORY;
     }
     return SWG_OK;
@@ -173,6 +174,7 @@ static swg_status init(swg_exec *exec)
     const size_t k = largest_k(exec->model);
     SWG_TRY(make_batch_scratch(exec, cpu));
     SWG_TRY(swg_cpu_linears_init(exec, k));
+    SWG_TRY(swg_cpu_split_init(exec, k));
     SWG_TRY(make_thread_scratch(exec, cpu, k));
     SWG_TRY(make_cache(exec, cpu));
     return swg_cpu_recurrent_init(exec);

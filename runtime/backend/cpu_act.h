@@ -45,6 +45,12 @@ extern const swg_cpu_act swg_cpu_act_plain;
  * swg_cpu_act.compute. For precisions that only round the input. */
 void swg_cpu_compute_tiles(const swg_cpu_product *product, size_t which, size_t begin, size_t end);
 
+/* The same with the input in parts (cpu_split.c), which `prepare` has made: for more than
+ * SWG_PLAIN_TOKENS rows, on processors that multiply tiles of bfloat16. */
+bool swg_cpu_is_split(const swg_cpu_product *product);
+void swg_cpu_split_input(swg_cpu_product *product); /* nothing where it is not */
+void swg_cpu_compute_split(const swg_cpu_product *product, size_t which, size_t begin, size_t end);
+
 /* For those precisions: memory for the rounded input (init), and putting it there, n elements at a
  * time by `round` (cpu_act_rounded.c). */
 typedef void swg_cpu_round(const float *x, size_t n, float *rounded);

@@ -1,5 +1,6 @@
 /* Products with exact inputs: rows of the weight are converted to float, tile by tile, and
- * multiplied by BLAS, or for a few inputs by the kernel of plain weights. Plain weights are always
+ * multiplied by BLAS (cpu_split.c: faster, where the processor can), or for a few inputs by the
+ * kernel of plain weights. Plain weights are always
  * computed with exact inputs, and for a few of them as they are stored, which reads memory once.
  * The bytes are then those of the same weights in any format. */
 #include "kernels/linalg.h"
@@ -10,6 +11,10 @@ enum { PLAIN_ROWS = 16 };
 
 void swg_cpu_compute_tiles(const swg_cpu_product *product, size_t which, size_t begin, size_t end)
 {
+    if (swg_cpu_is_split(product)) {
+        swg_cpu_compute_split(product, which, begin, end);
+        return;
+    }
     const swg_weight *weight = product->weights[which];
     const swg_value x = product->x, y = product->y[which];
     const swg_cpu *cpu = swg_cpu_of(product->exec);
@@ -44,6 +49,7 @@ const swg_cpu_act swg_cpu_act_plain = {
 };
 
 const swg_cpu_act swg_cpu_act_f32 = {
+    .prepare = swg_cpu_split_input,
     .unit_rows = SWG_TILE_ROWS,
     .unit_step = 1,
     .compute = swg_cpu_compute_tiles,

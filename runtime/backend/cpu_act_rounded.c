@@ -28,4 +28,5 @@ void swg_cpu_round_input(swg_cpu_product *product, swg_cpu_round *round)
     rounding r = {product, round};
     swg_cpu_over_rows(product->exec, rows, rows * product->x.columns, round_rows, &r);
     product->x.data = swg_cpu_of(product->exec)->act_state;
+    swg_cpu_split_input(product);
 }

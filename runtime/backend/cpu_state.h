@@ -3,6 +3,7 @@
 #define SWG_RUNTIME_BACKEND_CPU_STATE_H
 
 #include "kernels/kernels.h"
+#include "kernels/split.h"
 #include "runtime/backend/cpu_weights.h"
 #include "runtime/exec_state.h"
 #include "runtime/kvcache.h"
@@ -12,9 +13,10 @@ enum { SWG_ATTENTION_TOKENS = 16, SWG_TILE_ROWS = 128 };
 
 /* Scratch memory of one thread. */
 typedef struct swg_cpu_thread {
-    float *tile;   /* [SWG_TILE_ROWS][largest k]: dequantized weights, rows looked up */
-    uint8_t *panels; /* [SWG_CPU_EXPANDED] dense panels of the largest sparse matrix */
-    float *scores; /* [8][context rounded up to 16] */
+    float *tile;            /* [SWG_TILE_ROWS][largest k]: dequantized weights, rows looked up */
+    swg_split_block *block; /* where there is a cpu->split */
+    uint8_t *panels;        /* [SWG_CPU_EXPANDED] dense panels of the largest sparse matrix */
+    float *scores;          /* [8][context rounded up to 16] */
     const float **q;
     float **out;
     uint32_t *key_begin, *key_end; /* [SWG_ATTENTION_TOKENS * query heads per key head] */
@@ -44,7 +46,9 @@ typedef struct swg_cpu {
     float *cosine, *sine;  /* [rope tables][chunk][rotary_dim / 2], or NULL without any */
     swg_cpu_block *blocks; /* [chunk] */
     size_t n_blocks;
-    void *act_state; /* the activation precision's (cpu_act.h) */
+    void *act_state;        /* the activation precision's (cpu_act.h) */
+    const swg_split *split; /* products in parts (cpu_split.c); NULL: through BLAS */
+    uint16_t *split_inputs; /* the parts of [chunk][largest k] */
 } swg_cpu;
 
 static inline swg_cpu *swg_cpu_of(const swg_exec *exec)
@@ -63,6 +67,9 @@ static inline float *swg_cpu_row(swg_value value, size_t t)
 swg_status swg_cpu_linears_init(swg_exec *exec, size_t k);
 void swg_cpu_linears(swg_exec *exec, swg_value x, size_t count, const swg_weight *const *weights,
                      const swg_value *y);
+
+/* Memory for products in parts (cpu_split.c), of inputs of up to k columns. */
+swg_status swg_cpu_split_init(swg_exec *exec, size_t k);
 
 /* Attention (cpu_attention.c): see swg_backend.attend. */
 void swg_cpu_attend(swg_exec *exec, size_t layer, swg_attend_options options, swg_value q,

@@ -263,6 +263,11 @@ swg_packed swg_cpu_expand(const swg_weight *weight, size_t begin, size_t count, 
     return view;
 }
 
+const void *swg_cpu_values(const swg_weight *weight, size_t row)
+{
+    return direct(weight, SWG_PLANE_VALUES, row);
+}
+
 const swg_packed *swg_cpu_packed(const swg_weight *weight)
 {
     return &matrix_of(weight)->packed;

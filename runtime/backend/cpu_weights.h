@@ -36,4 +36,7 @@ const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_row
                               float *scratch);
 bool swg_cpu_is_f32(const swg_weight *weight); /* in place: no scratch is needed */
 
+/* Row `row` of a plain matrix, in its type, and those after it. */
+const void *swg_cpu_values(const swg_weight *weight, size_t row);
+
 #endif
