@@ -63,7 +63,7 @@ static const swg_option options[] = {
                       "fits the model)"),
     SWG_OPTION_CHOICE(arguments, prep, 0, "prep", SWG_TEXT_PREP_CHOICES, NULL,
                       "how the text is prepared first (default: lm-eval for that protocol, else "
-                      "raw)"),
+                      "raw, as task cosine always reads it)"),
     SWG_OPTION_INT(arguments, context, 0, "context", "N", 2, 1 << 24, NULL,
                    "tokens per window (default: the protocol's, at most the model's)"),
     SWG_OPTION_INT(arguments, stride, 0, "stride", "N", 1, 1 << 24, NULL,

@@ -93,6 +93,11 @@ static swg_status run(const swg_eval_input *in, swg_eval_report *out)
     if (in->max_tokens || in->stride)
         return swg_error(SWG_USAGE, "--max-tokens and --stride are for texts that are scored token "
                                     "by token; vectors are made of whole lines");
+    if (in->prep != SWG_TEXT_PREP_raw)
+        return swg_error(SWG_USAGE,
+                         "--prep %s prepares running text, which is scored token by token; vectors "
+                         "are made of lines as they are (--prep raw)",
+                         swg_text_prep_name(in->prep));
     if (in->ref->model->hparams.task != SWG_OUTPUT_HIDDEN_STATE)
         return swg_error(SWG_UNSUPPORTED, "the reference's output is not a vector of a text");
     SWG_TRY(measure(in, &c));

@@ -101,7 +101,8 @@ uint64_t swg_source_stored_bytes(const swg_source *source, size_t tensor);
 /* The same of its planes [plane], in storage order. */
 uint64_t swg_source_plane_stored_bytes(const swg_source *source, size_t tensor, size_t plane);
 
-/* Say that a tensor is done with, so that its pages may be dropped. */
+/* Say that a tensor is done with, so that its pages may be dropped: they are read again when it is
+ * read again. Safe from several threads, also while one reads the tensor. */
 void swg_source_release(swg_source *source, size_t tensor);
 
 /* The configuration, as JSON text with a NUL after it; "{}" when the checkpoint has none. */

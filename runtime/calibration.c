@@ -342,15 +342,26 @@ static swg_status embed_windows(swg_calibration *c)
     return SWG_OK;
 }
 
+#define WITHOUT_CALIBRATION                                                                        \
+    "without --calibration, quantize rounds to nearest (--method rtn, or hqq) and prune removes "  \
+    "the smallest weights (--method magnitude)"
+
+swg_status swg_calibration_check(const swg_model *model, size_t n_tokens)
+{
+    SWG_TRY(swg_model_must_continue(model, "calibration; " WITHOUT_CALIBRATION));
+    if (model->hparams.n_heads == 0)
+        return swg_error(SWG_UNSUPPORTED,
+                         "calibration of recurrent models is not supported; " WITHOUT_CALIBRATION);
+    if (n_tokens == 0)
+        return swg_error(SWG_USAGE, "there are no windows of text to calibrate on");
+    return SWG_OK;
+}
+
 static swg_status begin(swg_calibration *c, const int32_t *ids)
 {
     const swg_hparams *h = &c->model->hparams;
     const size_t n_tokens = c->n_windows * c->window; /* the ids are in memory, so no overflow */
-    SWG_TRY(swg_model_must_continue(c->model, "calibration"));
-    if (h->n_heads == 0)
-        return swg_error(SWG_UNSUPPORTED, "calibration of recurrent models is not supported");
-    if (n_tokens == 0)
-        return swg_error(SWG_USAGE, "there are no windows of text to calibrate on");
+    SWG_TRY(swg_calibration_check(c->model, n_tokens));
     swg_exec_options options = swg_exec_options_default();
     options.context = options.chunk = c->window;
     options.activations = SWG_ACT_F32;

@@ -42,10 +42,13 @@ typedef struct swg_calibration_options {
 } swg_calibration_options;
 swg_calibration_options swg_calibration_options_default(void);
 
-/* Begin: `ids` [n_windows][window] tokens of the model's vocabulary, copied. SWG_UNSUPPORTED for
- * models that are not autoregressive or have no attention layers; SWG_USAGE for no windows;
- * SWG_LIMIT when a window exceeds the model's positions; SWG_NO_MEMORY. The model must outlive the
- * calibration; `options` may be NULL. */
+/* Whether there can be statistics of that many tokens: SWG_UNSUPPORTED, with what works instead,
+ * for models that are not autoregressive or have no attention layers; SWG_USAGE for no tokens. */
+swg_status swg_calibration_check(const swg_model *model, size_t n_tokens);
+
+/* Begin: `ids` [n_windows][window] tokens of the model's vocabulary, copied. As
+ * swg_calibration_check; SWG_LIMIT when a window exceeds the model's positions; SWG_NO_MEMORY. The
+ * model must outlive the calibration; `options` may be NULL. */
 swg_status swg_calibration_new(const swg_model *model, const int32_t *ids, size_t n_windows,
                                size_t window, const swg_calibration_options *options,
                                swg_calibration **out);

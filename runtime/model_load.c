@@ -232,13 +232,25 @@ static size_t layer_of(const loader *l, const load_block *block)
                : block->weight->layer;
 }
 
+/* The model has copies: the pages that these were read from are not needed beside them. */
+static swg_status release_pages(swg_model *model, const swg_tensor_row *row, size_t layer,
+                                size_t expert, void *context)
+{
+    (void)context;
+    const swg_weight *weight = swg_model_slot(model, row->role, layer, expert);
+    if (weight->n > 0)
+        swg_source_release(model->source, swg_model_origin(model, weight)->tensor);
+    return SWG_OK;
+}
+
 /* With the last block of a layer its matrices are complete. */
 static swg_status count_block(loader *l, const load_block *block)
 {
     const size_t layer = layer_of(l, block);
     if (atomic_fetch_sub(&l->left[layer], 1) > 1)
         return SWG_OK;
-    return swg_model_complete(l->model, &l->model->layers[layer].pages);
+    SWG_TRY(swg_model_complete(l->model, &l->model->layers[layer].pages));
+    return swg_model_visit(l->model, layer, release_pages, NULL);
 }
 
 static swg_status load_block_of(void *context, size_t index)
@@ -305,17 +317,6 @@ done:
     return status;
 }
 
-/* The model has copies: the pages that these were read from are not needed beside them. */
-static swg_status release_pages(swg_model *model, const swg_tensor_row *row, size_t layer,
-                                size_t expert, void *context)
-{
-    (void)context;
-    const swg_weight *weight = swg_model_slot(model, row->role, layer, expert);
-    if (model->source && weight->n > 0)
-        swg_source_release(model->source, swg_model_origin(model, weight)->tensor);
-    return SWG_OK;
-}
-
 swg_status swg_model_load_layer(swg_model *model, size_t layer)
 {
     if (layer > (size_t)model->hparams.n_layers)
@@ -326,8 +327,7 @@ swg_status swg_model_load_layer(swg_model *model, size_t layer)
                          "layer %zu was released from a model that was not opened for loading by "
                          "layers",
                          layer);
-    SWG_TRY(swg_model_load_layers(model, layer, layer + 1));
-    return swg_model_visit(model, layer, release_pages, NULL);
+    return swg_model_load_layers(model, layer, layer + 1);
 }
 
 swg_status swg_model_open(swg_source *source, const swg_model_options *options, swg_model **out)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "runtime/base/mem.h"
+#include "runtime/calibration.h"
 #include "runtime/exec.h"
 #include "runtime/exec_sums.h"
 #include "runtime/moments.h"
@@ -463,11 +464,7 @@ static swg_status begin(swg_paired_calibration *c, const swg_model *original, co
 {
     const swg_hparams *h = &c->model->hparams;
     const size_t n_tokens = c->n_windows * c->window; /* the ids are in memory, so no overflow */
-    SWG_TRY(swg_model_must_continue(c->model, "calibration"));
-    if (h->n_heads == 0)
-        return swg_error(SWG_UNSUPPORTED, "calibration of recurrent models is not supported");
-    if (n_tokens == 0)
-        return swg_error(SWG_USAGE, "there are no windows of text to calibrate on");
+    SWG_TRY(swg_calibration_check(c->model, n_tokens));
     SWG_TRY(reader_init(&c->changed, c->model, c));
     SWG_TRY(reader_init(&c->original, original, c));
     c->width = swg_exec_width(c->changed.exec, 0);

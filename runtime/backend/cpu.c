@@ -93,7 +93,7 @@ static size_t longest_expanded(const swg_model *model)
     size_t bytes = 0;
     for (size_t i = 0; i < model->n_weights; i++) {
         const swg_weight *weight = &model->weights[i];
-        if (weight->n == 0 || weight->n_stored == 0 || !swg_cpu_stays_sparse(weight))
+        if (weight->n == 0 || !swg_cpu_stays_sparse(weight))
             continue;
         const size_t panel =
             swg_packed_layout(swg_sparse_dense(weight->scheme), weight->n, weight->k).panel_bytes;

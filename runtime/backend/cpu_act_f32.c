@@ -18,11 +18,11 @@ void swg_cpu_compute_tiles(const swg_cpu_product *product, size_t which, size_t 
     const swg_weight *weight = product->weights[which];
     const swg_value x = product->x, y = product->y[which];
     const swg_cpu *cpu = swg_cpu_of(product->exec);
-    float *scratch = cpu->threads[swg_pool_thread_index()].tile;
+    const swg_cpu_thread *thread = &cpu->threads[swg_pool_thread_index()];
     for (size_t tile = begin; tile < end; tile++) {
         const size_t row = tile * SWG_TILE_ROWS, left = weight->n - row;
         const size_t n_rows = left < SWG_TILE_ROWS ? left : SWG_TILE_ROWS;
-        const float *rows = swg_cpu_rows_f32(weight, row, n_rows, scratch);
+        const float *rows = swg_cpu_rows_f32(weight, row, n_rows, thread->panels, thread->tile);
         float *out = swg_cpu_row(y, 0) + row;
         if (x.rows <= SWG_PLAIN_TOKENS)
             cpu->kernels->matvec_f32(rows, n_rows, weight->k, x.data, x.rows, x.columns, out,

@@ -111,7 +111,8 @@ static void compute_units(const swg_cpu_product *product, size_t which, size_t t
             rows.row = unit * SWG_TILE_ROWS;
             rows.n = weight->n - rows.row < SWG_TILE_ROWS ? weight->n - rows.row : SWG_TILE_ROWS;
             if (!is_direct(weight) && column == 0)
-                rows.floats = swg_cpu_rows_f32(weight, rows.row, rows.n, thread->tile);
+                rows.floats =
+                    swg_cpu_rows_f32(weight, rows.row, rows.n, thread->panels, thread->tile);
             fill_block(&rows, column, k - column < columns ? k - column : columns, thread->block);
             cpu->split->multiply(cpu->split_inputs + swg_split_elems(token, k), n_tokens, k, column,
                                  thread->block, swg_cpu_row(y, token) + rows.row, y.columns,

@@ -171,21 +171,21 @@ static swg_status store(const swg_weight *weight, swg_plane_kind kind, uint64_t 
 }
 
 /* Rows of a sparse format that begin a panel. */
-typedef struct sparse_rows {
+typedef struct stored_rows {
     const bool *is_stored;
     const uint8_t *codes, *scales, *zeros;
     size_t n_rows;
-} sparse_rows;
+} stored_rows;
 
 /* The first panel of these rows at `out`; returns its bytes. */
-static size_t pack_sparse(const cpu_matrix *matrix, const sparse_rows *rows, uint8_t *out)
+static size_t pack_sparse(const cpu_matrix *matrix, const stored_rows *rows, uint8_t *out)
 {
     const size_t n = rows->n_rows < SWG_PANEL_ROWS ? rows->n_rows : SWG_PANEL_ROWS;
     return swg_sparse_pack_panel(&matrix->sparse, n, rows->is_stored, rows->codes, rows->scales,
                                  rows->zeros, out);
 }
 
-static void next_panel(const swg_packed *w, sparse_rows *rows)
+static void next_panel(const swg_packed *w, stored_rows *rows)
 {
     rows->is_stored += SWG_PANEL_ROWS * w->k;
     rows->codes += SWG_PANEL_ROWS * w->k;
@@ -194,7 +194,7 @@ static void next_panel(const swg_packed *w, sparse_rows *rows)
     rows->n_rows -= rows->n_rows < SWG_PANEL_ROWS ? rows->n_rows : SWG_PANEL_ROWS;
 }
 
-static void store_as_sparse(cpu_matrix *matrix, uint8_t *values, size_t panel, sparse_rows *rows)
+static void store_as_sparse(cpu_matrix *matrix, uint8_t *values, size_t panel, stored_rows *rows)
 {
     for (; rows->n_rows > 0; panel++, next_panel(&matrix->packed, rows)) {
         matrix->starts[panel] = matrix->used;
@@ -202,7 +202,7 @@ static void store_as_sparse(cpu_matrix *matrix, uint8_t *values, size_t panel, s
     }
 }
 
-static swg_status store_as_dense(cpu_matrix *matrix, size_t panel, sparse_rows *rows)
+static swg_status store_as_dense(cpu_matrix *matrix, size_t panel, stored_rows *rows)
 {
     const swg_packed *w = &matrix->packed;
     swg_sparse_panels one = matrix->sparse;
@@ -223,7 +223,7 @@ static swg_status store_sparse(const swg_weight *weight, uint64_t row, uint64_t 
 {
     cpu_matrix *matrix = matrix_of(weight);
     const size_t panel = (size_t)row / SWG_PANEL_ROWS;
-    sparse_rows rows = {is_stored, codes, scales, zeros, (size_t)n_rows};
+    stored_rows rows = {is_stored, codes, scales, zeros, (size_t)n_rows};
     if (!matrix->starts)
         return store_as_dense(matrix, panel, &rows);
     store_as_sparse(matrix, values_of(weight), panel, &rows);
@@ -278,16 +278,32 @@ bool swg_cpu_is_f32(const swg_weight *weight)
     return swg_scheme_is_plain(weight->scheme) && weight->scheme.dtype == SWG_F32;
 }
 
-const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_rows, float *scratch)
+/* Expanding a whole panel and converting its rows takes a fraction of the time of walking through
+ * its masks bit by bit, which needs no memory. */
+static void sparse_rows(const swg_weight *weight, size_t row, size_t n_rows, uint8_t *panels,
+                        float *out)
+{
+    const cpu_matrix *matrix = matrix_of(weight);
+    for (size_t r = 0, n; r < n_rows; r += n) {
+        const size_t panel = (row + r) / SWG_PANEL_ROWS, first = (row + r) % SWG_PANEL_ROWS;
+        const size_t left = SWG_PANEL_ROWS - first;
+        n = n_rows - r < left ? n_rows - r : left;
+        if (panels) {
+            const swg_packed view = swg_cpu_expand(weight, panel, 1, panels);
+            matrix->kernels->dequantize(&view, first, n, out + r * weight->k);
+        } else {
+            swg_sparse_rows_f32(&matrix->sparse, sparse_panel(weight, panel), first, n,
+                                out + r * weight->k);
+        }
+    }
+}
+
+const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_rows, uint8_t *panels,
+                              float *scratch)
 {
     const cpu_matrix *matrix = matrix_of(weight);
     if (swg_cpu_is_sparse(weight)) {
-        for (size_t r = 0, n; r < n_rows; r += n) {
-            const size_t first = (row + r) % SWG_PANEL_ROWS, left = SWG_PANEL_ROWS - first;
-            n = n_rows - r < left ? n_rows - r : left;
-            swg_sparse_rows_f32(&matrix->sparse, sparse_panel(weight, (row + r) / SWG_PANEL_ROWS),
-                                first, n, scratch + r * weight->k);
-        }
+        sparse_rows(weight, row, n_rows, panels, scratch);
         return scratch;
     }
     if (!swg_scheme_is_plain(weight->scheme)) {
@@ -313,7 +329,7 @@ void swg_cpu_matvec(const swg_weight *weight, size_t row, size_t n_rows, const f
 
 static void row_f32(const swg_weight *weight, size_t row, float *out)
 {
-    const float *values = swg_cpu_rows_f32(weight, row, 1, out);
+    const float *values = swg_cpu_rows_f32(weight, row, 1, NULL, out);
     if (values != out)
         memcpy(out, values, weight->k * sizeof *out);
 }

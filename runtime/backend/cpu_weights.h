@@ -30,8 +30,10 @@ void swg_cpu_matvec(const swg_weight *weight, size_t row, size_t n_rows, const f
                     float *y, size_t y_stride);
 
 /* Rows [row, row + n_rows) as floats [n_rows][k]: in place where they are F32, otherwise converted
- * into `scratch` of that size. */
-const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_rows, float *scratch);
+ * into `scratch` of that size. Sparse panels are expanded in `panels` on the way (one panel's
+ * bytes), or walked through much more slowly where it is NULL. */
+const float *swg_cpu_rows_f32(const swg_weight *weight, size_t row, size_t n_rows, uint8_t *panels,
+                              float *scratch);
 bool swg_cpu_is_f32(const swg_weight *weight); /* in place: no scratch is needed */
 
 /* Row `row` of a plain matrix, in its type, and those after it. */

@@ -108,7 +108,7 @@ static void read_weight(const recurrence *r)
     for (size_t row = 0; row < weight->n; row += SWG_TILE_ROWS) {
         const size_t left = weight->n - row, n = left < SWG_TILE_ROWS ? left : SWG_TILE_ROWS;
         float *to = r->weight + row * weight->k;
-        const float *rows = swg_cpu_rows_f32(weight, row, n, to);
+        const float *rows = swg_cpu_rows_f32(weight, row, n, NULL, to);
         if (rows != to)
             memcpy(to, rows, n * weight->k * sizeof *to);
     }

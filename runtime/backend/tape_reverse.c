@@ -166,6 +166,7 @@ enum { WEIGHT_ROWS = 1024, READ_ROWS = SWG_TILE_ROWS };
 enum { DX_ITEMS = 8, LEAST_DX_ROWS = 32, MOST_DX_ROWS = 256 };
 
 typedef struct product_job {
+    const swg_exec *exec;
     const swg_weight *weight;
     size_t first, n; /* rows [first, first + n) of the weight */
     float *memory;   /* [n][k] for those that are not floats */
@@ -179,8 +180,9 @@ static swg_status read_weight(void *context, size_t index)
 {
     const product_job *job = context;
     const size_t at = index * READ_ROWS, left = job->n - at, k = job->weight->k;
+    uint8_t *panels = swg_cpu_of(job->exec)->threads[swg_pool_thread_index()].panels;
     (void)swg_cpu_rows_f32(job->weight, job->first + at, left < READ_ROWS ? left : READ_ROWS,
-                           job->memory + at * k);
+                           panels, job->memory + at * k);
     return SWG_OK;
 }
 
@@ -201,7 +203,7 @@ static void add_product(swg_tape *tape, product_job *job)
     swg_pool *pool = tape->inner.pool;
     job->tile = job->memory;
     if (swg_cpu_is_f32(job->weight))
-        job->tile = swg_cpu_rows_f32(job->weight, job->first, job->n, NULL);
+        job->tile = swg_cpu_rows_f32(job->weight, job->first, job->n, NULL, NULL);
     else
         (void)swg_pool_for(pool, swg_ceil_div(job->n, READ_ROWS), read_weight, job);
     (void)swg_pool_for(pool, swg_ceil_div(job->rows, job->item_rows), product_rows, job);
@@ -219,7 +221,8 @@ swg_status swg_tape_linear(swg_tape *tape, const swg_tape_entry *entry)
     const swg_gradient_observer *observer = tape->observer;
     const size_t most = weight->n < WEIGHT_ROWS ? weight->n : WEIGHT_ROWS;
     float *dy = swg_tape_gradient_of(tape, entry->y);
-    product_job job = {.weight = weight,
+    product_job job = {.exec = &tape->inner,
+                       .weight = weight,
                        .dx = swg_tape_gradient_of(tape, entry->x),
                        .dy = dy,
                        .rows = entry->x.rows,

@@ -32,6 +32,11 @@ expect_exit 0 "as text" "$SWAGE" eval "$scratch/8.swg" --ref "$model" --text "$s
 expect_match "says what it is" "$stdout" 'mean cosine .*texts .*of the same ids'
 expect_exit 4 "no reference" "$SWAGE" eval "$model" --text "$scratch/texts"
 expect_exit 2 "tokens of lines" "$SWAGE" eval "$model" --ref "$model" --text "$scratch/texts" --max-tokens 5
+expect_exit 0 "lines as they are" "$SWAGE" eval "$model" --ref "$model" --text "$scratch/texts" --prep raw
+for prep in hf-join lm-eval; do
+  expect_exit 2 "lines prepared by $prep" "$SWAGE" eval "$model" --ref "$model" --text "$scratch/texts" --prep $prep
+  expect_match "says why" "$stderr" "--prep $prep prepares running text.*--prep raw"
+done
 expect_exit 4 "a reference with a head" "$SWAGE" eval "$model" --ref tests/runtime/fixtures/bert-masked \
   --text "$scratch/texts"
 

@@ -253,6 +253,7 @@ START_TEST(what_cannot_be_calibrated_is_refused)
     swg_paired_calibration *c = NULL;
     const int32_t ids[] = {1, 2};
     ck_status_is(SWG_UNSUPPORTED, swg_paired_calibration_new(model, model, ids, 1, 2, NULL, &c));
+    ck_assert_ptr_nonnull(strstr(swg_error_message(), "--method rtn"));
     ck_assert_ptr_null(c);
     swg_model_free(&model);
 }

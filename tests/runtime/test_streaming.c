@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "formats/reader.h"
 #include "runtime/exec.h"
 #include "runtime/model.h"
 #include "tests/formats/tiny_llama.h"
@@ -114,6 +115,53 @@ START_TEST(one_layer_at_a_time_needs_the_memory_of_one)
     swg_mem_set_limit(0);
     ck_ok(swg_model_load_layer(model, 1));
     ck_status_is(SWG_USAGE, swg_model_load_layer(model, 7));
+    swg_model_free(&model);
+    swg_source_close(&source);
+}
+END_TEST
+
+/* What a load reads and releases of a source. */
+static const swg_reader *inner;
+static size_t n_read, n_released, n_released_before_the_last_read;
+static bool was_released[64]; /* by tensor */
+
+static swg_status note_read(swg_source *source, const swg_stored_tensor *tensor,
+                            const swg_plane *plane, uint64_t row_begin, uint64_t n_rows, void *out)
+{
+    ck_assert(!was_released[tensor - source->tensors]);
+    n_read++;
+    n_released_before_the_last_read = n_released;
+    return inner->read(source, tensor, plane, row_begin, n_rows, out);
+}
+
+static void note_release(swg_source *source, const swg_stored_tensor *tensor)
+{
+    was_released[tensor - source->tensors] = true;
+    n_released++;
+}
+
+/* Each layer's pages when all of them have been read, or the whole file stays in memory beside the
+ * model. */
+START_TEST(pages_are_released_layer_by_layer)
+{
+    swg_source *source = NULL;
+    swg_model *model = NULL;
+    write_six_layers(swg_test_path("pages.swg"));
+    ck_ok(swg_source_open(swg_test_path("pages.swg"), NULL, &source));
+    inner = source->reader;
+    swg_reader noting = *inner;
+    noting.read = note_read;
+    noting.release = note_release;
+    source->reader = &noting;
+    ck_assert_uint_le(source->n_tensors, 64);
+    ck_ok(swg_model_load(source, NULL, &model));
+    ck_assert_uint_ge(n_read, source->n_tensors);
+    ck_assert_uint_eq(n_released, source->n_tensors);
+    for (size_t i = 0; i < source->n_tensors; i++)
+        ck_assert_msg(was_released[i], "%s", source->tensors[i].desc.name);
+    const size_t of_last_layer = source->n_tensors / 7 + 1;
+    ck_assert_uint_ge(n_released_before_the_last_read, n_released - of_last_layer);
+    source->reader = inner;
     swg_model_free(&model);
     swg_source_close(&source);
 }
@@ -378,6 +426,7 @@ Suite *swg_test_suite(void)
     TCase *cases = tcase_create("layers");
     tcase_add_loop_test(cases, streamed_layers_give_the_bytes_of_a_whole_model, 0, N_ARCH_NAMES);
     tcase_add_test(cases, one_layer_at_a_time_needs_the_memory_of_one);
+    tcase_add_test(cases, pages_are_released_layer_by_layer);
     tcase_add_test(cases, models_without_a_source_load_nothing_again);
     tcase_add_loop_test(cases, replaced_tensors_are_those_of_the_other_checkpoint, 0, N_SCHEMES);
     tcase_add_loop_test(cases, parts_of_a_fused_tensor_are_replaced_together, 0, N_SCHEMES);
