@@ -8,6 +8,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/split.h"
+#include "kernels/streams.h"
 
 /* Arithmetic on registers only, `rounds` times; the result depends on all rounds and on `seed`.
  * ops_per_round counts a multiply-add as 2. */
@@ -27,6 +28,8 @@ typedef struct swg_isa_table {
     /* OpenBLAS's name (OPENBLAS_CORETYPE) for a processor that has this set. NULL, or a function
      * that returns NULL: OpenBLAS may choose by itself. */
     const char *(*blas_core)(void);
+    /* Set what a processor that has this set prefers, where that is known. NULL: nothing is. */
+    void (*streams)(swg_streams *streams);
 } swg_isa_table;
 
 #define SWG_ISA(token, priority, needs) extern const swg_isa_table swg_table__##token;

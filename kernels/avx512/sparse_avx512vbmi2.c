@@ -14,13 +14,13 @@
  * dense products (kernels/simd16/matmul_body.h). Exactness: same bytes. */
 #include "kernels/avx512/simd_avx512.h"
 #include "kernels/sparse_walk.h"
+#include "kernels/streams.h"
 
 #undef SWG_VARIANT
 #define SWG_VARIANT(op) swg_##op##__avx512vbmi2
 #include "kernels/variants.h"
 
-/* Every code is used once: prefetch as the products of a single token do. */
-enum { STREAM_AHEAD = 8 * 1024, LINE = 64 };
+enum { LINE = 64 };
 
 #define SPARSE_TARGET                                                                              \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi,avx512vbmi2,"  \
@@ -32,6 +32,15 @@ enum { STREAM_AHEAD = 8 * 1024, LINE = 64 };
 #else
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
+
+/* Every code is used once: prefetch what follows `at`. `far`, a constant: into the second-level
+ * cache too (kernels/streams.h). */
+SPARSE_INLINE void prefetch_after(const uint8_t *at, const bool far)
+{
+    __builtin_prefetch(at + swg_streams_chosen.ahead);
+    if (far)
+        __builtin_prefetch(at + swg_streams_chosen.far_ahead, 0, 2);
+}
 
 /* --- Masks and columns --- */
 
@@ -172,7 +181,7 @@ SPARSE_INLINE void expand_span(swg_sparse_walk *at, size_t columns, __m512i zero
             low = expand_pairs(numbers, codes, c, zeros);
             high = expand_pairs(numbers, codes, c + SWG_STEP_COLUMNS, zeros);
         } else {
-            __builtin_prefetch(at->codes + STREAM_AHEAD);
+            prefetch_after(at->codes, false);
             const uint64_t first = swg_sparse_span_mask(at->marks, c, kind);
             low = expand_step(first, zeros, bits, &at->codes);
             const uint64_t second = swg_sparse_span_mask(at->marks, c + SWG_STEP_COLUMNS, kind);
@@ -245,16 +254,16 @@ SPARSE_INLINE void dot_step(__m512i codes, const int8_t *a, size_t stride, __m51
 
 SPARSE_INLINE void dot_masks(swg_sparse_walk *at, const int8_t *a, size_t stride, __m512i zeros,
                              size_t columns, sums *acc, const unsigned bits,
-                             const swg_sparse_kind kind, const int n_tokens)
+                             const swg_sparse_kind kind, const int n_tokens, const bool far)
 {
     swg_sparse_walk_span(at, columns, kind, bits);
     for (size_t i = 0; i < swg_sparse_masks_bytes(columns, kind); i += LINE)
-        __builtin_prefetch(at->marks + i + STREAM_AHEAD);
+        prefetch_after(at->marks + i, far);
     UNROLL for (size_t c = 0; c < columns; c += SWG_COLUMN_STEP)
     {
-        __builtin_prefetch(at->codes + STREAM_AHEAD);
+        prefetch_after(at->codes, far);
         if (bits == 8)
-            __builtin_prefetch(at->codes + STREAM_AHEAD + LINE);
+            prefetch_after(at->codes + LINE, far);
         const uint64_t first = swg_sparse_span_mask(at->marks, c, kind);
         dot_step(expand_step(first, zeros, bits, &at->codes), a + c, stride, acc->first, n_tokens);
         const uint64_t second = swg_sparse_span_mask(at->marks, c + SWG_STEP_COLUMNS, kind);
@@ -272,12 +281,11 @@ SPARSE_INLINE __m512i pair_activations(const int8_t *a, __m512i columns)
 }
 
 SPARSE_INLINE void dot_pairs(swg_sparse_walk *at, const int8_t *a, size_t stride, __m512i zeros,
-                             sums *acc, const unsigned bits, const int n_tokens)
+                             sums *acc, const unsigned bits, const int n_tokens, const bool far)
 {
     const size_t bytes = SWG_PAIR_NUMBERS_BYTES + swg_pair_codes_bytes(bits);
     swg_sparse_walk_span(at, 0, SWG_SPARSE_PAIRS, bits);
-    UNROLL for (size_t i = 0; i < bytes; i += LINE)
-        __builtin_prefetch(at->marks + i + STREAM_AHEAD);
+    UNROLL for (size_t i = 0; i < bytes; i += LINE) prefetch_after(at->marks + i, far);
     const __m512i numbers = pair_numbers(at->marks);
     UNROLL for (size_t c = 0; c < SWG_PAIRS_SPAN; c += SWG_COLUMN_STEP)
     {
@@ -307,24 +315,24 @@ SPARSE_INLINE __m512 group_scales(const uint8_t *scales, swg_dtype type)
  * (code - zero) times activation are acc->first + acc->second, or of pairs their difference. */
 SPARSE_INLINE void dot_group(swg_sparse_walk *at, const int8_t *a, size_t stride, size_t columns,
                              __m512i zeros, sums *acc, const unsigned bits,
-                             const swg_sparse_kind kind, const int n_tokens)
+                             const swg_sparse_kind kind, const int n_tokens, const bool far)
 {
     const size_t step = kind == SWG_SPARSE_PAIRS ? SWG_PAIRS_SPAN : SWG_MASKS_SPAN;
     for (size_t c = 0; c < columns; c += step) {
         const size_t n = columns - c < step ? columns - c : step;
         if (kind == SWG_SPARSE_PAIRS)
-            dot_pairs(at, a + c, stride, zeros, acc, bits, n_tokens);
+            dot_pairs(at, a + c, stride, zeros, acc, bits, n_tokens, far);
         else if (n == SWG_MASKS_SPAN)
-            dot_masks(at, a + c, stride, zeros, SWG_MASKS_SPAN, acc, bits, kind, n_tokens);
+            dot_masks(at, a + c, stride, zeros, SWG_MASKS_SPAN, acc, bits, kind, n_tokens, far);
         else
-            dot_masks(at, a + c, stride, zeros, n, acc, bits, kind, n_tokens);
+            dot_masks(at, a + c, stride, zeros, n, acc, bits, kind, n_tokens, far);
     }
 }
 
-/* The last three arguments are constants in every caller. */
+/* The last four arguments are constants in every caller. */
 SPARSE_INLINE void matvec(const swg_sparse_panels *s, const uint8_t *panel, const swg_act *x,
                           size_t n_rows, float *y, size_t y_stride, const unsigned bits,
-                          const swg_sparse_kind kind, const int n_tokens)
+                          const swg_sparse_kind kind, const int n_tokens, const bool far)
 {
     const swg_packed *w = &s->dense;
     const swg_dtype type = w->scheme.scale_type;
@@ -333,7 +341,7 @@ SPARSE_INLINE void matvec(const swg_sparse_panels *s, const uint8_t *panel, cons
     __m512 total[SWG_SPARSE_TOKENS];
     UNROLL for (int t = 0; t < n_tokens; t++) total[t] = v16_set1(0);
     for (size_t g = 0; g < n_groups; g++) {
-        __builtin_prefetch(at.next + STREAM_AHEAD);
+        prefetch_after(at.next, far);
         swg_sparse_walk_group(&at, s);
         const __m512 scales = group_scales(at.scales, type);
         const __m512i zeros = group_zeros(w, at.zeros);
@@ -348,7 +356,7 @@ SPARSE_INLINE void matvec(const swg_sparse_panels *s, const uint8_t *panel, cons
                                : v16i_mul(zero, v16i_set1(-x->sums[(size_t)t * n_groups + g]));
         }
         dot_group(&at, x->codes + g * w->group, x->stride, swg_sparse_group_columns(s, g), zeros,
-                  &acc, bits, kind, n_tokens);
+                  &acc, bits, kind, n_tokens, far);
         UNROLL for (int t = 0; t < n_tokens; t++)
         {
             const __m512i sum = kind == SWG_SPARSE_PAIRS ? v16i_sub(acc.first[t], acc.second[t])
@@ -361,15 +369,19 @@ SPARSE_INLINE void matvec(const swg_sparse_panels *s, const uint8_t *panel, cons
         v16_store_n(y + (size_t)t * y_stride, total[t], n_rows);
 }
 
-/* Every number of tokens of one kind of panel. */
+/* Every number of tokens of one kind of panel. Of several, arithmetic takes longer than memory. */
 SPARSE_INLINE void matvec_kind(const swg_sparse_panels *s, const uint8_t *panel, const swg_act *x,
                                size_t n_rows, float *y, size_t y_stride, const unsigned bits,
                                const swg_sparse_kind kind)
 {
+    if (x->m == 1 && swg_streams_chosen.far_ahead) {
+        matvec(s, panel, x, n_rows, y, y_stride, bits, kind, 1, true);
+        return;
+    }
     switch (x->m) {
 #define SPARSE_TOKENS(n)                                                                           \
     case n:                                                                                        \
-        matvec(s, panel, x, n_rows, y, y_stride, bits, kind, n);                                   \
+        matvec(s, panel, x, n_rows, y, y_stride, bits, kind, n, false);                            \
         break;
         SPARSE_TOKENS(1)
         SPARSE_TOKENS(2)

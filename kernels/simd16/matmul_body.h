@@ -10,6 +10,7 @@
  * one multiplication per group. Rows at and beyond n are computed from the padding and not stored.
  * Exactness: same bytes. Outside the contract: groups longer than the layout allows. */
 #include "kernels/simd16/panel_numbers.h"
+#include "kernels/streams.h"
 #include "kernels/variants.h"
 
 #ifdef __clang__
@@ -22,11 +23,8 @@
  * are read; each panel then comes from memory once per block. */
 enum { BLOCK_BYTES = 192 * 1024, TILE_MAX_PANELS = 4, TILE_MAX_TOKENS = 6, LINE = 64 };
 
-/* The tile that is the first to read a panel waits for memory: so many bytes are prefetched ahead
- * there, of all panels of the tile together, line by line in the order of memory
- * (docs/performance.md has other distances). The hardware's own prefetcher does not run far enough
- * ahead to hide the latency of memory. */
-enum { STREAM_AHEAD = 8 * 1024 };
+/* Panels that a single token may be multiplied by at once (kernels/streams.h). */
+enum { LONE_PANELS = 2 };
 
 typedef struct product {
     const swg_packed *w;
@@ -43,12 +41,15 @@ V16_INLINE void prefetch_codes(const uint8_t *at, const swg_layout layout)
         __builtin_prefetch(at + 64);
 }
 
-/* What is to be prefetched while the byte `at` of a panel is read: the same panel STREAM_AHEAD /
- * n_panels further on, or beyond its end its place in the next tile. Returned as the distance to
- * it. Beyond the last panel the hint does nothing. */
+/* The tile that is the first to read a panel waits for memory, and prefetches line by line in the
+ * order of memory: the hardware's own prefetcher does not run far enough ahead to hide the latency
+ * (docs/performance.md). This is how far ahead of the byte `at` of a panel: in the same panel, or
+ * beyond its end at its place in the next tile. Beyond the last panel the hint does nothing. */
 V16_INLINE size_t stream_distance(const swg_packed *w, size_t at, const int n_panels)
 {
-    const size_t distance = STREAM_AHEAD / (size_t)n_panels;
+    const swg_streams *streams = &swg_streams_chosen;
+    const size_t distance =
+        n_panels == 1 ? streams->ahead : streams->ahead_of_all / (size_t)n_panels;
     const size_t skipped = at + distance < w->panel_bytes ? 0 : (size_t)n_panels - 1;
     return distance + skipped * w->panel_bytes;
 }
@@ -61,13 +62,18 @@ typedef struct operands {
     v16i codebook;
 } operands;
 
-/* The products of columns c .. c + 7. A tile of one sum has a second one, for the odd halves, where
- * one alone would wait for the latency of the arithmetic. */
+/* A tile of one token has second sums, for the odd halves, where one sum per panel would wait for
+ * the latency of the arithmetic. */
+V16_INLINE bool has_second_sums(const int n_panels, const int n_tokens)
+{
+    return V16_DOT_SUMS == 2 && n_tokens == 1 && n_panels <= LONE_PANELS;
+}
+
+/* The products of columns c .. c + 7. */
 V16_INLINE void add_columns(const operands *s, size_t c, const bool streams,
                             const swg_layout layout, const int n_panels, const int n_tokens,
-                            v16i part[TILE_MAX_PANELS][TILE_MAX_TOKENS], v16i *second)
+                            v16i part[TILE_MAX_PANELS][TILE_MAX_TOKENS], v16i second[LONE_PANELS])
 {
-    const bool has_second = V16_DOT_SUMS == 2 && n_panels * n_tokens == 1;
     if (streams)
         UNROLL for (int p = 0; p < n_panels; p++)
             prefetch_codes(s->codes[p] + c * (2 * code_bits(layout)) + s->distance, layout);
@@ -81,7 +87,8 @@ V16_INLINE void add_columns(const operands *s, size_t c, const bool streams,
             const v16i act = v16i_repeat4(s->a[t] + c + 4 * half);
             UNROLL for (int p = 0; p < n_panels; p++)
             {
-                v16i *sum = has_second && half == 1 ? second : &part[p][t];
+                v16i *sum =
+                    has_second_sums(n_panels, n_tokens) && half == 1 ? &second[p] : &part[p][t];
                 *sum = v16i_dot_step(*sum, numbers[p], act, number_bits(layout));
             }
         }
@@ -95,20 +102,25 @@ V16_INLINE void tile_columns(const operands *s, size_t begin, size_t end, const 
 {
     const v16i none = v16i_set1(0);
     v16i part[TILE_MAX_PANELS][TILE_MAX_TOKENS];
-    v16i second = v16i_dot_begin(none, number_bits(layout));
+    v16i second[LONE_PANELS];
+    UNROLL for (int p = 0; p < LONE_PANELS; p++) second[p] =
+        v16i_dot_begin(none, number_bits(layout));
     UNROLL for (int p = 0; p < n_panels; p++) UNROLL for (int t = 0; t < n_tokens; t++) part[p][t] =
         v16i_dot_begin(acc[p][t], number_bits(layout));
     size_t c = begin;
-    if (n_panels * n_tokens == 1) /* else the loop itself takes a third of the time */
+    /* Of one token the loop itself would take a third of the time; of pairs of panels with 8-bit
+     * codes long rounds are no gain. */
+    if (n_panels * code_bits(layout) <= 8 && n_tokens == 1)
         for (; end - c >= 4 * SWG_COLUMN_STEP; c += 4 * SWG_COLUMN_STEP)
             UNROLL for (size_t i = 0; i < 4; i++) add_columns(
-                s, c + i * SWG_COLUMN_STEP, streams, layout, n_panels, n_tokens, part, &second);
+                s, c + i * SWG_COLUMN_STEP, streams, layout, n_panels, n_tokens, part, second);
     for (; c < end; c += SWG_COLUMN_STEP)
-        add_columns(s, c, streams, layout, n_panels, n_tokens, part, &second);
+        add_columns(s, c, streams, layout, n_panels, n_tokens, part, second);
     UNROLL for (int p = 0; p < n_panels; p++) UNROLL for (int t = 0; t < n_tokens; t++) acc[p][t] =
         v16i_dot_end(acc[p][t], part[p][t], number_bits(layout));
-    if (V16_DOT_SUMS == 2 && n_panels * n_tokens == 1)
-        acc[0][0] = v16i_add(acc[0][0], v16i_dot_end(none, second, number_bits(layout)));
+    if (has_second_sums(n_panels, n_tokens))
+        UNROLL for (int p = 0; p < n_panels; p++) acc[p][0] =
+            v16i_add(acc[p][0], v16i_dot_end(none, second[p], number_bits(layout)));
 }
 
 /* Prefetch the scales and zeros of a block, from `at` on. */
@@ -255,6 +267,9 @@ V16_INLINE void matmul(const product *job, size_t panel_begin, size_t panel_end,
     for (size_t token = 0; token < m; token += block) {
         const size_t end = m - token < block ? m : token + block;
         size_t p = panel_begin;
+        if (m == 1 && swg_streams_chosen.in_pairs)
+            for (; panel_end - p >= LONE_PANELS; p += LONE_PANELS)
+                panel_tokens(job, p, token, end, layout, LONE_PANELS, 1);
         if (m > 1 && m <= V16_WIDE_TOKENS)
             for (; panel_end - p >= V16_WIDE_PANELS; p += V16_WIDE_PANELS)
                 panel_tokens(job, p, token, end, layout, V16_WIDE_PANELS, V16_WIDE_TOKENS);

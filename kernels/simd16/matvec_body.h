@@ -8,11 +8,15 @@
  * been widened serves the V16_MATVEC_TOKENS tokens whose sums fit into registers; for further
  * tokens the row is read again, from the first-level cache. Exactness: same bytes. */
 #include "kernels/simd16/unroll.h"
+#include "kernels/streams.h"
 #include "kernels/variants.h"
 
-/* Sums per token, and the columns that one step adds to them; bytes that are prefetched ahead, as
- * in matmul_body.h. Beyond the last row the hint does nothing. */
-enum { SUMS = 4, STEP_COLUMNS = 16 * SUMS, STREAM_AHEAD = 8 * 1024, LINE = 64 };
+/* Sums per token, and the columns that one step adds to them. */
+enum { SUMS = 4, STEP_COLUMNS = 16 * SUMS, LINE = 64 };
+
+/* How a row is read: it has been read before, or comes from memory and is prefetched into one cache
+ * or two (kernels/streams.h). Beyond the last row the hint does nothing. */
+typedef enum reading { AGAIN, AHEAD, FAR_AHEAD } reading;
 
 /* The first n (up to 16) elements at w. The type is a compile-time constant in every caller. */
 V16_INLINE v16 load_n(const uint8_t *w, const swg_dtype dtype, size_t n)
@@ -47,10 +51,22 @@ V16_INLINE void add_tail(const uint8_t *row, const swg_dtype dtype, const size_t
     }
 }
 
-/* y[t * y_stride] = the product of one row and token t < n_tokens, a constant. `streams`: the row
- * has not been read before. */
+/* Prefetch what follows the step at `at`. */
+V16_INLINE void prefetch_step(const uint8_t *at, const size_t bytes, const reading how)
+{
+    UNROLL for (size_t i = 0; i < STEP_COLUMNS * bytes; i += LINE)
+    {
+        if (how >= AHEAD)
+            __builtin_prefetch(at + i + swg_streams_chosen.ahead);
+        if (how == FAR_AHEAD)
+            __builtin_prefetch(at + i + swg_streams_chosen.far_ahead, 0, 2);
+    }
+}
+
+/* y[t * y_stride] = the product of one row and token t < n_tokens; n_tokens and `how` are
+ * constants. */
 V16_INLINE void row_tokens(const uint8_t *row, const swg_dtype dtype, size_t k, const float *x,
-                           size_t x_stride, const int n_tokens, const bool streams, float *y,
+                           size_t x_stride, const int n_tokens, const reading how, float *y,
                            size_t y_stride)
 {
     const size_t bytes = dtype == SWG_F32 ? 4 : 2;
@@ -59,9 +75,7 @@ V16_INLINE void row_tokens(const uint8_t *row, const swg_dtype dtype, size_t k, 
         v16_set1(0);
     size_t c = 0;
     for (; c + STEP_COLUMNS <= k; c += STEP_COLUMNS) {
-        if (streams)
-            UNROLL for (size_t i = 0; i < STEP_COLUMNS * bytes; i += LINE)
-                __builtin_prefetch(row + c * bytes + i + STREAM_AHEAD);
+        prefetch_step(row + c * bytes, bytes, how);
         UNROLL for (int s = 0; s < SUMS; s++)
         {
             const size_t at = c + 16 * (size_t)s;
@@ -81,17 +95,17 @@ V16_INLINE void row_tokens(const uint8_t *row, const swg_dtype dtype, size_t k, 
 
 /* row_tokens() with a constant number of tokens, 1 to V16_MATVEC_TOKENS. */
 V16_INLINE void row_of(const uint8_t *row, const swg_dtype dtype, size_t k, const float *x,
-                       size_t x_stride, size_t n_tokens, const bool streams, float *y,
+                       size_t x_stride, size_t n_tokens, const reading how, float *y,
                        size_t y_stride)
 {
     if (n_tokens == 1)
-        row_tokens(row, dtype, k, x, x_stride, 1, streams, y, y_stride);
+        row_tokens(row, dtype, k, x, x_stride, 1, how, y, y_stride);
     else if (n_tokens == 2 && V16_MATVEC_TOKENS >= 2)
-        row_tokens(row, dtype, k, x, x_stride, 2, streams, y, y_stride);
+        row_tokens(row, dtype, k, x, x_stride, 2, how, y, y_stride);
     else if (n_tokens == 3 && V16_MATVEC_TOKENS >= 3)
-        row_tokens(row, dtype, k, x, x_stride, 3, streams, y, y_stride);
+        row_tokens(row, dtype, k, x, x_stride, 3, how, y, y_stride);
     else if (V16_MATVEC_TOKENS >= 4)
-        row_tokens(row, dtype, k, x, x_stride, 4, streams, y, y_stride);
+        row_tokens(row, dtype, k, x, x_stride, 4, how, y, y_stride);
 }
 
 /* Tokens are taken in parts of nearly equal size: 5 are 3 + 2, not 4 + 1. */
@@ -106,10 +120,12 @@ V16_INLINE void matvec(const void *w, const swg_dtype dtype, size_t n, size_t k,
             const size_t n_tokens = (left + parts - 1) / parts;
             const float *inputs = x + t * x_stride;
             float *outputs = y + t * y_stride + r;
-            if (t == 0)
-                row_of(row, dtype, k, inputs, x_stride, n_tokens, true, outputs, y_stride);
+            if (t > 0)
+                row_of(row, dtype, k, inputs, x_stride, n_tokens, AGAIN, outputs, y_stride);
+            else if (swg_streams_chosen.far_ahead)
+                row_of(row, dtype, k, inputs, x_stride, n_tokens, FAR_AHEAD, outputs, y_stride);
             else
-                row_of(row, dtype, k, inputs, x_stride, n_tokens, false, outputs, y_stride);
+                row_of(row, dtype, k, inputs, x_stride, n_tokens, AHEAD, outputs, y_stride);
             t += n_tokens;
             left -= n_tokens;
         }

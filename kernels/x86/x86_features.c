@@ -101,3 +101,17 @@ const char *swg_x86_blas_core(void)
         return NULL;
     return b == signature_AMD_ebx ? "ZEN" : "HASWELL";
 }
+
+void swg_x86_streams(swg_streams *streams)
+{
+    unsigned a, b, c, d;
+    if (!__get_cpuid(0, &a, &b, &c, &d) || b != signature_INTEL_ebx)
+        return;
+    /* Granite Rapids: a core reads more from several streams than from one, and waits where its
+     * lines are asked for too early. */
+    *streams = (swg_streams){.ahead = 1024,
+                             .far_ahead = 3 * 1024,
+                             .ahead_of_all = 6 * 1024,
+                             .in_pairs = true,
+                             .in_turns = false};
+}

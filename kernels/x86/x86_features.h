@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include "kernels/streams.h"
+
 bool swg_x86_has_avx2(void);    /* and FMA, F16C */
 bool swg_x86_has_avxvnni(void); /* and AVX2, FMA, F16C */
 bool swg_x86_has_avx512(void);  /* F, BW, DQ, VL; and AVX2, FMA, F16C */
@@ -16,5 +18,8 @@ bool swg_x86_has_amx(void);
 
 /* The OPENBLAS_CORETYPE whose kernels use the best of these that runs here; NULL when none does. */
 const char *swg_x86_blas_core(void);
+
+/* How this processor reads memory fastest; left as it is where that has not been measured. */
+void swg_x86_streams(swg_streams *streams);
 
 #endif

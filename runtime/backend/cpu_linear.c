@@ -2,8 +2,10 @@
  *
  * The activation precision decides how an input is rounded and multiplied (cpu_act.h). All the
  * weights' units form one list of chunks in memory order, and thread t takes chunks t, t + T, t +
- * 2T ...: the threads walk through memory together, which reads DRAM up to 1.5 times as fast as
- * each thread walking through its own half. Results do not depend on chunk borders. */
+ * 2T ...: on some processors threads that walk through memory together read DRAM up to 1.5 times as
+ * fast as those that walk through a part each, which is one chunk for each thread; on others it is
+ * the other way round (kernels/streams.h). Results do not depend on chunk borders. */
+#include "kernels/streams.h"
 #include "runtime/backend/cpu_act.h"
 
 #define SWG_ACT(ID, name, arithmetic, meaning) extern const swg_cpu_act swg_cpu_act_##name;
@@ -106,7 +108,8 @@ static void choose_chunks(linear_job *job)
     }
     job->pool = products < SERIAL_PRODUCTS ? NULL : product->exec->pool;
     const size_t n_threads = swg_pool_threads(job->pool);
-    const size_t turns = swg_ceil_div(swg_ceil_div(bytes, CHUNK_BYTES), n_threads);
+    const size_t turns =
+        swg_streams_chosen.in_turns ? swg_ceil_div(swg_ceil_div(bytes, CHUNK_BYTES), n_threads) : 1;
     const size_t units = swg_ceil_div(job->n_units, (turns ? turns : 1) * n_threads);
     job->chunk_units = swg_round_up(units, job->act->unit_step);
 }

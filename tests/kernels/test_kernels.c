@@ -11,6 +11,7 @@
 #include "kernels/exp.h"
 #include "kernels/exp_double.h"
 #include "kernels/kernels.h"
+#include "kernels/streams.h"
 
 static void print_failure(void *context, const swg_check_result *result)
 {
@@ -36,6 +37,28 @@ START_TEST(every_variant_gives_scalar_bytes)
     ck_assert_uint_ge(report.n_variants, n_available * 2);
     ck_assert_uint_ge(report.n_cases, (size_t)SWG_OP_COUNT * options.cases);
     printf("%zu variants, %zu cases\n", report.n_variants, report.n_cases);
+}
+END_TEST
+
+/* The ways of reading memory that this processor does not prefer give the same bytes too. */
+START_TEST(every_way_of_reading_gives_scalar_bytes)
+{
+    const swg_streams preferred = swg_streams_chosen;
+    swg_check_options options = swg_check_options_default();
+    options.seed = swg_test_seed();
+    options.cases /= 4;
+    options.on_result = print_failure;
+    for (int i = 0; i < 4; i++) {
+        swg_streams_chosen = (swg_streams){.ahead = i & 1 ? 0 : 8192,
+                                           .far_ahead = i & 1 ? 64 : 0,
+                                           .ahead_of_all = i & 1 ? 64 : 8192,
+                                           .in_pairs = i & 2};
+        swg_check_report report;
+        ck_ok(swg_kernels_check(&options, &report));
+        ck_assert_msg(report.n_failed == 0, "%zu of %zu variants: %s", report.n_failed,
+                      report.n_variants, report.failure);
+    }
+    swg_streams_chosen = preferred;
 }
 END_TEST
 
@@ -469,6 +492,7 @@ Suite *swg_test_suite(void)
     Suite *suite = suite_create("kernels");
     TCase *checks = tcase_create("checks");
     tcase_add_test(checks, every_variant_gives_scalar_bytes);
+    tcase_add_test(checks, every_way_of_reading_gives_scalar_bytes);
     tcase_add_loop_test(checks, planted_fault_is_found, 0, N_FAULTS);
     tcase_add_test(checks, sound_candidate_passes);
     tcase_add_test(checks, check_survives_failing_allocations);
