@@ -6,6 +6,7 @@
 #include "eval/cmd_bench.h"
 #include "eval/cmd_bench_kernels.h"
 #include "eval/shape.h"
+#include "kernels/linalg.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/device.h"
@@ -123,10 +124,12 @@ static swg_status scheme_of(const arguments *args, swg_scheme *out)
     char prefix[16] = "";
     if (args->pattern || args->sparsity > 0)
         snprintf(prefix, sizeof prefix, "%s%s-",
-                 args->pattern ? "2of4" : args->block ? "block" : "sparse",
+                 args->pattern ? "2of4"
+                 : args->block ? "block"
+                               : "sparse",
                  args->block ? args->block : "");
-    snprintf(name, sizeof name, "%sint%s-%s%s-%s-%s", prefix, args->bits, is_row ? "" : "g", args->group_size,
-             args->asymmetric ? "asym" : "sym", args->scale_type);
+    snprintf(name, sizeof name, "%sint%s-%s%s-%s-%s", prefix, args->bits, is_row ? "" : "g",
+             args->group_size, args->asymmetric ? "asym" : "sym", args->scale_type);
     return swg_scheme_parse(name, strlen(name), out);
 }
 
@@ -207,8 +210,18 @@ static size_t limit_buffer(const benchmark *b)
     return cache > 0 && buffer <= (size_t)cache / 2 ? buffer : 0;
 }
 
-/* Limits drift on shared machines: they are measured before and after, and the better is used. The
- * arithmetic is that of the instruction set whose products run (SWAGE_ISA). */
+/* The peak of the arithmetic that products use: of the instruction set whose kernels run
+ * (SWAGE_ISA), or of float products, for which BLAS chooses by itself. */
+static swg_compute_limit arithmetic_peak(benchmark *b, const swg_kernels *kernels)
+{
+    swg_pool *pool = b->loaded.pool;
+    if (!swg_bench_is_float(b))
+        return swg_limits_int8_peak(pool, swg_kernels_isa_of(kernels, SWG_OP_matmul_w4));
+    return swg_linalg_split() ? swg_limits_split_peak(pool)
+                              : swg_limits_f32_peak(pool, SWG_ISA_COUNT - 1);
+}
+
+/* Limits drift on shared machines: they are measured before and after, and the better is used. */
 static swg_status measure_limits(benchmark *b)
 {
     if (!swg_bench_has_limits(b))
@@ -220,10 +233,7 @@ static swg_status measure_limits(benchmark *b)
         b->dram = dram;
     const swg_kernels *kernels;
     SWG_TRY(swg_kernels_best(&kernels));
-    const swg_compute_limit peak =
-        swg_bench_is_float(b)
-            ? swg_limits_f32_peak(b->loaded.pool, SWG_ISA_COUNT - 1) /* BLAS chooses by itself */
-            : swg_limits_int8_peak(b->loaded.pool, swg_kernels_isa_of(kernels, SWG_OP_matmul_w4));
+    const swg_compute_limit peak = arithmetic_peak(b, kernels);
     if (peak.ops_per_s > b->peak.ops_per_s)
         b->peak = peak;
     return SWG_OK;

@@ -17,13 +17,19 @@ typedef struct swg_peak_loop {
     double ops_per_round;
 } swg_peak_loop;
 
-typedef enum swg_peak { SWG_PEAK_INT8, SWG_PEAK_F32, SWG_PEAK_COUNT } swg_peak;
+/* SPLIT: floats in parts times weights of one part (split.h), in products of the whole numbers. */
+typedef enum swg_peak {
+    SWG_PEAK_INT8,
+    SWG_PEAK_F32,
+    SWG_PEAK_SPLIT,
+    SWG_PEAK_COUNT
+} swg_peak;
 
 typedef struct swg_isa_table {
     bool (*is_available)(
         void);           /* the processor has it and the operating system saves its registers */
     swg_kernels kernels; /* NULL: the next lower priority is used */
-    swg_peak_loop peaks[SWG_PEAK_COUNT]; /* run NULL: likewise */
+    swg_peak_loop peaks[SWG_PEAK_COUNT]; /* run NULL: likewise; SPLIT only where `split` is */
     const swg_split *split;              /* NULL: it multiplies no tiles of bfloat16 */
     /* OpenBLAS's name (OPENBLAS_CORETYPE) for a processor that has this set. NULL, or a function
      * that returns NULL: OpenBLAS may choose by itself. */

@@ -142,7 +142,7 @@ static swg_compute_limit measure_peak(swg_pool *pool, swg_isa cap, swg_peak peak
 {
     int isa = cap;
     while (!swg_isa_is_available((swg_isa)isa) || !swg_isa_table_of((swg_isa)isa)->peaks[peak].run)
-        isa--; /* the scalar set runs everywhere and has every loop */
+        isa--; /* the scalar set runs everywhere and has both loops */
     peak_job job = {.loop = &swg_isa_table_of((swg_isa)isa)->peaks[peak]};
     const double ops = job.loop->ops_per_round * PEAK_ROUNDS * (double)swg_pool_threads(pool);
     swg_compute_limit limit = {.isa = (swg_isa)isa};
@@ -164,4 +164,9 @@ swg_compute_limit swg_limits_int8_peak(swg_pool *pool, swg_isa cap)
 swg_compute_limit swg_limits_f32_peak(swg_pool *pool, swg_isa cap)
 {
     return measure_peak(pool, cap, SWG_PEAK_F32);
+}
+
+swg_compute_limit swg_limits_split_peak(swg_pool *pool)
+{
+    return measure_peak(pool, SWG_ISA_COUNT - 1, SWG_PEAK_SPLIT);
 }

@@ -35,4 +35,8 @@ typedef struct swg_compute_limit {
 swg_compute_limit swg_limits_int8_peak(swg_pool *pool, swg_isa cap);
 swg_compute_limit swg_limits_f32_peak(swg_pool *pool, swg_isa cap);
 
+/* The same of float products as they are computed where swg_linalg_split() is not NULL, its
+ * precondition: in parts, with weights that have one. */
+swg_compute_limit swg_limits_split_peak(swg_pool *pool);
+
 #endif
