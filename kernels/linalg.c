@@ -46,7 +46,7 @@ static void choose(void)
     const char *library = wanted_library();
     chosen = swg_linalg_plain;
     if (library && swg_linalg_open(library, core_type(), &chosen) != SWG_OK) {
-        swg_notice("%s; float products are computed in plain C, many times slower",
+        swg_notice("%s; BLAS's float products are computed in plain C, many times slower",
                    swg_error_message());
         swg_error_clear();
     }

@@ -4,10 +4,9 @@
  * Columns are taken in blocks of whole groups. Of each block the codes of some panels are made
  * signed bytes with the zero point subtracted, and then all tokens pass (where a byte has no room
  * for that, the rest of the zero point times the sum of the activations is added to the integer
- * sums). Each group ends with a conversion to float, which takes longer than its products do; totals
- * are in registers for the groups of a block, and in y between blocks. Groups that are longer than a
- * block are summed for up to 4 tiles of tokens at a time.
- * Exactness: same bytes. */
+ * sums). Each group ends with a conversion to float, which takes longer than its products do;
+ * totals are in registers for the groups of a block, and in y between blocks. Groups that are
+ * longer than a block are summed for up to 4 tiles of tokens at a time. Exactness: same bytes. */
 #include "kernels/amx/tiles.h"
 #include "kernels/avx512/simd_avx512.h"
 #include "kernels/simd16/panel_numbers.h"
@@ -50,6 +49,7 @@ typedef struct block {
     _Alignas(LINE) float scales[BLOCK_GROUPS][SWG_PANEL_ROWS];
     _Alignas(LINE) int32_t corrections[BLOCK_GROUPS][SWG_PANEL_ROWS];
     bool corrects; /* some of them are not 0 */
+    bool is_wide;  /* some numbers are beyond those that the layout's bits can differ by */
 } block;
 
 /* Where sums are on their way from tiles to registers: those of two groups in turn. */
@@ -96,6 +96,7 @@ AMX_INLINE void fill_scales(const swg_packed *w, const uint8_t *panel, size_t g,
     *offsets = group_offsets(w, zeros, layout);
     const v16i correction = v16i_sub(*offsets, zeros);
     b->corrects |= _mm512_test_epi32_mask(correction, correction) != 0;
+    b->is_wide |= number_bits(layout) == 4 && _mm512_cmpgt_epi32_mask(zeros, v16i_set1(15)) != 0;
     v16i_store(b->corrections[i], correction);
     const uint8_t *scales = panel + swg_packed_scales_at(w, g);
     __builtin_prefetch(scales + STREAM_AHEAD);
@@ -107,7 +108,7 @@ AMX_INLINE void fill_block(const swg_packed *w, const uint8_t *panel, size_t beg
                            const swg_layout layout, block *b)
 {
     const v16i codebook = v16i_repeat16(w->codebook);
-    b->corrects = false;
+    b->corrects = b->is_wide = false;
     for (size_t g = begin; g < end; g++) {
         v16i offsets;
         fill_scales(w, panel, g, g - begin, &offsets, layout, b);
@@ -214,10 +215,10 @@ AMX_INLINE void set_shapes(const product *job, size_t rows)
 /* The operands of the products of columns c and on of some numbers of a panel and the tokens'
  * codes. The numbers of tiles are written into instructions, so that what follows can't be
  * functions. */
-#define LOAD_OPERANDS(TOKENS, PANEL, job, codes, numbers, c)                                       \
+#define LOAD_OPERANDS(A, B, job, codes, numbers, c)                                                \
     do {                                                                                           \
-        _tile_loadd(TOKENS, (codes) + (c), (job)->x->stride);                                      \
-        _tile_loadd(PANEL, (numbers) + (c)*SWG_PANEL_ROWS, TILE_BYTES);                            \
+        _tile_loadd(A, (codes) + (c), (job)->x->stride);                                           \
+        _tile_loadd(B, (numbers) + (c)*SWG_PANEL_ROWS, TILE_BYTES);                                \
     } while (0)
 
 /* SUMS += the products of columns [from, n), from being a multiple of a chunk. */
@@ -240,7 +241,7 @@ typedef struct tile_place {
     const block *b;
     int32_t (*sums)[TILE_ROWS * SWG_PANEL_ROWS];
     const int8_t *codes;
-    size_t panel, token, first; /* the block's first group */
+    size_t token, first; /* the block's first group */
 } tile_place;
 
 AMX_INLINE const int8_t *codes_of(const tile_place *at, size_t i)
@@ -284,8 +285,7 @@ AMX_INLINE void tile_groups(const product *job, const block *b, size_t panel, si
     const swg_packed *w = job->w;
     _Alignas(LINE) tile_sums sums;
     const tile_place at = {
-        job,   b,     sums, job->x->codes + token * job->x->stride + begin * w->group,
-        panel, token, begin};
+        job, b, sums, job->x->codes + token * job->x->stride + begin * w->group, token, begin};
     const bool has_short = end == w->n_groups && group_columns(w, end - 1) != w->group;
     const size_t n = end - begin - has_short;
     v16 totals[TILE_ROWS];
@@ -311,7 +311,7 @@ AMX_INLINE void tile_groups(const product *job, const block *b, size_t panel, si
 AMX_INLINE bool has_small_sums(const swg_packed *w, const block *b, const swg_layout layout)
 {
     const size_t largest = number_bits(layout) == 8 ? 128 : 15;
-    return !b->corrects && largest * 127 * w->group < (size_t)1 << 22;
+    return !b->corrects && !b->is_wide && largest * 127 * w->group < (size_t)1 << 22;
 }
 
 /* Groups [g, g_end) of n_panels panels for a tile of tokens: the tokens' codes stay in the
@@ -426,7 +426,7 @@ AMX_INLINE void long_group(const product *job, size_t panel, size_t g, size_t to
     _Alignas(LINE) int32_t sums[LONG_TILES][TILE_ROWS * SWG_PANEL_ROWS];
     v16 totals[TILE_ROWS];
     v16i offsets;
-    b->corrects = false;
+    b->corrects = b->is_wide = false;
     fill_scales(w, data, g, 0, &offsets, layout, b);
     zero_tiles();
     for (size_t c = begin; c < end; c += BLOCK_COLUMNS) {

@@ -18,7 +18,7 @@
                           "avx512vnni,avx2,fma,f16c")))
 #define AMX_INLINE static inline __attribute__((always_inline)) AMX_TARGET
 
-enum { TILE_ROWS = 16, TILE_BYTES = 64, TILES = 8, TILE_SIZE = TILE_ROWS * TILE_BYTES };
+enum { TILE_ROWS = 16, TILE_BYTES = 64, TILES = 8 };
 
 /* The operand of ldtilecfg, palette 1. */
 typedef struct tile_shapes {

@@ -49,5 +49,4 @@ const swg_isa_table swg_table__avx512 = {
     .peaks[SWG_PEAK_INT8] = {int8_peak, SWG_PEAK_SUMS * 128},
     .peaks[SWG_PEAK_F32] = {f32_peak, SWG_PEAK_SUMS * 32},
     .blas_core = swg_x86_blas_core,
-    .streams = swg_x86_streams,
 };

@@ -110,8 +110,12 @@ swg_status swg_check_make_planes(swg_check_case *c, bool full, swg_check_planes 
         out->codes[i] = full ? 0xff : (uint8_t)swg_rng_next(c->rng);
     fill_scales(c, w->scheme.scale_type, n_scales, out->scales);
     fill_scales(c, SWG_BF16, w->n, out->row_scales);
+    /* Products take any byte for a zero point, though codes reach only some. */
+    const bool takes_any =
+        layout_of_op(c->op) != SWG_LAYOUT_COUNT && swg_check_below(c->rng, 4) == 0;
+    const size_t n_zeros = takes_any ? 256 : (size_t)1 << w->scheme.bits;
     for (size_t i = 0; i < n_scales; i++)
-        out->zeros[i] = (uint8_t)(full ? 0 : swg_check_below(c->rng, (size_t)1 << w->scheme.bits));
+        out->zeros[i] = (uint8_t)(full ? 0 : swg_check_below(c->rng, n_zeros));
     return SWG_OK;
 }
 

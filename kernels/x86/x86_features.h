@@ -19,7 +19,7 @@ bool swg_x86_has_amx(void);
 /* The OPENBLAS_CORETYPE whose kernels use the best of these that runs here; NULL when none does. */
 const char *swg_x86_blas_core(void);
 
-/* How this processor reads memory fastest; left as it is where that has not been measured. */
+/* How processors of this one's maker read memory fastest; left as it is where none was measured. */
 void swg_x86_streams(swg_streams *streams);
 
 #endif

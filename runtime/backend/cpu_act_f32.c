@@ -1,7 +1,7 @@
 /* Products with exact inputs: rows of the weight are converted to float, tile by tile, and
  * multiplied by BLAS (cpu_split.c: faster, where the processor can), or for a few inputs by the
- * kernel of plain weights. Plain weights are always
- * computed with exact inputs, and for a few of them as they are stored, which reads memory once.
+ * kernel of plain weights. Plain weights are always computed with exact inputs, and for a few of
+ * them as they are stored, which reads memory once.
  * The bytes are then those of the same weights in any format. */
 #include "kernels/linalg.h"
 #include "runtime/backend/cpu_act.h"

@@ -18,7 +18,7 @@ static const swg_cpu_act *const acts[] = {
 #undef SWG_ACT
 };
 
-/* Turns of this size read DRAM fastest (docs/performance.md). */
+/* Where threads take turns, turns of this size read DRAM fastest (docs/performance.md). */
 enum { CHUNK_BYTES = 1024 * 1024 };
 
 /* Smaller products, in multiply-adds, are done before the other threads have started. */
@@ -94,9 +94,8 @@ static void take_turns(void *context, size_t thread, size_t n_threads)
         units_range(job, at, least(at + job->chunk_units, job->n_units));
 }
 
-/* A turn is about CHUNK_BYTES, but every thread gets the same number of turns where the work
- * allows.
- */
+/* Of one turn for each thread, or turns of about CHUNK_BYTES, every thread gets the same number
+ * where the work allows. */
 static void choose_chunks(linear_job *job)
 {
     const swg_cpu_product *product = &job->product;

@@ -9,10 +9,27 @@
 /* Tokens whose parts, of a block's columns, stay in the second-level cache: 1 MB. */
 enum { CACHED_TOKENS = 256 };
 
+_Static_assert((int)SWG_TILE_ROWS <= (int)SWG_SPLIT_ROWS &&
+                   (int)SWG_TILE_ROWS % SWG_SPLIT_STEP == 0,
+               "a unit of rows is a block");
+
+/* Whether any product may be with exact inputs, for more tokens than the kernels of plain weights
+ * take. */
+static bool has_exact_products(const swg_exec *exec)
+{
+    const swg_model *model = exec->model;
+    if (exec->options.chunk <= SWG_PLAIN_TOKENS)
+        return false;
+    bool is_exact = exec->options.activations != SWG_ACT_INT8;
+    for (size_t i = 0; i < model->n_weights && !is_exact; i++)
+        is_exact = model->weights[i].n > 0 && swg_scheme_is_plain(model->weights[i].scheme);
+    return is_exact;
+}
+
 swg_status swg_cpu_split_init(swg_exec *exec, size_t k)
 {
     swg_cpu *cpu = swg_cpu_of(exec);
-    cpu->split = swg_linalg_split();
+    cpu->split = has_exact_products(exec) ? swg_linalg_split() : NULL;
     if (!cpu->split)
         return SWG_OK;
     cpu->split_inputs = swg_arena_calloc(&cpu->arena, swg_split_elems(exec->options.chunk, k),

@@ -120,19 +120,6 @@ bool swg_u64_mul(uint64_t a, uint64_t b, uint64_t *out)
     return true;
 }
 
-/* Large blocks begin on a 2 MiB boundary and are on huge pages as far as these reach: products walk
- * through rows that are pages apart. */
-static void *allocate(size_t bytes)
-{
-    const bool is_large = bytes >= huge_page_bytes;
-    void *block = NULL;
-    if (posix_memalign(&block, is_large ? huge_page_bytes : SWG_ALIGNMENT, bytes) != 0)
-        return NULL;
-    if (is_large) /* a refusal only costs speed */
-        (void)madvise(block, bytes / huge_page_bytes * huge_page_bytes, MADV_HUGEPAGE);
-    return block;
-}
-
 void *swg_malloc(size_t count, size_t size)
 {
     size_t bytes;
@@ -142,7 +129,7 @@ void *swg_malloc(size_t count, size_t size)
         return NULL;
     }
     const size_t padded = swg_round_up(bytes ? bytes : 1, SWG_ALIGNMENT);
-    void *block = may_allocate(padded) ? allocate(padded) : NULL;
+    void *block = may_allocate(padded) ? aligned_alloc(SWG_ALIGNMENT, padded) : NULL;
     if (block)
         charge(malloc_usable_size(block));
     else
@@ -232,7 +219,35 @@ swg_status swg_reserve(void **block, size_t *capacity, size_t count, size_t size
 struct swg_arena_chunk {
     struct swg_arena_chunk *next;
     size_t used, bytes; /* not counting the header, which fills one alignment step */
+    swg_pages pages;    /* that the chunk is in, where it is large */
 };
+
+/* A chunk with its header, not initialised. Large ones are on huge pages: products walk through
+ * activations whose rows are pages apart. */
+static struct swg_arena_chunk *new_chunk(size_t room)
+{
+    swg_pages pages = {0};
+    size_t total;
+    if (!swg_size_add(room, SWG_ALIGNMENT, &total))
+        total = SIZE_MAX; /* refused, with a sentence */
+    struct swg_arena_chunk *chunk = NULL;
+    if (total < huge_page_bytes)
+        chunk = swg_malloc(total, 1);
+    else if (swg_pages_init(&pages, total) == SWG_OK)
+        chunk = pages.data;
+    if (chunk)
+        *chunk = (struct swg_arena_chunk){.bytes = room, .pages = pages};
+    return chunk;
+}
+
+static void free_chunk(struct swg_arena_chunk *chunk)
+{
+    swg_pages pages = chunk->pages;
+    if (pages.data)
+        swg_pages_deinit(&pages);
+    else
+        swg_free(chunk);
+}
 
 /* `bytes` of the arena, not cleared. */
 static unsigned char *take(swg_arena *arena, size_t bytes, size_t alignment)
@@ -241,12 +256,10 @@ static unsigned char *take(swg_arena *arena, size_t bytes, size_t alignment)
     size_t at = chunk ? swg_round_up(chunk->used, alignment) : 0;
     if (!chunk || at > chunk->bytes || chunk->bytes - at < bytes) {
         const size_t room = bytes > ARENA_CHUNK_BYTES ? bytes : (size_t)ARENA_CHUNK_BYTES;
-        size_t total;
-        /* An overflow here is refused, with a sentence, by swg_malloc. */
-        chunk = swg_malloc(swg_size_add(room, SWG_ALIGNMENT, &total) ? total : SIZE_MAX, 1);
+        chunk = new_chunk(room);
         if (!chunk)
             return NULL;
-        *chunk = (struct swg_arena_chunk){.next = arena->chunks, .bytes = room};
+        chunk->next = arena->chunks;
         arena->chunks = chunk;
         at = 0;
     }
@@ -283,7 +296,7 @@ void swg_arena_deinit(swg_arena *arena)
 {
     while (arena->chunks) {
         struct swg_arena_chunk *next = arena->chunks->next;
-        swg_free(arena->chunks);
+        free_chunk(arena->chunks);
         arena->chunks = next;
     }
 }

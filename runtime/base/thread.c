@@ -20,13 +20,19 @@
 /* Waiting spins for 50 microseconds: longer than the gap between two operations of a token, far
  * shorter than a scheduler tick. Counted in rounds, whose length is measured when a pool starts: a
  * pause takes 10 to 150 cycles, depending on the processor. */
-enum { SPIN_NS = 50000, MEASURED_ROUNDS = 50, MAX_THREADS = 1024, ERROR_BYTES = 1024 };
+enum {
+    SPIN_NS = 50000,
+    MEASURED_ROUNDS = 50,
+    MAX_THREADS = 1024,
+    ERROR_BYTES = 1024,
+    STACK_BYTES = 2 << 20
+};
 
 struct swg_pool {
     size_t n_threads;
     unsigned spin_rounds; /* 0 with more threads than processors: spinning would starve the thread
                              being waited for */
-    pthread_t *workers; /* n_threads - 1 */
+    pthread_t *workers;   /* n_threads - 1 */
     size_t n_started;
     _Alignas(64) atomic_uint generation; /* raised once per job */
     _Alignas(64) atomic_size_t running;  /* workers still in the current job */
@@ -34,7 +40,7 @@ struct swg_pool {
     void *context;
     atomic_bool is_stopping;
     _Alignas(64) atomic_uint n_sleeping; /* threads, workers and the owner; seldom written */
-    pthread_mutex_t mutex; /* guards sleeping on the two conditions */
+    pthread_mutex_t mutex;               /* guards sleeping on the two conditions */
     pthread_cond_t job_posted, job_done;
 };
 
@@ -156,12 +162,29 @@ static unsigned spin_rounds(size_t n_threads)
     return round_ns > 1 ? (unsigned)(SPIN_NS / round_ns) : SPIN_NS;
 }
 
+/* Kernels have up to a few hundred KiB of scratch on the stack, more than some C libraries and
+ * limits of the shell (ulimit -s) give to a thread. */
+static int create_thread(pthread_t *thread, worker_start *start)
+{
+    pthread_attr_t attributes;
+    size_t bytes;
+    int failed = pthread_attr_init(&attributes);
+    if (failed)
+        return failed;
+    if (pthread_attr_getstacksize(&attributes, &bytes) == 0 && bytes < STACK_BYTES)
+        failed = pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    if (!failed)
+        failed = pthread_create(thread, &attributes, worker_main, start);
+    pthread_attr_destroy(&attributes);
+    return failed;
+}
+
 static swg_status start_worker(swg_pool *pool, size_t thread)
 {
     worker_start *start;
     SWG_TRY(SWG_NEW(start, 1));
     *start = (worker_start){.pool = pool, .thread = thread};
-    if (pthread_create(&pool->workers[thread - 1], NULL, worker_main, start) != 0) {
+    if (create_thread(&pool->workers[thread - 1], start) != 0) {
         swg_free(start);
         return swg_error(SWG_LIMIT, "cannot start thread %zu of %zu", thread, pool->n_threads);
     }
