@@ -23,7 +23,7 @@ enum {
     BLOCK_GROUPS = BLOCK_COLUMNS / 32, /* the shortest group */
     BLOCK_PANELS = 4,
     FEW_COLUMNS = 128,         /* of a block for few tokens */
-    FEWEST_TOKENS = 7,         /* fewer are multiplied faster without tiles */
+    FEWEST_TOKENS = 8,         /* fewer are multiplied faster without tiles */
     LONG_TILES = 4,            /* of tokens, of a group longer than a block */
     TOKEN_BYTES = 2048 * 1024, /* of codes of tokens that pass together: a second-level cache */
     STREAM_AHEAD = 4 * 1024,
@@ -467,7 +467,7 @@ AMX_INLINE void matmul(const swg_packed *w, size_t panel_begin, size_t panel_end
     const size_t columns = group_columns(w, 0);
     const size_t chunk = columns < TILE_BYTES ? columns : TILE_BYTES;
     const product job = {w, x, y, y_stride, chunk, group_columns(w, w->n_groups - 1) % chunk};
-    if (x->m < TILE_ROWS && w->group <= BLOCK_COLUMNS) {
+    if (x->m <= TILE_ROWS && w->group <= BLOCK_COLUMNS) {
         few_tokens(&job, panel_begin, panel_end, layout);
         _tile_release();
         return;
