@@ -16,7 +16,10 @@
 #define SWG_VARIANT(op) swg_##op##__amx
 #include "kernels/variants.h"
 
-swg_matmul swg_matmul_w4__avx512, swg_matmul_w8__avx512, swg_matmul_c4__avx512;
+/* For few tokens. */
+#define SWG_LAYOUT(name, bits, number_bits, longest_group) swg_matmul swg_matmul_##name##__avx512;
+#include "kernels/layouts.def"
+#undef SWG_LAYOUT
 
 enum {
     BLOCK_COLUMNS = 2048,
@@ -49,7 +52,7 @@ typedef struct block {
     _Alignas(LINE) float scales[BLOCK_GROUPS][SWG_PANEL_ROWS];
     _Alignas(LINE) int32_t corrections[BLOCK_GROUPS][SWG_PANEL_ROWS];
     bool corrects; /* some of them are not 0 */
-    bool is_wide;  /* some numbers are beyond those that the layout's bits can differ by */
+    bool is_wide;  /* zero points beyond the codes make sums larger than the layout's bits do */
 } block;
 
 /* Where sums are on their way from tiles to registers: those of two groups in turn. */
@@ -485,29 +488,15 @@ AMX_INLINE void matmul(const swg_packed *w, size_t panel_begin, size_t panel_end
     _tile_release();
 }
 
-AMX_TARGET void SWG_VARIANT(matmul_w4)(const swg_packed *w, size_t panel_begin, size_t panel_end,
-                                       const swg_act *x, float *y, size_t y_stride)
-{
-    if (x->m < FEWEST_TOKENS)
-        swg_matmul_w4__avx512(w, panel_begin, panel_end, x, y, y_stride);
-    else
-        matmul(w, panel_begin, panel_end, x, y, y_stride, SWG_LAYOUT_w4);
-}
-
-AMX_TARGET void SWG_VARIANT(matmul_w8)(const swg_packed *w, size_t panel_begin, size_t panel_end,
-                                       const swg_act *x, float *y, size_t y_stride)
-{
-    if (x->m < FEWEST_TOKENS)
-        swg_matmul_w8__avx512(w, panel_begin, panel_end, x, y, y_stride);
-    else
-        matmul(w, panel_begin, panel_end, x, y, y_stride, SWG_LAYOUT_w8);
-}
-
-AMX_TARGET void SWG_VARIANT(matmul_c4)(const swg_packed *w, size_t panel_begin, size_t panel_end,
-                                       const swg_act *x, float *y, size_t y_stride)
-{
-    if (x->m < FEWEST_TOKENS)
-        swg_matmul_c4__avx512(w, panel_begin, panel_end, x, y, y_stride);
-    else
-        matmul(w, panel_begin, panel_end, x, y, y_stride, SWG_LAYOUT_c4);
-}
+#define SWG_LAYOUT(name, bits, number_bits, longest_group)                                         \
+    AMX_TARGET void SWG_VARIANT(matmul_##name)(const swg_packed *w, size_t panel_begin,            \
+                                               size_t panel_end, const swg_act *x, float *y,       \
+                                               size_t y_stride)                                    \
+    {                                                                                              \
+        if (x->m < FEWEST_TOKENS)                                                                  \
+            swg_matmul_##name##__avx512(w, panel_begin, panel_end, x, y, y_stride);                \
+        else                                                                                       \
+            matmul(w, panel_begin, panel_end, x, y, y_stride, SWG_LAYOUT_##name);                  \
+    }
+#include "kernels/layouts.def"
+#undef SWG_LAYOUT
